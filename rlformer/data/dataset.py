@@ -1,0 +1,282 @@
+"""A log of trajectories as flat memory-mapped arrays: the one form that everything else reads.
+
+A dataset is a folder. S steps in E episodes:
+
+    observations.npy  (S + E, *obs) float32   each episode's T + 1 rows in a row: the final one included
+    actions.npy       (S, *act)               int64, or float32 for Box
+    rewards.npy       (S,) float64
+    episodes.npy      (E,) records            length, terminated, truncated, seed, behaviour_steps
+    dataset.json                              spaces, provenance, hash, schema version
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rlformer.errors import InputError
+from rlformer.runs import files
+from rlformer.types import SCHEMA, ActionSpec, Array, Episode
+
+EPISODE = np.dtype(
+    [
+        ("length", np.int64),
+        ("terminated", np.bool_),
+        ("truncated", np.bool_),
+        ("seed", np.int64),  # -1: unknown
+        ("behaviour_steps", np.int64),  # environment steps the behaviour policy had taken when it ended; -1: unknown
+    ]
+)
+ARRAYS = ("observations", "actions", "rewards", "episodes")
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is known of a log besides its numbers; `dataset.json`."""
+
+    env: str | None  # a card's name or a Gymnasium id
+    actions: ActionSpec
+    observation_shape: tuple[int, ...]
+    provenance: Mapping[str, Any] = field(default_factory=dict)  # source, behaviour policy, versions
+    final_observations: bool = True  # False: the source had none, the last row repeats the one before
+    upstream_env_steps: int | None = None  # all environment steps behind the log; None: unknown
+    env_definition: Mapping[str, Any] = field(default_factory=dict)
+    hash: str = ""
+    num_episodes: int = 0
+    num_steps: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form."""
+        return {
+            "schema": SCHEMA,
+            "env": self.env,
+            "env_definition": dict(self.env_definition),
+            "actions": self.actions.to_dict(),
+            "observation_shape": list(self.observation_shape),
+            "final_observations": self.final_observations,
+            "upstream_env_steps": self.upstream_env_steps,
+            "provenance": dict(self.provenance),
+            "num_episodes": self.num_episodes,
+            "num_steps": self.num_steps,
+            "hash": self.hash,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> DatasetInfo:
+        """The inverse of `to_dict`."""
+        known = {k: v for k, v in data.items() if k != "schema"}
+        known["actions"] = ActionSpec.from_dict(known["actions"])
+        known["observation_shape"] = tuple(known["observation_shape"])
+        return cls(**known)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Episodes of a log. `select` and its kin return views: another list of episodes over the same arrays."""
+
+    info: DatasetInfo
+    observations: Array  # (S + E, *obs)
+    actions: Array  # (S, *act)
+    rewards: Array  # (S,)
+    episodes: Array  # (E,) of EPISODE, all that the arrays hold
+    index: Array  # (n,) which of them this view holds, in its order
+    selection: str = ""  # how the view was chosen, in words; "" is everything
+    path: Path | None = None
+
+    @property
+    def num_episodes(self) -> int:
+        """Episodes in this view."""
+        return len(self.index)
+
+    @cached_property
+    def lengths(self) -> Array:
+        """(n,) steps of each episode."""
+        return np.asarray(self.episodes["length"][self.index])
+
+    @cached_property
+    def num_steps(self) -> int:
+        """Steps in this view."""
+        return int(self.lengths.sum())
+
+    @cached_property
+    def starts(self) -> Array:
+        """(n,) row of each episode's first step in `actions` and `rewards`."""
+        return (np.cumsum(self.episodes["length"]) - self.episodes["length"])[self.index]
+
+    @cached_property
+    def observation_starts(self) -> Array:
+        """(n,) row of each episode's first observation: every episode before it has one more row than steps."""
+        return self.starts + self.index
+
+    @cached_property
+    def returns(self) -> Array:
+        """(n,) undiscounted return of each episode."""
+        sums = np.add.reduceat(self.rewards, self._all_starts) if len(self.episodes) else np.zeros(0)
+        return np.asarray(sums[self.index], np.float64)
+
+    @cached_property
+    def _all_starts(self) -> Array:
+        return np.asarray(np.cumsum(self.episodes["length"]) - self.episodes["length"])
+
+    @property
+    def hash(self) -> str:
+        """Identifies the numbers of this view."""
+        if not self.selection:
+            return self.info.hash
+        digest = hashlib.sha256(self.info.hash.encode())
+        digest.update(np.ascontiguousarray(self.index, np.int64).tobytes())
+        return digest.hexdigest()[:16]
+
+    @property
+    def upstream_env_steps(self) -> int | None:
+        """All environment steps behind the episodes of this view; None where unknown.
+
+        For a prefix of a training log these are the steps of that training up to the prefix's end.
+        """
+        behind = self.episodes["behaviour_steps"][self.index]
+        if len(behind) and (behind >= 0).all():
+            return int(behind.max())
+        return self.info.upstream_env_steps
+
+    def __len__(self) -> int:
+        return self.num_episodes
+
+    def __getitem__(self, i: int) -> Episode:
+        """Episode i of this view; its arrays are views of the flat ones."""
+        start, first, length = int(self.starts[i]), int(self.observation_starts[i]), int(self.lengths[i])
+        row = self.episodes[self.index[i]]
+        return Episode(
+            self.observations[first : first + length + 1],
+            self.actions[start : start + length],
+            self.rewards[start : start + length],
+            bool(row["terminated"]),
+            bool(row["truncated"]),
+            None if row["seed"] < 0 else int(row["seed"]),
+        )
+
+    def __iter__(self) -> Iterator[Episode]:
+        return (self[i] for i in range(len(self)))
+
+    def select(self, positions: Array, why: str) -> Dataset:
+        """The episodes at these positions of this view. `why` says how they were chosen."""
+        chosen = f"{self.selection}, {why}" if self.selection else why
+        return replace(self, index=self.index[positions], selection=chosen)
+
+    def prefix(self, env_steps: int) -> Dataset:
+        """The episodes that had ended when the behaviour policy had taken `env_steps` training steps.
+
+        Raises InputError where the log does not say when its episodes were made.
+        """
+        behind = self.episodes["behaviour_steps"][self.index]
+        if (behind < 0).any():
+            raise InputError("this log does not say at which training step its episodes were made: no prefix of it")
+        return self.select(np.flatnonzero(behind <= env_steps), f"prefix of {env_steps} training steps")
+
+    def top(self, fraction: float) -> Dataset:
+        """The best `fraction` of the episodes by return, one at least; ties go to the earlier episode."""
+        count = max(1, round(fraction * len(self)))
+        best = np.argsort(-self.returns, kind="stable")[:count]
+        return self.select(np.sort(best), f"best {100 * fraction:g} % of episodes")
+
+    def split(self, held_out: float, rng: np.random.Generator) -> tuple[Dataset, Dataset]:
+        """Whole episodes drawn at random into (training, held out); one at least on each side.
+
+        Raises InputError where there are fewer than two episodes.
+        """
+        if len(self) < 2:
+            raise InputError(f"{len(self)} episode(s) cannot be split into a training and a held-out part: two at least")
+        count = min(max(1, round(held_out * len(self))), len(self) - 1)
+        order = rng.permutation(len(self))
+        return self.select(np.sort(order[count:]), "training part"), self.select(np.sort(order[:count]), "held out")
+
+
+def load(path: Path) -> Dataset:
+    """Open a dataset folder; the arrays stay on disk until they are read.
+
+    Raises InputError where the folder is none, is unfinished, or its arrays do not fit its description.
+    """
+    if not (path / "dataset.json").is_file():
+        if (path / "progress.json").is_file():
+            raise InputError(f"{path}: an unfinished dataset; run the command that makes it again to continue it")
+        raise InputError(f"{path}: not a dataset (no dataset.json in it)")
+    data = files.read_json(path / "dataset.json")
+    if data.get("schema") != SCHEMA:
+        raise InputError(f"{path}: schema {data.get('schema')!r}, this version reads '{SCHEMA}'")
+    try:
+        info = DatasetInfo.from_dict(data)
+        arrays = {name: _open_array(path / f"{name}.npy") for name in ARRAYS}
+    except (TypeError, KeyError, ValueError, OSError) as error:
+        raise InputError(f"{path}: a damaged dataset: {error}") from error
+    steps, episodes = info.num_steps, info.num_episodes
+    expected = {"observations": steps + episodes, "actions": steps, "rewards": steps, "episodes": episodes}
+    for name, rows in expected.items():
+        if len(arrays[name]) != rows:
+            raise InputError(f"{path / name}.npy: {len(arrays[name])} rows, dataset.json says {rows}")
+    arrays["episodes"] = np.array(arrays["episodes"])  # small, and read all the time
+    return Dataset(info, **arrays, index=np.arange(episodes), path=path)
+
+
+def from_episodes(info: DatasetInfo, episodes: list[Episode]) -> Dataset:
+    """A dataset in memory. Raises InputError where the episodes do not fit `info`."""
+    for i, episode in enumerate(episodes):
+        check_episode(episode, info, f"episode {i}")
+    count = len(episodes)
+    rows = np.zeros(count, EPISODE)
+    for row, episode in zip(rows, episodes, strict=True):
+        seed = -1 if episode.seed is None else episode.seed
+        row[...] = (len(episode), episode.terminated, episode.truncated, seed, -1)
+    empty = np.zeros((0, *info.observation_shape), np.float32)
+    observations = np.concatenate([empty, *(e.observations for e in episodes)]).astype(np.float32)
+    actions = np.concatenate([np.zeros((0, *info.actions.shape)), *(e.actions for e in episodes)])
+    rewards = np.concatenate([np.zeros(0), *(e.rewards for e in episodes)]).astype(np.float64)
+    digest = hashlib.sha256()
+    arrays = (observations, actions.astype(info.actions.dtype), rewards)
+    for array in (*arrays, rows["length"]):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    known = replace(info, num_episodes=count, num_steps=len(rewards), hash=digest.hexdigest()[:16])
+    return Dataset(known, *arrays, rows, np.arange(count))
+
+
+def check_episode(episode: Episode, info: DatasetInfo, where: str) -> None:
+    """Raise InputError, naming `where`, unless the episode is whole, finite and inside its spaces."""
+    length = len(episode.rewards)
+    if length == 0:
+        raise InputError(f"{where}: no steps")
+    if len(episode.observations) != length + 1 or len(episode.actions) != length:
+        raise InputError(
+            f"{where}: {length} rewards need {length + 1} observations and {length} actions, "
+            f"got {len(episode.observations)} and {len(episode.actions)}"
+        )
+    if episode.observations.shape[1:] != info.observation_shape:
+        raise InputError(f"{where}: observations of shape {episode.observations.shape[1:]}, expected {info.observation_shape}")
+    if episode.actions.shape[1:] != info.actions.shape:
+        raise InputError(f"{where}: actions of shape {episode.actions.shape[1:]}, expected {info.actions.shape}")
+    for name in ("observations", "actions", "rewards"):
+        finite = np.isfinite(getattr(episode, name)).reshape(len(getattr(episode, name)), -1).all(axis=1)
+        if not finite.all():
+            raise InputError(f"{where}, step {int(np.argmin(finite))}: NaN or infinity in {name}")
+    inside = info.actions.contains(episode.actions)
+    if not inside.all():
+        step = int(np.argmin(inside))
+        raise InputError(
+            f"{where}, step {step}: action {episode.actions[step].tolist()} lies outside of {_describe(info.actions)}"
+        )
+
+
+def _describe(spec: ActionSpec) -> str:
+    if spec.kind == "box":
+        return f"Box({list(spec.low)} to {list(spec.high)})"
+    return f"{spec.kind}{list(spec.nvec)}"
+
+
+def _open_array(path: Path) -> Array:
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if path.stem == "episodes" and array.dtype != EPISODE:
+        raise ValueError(f"{path}: fields {array.dtype.names}, expected {EPISODE.names}")
+    return np.asarray(array)

@@ -1,0 +1,265 @@
+"""Make one environment or many, in canonical form.
+
+Canonical: observations are flat float32 vectors; actions are zero-based categories or flat float32
+vectors (`ActionSpec`). The user's spaces are translated here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces, wrappers
+
+from rlformer import catalogue
+from rlformer.errors import InputError, MissingExtra, unknown
+from rlformer.types import ActionSpec, Array, EnvSpec
+
+
+def make(spec: EnvSpec, render_mode: str | None = None) -> gym.Env[Any, Any]:
+    """One environment in canonical form.
+
+    Raises InputError where the id is unknown, its module or extra is missing, its keywords are wrong, or
+    its spaces are not supported.
+    """
+    env = _make_base(spec, render_mode)
+    for wrapper in spec.wrappers:
+        arguments = {k: v for k, v in wrapper.items() if k != "kind"}
+        env = _WRAPPERS[wrapper["kind"]](env, **arguments)
+    return _canonical_actions(_canonical_observations(env, spec.name), spec.name)
+
+
+def action_spec(space: spaces.Space[Any]) -> ActionSpec:
+    """The canonical form of a Gymnasium action space.
+
+    Raises InputError for Tuple, Dict and other spaces that have none.
+    """
+    if isinstance(space, spaces.Discrete):
+        return ActionSpec("discrete", nvec=(int(space.n),))
+    if isinstance(space, spaces.MultiDiscrete):
+        return ActionSpec("multidiscrete", nvec=tuple(int(n) for n in space.nvec.ravel()))
+    if isinstance(space, spaces.MultiBinary):
+        return ActionSpec("multibinary", nvec=(2,) * int(np.prod(space.shape)))
+    if isinstance(space, spaces.Box):
+        bounds = (tuple(float(b) for b in bound.ravel()) for bound in (space.low, space.high))
+        return ActionSpec("box", (), *bounds)
+    raise InputError(
+        f"action space {type(space).__name__} is not supported; valid: Discrete, MultiDiscrete, MultiBinary, Box"
+    )
+
+
+class Environments:
+    """N environments of one kind, side by side, each reset and stepped by its slot.
+
+    Slots are stepped one by one in Python: an ended slot costs nothing, every episode has its own seed, and
+    nothing is reset behind the caller's back (vector environments of libraries do at least one of these).
+    """
+
+    def __init__(self, spec: EnvSpec, num: int) -> None:
+        self._envs = [make(spec) for _ in range(num)]
+        self.actions = action_spec(self._envs[0].action_space)
+        self.observation_shape: tuple[int, ...] = self._envs[0].observation_space.shape  # type: ignore[assignment]
+        self._discrete = self.actions.kind == "discrete"
+
+    def __len__(self) -> int:
+        return len(self._envs)
+
+    def reset(self, slots: Array, seeds: Array) -> Array:
+        """First observations of new episodes with these seeds: (len(slots), *obs)."""
+        observations = np.empty((len(slots), *self.observation_shape), np.float32)
+        for row, (slot, seed) in enumerate(zip(slots, seeds, strict=True)):
+            observations[row], _ = self._envs[slot].reset(seed=int(seed))
+        return observations
+
+    def step(self, slots: Array, actions: Array) -> tuple[Array, Array, Array, Array]:
+        """One step in each of `slots`, given their canonical actions (len(slots), *act).
+
+        Returns observations (len(slots), *obs), rewards float64, terminated and truncated bool.
+        """
+        count = len(slots)
+        observations = np.empty((count, *self.observation_shape), np.float32)
+        rewards = np.empty(count, np.float64)
+        terminated, truncated = np.empty(count, bool), np.empty(count, bool)
+        rows = actions.tolist() if self._discrete else actions
+        for row, slot in enumerate(slots.tolist()):
+            step = self._envs[slot].step(rows[row])
+            observations[row], rewards[row], terminated[row], truncated[row], _ = step
+        return observations, rewards, terminated, truncated
+
+    def close(self) -> None:
+        """Free what the environments hold."""
+        for env in self._envs:
+            env.close()
+
+
+def _make_base(spec: EnvSpec, render_mode: str | None) -> gym.Env[Any, Any]:
+    module = spec.id.partition(":")[0] if ":" in spec.id else None
+    if module:
+        _import_module(module, spec.id)
+    kwargs: dict[str, Any] = dict(spec.kwargs)
+    if render_mode:
+        kwargs["render_mode"] = render_mode
+    try:
+        # The passive checker warns once and then costs time at every step.
+        return gym.make(spec.id, disable_env_checker=True, **kwargs)
+    except (gym.error.NameNotFound, gym.error.NamespaceNotFound, gym.error.VersionNotFound) as error:
+        raise unknown("environment", spec.id, {*catalogue.environments(), *gym.registry}) from error
+    except gym.error.DependencyNotInstalled as error:
+        if spec.extra:
+            raise MissingExtra(spec.extra, spec.name) from error
+        raise InputError(f"environment '{spec.name}': {' '.join(str(error).split())}") from error
+    except gym.error.Error as error:
+        raise InputError(f"environment '{spec.name}': {' '.join(str(error).split())}") from error
+    except TypeError as error:
+        raise InputError(f"environment '{spec.name}' with keywords {kwargs}: {error}") from error
+
+
+def _import_module(module: str, env_id: str) -> None:
+    """The user's module, from the current folder too, as `python -m` would find it."""
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and module.split(".")[0] == error.name.split(".")[0]:
+            raise InputError(f"environment '{env_id}': no module '{module}' here or installed") from error
+        raise InputError(f"environment '{env_id}': module '{module}' needs '{error.name}', not installed") from error
+
+
+def _canonical_observations(env: gym.Env[Any, Any], name: str) -> gym.Env[Any, Any]:
+    space = env.observation_space
+    if isinstance(space, spaces.Box) and len(space.shape) >= 3:
+        raise InputError(f"environment '{name}': image observations {space.shape} are not supported yet")
+    if not space.is_np_flattenable:
+        raise InputError(f"environment '{name}': observation space {type(space).__name__} cannot be flattened")
+    if not (isinstance(space, spaces.Box) and len(space.shape) == 1):
+        env = wrappers.FlattenObservation(env)
+    flat = env.observation_space
+    assert isinstance(flat, spaces.Box)
+    if flat.dtype == np.float32:
+        return env
+    single = spaces.Box(flat.low.astype(np.float32), flat.high.astype(np.float32), dtype=np.float32)
+    return wrappers.TransformObservation(env, functools.partial(np.asarray, dtype=np.float32), single)
+
+
+def _canonical_actions(env: gym.Env[Any, Any], name: str) -> gym.Env[Any, Any]:
+    space = env.action_space
+    try:
+        spec = action_spec(space)
+    except InputError as error:
+        raise InputError(f"environment '{name}': {error}") from None
+    target: spaces.Space[Any]
+    translate: Callable[[Any], Any]
+    if isinstance(space, spaces.Discrete):
+        if space.start == 0:
+            return env
+        start = int(space.start)
+        target, translate = spaces.Discrete(int(space.n)), lambda a: int(a) + start
+    elif isinstance(space, spaces.MultiDiscrete):
+        if space.nvec.ndim == 1 and not space.start.any():
+            return env
+        shape, offset = space.nvec.shape, space.start
+        target, translate = spaces.MultiDiscrete(spec.nvec), lambda a: np.reshape(a, shape) + offset
+    elif isinstance(space, spaces.MultiBinary):
+        if len(space.shape) == 1:
+            return env
+        shape = space.shape
+        target, translate = spaces.MultiBinary(len(spec.nvec)), lambda a: np.reshape(a, shape)
+    else:
+        assert isinstance(space, spaces.Box)
+        if len(space.shape) == 1 and space.dtype == np.float32:
+            return env
+        shape, dtype = space.shape, space.dtype
+        low, high = np.asarray(spec.low, np.float32), np.asarray(spec.high, np.float32)
+        target, translate = spaces.Box(low, high, dtype=np.float32), lambda a: np.reshape(a, shape).astype(dtype)
+    return wrappers.TransformAction(env, translate, target)
+
+
+class _ObservationNoise(gym.ObservationWrapper[Any, Any, Any], gym.utils.RecordConstructorArgs):
+    """Gaussian noise of `std` on every dimension of a vector observation, from the environment's own generator."""
+
+    def __init__(self, env: gym.Env[Any, Any], std: float) -> None:
+        gym.utils.RecordConstructorArgs.__init__(self, std=std)
+        super().__init__(env)
+        self._std = std
+
+    def observation(self, observation: Any) -> Any:
+        noise = self.np_random.normal(0.0, self._std, np.shape(observation))
+        return (observation + noise).astype(np.float32)
+
+
+class _DelayedReward(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
+    """Every reward is withheld until the episode's last step, which pays their sum."""
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        gym.utils.RecordConstructorArgs.__init__(self)
+        super().__init__(env)
+        self._owed = 0.0
+
+    def reset(self, **kwargs: Any) -> Any:
+        self._owed = 0.0
+        return super().reset(**kwargs)
+
+    def step(self, action: Any) -> Any:
+        observation, reward, terminated, truncated, info = super().step(action)
+        self._owed += float(reward)
+        paid = self._owed if terminated or truncated else 0.0
+        return observation, paid, terminated, truncated, info
+
+
+class _Distractors(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
+    """`count` dimensions of random +-1 and a copy of the previous action behind a vector observation.
+
+    None of them bears on the task, so that their true importance is 0.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], count: int) -> None:
+        gym.utils.RecordConstructorArgs.__init__(self, count=count)
+        super().__init__(env)
+        self._count, self._actions = count, action_spec(env.action_space)
+        space = env.observation_space
+        assert isinstance(space, spaces.Box)
+        width = len(self._encode(None))
+        low = np.concatenate([space.low, -np.ones(count), np.full(width, -np.inf)]).astype(np.float32)
+        high = np.concatenate([space.high, np.ones(count), np.full(width, np.inf)]).astype(np.float32)
+        self.observation_space = spaces.Box(low, high, dtype=np.float32)
+
+    def reset(self, **kwargs: Any) -> Any:
+        observation, info = super().reset(**kwargs)
+        return self._extend(observation, None), info
+
+    def step(self, action: Any) -> Any:
+        observation, *rest = super().step(action)
+        return (self._extend(observation, action), *rest)
+
+    def _extend(self, observation: Any, action: Any) -> Array:
+        noise = self.np_random.choice([-1.0, 1.0], self._count)
+        return np.concatenate([observation, noise, self._encode(action)]).astype(np.float32)
+
+    def _encode(self, action: Any) -> Array:
+        if self._actions.kind == "box":
+            return np.zeros(len(self._actions.low)) if action is None else np.ravel(action)
+        hot = np.zeros(sum(self._actions.nvec))
+        if action is not None:
+            hot[np.cumsum((0, *self._actions.nvec[:-1])) + np.ravel(action)] = 1.0
+        return hot
+
+
+def _flatten(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
+    return wrappers.FlattenObservation(env)
+
+
+_WRAPPERS: dict[str, Callable[..., gym.Env[Any, Any]]] = {
+    "time_limit": lambda env, steps: wrappers.TimeLimit(env, max_episode_steps=steps),
+    "observation_noise": _ObservationNoise,
+    "delayed_reward": _DelayedReward,
+    "distractors": _Distractors,
+    "flatten": _flatten,
+}

@@ -1,0 +1,35 @@
+"""Errors that are the user's to mend: one clear line, exit code 2."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """The input is wrong. The message says what, where, and what would be right, in one line."""
+
+
+class MissingExtra(InputError):
+    """An optional dependency is needed and absent."""
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the extra '{extra}': pip install 'rlformer[{extra}]'")
+
+
+class Interrupted(Exception):
+    """The user asked to stop, and the work done so far is on disk: the same command continues it."""
+
+
+def unknown(kind: str, name: str, valid: Iterable[str]) -> InputError:
+    """The error for a name that is not among `valid`, with the nearest one as a suggestion.
+
+    >>> print(unknown("agent", "pp0", ["ppo", "dqn"]))
+    unknown agent 'pp0'; did you mean 'ppo'?
+    >>> print(unknown("agent", "zzz", ["ppo", "dqn"]))
+    unknown agent 'zzz'; valid: dqn, ppo
+    """
+    valid = sorted(valid)
+    near = difflib.get_close_matches(name.lower(), {v.lower(): v for v in valid}, n=1, cutoff=0.6)
+    if near:
+        original = next(v for v in valid if v.lower() == near[0])
+        return InputError(f"unknown {kind} '{name}'; did you mean '{original}'?")
+    return InputError(f"unknown {kind} '{name}'; valid: {', '.join(valid)}")

@@ -1,0 +1,143 @@
+"""The only loop that steps environments for a policy: side by side, one fixed seed per episode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from rlformer.environments import Environments
+from rlformer.types import ActionSpec, Array, Episode, Policy
+
+
+def rollout(
+    environments: Environments,
+    policy: Policy,
+    seeds: Array,
+    target_return: float | None = None,
+    keep_observations: bool = True,
+) -> Iterator[tuple[int, Episode]]:
+    """Play one episode for each seed, and yield (index into `seeds`, episode) as they end.
+
+    seeds: (E,) integers; each seeds both the environment and the policy's own stream, so that an episode does
+    not depend on how many run side by side. Actions are clipped into the space before they are executed, and
+    stored as executed. Without `keep_observations` the episodes' observations are empty: (0, *obs).
+    """
+    num, shape, spec = len(environments), environments.observation_shape, environments.actions
+    buffers = _Buffers(num, shape if keep_observations else None, spec)
+    observations = np.zeros((num, *shape), np.float32)
+    actions, rewards = np.zeros((num, *spec.shape), spec.dtype), np.zeros(num, np.float64)
+    playing = np.full(num, -1)  # which episode each slot plays
+    waiting = iter(range(len(seeds)))
+
+    def begin(slots: Array) -> None:
+        """Give free slots the next episodes, or leave them idle."""
+        fresh = np.fromiter((next(waiting, -1) for _ in slots), np.int64, len(slots))
+        playing[slots] = fresh
+        slots, fresh = slots[fresh >= 0], fresh[fresh >= 0]
+        if len(slots):
+            observations[slots] = environments.reset(slots, seeds[fresh])
+            buffers.begin(slots, observations[slots])
+            targets = None if target_return is None else np.full(len(slots), target_return)
+            policy.begin(slots, seeds[fresh], targets)
+
+    begin(np.arange(num))
+    while (active := np.flatnonzero(playing >= 0)).size:
+        actions[:] = spec.clip(policy.act(observations))
+        step = environments.step(active, actions[active])
+        observations[active], rewards[active], terminated, truncated = step
+        buffers.add(active, actions[active], rewards[active], observations[active])
+        policy.observe(actions, rewards)
+        ended = np.flatnonzero(terminated | truncated)
+        for row in ended:
+            slot = active[row]
+            seed = int(seeds[playing[slot]])
+            yield int(playing[slot]), buffers.take(slot, bool(terminated[row]), bool(truncated[row]), seed)
+        if ended.size:
+            begin(active[ended])
+
+
+class RandomPolicy:
+    """Uniform over the action space, one stream per episode."""
+
+    def __init__(self, spec: ActionSpec) -> None:
+        self._spec = spec
+        self._streams: dict[int, np.random.Generator] = {}
+
+    def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
+        """See `types.Policy`."""
+        for slot, seed in zip(slots.tolist(), seeds.tolist(), strict=True):
+            self._streams[slot] = np.random.default_rng(seed)
+
+    def act(self, observations: Array) -> Array:
+        """See `types.Policy`."""
+        actions = np.zeros((len(observations), *self._spec.shape), self._spec.dtype)
+        for slot, rng in self._streams.items():
+            actions[slot] = self._spec.sample(rng)
+        return actions
+
+    def observe(self, actions: Array, rewards: Array) -> None:
+        """See `types.Policy`."""
+
+
+class EpsilonPolicy:
+    """Another policy, but with probability `epsilon` a uniform action instead, at each step of each episode."""
+
+    def __init__(self, policy: Policy, spec: ActionSpec, epsilon: float) -> None:
+        self._policy, self._spec, self._epsilon = policy, spec, epsilon
+        self._streams: dict[int, np.random.Generator] = {}
+
+    def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
+        """See `types.Policy`."""
+        for slot, seed in zip(slots.tolist(), seeds.tolist(), strict=True):
+            self._streams[slot] = np.random.default_rng((seed, 1))  # not the stream the policy samples from
+        self._policy.begin(slots, seeds, target_returns)
+
+    def act(self, observations: Array) -> Array:
+        """See `types.Policy`."""
+        actions = self._policy.act(observations).copy()
+        for slot, rng in self._streams.items():
+            if rng.random() < self._epsilon:
+                actions[slot] = self._spec.sample(rng)
+        return actions
+
+    def observe(self, actions: Array, rewards: Array) -> None:
+        """See `types.Policy`."""
+        self._policy.observe(actions, rewards)
+
+
+class _Buffers:
+    """The running episode of each slot, in arrays that double when they are full."""
+
+    def __init__(self, num: int, shape: tuple[int, ...] | None, spec: ActionSpec) -> None:
+        self._keep = shape is not None
+        self._observations = np.empty((num, 257 if shape is not None else 1, *(shape or ())), np.float32)
+        self._actions = np.empty((num, 256, *spec.shape), spec.dtype)
+        self._rewards = np.empty((num, 256), np.float64)
+        self._length = np.zeros(num, np.int64)
+
+    def begin(self, slots: Array, observations: Array) -> None:
+        self._length[slots] = 0
+        if self._keep:
+            self._observations[slots, 0] = observations
+
+    def add(self, slots: Array, actions: Array, rewards: Array, observations: Array) -> None:
+        at = self._length[slots]
+        if at.max() >= self._rewards.shape[1]:
+            self._double()
+        self._actions[slots, at], self._rewards[slots, at] = actions, rewards
+        if self._keep:
+            self._observations[slots, at + 1] = observations
+        self._length[slots] = at + 1
+
+    def take(self, slot: int, terminated: bool, truncated: bool, seed: int) -> Episode:
+        length = self._length[slot]
+        observations = self._observations[slot, : length + 1] if self._keep else self._observations[slot, :0]
+        actions, rewards = self._actions[slot, :length], self._rewards[slot, :length]
+        return Episode(observations.copy(), actions.copy(), rewards.copy(), terminated, truncated, seed)
+
+    def _double(self) -> None:
+        self._actions = np.concatenate([self._actions, np.empty_like(self._actions)], axis=1)
+        self._rewards = np.concatenate([self._rewards, np.empty_like(self._rewards)], axis=1)
+        if self._keep:
+            self._observations = np.concatenate([self._observations, np.empty_like(self._observations)], axis=1)

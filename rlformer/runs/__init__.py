@@ -1,0 +1,1 @@
+"""Run directories: what a run is, where it writes, what it cost."""

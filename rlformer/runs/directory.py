@@ -1,0 +1,170 @@
+"""One run on disk: config.toml, record.json, metrics.jsonl, tb/, checkpoints/, eval/, explain/."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from rlformer.config import RunConfig
+from rlformer.errors import InputError
+from rlformer.runs import files, ledger
+from rlformer.runs.metrics import Metrics, Throttle
+from rlformer.types import DataCost, EvalResult, RunRecord
+
+
+class RunDirectory:
+    """Reads a run; `session` opens it for writing, one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def of(cls, root: Path, config: RunConfig, seed: int) -> RunDirectory:
+        """Where a run of this configuration and seed belongs below `root`."""
+        env, agent = files.slug(config.env.name), files.slug(config.agent)
+        return cls(root / env / f"{agent}-{config.hash}" / f"seed-{seed}")
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """An existing run. Raises InputError where the path is none."""
+        if not (path / "record.json").is_file():
+            what = "no such folder" if not path.exists() else "no record.json in it"
+            raise InputError(f"{path}: not a run directory ({what})")
+        return cls(path)
+
+    @property
+    def config(self) -> RunConfig:
+        """The resolved configuration."""
+        try:
+            text = (self.path / "config.toml").read_text(encoding="utf-8")
+            return RunConfig.from_dict(tomllib.loads(text))
+        except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+            raise InputError(f"{self.path / 'config.toml'}: cannot be read: {error}") from error
+
+    @property
+    def record(self) -> RunRecord:
+        """The record as last written."""
+        return RunRecord.from_dict(files.read_json(self.path / "record.json"))
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to do."""
+        return (self.path / "record.json").is_file() and self.record.status == "finished"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of `last` and `best`."""
+        return self.path / "checkpoints"
+
+    def evaluations(self) -> dict[str, EvalResult]:
+        """Every stored evaluation, by file name without its ending."""
+        found = sorted((self.path / "eval").glob("*.json"))
+        return {path.stem: EvalResult.from_dict(files.read_json(path)) for path in found}
+
+    def save_evaluation(self, name: str, result: EvalResult) -> None:
+        """Keep one evaluation as eval/NAME.json."""
+        folder = files.writable_directory(self.path / "eval")
+        files.write_json(folder / f"{files.slug(name)}.json", result.to_dict())
+
+    @contextmanager
+    def session(self, config: RunConfig, seed: int, stop: Any = None, listener: Any = None) -> Iterator[RunSession]:
+        """The run, open for writing; its record says how it ended.
+
+        stop: callable -> bool, whether the user asked to stop. listener: callable (done, total, note).
+        Raises InputError where another process has the run open or the folder cannot be written.
+        """
+        files.writable_directory(self.path)
+        with _locked(self.path / "lock"):
+            session = RunSession(self, config, seed, stop, listener)
+            try:
+                yield session
+            finally:
+                session.close()
+
+
+class RunSession:
+    """What a learner sees of its run (the `RunLog` of types), and what the experiment adds to it."""
+
+    def __init__(self, run: RunDirectory, config: RunConfig, seed: int, stop: Any, listener: Any) -> None:
+        self.directory = run.path
+        self._stop, self._listener = stop, listener
+        if (run.path / "record.json").is_file():
+            self.record = replace(run.record, status="running", error=None)
+        else:
+            self.record = RunRecord(config.env.name, config.agent, seed, config.hash, data=dict(config.data))
+            files.write_toml(run.path / "config.toml", config.to_dict())
+        self.record.hardware, self.record.versions = dict(ledger.hardware()), dict(ledger.versions())
+        self.record.commit = ledger.commit()
+        self._ledger = ledger.Ledger(self.record.times)
+        self._metrics = Metrics(run.path)
+        self._due = Throttle(5.0)
+        self.save()
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """See `types.RunLog`."""
+        self._metrics.write(values, step, self._ledger.training_seconds)
+
+    def progress(self, done: int, total: int, note: str = "") -> None:
+        """See `types.RunLog`."""
+        self.record.progress = {"done": int(done), "total": int(total), "note": note}
+        if self._listener is not None:
+            self._listener(int(done), int(total), note)
+        if self._due():
+            self.save()
+
+    def clock(self, part: str) -> AbstractContextManager[None]:
+        """See `types.RunLog`."""
+        return self._ledger.clock(part)
+
+    def stop_requested(self) -> bool:
+        """See `types.RunLog`."""
+        return self._stop is not None and bool(self._stop())
+
+    def rewind(self, step: int) -> None:
+        """See `types.RunLog`."""
+        self._metrics.rewind(step)
+
+    def note(self, text: str) -> None:
+        """See `types.RunLog`."""
+        if text not in self.record.notes:
+            self.record.notes.append(text)
+
+    def end(self, status: str, cost: DataCost | None = None, error: str | None = None) -> None:
+        """Say how the run ended."""
+        self.record.status = status  # type: ignore[assignment]
+        self.record.error = error
+        if cost is not None:
+            self.record.cost = cost
+        self.save()
+
+    def save(self) -> None:
+        """Write the record as it stands."""
+        self.record.times = self._ledger.times()
+        self.record.peak_memory_bytes = max(self.record.peak_memory_bytes, ledger.peak_memory_bytes())
+        files.write_json(self.directory / "record.json", self.record.to_dict())
+
+    def close(self) -> None:
+        """Close the curves."""
+        self._metrics.close()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[IO[str]]:
+    """An exclusive lock that the operating system frees when the process dies, however it dies."""
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            owner = file.read().strip() or "unknown"
+            raise InputError(f"{path.parent}: another process ({owner}) is working on this run") from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield file

@@ -1,0 +1,77 @@
+"""Files that are never half written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from rlformer.errors import InputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A sibling to write; it takes the place of `path` at once when the block ends without an error."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Replace a JSON file atomically. Not-a-number is an error: JSON has none."""
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def write_toml(path: Path, value: Mapping[str, Any]) -> None:
+    """Replace a TOML file atomically."""
+    write_text(path, tomli_w.dumps(value))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object. Raises InputError where the file is absent or torn."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid JSON: {error}") from error
+
+
+def writable_directory(path: Path) -> Path:
+    """The directory, made if need be. Raises InputError where it cannot be written."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except (NotADirectoryError, FileExistsError) as error:
+        raise InputError(f"{path}: a file stands where a folder is needed") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    return path
+
+
+def slug(name: str) -> str:
+    """A name as one path component.
+
+    >>> slug("rlformer:rlformer/KeyDoor-v0"), slug("CartPole-v1"), slug("../x")
+    ('rlformer-rlformer-KeyDoor-v0', 'CartPole-v1', 'x')
+    """
+    safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in name)
+    return safe.strip(".-") or "unnamed"
