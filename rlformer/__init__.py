@@ -1,1 +1,20 @@
-"""Online RL or a sequence model, for your Gymnasium environment? Train both, count every cost, read one report."""
+"""Online RL or a sequence model, for your Gymnasium environment? Train both, count every cost, read one report.
+
+The functions behind the commands, imported when they are first used so that `import rlformer` costs nothing.
+"""
+
+from typing import Any
+
+__all__ = ["collect", "compare", "evaluate", "load", "open_data", "report", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from rlformer import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'rlformer' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

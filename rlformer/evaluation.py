@@ -33,17 +33,8 @@ def evaluate(
     count = len(seeds)
     if count == 0:
         raise InputError("an evaluation needs one episode at least")
-    environments = Environments(spec, min(num_envs, count))
-    returns, lengths, terminated = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, bool)
-    start = time.perf_counter()
-    try:
-        episodes = rollout(environments, policy, seeds, target_return, keep_observations=False)
-        for done, (i, episode) in enumerate(episodes, 1):
-            returns[i], lengths[i], terminated[i] = episode.episode_return, len(episode), episode.terminated
-            if progress:
-                progress(done, count)
-    finally:
-        environments.close()
+    targets = None if target_return is None else np.full(count, float(target_return))
+    returns, lengths, terminated, seconds = _play(policy, spec, seeds, targets, num_envs, progress)
     return EvalResult(
         env=spec.name,
         policy=name,
@@ -53,9 +44,57 @@ def evaluate(
         terminated=terminated,
         action_selection="sampled" if sampled else "greedy",
         target_return=target_return,
-        seconds=time.perf_counter() - start,
-        num_envs=len(environments),
+        seconds=seconds,
+        num_envs=min(num_envs, count),
     )
+
+
+def evaluate_targets(
+    policy: Policy, spec: EnvSpec, seeds: Array, targets: list[float], *, name: str, num_envs: int = 64
+) -> list[EvalResult]:
+    """A return-conditioned policy asked for several returns, on the same `seeds` (E,) each; all play side by side."""
+    each = len(seeds)
+    asked, again = np.repeat(np.asarray(targets, np.float64), each), np.tile(seeds, len(targets))
+    returns, lengths, terminated, seconds = _play(policy, spec, again, asked, num_envs, None)
+    return [
+        EvalResult(
+            env=spec.name,
+            policy=name,
+            seeds=np.asarray(seeds),
+            returns=returns[part],
+            lengths=lengths[part],
+            terminated=terminated[part],
+            action_selection="greedy",
+            target_return=float(target),
+            seconds=seconds / len(targets),
+            num_envs=min(num_envs, len(again)),
+        )
+        for target, part in zip(targets, (slice(i * each, (i + 1) * each) for i in range(len(targets))), strict=True)
+    ]
+
+
+def _play(
+    policy: Policy,
+    spec: EnvSpec,
+    seeds: Array,
+    targets: Array | None,
+    num_envs: int,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[Array, Array, Array, float]:
+    """Returns, lengths, terminated in the order of the seeds, and the wall seconds it took."""
+    count = len(seeds)
+    environments = Environments(spec, min(num_envs, count))
+    returns, lengths, terminated = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, bool)
+    start = time.perf_counter()
+    try:
+        episodes = rollout(environments, policy, seeds, targets, keep_observations=False)
+        for done, (i, episode) in enumerate(episodes, 1):
+            returns[i], lengths[i], terminated[i] = episode.episode_return, len(episode), episode.terminated
+            if progress:
+                progress(done, count)
+    finally:
+        environments.close()
+    return returns, lengths, terminated, time.perf_counter() - start
 
 
 def summarize(result: EvalResult, spec: EnvSpec) -> dict[str, Any]:
@@ -84,19 +123,25 @@ def summarize(result: EvalResult, spec: EnvSpec) -> dict[str, Any]:
 
 
 def paired_difference(a: EvalResult, b: EvalResult, seed: int = 0) -> dict[str, Any]:
-    """a - b over the same episode seeds, with a 95 % percentile-bootstrap interval over episodes.
+    """a - b over the same episode seeds, with a 95 % percentile-bootstrap interval over episodes
+    (None where there is one).
 
     Raises InputError where the two were not played on the same seeds.
     """
     if not np.array_equal(a.seeds, b.seeds):
         raise InputError(f"'{a.policy}' and '{b.policy}' were evaluated on different episode seeds")
     difference = a.returns - b.returns
-    interval = statistics.bootstrap_mean(difference, np.random.default_rng(seed))
+    if len(difference) > 1:
+        resampled = statistics.bootstrap(lambda d: d.mean(-1), difference, rng=np.random.default_rng(seed))
+        interval = resampled.interval()
+        low, high = float(interval.low), float(interval.high)
+    else:
+        low = high = None
     return {
         "policies": [a.policy, b.policy],
         "mean": float(difference.mean()),
-        "low": interval.low,
-        "high": interval.high,
+        "low": low,
+        "high": high,
         "wins": float((difference > 0).mean()),
         "ties": float((difference == 0).mean()),
     }

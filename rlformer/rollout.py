@@ -14,14 +14,14 @@ def rollout(
     environments: Environments,
     policy: Policy,
     seeds: Array,
-    target_return: float | None = None,
+    target_returns: Array | None = None,
     keep_observations: bool = True,
 ) -> Iterator[tuple[int, Episode]]:
     """Play one episode for each seed, and yield (index into `seeds`, episode) as they end.
 
     seeds: (E,) integers; each seeds both the environment and the policy's own stream, so that an episode does
     not depend on how many run side by side. Actions are clipped into the space before they are executed, and
-    stored as executed. Without `keep_observations` the episodes' observations are empty: (0, *obs).
+    stored as executed. target_returns: (E,), what each episode is asked for. Without `keep_observations` the episodes' observations are empty: (0, *obs).
     """
     num, shape, spec = len(environments), environments.observation_shape, environments.actions
     buffers = _Buffers(num, shape if keep_observations else None, spec)
@@ -38,7 +38,7 @@ def rollout(
         if len(slots):
             observations[slots] = environments.reset(slots, seeds[fresh])
             buffers.begin(slots, observations[slots])
-            targets = None if target_return is None else np.full(len(slots), target_return)
+            targets = None if target_returns is None else target_returns[fresh]
             policy.begin(slots, seeds[fresh], targets)
 
     begin(np.arange(num))

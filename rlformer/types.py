@@ -97,6 +97,16 @@ class ActionSpec:
         drawn = np.where(finite, uniform, rng.standard_normal(len(low)))
         return np.clip(drawn, low, high).astype(np.float32)
 
+    def describe(self) -> str:
+        """In a few words, for messages.
+
+        >>> ActionSpec("discrete", nvec=(2,)).describe()
+        'discrete [2]'
+        """
+        if self.kind == "box":
+            return f"box of {len(self.low)} from {list(self.low)} to {list(self.high)}"
+        return f"{self.kind} {list(self.nvec)}"
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form; infinite bounds are written as null."""
         if self.kind != "box":

@@ -30,10 +30,11 @@ EPISODE = np.dtype(
         ("terminated", np.bool_),
         ("truncated", np.bool_),
         ("seed", np.int64),  # -1: unknown
-        ("behaviour_steps", np.int64),  # environment steps the behaviour policy had taken when it ended; -1: unknown
+        ("behaviour_steps", np.int64),  # steps its policy had been trained for when it ended; -1: unknown
     ]
 )
 ARRAYS = ("observations", "actions", "rewards", "episodes")
+_HASHED_AT_ONCE = 1 << 20  # numbers; the arrays may be larger than memory
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Dataset:
 
     @cached_property
     def observation_starts(self) -> Array:
-        """(n,) row of each episode's first observation: every episode before it has one more row than steps."""
+        """(n,) row of each episode's first observation: each episode before it has a row more than steps."""
         return self.starts + self.index
 
     @cached_property
@@ -175,7 +176,7 @@ class Dataset:
         """
         behind = self.episodes["behaviour_steps"][self.index]
         if (behind < 0).any():
-            raise InputError("this log does not say at which training step its episodes were made: no prefix of it")
+            raise InputError("no prefix: this log does not say at which training step its episodes were made")
         return self.select(np.flatnonzero(behind <= env_steps), f"prefix of {env_steps} training steps")
 
     def top(self, fraction: float) -> Dataset:
@@ -190,10 +191,13 @@ class Dataset:
         Raises InputError where there are fewer than two episodes.
         """
         if len(self) < 2:
-            raise InputError(f"{len(self)} episode(s) cannot be split into a training and a held-out part: two at least")
+            raise InputError(
+                f"{len(self)} episode(s) do not split into a training and a held-out part: two at least"
+            )
         count = min(max(1, round(held_out * len(self))), len(self) - 1)
         order = rng.permutation(len(self))
-        return self.select(np.sort(order[count:]), "training part"), self.select(np.sort(order[:count]), "held out")
+        training, rest = np.sort(order[count:]), np.sort(order[:count])
+        return self.select(training, "training part"), self.select(rest, "held out")
 
 
 def load(path: Path) -> Dataset:
@@ -203,7 +207,7 @@ def load(path: Path) -> Dataset:
     """
     if not (path / "dataset.json").is_file():
         if (path / "progress.json").is_file():
-            raise InputError(f"{path}: an unfinished dataset; run the command that makes it again to continue it")
+            raise InputError(f"{path}: an unfinished dataset; run the command that makes it again")
         raise InputError(f"{path}: not a dataset (no dataset.json in it)")
     data = files.read_json(path / "dataset.json")
     if data.get("schema") != SCHEMA:
@@ -215,11 +219,14 @@ def load(path: Path) -> Dataset:
         raise InputError(f"{path}: a damaged dataset: {error}") from error
     steps, episodes = info.num_steps, info.num_episodes
     expected = {"observations": steps + episodes, "actions": steps, "rewards": steps, "episodes": episodes}
-    for name, rows in expected.items():
-        if len(arrays[name]) != rows:
-            raise InputError(f"{path / name}.npy: {len(arrays[name])} rows, dataset.json says {rows}")
+    for name, count in expected.items():
+        if len(arrays[name]) != count:
+            raise InputError(f"{path / name}.npy: {len(arrays[name])} rows, dataset.json says {count}")
     arrays["episodes"] = np.array(arrays["episodes"])  # small, and read all the time
-    return Dataset(info, **arrays, index=np.arange(episodes), path=path)
+    if (total := int(arrays["episodes"]["length"].sum())) != steps:
+        raise InputError(f"{path}: a damaged dataset: {total} steps in episodes, dataset.json says {steps}")
+    observations, actions, rewards, rows = (arrays[name] for name in ARRAYS)
+    return Dataset(info, observations, actions, rewards, rows, index=np.arange(episodes), path=path)
 
 
 def from_episodes(info: DatasetInfo, episodes: list[Episode]) -> Dataset:
@@ -228,19 +235,42 @@ def from_episodes(info: DatasetInfo, episodes: list[Episode]) -> Dataset:
         check_episode(episode, info, f"episode {i}")
     count = len(episodes)
     rows = np.zeros(count, EPISODE)
-    for row, episode in zip(rows, episodes, strict=True):
+    for i, episode in enumerate(episodes):
         seed = -1 if episode.seed is None else episode.seed
-        row[...] = (len(episode), episode.terminated, episode.truncated, seed, -1)
+        rows[i] = (len(episode), episode.terminated, episode.truncated, seed, -1)
     empty = np.zeros((0, *info.observation_shape), np.float32)
     observations = np.concatenate([empty, *(e.observations for e in episodes)]).astype(np.float32)
     actions = np.concatenate([np.zeros((0, *info.actions.shape)), *(e.actions for e in episodes)])
     rewards = np.concatenate([np.zeros(0), *(e.rewards for e in episodes)]).astype(np.float64)
+    arrays = (observations, actions.astype(info.actions.dtype), rewards, rows)
+    known = replace(info, num_episodes=count, num_steps=len(rewards), hash=content_hash(*arrays))
+    return Dataset(known, *arrays, np.arange(count))
+
+
+def content_hash(observations: Array, actions: Array, rewards: Array, episodes: Array) -> str:
+    """Identifies the numbers of a log: 16 hex digits over all that can be learned from.
+
+    When an episode was made, and from which seed, does not change what it teaches.
+    """
     digest = hashlib.sha256()
-    arrays = (observations, actions.astype(info.actions.dtype), rewards)
-    for array in (*arrays, rows["length"]):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    known = replace(info, num_episodes=count, num_steps=len(rewards), hash=digest.hexdigest()[:16])
-    return Dataset(known, *arrays, rows, np.arange(count))
+    taught = (episodes[field] for field in ("length", "terminated", "truncated"))
+    for array in (observations, actions, rewards, *taught):
+        flat = np.reshape(array, -1)
+        for start in range(0, len(flat), _HASHED_AT_ONCE):
+            digest.update(np.ascontiguousarray(flat[start : start + _HASHED_AT_ONCE]).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def check_spaces(
+    info: DatasetInfo, env: str, observation_shape: tuple[int, ...], actions: ActionSpec
+) -> None:
+    """Raise InputError, naming both, where a log's spaces are not those of the environment called `env`."""
+    if info.observation_shape != observation_shape:
+        ours, theirs = info.observation_shape, observation_shape
+        raise InputError(f"observations of shape {ours}, but those of '{env}' are {theirs}")
+    ours, theirs = info.actions, actions
+    if (ours.kind, ours.nvec, ours.shape) != (theirs.kind, theirs.nvec, theirs.shape):
+        raise InputError(f"actions are {ours.describe()}, but those of '{env}' are {theirs.describe()}")
 
 
 def check_episode(episode: Episode, info: DatasetInfo, where: str) -> None:
@@ -253,10 +283,9 @@ def check_episode(episode: Episode, info: DatasetInfo, where: str) -> None:
             f"{where}: {length} rewards need {length + 1} observations and {length} actions, "
             f"got {len(episode.observations)} and {len(episode.actions)}"
         )
-    if episode.observations.shape[1:] != info.observation_shape:
-        raise InputError(f"{where}: observations of shape {episode.observations.shape[1:]}, expected {info.observation_shape}")
-    if episode.actions.shape[1:] != info.actions.shape:
-        raise InputError(f"{where}: actions of shape {episode.actions.shape[1:]}, expected {info.actions.shape}")
+    for name, expected in (("observations", info.observation_shape), ("actions", info.actions.shape)):
+        if (shape := getattr(episode, name).shape[1:]) != expected:
+            raise InputError(f"{where}: {name} of shape {shape}, expected {expected}")
     for name in ("observations", "actions", "rewards"):
         finite = np.isfinite(getattr(episode, name)).reshape(len(getattr(episode, name)), -1).all(axis=1)
         if not finite.all():
@@ -264,19 +293,12 @@ def check_episode(episode: Episode, info: DatasetInfo, where: str) -> None:
     inside = info.actions.contains(episode.actions)
     if not inside.all():
         step = int(np.argmin(inside))
-        raise InputError(
-            f"{where}, step {step}: action {episode.actions[step].tolist()} lies outside of {_describe(info.actions)}"
-        )
-
-
-def _describe(spec: ActionSpec) -> str:
-    if spec.kind == "box":
-        return f"Box({list(spec.low)} to {list(spec.high)})"
-    return f"{spec.kind}{list(spec.nvec)}"
+        action = episode.actions[step].tolist()
+        raise InputError(f"{where}, step {step}: action {action} lies outside of {info.actions.describe()}")
 
 
 def _open_array(path: Path) -> Array:
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    array = np.load(path, mmap_mode="c", allow_pickle=False)  # "c": torch wants writable memory
     if path.stem == "episodes" and array.dtype != EPISODE:
         raise ValueError(f"{path}: fields {array.dtype.names}, expected {EPISODE.names}")
     return np.asarray(array)

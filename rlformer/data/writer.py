@@ -1,37 +1,53 @@
 """Append episodes to a dataset folder; what was committed survives a kill.
 
-The arrays grow as .npy files whose header is rewritten when the dataset is finished; `progress.json` says how much
-of them is committed, so that a writer that opens an unfinished folder cuts what lies behind and goes on.
+The arrays grow as .npy files whose header is rewritten when the dataset is finished; `progress.json` says how
+much of them is committed, so that a writer that opens an unfinished folder cuts what lies behind and goes on.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
 
-from rlformer.data.dataset import ARRAYS, EPISODE, Dataset, DatasetInfo, check_episode, load
+from rlformer.data.dataset import ARRAYS, EPISODE, Dataset, DatasetInfo, check_episode, content_hash, load
 from rlformer.errors import InputError
 from rlformer.runs import files
 from rlformer.types import SCHEMA, Episode
 
 _HEADER = 256  # bytes; the longest description with 19-digit shapes fits
+_LOCK = ".lock"
 
 
 class DatasetWriter:
-    """Streams episodes into `path`. Raises InputError where a finished dataset stands there already."""
+    """Streams episodes into `path`, or goes on with an unfinished dataset there.
+
+    As a context manager it closes itself, leaving the dataset unfinished unless `finish` was called. Raises
+    InputError where a finished dataset or something else stands there already, where the unfinished one was
+    begun with other spaces, or where another process is writing it.
+    """
 
     def __init__(self, path: Path, info: DatasetInfo) -> None:
-        if (path / "dataset.json").exists():
-            raise InputError(f"{path}: a dataset stands there already; choose another --out or remove it")
-        if path.is_dir() and any(path.iterdir()) and not (path / "progress.json").is_file():
+        if path.is_dir() and not (path / "progress.json").is_file() and _holds_something(path):
             raise InputError(f"{path}: the folder is not empty and holds no dataset")
         self._path, self._info = files.writable_directory(path), info
-        obs, act = info.observation_shape, info.actions
+        self._lock = ExitStack()
+        self._lock.enter_context(files.locked(path / _LOCK, "dataset"))
+        try:
+            self._begin()
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def _begin(self) -> None:
+        if (self._path / "dataset.json").exists():
+            raise InputError(f"{self._path}: a dataset stands there; remove it or choose another --out")
+        obs, act = self._info.observation_shape, self._info.actions
         self._dtypes: dict[str, np.dtype[Any]] = {
             "observations": np.dtype(np.float32),
             "actions": np.dtype(act.dtype),
@@ -42,14 +58,24 @@ class DatasetWriter:
         progress = self._restore()
         self.num_episodes, self.num_steps = progress["num_episodes"], progress["num_steps"]
         self.state: Mapping[str, Any] = progress["state"]  # what the caller committed with the episodes
+        self._files: dict[str, IO[bytes]] = {}
+        self.commit()  # first of all: a folder with this file is known for an unfinished dataset
         self._files = {name: self._open(name) for name in ARRAYS}
-        self.commit(self.state)
+
+    def __enter__(self) -> DatasetWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def add(self, episode: Episode, behaviour_steps: int = -1) -> None:
         """Append one episode; InputError, and nothing written, where it does not fit."""
         check_episode(episode, self._info, f"episode {self.num_episodes}")
         seed = -1 if episode.seed is None else episode.seed
-        row = np.array([(len(episode), episode.terminated, episode.truncated, seed, behaviour_steps)], EPISODE)
+        ending = (episode.terminated, episode.truncated)
+        row = np.array([(len(episode), *ending, seed, behaviour_steps)], EPISODE)
         for name, values in (
             ("observations", episode.observations),
             ("actions", episode.actions),
@@ -61,51 +87,62 @@ class DatasetWriter:
         self.num_steps += len(episode)
 
     def commit(self, state: Mapping[str, Any] | None = None) -> None:
-        """Make what was added so far survive a kill, with `state` of the caller's beside it."""
-        self.state = dict(state or {})
+        """Make what was added survive a kill, with `state` of the caller's beside it (None: as it was)."""
+        self.state = dict(self.state if state is None else state)
         for file in self._files.values():
             file.flush()
         files.write_json(
             self._path / "progress.json",
             {
                 "schema": SCHEMA,
+                "spaces": self._spaces(),
                 "num_episodes": self.num_episodes,
                 "num_steps": self.num_steps,
                 "state": self.state,
             },
         )
 
-    def finish(self, provenance: Mapping[str, Any] | None = None, upstream_env_steps: int | None = None) -> Dataset:
+    def finish(
+        self, provenance: Mapping[str, Any] | None = None, upstream_env_steps: int | None = None
+    ) -> Dataset:
         """Close the dataset and open it for reading. Raises InputError where it is empty."""
         if self.num_episodes == 0:
             raise InputError(f"{self._path}: no episode ended, so there is nothing to keep")
-        digest = hashlib.sha256()
-        for name in ARRAYS:
-            file = self._files[name]
+        for name, file in self._files.items():
             file.seek(0)
             file.write(_header(self._dtypes[name], (self._rows(name), *self._shapes[name])))
-            file.flush()
-            if name != "episodes":  # when an episode was made does not change what it teaches
-                _hash_into(digest, file)
             file.close()
-        lengths = np.load(self._path / "episodes.npy")["length"]
-        digest.update(lengths.tobytes())
+        arrays = {name: np.load(self._path / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
+        known = self._info.upstream_env_steps
         info = replace(
             self._info,
             provenance={**self._info.provenance, **(provenance or {})},
-            upstream_env_steps=self._info.upstream_env_steps if upstream_env_steps is None else upstream_env_steps,
+            upstream_env_steps=upstream_env_steps if upstream_env_steps is not None else known,
             num_episodes=self.num_episodes,
             num_steps=self.num_steps,
-            hash=digest.hexdigest()[:16],
+            hash=content_hash(**arrays),
         )
         files.write_json(self._path / "dataset.json", info.to_dict())
         (self._path / "progress.json").unlink()
+        (self._path / _LOCK).unlink()
+        self._lock.close()
         return load(self._path)
 
     def close(self) -> None:
-        """Leave the dataset unfinished; a writer opened on the folder later continues behind the last commit."""
+        """Leave the dataset unfinished; a writer opened on it later continues behind the last commit."""
+        with self._lock:
+            for file in self._files.values():
+                file.close()
+
+    def discard(self) -> None:
+        """Remove the unfinished dataset: what was to be written turned out to be none."""
         for file in self._files.values():
             file.close()
+        for name in (*(f"{name}.npy" for name in ARRAYS), "progress.json", _LOCK):
+            (self._path / name).unlink(missing_ok=True)
+        self._lock.close()
+        if not any(self._path.iterdir()):
+            self._path.rmdir()
 
     def rewind(self, behaviour_steps: int) -> None:
         """Drop episodes at the end that were made after `behaviour_steps`: training continues from there."""
@@ -114,17 +151,29 @@ class DatasetWriter:
         rows = np.fromfile(self._path / "episodes.npy", EPISODE, self.num_episodes, offset=_HEADER)
         kept = rows[rows["behaviour_steps"] <= behaviour_steps]
         self.num_episodes, self.num_steps = len(kept), int(kept["length"].sum())
+        self.commit()  # before the arrays are cut: they may be longer than it says, never shorter
         for name in ARRAYS:
             self._files[name].truncate(self._bytes(name))
             self._files[name].seek(0, 2)
 
     def _restore(self) -> dict[str, Any]:
         path = self._path / "progress.json"
-        return files.read_json(path) if path.is_file() else {"num_episodes": 0, "num_steps": 0, "state": {}}
+        if not path.is_file():
+            return {"num_episodes": 0, "num_steps": 0, "state": {}}
+        progress = files.read_json(path)
+        if progress.get("schema") != SCHEMA:
+            raise InputError(f"{path}: schema {progress.get('schema')!r}, this version writes '{SCHEMA}'")
+        if progress["spaces"] != self._spaces():  # cutting arrays of another shape would destroy them
+            raise InputError(f"{self._path}: unfinished, of other spaces; remove it or choose another --out")
+        return progress
+
+    def _spaces(self) -> dict[str, Any]:
+        info = self._info
+        return {"observation_shape": list(info.observation_shape), "actions": info.actions.to_dict()}
 
     def _rows(self, name: str) -> int:
         steps, episodes = self.num_steps, self.num_episodes
-        return {"observations": steps + episodes, "actions": steps, "rewards": steps, "episodes": episodes}[name]
+        return {"observations": steps + episodes, "episodes": episodes}.get(name, steps)
 
     def _bytes(self, name: str) -> int:
         per_row = self._dtypes[name].itemsize * int(np.prod(self._shapes[name], dtype=np.int64))
@@ -132,9 +181,9 @@ class DatasetWriter:
 
     def _open(self, name: str) -> IO[bytes]:
         path = self._path / f"{name}.npy"
-        if not path.exists():
+        if self.num_episodes == 0:
             path.write_bytes(_header(self._dtypes[name], (0, *self._shapes[name])))
-        if path.stat().st_size < self._bytes(name):
+        if not path.is_file() or path.stat().st_size < self._bytes(name):
             raise InputError(f"{path}: shorter than progress.json says; remove {self._path} and start again")
         file = path.open("r+b")
         file.truncate(self._bytes(name))
@@ -150,9 +199,5 @@ def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
     return prefix + text + b" " * (_HEADER - len(prefix) - len(text) - 1) + b"\n"
 
 
-def _hash_into(digest: Any, file: IO[bytes]) -> None:
-    file.seek(0)
-    while block := file.read(1 << 22):
-        digest.update(block)
-
-
+def _holds_something(path: Path) -> bool:
+    return any(entry.name != _LOCK for entry in path.iterdir())

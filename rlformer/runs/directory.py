@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rlformer.config import RunConfig
 from rlformer.errors import InputError
@@ -80,7 +78,7 @@ class RunDirectory:
         Raises InputError where another process has the run open or the folder cannot be written.
         """
         files.writable_directory(self.path)
-        with _locked(self.path / "lock"):
+        with files.locked(self.path / "lock", "run"):
             session = RunSession(self, config, seed, stop, listener)
             try:
                 yield session
@@ -152,19 +150,3 @@ class RunSession:
     def close(self) -> None:
         """Close the curves."""
         self._metrics.close()
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[IO[str]]:
-    """An exclusive lock that the operating system frees when the process dies, however it dies."""
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            owner = file.read().strip() or "unknown"
-            raise InputError(f"{path.parent}: another process ({owner}) is working on this run") from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield file

@@ -1,0 +1,105 @@
+"""What a terminal shows: progress on standard error, and only there; tables and JSON on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+
+def say(text: str) -> None:
+    """One line for the person at the terminal; it leaves standard output alone."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object, the only thing on standard output."""
+    print(json.dumps(value, indent=1, allow_nan=False))
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Aligned columns: text to the left, numbers to the right, '-' for what is missing.
+
+    >>> print(table(["arm", "mean"], [["dt", 1.5], ["random", None]]))
+    arm     mean
+    dt       1.5
+    random     -
+    """
+    cells = [[_cell(value) for value in row] for row in rows]
+    numeric = [all(isinstance(row[i], (int, float, type(None))) for row in rows) for i in range(len(head))]
+    widths = [max(len(line[i]) for line in [list(head), *cells]) for i in range(len(head))]
+    lines = [
+        "  ".join(c.rjust(w) if n else c.ljust(w) for c, w, n in zip(line, widths, numeric, strict=True)).rstrip()
+        for line in [list(head), *cells]
+    ]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:.1f}"
+    return str(value)
+
+
+class Bar:
+    """A progress bar, or nothing where standard error is no terminal."""
+
+    def __init__(self, label: str) -> None:
+        self._label, self._bar = label, None
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Show that `done` of `total` is done."""
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, desc=self._label, file=sys.stderr, leave=False, dynamic_ncols=True)
+        self._bar.total = total
+        self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update(done - self._bar.n)
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+class StudyProgress:
+    """Follows a study: a bar over all runs on a terminal, and a line as each one ends."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._ended = total, 0
+        self._share: dict[Hashable, float] = {}
+        self._bar = Bar("runs")
+
+    def __call__(self, event: Any) -> None:
+        """Take one executor.Event."""
+        agent, seed = event.key
+        if event.kind == "progress":
+            done, total, _ = event.value
+            self._share[event.key] = min(0.99, done / max(1, total))
+        elif event.kind in ("finished", "failed", "interrupted", "skipped"):
+            self._share.pop(event.key, None)
+            self._ended += 1
+            why = f": {event.value}" if event.kind in ("failed", "skipped") else ""
+            self._line(f"[{self._ended}/{self._total}] {agent} seed {seed} {event.kind}{why}")
+        running = ", ".join(f"{a}/{s} {share:.0%}" for (a, s), share in self._share.items())  # type: ignore[misc]
+        self._bar(round(100 * (self._ended + sum(self._share.values()))), 100 * self._total, running)
+
+    def _line(self, text: str) -> None:
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            tqdm.write(text, file=sys.stderr)
+        else:
+            say(text)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.__exit__()

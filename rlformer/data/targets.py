@@ -1,0 +1,41 @@
+"""What return to ask a return-conditioned policy for, from the log alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from rlformer.types import Array
+
+_SUPPORT = 10  # episodes that must have reached a target before it counts as covered
+
+
+def supported_best(returns: Array) -> float:
+    """The highest return that 10 episodes of the log reached, or a tenth of them in a log of under 100.
+
+    The highest return of all is often one lucky episode, which says little about what the policy can do;
+    a quantile asks for less than a log with few good episodes shows to be possible.
+    """
+    support = min(_SUPPORT, max(1, len(returns) // 10))
+    return float(np.sort(returns)[-support])
+
+
+RULES: dict[str, Callable[[Array], float]] = {
+    "auto": supported_best,
+    "max": lambda returns: float(np.max(returns)),
+    "q90": lambda returns: float(np.quantile(returns, 0.9)),
+    "median": lambda returns: float(np.median(returns)),
+}
+
+
+def grid(returns: Array, chosen: float, beyond: float = 0.25, points: int = 5) -> list[float]:
+    """Targets to ask for when what is achieved is held against what was asked.
+
+    `points` of them from the log's median to the chosen target, and one that lies `beyond` the log's best by that share
+    of the log's range. Ascending, without repeats.
+    """
+    low, high = float(np.median(returns)), float(np.max(returns))
+    spread = max(high - float(np.min(returns)), abs(high), 1e-9)
+    asked = [*np.linspace(low, chosen, points), high, high + beyond * spread]
+    return sorted({float(f"{target:.6g}") for target in asked})

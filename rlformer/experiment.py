@@ -1,0 +1,231 @@
+"""One run: train, evaluate, record; and what can be asked of it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rlformer import catalogue, environments, seeding
+from rlformer.config import RunConfig
+from rlformer.data import targets
+from rlformer.data.dataset import Dataset
+from rlformer.errors import InputError, Interrupted
+from rlformer.evaluation import evaluate, evaluate_targets, seconds_per_call
+from rlformer.learners import NEEDS, learner_class
+from rlformer.runs.directory import RunDirectory, RunSession
+from rlformer.types import EnvSpec, EvalResult, Policy, Task
+
+EVALUATION_SEED = 0  # the same episodes for every arm and every training seed: results are paired
+_MOST_LOG_EPISODES = 10_000  # of the behaviour arm kept one by one
+TRAJECTORIES = "trajectories"  # the folder of a run that keeps its training episodes
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a run is evaluated."""
+
+    episodes: int = 100  # at the end
+    curve_episodes: int = 10  # at each point of the curve, on seeds of their own
+    target_episodes: int = 20  # for each asked return
+    num_envs: int = 64
+
+
+def train(
+    config: RunConfig,
+    seed: int,
+    root: Path,
+    *,
+    dataset: Dataset | None = None,
+    threads: int = 1,
+    protocol: Protocol | None = None,
+    stop: Callable[[], bool] | None = None,
+    listener: Callable[[int, int, str], None] | None = None,
+) -> RunDirectory:
+    """Train and evaluate one agent below `root`; continue an unfinished run, leave a finished one alone.
+
+    Raises InputError for what the user can mend, Interrupted when `stop` said so. Any other error is recorded in the
+    run, which counts as failed, and raised.
+    """
+    _check(config, dataset)
+    run = RunDirectory.of(root, config, seed)
+    if run.finished:
+        return run
+    with run.session(config, seed, stop, listener) as log:
+        try:
+            _train(config, seed, dataset, threads, protocol or Protocol(), log, run)
+        except (Interrupted, KeyboardInterrupt):
+            log.end("interrupted")
+            raise Interrupted from None
+        except Exception as error:
+            log.end("failed", error=f"{type(error).__name__}: {' '.join(str(error).split())}")
+            raise
+    return run
+
+
+def _train(
+    config: RunConfig,
+    seed: int,
+    dataset: Dataset | None,
+    threads: int,
+    protocol: Protocol,
+    log: RunSession,
+    run: RunDirectory,
+) -> None:
+    playable = _playable(config, log)
+    task = Task(
+        env=config.env if playable else None,
+        dataset=dataset,
+        hyperparameters=config.hyperparameters,
+        seed=seed,
+        threads=threads,
+        log_trajectories=run.path / TRAJECTORIES if config.log_trajectories else None,
+        evaluate=_curve(config, seed, protocol) if playable else None,
+    )
+    learner = learner_class(config.learner)()
+    cost = learner.fit(task, log)
+    learner.save(run.checkpoints / "best")
+    log.record.parameters, log.record.scales = learner.num_parameters, dict(learner.scales)
+    with log.clock("evaluation"):
+        if config.learner == "behaviour":
+            assert dataset is not None
+            run.save_evaluation("final", _log_result(dataset, config.env))
+        elif playable:
+            _evaluate_finally(config, learner.policy(), learner.scales, dataset, protocol, log, run)
+    log.end("finished", cost)
+
+
+def _evaluate_finally(
+    config: RunConfig,
+    policy: Policy,
+    scales: Mapping[str, Any],
+    dataset: Dataset | None,
+    protocol: Protocol,
+    log: RunSession,
+    run: RunDirectory,
+) -> None:
+    env, agent = config.env, config.agent
+    seeds = seeding.episode_seeds(EVALUATION_SEED, "evaluate", protocol.episodes)
+    target = scales.get("target_return")
+    result = evaluate(policy, env, seeds, name=agent, num_envs=protocol.num_envs, target_return=target)
+    run.save_evaluation("final", result)
+    if target is not None and dataset is not None:
+        asked = targets.grid(dataset.returns, target)
+        some = seeds[: protocol.target_episodes]
+        achieved = evaluate_targets(policy, env, some, asked, name=agent, num_envs=protocol.num_envs)
+        for i, answer in enumerate(achieved):
+            run.save_evaluation(f"target-{i}", answer)
+        if target > dataset.returns.max():
+            log.note(f"target return {target:g} lies beyond the log's best ({dataset.returns.max():g}): extrapolation")
+    probe = environments.make(env)
+    shape = probe.observation_space.shape
+    probe.close()
+    assert shape is not None
+    log.record.inference_seconds = {str(n): seconds_per_call(policy, shape, n) for n in (1, 64)}
+
+
+def _curve(config: RunConfig, seed: int, protocol: Protocol) -> Callable[[Policy], EvalResult]:
+    seeds = seeding.episode_seeds(seed, "curve", protocol.curve_episodes)
+    return lambda policy: evaluate(policy, config.env, seeds, name=config.agent, num_envs=protocol.num_envs)
+
+
+def _playable(config: RunConfig, log: RunSession) -> bool:
+    """Whether the environment can be made; a log alone can still be learned from."""
+    try:
+        environments.make(config.env).close()
+    except InputError as error:
+        if "env" in NEEDS[config.learner]:
+            raise
+        log.note(f"not evaluated: {error}")
+        return False
+    return True
+
+
+def _log_result(dataset: Dataset, env: EnvSpec) -> EvalResult:
+    """The log's own episodes in the form of an evaluation, evenly thinned where they are very many."""
+    count = len(dataset)
+    every = np.unique(np.linspace(0, count - 1, min(count, _MOST_LOG_EPISODES)).astype(np.int64))
+    rows = dataset.episodes[dataset.index[every]]
+    return EvalResult(
+        env=env.name,
+        policy="behaviour",
+        seeds=rows["seed"],
+        returns=dataset.returns[every],
+        lengths=dataset.lengths[every],
+        terminated=rows["terminated"],
+        action_selection="sampled",
+    )
+
+
+def _check(config: RunConfig, dataset: Dataset | None) -> None:
+    """Raise InputError where the learner lacks what it needs or the log does not fit the environment."""
+    if "dataset" in NEEDS[config.learner] and dataset is None:
+        raise InputError(f"agent '{config.agent}' learns from a log: give it a dataset (rlformer train-transformer DATA)")
+    if "dataset" not in NEEDS[config.learner] and dataset is not None:
+        raise InputError(f"agent '{config.agent}' learns by interaction: it takes no dataset (rlformer train-agent ENV)")
+    if dataset is not None:
+        check_fit(dataset, config.env)
+
+
+def check_fit(dataset: Dataset, env: EnvSpec) -> None:
+    """Raise InputError, with both shapes, where a log does not fit an environment that can be made."""
+    try:
+        made = environments.make(env)
+    except InputError:
+        return
+    spec, shape = environments.action_spec(made.action_space), made.observation_space.shape
+    made.close()
+    logged = dataset.info
+    if logged.observation_shape != shape:
+        raise InputError(
+            f"the log's observations have shape {logged.observation_shape}, those of {env.name} have {shape}"
+        )
+    if (logged.actions.kind, logged.actions.nvec, logged.actions.shape) != (spec.kind, spec.nvec, spec.shape):
+        raise InputError(
+            f"the log's actions are {logged.actions.describe()}, those of {env.name} are {spec.describe()}"
+        )
+
+
+def data_reference(dataset: Dataset) -> dict[str, Any]:
+    """What a run's configuration says of its log."""
+    returns = dataset.returns
+    return {
+        "hash": dataset.hash,
+        "path": str(dataset.path) if dataset.path else None,
+        "selection": dataset.selection or "whole log",
+        "num_episodes": dataset.num_episodes,
+        "num_steps": dataset.num_steps,
+        "upstream_env_steps": dataset.upstream_env_steps,
+        "mean_return": float(returns.mean()),
+        "min_return": float(returns.min()),
+        "max_return": float(returns.max()),
+        "source": str(dataset.info.provenance.get("source", "")),
+    }
+
+
+def dataset_env(dataset: Dataset) -> EnvSpec:
+    """The environment a log names; one that cannot be made where it names none."""
+    name = dataset.info.env or "unknown-environment"
+    spec = catalogue.environment(name)
+    definition = dataset.info.env_definition
+    if not definition or definition == spec.definition:
+        return spec
+    return EnvSpec(
+        name=name,
+        id=definition["id"],
+        kwargs=definition.get("kwargs", {}),
+        wrappers=tuple(definition.get("wrappers", ())),
+    )
+
+
+def load_policy(path: Path, sample: bool = False) -> tuple[Policy, RunConfig]:
+    """The trained policy of a finished run, and its configuration. Raises InputError where there is none."""
+    run = RunDirectory.open(path)
+    config = run.config
+    if not (run.checkpoints / "best").is_dir() and config.learner not in ("random", "behaviour"):
+        raise InputError(f"{path}: the run is {run.record.status} and holds no trained policy yet")
+    learner = learner_class(config.learner).load(run.checkpoints / "best", config.env, config.hyperparameters)
+    return learner.policy(sample), config

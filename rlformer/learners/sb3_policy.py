@@ -1,0 +1,216 @@
+"""What a stable-baselines3 algorithm learned, as a policy: batched, with a random stream for each episode.
+
+Stable-baselines3's own `predict` draws from torch's global generator, so that an action depends on all that
+was drawn before it, and costs several times the forward pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlformer.environments import action_spec
+from rlformer.errors import InputError
+from rlformer.models.actions import ActionCodec
+from rlformer.types import ActionSpec, Array
+
+_MULTIPLE = (
+    8  # rounding of matrix products depends on the batch: pad, so that N does not change what is played
+)
+_STREAM = 2  # the environment owns the stream of the bare seed
+
+
+class Actor(Protocol):
+    """From observations to canonical actions, through the network that was learned."""
+
+    draws: int  # random numbers per action
+    normal: bool  # whether they are standard normal, or uniform in [0, 1)
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        """(M, obs), (M, draws) or None for the best action -> (M, *act), a box before it is clipped."""
+
+
+class SB3Policy:
+    """See `types.Policy`. `normalize` maps raw observations (M, obs) to what the network was trained on."""
+
+    def __init__(
+        self,
+        actor: Actor,
+        spec: ActionSpec,
+        normalize: Callable[[Array], Array] | None = None,
+        sample: bool = False,
+    ) -> None:
+        self._actor, self._spec, self._normalize, self._sample = actor, spec, normalize, sample
+        self._streams: dict[int, np.random.Generator] = {}
+        self._padded = np.zeros((0, 0), np.float32)
+
+    def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
+        """See `types.Policy`."""
+        if self._sample:
+            for slot, seed in zip(slots.tolist(), seeds.tolist(), strict=True):
+                self._streams[slot] = np.random.default_rng((seed, _STREAM))
+
+    @torch.inference_mode()
+    def act(self, observations: Array) -> Array:
+        """See `types.Policy`."""
+        count = len(observations)
+        size = math.ceil(count / _MULTIPLE) * _MULTIPLE
+        if self._padded.shape != (size, observations.shape[1]):
+            self._padded = np.zeros((size, observations.shape[1]), np.float32)
+        self._padded[:count] = observations
+        rows = self._padded if self._normalize is None else self._normalize(self._padded)
+        actions = self._actor(torch.from_numpy(rows), self._noise(size) if self._sample else None)
+        return self._spec.clip(actions[:count].numpy()).astype(self._spec.dtype, copy=False)
+
+    def observe(self, actions: Array, rewards: Array) -> None:
+        """See `types.Policy`."""
+
+    def _noise(self, size: int) -> Tensor:
+        """(size, draws): the next numbers of each slot's own stream."""
+        noise, draws = np.zeros((size, self._actor.draws), np.float32), self._actor.draws
+        for slot, rng in self._streams.items():
+            noise[slot] = (
+                rng.standard_normal(draws, np.float32)
+                if self._actor.normal
+                else rng.random(draws, np.float32)
+            )
+        return torch.from_numpy(noise)
+
+
+class Categories:
+    """Softmax over the logits of each category; the most likely is the best."""
+
+    normal = False
+
+    def __init__(self, network: Callable[[Tensor], Tensor], spec: ActionSpec) -> None:
+        self._network, self._codec = network, ActionCodec(spec)
+        self.draws = self._codec.components
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        logits = self._network(observations)
+        return self._codec.greedy(logits) if noise is None else self._codec.sample(logits, noise)
+
+
+class Bits:
+    """One Bernoulli for each dimension, from its logit."""
+
+    normal = False
+
+    def __init__(self, network: Callable[[Tensor], Tensor], spec: ActionSpec) -> None:
+        self._network = network
+        self.draws = len(spec.nvec)
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        probabilities = torch.sigmoid(self._network(observations))
+        return (probabilities > (0.5 if noise is None else noise)).long()
+
+
+class Gaussian:
+    """A diagonal Gaussian; squashed by tanh and stretched to the bounds where `squashed`."""
+
+    normal = True
+
+    def __init__(
+        self,
+        trunk: Callable[[Tensor], Tensor],
+        mean: Callable[[Tensor], Tensor],
+        std: Callable[[Tensor], Tensor],
+        spec: ActionSpec,
+        squashed: bool,
+    ) -> None:
+        self._trunk, self._mean, self._std, self._squashed = trunk, mean, std, squashed
+        self._low, self._high = torch.tensor(spec.low), torch.tensor(spec.high)
+        self.draws = len(spec.low)
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        latent = self._trunk(observations)
+        actions = self._mean(latent)
+        if noise is not None:
+            actions = actions + self._std(latent) * noise
+        if self._squashed:
+            actions = self._low + 0.5 * (torch.tanh(actions) + 1.0) * (self._high - self._low)
+        return actions
+
+
+class Deterministic:
+    """TD3: the network's action in [-1, 1]; a sample adds the exploration noise of training."""
+
+    normal = True
+
+    def __init__(self, network: Callable[[Tensor], Tensor], std: float, spec: ActionSpec) -> None:
+        self._network, self._std = network, std
+        self._low, self._high = torch.tensor(spec.low), torch.tensor(spec.high)
+        self.draws = len(spec.low)
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        actions = self._network(observations)
+        if noise is not None:
+            actions = (actions + self._std * noise).clamp(-1.0, 1.0)
+        return self._low + 0.5 * (actions + 1.0) * (self._high - self._low)
+
+
+class EpsilonGreedy:
+    """DQN: the action of the highest value; a sample explores at the final rate of training."""
+
+    normal = False
+    draws = 2
+
+    def __init__(self, network: Callable[[Tensor], Tensor], epsilon: float, spec: ActionSpec) -> None:
+        self._network, self._epsilon, self._n = network, epsilon, spec.nvec[0]
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        best = self._network(observations).argmax(dim=1)
+        if noise is None:
+            return best
+        return torch.where(noise[:, 0] < self._epsilon, (noise[:, 1] * self._n).long(), best)
+
+
+def actor_of(model: Any) -> Actor:
+    """The acting part of a stable-baselines3 PPO, A2C, DQN, SAC or TD3.
+
+    Raises InputError for another algorithm, or for a network that does not read a vector.
+    """
+    policy, algorithm, spec = model.policy, type(model).__name__, action_spec(model.action_space)
+    if policy.features_extractor_class.__name__ != "FlattenExtractor":
+        raise InputError(
+            f"this {algorithm} reads images or dictionaries; only vectors of observations are supported"
+        )
+    if algorithm == "DQN":
+        return EpsilonGreedy(policy.q_net.q_net, float(model.exploration_final_eps), spec)
+    if algorithm == "TD3":
+        return Deterministic(policy.actor.mu, _noise_std(model), spec)
+    if algorithm == "SAC":
+        actor = policy.actor
+        std = _state_dependent(actor) if actor.use_sde else lambda x: actor.log_std(x).clamp(-20, 2).exp()
+        return Gaussian(actor.latent_pi, actor.mu, std, spec, squashed=True)
+    if algorithm in ("PPO", "A2C"):
+        trunk = policy.mlp_extractor.policy_net
+        if spec.kind == "box":
+            std = _state_dependent(policy) if policy.use_sde else lambda x: policy.log_std.exp()
+            return Gaussian(trunk, policy.action_net, std, spec, squashed=policy.squash_output)
+        logits = torch.nn.Sequential(trunk, policy.action_net)
+        return Bits(logits, spec) if spec.kind == "multibinary" else Categories(logits, spec)
+    raise InputError(f"stable-baselines3 {algorithm} is not supported; valid: A2C, DQN, PPO, SAC, TD3")
+
+
+def _state_dependent(policy: Any) -> Callable[[Tensor], Tensor]:
+    """Standard deviation of gSDE (Raffin 2021, arXiv:2005.05719), its noise drawn afresh at each step."""
+
+    def std(latent: Tensor) -> Tensor:
+        distribution = policy.action_dist
+        variance: Tensor = latent.square() @ distribution.get_std(policy.log_std).square()
+        return (variance + distribution.epsilon).sqrt()
+
+    return std
+
+
+def _noise_std(model: Any) -> float:
+    """Of the action noise that TD3 explored with; 0 without one."""
+    noise: Any = getattr(model.action_noise, "base_noise", model.action_noise)  # vectorised while it trains
+    sigma: Sequence[float] = getattr(noise, "_sigma", (0.0,))
+    return float(np.max(sigma))

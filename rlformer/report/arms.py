@@ -1,0 +1,124 @@
+"""Runs sorted into environments and arms: which runs are seeds of one arm, what it is called, where it stands."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rlformer.report.reading import Run
+
+# From the bottom rung up: neighbours differ in one thing (data, objective, conditioning, history, architecture).
+LADDER = ("random", "behaviour", "bc", "bc-top", "rvs", "dt-k1", "dt-no-rtg", "dt-lstm", "dt")
+FAMILIES = ("random", "behaviour", "sequence", "offline", "online")
+_LEARNERS = {"random": "random", "behaviour": "behaviour", "sequence": "sequence", "sb3": "online"}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One rung of the ladder on one environment: the same configuration over several seeds."""
+
+    label: str
+    runs: tuple[Run, ...]  # by seed
+
+    @property
+    def agent(self) -> str:
+        """The name of its card."""
+        return self.runs[0].config.agent
+
+    @property
+    def family(self) -> str:
+        """random, behaviour, sequence (imitates a log), offline (RL on a log) or online."""
+        learner = self.runs[0].config.learner
+        return _LEARNERS.get(learner, "offline" if self.runs[0].data_hash else "online")
+
+
+def by_environment(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs by environment; two definitions under one name are told apart by what they are."""
+    groups: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[run.config.env.name, json.dumps(run.config.env.definition, sort_keys=True)].append(run)
+    names = Counter(name for name, _ in groups)
+    ordered = sorted(groups.items(), key=lambda item: item[0])
+    return {name if names[name] == 1 else f"{name} {definition}": runs for (name, definition), runs in ordered}
+
+
+def by_arm(runs: Sequence[Run]) -> list[Arm]:
+    """The arms of one environment, in the order of the ladder.
+
+    Each seed usually has a log of its own, so the log alone does not part two arms, unless a seed occurs twice.
+    """
+    groups: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        config = run.config
+        key = json.dumps([config.agent, config.learner, dict(config.hyperparameters)], sort_keys=True, default=str)
+        groups[key].append(run)
+    parted = [part for group in groups.values() for part in _part(group, [_selection, _source, _hash])]
+    by_agent: dict[str, list[list[Run]]] = defaultdict(list)
+    for part in parted:
+        by_agent[part[0].config.agent].append(sorted(part, key=lambda run: run.record.seed))
+    arms = [
+        Arm(agent if not difference else f"{agent} ({difference})", tuple(part))
+        for agent, parts in by_agent.items()
+        for part, difference in zip(parts, _differences(parts), strict=True)
+    ]
+    return sorted(arms, key=_rank)
+
+
+def _rank(arm: Arm) -> tuple[int, int, str]:
+    rung = LADDER.index(arm.agent) if arm.agent in LADDER else len(LADDER)
+    return FAMILIES.index(arm.family), rung, arm.label
+
+
+def _part(runs: list[Run], ways: Sequence[Callable[[Run], str]]) -> list[list[Run]]:
+    """Part runs that hold a seed twice, by the first of these ways that tells some of them apart."""
+    seeds = Counter(run.record.seed for run in runs)
+    if max(seeds.values()) == 1 or not ways:
+        return [runs]
+    parts: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        parts[ways[0](run)].append(run)
+    return [piece for part in parts.values() for piece in _part(part, ways[1:])]
+
+
+def _selection(run: Run) -> str:
+    return str(run.record.data.get("selection") or run.config.data.get("selection") or "")
+
+
+def _source(run: Run) -> str:
+    """Where the log lies, the seed's own folder aside."""
+    return re.sub(r"seed-\d+", "seed-*", str(run.config.data.get("path", "")))
+
+
+def _hash(run: Run) -> str:
+    return run.data_hash or ""
+
+
+def _differences(parts: list[list[Run]]) -> list[str]:
+    """For each arm of one agent the values that tell it apart from the others; "" for an agent with one arm."""
+    if len(parts) == 1:
+        return [""]
+    described = [_describe(part[0]) for part in parts]
+    keys = sorted({key for description in described for key in description})
+    telling = [key for key in keys if len({json.dumps(d.get(key), default=str) for d in described}) > 1]
+    labels = [", ".join(_name(key, d[key]) for key in telling if key in d) for d in described]
+    labels = [label if len(label) <= 60 else f"{label[:57]}…" for label in labels]
+    repeated = Counter(labels)
+    return [
+        label if label and repeated[label] == 1 else f"{label} {part[0].record.config_hash}".strip()
+        for label, part in zip(labels, parts, strict=True)
+    ]
+
+
+def _describe(run: Run) -> Mapping[str, Any]:
+    known = {**run.config.hyperparameters, "learner": run.config.learner}
+    if run.data_hash:
+        known |= {"log": _selection(run) or "whole log", "from": "/".join(_source(run).split("/")[-2:])}
+    return known
+
+
+def _name(key: str, value: Any) -> str:
+    return str(value) if key == "log" else f"{key} {value}"

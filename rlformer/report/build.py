@@ -1,0 +1,58 @@
+"""From run directories to the three files of a report."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rlformer.errors import InputError
+from rlformer.report import markdown, render
+from rlformer.report.across import across
+from rlformer.report.cautions import warnings
+from rlformer.report.collect import collect, rounded
+from rlformer.report.comparisons import compare_arms
+from rlformer.report.limits import limits
+from rlformer.report.reading import find_runs, read_runs
+from rlformer.report.summary import sentences
+from rlformer.runs import files
+
+
+def build(
+    run_dirs: Sequence[Path], out: Path, *, title: str | None = None, command: str | None = None
+) -> dict[str, Any]:
+    """Write report.html, report.md and results.json into `out`, each at once, and return the results.
+
+    run_dirs: run directories, or folders anywhere above some. command: what reproduces the runs, to be printed.
+    Raises InputError where a path is no folder, no run below them can be read, or `out` cannot be written.
+    """
+    directories = find_runs(run_dirs)
+    where = ", ".join(map(str, run_dirs)) or "nowhere"
+    if not directories:
+        raise InputError(f"{where}: no run directory there (a folder that holds a record.json)")
+    runs, skipped = read_runs(directories)
+    if not runs:
+        raise InputError(f"{where}: no run there can be read; the first, {skipped[0]['path']}, is {skipped[0]['reason']}")
+    results = collect(runs, skipped)
+    environments = results["environments"]
+    for environment in environments:
+        environment["comparisons"] = rounded(compare_arms(environment))
+        environment["summary"] = sentences(environment)
+        environment["warnings"] = warnings(environment, results["machines"])
+    results["across"] = rounded(across(environments)) if len(environments) > 1 else []
+    results["limits"] = limits(results)
+    results["title"] = title or _title([environment["name"] for environment in environments])
+    results["command"] = command
+    results["built"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    folder = files.writable_directory(out)
+    files.write_json(folder / "results.json", results)
+    files.write_text(folder / "report.md", markdown.document(results))
+    files.write_text(folder / "report.html", render.page(results))
+    return results
+
+
+def _title(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"{names[0]}: online RL or a sequence model?"
+    return f"Online RL or a sequence model? {len(names)} environments"

@@ -1,0 +1,105 @@
+"""What a careful reader would object to: warnings that the results themselves give rise to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rlformer.report import formats
+
+FAR_UNDER = 0.75  # of the normalised score: an online agent below is not the baseline its card promises
+SIMILAR_SIZE = 1.2  # ratio of parameters between arms that are compared
+
+
+def warnings(environment: Mapping[str, Any], machines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a careful reader would object to, the gravest first."""
+    checks = (_failures, _far_under, _beyond_the_log, _tuning, _unlike_evaluations, _one_log, _sizes, _card)
+    found = [text for check in checks for text in check(environment)]
+    return found + list(_unlike_machines(environment, machines))
+
+
+def _failures(environment: Mapping[str, Any]) -> Iterator[str]:
+    for key, word in (("failed", "failed"), ("unfinished", "did not finish")):
+        arms = [f"{arm['label']} ({arm[key]} of {len(arm['runs'])})" for arm in environment["arms"] if arm[key]]
+        if arms:
+            yield (
+                f"Some runs {word}: {formats.listed(arms)}. They are left out of every mean and interval, which flatters "
+                "an arm whose failures are its own fault."
+            )
+
+
+def _far_under(environment: Mapping[str, Any]) -> Iterator[str]:
+    for arm in environment["arms"]:
+        z = arm["normalized_score"]
+        if arm["family"] == "online" and z is not None and z["point"] < FAR_UNDER:
+            yield (
+                f"{arm['label']} is far under its reference score (normalised {formats.score(z['point'])}, 1 is the "
+                "reference): it is not the baseline it should be, and beating it proves little."
+            )
+
+
+def _beyond_the_log(environment: Mapping[str, Any]) -> Iterator[str]:
+    for arm in environment["arms"]:
+        scales = [(run["scales"].get("target_return"), run["scales"].get("log_max")) for run in arm["runs"]]
+        known = [(asked, most) for asked, most in scales if asked is not None and most is not None]
+        beyond = [(asked, most) for asked, most in known if asked > most]
+        if beyond:
+            asked, most = max(beyond, key=lambda pair: pair[0] - pair[1])
+            yield (
+                f"{arm['label']} was asked for more than its log holds on {len(beyond)} of {formats.plural(len(known), 'seed')} "
+                f"(up to {formats.number(asked)}, best logged episode {formats.number(most)}): there it extrapolates."
+            )
+
+
+def _tuning(environment: Mapping[str, Any]) -> Iterator[str]:
+    trained = [arm for arm in environment["arms"] if arm["family"] not in ("random", "behaviour")]
+    untuned = [arm["label"] for arm in trained if re.search(r"\b(not|un)[ -]?tuned\b", arm["tuning"], re.I)]
+    silent = [arm["label"] for arm in trained if not arm["tuning"].strip()]
+    tuned = [arm["label"] for arm in trained if arm["label"] not in (*untuned, *silent)]
+    if untuned and tuned:
+        yield (
+            f"Tuning is a confound: {formats.listed(untuned)} ran untuned, the presets of {formats.listed(tuned)} were "
+            "tuned or taken from those who tuned them (see “How each arm was configured”)."
+        )
+    if silent:
+        yield f"Nothing is recorded of how the settings of {formats.listed(silent)} were found."
+
+
+def _unlike_evaluations(environment: Mapping[str, Any]) -> Iterator[str]:
+    evaluation = environment["evaluation"]
+    if not evaluation["same_seeds"]:
+        yield "The arms were not evaluated on the same episode seeds, so luck of the start states differs between them."
+    if len(evaluation["action_selection"]) > 1:
+        yield "Some arms acted greedily and others sampled their actions: their returns are not of one kind."
+
+
+def _one_log(environment: Mapping[str, Any]) -> Iterator[str]:
+    if len(environment["logs"]) == 1 and len(environment["logs"][0]["seeds"]) > 1:
+        yield (
+            "All offline arms learned from one log. Their intervals tell what another training seed would change, "
+            "not what another log would."
+        )
+
+
+def _sizes(environment: Mapping[str, Any]) -> Iterator[str]:
+    sizes = {a["label"]: a["parameters"]["mean"] for a in environment["arms"] if a["family"] == "sequence" and a["parameters"]}
+    if len(sizes) > 1 and max(sizes.values()) > SIMILAR_SIZE * min(sizes.values()):
+        small, large = min(sizes, key=lambda k: sizes[k]), max(sizes, key=lambda k: sizes[k])
+        yield (
+            f"The sequence arms differ in size: {small} has {formats.count(sizes[small])} parameters, {large} "
+            f"{formats.count(sizes[large])}. Part of a difference between them may be size."
+        )
+
+
+def _card(environment: Mapping[str, Any]) -> Iterator[str]:
+    if environment["cards_differ"]:
+        yield "The runs were made with different reference scores of this environment; the first run's are used for all."
+
+
+def _unlike_machines(environment: Mapping[str, Any], machines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    used = [machines[i] for i in sorted({run["machine"] for arm in environment["arms"] for run in arm["runs"]})]
+    if len({(machine.get("cpu"), machine.get("cores")) for machine in used}) > 1:
+        yield "The runs were made on different machines: don't compare their times."
+    if len({machine.get("commit") for machine in used}) > 1:
+        yield "The runs were made with different versions of this program's code."

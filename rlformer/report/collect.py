@@ -1,0 +1,263 @@
+"""Runs in, the results of a report out: one JSON-ready dict from which every number on the page can be recomputed."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from rlformer import statistics
+from rlformer.report.arms import Arm, by_arm, by_environment
+from rlformer.report.reading import Run
+from rlformer.types import SCHEMA, Array, EnvSpec
+
+MAX_RETURNS = 1000  # of a log in `returns`; above it, evenly spaced order statistics stand for all
+MAX_POINTS = 120  # of a curve
+BAND_RESAMPLES = 2000
+COSTS = ("env_steps", "selection_env_steps", "logged_steps", "upstream_env_steps", "samples_seen")
+
+
+def collect(runs: Sequence[Run], skipped: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
+    """Environments, their arms, the runs of each, and statistics over its finished runs.
+
+    Intervals are 95 % percentile bootstraps over seeds, each run reduced to its mean return; where runs share a
+    log, logs are drawn first and then the runs on each. Floats keep seven significant digits.
+    """
+    machines = _Distinct()
+    environments = [_environment(name, group, machines) for name, group in by_environment(runs).items()]
+    results = {
+        "schema": SCHEMA,
+        "environments": environments,
+        "machines": machines.values,
+        "skipped": [dict(item) for item in skipped],
+    }
+    clean: dict[str, Any] = rounded(results)
+    return clean
+
+
+class _Distinct:
+    """Numbers values in the order of their first appearance."""
+
+    def __init__(self) -> None:
+        self.values: list[dict[str, Any]] = []
+
+    def number(self, value: dict[str, Any]) -> int:
+        if value not in self.values:
+            self.values.append(value)
+        return self.values.index(value)
+
+
+def _environment(name: str, runs: list[Run], machines: _Distinct) -> dict[str, Any]:
+    env = runs[0].config.env
+    cards = Counter((run.config.env.random_score, run.config.env.reference_score) for run in runs)
+    evaluated = [run.final for run in runs if run.final is not None and run.config.learner != "behaviour"]
+    return {
+        "name": name,
+        "card": env.to_dict(),
+        "cards_differ": len(cards) > 1,  # scores of one and the same environment; the first run's are used
+        "evaluation": {
+            "episodes": sorted({len(result.returns) for result in evaluated}),
+            "same_seeds": len({result.seeds.tobytes() for result in evaluated}) <= 1,
+            "first_seed": int(evaluated[0].seeds[0]) if evaluated else None,
+            "action_selection": sorted({result.action_selection for result in evaluated}),
+        },
+        "logs": _logs(runs),
+        "arms": [_arm(arm, env, machines) for arm in by_arm(runs)],
+    }
+
+
+def _logs(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Every log that a run learned from: what the runs say of it, and its episodes' returns where an arm holds them."""
+    found: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        if run.data_hash is None:
+            continue
+        log = found.setdefault(run.data_hash, {"hash": run.data_hash, "seeds": []})
+        for key, value in {**run.config.data, **run.record.data}.items():
+            log.setdefault(key, value)
+        if run.record.seed not in log["seeds"]:
+            log["seeds"].append(run.record.seed)
+        if run.config.learner == "behaviour" and run.final is not None:
+            quartiles = np.quantile(run.final.returns, [0, 0.25, 0.5, 0.75, 1]).tolist()
+            log["returns"] = dict(zip(("min", "q1", "median", "q3", "max"), quartiles, strict=True))
+            log.setdefault("num_episodes", len(run.final.returns))
+            log.setdefault("num_steps", int(run.final.lengths.sum()))
+            log.setdefault("mean_return", run.final.mean)
+        log.pop("path", None)  # of the machine that made it
+    return sorted(found.values(), key=lambda log: (min(log["seeds"]), log["hash"]))
+
+
+def _arm(arm: Arm, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
+    counted = [run for run in arm.runs if run.counts]
+    means = np.array([run.final.mean for run in counted if run.final is not None])
+    solved = np.array([_success_rate(run, env) or 0.0 for run in counted])
+    logs = [run.data_hash for run in counted]
+    missing = _why_no_interval(arm, logs)
+    mean_return = _interval(means, logs, missing is None)
+    config = arm.runs[0].config
+    return {
+        "label": arm.label,
+        "agent": arm.agent,
+        "family": arm.family,
+        "learner": config.learner,
+        "tuning": config.tuning,
+        "hyperparameters": dict(config.hyperparameters),
+        "selection": sorted({str(run.record.data.get("selection", "")) for run in arm.runs if run.data_hash}),
+        "seeds": [run.record.seed for run in counted],
+        "failed": sum(run.record.status == "failed" for run in arm.runs),
+        "unfinished": sum(not run.counts and run.record.status != "failed" for run in arm.runs),
+        "mean_return": mean_return,
+        "normalized_score": _normalized(mean_return, env),
+        "success_rate": None if env.solved_threshold is None else _interval(solved, logs, missing is None),
+        "no_interval": missing,
+        "cost": {key: _spread([getattr(run.record.cost, key) for run in counted]) for key in COSTS},
+        "times": _spreads([run.record.times for run in counted]),
+        "parameters": _spread([run.record.parameters or None for run in counted]),
+        "inference_seconds": _spreads([run.record.inference_seconds for run in counted]),
+        "peak_memory_bytes": _spread([run.record.peak_memory_bytes or None for run in counted]),
+        "curve_unit": "env_steps" if arm.family == "online" else "gradient_steps",
+        "curves": {axis: _band([run for run in counted if run.curve], axis) for axis in ("step", "seconds")},
+        "runs": [_run(run, env, machines) for run in arm.runs],
+    }
+
+
+def _run(run: Run, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
+    record, final = run.record, run.final
+    result: dict[str, Any] = {
+        "seed": record.seed,
+        "status": record.status,
+        "counts": run.counts,  # whether it enters the statistics
+        "error": record.error,
+        "notes": record.notes,
+        "progress": record.progress,
+        "path": run.path,
+        "config_hash": record.config_hash,
+        "data_hash": run.data_hash,
+        "mean_return": None if final is None else final.mean,
+        "normalized_score": None if final is None else env.normalize(final.mean),
+        "success_rate": None if final is None else _success_rate(run, env),
+        "episodes": 0 if final is None else len(final.returns),
+        "target_return": None if final is None else final.target_return,
+        "returns": None if final is None else _thin_returns(final.returns),
+        "cost": asdict(record.cost),
+        "times": record.times,
+        "parameters": record.parameters,
+        "inference_seconds": record.inference_seconds,
+        "peak_memory_bytes": record.peak_memory_bytes,
+        "scales": record.scales,
+        "asked": [
+            {"target_return": r.target_return, "mean_return": r.mean, "episodes": len(r.returns)} for r in run.asked
+        ],
+        "curve": {key: [point[key] for point in _thin(run.curve)] for key in ("step", "seconds", "return")},
+        "machine": machines.number({**record.hardware, "versions": record.versions, "commit": record.commit}),
+    }
+    return result
+
+
+def _why_no_interval(arm: Arm, logs: Sequence[str | None]) -> str | None:
+    if not logs:
+        return "no finished run"
+    if arm.family == "behaviour" and len(set(logs)) == 1:
+        return "one log, the same for every seed: its own mean, with nothing to resample"
+    return "one seed: no interval" if len(logs) == 1 else None
+
+
+def _interval(values: Array, logs: Sequence[str | None], resample: bool) -> dict[str, float | None] | None:
+    """Mean over runs with its interval; ends are None where there is nothing to resample, all of it without runs."""
+    if not len(values):
+        return None
+    if not resample:
+        return {"low": None, "point": float(values.mean()), "high": None}
+    interval = statistics.bootstrap(
+        lambda runs: runs.mean(axis=1), values, rng=np.random.default_rng(0), sources=[shared_logs(logs)]
+    ).interval()
+    return {"low": interval.low, "point": interval.point, "high": interval.high}
+
+
+def shared_logs(logs: Sequence[str | None]) -> list[str] | None:
+    """One label per run for the two-level bootstrap; None where no two runs share a log, or all of them do."""
+    if None in logs or not 1 < len(set(logs)) < len(logs):
+        return None
+    return [str(log) for log in logs]
+
+
+def _normalized(interval: Mapping[str, float | None] | None, env: EnvSpec) -> dict[str, float | None] | None:
+    """The interval of z: z is linear in the return, so the ends map to ends (reversed if less is better)."""
+    if interval is None or env.normalize(0.0) is None:
+        return None
+    low, point, high = (None if v is None else env.normalize(v) for v in interval.values())
+    if low is not None and high is not None and low > high:
+        low, high = high, low
+    return {"low": low, "point": point, "high": high}
+
+
+def _success_rate(run: Run, env: EnvSpec) -> float | None:
+    if env.solved_threshold is None or run.final is None:
+        return None
+    return float((run.final.returns >= env.solved_threshold).mean())
+
+
+def _spread(values: Sequence[float | None]) -> dict[str, float] | None:
+    """Mean, least and most over runs; None where a run does not know."""
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        return None
+    return {"mean": float(np.mean(known)), "min": min(known), "max": max(known)}
+
+
+def _spreads(tables: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float] | None]:
+    keys = list(dict.fromkeys(key for table in tables for key in table))
+    return {key: _spread([table.get(key) for table in tables]) for key in keys}
+
+
+def _band(runs: Sequence[Run], axis: str) -> dict[str, list[float]] | None:
+    """Mean curve over runs with its pointwise interval, where every run has values; None if they share no stretch."""
+    if not runs:
+        return None
+    xs = [np.array([point[axis] for point in run.curve]) for run in runs]
+    start, end = max(x[0] for x in xs), min(x[-1] for x in xs)
+    grid = np.unique(np.concatenate(xs))
+    grid = grid[(grid >= start) & (grid <= end)]
+    if len(grid) < 2:
+        return None
+    grid = grid[_indices(len(grid))]
+    curves = np.array([np.interp(grid, x, [p["return"] for p in r.curve]) for x, r in zip(xs, runs, strict=True)])
+    band = {"x": grid.tolist(), "mean": curves.mean(axis=0).tolist()}
+    if len(runs) > 1:
+        rng, labels = np.random.default_rng(0), [shared_logs([run.data_hash for run in runs])]
+        resampled = statistics.bootstrap(
+            lambda c: c.mean(axis=1), curves, rng=rng, sources=labels, resamples=BAND_RESAMPLES
+        ).band()
+        band |= {"low": resampled.low.tolist(), "high": resampled.high.tolist()}
+    return band
+
+
+def _indices(count: int) -> Array:
+    """At most MAX_POINTS positions among `count`, evenly spaced, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, MAX_POINTS)).round().astype(int))
+
+
+def _thin(points: Sequence[Mapping[str, float]]) -> list[Mapping[str, float]]:
+    return [points[i] for i in _indices(len(points))] if points else []
+
+
+def _thin_returns(returns: Array) -> list[float]:
+    if len(returns) <= MAX_RETURNS:
+        return list(returns.tolist())
+    levels = np.linspace(0, len(returns) - 1, MAX_RETURNS).round().astype(int)
+    return list(np.sort(returns)[levels].tolist())
+
+
+def rounded(value: Any) -> Any:
+    """Floats to seven significant digits; JSON knows no infinity, so what is not finite becomes None."""
+    if isinstance(value, Mapping):
+        return {str(key): rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded(item) for item in value]
+    if isinstance(value, (float, np.floating)):
+        return float(f"{value:.7g}") if math.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value

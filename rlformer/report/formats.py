@@ -1,0 +1,130 @@
+"""Numbers as the page and the Markdown print them; what is missing is an en dash."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+MISSING = "–"
+MINUS = "−"  # as wide as the plus sign
+
+
+def number(value: float | None) -> str:
+    """A return: about four significant digits, no trailing zeros.
+
+    >>> number(500.0), number(498.72), number(-73.456), number(0.4561), number(None)
+    ('500', '498.7', '−73.46', '0.4561', '–')
+    """
+    if value is None:
+        return MISSING
+    if value == 0:
+        return "0"
+    digits = min(max(3 - math.floor(math.log10(abs(value))), 0), 4)
+    text = f"{value:,.{digits}f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("0", "-0") else text.replace("-", MINUS)
+
+
+def signed(value: float) -> str:
+    """A difference.
+
+    >>> signed(3.14159), signed(-20)
+    ('+3.142', '−20')
+    """
+    text = number(value)
+    return text if text.startswith(MINUS) or text == "0" else f"+{text}"
+
+
+def score(value: float | None) -> str:
+    """A normalised score: two decimals.
+
+    >>> score(0.978), score(-0.01)
+    ('0.98', '−0.01')
+    """
+    return MISSING if value is None else f"{value:.2f}".replace("-", MINUS).replace(f"{MINUS}0.00", "0.00")
+
+
+def percent(value: float | None) -> str:
+    """A share.
+
+    >>> percent(0.973)
+    '97 %'
+    """
+    return MISSING if value is None else f"{100 * value:.0f} %"
+
+
+def count(value: float | None) -> str:
+    """Steps or parameters, to three digits.
+
+    >>> count(0), count(812), count(31_744), count(1_200_000), count(499_999_999)
+    ('0', '812', '31.7k', '1.2M', '500M')
+    """
+    if value is None:
+        return MISSING
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit * 0.9995:
+            scaled = value / limit
+            digits = 0 if scaled >= 99.95 else 1 if scaled >= 9.995 else 2
+            text = f"{scaled:.{digits}f}"
+            return (text.rstrip("0").rstrip(".") if "." in text else text) + unit
+    return f"{value:.0f}"
+
+
+def seconds(value: float | None) -> str:
+    """A duration.
+
+    >>> seconds(0.034), seconds(9.42), seconds(95), seconds(7500), seconds(200_000)
+    ('0.03 s', '9.4 s', '1 min 35 s', '2 h 5 min', '2 d 8 h')
+    """
+    if value is None:
+        return MISSING
+    if value < 59.95:
+        return f"{value:.2f} s" if value < 1 else f"{value:.1f} s"
+    for big, small, units in ((86400, 3600, ("d", "h")), (3600, 60, ("h", "min")), (60, 1, ("min", "s"))):
+        if value >= big:
+            whole, rest = divmod(round(value / small), big // small)
+            return f"{whole} {units[0]} {rest} {units[1]}"
+    return "1 min 0 s"
+
+
+def milliseconds(value: float | None) -> str:
+    """Milliseconds, two significant digits.
+
+    >>> milliseconds(0.00052), milliseconds(0.0134)
+    ('0.52', '13')
+    """
+    if value is None:
+        return MISSING
+    thousand = 1000 * value
+    return f"{thousand:.0f}" if thousand >= 10 else f"{thousand:.2g}"
+
+
+def interval(value: Mapping[str, float | None] | None) -> str:
+    """The two ends, or an en dash.
+
+    >>> interval({"low": -3.0, "point": 1.0, "high": 5.25}), interval(None)
+    ('−3 to 5.25', '–')
+    """
+    if value is None or value["low"] is None:
+        return MISSING
+    return f"{number(value['low'])} to {number(value['high'])}"
+
+
+def listed(names: Sequence[str], word: str = "and") -> str:
+    """Names in a sentence.
+
+    >>> listed(["bc"]), listed(["bc", "dt"]), listed(["bc", "dt", "ppo"], "or")
+    ('bc', 'bc and dt', 'bc, dt or ppo')
+    """
+    *most, last = names
+    return f"{', '.join(most)} {word} {last}" if most else last
+
+
+def plural(count_: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "seed"), plural(3, "seed")
+    ('1 seed', '3 seeds')
+    """
+    return f"{count_} {noun}" + ("" if count_ == 1 else "s")

@@ -1,0 +1,70 @@
+"""The report in Markdown: the summary and the main table, for a README or a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rlformer.report import formats, table
+
+
+def document(results: Mapping[str, Any]) -> str:
+    """The whole of report.md; names are escaped, so that none becomes markup."""
+    parts = [f"# {escape(results['title'])}"]
+    for environment in results["environments"]:
+        parts += _environment(environment)
+    if results["across"]:
+        parts += ["## Across environments", _across(results)]
+    if results["skipped"]:
+        told = (f"{item['path']}: {item['reason']}" for item in results["skipped"])
+        parts += ["## Folders left out", _bullets(told)]
+    parts += ["## What this report cannot tell you"]
+    parts += [_bullets(f"**{item['lead']}** {escape(item['text'])}" for item in results["limits"])]
+    if results["command"]:
+        parts += ["## How to reproduce it", "    " + results["command"].replace("\n", "\n    ")]
+    parts += [f"Built {results['built']}; report.html has the figures, results.json every number."]
+    return "\n\n".join(parts) + "\n"
+
+
+def escape(text: str) -> str:
+    """A name or a sentence as plain text of one line.
+
+    >>> escape("a|b <i>*c*</i>")
+    'a\\\\|b \\\\<i\\\\>\\\\*c\\\\*\\\\</i\\\\>'
+    """
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
+
+
+def _environment(environment: Mapping[str, Any]) -> list[str]:
+    parts = [f"## {escape(environment['name'])}"]
+    parts += [_bullets(f"**{item['lead']}** {escape(item['text'])}" for item in environment["summary"])]
+    if environment["warnings"]:
+        parts += ["Warnings:", _bullets(escape(text) for text in environment["warnings"])]
+    columns = table.COLUMNS
+    lines = ["| Arm | " + " | ".join(column.head for column in columns) + " |"]
+    lines += ["|---|" + "---:|" * len(columns)]
+    for row in table.rows(environment):
+        lines.append("| " + " | ".join(escape(row[key].text) for key in ("arm", *(c.key for c in columns))) + " |")
+    return [*parts, "\n".join(lines)]
+
+
+def _across(results: Mapping[str, Any]) -> str:
+    names = [escape(environment["name"]) for environment in results["environments"]]
+    lines = ["| Arm | " + " | ".join(names) + " | Interquartile mean of z |", "|---|" + "---:|" * (len(names) + 1)]
+    for row in results["across"]:
+        cells = [score_cell(score) for score in row["scores"]] + [score_cell(row["interquartile_mean"])]
+        lines.append(f"| {escape(row['label'])} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def score_cell(score: Mapping[str, float | None] | None) -> str:
+    """A mean with its interval, where there is one."""
+    if score is None:
+        return formats.MISSING
+    ends = "" if score["low"] is None else f" ({formats.interval(score)})"
+    return formats.number(score["point"]) + ends
+
+
+def _bullets(lines: Any) -> str:
+    return "\n".join(f"- {line}" for line in lines)

@@ -1,0 +1,114 @@
+"""Run directories in, plain records out; what cannot be read is told, not raised."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rlformer.config import RunConfig
+from rlformer.errors import InputError
+from rlformer.runs import metrics
+from rlformer.runs.directory import RunDirectory
+from rlformer.types import SCHEMA, EvalResult, RunRecord
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a report needs of one run directory."""
+
+    path: str  # relative to the folder it was found below
+    config: RunConfig
+    record: RunRecord
+    final: EvalResult | None  # on the evaluation seeds that all arms share
+    asked: tuple[EvalResult, ...]  # a return-conditioned policy asked for other returns, in their order
+    curve: tuple[dict[str, float], ...]  # the points that hold an evaluation
+
+    @property
+    def data_hash(self) -> str | None:
+        """Identifies the log the run learned from; None without one."""
+        value = self.record.data.get("hash") or self.config.data.get("hash")
+        return None if value is None else str(value)
+
+    @property
+    def counts(self) -> bool:
+        """Whether the run enters the statistics."""
+        return self.record.status == "finished" and self.final is not None
+
+
+def find_runs(paths: Iterable[Path]) -> list[RunDirectory]:
+    """Every run directory at or below `paths`, each once, in the order of the paths and then by name.
+
+    Raises InputError where a path is no folder.
+    """
+    found: dict[Path, RunDirectory] = {}
+    for root in paths:
+        if not root.is_dir():
+            raise InputError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
+        for folder, children, names in os.walk(root):
+            children.sort()
+            if "record.json" in names:
+                children.clear()  # nothing below a run is another run
+                found.setdefault(Path(folder).resolve(), RunDirectory(Path(folder)))
+    return list(found.values())
+
+
+def read_runs(directories: Sequence[RunDirectory]) -> tuple[list[Run], list[dict[str, str]]]:
+    """The runs that can be read, and for each of the others where it is and why it cannot.
+
+    Of two copies of one run (same configuration, same seed) the finished one is kept, else the first.
+    """
+    shown = _relative([directory.path for directory in directories])
+    kept: dict[tuple[str, str, int], Run] = {}
+    skipped = []
+    for directory, path in zip(directories, shown, strict=True):
+        try:
+            run = _read(directory, path)
+        except (InputError, OSError, TypeError, KeyError, ValueError, AttributeError) as error:
+            reason = str(error).replace(f"{directory.path}{os.sep}", "")
+            skipped.append({"path": path, "reason": f"unreadable: {reason}"})
+            continue
+        key = (run.config.agent, run.record.config_hash, run.record.seed)
+        earlier = kept.get(key)
+        if earlier is None or (run.counts and not earlier.counts):
+            kept[key], run = run, earlier or run
+        if earlier is not None:
+            skipped.append({"path": run.path, "reason": f"a second copy of {kept[key].path}"})
+    return list(kept.values()), skipped
+
+
+def _read(directory: RunDirectory, path: str) -> Run:
+    record, config = directory.record, directory.config
+    if record.schema != SCHEMA:
+        raise InputError(f"record.json: schema {record.schema!r}, this version reads '{SCHEMA}'")
+    evaluations = directory.evaluations()
+    for name, result in evaluations.items():
+        if not len(result.returns) or not np.isfinite(result.returns).all():
+            raise InputError(f"eval/{name}.json: no returns, or some that are not finite")
+    asked = [result for name, result in evaluations.items() if name.startswith("target-")]
+    points = (_point(point) for point in metrics.read(directory.path / "metrics.jsonl") if "eval/return" in point)
+    return Run(
+        path=path,
+        config=config,
+        record=record,
+        final=evaluations.get("final"),
+        asked=tuple(sorted((r for r in asked if r.target_return is not None), key=lambda r: r.target_return or 0.0)),
+        curve=tuple(points),
+    )
+
+
+def _point(point: dict[str, Any]) -> dict[str, float]:
+    return {"step": point["step"], "seconds": point["seconds"], "return": point["eval/return"]}
+
+
+def _relative(paths: Sequence[Path]) -> list[str]:
+    """The paths without what they have in common, so that no report tells where its author's home is."""
+    if not paths:
+        return []
+    resolved = [str(path.resolve()) for path in paths]
+    parents = os.path.commonpath([os.path.dirname(path) for path in resolved])
+    return [os.path.relpath(path, parents).replace(os.sep, "/") for path in resolved]

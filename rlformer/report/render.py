@@ -1,0 +1,73 @@
+"""The page: one self-contained HTML file. Every name from outside is escaped, and nothing is fetched.
+
+Its content security policy admits the two scripts written below, by their hashes, and no request at all.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from importlib import resources
+from typing import Any
+
+from rlformer.report import figures, formats, table
+from rlformer.report.figures import Figure
+
+_FIGURES: dict[str, Callable[[Mapping[str, Any], Mapping[str, int]], Figure | None]] = {
+    "performance": figures.performance,
+    "data": figures.data_axis,
+    "time": figures.time_axis,
+    "parts": figures.time_parts,
+    "asked": figures.asked_achieved,
+}
+
+
+def page(results: Mapping[str, Any]) -> str:
+    """The HTML of the results."""
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_asset), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    environment.filters |= {
+        "number": formats.number, "score": formats.score, "percent": formats.percent, "count": formats.count,
+        "seconds": formats.seconds, "interval": formats.interval, "plural": formats.plural,
+    }  # fmt: skip
+    colours = figures.slots(results["environments"])
+    drawn = [_figures(i, env, colours) for i, env in enumerate(results["environments"])]
+    scripts = [figures.plotly_js(), _asset("page.js")]
+    if any("</script" in script.lower() for script in scripts):
+        raise AssertionError("a script that ends its own element cannot be inlined")
+    return environment.get_template("page.html.jinja").render(
+        results=results,
+        environments=results["environments"],
+        columns=table.COLUMNS,
+        rows=[table.rows(env) for env in results["environments"]],
+        strips=[table.strips(env) for env in results["environments"]],
+        axes=[table.strip_axis(env) for env in results["environments"]],
+        figures=drawn,
+        specs={key: {"data": f.spec["data"], "layout": f.spec["layout"]} for d in drawn for key, f in d.values()},
+        colours=colours,
+        style=Markup(_asset("style.css")),
+        scripts=[Markup(script) for script in scripts],
+        policy=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
+        missing=formats.MISSING,
+    )
+
+
+def _figures(index: int, env: Mapping[str, Any], colours: Mapping[str, int]) -> dict[str, tuple[str, Figure]]:
+    """Figures of one environment by key, each with the id of its element; those without data are absent."""
+    made = {key: make(env, colours) for key, make in _FIGURES.items()}
+    return {key: (f"e{index}-figure-{key}", figure) for key, figure in made.items() if figure is not None}
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _asset(name: str) -> str:
+    return (resources.files("rlformer.report") / "assets" / name).read_text(encoding="utf-8")

@@ -1,0 +1,145 @@
+"""The main table, once: its columns, and what each cell says. The page and the Markdown both print it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rlformer.report import formats
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: a short head, what it means in full, and the group it stands in."""
+
+    key: str
+    head: str
+    meaning: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is printed, what is sorted by (None sorts last), and what more there is to say."""
+
+    text: str
+    value: float | str | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """An arm's runs on the axis that all arms share, in shares of its width."""
+
+    dots: tuple[tuple[float, str], ...]  # position, what it is
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+COLUMNS = (
+    Column("seeds", "Seeds", "Finished runs; in brackets those that failed or did not finish", ""),
+    Column("mean", "Return", "Mean over seeds of each run's mean return over its evaluation episodes", "Performance"),
+    Column("interval", "95 % interval", "Percentile bootstrap over seeds, 10,000 resamples", "Performance"),
+    Column("z", "Score z", "(return − random) / (reference − random), scores from the environment's card", "Performance"),
+    Column("success", "Solved", "Share of evaluation episodes at or above the solved threshold", "Performance"),
+    Column("env_steps", "Env. steps", "Environment steps taken in order to learn", "Data"),
+    Column("selection_env_steps", "Selection", "Environment steps taken to choose a checkpoint or a target return", "Data"),
+    Column("logged_steps", "Logged steps", "Distinct logged transitions read", "Data"),
+    Column("upstream_env_steps", "Upstream", "All environment steps behind that log, the logged ones among them", "Data"),
+    Column("wall", "Wall", "Wall time of a run: learning, environment, evaluation, log", "Compute"),
+    Column("cpu", "CPU", "CPU time of a run, its child processes included", "Compute"),
+    Column("parameters", "Parameters", "Numbers that gradients changed", "Compute"),
+    Column("act1", "ms/action @1", "Milliseconds for one action in one environment", "Compute"),
+    Column("act64", "@64", "Milliseconds per action with 64 environments side by side: one call divided by 64", "Compute"),
+)
+
+
+def rows(environment: Mapping[str, Any]) -> list[dict[str, Cell]]:
+    """One row per arm, in the order of the ladder: a cell for "arm" and for each of COLUMNS."""
+    return [_row(arm, environment["card"]) for arm in environment["arms"]]
+
+
+def _row(arm: Mapping[str, Any], card: Mapping[str, Any]) -> dict[str, Cell]:
+    gone = "no finished run" if arm["mean_return"] is None else ""
+    mean, z, success = arm["mean_return"], arm["normalized_score"], arm["success_rate"]
+    row = {"arm": Cell(arm["label"], arm["label"], arm["tuning"]), "seeds": _seeds(arm)}
+    row["mean"] = _cell(formats.number, mean and mean["point"], gone)
+    row["interval"] = (
+        Cell(formats.MISSING, None, arm["no_interval"] or gone)
+        if mean is None or mean["low"] is None
+        else Cell(formats.interval(mean), mean["low"])
+    )
+    row["z"] = _cell(formats.score, z and z["point"], gone or "no scores to normalise by on the card", _ends(z, formats.score))
+    no_threshold = gone or "no solved threshold on the card"
+    row["success"] = _cell(formats.percent, success and success["point"], no_threshold, _ends(success, formats.percent))
+    for key in ("env_steps", "selection_env_steps", "logged_steps", "upstream_env_steps"):
+        row[key] = _spread(formats.count, arm["cost"][key], gone or "unknown: the log does not say", "{:,.0f}")
+    for key in ("wall", "cpu"):
+        row[key] = _spread(formats.seconds, arm["times"].get(key), gone or "not measured", "{:,.1f} s")
+    nothing = "nothing is learned" if arm["family"] in ("random", "behaviour") else "not counted"
+    row["parameters"] = _spread(formats.count, arm["parameters"], gone or nothing, "{:,.0f}")
+    for key, batch in (("act1", 1), ("act64", 64)):
+        unmeasured = "the log's episodes stand for themselves" if arm["family"] == "behaviour" else "not measured"
+        row[key] = _per_action(arm["inference_seconds"].get(str(batch)), batch, gone or unmeasured)
+    return row
+
+
+def _seeds(arm: Mapping[str, Any]) -> Cell:
+    lost = [f"{arm[key]} {word}" for key, word in (("failed", "failed"), ("unfinished", "unfinished")) if arm[key]]
+    text = f"{len(arm['seeds'])} ({', '.join(lost)})" if lost else str(len(arm["seeds"]))
+    return Cell(text, len(arm["seeds"]), "seeds " + ", ".join(map(str, arm["seeds"])) if arm["seeds"] else "")
+
+
+def _ends(interval: Mapping[str, Any] | None, show: Any) -> str:
+    if interval is None or interval["low"] is None:
+        return ""
+    return f"95 % interval {show(interval['low'])} to {show(interval['high'])}"
+
+
+def _cell(show: Any, value: float | None, missing: str, title: str = "") -> Cell:
+    return Cell(formats.MISSING, None, missing) if value is None else Cell(show(value), value, title)
+
+
+def _spread(show: Any, spread: Mapping[str, float] | None, missing: str, exact: str) -> Cell:
+    if spread is None:
+        return Cell(formats.MISSING, None, missing)
+    title = exact.format(spread["mean"])
+    if spread["min"] < spread["max"]:
+        title = f"mean of the seeds {title}, from {exact.format(spread['min'])} to {exact.format(spread['max'])}"
+    return Cell(show(spread["mean"]), spread["mean"], title)
+
+
+def _per_action(spread: Mapping[str, float] | None, batch: int, missing: str) -> Cell:
+    if spread is None:
+        return Cell(formats.MISSING, None, missing)
+    value = spread["mean"] / batch
+    return Cell(formats.milliseconds(value), value, f"{1e6 * value:,.1f} microseconds")
+
+
+def strip_axis(environment: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The least and the greatest mean return of any run; None where no run has one."""
+    values = [run["mean_return"] for arm in environment["arms"] for run in arm["runs"] if run["counts"]]
+    return (min(values), max(values)) if values else None
+
+
+def strips(environment: Mapping[str, Any]) -> list[Strip | None]:
+    """One strip per arm; None for an arm without a finished run."""
+    axis = strip_axis(environment)
+    return [None if axis is None or arm["mean_return"] is None else _strip(arm, axis) for arm in environment["arms"]]
+
+
+def _strip(arm: Mapping[str, Any], axis: tuple[float, float]) -> Strip:
+    width = axis[1] - axis[0]
+
+    def place(value: float | None) -> float | None:
+        return None if value is None else (value - axis[0]) / width if width else 0.5
+
+    dots = (
+        (place(run["mean_return"]) or 0.0, f"seed {run['seed']}: {formats.number(run['mean_return'])}")
+        for run in arm["runs"]
+        if run["counts"]
+    )
+    mean = arm["mean_return"]
+    return Strip(tuple(dots), place(mean["point"]), place(mean["low"]), place(mean["high"]))

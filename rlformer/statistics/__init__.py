@@ -1,0 +1,98 @@
+"""Statistics of runs: pure functions on arrays, seeded by an explicit Generator; scipy is loaded on use.
+
+Files, each importing only from those before it: inputs, aggregates, intervals, bootstrap, proportions,
+survival, scaling, costs, equivalence. A z is a normalised score; a run is one training seed, reduced to one
+scalar.
+"""
+
+from rlformer.statistics.aggregates import (
+    interquartile_mean,
+    mean,
+    median,
+    normalized_score,
+    optimality_gap,
+    performance_profile,
+    probability_of_improvement,
+)
+from rlformer.statistics.bootstrap import bootstrap, bootstrap_difference, stratified_bootstrap
+from rlformer.statistics.costs import (
+    bootstrap_break_even_lambda,
+    bootstrap_costs,
+    break_even_lambda,
+    cost_offline,
+    cost_rl,
+)
+from rlformer.statistics.equivalence import (
+    Equivalence,
+    equivalence_test,
+    equivalence_test_proportion,
+    holm,
+    seeds_for_power,
+)
+from rlformer.statistics.intervals import Band, Interval, Resampled, percentiles, probability_less
+from rlformer.statistics.proportions import (
+    TargetCoverage,
+    bernoulli_coverage,
+    clopper_pearson,
+    target_coverage,
+    wilson_interval,
+)
+from rlformer.statistics.scaling import aulc, data_to_threshold, expected_online_performance
+from rlformer.statistics.survival import (
+    LogRank,
+    SurvivalCurve,
+    ert,
+    expected_cost,
+    kaplan_meier,
+    log_rmst_ratio,
+    logrank,
+    median_time,
+    rmst,
+    time_to_threshold,
+)
+
+__all__ = [
+    "Band",
+    "Equivalence",
+    "Interval",
+    "LogRank",
+    "Resampled",
+    "SurvivalCurve",
+    "TargetCoverage",
+    "aulc",
+    "bernoulli_coverage",
+    "bootstrap",
+    "bootstrap_break_even_lambda",
+    "bootstrap_costs",
+    "bootstrap_difference",
+    "break_even_lambda",
+    "clopper_pearson",
+    "cost_offline",
+    "cost_rl",
+    "data_to_threshold",
+    "equivalence_test",
+    "equivalence_test_proportion",
+    "ert",
+    "expected_cost",
+    "expected_online_performance",
+    "holm",
+    "interquartile_mean",
+    "kaplan_meier",
+    "log_rmst_ratio",
+    "logrank",
+    "mean",
+    "median",
+    "median_time",
+    "normalized_score",
+    "optimality_gap",
+    "percentiles",
+    "performance_profile",
+    "probability_less",
+    "probability_of_improvement",
+    "rmst",
+    "seeds_for_power",
+    "stratified_bootstrap",
+    "target_coverage",
+    "time_to_threshold",
+    "wilson_interval",
+]

@@ -1,0 +1,1 @@
+"""Gradient descent on trajectory models: one loop, its options, its checkpoints."""

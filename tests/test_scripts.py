@@ -1,0 +1,159 @@
+"""What the documents name exists, and `.venv` is made when it must be and only then."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("*/README.md"))]
+
+
+def name_of(document: Path) -> str:
+    return str(document.relative_to(ROOT))
+
+
+def named(pattern: str, document: Path) -> set[str]:
+    """What the first group of the pattern matches in the document."""
+    return set(re.findall(pattern, document.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def command_lines(document: Path) -> set[str]:
+    """What follows `rlformer` where code begins with it: in backticks, or a line of a block."""
+    text = document.read_text(encoding="utf-8").replace("\\\n", " ")
+    code = "\n".join(span.strip("`") for span in re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL))
+    return set(re.findall(r"^[\s$]*rlformer ([a-z][^#\n]*)", code, re.MULTILINE))
+
+
+@cache
+def help_of(*words: str) -> str:
+    """What `rlformer WORDS --help` prints."""
+    command = [sys.executable, "-m", "rlformer", *words, "--help"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def commands(*words: str) -> set[str]:
+    """The commands that the help lists."""
+    return set(re.findall(r"^  ([a-z][\w-]*)", help_of(*words).partition("Commands:")[2], re.MULTILINE))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_scripts_in_a_document_can_be_run(document: Path) -> None:
+    for script in named(r"(?<![\w/])(scripts/[\w.-]*\w)", document):
+        assert os.access(ROOT / script, os.X_OK), f"{script} cannot be run"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_commands_in_a_document_exist_with_their_options(document: Path) -> None:
+    for line in command_lines(document):
+        words: list[str] = []
+        for word in line.split():
+            if word not in commands(*words):
+                break
+            words.append(word)
+        assert words, f"no command of this name: rlformer {line}"
+        for option in re.findall(r"(?<!\S)\[?(--[a-z][\w-]*)", line):
+            assert option in help_of(*words), f"no such option: rlformer {line}"
+
+
+def test_the_readme_begins_with_the_two_commands_of_a_newcomer() -> None:
+    assert {"scripts/demo", "scripts/test"} <= named(r"^(scripts/\w+)", ROOT / "README.md")
+    assert any(line.startswith("compare CartPole-v1") for line in command_lines(ROOT / "README.md"))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_links_lead_somewhere(document: Path) -> None:
+    for link in named(r"\]\(([^)\s]+)\)", document):
+        if re.match(r"[a-z]+:", link):
+            continue  # another site
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        assert target.exists(), link
+        if anchor:
+            headings = named(r"^#+ (.+)$", target)
+            assert anchor in {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}, link
+
+
+# A Python that says what it is asked to do instead of doing it, and a `venv` that copies it.
+FAKE_PYTHON = """#!/bin/sh
+case "$*" in
+    "-c "*) exit ${TOO_OLD:-0} ;;
+    --version) echo Python 3.11.0 ;;
+    "-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo venv >>asked ;;
+    "-m pip install"*) echo pip >>asked && exit ${PIP_FAILS:-0} ;;
+    *) echo "$*" >>asked ;;
+esac
+"""
+
+
+class Checkout:
+    """The scripts beside a lock of one package, run with the fake Python."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        shutil.copytree(ROOT / "scripts", path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+        (path / "requirements.lock").write_text("numpy==2.0\n")
+        (path / "pyproject.toml").write_text("")
+        (path / "python").write_text(FAKE_PYTHON)
+        (path / "python").chmod(0o755)
+
+    def run(
+        self, script: str, *arguments: str, **environment: str
+    ) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+        """How the script ended, and what Python was asked to do."""
+        (self.path / "asked").write_text("")
+        result = subprocess.run(
+            [self.path / "scripts" / script, *arguments],
+            cwd="/",
+            env=os.environ | {"PYTHON": str(self.path / "python")} | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return result, (self.path / "asked").read_text().splitlines()
+
+
+MADE = ["venv", "pip", "pip"]
+CHECKS = ["-m ruff format --check", "-m ruff check", "-m mypy", "-m pytest"]
+
+
+@pytest.fixture
+def checkout_copy(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
+
+
+def test_the_environment_is_made_once(checkout_copy: Checkout) -> None:
+    assert checkout_copy.run("test")[1] == [*MADE, *CHECKS]
+    assert checkout_copy.run("test")[1] == CHECKS
+    assert checkout_copy.run("test", "-k", "name")[1] == ["-m pytest -k name"]
+    assert checkout_copy.run("demo", "--seeds", "1")[1] == [
+        "-m rlformer compare CartPole-v1 --profile quick --seeds 1"
+    ]
+
+
+@pytest.mark.parametrize("file", ["requirements.lock", "pyproject.toml"])
+def test_it_is_made_again_when_its_description_changes(checkout_copy: Checkout, file: str) -> None:
+    checkout_copy.run("test")
+    with (checkout_copy.path / file).open("a") as description:
+        description.write("# changed\n")
+    assert checkout_copy.run("test")[1] == [*MADE, *CHECKS]
+
+
+def test_it_is_made_again_when_an_installation_was_cut_short(checkout_copy: Checkout) -> None:
+    result, asked = checkout_copy.run("test", PIP_FAILS="1")
+    assert (result.returncode, asked) == (1, ["venv", "pip"])
+    assert checkout_copy.run("test")[1] == [*MADE, *CHECKS]
+
+
+def test_a_python_that_is_too_old_gets_one_line(checkout_copy: Checkout) -> None:
+    result, asked = checkout_copy.run("test", TOO_OLD="1")
+    assert (result.returncode, asked) == (1, [])
+    assert len(result.stderr.splitlines()) == 1
+    assert "Python 3.11" in result.stderr
