@@ -5,6 +5,10 @@ The functions behind the commands, imported when they are first used so that `im
 
 from typing import Any
 
+from rlformer.diagnostics.registration import register_with_gymnasium as _register
+
+_register()
+
 __all__ = ["collect", "compare", "evaluate", "load", "open_data", "report", "train"]
 
 

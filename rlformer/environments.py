@@ -17,7 +17,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces, wrappers
 
-from rlformer import catalogue
+from rlformer import catalogue, seeding
 from rlformer.errors import InputError, MissingExtra, unknown
 from rlformer.types import ActionSpec, Array, EnvSpec
 
@@ -50,7 +50,8 @@ def action_spec(space: spaces.Space[Any]) -> ActionSpec:
         bounds = (tuple(float(b) for b in bound.ravel()) for bound in (space.low, space.high))
         return ActionSpec("box", (), *bounds)
     raise InputError(
-        f"action space {type(space).__name__} is not supported; valid: Discrete, MultiDiscrete, MultiBinary, Box"
+        f"action space {type(space).__name__} is not supported; "
+        "valid: Discrete, MultiDiscrete, MultiBinary, Box"
     )
 
 
@@ -130,15 +131,18 @@ def _import_module(module: str, env_id: str) -> None:
     except ModuleNotFoundError as error:
         if error.name and module.split(".")[0] == error.name.split(".")[0]:
             raise InputError(f"environment '{env_id}': no module '{module}' here or installed") from error
-        raise InputError(f"environment '{env_id}': module '{module}' needs '{error.name}', not installed") from error
+        raise InputError(
+            f"environment '{env_id}': module '{module}' needs '{error.name}', not installed"
+        ) from error
 
 
 def _canonical_observations(env: gym.Env[Any, Any], name: str) -> gym.Env[Any, Any]:
     space = env.observation_space
-    if isinstance(space, spaces.Box) and len(space.shape) >= 3:
-        raise InputError(f"environment '{name}': image observations {space.shape} are not supported yet")
-    if not space.is_np_flattenable:
-        raise InputError(f"environment '{name}': observation space {type(space).__name__} cannot be flattened")
+    for part in _parts(space):
+        if isinstance(part, spaces.Box) and len(part.shape) >= 3:
+            raise InputError(f"environment '{name}': image observations {part.shape} are not supported yet")
+        if isinstance(part, spaces.Text) or not part.is_np_flattenable:
+            raise InputError(f"environment '{name}': {type(part).__name__} observations are not supported")
     if not (isinstance(space, spaces.Box) and len(space.shape) == 1):
         env = wrappers.FlattenObservation(env)
     flat = env.observation_space
@@ -147,6 +151,15 @@ def _canonical_observations(env: gym.Env[Any, Any], name: str) -> gym.Env[Any, A
         return env
     single = spaces.Box(flat.low.astype(np.float32), flat.high.astype(np.float32), dtype=np.float32)
     return wrappers.TransformObservation(env, functools.partial(np.asarray, dtype=np.float32), single)
+
+
+def _parts(space: spaces.Space[Any]) -> list[spaces.Space[Any]]:
+    """The space itself, or what a Dict or Tuple is made of."""
+    if isinstance(space, spaces.Dict):
+        return [part for inner in space.spaces.values() for part in _parts(inner)]
+    if isinstance(space, spaces.Tuple):
+        return [part for inner in space.spaces for part in _parts(inner)]
+    return [space]
 
 
 def _canonical_actions(env: gym.Env[Any, Any], name: str) -> gym.Env[Any, Any]:
@@ -166,7 +179,7 @@ def _canonical_actions(env: gym.Env[Any, Any], name: str) -> gym.Env[Any, Any]:
         if space.nvec.ndim == 1 and not space.start.any():
             return env
         shape, offset = space.nvec.shape, space.start
-        target, translate = spaces.MultiDiscrete(spec.nvec), lambda a: np.reshape(a, shape) + offset
+        target, translate = spaces.MultiDiscrete(list(spec.nvec)), lambda a: np.reshape(a, shape) + offset
     elif isinstance(space, spaces.MultiBinary):
         if len(space.shape) == 1:
             return env
@@ -178,21 +191,103 @@ def _canonical_actions(env: gym.Env[Any, Any], name: str) -> gym.Env[Any, Any]:
             return env
         shape, dtype = space.shape, space.dtype
         low, high = np.asarray(spec.low, np.float32), np.asarray(spec.high, np.float32)
-        target, translate = spaces.Box(low, high, dtype=np.float32), lambda a: np.reshape(a, shape).astype(dtype)
+        target = spaces.Box(low, high, dtype=np.float32)
+        translate = lambda a: np.reshape(a, shape).astype(dtype)  # noqa: E731
     return wrappers.TransformAction(env, translate, target)
 
 
-class _ObservationNoise(gym.ObservationWrapper[Any, Any, Any], gym.utils.RecordConstructorArgs):
-    """Gaussian noise of `std` on every dimension of a vector observation, from the environment's own generator."""
+class _Noisy(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
+    """Changes a vector observation at random, from a stream of its own.
+
+    An episode's seed decides both streams, and the environment draws what it would draw without the wrapper.
+    Raises InputError where the observation is not a vector.
+    """
+
+    kind: str  # as a card names it
+
+    def __init__(self, env: gym.Env[Any, Any], **arguments: Any) -> None:
+        gym.utils.RecordConstructorArgs.__init__(self, **arguments)
+        super().__init__(env)
+        self._rng = np.random.default_rng()
+        space = env.observation_space
+        if not (isinstance(space, spaces.Box) and len(space.shape) == 1):
+            raise InputError(
+                f"wrapper '{self.kind}' needs a vector observation, got {space}; "
+                'put { kind = "flatten" } before it'
+            )
+        self._low, self._high = space.low, space.high  # (D,)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        if seed is not None:
+            self._rng = seeding.generator(seed, self.kind)
+        return self.env.reset(seed=seed, options=options)
+
+
+class _ObservationNoise(_Noisy):
+    """Gaussian noise of `std` on every dimension of a vector observation."""
+
+    kind = "observation_noise"
 
     def __init__(self, env: gym.Env[Any, Any], std: float) -> None:
-        gym.utils.RecordConstructorArgs.__init__(self, std=std)
-        super().__init__(env)
+        super().__init__(env, std=std)
         self._std = std
+        self.observation_space = spaces.Box(-np.inf, np.inf, self._low.shape, np.float32)
 
-    def observation(self, observation: Any) -> Any:
-        noise = self.np_random.normal(0.0, self._std, np.shape(observation))
-        return (observation + noise).astype(np.float32)
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        observation, info = super().reset(seed=seed, options=options)
+        return self._blur(observation), info
+
+    def step(self, action: Any) -> Any:
+        observation, *rest = self.env.step(action)
+        return (self._blur(observation), *rest)
+
+    def _blur(self, observation: Array) -> Array:
+        return (observation + self._rng.normal(0.0, self._std, observation.shape)).astype(np.float32)
+
+
+class _Distractors(_Noisy):
+    """`count` dimensions of random +-1 and a copy of the previous action behind a vector observation.
+
+    None of them bears on the task, so that their true importance is 0. The copy is one-hot for categories; a
+    Box action is copied as it was executed, within its bounds; before the first action it is 0.
+    """
+
+    kind = "distractors"
+
+    def __init__(self, env: gym.Env[Any, Any], count: int) -> None:
+        super().__init__(env, count=count)
+        self._count, self._actions = count, action_spec(env.action_space)
+        self._first = np.ravel(
+            getattr(env.action_space, "start", 0)
+        )  # categories may begin elsewhere than at 0
+        if self._actions.kind == "box":  # 0 stands for "none yet" and may lie outside
+            below = np.minimum(self._actions.low, 0.0)
+            above = np.maximum(self._actions.high, 0.0)
+        else:
+            below, above = np.zeros(sum(self._actions.nvec)), np.ones(sum(self._actions.nvec))
+        self._none = np.zeros(len(below))
+        low = np.concatenate([self._low, -np.ones(count), below]).astype(np.float32)
+        high = np.concatenate([self._high, np.ones(count), above]).astype(np.float32)
+        self.observation_space = spaces.Box(low, high, dtype=np.float32)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        observation, info = super().reset(seed=seed, options=options)
+        return self._extend(observation, self._none), info
+
+    def step(self, action: Any) -> Any:
+        observation, *rest = self.env.step(action)
+        return (self._extend(observation, self._encode(action)), *rest)
+
+    def _extend(self, observation: Array, previous: Array) -> Array:
+        noise = self._rng.choice([-1.0, 1.0], self._count)
+        return np.concatenate([observation, noise, previous]).astype(np.float32)
+
+    def _encode(self, action: Any) -> Array:
+        if self._actions.kind == "box":
+            return np.ravel(self._actions.clip(np.ravel(action)))
+        hot = self._none.copy()
+        hot[np.cumsum((0, *self._actions.nvec[:-1])) + np.ravel(action) - self._first] = 1.0
+        return hot
 
 
 class _DelayedReward(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
@@ -214,52 +309,21 @@ class _DelayedReward(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructo
         return observation, paid, terminated, truncated, info
 
 
-class _Distractors(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
-    """`count` dimensions of random +-1 and a copy of the previous action behind a vector observation.
-
-    None of them bears on the task, so that their true importance is 0.
-    """
-
-    def __init__(self, env: gym.Env[Any, Any], count: int) -> None:
-        gym.utils.RecordConstructorArgs.__init__(self, count=count)
-        super().__init__(env)
-        self._count, self._actions = count, action_spec(env.action_space)
-        space = env.observation_space
-        assert isinstance(space, spaces.Box)
-        width = len(self._encode(None))
-        low = np.concatenate([space.low, -np.ones(count), np.full(width, -np.inf)]).astype(np.float32)
-        high = np.concatenate([space.high, np.ones(count), np.full(width, np.inf)]).astype(np.float32)
-        self.observation_space = spaces.Box(low, high, dtype=np.float32)
-
-    def reset(self, **kwargs: Any) -> Any:
-        observation, info = super().reset(**kwargs)
-        return self._extend(observation, None), info
-
-    def step(self, action: Any) -> Any:
-        observation, *rest = super().step(action)
-        return (self._extend(observation, action), *rest)
-
-    def _extend(self, observation: Any, action: Any) -> Array:
-        noise = self.np_random.choice([-1.0, 1.0], self._count)
-        return np.concatenate([observation, noise, self._encode(action)]).astype(np.float32)
-
-    def _encode(self, action: Any) -> Array:
-        if self._actions.kind == "box":
-            return np.zeros(len(self._actions.low)) if action is None else np.ravel(action)
-        hot = np.zeros(sum(self._actions.nvec))
-        if action is not None:
-            hot[np.cumsum((0, *self._actions.nvec[:-1])) + np.ravel(action)] = 1.0
-        return hot
-
-
-def _flatten(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
-    return wrappers.FlattenObservation(env)
+def _time_limit(env: gym.Env[Any, Any], steps: int) -> gym.Env[Any, Any]:
+    layer = env
+    while isinstance(layer, gym.Wrapper):
+        if isinstance(layer, _DelayedReward):
+            raise InputError(
+                "wrapper 'time_limit' goes before 'delayed_reward': what it cuts off would never be paid"
+            )
+        layer = layer.env
+    return wrappers.TimeLimit(env, max_episode_steps=steps)
 
 
 _WRAPPERS: dict[str, Callable[..., gym.Env[Any, Any]]] = {
-    "time_limit": lambda env, steps: wrappers.TimeLimit(env, max_episode_steps=steps),
+    "time_limit": _time_limit,
     "observation_noise": _ObservationNoise,
     "delayed_reward": _DelayedReward,
     "distractors": _Distractors,
-    "flatten": _flatten,
+    "flatten": wrappers.FlattenObservation,
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from rlformer.environments import Environments
+from rlformer.seeding import policy_generator
 from rlformer.types import ActionSpec, Array, Episode, Policy
 
 
@@ -21,7 +22,8 @@ def rollout(
 
     seeds: (E,) integers; each seeds both the environment and the policy's own stream, so that an episode does
     not depend on how many run side by side. Actions are clipped into the space before they are executed, and
-    stored as executed. target_returns: (E,), what each episode is asked for. Without `keep_observations` the episodes' observations are empty: (0, *obs).
+    stored as executed. target_returns: (E,), what each episode is asked for. Without `keep_observations` the
+    episodes' observations are empty: (0, *obs).
     """
     num, shape, spec = len(environments), environments.observation_shape, environments.actions
     buffers = _Buffers(num, shape if keep_observations else None, spec)
@@ -61,49 +63,87 @@ class RandomPolicy:
     """Uniform over the action space, one stream per episode."""
 
     def __init__(self, spec: ActionSpec) -> None:
-        self._spec = spec
-        self._streams: dict[int, np.random.Generator] = {}
+        self._actions = _Ahead(spec.sample)
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
         """See `types.Policy`."""
         for slot, seed in zip(slots.tolist(), seeds.tolist(), strict=True):
-            self._streams[slot] = np.random.default_rng(seed)
+            self._actions.begin(slot, policy_generator(seed))
 
     def act(self, observations: Array) -> Array:
         """See `types.Policy`."""
-        actions = np.zeros((len(observations), *self._spec.shape), self._spec.dtype)
-        for slot, rng in self._streams.items():
-            actions[slot] = self._spec.sample(rng)
-        return actions
+        return self._actions.next(len(observations))
 
     def observe(self, actions: Array, rewards: Array) -> None:
         """See `types.Policy`."""
 
 
 class EpsilonPolicy:
-    """Another policy, but with probability `epsilon` a uniform action instead, at each step of each episode."""
+    """Another policy, but with probability `epsilon` a uniform action instead, step by step."""
 
     def __init__(self, policy: Policy, spec: ActionSpec, epsilon: float) -> None:
-        self._policy, self._spec, self._epsilon = policy, spec, epsilon
-        self._streams: dict[int, np.random.Generator] = {}
+        self._policy, self._epsilon = policy, epsilon
+        self._chances = _Ahead(lambda rng, count: rng.random(count))
+        self._actions = _Ahead(spec.sample)
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
         """See `types.Policy`."""
         for slot, seed in zip(slots.tolist(), seeds.tolist(), strict=True):
-            self._streams[slot] = np.random.default_rng((seed, 1))  # not the stream the policy samples from
+            # Neither is the stream of `policy_generator`, which the policy itself draws from.
+            self._chances.begin(slot, np.random.default_rng((seed, 1)))
+            self._actions.begin(slot, np.random.default_rng((seed, 3)))
         self._policy.begin(slots, seeds, target_returns)
 
     def act(self, observations: Array) -> Array:
         """See `types.Policy`."""
-        actions = self._policy.act(observations).copy()
-        for slot, rng in self._streams.items():
-            if rng.random() < self._epsilon:
-                actions[slot] = self._spec.sample(rng)
+        actions, uniform = self._policy.act(observations).copy(), self._actions.next(len(observations))
+        strays = self._chances.next(len(observations)) < self._epsilon
+        actions[strays] = uniform[strays]
         return actions
 
     def observe(self, actions: Array, rewards: Array) -> None:
         """See `types.Policy`."""
         self._policy.observe(actions, rewards)
+
+
+class _Ahead:
+    """Random rows, one for each slot at each step, drawn from the slots' own streams a block at a time."""
+
+    _BLOCK = 64
+
+    def __init__(self, draw: Callable[[np.random.Generator, int], Array]) -> None:
+        self._draw = draw  # (stream, count) -> (count, ...)
+        self._blocks = draw(np.random.default_rng(0), self._BLOCK)[None][:0]  # (N, _BLOCK, ...)
+        self._streams: list[np.random.Generator | None] = []  # (N,)
+        self._next = np.zeros(0, np.int64)  # (N,)
+
+    def begin(self, slot: int, rng: np.random.Generator) -> None:
+        """A new stream for this slot."""
+        self._make_room(slot + 1)
+        self._streams[slot] = rng
+        self._refill(slot)
+
+    def next(self, num: int) -> Array:
+        """The next row of each of the first `num` slots: (num, ...); zeros where none has begun."""
+        self._make_room(num)
+        for slot in np.flatnonzero(self._next[:num] == self._BLOCK):
+            self._refill(int(slot))
+        rows = self._blocks[np.arange(num), self._next[:num]]
+        self._next[:num] += 1
+        return rows
+
+    def _refill(self, slot: int) -> None:
+        stream = self._streams[slot]
+        if stream is not None:
+            self._blocks[slot] = self._draw(stream, self._BLOCK)
+        self._next[slot] = 0
+
+    def _make_room(self, num: int) -> None:
+        if (lacking := num - len(self._streams)) > 0:
+            empty = np.zeros((lacking, *self._blocks.shape[1:]), self._blocks.dtype)
+            self._blocks = np.concatenate([self._blocks, empty])
+            self._next = np.concatenate([self._next, np.zeros(lacking, np.int64)])
+            self._streams += [None] * lacking
 
 
 class _Buffers:
@@ -140,4 +180,6 @@ class _Buffers:
         self._actions = np.concatenate([self._actions, np.empty_like(self._actions)], axis=1)
         self._rewards = np.concatenate([self._rewards, np.empty_like(self._rewards)], axis=1)
         if self._keep:
-            self._observations = np.concatenate([self._observations, np.empty_like(self._observations)], axis=1)
+            self._observations = np.concatenate(
+                [self._observations, np.empty_like(self._observations)], axis=1
+            )

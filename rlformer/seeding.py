@@ -29,6 +29,15 @@ def generator(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng(derive(seed, name))
 
 
+def policy_generator(episode_seed: int) -> np.random.Generator:
+    """The stream that a policy draws from in the episode of that seed: the bare seed is the environment's.
+
+    >>> bool(policy_generator(7).random() == np.random.default_rng(7).random())
+    False
+    """
+    return np.random.default_rng((episode_seed, 2))
+
+
 def episode_seeds(seed: int, stream: str, count: int, start: int = 0) -> Array:
     """Seeds `start` to `start + count` of a stream: (count,) int64, all distinct.
 

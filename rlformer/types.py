@@ -87,14 +87,15 @@ class ActionSpec:
             return ((rows >= low - slack) & (rows <= high + slack)).all(axis=1)
         return ((rows >= 0) & (rows < np.asarray(self.nvec))).all(axis=1)
 
-    def sample(self, rng: np.random.Generator) -> Array:
-        """One uniform action; unbounded dimensions are drawn from a standard normal."""
+    def sample(self, rng: np.random.Generator, count: int) -> Array:
+        """`count` uniform actions: (count, *act). Unbounded dimensions are drawn from a standard normal."""
         if self.kind != "box":
-            return rng.integers(0, self.nvec).reshape(self.shape)
+            return rng.integers(0, self.nvec, (count, len(self.nvec))).reshape(count, *self.shape)
         low, high = np.asarray(self.low), np.asarray(self.high)
         finite = np.isfinite(low) & np.isfinite(high)
-        uniform = rng.uniform(np.where(finite, low, 0.0), np.where(finite, high, 1.0))
-        drawn = np.where(finite, uniform, rng.standard_normal(len(low)))
+        drawn = rng.uniform(np.where(finite, low, 0.0), np.where(finite, high, 1.0), (count, len(low)))
+        if not finite.all():
+            drawn = np.where(finite, drawn, rng.standard_normal(drawn.shape))
         return np.clip(drawn, low, high).astype(np.float32)
 
     def describe(self) -> str:
@@ -104,7 +105,8 @@ class ActionSpec:
         'discrete [2]'
         """
         if self.kind == "box":
-            return f"box of {len(self.low)} from {list(self.low)} to {list(self.high)}"
+            low, high = (b[0] if len(set(b)) == 1 else list(b) for b in (self.low, self.high))
+            return f"box of {len(self.low)} from {low} to {high}"
         return f"{self.kind} {list(self.nvec)}"
 
     def to_dict(self) -> dict[str, Any]:

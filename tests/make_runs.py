@@ -1,26 +1,32 @@
 """Run directories of invented numbers, written by the same door as real ones: for the tests of reports."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rlformer.config import RunConfig
+from rlformer.runs import files, metrics
 from rlformer.runs.directory import RunDirectory
 from rlformer.types import DataCost, EnvSpec, EvalResult
 
 CARTPOLE = EnvSpec(
     name="CartPole-v1",
     id="CartPole-v1",
-    summary="balance a pole on a cart",
+    summary="Balance a pole on a cart that is pushed left or right",
     random_score=22.3,
-    random_source="100 episodes of uniform actions, this repository",
+    random_source="100 episodes of uniform actions",
     reference_score=500.0,
     reference_source="rl-baselines3-zoo, PPO after 100,000 steps",
     solved_threshold=475.0,
 )
+LOW, HIGH = 9, 500  # what an episode of CartPole can return
+CHOSEN_TARGET, LOG_RANGE = 330.0, (9.0, 361.0)
+TARGETS = (100.0, 180.0, 260.0, CHOSEN_TARGET, LOG_RANGE[1], 450.0)
+LOGGED, UPSTREAM = 14_200, 16_000  # steps
 
 
 @dataclass(frozen=True)
@@ -30,40 +36,38 @@ class Invented:
     agent: str
     learner: str
     mean: float
-    spread: float = 10.0  # between seeds
-    steps: int = 0  # environment steps, or logged ones
-    seconds: float = 30.0
+    spread: float  # between seeds
+    seconds: float
     parameters: int = 0
+    env_steps: int = 0
     conditioned: bool = False
+    tuning: str = "The paper's recipe, not tuned for this environment."
     hyperparameters: Mapping[str, Any] = field(default_factory=lambda: {"learning_rate": 1e-3})
-    tuning: str = "Not tuned for this environment."
+
+    @property
+    def offline(self) -> bool:
+        return self.learner in ("behaviour", "sequence")
 
 
-LADDER = (
-    Invented("random", "random", 22, 0.6, 0, 1.0),
-    Invented("behaviour", "behaviour", 152, 12, 14_200, 0.5),
-    Invented("bc", "sequence", 181, 35, 14_200, 14.0, 67_330),
-    Invented("bc-top", "sequence", 432, 40, 14_200, 14.5, 67_330),
-    Invented("rvs", "sequence", 398, 50, 14_200, 16.0, 67_586, conditioned=True),
-    Invented("dt-k1", "sequence", 371, 45, 14_200, 41.0, 72_834, conditioned=True),
-    Invented("dt-no-rtg", "sequence", 214, 40, 14_200, 58.0, 72_450),
-    Invented("dt", "sequence", 446, 30, 14_200, 61.0, 73_090, conditioned=True),
-    Invented("dqn", "sb3", 489, 14, 50_000, 44.0, 67_842, tuning="rl-baselines3-zoo's values, fewer steps."),
-    Invented("ppo", "sb3", 499, 2, 100_000, 38.0, 9_155, tuning="rl-baselines3-zoo's tuned values."),
-)
-QUICK = tuple(arm for arm in LADDER if arm.agent not in ("dt-k1", "dt-no-rtg"))
-EVALUATION_SEEDS = np.arange(1000, 1100)
+RANDOM = Invented("random", "random", 22, 0.6, 1.0)
+BEHAVIOUR = Invented("behaviour", "behaviour", 152, 12, 0.5)
+BC = Invented("bc", "sequence", 181, 35, 14.0, 67_330)
+BC_TOP = Invented("bc-top", "sequence", 432, 40, 14.5, 67_330)
+RVS = Invented("rvs", "sequence", 398, 50, 16.0, 67_586, conditioned=True)
+DT_K1 = Invented("dt-k1", "sequence", 371, 45, 41.0, 72_834, conditioned=True)
+DT_NO_RTG = Invented("dt-no-rtg", "sequence", 214, 40, 58.0, 72_450)
+DT = Invented("dt", "sequence", 446, 30, 61.0, 73_090, conditioned=True)
+DQN = Invented("dqn", "sb3", 489, 14, 44.0, 67_842, 50_000, tuning="rl-baselines3-zoo, fewer steps.")
+PPO = Invented("ppo", "sb3", 499, 2, 38.0, 9_155, 100_000, tuning="rl-baselines3-zoo's tuned values.")
+QUICK = (RANDOM, BEHAVIOUR, BC, BC_TOP, RVS, DT, DQN, PPO)
+FULL = (RANDOM, BEHAVIOUR, BC, BC_TOP, RVS, DT_K1, DT_NO_RTG, DT, DQN, PPO)
 
 
 def make_runs(
-    root: Path,
-    arms: Sequence[Invented] = QUICK,
-    seeds: Sequence[int] = (0, 1, 2),
-    env: EnvSpec = CARTPOLE,
-    shared_log: bool = False,
+    root: Path, arms: Sequence[Invented] = QUICK, seeds: Sequence[int] = (0, 1, 2), **options: Any
 ) -> list[RunDirectory]:
-    """A finished run for each arm and seed below `root`; `shared_log` puts all seeds on one log."""
-    return [make_run(root, arm, seed, env, shared_log=shared_log) for arm in arms for seed in seeds]
+    """A run for each arm and seed below `root`; `options` as in `make_run`."""
+    return [make_run(root, arm, seed, **options) for arm in arms for seed in seeds]
 
 
 def make_run(
@@ -73,62 +77,72 @@ def make_run(
     env: EnvSpec = CARTPOLE,
     *,
     error: str | None = None,
-    shared_log: bool = False,
-    data: Mapping[str, Any] | None = None,
+    log: Mapping[str, Any] | None = None,
+    asked_beyond: bool = False,
 ) -> RunDirectory:
-    """One run: finished, or failed with that error."""
-    rng = np.random.default_rng([seed, len(arm.agent), *arm.agent.encode()])
-    offline = arm.learner in ("behaviour", "sequence")
-    log = {"hash": f"{(0 if shared_log else seed) + 0xA1B2C3:016x}", "selection": "prefix of 16000 training steps"}
-    log |= {"path": f"runs/ppo/seed-{seed}/trajectories", "num_episodes": 180, "num_steps": arm.steps}
-    config = RunConfig(env, arm.agent, arm.learner, arm.hyperparameters, arm.tuning, (data or log) if offline else {})
+    """One run: finished, or failed with that error.
+
+    log: entries of the log's description that differ from those of the seed's own one.
+    asked_beyond: whether the chosen target lies beyond the log.
+    """
+    rng = np.random.default_rng([seed, *arm.agent.encode()])
+    data = {
+        "hash": f"{0xA1B2C3 + seed:016x}",
+        "selection": f"prefix of {UPSTREAM} training steps",
+        "path": f"runs/ppo/seed-{seed}/trajectories",
+        "num_episodes": 180,
+        "num_steps": LOGGED,
+        **(log or {}),
+    }
+    config = RunConfig(
+        env, arm.agent, arm.learner, arm.hyperparameters, arm.tuning, data if arm.offline else {}
+    )
     run = RunDirectory.of(root, config, seed)
-    level = arm.mean if shared_log and arm.learner == "behaviour" else arm.mean + arm.spread * rng.standard_normal()
+    level = float(np.clip(arm.mean + arm.spread * rng.standard_normal(), LOW, HIGH))
     with run.session(config, seed) as session:
         if error is not None:
             session.progress(40, 100)
             session.end("failed", error=error)
             return run
-        if arm.learner == "sb3":
-            for step in range(0, arm.steps + 1, arm.steps // 25):
-                level_now = 22 + (level - 22) / (1 + np.exp(-(step / arm.steps - 0.25 + rng.normal(0, 0.03)) * 18))
-                session.scalars({"eval/return": level_now, "train/loss": 0.1}, step)
-        run.save_evaluation("final", _result(arm, env, level, rng, 180 if arm.learner == "behaviour" else 100))
-        record = session.record
+        for step in range(0, arm.env_steps + 1, 2000) if arm.env_steps else ():
+            learned = 1 / (1 + np.exp(-18 * (step / arm.env_steps - 0.25 + rng.normal(0, 0.03))))
+            session.scalars({"eval/return": 22 + (level - 22) * learned, "train/loss": 0.1}, step)
+        target = CHOSEN_TARGET if arm.conditioned else None
+        run.save_evaluation("final", invented_result(arm, env, level, rng, target))
         if arm.conditioned:
-            record.scales = {"target_return": 330.0, "rule": "auto", "log_min": 9.0, "log_max": 361.0}
-            for i, target in enumerate((100.0, 180.0, 260.0, 330.0, 361.0, 450.0)):
-                reached = min(level, 60 + 1.15 * target + rng.normal(0, 12))
-                run.save_evaluation(f"target-{i}", _result(arm, env, reached, rng, 25, target))
-        record.parameters = arm.parameters
-        if arm.learner != "behaviour":
-            record.inference_seconds = {"1": 2e-4 + 1e-8 * arm.parameters, "64": 4e-4 + 4e-8 * arm.parameters}
-        upstream = 16_000 if offline else 0
-        session.end("finished", DataCost(0 if offline else arm.steps, 0, arm.steps if offline else 0, upstream))
-    _invent_times(run, arm, rng)
+            most = CHOSEN_TARGET - 30 if asked_beyond else LOG_RANGE[1]
+            session.record.scales = {"target_return": target, "log_min": LOG_RANGE[0], "log_max": most}
+            for i, asked in enumerate(TARGETS):
+                reached = min(level, 60 + 1.15 * asked + rng.normal(0, 12))
+                run.save_evaluation(f"target-{i}", invented_result(arm, env, reached, rng, asked))
+        session.record.parameters = arm.parameters
+        if arm is not BEHAVIOUR:
+            session.record.inference_seconds = {"1": 2e-4 + 1e-8 * arm.parameters, "64": 4e-4}
+        read, upstream = (LOGGED, UPSTREAM) if arm.offline else (0, 0)
+        session.end("finished", DataCost(arm.env_steps, 0, read, upstream))
+    _invent_times(run, arm, float(rng.uniform(0.9, 1.1)))
     return run
 
 
-def _result(
-    arm: Invented, env: EnvSpec, level: float, rng: np.random.Generator, episodes: int, target: float | None = None
+def invented_result(
+    arm: Invented, env: EnvSpec, level: float, rng: np.random.Generator, target: float | None
 ) -> EvalResult:
-    noise = 0.3 * min(level - 9, max(500 - level, 1)) * rng.standard_normal(episodes)
-    returns = np.clip(np.round(level + noise), 9, 500)
-    seeds = np.resize(EVALUATION_SEEDS, episodes)
-    target = 330.0 if target is None and arm.conditioned else target
-    return EvalResult(env.name, arm.agent, seeds, returns, returns.astype(int), returns < 500, "greedy", target)
+    """100 episodes around a mean return of `level`, on the same episode seeds for every arm."""
+    noise = 0.3 * min(level - LOW, HIGH - level) * rng.standard_normal(100)
+    returns = np.clip(np.round(level + noise), LOW, HIGH)
+    seeds, lengths = np.arange(1000, 1100), returns.astype(int)
+    return EvalResult(
+        env.name, arm.agent, seeds, returns, lengths, returns < HIGH, "greedy", target, seconds=1.0
+    )
 
 
-def _invent_times(run: RunDirectory, arm: Invented, rng: np.random.Generator) -> None:
-    """The clock of a test tells nothing, so the record gets invented seconds, and the curve with them."""
-    from rlformer.runs import files, metrics
-
-    wall = arm.seconds * rng.uniform(0.9, 1.1)
-    record = run.record
+def _invent_times(run: RunDirectory, arm: Invented, pace: float) -> None:
+    """The clock of a test tells nothing: the record gets invented seconds, and the curve with it."""
+    wall = arm.seconds * pace
     shares = {"sb3": (0.62, 0.28, 0.1), "sequence": (0.88, 0.0, 0.12)}.get(arm.learner, (0.0, 0.0, 1.0))
     parts = dict(zip(("learning", "environment", "evaluation"), (s * wall for s in shares), strict=True))
-    record.times = {"wall": wall, "cpu": wall * 1.02, **parts, "log": 0.0}
+    record = replace(run.record, times={"wall": wall, "cpu": 1.02 * wall, **parts, "log": 0.0})
     files.write_json(run.path / "record.json", record.to_dict())
-    points = list(metrics.read(run.path / "metrics.jsonl"))
-    lines = [{**p, "seconds": 0.9 * wall * (p["step"] / max(1, arm.steps))} for p in points]
-    files.write_text(run.path / "metrics.jsonl", "".join(f"{files.json.dumps(line)}\n" for line in lines))
+    points = metrics.read(run.path / "metrics.jsonl")
+    lines = [{**point, "seconds": 0.9 * wall * point["step"] / arm.env_steps} for point in points]
+    files.write_text(run.path / "metrics.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines))

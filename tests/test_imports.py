@@ -18,14 +18,14 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rlformer"
 # The rooms by layer, the lowest first; those of one layer in the order in which they may import each other.
 LAYERS = (
     ("errors", "types", "seeding", "statistics"),
-    ("catalogue", "config", "runs", "environments", "diagnostics"),
+    ("catalogue", "config", "runs", "diagnostics", "environments"),
     ("rollout", "data"),
     ("evaluation", "models"),
     ("training",),
     ("learners", "explain"),
-    ("experiment", "study"),
+    ("executor", "experiment", "study"),
     ("report",),
-    ("cli", "__main__"),
+    ("api", "console", "extras", "cli", "__main__"),
 )
 
 # The files of every folder in that order. One not listed neither imports a neighbour nor is imported by one.
@@ -36,7 +36,21 @@ ORDER = {
         "survival", "scaling", "costs",
     ],
     "runs": ["files", "ledger", "metrics", "directory"],
-    "data": ["dataset", "writer"],
+    "diagnostics": [
+        "pictures", "diagnostic", "vector", "behaviour",
+        "bandit", "gamble", "stitch", "umbrella", "deep_sea", "bits", "key_door", "tmaze",
+    ],
+    "data": [
+        "dataset", "describe", "writer", "prefix", "windows", "collect",
+        "foreign", "columns", "npz", "hdf5", "minari", "doors",
+    ],
+    "models": ["transformer", "lstm", "mlp", "backbones", "actions", "trajectory", "acting"],
+    "training": ["checkpoints", "loop"],
+    "learners": ["sb3_state", "sb3_policy", "recording", "sb3_training", "sb3", "foreign"],
+    "report": [
+        "formats", "reading", "arms", "collect", "comparisons", "across", "summary", "cautions", "limits",
+        "table", "traces", "figures", "markdown", "render", "build",
+    ],
 }  # fmt: skip
 
 # Outside libraries with one door: nothing else imports them, not even inside a function.
@@ -46,7 +60,7 @@ DOORS = {
     "minari": ["data.minari"],
     "plotly": ["report.figures"],
     "captum": ["explain.attribution"],
-    "ray": ["study"],
+    "ray": ["executor"],
 }
 # Torch takes seconds to import, so that only these do it at once; elsewhere the function that needs it does.
 TORCH = ["models", "training", "learners", "explain", "data.windows"]

@@ -84,7 +84,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 # A Python that says what it is asked to do instead of doing it, and a `venv` that copies it.
 FAKE_PYTHON = """#!/bin/sh
 case "$*" in
-    "-c "*) exit ${TOO_OLD:-0} ;;
+    "-c "*) echo "$0" && exit ${TOO_OLD:-0} ;;
     --version) echo Python 3.11.0 ;;
     "-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo venv >>asked ;;
     "-m pip install"*) echo pip >>asked && exit ${PIP_FAILS:-0} ;;

@@ -47,7 +47,7 @@ def from_arrays(
     else:
         width, action_space = spaces.flatdim(env.observation_space), env.action_space
         if shape != (width,) and not _is_native(env.observation_space, shape):
-            raise InputError(f"observations of shape {shape}, but those of '{env.name}' are ({width},)")
+            raise InputError(f"observations have shape {shape}, but those of '{env.name}' have ({width},)")
 
     def translated(episode: Episode) -> Episode:
         values = episode.observations

@@ -265,12 +265,11 @@ def check_spaces(
     info: DatasetInfo, env: str, observation_shape: tuple[int, ...], actions: ActionSpec
 ) -> None:
     """Raise InputError, naming both, where a log's spaces are not those of the environment called `env`."""
-    if info.observation_shape != observation_shape:
-        ours, theirs = info.observation_shape, observation_shape
-        raise InputError(f"observations of shape {ours}, but those of '{env}' are {theirs}")
-    ours, theirs = info.actions, actions
-    if (ours.kind, ours.nvec, ours.shape) != (theirs.kind, theirs.nvec, theirs.shape):
-        raise InputError(f"actions are {ours.describe()}, but those of '{env}' are {theirs.describe()}")
+    shape, logged = info.observation_shape, info.actions
+    if shape != observation_shape:
+        raise InputError(f"observations have shape {shape}, but those of '{env}' have {observation_shape}")
+    if (logged.kind, logged.nvec, logged.shape) != (actions.kind, actions.nvec, actions.shape):
+        raise InputError(f"actions are {logged.describe()}, but those of '{env}' are {actions.describe()}")
 
 
 def check_episode(episode: Episode, info: DatasetInfo, where: str) -> None:

@@ -48,7 +48,7 @@ def describe_text(description: dict[str, Any]) -> str:
     """What `describe` found, as lines for a terminal."""
     known = description
     upstream, size = known["upstream_env_steps"], known["bytes"]
-    endings = ", ".join(f"{100 * share:.1f} % {how}" for how, share in known["endings"].items() if share)
+    endings = ", ".join(f"{100 * share:.2f} % {how}" for how, share in known["endings"].items() if share)
     lines = {
         "dataset": known["path"] or "(in memory)",
         "selection": known["selection"],
@@ -61,7 +61,7 @@ def describe_text(description: dict[str, Any]) -> str:
         "returns": _spread_text(known["returns"]),
         "lengths": _spread_text(known["lengths"]),
         "endings": endings,
-        "non-zero rewards": f"{100 * known['nonzero_rewards']:.1f} %",
+        "non-zero rewards": f"{100 * known['nonzero_rewards']:.2f} %",
         "upstream steps": "unknown" if upstream is None else f"{upstream:,}",
         "size": "" if size is None else f"{size / 1e6:,.1f} MB",
         **{f"provenance: {key}": _flat(value) for key, value in known["provenance"].items()},

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from rlformer.data import foreign, minari
@@ -39,80 +40,81 @@ def open_data(
     """
     if _is_ours(Path(text)):
         return load(Path(text))
-    place = _locate(text)
-    native = Native.of(env) if env else None
-    key = _key(place, native)
-    folder = root / f"{files.slug(place.name)}-{key[:10]}"
-    if (finished := foreign.finished_import(folder, key)) is not None:
+    place = _locate(text, env)
+    folder = root / f"{files.slug(place.name)}-{place.key[:10]}"
+    if (finished := foreign.finished_import(folder, place.key)) is not None:
         return finished
     with files.locked(files.writable_directory(root) / ".lock", "import", wait=True):
-        return foreign.write(_open(place, native, text), folder, key, progress)
+        return foreign.write(place.open(), folder, place.key, progress)
 
 
 def import_data(
     text: str, out: Path, env: EnvSpec | None = None, progress: Progress | None = None
 ) -> Dataset:
-    """A foreign log as a dataset in the folder `out`. Raises InputError as `open_data` does, and where `text`
-    already is a dataset of ours.
+    """A foreign log as a dataset in the folder `out`; a finished import of the same is left alone.
+
+    Raises InputError as `open_data` does, where `text` is a dataset of ours, and where `out` holds another.
     """
     if _is_ours(Path(text)):
         raise InputError(f"{text}: already a dataset, which needs no import")
-    place = _locate(text)
-    native = Native.of(env) if env else None
-    return foreign.write(_open(place, native, text), out, _key(place, native), progress)
+    place = _locate(text, env)
+    if (finished := foreign.finished_import(out, place.key)) is not None:
+        return finished
+    return foreign.write(place.open(), out, place.key, progress)
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a foreign log lies, and the door that opens it."""
+    """Where a foreign log lies, and the door that opens it for an environment."""
 
+    text: str
     name: str
     path: Path
     door: Callable[[Path, Native | None], ForeignLog]
+    env: Native | None
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of all bytes of the log, by the order of its files' names, and of what `env` is."""
+        definition = json.dumps(self.env.definition if self.env else None, sort_keys=True)
+        digest = hashlib.sha256(definition.encode())
+        for path in sorted(self.path.rglob("*")) if self.path.is_dir() else [self.path]:
+            if path.is_file():
+                with path.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+    def open(self) -> ForeignLog:
+        """The log. Raises InputError, which names it, where it is broken or does not fit the environment."""
+        try:
+            return self.door(self.path, self.env)
+        except InputError as error:
+            raise InputError(f"{self.text}: {error}") from error
 
 
 def _is_ours(path: Path) -> bool:
     return (path / "dataset.json").is_file() or (path / "progress.json").is_file()
 
 
-def _locate(text: str) -> _Place:
-    path = Path(text)
-    if path.is_file() and not (path.name == "main_data.hdf5" and minari.find(str(path.parent))):
-        with path.open("rb") as file:
-            start = file.read(8)
-        for signature, door in _SIGNATURES.items():
-            if start.startswith(signature):
-                return _Place(path.stem, path, door)
-        raise InputError(f"{text}: no dataset: neither HDF5 nor NPZ by its first bytes; a log is {_KINDS}")
-    folder = minari.find(str(path.parent) if path.is_file() else text)
+def _locate(text: str, env: EnvSpec | None) -> _Place:
+    path, native = Path(text), Native.of(env) if env else None
+    folder = minari.find(path.parent if path.name == minari.MAIN_FILE else text)
     if folder is not None:
-        return _Place(_minari_name(text, folder), folder, minari.open_minari)
+        return _Place(text, minari.name_of(folder), folder, minari.open_minari, native)
+    if path.is_file():
+        return _Place(text, path.stem, path, _door(path), native)
     if path.is_dir():
         raise InputError(f"{text}: no dataset: no dataset.json in it, and no metadata.json of Minari's")
     if minari.is_id(text):
-        raise InputError(
-            f"Minari dataset '{text}' is not in {minari.datasets_path()}; to get it: minari download {text}"
-        )
+        here = minari.datasets_path()
+        raise InputError(f"Minari dataset '{text}' is not in {here}; to get it: minari download {text}")
     raise InputError(f"'{text}': no such file or folder, and no Minari id (name-v0); a log is {_KINDS}")
 
 
-def _minari_name(text: str, folder: Path) -> str:
-    return text if minari.is_id(text) else folder.parent.name if folder.name == "data" else folder.name
-
-
-def _open(place: _Place, env: Native | None, text: str) -> ForeignLog:
-    try:
-        return place.door(place.path, env)
-    except InputError as error:
-        raise InputError(f"{text}: {error}") from error
-
-
-def _key(place: _Place, env: Native | None) -> str:
-    """A hash of all bytes of the log, by the order of its files' names, and of the environment's definition."""
-    definition = json.dumps(env.definition if env else None, sort_keys=True)
-    digest = hashlib.sha256(definition.encode())
-    for path in sorted(place.path.rglob("*")) if place.path.is_dir() else [place.path]:
-        if path.is_file():
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+def _door(path: Path) -> Callable[[Path, Native | None], ForeignLog]:
+    with path.open("rb") as file:
+        start = file.read(8)
+    for signature, door in _SIGNATURES.items():
+        if start.startswith(signature):
+            return door
+    raise InputError(f"{path}: no dataset: by its first bytes neither HDF5 nor NPZ; a log is {_KINDS}")

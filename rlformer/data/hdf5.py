@@ -42,6 +42,8 @@ def _open_columns(path: Path, env: Native | None) -> ForeignLog:
         optional = ("timeouts", "episode_terminals", "next_observations")
         names = (*_READ, "terminals", *(name for name in optional if name in file))
         check_columns({name: file.get(name) for name in names}, file)
+        if "next_observations" in names and file["next_observations"].shape != file["observations"].shape:
+            raise InputError("next_observations and observations have different shapes")
         cuts = _cuts(file, env)
         categorical = bool(file["discrete_action"][()]) if "discrete_action" in file else None
 

@@ -20,6 +20,7 @@ from rlformer import environments
 from rlformer.data.dataset import Dataset, DatasetInfo, check_spaces
 from rlformer.data.foreign import ForeignLog, Native, canonical_actions, canonical_observations
 from rlformer.errors import InputError
+from rlformer.runs import files
 from rlformer.types import SCHEMA, ActionSpec, EnvSpec, Episode
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from minari.data_collector import EpisodeBuffer
 
 _ID = re.compile(r"[-\w]+(/[-\w]+)*-v\d+")
+MAIN_FILE = "main_data.hdf5"  # what its HDF5 storage is called; `metadata.json` beside it makes it a dataset
 _OURS = "rlformer"  # the key in Minari's metadata for what Minari has no place for
 _CREDITS = ("dataset_id", "algorithm_name", "author", "code_permalink", "minari_version", "requirements")
 
@@ -41,12 +43,17 @@ def datasets_path() -> Path:
     return Path(os.environ.get("MINARI_DATASETS_PATH") or Path.home() / ".minari" / "datasets")
 
 
-def find(text: str) -> Path | None:
+def find(text: str | Path) -> Path | None:
     """The folder of data that a path or an id names; None where there is none here."""
     for folder in (Path(text), Path(text) / "data", datasets_path() / text / "data"):
         if (folder / "metadata.json").is_file():
             return folder
     return None
+
+
+def name_of(folder: Path) -> str:
+    """The id of the Minari dataset in that folder."""
+    return str(files.read_json(folder / "metadata.json").get("dataset_id", folder.parent.name))
 
 
 def open_minari(folder: Path, env: Native | None) -> ForeignLog:
@@ -95,7 +102,6 @@ def export_minari(dataset: Dataset, dataset_id: str, env: EnvSpec | None = None)
         shape = made.observation_space.shape or ()
         check_spaces(info, env.name if env else "", shape, environments.action_spec(made.action_space))
         observation_space = made.observation_space
-    provenance = info.provenance
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about an author and a link that are not known
@@ -105,14 +111,14 @@ def export_minari(dataset: Dataset, dataset_id: str, env: EnvSpec | None = None)
                 env=made if made is not None and _can_be_recovered(made) else None,
                 observation_space=observation_space,
                 action_space=_action_space(info.actions),
-                algorithm_name=provenance.get("algorithm") or provenance.get("agent"),
-                description=f"Written by rlformer. Source: {provenance.get('source', 'unknown')}.",
+                algorithm_name=_algorithm(info.provenance),
+                description=f"Written by rlformer. Source: {info.provenance.get('source', 'unknown')}.",
             )
             data.storage.update_metadata({_OURS: _what_minari_lacks(dataset)})
-    except BaseException as error:
+    except PermissionError as error:
+        raise InputError(f"{folder}: cannot be written: {error.strerror}") from error
+    except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # a half-written dataset would load
-        if isinstance(error, PermissionError):
-            raise InputError(f"{folder}: cannot be written: {error.strerror}") from error
         raise
     finally:
         if made is not None:
@@ -188,6 +194,12 @@ def _what_minari_lacks(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+def _algorithm(provenance: Mapping[str, Any]) -> str | None:
+    """What made the log: a training algorithm itself, or the policy that was collected from."""
+    known = provenance.get("behaviour_policy", provenance)
+    return next((str(known[key]) for key in ("algorithm", "agent", "policy") if key in known), None)
+
+
 def _buffer(episode: Episode) -> EpisodeBuffer:
     from minari.data_collector import EpisodeBuffer
 
@@ -208,7 +220,7 @@ def _action_space(actions: ActionSpec) -> spaces.Space[Any]:
     if actions.kind == "discrete":
         return spaces.Discrete(actions.nvec[0])
     if actions.kind == "multidiscrete":
-        return spaces.MultiDiscrete(actions.nvec)
+        return spaces.MultiDiscrete(list(actions.nvec))
     if actions.kind == "multibinary":
         return spaces.MultiBinary(len(actions.nvec))
     return spaces.Box(np.array(actions.low, np.float32), np.array(actions.high, np.float32), dtype=np.float32)

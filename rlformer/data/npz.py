@@ -27,6 +27,8 @@ def open_npz(path: Path, env: Native | None) -> ForeignLog:
     starts = np.flatnonzero(np.ravel(columns["episode_starts"]))
     if not len(starts) or starts[0] != 0:
         raise InputError("episode_starts does not mark the first step")
+    if (said := len(columns.get("episode_returns", starts))) != len(starts):
+        raise InputError(f"{said} episode_returns, but episode_starts marks {len(starts)} episodes")
     ends = np.append(starts[1:], len(columns["rewards"]))
     limit = env.time_limit if env else None
 
@@ -57,11 +59,11 @@ def _read(path: Path) -> dict[str, Array]:
     try:
         with np.load(path, allow_pickle=False) as file:
             found = file.files
-            columns = {name: _array(file, name) if name in found else None for name in _NEEDED}
+            columns = {name: _array(file, name) for name in (*_NEEDED, "episode_returns") if name in found}
     except (OSError, zipfile.BadZipFile, EOFError) as error:
         raise InputError(f"a truncated or damaged NPZ file ({' '.join(str(error).split())})") from error
-    check_columns(columns, found)
-    return {name: column for name, column in columns.items() if column is not None}
+    check_columns({name: columns.get(name) for name in _NEEDED}, found)
+    return columns
 
 
 def _array(file: np.lib.npyio.NpzFile, name: str) -> Array:

@@ -33,20 +33,18 @@ class DatasetWriter:
     """
 
     def __init__(self, path: Path, info: DatasetInfo) -> None:
-        if path.is_dir() and not (path / "progress.json").is_file() and _holds_something(path):
-            raise InputError(f"{path}: the folder is not empty and holds no dataset")
+        _check_free(path)
         self._path, self._info = files.writable_directory(path), info
         self._lock = ExitStack()
         self._lock.enter_context(files.locked(path / _LOCK, "dataset"))
         try:
+            _check_free(path)  # again: who held the lock before may have finished
             self._begin()
         except BaseException:
             self._lock.close()
             raise
 
     def _begin(self) -> None:
-        if (self._path / "dataset.json").exists():
-            raise InputError(f"{self._path}: a dataset stands there; remove it or choose another --out")
         obs, act = self._info.observation_shape, self._info.actions
         self._dtypes: dict[str, np.dtype[Any]] = {
             "observations": np.dtype(np.float32),
@@ -199,5 +197,10 @@ def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
     return prefix + text + b" " * (_HEADER - len(prefix) - len(text) - 1) + b"\n"
 
 
-def _holds_something(path: Path) -> bool:
-    return any(entry.name != _LOCK for entry in path.iterdir())
+def _check_free(path: Path) -> None:
+    """Raise InputError unless `path` is nothing yet, empty, or an unfinished dataset."""
+    if (path / "dataset.json").exists():
+        raise InputError(f"{path}: a dataset stands there; remove it or choose another --out")
+    unfinished = (path / "progress.json").is_file()
+    if path.is_dir() and not unfinished and any(entry.name != _LOCK for entry in path.iterdir()):
+        raise InputError(f"{path}: the folder is not empty and holds no dataset")

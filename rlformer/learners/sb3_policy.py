@@ -17,12 +17,12 @@ from torch import Tensor
 from rlformer.environments import action_spec
 from rlformer.errors import InputError
 from rlformer.models.actions import ActionCodec
+from rlformer.seeding import policy_generator
 from rlformer.types import ActionSpec, Array
 
 _MULTIPLE = (
     8  # rounding of matrix products depends on the batch: pad, so that N does not change what is played
 )
-_STREAM = 2  # the environment owns the stream of the bare seed
 
 
 class Actor(Protocol):
@@ -53,7 +53,7 @@ class SB3Policy:
         """See `types.Policy`."""
         if self._sample:
             for slot, seed in zip(slots.tolist(), seeds.tolist(), strict=True):
-                self._streams[slot] = np.random.default_rng((seed, _STREAM))
+                self._streams[slot] = policy_generator(seed)
 
     @torch.inference_mode()
     def act(self, observations: Array) -> Array:

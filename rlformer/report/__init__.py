@@ -1,8 +1,8 @@
 """Reports: run directories in; report.html, report.md and results.json out.
 
-Nothing here trains or steps anything, so that a report can be deleted and rebuilt. Files, each importing only from
-those before it: formats, reading, arms, collect, comparisons, across, summary, cautions, limits, table, traces,
-figures, markdown, render, build.
+Nothing here trains or steps anything, so that a report can be deleted and rebuilt. Files, each importing
+only from those before it: formats, reading, arms, collect, comparisons, across, summary, cautions, limits,
+table, traces, figures, markdown, render, build.
 """
 
 from rlformer.report.build import build

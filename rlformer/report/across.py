@@ -8,29 +8,44 @@ from typing import Any
 import numpy as np
 
 from rlformer import statistics
+from rlformer.report.arms import rung
 
 
-def across(environments: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row per arm: `scores`, its normalised score (else its return) on each environment, None where it is absent;
-    `interquartile_mean` of z over the runs of all environments, None where z is missing on one of them.
+def across(environments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """`units`: for each environment "z", or "return" where its card has no scores. `rows`: one per arm.
 
-    The interval is a bootstrap of runs within each environment (Agarwal et al. 2021).
+    A row holds the arm's `scores` in those units, None where it did not run, and the `interquartile_mean` of z
+    over its runs on all environments that have one, None where it is absent on some of these or they are fewer
+    than two; its interval is a bootstrap of runs within each environment (Agarwal et al. 2021).
     """
-    labels = list(dict.fromkeys(arm["label"] for environment in environments for arm in environment["arms"]))
+    units = ["return" if _reference(environment) is None else "z" for environment in environments]
+    arms = {(rung(a["family"], a["agent"], a["label"])): a["label"] for e in environments for a in e["arms"]}
     rows = []
-    for label in labels:
-        arms = [next((a for a in e["arms"] if a["label"] == label), None) for e in environments]
-        scores = [arm and (arm["normalized_score"] or arm["mean_return"]) for arm in arms]
-        rows.append({"label": label, "scores": scores, "interquartile_mean": _interquartile_mean(arms)})
-    return rows
+    for _, label in sorted(arms.items()):
+        found = [next((a for a in e["arms"] if a["label"] == label), None) for e in environments]
+        keys = ("normalized_score" if unit == "z" else "mean_return" for unit in units)
+        rows.append(
+            {
+                "label": label,
+                "scores": [arm and arm[key] for arm, key in zip(found, keys, strict=True)],
+                "interquartile_mean": _interquartile_mean(
+                    [arm for arm, unit in zip(found, units, strict=True) if unit == "z"]
+                ),
+            }
+        )
+    return {"units": units, "rows": rows}
+
+
+def _reference(environment: Mapping[str, Any]) -> float | None:
+    card = environment["card"]
+    return card.get("reference_score") if card.get("random_score") is not None else None
 
 
 def _interquartile_mean(arms: Sequence[Mapping[str, Any] | None]) -> dict[str, float | None] | None:
-    tasks = []
-    for arm in arms:
-        if arm is None or arm["normalized_score"] is None:
-            return None
-        tasks.append(np.array([run["normalized_score"] for run in arm["runs"] if run["counts"]]))
+    scores = [[run["normalized_score"] for run in arm["runs"] if run["counts"]] for arm in arms if arm]
+    if len(scores) < max(2, len(arms)) or not all(scores):
+        return None
+    tasks = [np.array(task) for task in scores]
     if max(len(task) for task in tasks) < 2:
         return {"low": None, "point": float(statistics.interquartile_mean(tasks)), "high": None}
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Runs sorted into environments and arms: which runs are seeds of one arm, what it is called, where it stands."""
+"""Runs sorted into environments and arms: which are seeds of one arm, what it is called, where it stands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from rlformer.report.reading import Run
 
-# From the bottom rung up: neighbours differ in one thing (data, objective, conditioning, history, architecture).
+# From the bottom rung up; neighbours differ in one thing: data, objective, conditioning, history, network.
 LADDER = ("random", "behaviour", "bc", "bc-top", "rvs", "dt-k1", "dt-no-rtg", "dt-lstm", "dt")
 FAMILIES = ("random", "behaviour", "sequence", "offline", "online")
 _LEARNERS = {"random": "random", "behaviour": "behaviour", "sequence": "sequence", "sb3": "online"}
@@ -43,18 +43,22 @@ def by_environment(runs: Sequence[Run]) -> dict[str, list[Run]]:
         groups[run.config.env.name, json.dumps(run.config.env.definition, sort_keys=True)].append(run)
     names = Counter(name for name, _ in groups)
     ordered = sorted(groups.items(), key=lambda item: item[0])
-    return {name if names[name] == 1 else f"{name} {definition}": runs for (name, definition), runs in ordered}
+    return {
+        name if names[name] == 1 else f"{name} {definition}": runs for (name, definition), runs in ordered
+    }
 
 
 def by_arm(runs: Sequence[Run]) -> list[Arm]:
     """The arms of one environment, in the order of the ladder.
 
-    Each seed usually has a log of its own, so the log alone does not part two arms, unless a seed occurs twice.
+    Each seed usually has a log of its own, so the log parts two arms only where a seed occurs twice.
     """
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         config = run.config
-        key = json.dumps([config.agent, config.learner, dict(config.hyperparameters)], sort_keys=True, default=str)
+        key = json.dumps(
+            [config.agent, config.learner, dict(config.hyperparameters)], sort_keys=True, default=str
+        )
         groups[key].append(run)
     parted = [part for group in groups.values() for part in _part(group, [_selection, _source, _hash])]
     by_agent: dict[str, list[list[Run]]] = defaultdict(list)
@@ -65,12 +69,13 @@ def by_arm(runs: Sequence[Run]) -> list[Arm]:
         for agent, parts in by_agent.items()
         for part, difference in zip(parts, _differences(parts), strict=True)
     ]
-    return sorted(arms, key=_rank)
+    return sorted(arms, key=lambda arm: rung(arm.family, arm.agent, arm.label))
 
 
-def _rank(arm: Arm) -> tuple[int, int, str]:
-    rung = LADDER.index(arm.agent) if arm.agent in LADDER else len(LADDER)
-    return FAMILIES.index(arm.family), rung, arm.label
+def rung(family: str, agent: str, label: str) -> tuple[int, int, str]:
+    """What arms are ordered by: from random play over the ladder's imitators to offline and online RL."""
+    place = LADDER.index(agent) if agent in LADDER else len(LADDER)
+    return FAMILIES.index(family), place, label
 
 
 def _part(runs: list[Run], ways: Sequence[Callable[[Run], str]]) -> list[list[Run]]:
@@ -98,7 +103,7 @@ def _hash(run: Run) -> str:
 
 
 def _differences(parts: list[list[Run]]) -> list[str]:
-    """For each arm of one agent the values that tell it apart from the others; "" for an agent with one arm."""
+    """For each arm of one agent what tells it apart from the others; "" for an agent with one arm."""
     if len(parts) == 1:
         return [""]
     described = [_describe(part[0]) for part in parts]

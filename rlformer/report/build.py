@@ -24,8 +24,8 @@ def build(
 ) -> dict[str, Any]:
     """Write report.html, report.md and results.json into `out`, each at once, and return the results.
 
-    run_dirs: run directories, or folders anywhere above some. command: what reproduces the runs, to be printed.
-    Raises InputError where a path is no folder, no run below them can be read, or `out` cannot be written.
+    run_dirs: run directories, or folders anywhere above some. command: what reproduces the runs.
+    Raises InputError where a path is no folder, no run below can be read, or `out` cannot be written.
     """
     directories = find_runs(run_dirs)
     where = ", ".join(map(str, run_dirs)) or "nowhere"
@@ -33,14 +33,16 @@ def build(
         raise InputError(f"{where}: no run directory there (a folder that holds a record.json)")
     runs, skipped = read_runs(directories)
     if not runs:
-        raise InputError(f"{where}: no run there can be read; the first, {skipped[0]['path']}, is {skipped[0]['reason']}")
+        raise InputError(
+            f"{where}: no run there can be read; the first, {skipped[0]['path']}, is {skipped[0]['reason']}"
+        )
     results = collect(runs, skipped)
     environments = results["environments"]
     for environment in environments:
         environment["comparisons"] = rounded(compare_arms(environment))
         environment["summary"] = sentences(environment)
         environment["warnings"] = warnings(environment, results["machines"])
-    results["across"] = rounded(across(environments)) if len(environments) > 1 else []
+    results["across"] = rounded(across(environments)) if len(environments) > 1 else None
     results["limits"] = limits(results)
     results["title"] = title or _title([environment["name"] for environment in environments])
     results["command"] = command

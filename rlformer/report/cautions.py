@@ -21,11 +21,13 @@ def warnings(environment: Mapping[str, Any], machines: Sequence[Mapping[str, Any
 
 def _failures(environment: Mapping[str, Any]) -> Iterator[str]:
     for key, word in (("failed", "failed"), ("unfinished", "did not finish")):
-        arms = [f"{arm['label']} ({arm[key]} of {len(arm['runs'])})" for arm in environment["arms"] if arm[key]]
+        arms = [
+            f"{arm['label']} ({arm[key]} of {len(arm['runs'])})" for arm in environment["arms"] if arm[key]
+        ]
         if arms:
             yield (
-                f"Some runs {word}: {formats.listed(arms)}. They are left out of every mean and interval, which flatters "
-                "an arm whose failures are its own fault."
+                f"Some runs {word}: {formats.listed(arms)}. They are left out of every mean and interval, "
+                "which flatters an arm whose failures are its own fault."
             )
 
 
@@ -34,8 +36,8 @@ def _far_under(environment: Mapping[str, Any]) -> Iterator[str]:
         z = arm["normalized_score"]
         if arm["family"] == "online" and z is not None and z["point"] < FAR_UNDER:
             yield (
-                f"{arm['label']} is far under its reference score (normalised {formats.score(z['point'])}, 1 is the "
-                "reference): it is not the baseline it should be, and beating it proves little."
+                f"{arm['label']} is far under its reference score (normalised {formats.score(z['point'])}, "
+                "1 is the reference): it is not the baseline it should be, and beating it proves little."
             )
 
 
@@ -47,8 +49,9 @@ def _beyond_the_log(environment: Mapping[str, Any]) -> Iterator[str]:
         if beyond:
             asked, most = max(beyond, key=lambda pair: pair[0] - pair[1])
             yield (
-                f"{arm['label']} was asked for more than its log holds on {len(beyond)} of {formats.plural(len(known), 'seed')} "
-                f"(up to {formats.number(asked)}, best logged episode {formats.number(most)}): there it extrapolates."
+                f"{arm['label']} was asked for more than its log holds on {len(beyond)} of "
+                f"{formats.plural(len(known), 'seed')} (up to {formats.number(asked)}, best logged episode "
+                f"{formats.number(most)}): there it extrapolates."
             )
 
 
@@ -59,8 +62,9 @@ def _tuning(environment: Mapping[str, Any]) -> Iterator[str]:
     tuned = [arm["label"] for arm in trained if arm["label"] not in (*untuned, *silent)]
     if untuned and tuned:
         yield (
-            f"Tuning is a confound: {formats.listed(untuned)} ran untuned, the presets of {formats.listed(tuned)} were "
-            "tuned or taken from those who tuned them (see “How each arm was configured”)."
+            f"Tuning is a confound: {formats.listed(untuned)} ran untuned, the presets of "
+            f"{formats.listed(tuned)} were tuned or taken from those who tuned them (see “How each arm was "
+            "configured”)."
         )
     if silent:
         yield f"Nothing is recorded of how the settings of {formats.listed(silent)} were found."
@@ -69,7 +73,7 @@ def _tuning(environment: Mapping[str, Any]) -> Iterator[str]:
 def _unlike_evaluations(environment: Mapping[str, Any]) -> Iterator[str]:
     evaluation = environment["evaluation"]
     if not evaluation["same_seeds"]:
-        yield "The arms were not evaluated on the same episode seeds, so luck of the start states differs between them."
+        yield "The arms were not evaluated on the same episode seeds, so their luck with starts differs."
     if len(evaluation["action_selection"]) > 1:
         yield "Some arms acted greedily and others sampled their actions: their returns are not of one kind."
 
@@ -77,28 +81,34 @@ def _unlike_evaluations(environment: Mapping[str, Any]) -> Iterator[str]:
 def _one_log(environment: Mapping[str, Any]) -> Iterator[str]:
     if len(environment["logs"]) == 1 and len(environment["logs"][0]["seeds"]) > 1:
         yield (
-            "All offline arms learned from one log. Their intervals tell what another training seed would change, "
-            "not what another log would."
+            "All offline arms learned from one log. Their intervals tell what another training seed would "
+            "change, not what another log would."
         )
 
 
 def _sizes(environment: Mapping[str, Any]) -> Iterator[str]:
-    sizes = {a["label"]: a["parameters"]["mean"] for a in environment["arms"] if a["family"] == "sequence" and a["parameters"]}
+    sizes = {
+        a["label"]: a["parameters"]["mean"]
+        for a in environment["arms"]
+        if a["family"] == "sequence" and a["parameters"]
+    }
     if len(sizes) > 1 and max(sizes.values()) > SIMILAR_SIZE * min(sizes.values()):
         small, large = min(sizes, key=lambda k: sizes[k]), max(sizes, key=lambda k: sizes[k])
         yield (
-            f"The sequence arms differ in size: {small} has {formats.count(sizes[small])} parameters, {large} "
-            f"{formats.count(sizes[large])}. Part of a difference between them may be size."
+            f"The sequence arms differ in size: {small} has {formats.count(sizes[small])} parameters, "
+            f"{large} {formats.count(sizes[large])}. Part of a difference between them may be size."
         )
 
 
 def _card(environment: Mapping[str, Any]) -> Iterator[str]:
     if environment["cards_differ"]:
-        yield "The runs were made with different reference scores of this environment; the first run's are used for all."
+        yield "The runs were made with different reference scores; the first run’s are used for all of them."
 
 
 def _unlike_machines(environment: Mapping[str, Any], machines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    used = [machines[i] for i in sorted({run["machine"] for arm in environment["arms"] for run in arm["runs"]})]
+    used = [
+        machines[i] for i in sorted({run["machine"] for arm in environment["arms"] for run in arm["runs"]})
+    ]
     if len({(machine.get("cpu"), machine.get("cores")) for machine in used}) > 1:
         yield "The runs were made on different machines: don't compare their times."
     if len({machine.get("commit") for machine in used}) > 1:

@@ -1,4 +1,4 @@
-"""Runs in, the results of a report out: one JSON-ready dict from which every number on the page can be recomputed."""
+"""Runs in, results out: one JSON-ready dict from which every number of a report can be recomputed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from rlformer.report.arms import Arm, by_arm, by_environment
 from rlformer.report.reading import Run
 from rlformer.types import SCHEMA, Array, EnvSpec
 
+DIGITS = 7  # significant ones, of every float in the results
 MAX_RETURNS = 1000  # of a log in `returns`; above it, evenly spaced order statistics stand for all
-MAX_POINTS = 120  # of a curve
+MAX_POINTS = 60  # of a curve
 BAND_RESAMPLES = 2000
 COSTS = ("env_steps", "selection_env_steps", "logged_steps", "upstream_env_steps", "samples_seen")
 
@@ -24,8 +25,8 @@ COSTS = ("env_steps", "selection_env_steps", "logged_steps", "upstream_env_steps
 def collect(runs: Sequence[Run], skipped: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
     """Environments, their arms, the runs of each, and statistics over its finished runs.
 
-    Intervals are 95 % percentile bootstraps over seeds, each run reduced to its mean return; where runs share a
-    log, logs are drawn first and then the runs on each. Floats keep seven significant digits.
+    Intervals are 95 % percentile bootstraps over seeds, each run reduced to its mean return; where some runs
+    share a log, logs are drawn first and then the runs on each. Floats keep seven significant digits.
     """
     machines = _Distinct()
     environments = [_environment(name, group, machines) for name, group in by_environment(runs).items()]
@@ -71,7 +72,7 @@ def _environment(name: str, runs: list[Run], machines: _Distinct) -> dict[str, A
 
 
 def _logs(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Every log that a run learned from: what the runs say of it, and its episodes' returns where an arm holds them."""
+    """Every log that a run learned from: what the runs say of it, and its returns where an arm holds them."""
     found: dict[str, dict[str, Any]] = {}
     for run in runs:
         if run.data_hash is None:
@@ -150,7 +151,8 @@ def _run(run: Run, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
         "peak_memory_bytes": record.peak_memory_bytes,
         "scales": record.scales,
         "asked": [
-            {"target_return": r.target_return, "mean_return": r.mean, "episodes": len(r.returns)} for r in run.asked
+            {"target_return": r.target_return, "mean_return": r.mean, "episodes": len(r.returns)}
+            for r in run.asked
         ],
         "curve": {key: [point[key] for point in _thin(run.curve)] for key in ("step", "seconds", "return")},
         "machine": machines.number({**record.hardware, "versions": record.versions, "commit": record.commit}),
@@ -167,7 +169,7 @@ def _why_no_interval(arm: Arm, logs: Sequence[str | None]) -> str | None:
 
 
 def _interval(values: Array, logs: Sequence[str | None], resample: bool) -> dict[str, float | None] | None:
-    """Mean over runs with its interval; ends are None where there is nothing to resample, all of it without runs."""
+    """Mean over runs with its interval: no ends where nothing can be resampled, None without runs."""
     if not len(values):
         return None
     if not resample:
@@ -179,7 +181,7 @@ def _interval(values: Array, logs: Sequence[str | None], resample: bool) -> dict
 
 
 def shared_logs(logs: Sequence[str | None]) -> list[str] | None:
-    """One label per run for the two-level bootstrap; None where no two runs share a log, or all of them do."""
+    """A label per run for the two-level bootstrap; None where no two runs share a log, or all of them do."""
     if None in logs or not 1 < len(set(logs)) < len(logs):
         return None
     return [str(log) for log in logs]
@@ -215,7 +217,7 @@ def _spreads(tables: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float
 
 
 def _band(runs: Sequence[Run], axis: str) -> dict[str, list[float]] | None:
-    """Mean curve over runs with its pointwise interval, where every run has values; None if they share no stretch."""
+    """Mean curve with its pointwise interval, where every run has values; None if they share no stretch."""
     if not runs:
         return None
     xs = [np.array([point[axis] for point in run.curve]) for run in runs]
@@ -225,7 +227,9 @@ def _band(runs: Sequence[Run], axis: str) -> dict[str, list[float]] | None:
     if len(grid) < 2:
         return None
     grid = grid[_indices(len(grid))]
-    curves = np.array([np.interp(grid, x, [p["return"] for p in r.curve]) for x, r in zip(xs, runs, strict=True)])
+    curves = np.array(
+        [np.interp(grid, x, [p["return"] for p in r.curve]) for x, r in zip(xs, runs, strict=True)]
+    )
     band = {"x": grid.tolist(), "mean": curves.mean(axis=0).tolist()}
     if len(runs) > 1:
         rng, labels = np.random.default_rng(0), [shared_logs([run.data_hash for run in runs])]
@@ -252,12 +256,12 @@ def _thin_returns(returns: Array) -> list[float]:
     return list(np.sort(returns)[levels].tolist())
 
 
-def rounded(value: Any) -> Any:
-    """Floats to seven significant digits; JSON knows no infinity, so what is not finite becomes None."""
+def rounded(value: Any, digits: int = DIGITS) -> Any:
+    """Floats to that many significant digits; JSON knows no infinity, so what is not finite becomes None."""
     if isinstance(value, Mapping):
-        return {str(key): rounded(item) for key, item in value.items()}
+        return {str(key): rounded(item, digits) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [rounded(item) for item in value]
+        return [rounded(item, digits) for item in value]
     if isinstance(value, (float, np.floating)):
-        return float(f"{value:.7g}") if math.isfinite(value) else None
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value

@@ -19,8 +19,8 @@ def compare_arms(environment: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The comparisons that the summary draws on, for one environment of the results.
 
     best: the arm with the highest mean against every other trained one. filtered: dt against bc-top. log: dt
-    against the log's own episodes. families: the best online arm against dt. Without a dt, the best sequence arm
-    stands in for it.
+    against the log's own episodes. families: the best online arm against dt. Without a dt, the best sequence
+    arm stands in for it.
     """
     arms = [arm for arm in environment["arms"] if arm["mean_return"] is not None]
     trained = [arm for arm in arms if arm["family"] not in ("random", "behaviour")]
@@ -45,9 +45,9 @@ def compare_arms(environment: Mapping[str, Any]) -> list[dict[str, Any]]:
 def difference(a: Mapping[str, Any], b: Mapping[str, Any], spec: EnvSpec) -> dict[str, Any]:
     """Mean return of arm a minus that of arm b over their finished runs, with its 95 % bootstrap interval.
 
-    Runs are paired by seed where both arms have the same seeds: seed s of an offline arm learned from the log of
-    seed s. outcome: ahead, behind, equivalent (the whole interval within MARGIN of z), open (none of these), or
-    unknown (no interval). strength: lean, probable or claim, by the number of seeds.
+    Runs are paired by seed where both arms have the same seeds: seed s of an offline arm learned from the log
+    of seed s. outcome: ahead, behind, equivalent (the whole interval within MARGIN of z), open (none of
+    these), or unknown (no interval). strength: lean, probable or claim, by the number of seeds.
     """
     runs_a, runs_b = _finished(a), _finished(b)
     paired = [run["seed"] for run in runs_a] == [run["seed"] for run in runs_b]

@@ -10,16 +10,17 @@ MINUS = "−"  # as wide as the plus sign
 
 
 def number(value: float | None) -> str:
-    """A return: about four significant digits, no trailing zeros.
+    """A return: one decimal from 10 on, two from 1 on, else three significant digits; no trailing zeros.
 
-    >>> number(500.0), number(498.72), number(-73.456), number(0.4561), number(None)
-    ('500', '498.7', '−73.46', '0.4561', '–')
+    >>> number(500.0), number(498.72), number(-73.456), number(0.45612), number(None)
+    ('500', '498.7', '−73.5', '0.456', '–')
     """
     if value is None:
         return MISSING
-    if value == 0:
-        return "0"
-    digits = min(max(3 - math.floor(math.log10(abs(value))), 0), 4)
+    size = abs(value)
+    digits = 0 if size >= 10_000 else 1 if size >= 9.995 else 2 if size >= 0.9995 else 3
+    if 0 < size < 0.0995:
+        digits = min(2 - math.floor(math.log10(size)), 12)
     text = f"{value:,.{digits}f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
@@ -30,7 +31,7 @@ def signed(value: float) -> str:
     """A difference.
 
     >>> signed(3.14159), signed(-20)
-    ('+3.142', '−20')
+    ('+3.14', '−20')
     """
     text = number(value)
     return text if text.startswith(MINUS) or text == "0" else f"+{text}"
@@ -72,20 +73,18 @@ def count(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A duration.
+    """A duration, to two or three digits.
 
-    >>> seconds(0.034), seconds(9.42), seconds(95), seconds(7500), seconds(200_000)
-    ('0.03 s', '9.4 s', '1 min 35 s', '2 h 5 min', '2 d 8 h')
+    >>> seconds(0.034), seconds(9.42), seconds(95.2), seconds(1500), seconds(7500), seconds(400_000)
+    ('0.03 s', '9.4 s', '95 s', '25 min', '2.1 h', '4.6 d')
     """
     if value is None:
         return MISSING
-    if value < 59.95:
-        return f"{value:.2f} s" if value < 1 else f"{value:.1f} s"
-    for big, small, units in ((86400, 3600, ("d", "h")), (3600, 60, ("h", "min")), (60, 1, ("min", "s"))):
-        if value >= big:
-            whole, rest = divmod(round(value / small), big // small)
-            return f"{whole} {units[0]} {rest} {units[1]}"
-    return "1 min 0 s"
+    if value < 600:
+        return f"{value:.{2 if value < 1 else 1 if value < 9.95 else 0}f} s"
+    if value < 7200:
+        return f"{value / 60:.0f} min"
+    return f"{value / 3600:.1f} h" if value < 172_800 else f"{value / 86400:.1f} d"
 
 
 def milliseconds(value: float | None) -> str:
@@ -109,6 +108,19 @@ def interval(value: Mapping[str, float | None] | None) -> str:
     if value is None or value["low"] is None:
         return MISSING
     return f"{number(value['low'])} to {number(value['high'])}"
+
+
+def estimate(value: Mapping[str, float | None] | None, unit: str) -> str:
+    """A score ("z") or a return ("return"), with its interval where it has one.
+
+    >>> estimate({"low": 0.91, "point": 0.95, "high": 0.99}, "z")
+    '0.95 (0.91 to 0.99)'
+    """
+    if value is None:
+        return MISSING
+    show = score if unit == "z" else number
+    ends = "" if value["low"] is None else f" ({show(value['low'])} to {show(value['high'])})"
+    return show(value["point"]) + ends
 
 
 def listed(names: Sequence[str], word: str = "and") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from rlformer.report import formats, table
@@ -45,25 +45,22 @@ def _environment(environment: Mapping[str, Any]) -> list[str]:
     lines = ["| Arm | " + " | ".join(column.head for column in columns) + " |"]
     lines += ["|---|" + "---:|" * len(columns)]
     for row in table.rows(environment):
-        lines.append("| " + " | ".join(escape(row[key].text) for key in ("arm", *(c.key for c in columns))) + " |")
+        lines.append(
+            "| " + " | ".join(escape(row[key].text) for key in ("arm", *(c.key for c in columns))) + " |"
+        )
     return [*parts, "\n".join(lines)]
 
 
 def _across(results: Mapping[str, Any]) -> str:
-    names = [escape(environment["name"]) for environment in results["environments"]]
-    lines = ["| Arm | " + " | ".join(names) + " | Interquartile mean of z |", "|---|" + "---:|" * (len(names) + 1)]
-    for row in results["across"]:
-        cells = [score_cell(score) for score in row["scores"]] + [score_cell(row["interquartile_mean"])]
+    units = results["across"]["units"]
+    heads = [f"{escape(env['name'])}, {unit}" for env, unit in zip(results["environments"], units, strict=True)]
+    heads.append("Interquartile mean of z")
+    lines = ["| Arm | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
+    for row in results["across"]["rows"]:
+        scores = [*row["scores"], row["interquartile_mean"]]
+        cells = (formats.estimate(score, unit) for score, unit in zip(scores, [*units, "z"], strict=True))
         lines.append(f"| {escape(row['label'])} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def score_cell(score: Mapping[str, float | None] | None) -> str:
-    """A mean with its interval, where there is one."""
-    if score is None:
-        return formats.MISSING
-    ends = "" if score["low"] is None else f" ({formats.interval(score)})"
-    return formats.number(score["point"]) + ends
 
 
 def _bullets(lines: Any) -> str:

@@ -12,7 +12,10 @@ from importlib import resources
 from typing import Any
 
 from rlformer.report import figures, formats, table
+from rlformer.report.collect import rounded
 from rlformer.report.figures import Figure
+
+FIGURE_DIGITS = 5  # significant ones, in a plot
 
 _FIGURES: dict[str, Callable[[Mapping[str, Any], Mapping[str, int]], Figure | None]] = {
     "performance": figures.performance,
@@ -35,7 +38,7 @@ def page(results: Mapping[str, Any]) -> str:
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     environment.filters |= {
         "number": formats.number, "score": formats.score, "percent": formats.percent, "count": formats.count,
-        "seconds": formats.seconds, "interval": formats.interval, "plural": formats.plural,
+        "seconds": formats.seconds, "interval": formats.interval, "estimate": formats.estimate, "plural": formats.plural,
     }  # fmt: skip
     colours = figures.slots(results["environments"])
     drawn = [_figures(i, env, colours) for i, env in enumerate(results["environments"])]
@@ -50,7 +53,11 @@ def page(results: Mapping[str, Any]) -> str:
         strips=[table.strips(env) for env in results["environments"]],
         axes=[table.strip_axis(env) for env in results["environments"]],
         figures=drawn,
-        specs={key: {"data": f.spec["data"], "layout": f.spec["layout"]} for d in drawn for key, f in d.values()},
+        specs={
+            key: rounded({"data": f.data, "layout": f.layout}, FIGURE_DIGITS)
+            for d in drawn
+            for key, f in d.values()
+        },
         colours=colours,
         style=Markup(_asset("style.css")),
         scripts=[Markup(script) for script in scripts],

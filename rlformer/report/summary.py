@@ -9,8 +9,9 @@ from rlformer import statistics
 from rlformer.report import formats
 from rlformer.report.comparisons import CLAIM_FROM, LEAN_BELOW, MARGIN
 
+_SMALL = f"under {MARGIN:g} of the normalised score"
 _QUESTIONS = {
-    "filtered": "Does the sequence model do more than imitate the log's best episodes?",
+    "filtered": "Does the sequence model do more than imitate the log’s best episodes?",
     "log": "Does it improve on the log it learned from?",
     "families": "Online RL or the sequence model?",
 }
@@ -18,9 +19,16 @@ _QUESTIONS = {
 
 def sentences(environment: Mapping[str, Any]) -> list[dict[str, str]]:
     """The summary of one environment: `text`, and as `lead` the question that it answers."""
-    trained = [a for a in environment["arms"] if a["family"] not in ("random", "behaviour") and a["mean_return"]]
+    trained = [
+        a for a in environment["arms"] if a["family"] not in ("random", "behaviour") and a["mean_return"]
+    ]
     if not trained:
-        return [{"lead": "Which arm scores highest?", "text": "No trained arm has finished, so there is nothing to compare."}]
+        return [
+            {
+                "lead": "Which arm scores highest?",
+                "text": "No trained arm has finished, so there is nothing to compare.",
+            }
+        ]
     comparisons = environment["comparisons"]
     best = max(trained, key=lambda arm: arm["mean_return"]["point"])
     found = [{"lead": "Which arm scores highest?", "text": _best(best, comparisons)}]
@@ -29,7 +37,7 @@ def sentences(environment: Mapping[str, Any]) -> list[dict[str, str]]:
         for comparison in comparisons
         if comparison["question"] in _QUESTIONS
     ]
-    found.append({"lead": "At what cost?", "text": _costs(environment)})
+    found.append({"lead": "At what cost?", "text": _costs(environment, best)})
     found.append({"lead": "How sure is that?", "text": _certainty(min(len(arm["seeds"]) for arm in trained))})
     return found
 
@@ -41,7 +49,9 @@ def _best(best: Mapping[str, Any], comparisons: Sequence[Mapping[str, Any]]) -> 
         known.insert(0, f"95 % interval {formats.interval(mean)}")
     if z is not None:
         known.append(f"normalised score {formats.score(z['point'])}")
-    text = f"{best['label']} has the highest mean return, {formats.number(mean['point'])} ({', '.join(known)})."
+    text = (
+        f"{best['label']} has the highest mean return, {formats.number(mean['point'])} ({', '.join(known)})."
+    )
     rivals: dict[tuple[str, str], list[str]] = {}
     for comparison in comparisons:
         if comparison["question"] == "best":
@@ -53,11 +63,19 @@ def _best(best: Mapping[str, Any], comparisons: Sequence[Mapping[str, Any]]) -> 
 def _against(outcome: str, strength: str, names: Sequence[str]) -> str:
     either = formats.listed(names, "or")
     if outcome == "ahead":
-        verb = {"lean": "The evidence leans towards it over", "probable": "It is probably ahead of", "claim": "It is ahead of"}
+        verb = {
+            "lean": "The evidence leans towards it over",
+            "probable": "It is probably ahead of",
+            "claim": "It is ahead of",
+        }
         return f"{verb[strength]} {formats.listed(names)}."
     if outcome == "equivalent":
-        says = {"lean": "The evidence leans towards no", "probable": "There is probably no", "claim": "There is no"}
-        return f"{says[strength]} difference that matters (under {MARGIN:g} of the normalised score) from {either}."
+        says = {
+            "lean": "The evidence leans towards no",
+            "probable": "There is probably no",
+            "claim": "There is no",
+        }
+        return f"{says[strength]} difference that matters ({_SMALL}) from {either}."
     if outcome == "unknown":
         return f"One seed says nothing about how it compares with {either}."
     return f"These seeds do not separate it from {either}."
@@ -65,7 +83,7 @@ def _against(outcome: str, strength: str, names: Sequence[str]) -> str:
 
 def _compared(comparison: Mapping[str, Any]) -> str:
     a, b, seeds = comparison["a"], comparison["b"], comparison["seeds"]
-    other = "the log's own episodes" if comparison["question"] == "log" else b
+    other = "the log’s own episodes" if comparison["question"] == "log" else b
     point, known = comparison["difference"]["point"], formats.plural(seeds, "seed")
     if comparison["difference"]["low"] is not None:
         known = f"95 % interval {formats.interval(comparison['difference'])}, {known}"
@@ -76,22 +94,21 @@ def _compared(comparison: Mapping[str, Any]) -> str:
     if outcome == "open":
         return f"{numbers} Open: the interval holds zero."
     if outcome == "equivalent":
-        conclusion = f"no difference that matters (all of it under {MARGIN:g} of the normalised score)"
+        conclusion = f"no difference that matters ({_SMALL})"
     else:
         conclusion = a if outcome == "ahead" else other
-    verb = {"lean": "The evidence leans towards", "probable": "Probably", "claim": "The evidence supports"}[strength]
+    verb = {"lean": "The evidence leans towards", "probable": "Probably", "claim": "The evidence supports"}[
+        strength
+    ]
     return f"{numbers} {verb} {conclusion}."
 
 
-def _costs(environment: Mapping[str, Any]) -> str:
-    """What the arms of the comparisons spent, a run on average."""
-    named = [comparison[side] for comparison in environment["comparisons"] for side in ("a", "b")]
-    arms = [a for a in environment["arms"] if a["mean_return"] and a["family"] not in ("random", "behaviour")]
-    first = [name for name in dict.fromkeys(named) if any(arm["label"] == name for arm in arms)]
-    chosen = [arm for arm in arms if arm["label"] in first[:2] or arm["agent"] in ("dt", "bc-top")]
-    chosen += [max((a for a in arms if a["family"] == "online"), key=lambda a: a["mean_return"]["point"], default=arms[0])]
-    unique = {arm["label"]: arm for arm in sorted(chosen, key=environment["arms"].index)}
-    return "A run took on average: " + "; ".join(f"{label}, {_cost(arm)}" for label, arm in unique.items()) + "."
+def _costs(environment: Mapping[str, Any], best: Mapping[str, Any]) -> str:
+    """What the best arm and those that the questions are about spent, a run on average."""
+    asked = [c for c in environment["comparisons"] if c["question"] in ("filtered", "families")]
+    named = {best["label"], *(comparison[side] for comparison in asked for side in ("a", "b"))}
+    spent = [f"{arm['label']} took {_cost(arm)}" for arm in environment["arms"] if arm["label"] in named]
+    return "A run, on average: " + "; ".join(spent) + "."
 
 
 def _cost(arm: Mapping[str, Any]) -> str:
@@ -103,7 +120,11 @@ def _cost(arm: Mapping[str, Any]) -> str:
         behind = cost["upstream_env_steps"]
         parts.append(
             f"{formats.count(cost['logged_steps'])} logged steps"
-            + (" of unknown origin" if behind is None else f" ({formats.count(behind)} environment steps made them)")
+            + (
+                " of unknown origin"
+                if behind is None
+                else f" ({formats.count(behind)} environment steps made them)"
+            )
         )
     if cost["selection_env_steps"]:
         parts.append(f"{formats.count(cost['selection_env_steps'])} environment steps to choose")
@@ -115,10 +136,10 @@ def _cost(arm: Mapping[str, Any]) -> str:
 def _certainty(seeds: int) -> str:
     if seeds < 2:
         return "An arm with one finished seed has no interval: read its score as an anecdote."
-    coverage = statistics.bernoulli_coverage(0.5, seeds)
-    held = f"where runs either succeed or fail at even odds, a 95 % interval of {seeds} seeds holds the truth in {coverage:.0%}"
+    coverage = formats.percent(statistics.bernoulli_coverage(0.5, seeds))
+    held = f"with runs that succeed at even odds, a 95 % interval of {seeds} seeds holds the truth in {coverage}"
     if seeds < LEAN_BELOW:
-        return f"Not very: {held} of cases. Under {LEAN_BELOW} seeds this page leans at most, and shows every run."
+        return f"Not very: {held} of cases. Under {LEAN_BELOW} seeds this page only ever leans."
     if seeds < CLAIM_FROM:
         return f"Fairly: {held} of cases. A claim on one environment takes {CLAIM_FROM} seeds."
     return f"Seeds enough for a claim on this task: {held} of cases. It says nothing about other tasks."

@@ -40,19 +40,46 @@ class Strip:
 
 COLUMNS = (
     Column("seeds", "Seeds", "Finished runs; in brackets those that failed or did not finish", ""),
-    Column("mean", "Return", "Mean over seeds of each run's mean return over its evaluation episodes", "Performance"),
+    Column(
+        "mean",
+        "Return",
+        "Mean over seeds of each run's mean return over its evaluation episodes",
+        "Performance",
+    ),
     Column("interval", "95 % interval", "Percentile bootstrap over seeds, 10,000 resamples", "Performance"),
-    Column("z", "Score z", "(return − random) / (reference − random), scores from the environment's card", "Performance"),
-    Column("success", "Solved", "Share of evaluation episodes at or above the solved threshold", "Performance"),
+    Column(
+        "z",
+        "Score z",
+        "(return − random) / (reference − random), scores from the environment's card",
+        "Performance",
+    ),
+    Column(
+        "success", "Solved", "Share of evaluation episodes at or above the solved threshold", "Performance"
+    ),
     Column("env_steps", "Env. steps", "Environment steps taken in order to learn", "Data"),
-    Column("selection_env_steps", "Selection", "Environment steps taken to choose a checkpoint or a target return", "Data"),
+    Column(
+        "selection_env_steps",
+        "Selection",
+        "Environment steps taken to choose a checkpoint or a target return",
+        "Data",
+    ),
     Column("logged_steps", "Logged steps", "Distinct logged transitions read", "Data"),
-    Column("upstream_env_steps", "Upstream", "All environment steps behind that log, the logged ones among them", "Data"),
+    Column(
+        "upstream_env_steps",
+        "Upstream",
+        "All environment steps behind that log, the logged ones among them",
+        "Data",
+    ),
     Column("wall", "Wall", "Wall time of a run: learning, environment, evaluation, log", "Compute"),
     Column("cpu", "CPU", "CPU time of a run, its child processes included", "Compute"),
     Column("parameters", "Parameters", "Numbers that gradients changed", "Compute"),
     Column("act1", "ms/action @1", "Milliseconds for one action in one environment", "Compute"),
-    Column("act64", "@64", "Milliseconds per action with 64 environments side by side: one call divided by 64", "Compute"),
+    Column(
+        "act64",
+        "@64",
+        "Milliseconds per action with 64 environments side by side: one call divided by 64",
+        "Compute",
+    ),
 )
 
 
@@ -71,23 +98,36 @@ def _row(arm: Mapping[str, Any], card: Mapping[str, Any]) -> dict[str, Cell]:
         if mean is None or mean["low"] is None
         else Cell(formats.interval(mean), mean["low"])
     )
-    row["z"] = _cell(formats.score, z and z["point"], gone or "no scores to normalise by on the card", _ends(z, formats.score))
+    row["z"] = _cell(
+        formats.score,
+        z and z["point"],
+        gone or "no scores to normalise by on the card",
+        _ends(z, formats.score),
+    )
     no_threshold = gone or "no solved threshold on the card"
-    row["success"] = _cell(formats.percent, success and success["point"], no_threshold, _ends(success, formats.percent))
+    row["success"] = _cell(
+        formats.percent, success and success["point"], no_threshold, _ends(success, formats.percent)
+    )
     for key in ("env_steps", "selection_env_steps", "logged_steps", "upstream_env_steps"):
-        row[key] = _spread(formats.count, arm["cost"][key], gone or "unknown: the log does not say", "{:,.0f}")
+        row[key] = _spread(
+            formats.count, arm["cost"][key], gone or "unknown: the log does not say", "{:,.0f}"
+        )
     for key in ("wall", "cpu"):
         row[key] = _spread(formats.seconds, arm["times"].get(key), gone or "not measured", "{:,.1f} s")
     nothing = "nothing is learned" if arm["family"] in ("random", "behaviour") else "not counted"
     row["parameters"] = _spread(formats.count, arm["parameters"], gone or nothing, "{:,.0f}")
     for key, batch in (("act1", 1), ("act64", 64)):
-        unmeasured = "the log's episodes stand for themselves" if arm["family"] == "behaviour" else "not measured"
+        unmeasured = (
+            "the log's episodes stand for themselves" if arm["family"] == "behaviour" else "not measured"
+        )
         row[key] = _per_action(arm["inference_seconds"].get(str(batch)), batch, gone or unmeasured)
     return row
 
 
 def _seeds(arm: Mapping[str, Any]) -> Cell:
-    lost = [f"{arm[key]} {word}" for key, word in (("failed", "failed"), ("unfinished", "unfinished")) if arm[key]]
+    lost = [
+        f"{arm[key]} {word}" for key, word in (("failed", "failed"), ("unfinished", "unfinished")) if arm[key]
+    ]
     text = f"{len(arm['seeds'])} ({', '.join(lost)})" if lost else str(len(arm["seeds"]))
     return Cell(text, len(arm["seeds"]), "seeds " + ", ".join(map(str, arm["seeds"])) if arm["seeds"] else "")
 
@@ -107,7 +147,9 @@ def _spread(show: Any, spread: Mapping[str, float] | None, missing: str, exact: 
         return Cell(formats.MISSING, None, missing)
     title = exact.format(spread["mean"])
     if spread["min"] < spread["max"]:
-        title = f"mean of the seeds {title}, from {exact.format(spread['min'])} to {exact.format(spread['max'])}"
+        title = (
+            f"mean of the seeds {title}, from {exact.format(spread['min'])} to {exact.format(spread['max'])}"
+        )
     return Cell(show(spread["mean"]), spread["mean"], title)
 
 
@@ -127,7 +169,10 @@ def strip_axis(environment: Mapping[str, Any]) -> tuple[float, float] | None:
 def strips(environment: Mapping[str, Any]) -> list[Strip | None]:
     """One strip per arm; None for an arm without a finished run."""
     axis = strip_axis(environment)
-    return [None if axis is None or arm["mean_return"] is None else _strip(arm, axis) for arm in environment["arms"]]
+    return [
+        None if axis is None or arm["mean_return"] is None else _strip(arm, axis)
+        for arm in environment["arms"]
+    ]
 
 
 def _strip(arm: Mapping[str, Any], axis: tuple[float, float]) -> Strip:

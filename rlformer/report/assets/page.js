@@ -22,7 +22,7 @@ function themed(value, key = "") {
 
 function draw() {
   const sans = getComputedStyle(root).getPropertyValue("--sans").trim();
-  const config = { displaylogo: false, responsive: true, displayModeBar: "hover", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], toImageButtonOptions: { format: "svg" } };
+  const config = { displaylogo: false, displayModeBar: "hover", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], toImageButtonOptions: { format: "svg" } };
   for (const [id, spec] of Object.entries(specs)) {
     const layout = themed(spec.layout);
     layout.font.family = sans;
@@ -31,6 +31,8 @@ function draw() {
 }
 
 draw();
+const resized = new ResizeObserver((entries) => entries.forEach(({ target }) => Plotly.Plots.resize(target)));
+Object.keys(specs).forEach((id) => resized.observe(document.getElementById(id)));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 for (const [event, printing] of [["beforeprint", true], ["afterprint", false]]) {
   addEventListener(event, () => { root.classList.toggle("printing", printing); draw(); });

@@ -1,0 +1,141 @@
+"""Play whole episodes with a policy and keep them as a dataset."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rlformer import seeding
+from rlformer.data.dataset import Dataset, DatasetInfo, load
+from rlformer.data.writer import DatasetWriter
+from rlformer.environments import Environments
+from rlformer.errors import InputError, Interrupted
+from rlformer.rollout import EpsilonPolicy, rollout
+from rlformer.runs.metrics import Throttle
+from rlformer.types import EnvSpec, Episode, Policy
+
+_COMMIT_SECONDS = 5.0
+_SEEDS_AT_ONCE = 1 << 16
+
+
+def collect(
+    policy: Policy,
+    spec: EnvSpec,
+    path: Path,
+    *,
+    seed: int,
+    episodes: int | None = None,
+    steps: int | None = None,
+    num_envs: int = 16,
+    epsilon: float = 0.0,
+    provenance: Mapping[str, Any],
+    upstream_env_steps: int | None,
+    progress: Callable[[int, int], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Dataset:
+    """A dataset of `episodes` episodes, or of the fewest that have `steps` steps together, at `path`.
+
+    Episodes are kept in the order of their seeds, so that neither `num_envs` nor how long each takes decides
+    which are kept: short ones end first where many run side by side. `epsilon` is the chance of a uniform
+    action at each step. `provenance` names the policy, and with seed, epsilon and size says what the dataset
+    is: an unfinished one of the same is continued, a finished one returned. upstream_env_steps: taken to make
+    the policy; None: unknown. Steps of episodes that were begun and turned out not to be needed count
+    nowhere. progress: (done, total) in episodes or steps. Raises InputError where `path` holds anything else,
+    Interrupted when `stop` said so.
+    """
+    _check(episodes, steps, num_envs, epsilon)
+    size = {"episodes": episodes} if episodes else {"steps": steps}
+    what = {"behaviour_policy": dict(provenance), "seed": seed, "epsilon": epsilon, **size}
+    begun = _as_read({"env": spec.definition, "provenance": {"source": "collected", **what}})
+    if (finished := _finished(path, begun)) is not None:
+        return finished
+    environments = Environments(spec, min(num_envs, episodes or num_envs))
+    try:
+        info = DatasetInfo(
+            spec.name,
+            environments.actions,
+            environments.observation_shape,
+            begun["provenance"],
+            env_definition=begun["env"],
+        )
+        if epsilon:
+            policy = EpsilonPolicy(policy, environments.actions, epsilon)
+        with DatasetWriter(path, info) as writer:
+            if writer.num_episodes:
+                _check_same(path, writer.state, begun)
+            writer.commit(begun)
+            total = episodes or steps or 0
+            due = Throttle(_COMMIT_SECONDS)
+
+            def done() -> int:
+                return writer.num_episodes if episodes else writer.num_steps
+
+            played = _in_order(environments, policy, seed, writer.num_episodes, episodes)
+            while done() < total:
+                writer.add(next(played))
+                if due():
+                    writer.commit()
+                if progress:
+                    progress(min(done(), total), total)
+                if stop and stop():
+                    writer.commit()
+                    raise Interrupted
+            behind = None if upstream_env_steps is None else upstream_env_steps + writer.num_steps
+            return writer.finish(upstream_env_steps=behind)
+    finally:
+        environments.close()
+
+
+def _in_order(
+    environments: Environments, policy: Policy, seed: int, first: int, episodes: int | None
+) -> Iterator[Episode]:
+    """Episodes from the `first` on, by their seeds' order, up to `episodes` in all or without end."""
+    while episodes is None or first < episodes:
+        count = _SEEDS_AT_ONCE if episodes is None else min(episodes - first, _SEEDS_AT_ONCE)
+        early: dict[int, Episode] = {}  # ended before one that was begun earlier
+        following = 0
+        for i, episode in rollout(environments, policy, seeding.episode_seeds(seed, "collect", count, first)):
+            early[i] = episode
+            while following in early:
+                yield early.pop(following)
+                following += 1
+        first += count
+
+
+def _check(episodes: int | None, steps: int | None, num_envs: int, epsilon: float) -> None:
+    if (episodes is None) == (steps is None):
+        raise InputError("say how much to collect: either a number of episodes or a number of steps")
+    if (episodes or steps or 0) < 1:
+        raise InputError(f"collect {episodes or steps or 0} of them? One is the least")
+    if num_envs < 1:
+        raise InputError(f"{num_envs} environments side by side? One is the least")
+    if not 0.0 <= epsilon <= 1.0:
+        raise InputError(f"epsilon {epsilon} is no chance: it lies between 0 and 1")
+
+
+def _finished(path: Path, begun: Mapping[str, Any]) -> Dataset | None:
+    """The finished dataset at `path`. Raises InputError where it is another."""
+    if not (path / "dataset.json").is_file():
+        return None
+    dataset = load(path)
+    info = dataset.info
+    _check_same(path, {"env": dict(info.env_definition), "provenance": dict(info.provenance)}, begun)
+    return dataset
+
+
+def _check_same(path: Path, there: Mapping[str, Any], begun: Mapping[str, Any]) -> None:
+    """Raise InputError, naming what differs, where a dataset was begun with other settings."""
+    if there == begun:
+        return
+    old = {"env": there.get("env"), **there.get("provenance", {})}
+    new = {"env": begun["env"], **begun["provenance"]}
+    keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    differences = ", ".join(f"{key} {old.get(key)} not {new.get(key)}" for key in keys)
+    raise InputError(f"{path}: collected with {differences}; choose another --out or remove it")
+
+
+def _as_read(value: Mapping[str, Any]) -> dict[str, Any]:
+    """As a JSON file gives it back, where tuples are lists."""
+    return json.loads(json.dumps(value))

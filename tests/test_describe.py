@@ -1,0 +1,101 @@
+"""What `rlformer data info` says of a log."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
+from rlformer.data.describe import describe, describe_text
+from rlformer.data.writer import DatasetWriter
+from rlformer.types import ActionSpec, Episode
+
+INFO = DatasetInfo(
+    env="CartPole-v1",
+    actions=ActionSpec("discrete", nvec=(2,)),
+    observation_shape=(4,),
+    provenance={"source": "collected", "behaviour_policy": {"agent": "ppo", "seed": 3}},
+    upstream_env_steps=12345,
+)
+
+
+def episode(rewards: list[float], terminated: bool = True, truncated: bool = False) -> Episode:
+    length = len(rewards)
+    return Episode(np.zeros((length + 1, 4)), np.zeros(length, int), np.array(rewards), terminated, truncated)
+
+
+EPISODES = [
+    episode([0.0, 4.0]),
+    episode([1.0], terminated=False, truncated=True),
+    episode([0.0, 0.0, 2.0]),
+    episode([3.0, 0.0], terminated=False),
+]
+
+
+def log(episodes: list[Episode] = EPISODES, **changes: Any) -> Dataset:
+    return from_episodes(replace(INFO, **changes), episodes)
+
+
+def test_numbers_of_a_log() -> None:
+    info = describe(log())
+    assert (info["env"], info["episodes"], info["steps"]) == ("CartPole-v1", 4, 8)
+    assert info["returns"] == {"min": 1, "q1": 1.75, "median": 2.5, "q3": 3.25, "max": 4, "mean": 2.5}
+    assert info["lengths"] == {"min": 1, "q1": 1.75, "median": 2, "q3": 2.25, "max": 3, "mean": 2}
+    assert info["endings"] == {"terminated": 0.5, "truncated": 0.25, "neither": 0.25}
+    assert info["nonzero_rewards"] == 0.5
+    assert info["upstream_env_steps"] == 12345
+    assert info["provenance"] == INFO.provenance
+
+
+def test_a_description_is_json() -> None:
+    box = ActionSpec("box", low=(-np.inf,), high=(np.inf,))
+    real = [replace(e, actions=np.zeros((len(e), 1))) for e in EPISODES]
+    for dataset in (log(), log(real, actions=box)):
+        info = describe(dataset)
+        assert json.loads(json.dumps(info, allow_nan=False)) == info
+
+
+def test_a_view_is_described_not_its_whole_log(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "log", INFO) as writer:
+        for one in EPISODES:
+            writer.add(one)
+        whole = writer.finish()
+    info = describe(whole.top(0.25))
+    assert (info["episodes"], info["steps"], info["returns"]["min"]) == (1, 2, 4)
+    assert info["selection"] == "best 25 % of episodes"
+    assert info["hash"] != whole.hash
+    assert info["bytes"] == sum(p.stat().st_size for p in (tmp_path / "log").glob("*.npy"))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "warning"),
+    [
+        (log(EPISODES[:1]), "one episode only: nothing can be held out from training"),
+        (log([episode([1.0]), episode([0.0, 1.0])]), "all returns are equal"),
+        (log([episode([0.0]), episode([0.0, 0.0])]), "all rewards are zero"),
+        (log(final_observations=False), "last observations were not recorded"),
+        (log(), "1 episodes neither terminate nor are truncated"),
+        (log(env=None), "the environment is not recorded"),
+        (log(upstream_env_steps=None), "how many environment steps the log took to make is unknown"),
+    ],
+)
+def test_what_may_mislead_is_warned_of(dataset: Dataset, warning: str) -> None:
+    warnings = describe(dataset)["warnings"]
+    assert any(warning in one for one in warnings)
+    assert all(f"warning: {one}" in describe_text(describe(dataset)) for one in warnings)
+
+
+def test_a_sound_log_has_no_warnings() -> None:
+    assert describe(log(EPISODES[:3]))["warnings"] == []
+
+
+def test_the_text_is_aligned_and_leaves_out_what_is_not_known() -> None:
+    lines = describe_text(describe(log(EPISODES[:3]))).splitlines()
+    assert "episodes                      3" in lines
+    assert "provenance: behaviour_policy  agent ppo, seed 3" in lines
+    assert not any(line.startswith(("selection", "size")) for line in lines)  # the whole log, in memory
+    starts = {line.index(line.split("  ")[-1].strip()) for line in lines}
+    assert len(starts) == 1

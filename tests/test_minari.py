@@ -1,0 +1,309 @@
+"""Minari, both ways: what its users stored comes in, and what we export its own functions load."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import minari
+import numpy as np
+import pytest
+from gymnasium import spaces
+from minari.data_collector import EpisodeBuffer
+
+from rlformer import catalogue
+from rlformer.data.collect import collect
+from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
+from rlformer.data.doors import open_data
+from rlformer.data.foreign import canonical_observations
+from rlformer.data.minari import export_minari
+from rlformer.errors import InputError
+from rlformer.rollout import RandomPolicy
+from rlformer.types import ActionSpec, Episode
+
+SHARED = Path(__file__).parents[1].parent / "shared/data"
+CARTPOLE = catalogue.environment("CartPole-v1")
+DISCRETE = ActionSpec("discrete", nvec=(3,))
+PLANE = spaces.Box(-1, 1, (2,))
+pytestmark = pytest.mark.filterwarnings("ignore:env_spec is None:UserWarning")
+
+
+@pytest.fixture(autouse=True)
+def minari_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Minari's datasets of this test, and nobody's own."""
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    return tmp_path / "minari"
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Callable[..., Dataset]:
+    return lambda text, **options: open_data(text, tmp_path / "datasets", **options)
+
+
+def minari_dataset(
+    observation_space: spaces.Space[Any], action_space: spaces.Space[Any], **about: Any
+) -> str:
+    """Two episodes of random values of these spaces, of 3 and 2 steps, as Minari's users store them."""
+    observation_space.seed(1)
+    action_space.seed(2)
+
+    def stack(space: spaces.Space[Any], samples: list[Any]) -> Any:
+        if isinstance(space, spaces.Dict):
+            return {k: stack(s, [sample[k] for sample in samples]) for k, s in space.spaces.items()}
+        if isinstance(space, spaces.Tuple):
+            return tuple(stack(s, [sample[i] for sample in samples]) for i, s in enumerate(space.spaces))
+        return np.array(samples)
+
+    buffers = [
+        EpisodeBuffer(
+            seed=seed,
+            observations=stack(observation_space, [observation_space.sample() for _ in range(length + 1)]),
+            actions=stack(action_space, [action_space.sample() for _ in range(length)]),
+            rewards=list(np.arange(length, dtype=float)),
+            terminations=[False] * (length - 1) + [seed == 5],
+            truncations=[False] * (length - 1) + [seed != 5],
+            infos={},
+        )
+        for seed, length in ((5, 3), (6, 2))
+    ]
+    with pytest.warns(UserWarning, match="set to None"):
+        minari.create_dataset_from_buffers(
+            "toy/log-v0", buffers, observation_space=observation_space, action_space=action_space, **about
+        )
+    return "toy/log-v0"
+
+
+# In
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real logs are not here")
+def test_a_minari_dataset_is_found_by_its_id(
+    opened: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(SHARED / "minari"))
+    by_id = opened("D4RL/door/human-v2")
+    assert (by_id.info.observation_shape, by_id.info.actions.shape) == ((39,), (28,))
+    assert by_id.info.env == "gymnasium_robotics:AdroitHandDoor-v1"  # what Gymnasium can import and make
+    assert (by_id.lengths.min(), by_id.lengths.max()) == (223, 300)  # beyond the environment's own limit
+    theirs = minari.load_dataset("D4RL/door/human-v2")
+    for ours, other in zip(by_id, theirs.iterate_episodes(), strict=True):
+        np.testing.assert_array_equal(ours.observations, other.observations.astype(np.float32))
+        np.testing.assert_array_equal(ours.actions, other.actions)
+        np.testing.assert_array_equal(ours.rewards, other.rewards)
+    assert by_id[0].seed == 8186877464689992278
+    for path in ("minari/D4RL/door/human-v2", "minari/D4RL/door/human-v2/data/main_data.hdf5"):
+        assert opened(str(SHARED / path)).path == by_id.path
+
+
+def test_nothing_is_downloaded_but_the_command_is_told(opened: Callable[..., Dataset]) -> None:
+    with pytest.raises(InputError, match="to get it: minari download D4RL/pen/human-v2"):
+        opened("D4RL/pen/human-v2")
+
+
+MIXED = spaces.Dict(
+    {
+        "zone": spaces.Discrete(3, start=-1),
+        "arm": spaces.Box(-1.0, 1.0, (2, 2), np.float64),
+        "rest": spaces.Tuple([spaces.MultiBinary(2), spaces.MultiDiscrete([2, 3])]),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "space", [MIXED, spaces.Discrete(4), spaces.Box(0, 9, (3,), np.int64), MIXED["rest"]]
+)
+def test_observations_are_flattened_as_gymnasium_does(
+    opened: Callable[..., Dataset], space: spaces.Space[Any]
+) -> None:
+    dataset = opened(minari_dataset(space, spaces.Discrete(2)))
+    space.seed(1)
+    for episode in dataset:
+        samples = [space.sample() for _ in range(len(episode) + 1)]
+        expected = [spaces.flatten(space, sample) for sample in samples]
+        np.testing.assert_array_equal(episode.observations, np.array(expected, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("space", "expected"),
+    [
+        (spaces.Discrete(3, start=5), DISCRETE),
+        (spaces.MultiDiscrete([2, 3], start=[1, 0]), ActionSpec("multidiscrete", nvec=(2, 3))),
+        (spaces.MultiBinary(3), ActionSpec("multibinary", nvec=(2, 2, 2))),
+        (spaces.Box(-2.0, 2.0, (2, 2), np.float64), ActionSpec("box", low=(-2.0,) * 4, high=(2.0,) * 4)),
+    ],
+)
+def test_actions_become_canonical(
+    opened: Callable[..., Dataset], space: spaces.Space[Any], expected: ActionSpec
+) -> None:
+    dataset = opened(minari_dataset(PLANE, space))
+    assert dataset.info.actions == expected
+    space.seed(2)
+    for episode in dataset:
+        native = np.array(
+            [np.ravel(space.sample() - getattr(space, "start", 0)) for _ in range(len(episode))]
+        )
+        np.testing.assert_array_equal(
+            episode.actions.reshape(len(episode), -1), native.astype(expected.dtype)
+        )
+
+
+def test_endings_and_seeds_come_along(opened: Callable[..., Dataset]) -> None:
+    dataset = opened(minari_dataset(PLANE, spaces.Discrete(2)))
+    assert [(e.terminated, e.truncated, e.seed) for e in dataset] == [(True, False, 5), (False, True, 6)]
+
+
+def test_a_seed_of_64_bits_is_unknown(opened: Callable[..., Dataset], minari_home: Path) -> None:
+    """Minari draws them without a sign."""
+    text = minari_dataset(PLANE, spaces.Discrete(2))
+    with h5py.File(minari_home / text / "data/main_data.hdf5", "a") as file:
+        file["episode_0"].attrs["seed"] = np.uint64(2**64 - 1)
+    assert [e.seed for e in opened(text)] == [None, 6]
+
+
+def test_spaces_without_a_vector_form_are_refused(opened: Callable[..., Dataset]) -> None:
+    image = spaces.Box(0, 255, (8, 8, 3), np.uint8)
+    with pytest.raises(InputError, match=r"toy/log-v0: .*image observations"):
+        opened(minari_dataset(image, spaces.Discrete(2)))
+
+
+def test_a_minari_dataset_of_another_environment_is_refused(opened: Callable[..., Dataset]) -> None:
+    text = minari_dataset(PLANE, spaces.Discrete(2))
+    with pytest.raises(InputError, match=r"have shape \(2,\), but those of 'CartPole-v1' have \(4,\)"):
+        opened(text, env=CARTPOLE)
+
+
+@pytest.mark.parametrize(
+    ("file", "contents"),
+    [("metadata.json", b"{"), ("metadata.json", b"{}"), ("main_data.hdf5", b"no HDF5")],
+)
+def test_a_damaged_minari_dataset(
+    opened: Callable[..., Dataset], minari_home: Path, file: str, contents: bytes
+) -> None:
+    text = minari_dataset(PLANE, spaces.Discrete(2))
+    (minari_home / text / "data" / file).write_bytes(contents)
+    with pytest.raises(InputError):
+        opened(text)
+
+
+# Out
+
+
+def log_of(actions: ActionSpec) -> Dataset:
+    rng = np.random.default_rng(0)
+    episodes = [
+        Episode(
+            observations=rng.normal(size=(length + 1, 3)).astype(np.float32),
+            actions=actions.sample(rng, length).astype(actions.dtype),
+            rewards=rng.normal(size=length),
+            terminated=terminated,
+            truncated=truncated,
+            seed=seed,
+        )
+        for length, terminated, truncated, seed in (
+            (4, True, False, 3),
+            (1, False, True, 2**62),
+            (2, False, False, None),
+        )
+    ]
+    return from_episodes(
+        DatasetInfo(None, actions, (3,), final_observations=False, upstream_env_steps=70), episodes
+    )
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        DISCRETE,
+        ActionSpec("multidiscrete", nvec=(2, 3)),
+        ActionSpec("multibinary", nvec=(2, 2)),
+        ActionSpec("box", low=(-1.0, -np.inf), high=(2.0, np.inf)),
+    ],
+    ids=lambda spec: spec.kind,
+)
+def test_what_is_exported_loads_and_comes_back_equal(
+    opened: Callable[..., Dataset], actions: ActionSpec
+) -> None:
+    dataset = log_of(actions)
+    export_minari(dataset, "rlformer/toy-v0")
+    theirs = minari.load_dataset("rlformer/toy-v0")
+    assert (theirs.total_episodes, theirs.total_steps) == (3, 7)
+    for ours, other in zip(dataset, theirs, strict=True):
+        for name in ("observations", "actions", "rewards"):
+            np.testing.assert_array_equal(getattr(other, name), getattr(ours, name))
+            assert getattr(other, name).dtype == getattr(ours, name).dtype
+        assert other.terminations.tolist() == [False] * (len(ours) - 1) + [ours.terminated]
+        assert other.truncations.tolist() == [False] * (len(ours) - 1) + [ours.truncated]
+        assert all(theirs.action_space.contains(action) for action in other.actions)
+    back = opened("rlformer/toy-v0")
+    assert back.hash == dataset.hash
+    assert [e.seed for e in back] == [3, 2**62, None]
+    assert back.info.actions == actions
+    assert (back.info.final_observations, back.upstream_env_steps) == (False, 70)
+
+
+def test_an_exported_log_knows_its_environment(tmp_path: Path, opened: Callable[..., Dataset]) -> None:
+    dataset = collect(
+        RandomPolicy(ActionSpec("discrete", nvec=(2,))),
+        CARTPOLE,
+        tmp_path / "log",
+        seed=0,
+        episodes=3,
+        provenance={"policy": "random"},
+        upstream_env_steps=0,
+    )
+    export_minari(dataset, "rlformer/cartpole-v0", CARTPOLE)
+    theirs = minari.load_dataset("rlformer/cartpole-v0")
+    recovered = theirs.recover_environment()
+    assert recovered.spec.id == "CartPole-v1"
+    assert recovered.observation_space == theirs.observation_space
+    assert theirs.storage.metadata["algorithm_name"] == "random"
+    back = opened("rlformer/cartpole-v0")
+    assert (back.info.env, back.info.env_definition) == ("CartPole-v1", CARTPOLE.definition)
+    assert back.info.provenance["exported"]["behaviour_policy"] == {"policy": "random"}
+    assert back.upstream_env_steps == dataset.num_steps
+
+
+def test_a_view_is_exported_as_it_is(opened: Callable[..., Dataset]) -> None:
+    view = log_of(DISCRETE).select(np.array([2, 0]), "two")
+    export_minari(view, "toy-v1")
+    assert opened("toy-v1").returns.tolist() == pytest.approx(view.returns.tolist())
+
+
+def test_ids_that_are_malformed_or_taken_are_refused(minari_home: Path) -> None:
+    dataset = log_of(DISCRETE)
+    for malformed in ("toy", "toy-v", "../toy-v0", "a b-v0", ""):
+        with pytest.raises(InputError, match="is no Minari id"):
+            export_minari(dataset, malformed)
+    export_minari(dataset, "toy-v0")
+    with pytest.raises(InputError, match="a Minari dataset stands there already"):
+        export_minari(dataset, "toy-v0")
+
+
+def test_an_export_for_another_environment_writes_nothing(minari_home: Path) -> None:
+    with pytest.raises(InputError, match="have shape"):
+        export_minari(log_of(ActionSpec("discrete", nvec=(2,))), "toy-v0", CARTPOLE)
+    assert not (minari_home / "toy-v0").exists()
+
+
+def test_a_broken_export_leaves_nothing_that_loads(minari_home: Path) -> None:
+    dataset = log_of(DISCRETE)
+    lost = replace(dataset, index=np.array([0, 99]))
+    with pytest.raises(IndexError):
+        export_minari(lost, "toy-v0")
+    assert not (minari_home / "toy-v0").exists()
+
+
+# Flattening, on its own
+
+
+def test_a_category_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(InputError, match="outside of its categories"):
+        canonical_observations(spaces.Discrete(3), np.array([0, 3]))
+
+
+def test_metadata_survives_as_json(minari_home: Path) -> None:
+    export_minari(log_of(DISCRETE), "toy-v0")
+    stored = json.loads((minari_home / "toy-v0/data/metadata.json").read_text())
+    assert stored["rlformer"]["schema"] == "rlformer/1"

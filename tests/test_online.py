@@ -1,0 +1,493 @@
+"""The online family: it learns worlds whose optimum is known, counts and keeps what it did, and goes on after a stop."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from rlformer import catalogue, config, seeding
+from rlformer.data.dataset import load as load_dataset
+from rlformer.environments import make
+from rlformer.errors import InputError, Interrupted
+from rlformer.evaluation import evaluate
+from rlformer.learners import sb3, sb3_state, sb3_training
+from rlformer.learners.foreign import export_zip, load_zip
+from rlformer.learners.sb3 import OnlineLearner
+from rlformer.training import checkpoints
+from rlformer.types import Array, EnvSpec, EvalResult, Policy, Task
+
+ZOO = Path(__file__).resolve().parents[1].parent / "shared/data/zoo-agents"
+AGENTS = ("a2c", "dqn", "ppo", "sac", "td3")
+
+
+class Match(gym.Env[Any, Any]):
+    """Five steps; the right action is written in the observation, and the reward is minus the error: at best 0."""
+
+    SPACES = {  # noqa: RUF012 - of the class, never changed
+        "discrete": spaces.Discrete(2),
+        "multidiscrete": spaces.MultiDiscrete([2, 2]),
+        "multibinary": spaces.MultiBinary(2),
+        "box": spaces.Box(-1.0, 3.0, (2,), np.float32),
+    }
+
+    def __init__(self, kind: str) -> None:
+        self.action_space = self.SPACES[kind]
+        self.observation_space = spaces.Box(-1.0, 3.0, (2,), np.float32)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self._steps = 0
+        return self._next(), {}
+
+    def step(self, action: Any) -> Any:
+        wanted = self._wanted[:1] if isinstance(self.action_space, spaces.Discrete) else self._wanted
+        error = np.abs(np.ravel(action) - wanted).sum()
+        self._steps += 1
+        return self._next(), -float(error), False, self._steps == 5, {}
+
+    def _next(self) -> Array:
+        self._wanted = self.np_random.integers(0, 2, 2).astype(np.float32)
+        return self._wanted
+
+
+for kind in Match.SPACES:
+    gym.register(f"Match-{kind}-v0", Match, kwargs={"kind": kind})
+
+
+class Log:
+    """A `RunLog` that remembers, and that asks to stop once `stop_after` has been called so many times."""
+
+    def __init__(self, directory: Path, stop_after: float = float("inf")) -> None:
+        self.directory, self.left = directory, stop_after
+        self.points: list[tuple[int, dict[str, float]]] = []
+        self.notes: list[str] = []
+        self.parts: set[str] = set()
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        self.points.append((step, dict(values)))
+
+    def progress(self, done: int, total: int, note: str = "") -> None: ...
+
+    @contextmanager
+    def clock(self, part: str) -> Iterator[None]:
+        self.parts.add(part)
+        yield
+
+    def stop_requested(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+    def rewind(self, step: int) -> None:
+        self.points = [point for point in self.points if point[0] <= step]
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def curve(self, tag: str) -> list[tuple[int, float]]:
+        return [(step, values[tag]) for step, values in self.points if tag in values]
+
+
+def match(kind: str) -> EnvSpec:
+    return catalogue.environment(f"Match-{kind}-v0")
+
+
+def task(env: str | EnvSpec, agent: str, *overrides: str, seed: int = 0, **rest: Any) -> Task:
+    spec = catalogue.environment(env) if isinstance(env, str) else env
+    resolved = config.resolve(spec, agent, overrides)
+    return Task(env=spec, dataset=None, hyperparameters=resolved.hyperparameters, seed=seed, **rest)
+
+
+def play(policy: Policy, env: str | EnvSpec, episodes: int = 20, num_envs: int = 8) -> EvalResult:
+    spec = catalogue.environment(env) if isinstance(env, str) else env
+    return evaluate(policy, spec, seeding.episode_seeds(0, "evaluate", episodes), name="x", num_envs=num_envs)
+
+
+def weights(learner: OnlineLearner) -> dict[str, Array]:
+    return {name: array.copy() for name, array in sb3_state.acting_arrays(learner.model).items()}
+
+
+def same(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
+    return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)
+
+
+# Settings with which each agent is quick on a small world.
+QUICK = {
+    "ppo": ("steps=4096", "learning_rate=3e-3", "n_steps=64", "gamma=0.0"),
+    "a2c": ("steps=6000", "learning_rate=3e-3", "gamma=0.0"),
+    "dqn": (
+        "steps=2000",
+        "num_envs=4",
+        "learning_rate=3e-3",
+        "gamma=0.0",
+        "learning_starts=100",
+        "gradient_steps=2",
+    ),
+    "sac": (
+        "steps=1200",
+        "num_envs=2",
+        "learning_rate=1e-2",
+        "gamma=0.0",
+        "learning_starts=100",
+        "hidden=[32]",
+    ),
+    "td3": (
+        "steps=1200",
+        "num_envs=2",
+        "learning_rate=1e-2",
+        "gamma=0.0",
+        "learning_starts=100",
+        "hidden=[32]",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("agent", "kind"),
+    [
+        ("ppo", "discrete"),
+        ("ppo", "multidiscrete"),
+        ("ppo", "multibinary"),
+        ("ppo", "box"),
+        ("a2c", "discrete"),
+        ("dqn", "discrete"),
+        ("sac", "box"),
+        ("td3", "box"),
+    ],
+)
+def test_it_finds_the_optimum_of_a_small_world(agent: str, kind: str, tmp_path: Path) -> None:
+    learner, log = OnlineLearner(), Log(tmp_path)
+    cost = learner.fit(task(match(kind), agent, *QUICK[agent]), log)
+    assert play(learner.policy(), match(kind)).mean > (-1.0 if kind == "box" else -0.01)
+    assert cost.env_steps == learner.model.num_timesteps
+    assert cost.samples_seen > 0
+    assert log.curve("train/learning_rate")
+    assert log.curve("train/steps_per_second")
+    assert log.curve("train/episode_return")
+
+
+@pytest.mark.parametrize("sample", [False, True], ids=["greedy", "sampled"])
+@pytest.mark.parametrize(
+    ("agent", "env"), [("ppo", "CartPole-v1"), ("dqn", "CartPole-v1"), ("sac", "Pendulum-v1")]
+)
+def test_returns_do_not_depend_on_how_many_environments_run(
+    agent: str, env: str, sample: bool, tmp_path: Path
+) -> None:
+    learner = OnlineLearner()
+    short = (
+        ("steps=600", "learning_starts=100")
+        if agent != "ppo"
+        else ("steps=512", "normalize_observations=true")
+    )
+    learner.fit(task(env, agent, *short), Log(tmp_path))
+    policy = learner.policy(sample)
+    alone = play(policy, env, 17, num_envs=1)
+    for num_envs in (3, 16):
+        np.testing.assert_array_equal(play(policy, env, 17, num_envs).returns, alone.returns)
+
+
+def test_a_sample_is_drawn_from_the_policys_own_distribution(tmp_path: Path) -> None:
+    """The actions' shares over many episodes are the softmax that stable-baselines3 computes."""
+    import torch
+
+    learner = OnlineLearner()
+    learner.fit(task("CartPole-v1", "ppo", "steps=2048"), Log(tmp_path))
+    policy, count = learner.policy(sample=True), 4000
+    policy.begin(np.arange(count), seeding.episode_seeds(0, "evaluate", count), None)
+    observation = np.full((1, 4), 0.05, np.float32)
+    right = policy.act(np.repeat(observation, count, axis=0)).mean()
+    model: Any = learner.model
+    expected = model.policy.get_distribution(torch.from_numpy(observation)).distribution.probs[0, 1].item()
+    assert right == pytest.approx(expected, abs=4 * np.sqrt(0.25 / count))
+
+
+def test_a_seed_repeats_the_training_and_another_one_does_not(tmp_path: Path) -> None:
+    found = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        learner = OnlineLearner()
+        learner.fit(task("CartPole-v1", "dqn", "steps=1500", seed=seed), Log(tmp_path / name))
+        found.append(weights(learner))
+    assert same(found[0], found[1])
+    assert not same(found[0], found[2])
+
+
+def test_evaluations_make_a_curve_and_leave_the_training_as_it_was(tmp_path: Path) -> None:
+    with_curve, without = OnlineLearner(), OnlineLearner()
+    log = Log(tmp_path / "a")
+    curve = lambda policy: play(policy, "CartPole-v1", 4)  # noqa: E731
+    with_curve.fit(task("CartPole-v1", "ppo", "steps=2048", "evaluate_every=500", evaluate=curve), log)
+    without.fit(task("CartPole-v1", "ppo", "steps=2048"), Log(tmp_path / "b"))
+    assert same(weights(with_curve), weights(without))
+    assert [step for step, _ in log.curve("eval/return")] == [
+        504,
+        1000,
+        1504,
+        2000,
+        2048,
+    ]  # 8 steps at a time
+    assert all(0 < value <= 1 for _, value in log.curve("eval/normalized_score"))
+    assert log.parts == {"environment", "evaluation"}
+
+
+@pytest.mark.parametrize(("agent", "env"), [("ppo", "Pendulum-v1"), ("dqn", "CartPole-v1")])
+def test_the_log_of_a_training_can_be_played_again(agent: str, env: str, tmp_path: Path) -> None:
+    """Raw observations and rewards, executed actions: the environment answers them as it did."""
+    learner, log = OnlineLearner(), Log(tmp_path / "run")
+    normalized = ("normalize_observations=true", "normalize_rewards=true")
+    wanted = task(env, agent, "steps=2000", *normalized, log_trajectories=tmp_path / "log")
+    cost = learner.fit(wanted, log)
+    dataset = load_dataset(tmp_path / "log")
+    assert wanted.env is not None
+    environment = make(wanted.env)
+    for episode in dataset:
+        assert episode.seed in seeding.episode_seeds(0, "train", 10_000)
+        observation, _ = environment.reset(seed=episode.seed)
+        np.testing.assert_array_equal(observation, episode.observations[0])
+        for t, action in enumerate(episode.actions):
+            observation, reward, terminated, truncated, _ = environment.step(action)
+            np.testing.assert_array_equal(observation, episode.observations[t + 1])
+            assert reward == episode.rewards[t]
+        assert (terminated, truncated) == (episode.terminated, episode.truncated)
+    made_at = dataset.episodes["behaviour_steps"]
+    assert (np.diff(made_at) >= 0).all()
+    assert dataset.num_steps <= made_at[-1] <= cost.env_steps == dataset.info.upstream_env_steps
+    assert 0 < len(dataset.prefix(1200)) < len(dataset)
+    assert dataset.info.provenance["algorithm"] == agent.upper()
+    assert "log" in log.parts
+
+
+@pytest.mark.parametrize("agent", ["ppo", "dqn"])
+def test_a_stopped_training_goes_on_where_it_was(agent: str, tmp_path: Path) -> None:
+    wanted = task(
+        "CartPole-v1",
+        agent,
+        "steps=3000",
+        "learning_rate={ start = 1e-3, end = 0.0 }",
+        log_trajectories=tmp_path / "log",
+    )
+    log = Log(tmp_path / "run", stop_after=150)
+    with pytest.raises(Interrupted):
+        OnlineLearner().fit(wanted, log)
+    num_envs = wanted.hyperparameters["num_envs"]
+    assert not (tmp_path / "log" / "dataset.json").exists()
+
+    log.left = float("inf")
+    learner = OnlineLearner()
+    cost = learner.fit(wanted, log)
+    assert 3000 <= cost.env_steps < 3000 + 256 * num_envs
+    for step, rate in log.curve("train/learning_rate"):  # of the last update, at most a rollout ago
+        behind = (1e-3 * (1 - step / 3000), 1e-3 * (1 - (step - 64 * num_envs) / 3000))
+        assert max(0.0, behind[0]) - 1e-9 <= rate <= behind[1] + 1e-9
+    dataset = load_dataset(tmp_path / "log")
+    assert len(set(dataset.episodes["seed"].tolist())) == len(dataset)
+    assert (np.diff(dataset.episodes["behaviour_steps"]) >= 0).all()
+    assert (
+        dataset.episodes["behaviour_steps"].min() < 151 * num_envs
+    )  # what was logged before the stop is kept
+
+    again = OnlineLearner()
+    assert again.fit(wanted, log) == cost  # a finished one has nothing left to do
+    assert same(weights(again), weights(learner))
+
+
+def test_a_killed_training_forgets_what_its_checkpoint_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = task("CartPole-v1", "ppo", "steps=4096", log_trajectories=tmp_path / "log")
+    monkeypatch.setattr(sb3_training, "_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(sb3_training, "_CHECKPOINT_SHARE", float("inf"))
+
+    class Killed(Exception):
+        pass
+
+    def kill(self: sb3_training.Training) -> None:
+        if self.model.num_timesteps > 2000:
+            raise Killed
+        after_step(self)
+
+    after_step = sb3_training.Training.after_step
+    monkeypatch.setattr(sb3_training.Training, "after_step", kill)
+    with pytest.raises(Killed):
+        OnlineLearner().fit(wanted, Log(tmp_path / "run"))
+    monkeypatch.setattr(sb3_training.Training, "after_step", after_step)
+
+    found = checkpoints.load(tmp_path / "run" / "checkpoints" / "last")
+    assert found is not None
+    assert 1500 < found[1]["num_timesteps"] <= 2000
+    learner = OnlineLearner()
+    assert learner.fit(wanted, Log(tmp_path / "run")).env_steps == 4096
+    dataset = load_dataset(tmp_path / "log")
+    assert len(set(dataset.episodes["seed"].tolist())) == len(dataset)  # none is there twice
+    assert dataset.num_steps <= 4096
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_a_checkpoint_holds_all_that_was_captured(agent: str, tmp_path: Path) -> None:
+    env = "Pendulum-v1" if agent in ("sac", "td3") else "CartPole-v1"
+    wanted = task(env, agent, "steps=300", "normalize_observations=true", "normalize_rewards=true")
+    if "buffer_size" in wanted.hyperparameters:
+        smaller = {
+            **wanted.hyperparameters,
+            "buffer_size": 5000,
+            "learning_starts": 100,
+            "n_steps": 3,
+            "train_freq": 4,
+        }
+        wanted = replace(wanted, hyperparameters=smaller)
+    learner, fresh = OnlineLearner(), OnlineLearner()
+    learner.fit(wanted, Log(tmp_path / "a"))
+    fresh.fit(
+        replace(wanted, seed=5, hyperparameters={**wanted.hyperparameters, "steps": 1}), Log(tmp_path / "b")
+    )
+    arrays, state = sb3_state.capture(learner.model, replay=True)
+    checkpoints.save(tmp_path / "c", arrays, state)
+    found = checkpoints.load(tmp_path / "c")
+    assert found is not None
+    sb3_state.restore(fresh.model, *found[:2])
+    again, state_again = sb3_state.capture(fresh.model, replay=True)
+    cut = {k for k in arrays if k == "replay.timeouts"}  # episodes that were running end there
+    assert same(
+        {k: v for k, v in arrays.items() if k not in cut}, {k: v for k, v in again.items() if k not in cut}
+    )
+    assert json.dumps(state) == json.dumps(state_again)
+
+
+def test_restored_transitions_do_not_run_on_into_new_episodes(tmp_path: Path) -> None:
+    learner = OnlineLearner()
+    learner.fit(task("Pendulum-v1", "sac", "steps=130", "buffer_size=1000"), Log(tmp_path))
+    arrays, state = sb3_state.capture(learner.model, replay=True)
+    assert arrays["replay.timeouts"][-1] == 0
+    sb3_state.restore(learner.model, arrays, state)
+    buffer: Any = learner.model
+    assert buffer.replay_buffer.timeouts[buffer.replay_buffer.pos - 1] == 1
+    assert buffer.replay_buffer.dones[buffer.replay_buffer.pos - 1] == 0
+
+
+@pytest.mark.parametrize("agent", ["a2c", "sac"])
+def test_a_saved_policy_acts_the_same(agent: str, tmp_path: Path) -> None:
+    wanted = task("Pendulum-v1", agent, "steps=300", "normalize_observations=true")
+    learner = OnlineLearner()
+    learner.fit(wanted, Log(tmp_path / "run"))
+    learner.save(tmp_path / "saved")
+    loaded = OnlineLearner.load(tmp_path / "saved", wanted.env, wanted.hyperparameters)
+    assert loaded.num_parameters == learner.num_parameters > 1000
+    for sample in (False, True):
+        a, b = (play(each.policy(sample), "Pendulum-v1", 3) for each in (learner, loaded))
+        np.testing.assert_array_equal(a.returns, b.returns)
+    (tmp_path / "saved" / "model.safetensors").write_bytes(b"torn")
+    with pytest.raises(InputError, match="the weights cannot be read"):
+        OnlineLearner.load(tmp_path / "saved", wanted.env, wanted.hyperparameters)
+
+
+def test_parameters_are_those_that_gradients_change(tmp_path: Path) -> None:
+    learner = OnlineLearner()
+    learner.fit(task("CartPole-v1", "dqn", "steps=10", "hidden=[8]"), Log(tmp_path))
+    assert learner.num_parameters == (4 * 8 + 8) + (8 * 2 + 2)  # the target network is not counted again
+
+
+def test_an_unfitting_action_space_names_agents_that_fit(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        OnlineLearner().fit(task("Pendulum-v1", "dqn"), Log(tmp_path))
+    assert str(caught.value) == (
+        "dqn needs a Discrete action space, Pendulum-v1 has Box; agents that fit: a2c, ppo, sac, td3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("steps=0", "steps: expected at least 1, got 0"),
+        ("gamma=1.5", "gamma: expected 0 to 1, got 1.5"),
+        ("learning_rate=nan", "learning_rate: expected at least 0, got nan"),
+        ("learning_rate={ start = -1.0, end = 0.0 }", "learning_rate.start: expected at least 0, got -1.0"),
+        (
+            "gamma={ start = 0.9, end = 1.0 }",
+            "gamma: expected a number; schedules: learning_rate, clip_range",
+        ),
+        ("hidden=[64, 0]", "hidden: expected sizes of layers such as [64, 64], got [64, 0]"),
+        ("activation=tahn", "unknown activation 'tahn'; did you mean 'tanh'?"),
+        ("algorithm=PP0", "unknown algorithm 'PP0'; did you mean 'PPO'?"),
+        ("batch_size=1", "PPO: `batch_size` must be greater than 1"),
+    ],
+)
+def test_a_value_that_cannot_be_trained_with_is_named(override: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        OnlineLearner().fit(task("CartPole-v1", "ppo", override), Log(tmp_path))
+    assert str(caught.value).startswith(message)
+
+
+def test_what_stable_baselines3_warns_of_is_noted(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    OnlineLearner().fit(task("CartPole-v1", "ppo", "steps=8", "n_steps=3", "num_envs=3", "batch_size=4"), log)
+    assert any("mini-batch size of 4" in note for note in log.notes)
+
+
+@pytest.mark.skipif(not ZOO.is_dir(), reason="the published agents are not here")
+@pytest.mark.parametrize(
+    ("file", "env", "episodes", "low", "high"),
+    [
+        ("ppo/CartPole-v1_1/CartPole-v1.zip", "CartPole-v1", 20, 500.0, 500.0),
+        ("dqn/CartPole-v1_1/CartPole-v1.zip", "CartPole-v1", 20, 500.0, 500.0),
+        ("sac/Pendulum-v1_1/Pendulum-v1.zip", "Pendulum-v1", 50, -200.0, -110.0),
+        ("ppo/MountainCar-v0_1/MountainCar-v0.zip", "MountainCar-v0", 50, -118.0, -102.0),
+    ],
+)
+def test_published_agents_reach_their_published_scores(
+    file: str, env: str, episodes: int, low: float, high: float
+) -> None:
+    policy = load_zip(ZOO / file, trust=True, env=catalogue.environment(env))
+    assert low <= play(policy, env, episodes, num_envs=50).mean <= high
+
+
+@pytest.mark.skipif(not ZOO.is_dir(), reason="the published agents are not here")
+def test_the_observations_statistics_beside_a_zip_are_used(tmp_path: Path) -> None:
+    source = ZOO / "ppo/MountainCar-v0_1/MountainCar-v0.zip"
+    bare = tmp_path / "agent.zip"
+    bare.write_bytes(source.read_bytes())
+    assert play(load_zip(bare, trust=True), "MountainCar-v0", 5).mean == -200.0
+    statistics = source.with_suffix("") / "vecnormalize.pkl"
+    assert play(load_zip(bare, vecnormalize=statistics, trust=True), "MountainCar-v0", 5).mean > -170.0
+
+
+@pytest.mark.parametrize("agent", ["td3", "ppo"])
+def test_an_exported_zip_comes_back(agent: str, tmp_path: Path) -> None:
+    learner = OnlineLearner()
+    learner.fit(task("Pendulum-v1", agent, "steps=300", "normalize_observations=true"), Log(tmp_path))
+    export_zip(learner, tmp_path / "agent.zip")
+    for sample in (False, agent == "ppo"):  # the noise of TD3's exploration is not in the file
+        own = play(learner.policy(sample), "Pendulum-v1", 3)
+        back = load_zip(
+            tmp_path / "agent.zip", trust=True, env=catalogue.environment("Pendulum-v1"), sample=sample
+        )
+        np.testing.assert_array_equal(play(back, "Pendulum-v1", 3).returns, own.returns)
+
+
+def test_a_zip_that_cannot_be_used_is_told_in_one_line(tmp_path: Path) -> None:
+    learner = OnlineLearner()
+    learner.fit(task("CartPole-v1", "a2c", "steps=8"), Log(tmp_path))
+    path = tmp_path / "agent.zip"
+    export_zip(learner, path)
+    (tmp_path / "text.zip").write_text("no zip")
+    cases: list[tuple[Callable[[], Any], str]] = [
+        (lambda: load_zip(path), "pass --trust"),
+        (lambda: load_zip(tmp_path / "none.zip", trust=True), "no such file"),
+        (lambda: load_zip(tmp_path / "text.zip", trust=True), "not a stable-baselines3 .zip"),
+        (lambda: load_zip(path, agent="pp0", trust=True), "did you mean 'ppo'"),
+        (lambda: load_zip(path, agent="dqn", trust=True), "cannot be loaded as DQN"),
+        (lambda: load_zip(path, agent="random", trust=True), "not one of stable-baselines3"),
+        (lambda: load_zip(path, trust=True, env=catalogue.environment("Pendulum-v1")), "reads 4 numbers"),
+    ]
+    for call, message in cases:
+        with pytest.raises(InputError, match=message):
+            call()
+
+
+def test_the_algorithms_of_the_cards_are_those_known() -> None:
+    cards = [card for card in catalogue.agents().values() if card.learner == "sb3"]
+    assert {card.defaults["algorithm"] for card in cards} == set(sb3.ALGORITHMS)

@@ -1,0 +1,496 @@
+"""Reports from invented runs: what they count, what they dare to say, and that the page is whole and safe."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.make_runs import (
+    BC,
+    BC_TOP,
+    BEHAVIOUR,
+    CARTPOLE,
+    DQN,
+    DT,
+    FULL,
+    PPO,
+    QUICK,
+    RANDOM,
+    make_run,
+    make_runs,
+)
+
+from rlformer import statistics
+from rlformer.errors import InputError
+from rlformer.report import build, figures, find_runs, render, table
+from rlformer.report.arms import by_arm
+from rlformer.report.cautions import warnings
+from rlformer.report.collect import collect
+from rlformer.report.comparisons import compare_arms
+from rlformer.report.limits import limits
+from rlformer.report.markdown import document
+from rlformer.report.reading import read_runs
+from rlformer.report.summary import sentences
+from rlformer.types import EnvSpec
+
+OTHER = replace(CARTPOLE, name="Other-v0", id="Other-v0")
+HOSTILE = EnvSpec(name="<script>alert(1)</script>", id="<script>alert(1)</script>")
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs of the quick profile, with a failed one."""
+    root = tmp_path_factory.mktemp("runs")
+    make_runs(root)
+    make_run(root, DT, 3, error="RuntimeError: the loss is NaN at step 412")
+    return root
+
+
+@pytest.fixture(scope="module")
+def report(quick: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report")
+    build([quick], out, command="rlformer compare CartPole-v1 --profile quick")
+    return out
+
+
+@pytest.fixture(scope="module")
+def results(report: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((report / "results.json").read_text(encoding="utf-8"))
+    return found
+
+
+def arm_of(results: dict[str, Any], label: str) -> dict[str, Any]:
+    arms = results["environments"][0]["arms"]
+    return next(arm for arm in arms if arm["label"] == label)
+
+
+def environment_of(root: Path) -> dict[str, Any]:
+    """The one environment of the results of the runs below `root`, comparisons included."""
+    environment: dict[str, Any] = collect(read_runs(find_runs([root]))[0])["environments"][0]
+    environment["comparisons"] = compare_arms(environment)
+    return environment
+
+
+# Finding and reading runs.
+
+
+def test_runs_are_found_at_and_below_paths_each_once(quick: Path) -> None:
+    everything = find_runs([quick])
+    assert len(everything) == len(QUICK) * 3 + 1
+    one = everything[0].path
+    assert [run.path for run in find_runs([one, one, one.parent])][0] == one
+    assert len(find_runs([quick, one])) == len(everything)
+
+
+def test_a_path_that_is_no_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        build([tmp_path / "nowhere"], tmp_path / "out")
+    with pytest.raises(InputError, match="no run directory there"):
+        build([tmp_path], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("record.json", '{"schema": "rlform'),
+        ("record.json", '{"schema": "rlformer/1", "seed": 0}'),
+        ("record.json", "[]"),
+        ("config.toml", "agent = "),
+        ("eval/final.json", '{"returns": [1.0]}'),
+    ],
+)
+def test_an_unreadable_run_is_left_out_and_told(tmp_path: Path, name: str, text: str) -> None:
+    good, bad = make_runs(tmp_path / "runs", [BC], seeds=(0, 1))
+    (bad.path / name).write_text(text, encoding="utf-8")
+    results = build([tmp_path / "runs"], tmp_path / "out")
+    assert [arm["seeds"] for arm in results["environments"][0]["arms"]] == [[0]]
+    (skipped,) = results["skipped"]
+    assert skipped["path"].endswith("seed-1")
+    assert skipped["reason"].startswith("unreadable")
+    assert "seed-1" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert "seed-1" in (tmp_path / "out/report.md").read_text(encoding="utf-8")
+
+
+def test_a_run_copied_from_another_machine_counts_once(tmp_path: Path) -> None:
+    (run,) = make_runs(tmp_path / "a", [BC], seeds=(0,))
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    runs, skipped = read_runs(find_runs([tmp_path]))
+    assert len(runs) == 1
+    assert "second copy" in skipped[0]["reason"]
+
+
+def test_no_path_of_the_machine_enters_a_report(quick: Path, report: Path) -> None:
+    for name in ("report.html", "report.md", "results.json"):
+        assert str(quick) not in (report / name).read_text(encoding="utf-8")
+
+
+# Arms.
+
+
+def test_arms_stand_in_the_order_of_the_ladder(results: dict[str, Any]) -> None:
+    labels = [arm["label"] for arm in results["environments"][0]["arms"]]
+    assert labels == ["random", "behaviour", "bc", "bc-top", "rvs", "dt", "dqn", "ppo"]
+
+
+def test_one_agent_in_two_configurations_is_two_arms(tmp_path: Path) -> None:
+    for rate in (1e-3, 1e-4):
+        make_runs(tmp_path, [replace(BC, hyperparameters={"learning_rate": rate, "width": 64})], seeds=(0, 1))
+    arms = by_arm(read_runs(find_runs([tmp_path]))[0])
+    assert [arm.label for arm in arms] == ["bc (learning_rate 0.0001)", "bc (learning_rate 0.001)"]
+    assert [len(arm.runs) for arm in arms] == [2, 2]
+
+
+def test_a_log_for_each_seed_does_not_part_an_arm_but_another_selection_does(tmp_path: Path) -> None:
+    make_runs(tmp_path, [BC], seeds=(0, 1, 2))
+    whole = {"selection": "", "hash": "f" * 16}
+    make_runs(tmp_path, [BC], seeds=(0, 1), log=whole)
+    arms = by_arm(read_runs(find_runs([tmp_path]))[0])
+    assert {arm.label: len(arm.runs) for arm in arms} == {
+        "bc (prefix of 16000 training steps)": 3,
+        "bc (whole log)": 2,
+    }
+
+
+# Numbers.
+
+
+def test_means_and_scores_are_those_of_the_runs(results: dict[str, Any], quick: Path) -> None:
+    arm = arm_of(results, "dt")
+    finals = [
+        np.mean(json.loads((path / "eval/final.json").read_text())["returns"])
+        for path in sorted((quick / "CartPole-v1").glob("dt-*/seed-[012]"), key=lambda path: path.name)
+    ]
+    assert [run["mean_return"] for run in arm["runs"] if run["counts"]] == pytest.approx(finals)
+    assert arm["mean_return"]["point"] == pytest.approx(np.mean(finals))
+    assert arm["normalized_score"]["point"] == pytest.approx((np.mean(finals) - 22.3) / (500 - 22.3))
+    solved = [np.mean(np.array(run["returns"]) >= 475) for run in arm["runs"] if run["counts"]]
+    assert arm["success_rate"]["point"] == pytest.approx(np.mean(solved))
+
+
+def test_the_interval_can_be_recomputed_from_the_results(results: dict[str, Any]) -> None:
+    arm = arm_of(results, "bc-top")
+    means = np.array([run["mean_return"] for run in arm["runs"]])
+    again = statistics.stratified_bootstrap(statistics.mean, means, rng=np.random.default_rng(0)).interval()
+    assert (arm["mean_return"]["low"], arm["mean_return"]["high"]) == pytest.approx((again.low, again.high))
+    assert means.min() <= again.low <= again.high <= means.max()
+
+
+def test_a_failed_run_is_counted_as_failed_and_enters_no_mean(results: dict[str, Any]) -> None:
+    arm = arm_of(results, "dt")
+    assert (arm["seeds"], arm["failed"], arm["unfinished"]) == ([0, 1, 2], 1, 0)
+    assert arm["runs"][3]["mean_return"] is None
+    assert arm["runs"][3]["error"] == "RuntimeError: the loss is NaN at step 412"
+
+
+def test_one_seed_has_a_mean_and_no_interval(tmp_path: Path) -> None:
+    make_runs(tmp_path, [BC, PPO], seeds=(0,))
+    environment = environment_of(tmp_path)
+    assert environment["arms"][0]["mean_return"]["low"] is None
+    assert table.rows(environment)[0]["interval"].title == "one seed: no interval"
+    said = " ".join(item["text"] for item in sentences(environment))
+    assert "leans" not in said
+    assert "One seed says nothing" in said
+
+
+def test_without_a_card_there_is_no_score_and_the_reason_is_told(tmp_path: Path) -> None:
+    make_runs(tmp_path, [BC, PPO], seeds=(0, 1), env=HOSTILE)
+    row = table.rows(environment_of(tmp_path))[0]
+    assert (row["z"].text, row["z"].title) == ("–", "no scores to normalise by on the card")
+    assert row["success"].title == "no solved threshold on the card"
+
+
+def test_one_log_for_all_seeds_has_no_interval_of_its_own(tmp_path: Path) -> None:
+    make_runs(tmp_path, [replace(BEHAVIOUR, spread=0), BC], log={"hash": "a" * 16})
+    environment = environment_of(tmp_path)
+    behaviour, bc = environment["arms"]
+    assert behaviour["mean_return"]["low"] is None
+    assert bc["mean_return"]["low"] is not None
+    assert any("learned from one log" in text for text in warnings(environment, [{}]))
+
+
+def test_curves_meet_where_all_seeds_have_points(results: dict[str, Any]) -> None:
+    curve = arm_of(results, "ppo")["curves"]["step"]
+    assert (curve["x"][0], curve["x"][-1]) == (0, 100_000)
+    assert all(
+        low <= mean <= high
+        for low, mean, high in zip(curve["low"], curve["mean"], curve["high"], strict=True)
+    )
+
+
+# What is said.
+
+
+def test_few_seeds_only_ever_lean(results: dict[str, Any]) -> None:
+    said = [item["text"] for item in results["environments"][0]["summary"]]
+    assert "The evidence leans towards it over bc" in said[0]
+    for word in ("It is ahead of", "probably", "Probably", "supports"):
+        assert word not in " ".join(said)
+    assert "75 %" in said[-1]  # the coverage of three seeds at even odds
+
+
+def test_twenty_seeds_may_claim(tmp_path: Path) -> None:
+    make_runs(tmp_path, [BC, PPO], seeds=range(20))
+    assert "It is ahead of bc." in sentences(environment_of(tmp_path))[0]["text"]
+
+
+def test_arms_that_overlap_are_left_open_and_equal_ones_are_called_equivalent(tmp_path: Path) -> None:
+    make_runs(
+        tmp_path, [replace(BC_TOP, spread=60), replace(DT, mean=430, spread=60), replace(PPO, spread=0)]
+    )
+    make_runs(tmp_path, [replace(DQN, mean=498, spread=0.5)])
+    outcomes = {(c["question"], c["b"]): c["outcome"] for c in environment_of(tmp_path)["comparisons"]}
+    assert outcomes["filtered", "bc-top"] == "open"
+    assert outcomes["best", "dqn"] == "equivalent"
+
+
+def test_filtered_imitation_may_win(tmp_path: Path) -> None:
+    make_runs(tmp_path, [replace(BC_TOP, mean=480, spread=5), replace(DT, mean=300, spread=20)])
+    environment = environment_of(tmp_path)
+    asked = next(
+        item for item in sentences(environment) if item["lead"].startswith("Does the sequence model")
+    )
+    assert asked["text"].endswith("The evidence leans towards bc-top.")
+
+
+@pytest.mark.parametrize(
+    ("arms", "options", "expected"),
+    [
+        ([BC, replace(PPO, mean=120)], {}, "ppo is far under its reference score"),
+        ([BC, DT], {"asked_beyond": True}, "dt was asked for more than its log holds on 3 of 3 seeds"),
+        ([BC, PPO], {}, "Tuning is a confound: bc ran untuned"),
+        ([replace(BC, tuning="")], {}, "Nothing is recorded of how the settings of bc were found"),
+        ([BC, replace(DT, parameters=200_000)], {}, "The sequence arms differ in size"),
+    ],
+)
+def test_warnings(tmp_path: Path, arms: list[Any], options: dict[str, Any], expected: str) -> None:
+    make_runs(tmp_path, arms, **options)
+    assert any(text.startswith(expected) for text in warnings(environment_of(tmp_path), [{}]))
+
+
+def test_nothing_to_warn_of_is_no_warning(tmp_path: Path) -> None:
+    make_runs(tmp_path, [RANDOM, replace(BC, tuning="20 trials."), PPO])
+    assert warnings(environment_of(tmp_path), [{}]) == []
+
+
+def test_limits_are_always_told(report: Path, results: dict[str, Any]) -> None:
+    page = (report / "report.html").read_text(encoding="utf-8")
+    assert "What this report cannot tell you" in page
+    assert len(results["limits"]) >= 8
+    assert "in 75 % of cases at even odds, and in 48 %" in results["limits"][2]["text"]
+
+
+# The files.
+
+
+class Attributes(html.parser.HTMLParser):
+    """Every element of a page with its attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def test_the_page_fetches_nothing(report: Path) -> None:
+    elements = Attributes((report / "report.html").read_text(encoding="utf-8")).found
+    for _, attributes in elements:
+        for name in ("src", "href", "action", "srcset", "data"):
+            assert not re.match(r"\s*(https?:)?//", attributes.get(name) or "")
+    policy = next(a["content"] for tag, a in elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+    assert "connect-src" not in policy
+    assert (
+        sum(tag == "script" for tag, _ in elements) == 4
+    )  # results, figures, plotly.js once, the page's own
+
+
+def test_headings_labels_and_references_fit(report: Path) -> None:
+    elements = Attributes((report / "report.html").read_text(encoding="utf-8")).found
+    ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for tag, attributes in elements:
+        if "aria-labelledby" in attributes:
+            assert attributes["aria-labelledby"] in ids
+        if tag == "a" and (attributes["href"] or "").startswith("#"):
+            assert (attributes["href"] or "")[1:] in ids
+        if tag == "th":
+            assert attributes.get("scope") in ("col", "row", "colgroup")
+    levels = [int(tag[1]) for tag, _ in elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(below - above <= 1 for above, below in zip(levels, levels[1:], strict=False))
+
+
+def test_names_stay_text_everywhere(tmp_path: Path) -> None:
+    evil = replace(BC, agent="<img src=x onerror=alert(2)>", tuning="</script><b>|`*", learner="sequence")
+    make_runs(tmp_path / "runs", [evil, PPO], seeds=(0, 1), env=HOSTILE)
+    make_run(tmp_path / "runs", PPO, 2, env=HOSTILE, error="Error: <script>alert(3)</script>")
+    build([tmp_path / "runs"], tmp_path / "out", title="<i>T</i>", command="rlformer </code><script>")
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    elements = Attributes(page).found
+    assert not [tag for tag, _ in elements if tag in ("img", "i", "b")]
+    assert not [name for _, attributes in elements for name in attributes if name.startswith("on")]
+    assert sum(tag == "script" for tag, _ in elements) == 4
+    assert "<script>" not in re.sub(
+        r"`[^`]*`", "", (tmp_path / "out/report.md").read_text().split("    rlf")[0]
+    )
+    data = figures.performance(environment_of(tmp_path / "runs"), {evil.agent: 0, "ppo": 1})
+    assert data is not None
+    assert "&lt;img src=x" in data.layout["yaxis"]["ticktext"][1]
+
+
+def test_markdown_holds_the_main_table(results: dict[str, Any]) -> None:
+    lines = document(results).splitlines()
+    head = next(line for line in lines if line.startswith("| Arm"))
+    rows = [line for line in lines if re.match(r"\| (random|behaviour|bc|bc-top|rvs|dt|dqn|ppo) \|", line)]
+    assert len(rows) == 8
+    assert {line.count(" | ") for line in (head, *rows)} == {len(table.COLUMNS)}
+    assert "3 (1 failed)" in "".join(rows)
+
+
+def test_several_environments_share_a_table(tmp_path: Path) -> None:
+    make_runs(tmp_path / "runs", [BC, PPO], seeds=(0, 1))
+    make_runs(tmp_path / "runs", [BC, DT, PPO], seeds=(0, 1), env=OTHER)
+    make_runs(tmp_path / "runs", [PPO], seeds=(0, 1), env=HOSTILE)
+    results = build([tmp_path / "runs"], tmp_path / "out")
+    assert results["across"]["units"] == ["return", "z", "z"]
+    rows = {row["label"]: row for row in results["across"]["rows"]}
+    assert list(rows) == ["bc", "dt", "ppo"]
+    runs = [arm_["runs"] for e in results["environments"][1:] for arm_ in e["arms"] if arm_["label"] == "ppo"]
+    scores = [np.array([run["normalized_score"] for run in some]) for some in runs]
+    expected = statistics.interquartile_mean(scores)
+    assert rows["ppo"]["interquartile_mean"]["point"] == pytest.approx(float(expected))
+    assert rows["dt"]["interquartile_mean"] is None  # it did not run on one of them
+    assert "Other-v0" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+
+
+def test_two_definitions_under_one_name_are_told_apart(tmp_path: Path) -> None:
+    make_runs(tmp_path, [BC], seeds=(0,))
+    make_runs(tmp_path, [BC], seeds=(0,), env=replace(CARTPOLE, kwargs={"gravity": 1}))
+    names = [e["name"] for e in collect(read_runs(find_runs([tmp_path]))[0])["environments"]]
+    assert len(set(names)) == 2
+    assert all(name.startswith("CartPole-v1 {") for name in names)
+
+
+def test_every_figure_is_valid_for_plotly(results: dict[str, Any]) -> None:
+    graph_objects = pytest.importorskip("plotly.graph_objects")
+    environment = results["environments"][0]
+    colours = figures.slots(results["environments"])
+    for make in (
+        figures.performance,
+        figures.data_axis,
+        figures.time_axis,
+        figures.time_parts,
+        figures.asked_achieved,
+    ):
+        figure = make(environment, colours)
+        assert figure is not None
+        plain = json.loads(re.sub(r'"@[a-z0-9/.-]+"', '"#123456"', json.dumps([figure.data, figure.layout])))
+        graph_objects.Figure(data=plain[0], layout=plain[1])  # raises on a property that plotly does not know
+
+
+def test_colours_are_distinct_and_defined_for_both_themes(results: dict[str, Any]) -> None:
+    slots = figures.slots(results["environments"])
+    assert len(set(slots.values())) == len(slots)
+    style = (Path(figures.__file__).parent / "assets/style.css").read_text(encoding="utf-8")
+    for slot in range(figures.COLOURS):
+        assert len(re.findall(rf"--arm-{slot}: #[0-9a-f]{{6}};", style)) == 2
+
+
+def test_twenty_seeds_of_ten_arms_fit_into_six_megabytes(tmp_path: Path) -> None:
+    make_runs(tmp_path, FULL, seeds=(0,))
+    runs = read_runs(find_runs([tmp_path]))[0]
+    rng = np.random.default_rng(0)
+    many = []
+    for run in runs:
+        assert run.final is not None
+        final = replace(run.final, returns=rng.normal(200, 50, 100))  # of many digits, unlike CartPole's
+        curve = tuple({"step": 1000 * i, "seconds": i / 7, "return": rng.normal(200, 50)} for i in range(300))
+        for seed in range(20):
+            record = replace(run.record, seed=seed)
+            many.append(replace(run, record=record, final=final, curve=curve, path=f"{run.path}-{seed}"))
+    results = collect(many)
+    for environment in results["environments"]:
+        environment |= {"comparisons": compare_arms(environment), "warnings": []}
+        environment["summary"] = sentences(environment)
+    results |= {
+        "across": None,
+        "limits": limits(results),
+        "title": "t",
+        "command": None,
+        "built": "2026-01-01",
+    }
+    assert len(render.page(results).encode()) < 6e6
+
+
+# In a browser.
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--enable-logging=stderr", "--v=0",
+    "--virtual-time-budget=8000", "--dump-dom",
+]  # fmt: skip
+
+
+def browse(page: Path, profile: Path) -> tuple[str, list[str]]:
+    """The page as the browser has it in the end, and what it wrote to the console."""
+    assert CHROMIUM is not None
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
+    return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_in_a_browser_the_plots_are_drawn_and_nothing_is_refused(report: Path, tmp_path: Path) -> None:
+    dom, console = browse(report / "report.html", tmp_path)
+    assert console == []  # an attempt to fetch anything would be refused by the policy, and told here
+    for key in ("performance", "data", "time", "parts", "asked"):
+        canvas = dom.split(f'id="e0-figure-{key}"')[1].split("<figcaption>")[0]
+        assert "main-svg" in canvas
+        assert re.search(r'class="(points|lines|scatterlayer|barlayer)', canvas)
+        assert "@arm" not in canvas
+    assert 'href="blob:' in dom
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_in_a_browser_the_table_sorts_with_what_is_missing_last(report: Path, tmp_path: Path) -> None:
+    page = (report / "report.html").read_text(encoding="utf-8")
+    page = re.sub(
+        r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page
+    )  # it refuses the driver below
+    driver = """<script>
+      const press = (key) => document.querySelector(`.main button[data-key="${key}"]`).click();
+      const order = () => [...document.querySelectorAll(".main tbody th")].map((c) => c.textContent).join(",");
+      const say = (id, text) => { const p = document.createElement("p"); p.id = id; p.textContent = text; document.body.append(p); };
+      press("mean"); say("down", order()); press("mean"); say("up", order());
+      press("parameters"); say("missing", order()); press("arm"); say("ladder", order());
+    </script>"""
+    copy = tmp_path / "driven.html"
+    copy.write_text(page.replace("</body>", driver + "</body>"), encoding="utf-8")
+    dom, _ = browse(copy, tmp_path / "profile")
+    said = dict(re.findall(r'<p id="(down|up|missing|ladder)">([^<]*)</p>', dom))
+    rows = {
+        row["arm"].text: row
+        for row in table.rows(json.loads((report / "results.json").read_text())["environments"][0])
+    }
+    ladder = list(rows)
+    by_mean = sorted(ladder, key=lambda label: rows[label]["mean"].value)
+    assert said["up"].split(",") == by_mean
+    assert said["down"].split(",") == by_mean[::-1]
+    assert said["missing"].split(",")[-2:] == ["random", "behaviour"] or said["missing"].split(",")[-2:] == [
+        "behaviour",
+        "random",
+    ]
+    assert said["ladder"].split(",") == ladder
