@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rlformer import catalogue, environments, experiment, seeding, study
 from rlformer.config import resolve
@@ -19,7 +20,11 @@ from rlformer.rollout import RandomPolicy
 from rlformer.runs.directory import RunDirectory
 from rlformer.types import EnvSpec, EvalResult, Policy
 
-Progress = Callable[[int, int, str], None]
+
+class Progress(Protocol):
+    """Hears how far long work is."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None: ...
 
 
 def load(
@@ -113,7 +118,6 @@ def evaluate(
     for source, (policy, own) in zip(sources, loaded, strict=True):
         if own is not None:
             _check_same_spaces(source, own, spec)
-        note = progress and (lambda done, total, source=source: progress(done, total, source))
         results.append(
             _evaluate(
                 policy,
@@ -123,7 +127,7 @@ def evaluate(
                 num_envs=num_envs,
                 target_return=target_return,
                 sampled=sample,
-                progress=note,
+                progress=None if progress is None else partial(progress, note=source),
             )
         )
     return spec, results
@@ -197,7 +201,7 @@ def report(
     title: str | None = None,
     command: str | None = None,
 ) -> Mapping[str, Any]:
-    """Rebuild report.html, report.md and results.json in `out` from run directories; returns what results.json holds."""
+    """Rebuild report.html, report.md and results.json in `out`; returns what results.json holds."""
     from rlformer.report import build
 
     return build([Path(d) for d in directories], Path(out), title=title, command=command)

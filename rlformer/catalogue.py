@@ -185,7 +185,7 @@ def _read_folders(places: tuple[Path, ...]) -> dict[str, tuple[dict[str, Any], P
             if card.get("schema") != SCHEMA:
                 if index:  # some other tool's file in the user's folder
                     continue
-                raise InputError(f"{path}: a card begins with schema = \"{SCHEMA}\"")
+                raise InputError(f'{path}: a card begins with schema = "{SCHEMA}"')
             name = path.stem
             cards[name] = (_overlay(cards[name][0], card), path) if name in cards else (card, path)
     return cards

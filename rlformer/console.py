@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -48,7 +48,8 @@ class Bar:
     """A progress bar, or nothing where standard error is no terminal."""
 
     def __init__(self, label: str) -> None:
-        self._label, self._bar = label, None
+        self._label = label
+        self._bar: Any = None
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Show that `done` of `total` is done."""
@@ -75,21 +76,22 @@ class StudyProgress:
 
     def __init__(self, total: int) -> None:
         self._total, self._ended = total, 0
-        self._share: dict[Hashable, float] = {}
+        self._share: dict[str, float] = {}
         self._bar = Bar("runs")
 
     def __call__(self, event: Any) -> None:
         """Take one executor.Event."""
         agent, seed = event.key
+        arm = f"{agent}/{seed}"
         if event.kind == "progress":
             done, total, _ = event.value
-            self._share[event.key] = min(0.99, done / max(1, total))
+            self._share[arm] = min(0.99, done / max(1, total))
         elif event.kind in ("finished", "failed", "interrupted", "skipped"):
-            self._share.pop(event.key, None)
+            self._share.pop(arm, None)
             self._ended += 1
             why = f": {event.value}" if event.kind in ("failed", "skipped") else ""
             self._line(f"[{self._ended}/{self._total}] {agent} seed {seed} {event.kind}{why}")
-        running = ", ".join(f"{a}/{s} {share:.0%}" for (a, s), share in self._share.items())  # type: ignore[misc]
+        running = ", ".join(f"{arm} {share:.0%}" for arm, share in self._share.items())
         self._bar(round(100 * (self._ended + sum(self._share.values()))), 100 * self._total, running)
 
     def _line(self, text: str) -> None:

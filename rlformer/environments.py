@@ -50,8 +50,7 @@ def action_spec(space: spaces.Space[Any]) -> ActionSpec:
         bounds = (tuple(float(b) for b in bound.ravel()) for bound in (space.low, space.high))
         return ActionSpec("box", (), *bounds)
     raise InputError(
-        f"action space {type(space).__name__} is not supported; "
-        "valid: Discrete, MultiDiscrete, MultiBinary, Box"
+        f"action space {type(space).__name__} is not supported; valid: Discrete, MultiDiscrete, MultiBinary, Box"
     )
 
 
@@ -131,9 +130,7 @@ def _import_module(module: str, env_id: str) -> None:
     except ModuleNotFoundError as error:
         if error.name and module.split(".")[0] == error.name.split(".")[0]:
             raise InputError(f"environment '{env_id}': no module '{module}' here or installed") from error
-        raise InputError(
-            f"environment '{env_id}': module '{module}' needs '{error.name}', not installed"
-        ) from error
+        raise InputError(f"environment '{env_id}': module '{module}' needs '{error.name}', not installed") from error
 
 
 def _canonical_observations(env: gym.Env[Any, Any], name: str) -> gym.Env[Any, Any]:
@@ -212,8 +209,7 @@ class _Noisy(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
         space = env.observation_space
         if not (isinstance(space, spaces.Box) and len(space.shape) == 1):
             raise InputError(
-                f"wrapper '{self.kind}' needs a vector observation, got {space}; "
-                'put { kind = "flatten" } before it'
+                f"wrapper '{self.kind}' needs a vector observation, got {space}; put {{ kind = \"flatten\" }} before it"
             )
         self._low, self._high = space.low, space.high  # (D,)
 
@@ -257,9 +253,7 @@ class _Distractors(_Noisy):
     def __init__(self, env: gym.Env[Any, Any], count: int) -> None:
         super().__init__(env, count=count)
         self._count, self._actions = count, action_spec(env.action_space)
-        self._first = np.ravel(
-            getattr(env.action_space, "start", 0)
-        )  # categories may begin elsewhere than at 0
+        self._first = np.ravel(getattr(env.action_space, "start", 0))  # categories may begin elsewhere than at 0
         if self._actions.kind == "box":  # 0 stands for "none yet" and may lie outside
             below = np.minimum(self._actions.low, 0.0)
             above = np.maximum(self._actions.high, 0.0)
@@ -313,9 +307,7 @@ def _time_limit(env: gym.Env[Any, Any], steps: int) -> gym.Env[Any, Any]:
     layer = env
     while isinstance(layer, gym.Wrapper):
         if isinstance(layer, _DelayedReward):
-            raise InputError(
-                "wrapper 'time_limit' goes before 'delayed_reward': what it cuts off would never be paid"
-            )
+            raise InputError("wrapper 'time_limit' goes before 'delayed_reward': what it cuts off would never be paid")
         layer = layer.env
     return wrappers.TimeLimit(env, max_episode_steps=steps)
 

@@ -98,7 +98,7 @@ def _play(
 
 
 def summarize(result: EvalResult, spec: EnvSpec) -> dict[str, Any]:
-    """Mean, standard error, quartiles, success rate (None without a threshold), normalised score (None without a card)."""
+    """Mean, standard error, quartiles, success rate; None where the card gives no threshold or no scores."""
     returns = result.returns
     quartiles = np.quantile(returns, [0.0, 0.25, 0.5, 0.75, 1.0])
     threshold = spec.solved_threshold
@@ -131,24 +131,28 @@ def paired_difference(a: EvalResult, b: EvalResult, seed: int = 0) -> dict[str, 
     if not np.array_equal(a.seeds, b.seeds):
         raise InputError(f"'{a.policy}' and '{b.policy}' were evaluated on different episode seeds")
     difference = a.returns - b.returns
+    bounds: dict[str, float | None]
     if len(difference) > 1:
         resampled = statistics.bootstrap(lambda d: d.mean(-1), difference, rng=np.random.default_rng(seed))
         interval = resampled.interval()
-        low, high = float(interval.low), float(interval.high)
+        bounds = {"low": float(interval.low), "high": float(interval.high)}
     else:
-        low = high = None
+        bounds = {"low": None, "high": None}
     return {
         "policies": [a.policy, b.policy],
         "mean": float(difference.mean()),
-        "low": low,
-        "high": high,
+        **bounds,
         "wins": float((difference > 0).mean()),
         "ties": float((difference == 0).mean()),
     }
 
 
 def seconds_per_call(
-    policy: Policy, observation_shape: tuple[int, ...], num_envs: int, calls: int = 60, target_return: float | None = None
+    policy: Policy,
+    observation_shape: tuple[int, ...],
+    num_envs: int,
+    calls: int = 60,
+    target_return: float | None = None,
 ) -> float:
     """Median wall seconds of one `act` for `num_envs` environments, contexts being full.
 

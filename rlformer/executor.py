@@ -17,7 +17,12 @@ from rlformer.runs.interrupt import Interrupt
 Progress = Callable[[int, int, str], None]
 Work = Callable[[Any, Callable[[], bool], Progress], Any]  # (job, stop, progress) -> a picklable answer
 
-_PRELOAD = ["torch.utils.tensorboard", "rlformer.learners.sb3", "rlformer.learners.sequence", "rlformer.experiment"]
+_PRELOAD = [
+    "torch.utils.tensorboard",
+    "rlformer.learners.sb3",
+    "rlformer.learners.sequence",
+    "rlformer.experiment",
+]
 
 
 @dataclass(frozen=True)

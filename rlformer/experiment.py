@@ -163,9 +163,13 @@ def _log_result(dataset: Dataset, env: EnvSpec) -> EvalResult:
 def _check(config: RunConfig, dataset: Dataset | None) -> None:
     """Raise InputError where the learner lacks what it needs or the log does not fit the environment."""
     if "dataset" in NEEDS[config.learner] and dataset is None:
-        raise InputError(f"agent '{config.agent}' learns from a log: give it a dataset (rlformer train-transformer DATA)")
+        raise InputError(
+            f"agent '{config.agent}' learns from a log: give it a dataset (rlformer train-transformer DATA)"
+        )
     if "dataset" not in NEEDS[config.learner] and dataset is not None:
-        raise InputError(f"agent '{config.agent}' learns by interaction: it takes no dataset (rlformer train-agent ENV)")
+        raise InputError(
+            f"agent '{config.agent}' learns by interaction: it takes no dataset (rlformer train-agent ENV)"
+        )
     if dataset is not None:
         check_fit(dataset, config.env)
 
@@ -225,7 +229,7 @@ def load_policy(path: Path, sample: bool = False) -> tuple[Policy, RunConfig]:
     """The trained policy of a finished run, and its configuration. Raises InputError where there is none."""
     run = RunDirectory.open(path)
     config = run.config
-    if not (run.checkpoints / "best").is_dir() and config.learner not in ("random", "behaviour"):
+    if not (run.checkpoints / "best").is_dir() and config.learner != "behaviour":
         raise InputError(f"{path}: the run is {run.record.status} and holds no trained policy yet")
     learner = learner_class(config.learner).load(run.checkpoints / "best", config.env, config.hyperparameters)
     return learner.policy(sample), config

@@ -44,11 +44,13 @@ def rollout(
             policy.begin(slots, seeds[fresh], targets)
 
     begin(np.arange(num))
-    while (active := np.flatnonzero(playing >= 0)).size:
+    active = np.flatnonzero(playing >= 0)
+    while active.size:
+        rows = slice(None) if active.size == num else active  # a view costs less than a copy
         actions[:] = spec.clip(policy.act(observations))
-        step = environments.step(active, actions[active])
-        observations[active], rewards[active], terminated, truncated = step
-        buffers.add(active, actions[active], rewards[active], observations[active])
+        step = environments.step(active, actions[rows])
+        observations[rows], rewards[rows], terminated, truncated = step
+        buffers.add(active, actions[rows], step[1], step[0])
         policy.observe(actions, rewards)
         ended = np.flatnonzero(terminated | truncated)
         for row in ended:
@@ -57,18 +59,19 @@ def rollout(
             yield int(playing[slot]), buffers.take(slot, bool(terminated[row]), bool(truncated[row]), seed)
         if ended.size:
             begin(active[ended])
+            active = np.flatnonzero(playing >= 0)
 
 
 class RandomPolicy:
     """Uniform over the action space, one stream per episode."""
 
-    def __init__(self, spec: ActionSpec) -> None:
-        self._actions = _Ahead(spec.sample)
+    def __init__(self, spec: ActionSpec, seed: int = 0) -> None:
+        self._actions, self._seed = _Ahead(spec.sample), seed
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
         """See `types.Policy`."""
         for slot, seed in zip(slots.tolist(), seeds.tolist(), strict=True):
-            self._actions.begin(slot, policy_generator(seed))
+            self._actions.begin(slot, policy_generator(seed, self._seed))
 
     def act(self, observations: Array) -> Array:
         """See `types.Policy`."""
@@ -155,6 +158,7 @@ class _Buffers:
         self._actions = np.empty((num, 256, *spec.shape), spec.dtype)
         self._rewards = np.empty((num, 256), np.float64)
         self._length = np.zeros(num, np.int64)
+        self._room = 0  # steps that fit in for certain
 
     def begin(self, slots: Array, observations: Array) -> None:
         self._length[slots] = 0
@@ -162,9 +166,10 @@ class _Buffers:
             self._observations[slots, 0] = observations
 
     def add(self, slots: Array, actions: Array, rewards: Array, observations: Array) -> None:
+        if self._room == 0:
+            self._make_room()
+        self._room -= 1
         at = self._length[slots]
-        if at.max() >= self._rewards.shape[1]:
-            self._double()
         self._actions[slots, at], self._rewards[slots, at] = actions, rewards
         if self._keep:
             self._observations[slots, at + 1] = observations
@@ -176,10 +181,13 @@ class _Buffers:
         actions, rewards = self._actions[slot, :length], self._rewards[slot, :length]
         return Episode(observations.copy(), actions.copy(), rewards.copy(), terminated, truncated, seed)
 
+    def _make_room(self) -> None:
+        if self._length.max() == self._rewards.shape[1]:
+            self._double()
+        self._room = int(self._rewards.shape[1] - self._length.max())
+
     def _double(self) -> None:
         self._actions = np.concatenate([self._actions, np.empty_like(self._actions)], axis=1)
         self._rewards = np.concatenate([self._rewards, np.empty_like(self._rewards)], axis=1)
         if self._keep:
-            self._observations = np.concatenate(
-                [self._observations, np.empty_like(self._observations)], axis=1
-            )
+            self._observations = np.concatenate([self._observations, np.empty_like(self._observations)], axis=1)

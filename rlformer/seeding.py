@@ -29,13 +29,15 @@ def generator(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng(derive(seed, name))
 
 
-def policy_generator(episode_seed: int) -> np.random.Generator:
+def policy_generator(episode_seed: int, policy_seed: int = 0) -> np.random.Generator:
     """The stream that a policy draws from in the episode of that seed: the bare seed is the environment's.
+
+    policy_seed: tells apart policies that differ in nothing else.
 
     >>> bool(policy_generator(7).random() == np.random.default_rng(7).random())
     False
     """
-    return np.random.default_rng((episode_seed, 2))
+    return np.random.default_rng((episode_seed, 2, policy_seed))
 
 
 def episode_seeds(seed: int, stream: str, count: int, start: int = 0) -> Array:

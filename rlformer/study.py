@@ -22,7 +22,18 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
     "quick": {"seeds": 3, "arms": ("random", "behaviour", "bc", "bc-top", "dt", "online")},
     "standard": {
         "seeds": 10,
-        "arms": ("random", "behaviour", "bc", "bc-top", "rvs", "dt-k1", "dt-no-rtg", "dt-lstm", "dt", "online"),
+        "arms": (
+            "random",
+            "behaviour",
+            "bc",
+            "bc-top",
+            "rvs",
+            "dt-k1",
+            "dt-no-rtg",
+            "dt-lstm",
+            "dt",
+            "online",
+        ),
     },
 }
 
@@ -120,7 +131,11 @@ def plan(
 
 
 def execute(
-    study: Plan, *, jobs: int | None = None, threads: int = 1, listen: Callable[[Event], None] = lambda event: None
+    study: Plan,
+    *,
+    jobs: int | None = None,
+    threads: int = 1,
+    listen: Callable[[Event], None] = lambda event: None,
 ) -> list[Path]:
     """Run a plan and return the directories of its runs, failed ones included.
 

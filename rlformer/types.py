@@ -84,8 +84,8 @@ class ActionSpec:
         if self.kind == "box":
             low, high = np.asarray(self.low), np.asarray(self.high)
             slack = 1e-4 * np.maximum(1.0, np.abs(np.where(np.isfinite(high), high, 1.0)))
-            return ((rows >= low - slack) & (rows <= high + slack)).all(axis=1)
-        return ((rows >= 0) & (rows < np.asarray(self.nvec))).all(axis=1)
+            return np.asarray(((rows >= low - slack) & (rows <= high + slack)).all(axis=1))
+        return np.asarray(((rows >= 0) & (rows < np.asarray(self.nvec))).all(axis=1))
 
     def sample(self, rng: np.random.Generator, count: int) -> Array:
         """`count` uniform actions: (count, *act). Unbounded dimensions are drawn from a standard normal."""
@@ -249,7 +249,12 @@ class EvalResult:
     def from_dict(cls, data: Mapping[str, Any]) -> EvalResult:
         """The inverse of `to_dict`."""
         known = {k: v for k, v in data.items() if k != "schema"}
-        for key, dtype in (("seeds", np.int64), ("returns", np.float64), ("lengths", np.int64), ("terminated", bool)):
+        for key, dtype in (
+            ("seeds", np.int64),
+            ("returns", np.float64),
+            ("lengths", np.int64),
+            ("terminated", bool),
+        ):
             known[key] = np.asarray(known[key], dtype)
         return cls(**known)
 

@@ -94,9 +94,7 @@ def make_run(
         "num_steps": LOGGED,
         **(log or {}),
     }
-    config = RunConfig(
-        env, arm.agent, arm.learner, arm.hyperparameters, arm.tuning, data if arm.offline else {}
-    )
+    config = RunConfig(env, arm.agent, arm.learner, arm.hyperparameters, arm.tuning, data if arm.offline else {})
     run = RunDirectory.of(root, config, seed)
     level = float(np.clip(arm.mean + arm.spread * rng.standard_normal(), LOW, HIGH))
     with run.session(config, seed) as session:
@@ -131,9 +129,7 @@ def invented_result(
     noise = 0.3 * min(level - LOW, HIGH - level) * rng.standard_normal(100)
     returns = np.clip(np.round(level + noise), LOW, HIGH)
     seeds, lengths = np.arange(1000, 1100), returns.astype(int)
-    return EvalResult(
-        env.name, arm.agent, seeds, returns, lengths, returns < HIGH, "greedy", target, seconds=1.0
-    )
+    return EvalResult(env.name, arm.agent, seeds, returns, lengths, returns < HIGH, "greedy", target, seconds=1.0)
 
 
 def _invent_times(run: RunDirectory, arm: Invented, pace: float) -> None:

@@ -55,9 +55,7 @@ def random_log(path: Path, **changes: Any) -> Dataset:
 
 @pytest.mark.parametrize("size", [{"episodes": 12}, {"steps": 300}])
 @pytest.mark.parametrize("epsilon", [0.0, 0.4])
-def test_the_number_of_environments_changes_nothing(
-    tmp_path: Path, size: dict[str, int], epsilon: float
-) -> None:
+def test_the_number_of_environments_changes_nothing(tmp_path: Path, size: dict[str, int], epsilon: float) -> None:
     settings = {"steps": None, **size, "epsilon": epsilon}
     hashes = {random_log(tmp_path / str(n), num_envs=n, **settings).hash for n in (1, 5, 16)}
     assert len(hashes) == 1
@@ -194,9 +192,7 @@ random_log(Path(sys.argv[1]), progress=kill)
 
 def test_a_killed_one_ends_up_the_same(tmp_path: Path) -> None:
     here = str(Path(__file__).parent)
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path / "log"), here], env=os.environ, check=False
-    )
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "log"), here], env=os.environ, check=False)
     assert killed.returncode == -signal.SIGKILL
     with pytest.raises(InputError, match="unfinished"):
         load(tmp_path / "log")

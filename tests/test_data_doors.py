@@ -124,9 +124,7 @@ def test_expert_episodes_that_reach_the_limit_are_truncated(opened: Callable[...
 # HDF5
 
 
-def test_timeouts_truncate_and_next_observations_are_the_last(
-    tmp_path: Path, opened: Callable[..., Dataset]
-) -> None:
+def test_timeouts_truncate_and_next_observations_are_the_last(tmp_path: Path, opened: Callable[..., Dataset]) -> None:
     dataset, file = opened(hdf5_file(tmp_path / "log.h5")), columns()
     assert [(len(e), e.terminated, e.truncated) for e in dataset] == [(3, True, False), (2, False, True)]
     assert dataset.info.final_observations
@@ -136,16 +134,12 @@ def test_timeouts_truncate_and_next_observations_are_the_last(
     np.testing.assert_array_equal(dataset[1].rewards, file["rewards"][3:])
 
 
-def test_steps_behind_the_last_ending_are_an_episode_cut_off(
-    tmp_path: Path, opened: Callable[..., Dataset]
-) -> None:
+def test_steps_behind_the_last_ending_are_an_episode_cut_off(tmp_path: Path, opened: Callable[..., Dataset]) -> None:
     dataset = opened(hdf5_file(tmp_path / "log.h5", timeouts=np.zeros(5)))
     assert [(len(e), e.terminated, e.truncated) for e in dataset] == [(3, True, False), (2, False, False)]
 
 
-def test_without_timeouts_the_environment_s_limit_cuts(
-    tmp_path: Path, opened: Callable[..., Dataset]
-) -> None:
+def test_without_timeouts_the_environment_s_limit_cuts(tmp_path: Path, opened: Callable[..., Dataset]) -> None:
     log = {
         "lengths": (450,),
         "observations": np.zeros((450, 3)),
@@ -205,9 +199,7 @@ def test_categories_stored_as_reals_are_categories_where_the_file_says_so() -> N
     assert infer_action_space([np.array([0.0, 1.0])], categorical=True) == spaces.Discrete(2)
 
 
-def test_the_environment_s_space_goes_before_what_is_seen(
-    tmp_path: Path, opened: Callable[..., Dataset]
-) -> None:
+def test_the_environment_s_space_goes_before_what_is_seen(tmp_path: Path, opened: Callable[..., Dataset]) -> None:
     seen = {"observations": np.zeros((5, 3)), "next_observations": None, "actions": np.full((5, 1), 0.5)}
     text = hdf5_file(tmp_path / "log.h5", **seen)
     assert opened(text).info.actions == ActionSpec("box", low=(-1.0,), high=(1.0,))
@@ -388,9 +380,7 @@ class Bomb:
 
 def test_pickles_in_an_npz_file_are_never_read(tmp_path: Path, opened: Callable[..., Dataset]) -> None:
     text = npz_file(tmp_path / "log.npz", obs=np.array([Bomb(tmp_path / "mark")] * 5, dtype=object))
-    with pytest.raises(
-        InputError, match=r"log.npz: obs cannot be read without unpickling, which is never done"
-    ):
+    with pytest.raises(InputError, match=r"log.npz: obs cannot be read without unpickling, which is never done"):
         opened(text)
     assert not (tmp_path / "mark").exists()
 

@@ -124,9 +124,7 @@ def test_a_view_lists_episodes_in_its_own_order() -> None:
 
 
 def test_top_keeps_the_best_and_breaks_ties_by_age() -> None:
-    scored = [
-        replace(e, rewards=np.full(len(e), r / len(e))) for e, r in zip(EPISODES, (1, 3, 3, 2), strict=True)
-    ]
+    scored = [replace(e, rewards=np.full(len(e), r / len(e))) for e, r in zip(EPISODES, (1, 3, 3, 2), strict=True)]
     dataset = from_episodes(INFO, scored)
     assert dataset.top(0.25).index.tolist() == [1]
     assert dataset.top(0.5).index.tolist() == [1, 2]

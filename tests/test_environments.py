@@ -30,9 +30,7 @@ class Echo(gym.Env[Any, Any]):
         self.observation_space, self.action_space = observation, action
         self.received: Any = None
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
         if seed is not None:
             self.observation_space.seed(seed)
@@ -153,9 +151,7 @@ def test_actions_are_translated_back(
 
 @pytest.mark.parametrize("space", [spaces.Tuple([TWO, TWO]), spaces.Dict(a=TWO), spaces.Text(3)], ids=str)
 def test_other_actions_are_refused_in_one_line(space: spaces.Space[Any]) -> None:
-    with pytest.raises(
-        InputError, match=r"^environment 'echo': action space \w+ is not supported; valid: .*Box$"
-    ):
+    with pytest.raises(InputError, match=r"^environment 'echo': action space \w+ is not supported; valid: .*Box$"):
         make(echo(action=space))
 
 
@@ -211,9 +207,7 @@ def test_wrong_keywords(workspace: Path, own_module: str) -> None:
 
 
 def test_a_missing_library_names_the_extra_that_brings_it() -> None:
-    with pytest.raises(
-        MissingExtra, match=r"^lander needs the extra 'box2d': pip install 'rlformer\[box2d\]'$"
-    ):
+    with pytest.raises(MissingExtra, match=r"^lander needs the extra 'box2d': pip install 'rlformer\[box2d\]'$"):
         make(EnvSpec("lander", "NeedsBox2D-v0", extra="box2d"))
     with pytest.raises(InputError, match=r"^environment 'lander': Box2D is not installed, run .*$"):
         make(EnvSpec("lander", "NeedsBox2D-v0"))
@@ -295,9 +289,7 @@ def test_observation_noise() -> None:
 def test_delayed_reward_pays_the_sum_at_the_end() -> None:
     limit = WRAPPERS["time_limit"]
     _, usual = episode(make(echo(observation=VECTOR, wrappers=(limit,))), 0, [0] * 9)
-    _, delayed = episode(
-        make(echo(observation=VECTOR, wrappers=(limit, WRAPPERS["delayed_reward"]))), 0, [0] * 9
-    )
+    _, delayed = episode(make(echo(observation=VECTOR, wrappers=(limit, WRAPPERS["delayed_reward"]))), 0, [0] * 9)
     assert len(usual) == 5
     assert delayed == [0.0, 0.0, 0.0, 0.0, pytest.approx(sum(usual))]
 

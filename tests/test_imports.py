@@ -159,9 +159,7 @@ def test_imports_go_downwards() -> None:
 
 
 def test_the_order_names_files_that_exist() -> None:
-    listed = {
-        f"{folder}.{file}" for folder, files in ORDER.items() if folder in SOURCES for file in files if folder
-    }
+    listed = {f"{folder}.{file}" for folder, files in ORDER.items() if folder in SOURCES for file in files if folder}
     assert listed <= set(SOURCES)
 
 
@@ -201,11 +199,7 @@ def test_help_comes_at_once(arguments: tuple[str, ...]) -> None:
 
 def test_stepping_and_evaluating_needs_no_torch() -> None:
     """Nor does reading logs: the workers that only collect start in a blink."""
-    light = [
-        name
-        for name in SOURCES
-        if name.partition(".")[0] in {*LAYERS[0], *LAYERS[1], "rollout", "evaluation"}
-    ]
+    light = [name for name in SOURCES if name.partition(".")[0] in {*LAYERS[0], *LAYERS[1], "rollout", "evaluation"}]
     modules = loaded("-c", f"import {', '.join(f'rlformer.{name}' for name in [*light, 'data.dataset'])}")
     assert {"rlformer", "numpy", "gymnasium"} <= modules
     assert not modules & {"torch", *DOORS}

@@ -42,9 +42,7 @@ def opened(tmp_path: Path) -> Callable[..., Dataset]:
     return lambda text, **options: open_data(text, tmp_path / "datasets", **options)
 
 
-def minari_dataset(
-    observation_space: spaces.Space[Any], action_space: spaces.Space[Any], **about: Any
-) -> str:
+def minari_dataset(observation_space: spaces.Space[Any], action_space: spaces.Space[Any], **about: Any) -> str:
     """Two episodes of random values of these spaces, of 3 and 2 steps, as Minari's users store them."""
     observation_space.seed(1)
     action_space.seed(2)
@@ -79,9 +77,7 @@ def minari_dataset(
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real logs are not here")
-def test_a_minari_dataset_is_found_by_its_id(
-    opened: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_minari_dataset_is_found_by_its_id(opened: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(SHARED / "minari"))
     by_id = opened("D4RL/door/human-v2")
     assert (by_id.info.observation_shape, by_id.info.actions.shape) == ((39,), (28,))
@@ -111,12 +107,8 @@ MIXED = spaces.Dict(
 )
 
 
-@pytest.mark.parametrize(
-    "space", [MIXED, spaces.Discrete(4), spaces.Box(0, 9, (3,), np.int64), MIXED["rest"]]
-)
-def test_observations_are_flattened_as_gymnasium_does(
-    opened: Callable[..., Dataset], space: spaces.Space[Any]
-) -> None:
+@pytest.mark.parametrize("space", [MIXED, spaces.Discrete(4), spaces.Box(0, 9, (3,), np.int64), MIXED["rest"]])
+def test_observations_are_flattened_as_gymnasium_does(opened: Callable[..., Dataset], space: spaces.Space[Any]) -> None:
     dataset = opened(minari_dataset(space, spaces.Discrete(2)))
     space.seed(1)
     for episode in dataset:
@@ -141,12 +133,8 @@ def test_actions_become_canonical(
     assert dataset.info.actions == expected
     space.seed(2)
     for episode in dataset:
-        native = np.array(
-            [np.ravel(space.sample() - getattr(space, "start", 0)) for _ in range(len(episode))]
-        )
-        np.testing.assert_array_equal(
-            episode.actions.reshape(len(episode), -1), native.astype(expected.dtype)
-        )
+        native = np.array([np.ravel(space.sample() - getattr(space, "start", 0)) for _ in range(len(episode))])
+        np.testing.assert_array_equal(episode.actions.reshape(len(episode), -1), native.astype(expected.dtype))
 
 
 def test_endings_and_seeds_come_along(opened: Callable[..., Dataset]) -> None:
@@ -207,9 +195,7 @@ def log_of(actions: ActionSpec) -> Dataset:
             (2, False, False, None),
         )
     ]
-    return from_episodes(
-        DatasetInfo(None, actions, (3,), final_observations=False, upstream_env_steps=70), episodes
-    )
+    return from_episodes(DatasetInfo(None, actions, (3,), final_observations=False, upstream_env_steps=70), episodes)
 
 
 @pytest.mark.parametrize(
@@ -222,9 +208,7 @@ def log_of(actions: ActionSpec) -> Dataset:
     ],
     ids=lambda spec: spec.kind,
 )
-def test_what_is_exported_loads_and_comes_back_equal(
-    opened: Callable[..., Dataset], actions: ActionSpec
-) -> None:
+def test_what_is_exported_loads_and_comes_back_equal(opened: Callable[..., Dataset], actions: ActionSpec) -> None:
     dataset = log_of(actions)
     export_minari(dataset, "rlformer/toy-v0")
     theirs = minari.load_dataset("rlformer/toy-v0")

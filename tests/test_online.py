@@ -173,18 +173,10 @@ def test_it_finds_the_optimum_of_a_small_world(agent: str, kind: str, tmp_path: 
 
 
 @pytest.mark.parametrize("sample", [False, True], ids=["greedy", "sampled"])
-@pytest.mark.parametrize(
-    ("agent", "env"), [("ppo", "CartPole-v1"), ("dqn", "CartPole-v1"), ("sac", "Pendulum-v1")]
-)
-def test_returns_do_not_depend_on_how_many_environments_run(
-    agent: str, env: str, sample: bool, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("agent", "env"), [("ppo", "CartPole-v1"), ("dqn", "CartPole-v1"), ("sac", "Pendulum-v1")])
+def test_returns_do_not_depend_on_how_many_environments_run(agent: str, env: str, sample: bool, tmp_path: Path) -> None:
     learner = OnlineLearner()
-    short = (
-        ("steps=600", "learning_starts=100")
-        if agent != "ppo"
-        else ("steps=512", "normalize_observations=true")
-    )
+    short = ("steps=600", "learning_starts=100") if agent != "ppo" else ("steps=512", "normalize_observations=true")
     learner.fit(task(env, agent, *short), Log(tmp_path))
     policy = learner.policy(sample)
     alone = play(policy, env, 17, num_envs=1)
@@ -287,9 +279,7 @@ def test_a_stopped_training_goes_on_where_it_was(agent: str, tmp_path: Path) -> 
     dataset = load_dataset(tmp_path / "log")
     assert len(set(dataset.episodes["seed"].tolist())) == len(dataset)
     assert (np.diff(dataset.episodes["behaviour_steps"]) >= 0).all()
-    assert (
-        dataset.episodes["behaviour_steps"].min() < 151 * num_envs
-    )  # what was logged before the stop is kept
+    assert dataset.episodes["behaviour_steps"].min() < 151 * num_envs  # what was logged before the stop is kept
 
     again = OnlineLearner()
     assert again.fit(wanted, log) == cost  # a finished one has nothing left to do
@@ -342,9 +332,7 @@ def test_a_checkpoint_holds_all_that_was_captured(agent: str, tmp_path: Path) ->
         wanted = replace(wanted, hyperparameters=smaller)
     learner, fresh = OnlineLearner(), OnlineLearner()
     learner.fit(wanted, Log(tmp_path / "a"))
-    fresh.fit(
-        replace(wanted, seed=5, hyperparameters={**wanted.hyperparameters, "steps": 1}), Log(tmp_path / "b")
-    )
+    fresh.fit(replace(wanted, seed=5, hyperparameters={**wanted.hyperparameters, "steps": 1}), Log(tmp_path / "b"))
     arrays, state = sb3_state.capture(learner.model, replay=True)
     checkpoints.save(tmp_path / "c", arrays, state)
     found = checkpoints.load(tmp_path / "c")
@@ -352,9 +340,7 @@ def test_a_checkpoint_holds_all_that_was_captured(agent: str, tmp_path: Path) ->
     sb3_state.restore(fresh.model, *found[:2])
     again, state_again = sb3_state.capture(fresh.model, replay=True)
     cut = {k for k in arrays if k == "replay.timeouts"}  # episodes that were running end there
-    assert same(
-        {k: v for k, v in arrays.items() if k not in cut}, {k: v for k, v in again.items() if k not in cut}
-    )
+    assert same({k: v for k, v in arrays.items() if k not in cut}, {k: v for k, v in again.items() if k not in cut})
     assert json.dumps(state) == json.dumps(state_again)
 
 
@@ -462,9 +448,7 @@ def test_an_exported_zip_comes_back(agent: str, tmp_path: Path) -> None:
     export_zip(learner, tmp_path / "agent.zip")
     for sample in (False, agent == "ppo"):  # the noise of TD3's exploration is not in the file
         own = play(learner.policy(sample), "Pendulum-v1", 3)
-        back = load_zip(
-            tmp_path / "agent.zip", trust=True, env=catalogue.environment("Pendulum-v1"), sample=sample
-        )
+        back = load_zip(tmp_path / "agent.zip", trust=True, env=catalogue.environment("Pendulum-v1"), sample=sample)
         np.testing.assert_array_equal(play(back, "Pendulum-v1", 3).returns, own.returns)
 
 

@@ -16,9 +16,7 @@ import pytest
 def run(*arguments: str, cwd: Path, **environment: str) -> str:
     """Standard output of Python with these arguments; `-P` keeps the current folder off its path."""
     command = [sys.executable, "-P", *arguments]
-    result = subprocess.run(
-        command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False
-    )
+    result = subprocess.run(command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -53,9 +51,7 @@ def test_the_wheel_holds_the_package_and_the_catalogue_alone(wheel: Path, checko
         if path.is_file() and "__pycache__" not in path.parts
     }
     cards = {
-        f"rlformer/_catalogue/{kind}/{path.name}"
-        for kind in ("envs", "agents")
-        for path in (checkout / kind).iterdir()
+        f"rlformer/_catalogue/{kind}/{path.name}" for kind in ("envs", "agents") for path in (checkout / kind).iterdir()
     }
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}

@@ -13,6 +13,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from rlformer import statistics
+from rlformer.errors import InputError
+from rlformer.report import build, figures, find_runs, render, table
+from rlformer.report.arms import by_arm
+from rlformer.report.cautions import warnings
+from rlformer.report.collect import collect
+from rlformer.report.comparisons import compare_arms
+from rlformer.report.limits import limits
+from rlformer.report.markdown import document
+from rlformer.report.reading import read_runs
+from rlformer.report.summary import sentences
+from rlformer.types import EnvSpec
 from tests.make_runs import (
     BC,
     BC_TOP,
@@ -27,19 +40,6 @@ from tests.make_runs import (
     make_run,
     make_runs,
 )
-
-from rlformer import statistics
-from rlformer.errors import InputError
-from rlformer.report import build, figures, find_runs, render, table
-from rlformer.report.arms import by_arm
-from rlformer.report.cautions import warnings
-from rlformer.report.collect import collect
-from rlformer.report.comparisons import compare_arms
-from rlformer.report.limits import limits
-from rlformer.report.markdown import document
-from rlformer.report.reading import read_runs
-from rlformer.report.summary import sentences
-from rlformer.types import EnvSpec
 
 OTHER = replace(CARTPOLE, name="Other-v0", id="Other-v0")
 HOSTILE = EnvSpec(name="<script>alert(1)</script>", id="<script>alert(1)</script>")
@@ -219,10 +219,7 @@ def test_one_log_for_all_seeds_has_no_interval_of_its_own(tmp_path: Path) -> Non
 def test_curves_meet_where_all_seeds_have_points(results: dict[str, Any]) -> None:
     curve = arm_of(results, "ppo")["curves"]["step"]
     assert (curve["x"][0], curve["x"][-1]) == (0, 100_000)
-    assert all(
-        low <= mean <= high
-        for low, mean, high in zip(curve["low"], curve["mean"], curve["high"], strict=True)
-    )
+    assert all(low <= mean <= high for low, mean, high in zip(curve["low"], curve["mean"], curve["high"], strict=True))
 
 
 # What is said.
@@ -242,9 +239,7 @@ def test_twenty_seeds_may_claim(tmp_path: Path) -> None:
 
 
 def test_arms_that_overlap_are_left_open_and_equal_ones_are_called_equivalent(tmp_path: Path) -> None:
-    make_runs(
-        tmp_path, [replace(BC_TOP, spread=60), replace(DT, mean=430, spread=60), replace(PPO, spread=0)]
-    )
+    make_runs(tmp_path, [replace(BC_TOP, spread=60), replace(DT, mean=430, spread=60), replace(PPO, spread=0)])
     make_runs(tmp_path, [replace(DQN, mean=498, spread=0.5)])
     outcomes = {(c["question"], c["b"]): c["outcome"] for c in environment_of(tmp_path)["comparisons"]}
     assert outcomes["filtered", "bc-top"] == "open"
@@ -254,9 +249,7 @@ def test_arms_that_overlap_are_left_open_and_equal_ones_are_called_equivalent(tm
 def test_filtered_imitation_may_win(tmp_path: Path) -> None:
     make_runs(tmp_path, [replace(BC_TOP, mean=480, spread=5), replace(DT, mean=300, spread=20)])
     environment = environment_of(tmp_path)
-    asked = next(
-        item for item in sentences(environment) if item["lead"].startswith("Does the sequence model")
-    )
+    asked = next(item for item in sentences(environment) if item["lead"].startswith("Does the sequence model"))
     assert asked["text"].endswith("The evidence leans towards bc-top.")
 
 
@@ -311,9 +304,7 @@ def test_the_page_fetches_nothing(report: Path) -> None:
     assert policy is not None
     assert policy.startswith("default-src 'none'")
     assert "connect-src" not in policy
-    assert (
-        sum(tag == "script" for tag, _ in elements) == 4
-    )  # results, figures, plotly.js once, the page's own
+    assert sum(tag == "script" for tag, _ in elements) == 4  # results, figures, plotly.js once, the page's own
 
 
 def test_headings_labels_and_references_fit(report: Path) -> None:
@@ -342,9 +333,7 @@ def test_names_stay_text_everywhere(tmp_path: Path) -> None:
     assert not [tag for tag, _ in elements if tag in ("img", "i", "b")]
     assert not [name for _, attributes in elements for name in attributes if name.startswith("on")]
     assert sum(tag == "script" for tag, _ in elements) == 4
-    assert "<script>" not in re.sub(
-        r"`[^`]*`", "", (tmp_path / "out/report.md").read_text().split("    rlf")[0]
-    )
+    assert "<script>" not in re.sub(r"`[^`]*`", "", (tmp_path / "out/report.md").read_text().split("    rlf")[0])
     data = figures.performance(environment_of(tmp_path / "runs"), {evil.agent: 0, "ppo": 1})
     assert data is not None
     assert "&lt;img src=x" in data.layout["yaxis"]["ticktext"][1]
@@ -467,9 +456,7 @@ def test_in_a_browser_the_plots_are_drawn_and_nothing_is_refused(report: Path, t
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_in_a_browser_the_table_sorts_with_what_is_missing_last(report: Path, tmp_path: Path) -> None:
     page = (report / "report.html").read_text(encoding="utf-8")
-    page = re.sub(
-        r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page
-    )  # it refuses the driver below
+    page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)  # it refuses the driver below
     driver = """<script>
       const press = (key) => document.querySelector(`.main button[data-key="${key}"]`).click();
       const order = () => [...document.querySelectorAll(".main tbody th")].map((c) => c.textContent).join(",");
@@ -482,8 +469,7 @@ def test_in_a_browser_the_table_sorts_with_what_is_missing_last(report: Path, tm
     dom, _ = browse(copy, tmp_path / "profile")
     said = dict(re.findall(r'<p id="(down|up|missing|ladder)">([^<]*)</p>', dom))
     rows = {
-        row["arm"].text: row
-        for row in table.rows(json.loads((report / "results.json").read_text())["environments"][0])
+        row["arm"].text: row for row in table.rows(json.loads((report / "results.json").read_text())["environments"][0])
     }
     ladder = list(rows)
     by_mean = sorted(ladder, key=lambda label: rows[label]["mean"].value)

@@ -24,9 +24,7 @@ class Count(gym.Env[Any, Any]):
     def __init__(self, longest: int = 9) -> None:
         self.longest = longest
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Array, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         super().reset(seed=seed)
         self.time, self.length = 0, int(self.np_random.integers(1, self.longest + 1))
         return self._observation(), {}
@@ -64,9 +62,7 @@ class Proportional:
             self._streams[slot] = np.random.default_rng(seed)
 
     def act(self, observations: Array) -> Array:
-        noise = np.array(
-            [self._streams[i].normal() if i in self._streams else 0.0 for i in range(len(observations))]
-        )
+        noise = np.array([self._streams[i].normal() if i in self._streams else 0.0 for i in range(len(observations))])
         self._size = len(observations)
         return (0.3 * observations[:, 1] + noise + self._last[: self._size]).astype(np.float32)[:, None]
 
@@ -159,9 +155,7 @@ def test_every_episode_begins_with_its_seed_and_target() -> None:
     policy = Proportional()
     play(SEEDS, 2, policy, target_returns=np.arange(7.0))
     begun = [
-        (seed, target)
-        for _, seeds, targets in policy.begun
-        for seed, target in zip(seeds, targets or (), strict=True)
+        (seed, target) for _, seeds, targets in policy.begun for seed, target in zip(seeds, targets or (), strict=True)
     ]
     assert begun == list(zip(SEEDS, range(7), strict=True))
 

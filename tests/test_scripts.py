@@ -133,9 +133,7 @@ def test_the_environment_is_made_once(checkout_copy: Checkout) -> None:
     assert checkout_copy.run("test")[1] == [*MADE, *CHECKS]
     assert checkout_copy.run("test")[1] == CHECKS
     assert checkout_copy.run("test", "-k", "name")[1] == ["-m pytest -k name"]
-    assert checkout_copy.run("demo", "--seeds", "1")[1] == [
-        "-m rlformer compare CartPole-v1 --profile quick --seeds 1"
-    ]
+    assert checkout_copy.run("demo", "--seeds", "1")[1] == ["-m rlformer compare CartPole-v1 --profile quick --seeds 1"]
 
 
 @pytest.mark.parametrize("file", ["requirements.lock", "pyproject.toml"])

@@ -35,9 +35,7 @@ SCORES = np.array([[0.0, 1, 0], [0.2, 1, 0.4], [0.4, 1, 2], [0.6, 1, 4]])
 def test_normalized_score():
     assert st.normalized_score([150, 50, 450], random=50, reference=250) == pytest.approx([0.5, 0, 2])
     # Per task: (5 - 0) / 10 and (5 - 3) / (4 - 3).
-    assert st.normalized_score([[5, 5]], random=[0, 3], reference=[10, 4]) == pytest.approx(
-        np.array([[0.5, 2]])
-    )
+    assert st.normalized_score([[5, 5]], random=[0, 3], reference=[10, 4]) == pytest.approx(np.array([[0.5, 2]]))
 
 
 def test_aggregates_by_hand():
@@ -115,8 +113,7 @@ def test_same_seed_same_interval_to_the_bit():
     )
     assert first == again
     draws = [
-        st.stratified_bootstrap(st.mean, rng(9).normal(size=(5, 4)), rng=rng(seed)).interval()
-        for seed in (3, 3, 4)
+        st.stratified_bootstrap(st.mean, rng(9).normal(size=(5, 4)), rng=rng(seed)).interval() for seed in (3, 3, 4)
     ]
     assert draws[0] == draws[1]
     assert draws[0] != draws[2]
@@ -138,9 +135,7 @@ def test_memory_is_bounded_by_chunks():
 
 def test_strata_are_drawn_apart():
     scores = np.array([[0.0, 10], [1, 11], [2, 12]])
-    seen = st.stratified_bootstrap(
-        lambda tasks: np.stack([row_mean(t) for t in tasks], -1), scores, rng=rng()
-    )
+    seen = st.stratified_bootstrap(lambda tasks: np.stack([row_mean(t) for t in tasks], -1), scores, rng=rng())
     assert seen.point == pytest.approx([1, 11])
     first, second = seen.distribution.T
     assert first.min() >= 0
@@ -151,10 +146,7 @@ def test_strata_are_drawn_apart():
 
 def test_stratified_interval_of_one_task_is_the_plain_one():
     x = rng(2).normal(size=8)
-    assert (
-        st.stratified_bootstrap(st.mean, x, rng=rng()).interval()
-        == st.bootstrap(row_mean, x, rng=rng()).interval()
-    )
+    assert st.stratified_bootstrap(st.mean, x, rng=rng()).interval() == st.bootstrap(row_mean, x, rng=rng()).interval()
 
 
 def test_profile_band_contains_the_profile():
@@ -472,9 +464,7 @@ def test_break_even_interval_with_failures():
     assert shares(one.distribution) == pytest.approx({0.25: 0.25, 0.75: 0.5, np.inf: 0.25}, abs=0.02)
     assert one.interval() == st.Interval(0.25, 0.75, np.inf)
     # Offline failures too: per success the log costs 100 and its making 400 more.
-    both = st.bootstrap_break_even_lambda(
-        [100, 100], 50, 250, rng=rng(), online_solved=[1, 0], offline_solved=[0, 1]
-    )
+    both = st.bootstrap_break_even_lambda([100, 100], 50, 250, rng=rng(), online_solved=[1, 0], offline_solved=[0, 1])
     assert both.point == 0.25
     assert np.isnan(both.distribution).mean() == pytest.approx(1 / 16, abs=0.01)
     assert np.isneginf(both.distribution).mean() == pytest.approx(3 / 16, abs=0.02)
@@ -525,9 +515,7 @@ def test_equivalence_of_constant_runs():
 def test_equivalence_keeps_its_level():
     # At the edge of the margin, with small variance, it may claim equivalence in 5 % of the cases.
     x = rng().normal(0.05, 0.01, size=(2000, 8))
-    assert np.mean([st.equivalence_test(runs, 0, 0.05).pvalue <= 0.05 for runs in x]) == pytest.approx(
-        0.05, abs=0.015
-    )
+    assert np.mean([st.equivalence_test(runs, 0, 0.05).pvalue <= 0.05 for runs in x]) == pytest.approx(0.05, abs=0.015)
 
 
 def test_equivalence_of_proportions_by_hand():

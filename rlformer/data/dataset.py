@@ -191,9 +191,7 @@ class Dataset:
         Raises InputError where there are fewer than two episodes.
         """
         if len(self) < 2:
-            raise InputError(
-                f"{len(self)} episode(s) do not split into a training and a held-out part: two at least"
-            )
+            raise InputError(f"{len(self)} episode(s) do not split into a training and a held-out part: two at least")
         count = min(max(1, round(held_out * len(self))), len(self) - 1)
         order = rng.permutation(len(self))
         training, rest = np.sort(order[count:]), np.sort(order[:count])
@@ -261,9 +259,7 @@ def content_hash(observations: Array, actions: Array, rewards: Array, episodes: 
     return digest.hexdigest()[:16]
 
 
-def check_spaces(
-    info: DatasetInfo, env: str, observation_shape: tuple[int, ...], actions: ActionSpec
-) -> None:
+def check_spaces(info: DatasetInfo, env: str, observation_shape: tuple[int, ...], actions: ActionSpec) -> None:
     """Raise InputError, naming both, where a log's spaces are not those of the environment called `env`."""
     shape, logged = info.observation_shape, info.actions
     if shape != observation_shape:

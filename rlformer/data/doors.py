@@ -48,9 +48,7 @@ def open_data(
         return foreign.write(place.open(), folder, place.key, progress)
 
 
-def import_data(
-    text: str, out: Path, env: EnvSpec | None = None, progress: Progress | None = None
-) -> Dataset:
+def import_data(text: str, out: Path, env: EnvSpec | None = None, progress: Progress | None = None) -> Dataset:
     """A foreign log as a dataset in the folder `out`; a finished import of the same is left alone.
 
     Raises InputError as `open_data` does, where `text` is a dataset of ours, and where `out` holds another.

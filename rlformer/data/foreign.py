@@ -116,9 +116,7 @@ def write(log: ForeignLog, path: Path, key: str, progress: Progress | None = Non
     info = replace(log.info, provenance={**log.info.provenance, **state})
     with DatasetWriter(path, info) as writer:
         if writer.num_episodes and writer.state != state:
-            raise InputError(
-                f"{path}: an unfinished dataset from elsewhere; remove it or choose another --out"
-            )
+            raise InputError(f"{path}: an unfinished dataset from elsewhere; remove it or choose another --out")
         writer.commit(state)
         try:
             for episode in log.episodes(writer.num_episodes):

@@ -56,9 +56,7 @@ def _open_columns(path: Path, env: Native | None) -> ForeignLog:
                 for i in part:
                     rows = slice(cuts.starts[i] - start, cuts.ends[i] - start)
                     yield Episode(
-                        with_last(
-                            block["observations"][rows], None if following is None else following[rows][-1]
-                        ),
+                        with_last(block["observations"][rows], None if following is None else following[rows][-1]),
                         block["actions"][rows],
                         np.ravel(block["rewards"][rows]),
                         bool(cuts.terminated[i]),

@@ -127,9 +127,7 @@ def export_minari(dataset: Dataset, dataset_id: str, env: EnvSpec | None = None)
 
 
 def _episodes(data: MinariDataset, positions: range) -> Iterator[Episode]:
-    both = zip(
-        data.storage.get_episodes(positions), data.storage.get_episode_metadata(positions), strict=True
-    )
+    both = zip(data.storage.get_episodes(positions), data.storage.get_episode_metadata(positions), strict=True)
     for i in positions:
         try:
             raw, about = next(both)
@@ -152,9 +150,7 @@ def _seed(seed: Any) -> int | None:
     return None if seed is None or not 0 <= int(seed) < 1 << 63 else int(seed)
 
 
-def _info(
-    metadata: Mapping[str, Any], observations: spaces.Space[Any], actions: spaces.Space[Any]
-) -> DatasetInfo:
+def _info(metadata: Mapping[str, Any], observations: spaces.Space[Any], actions: spaces.Space[Any]) -> DatasetInfo:
     ours = metadata.get(_OURS, {})
     name, definition = _environment(metadata)
     provenance = {"source": "minari", "action_space": "of the Minari dataset"}

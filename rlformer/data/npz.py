@@ -42,9 +42,7 @@ def open_npz(path: Path, env: Native | None) -> ForeignLog:
                 truncated=limit is not None and end - start >= limit,
             )
 
-    rule = (
-        "not recorded" if limit is None else f"truncated at the limit of {limit} steps, terminated before it"
-    )
+    rule = "not recorded" if limit is None else f"truncated at the limit of {limit} steps, terminated before it"
     return from_arrays(
         path.name,
         episodes,
@@ -70,6 +68,4 @@ def _array(file: np.lib.npyio.NpzFile, name: str) -> Array:
     try:
         return np.asarray(file[name])
     except ValueError as error:
-        raise InputError(
-            f"{name} cannot be read without unpickling, which is never done ({error})"
-        ) from error
+        raise InputError(f"{name} cannot be read without unpickling, which is never done ({error})") from error

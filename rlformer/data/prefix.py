@@ -21,7 +21,9 @@ def mid_training_step(dataset: Dataset) -> int:
     if (behind < 0).any():
         raise InputError("this log does not say at which training step its episodes were made: no prefix of it")
     if len(dataset) < 2 * _WINDOW:
-        raise InputError(f"{len(dataset)} episodes are too few to find the middle of the training: {2 * _WINDOW} at least")
+        raise InputError(
+            f"{len(dataset)} episodes are too few to find the middle of the training: {2 * _WINDOW} at least"
+        )
     sums = np.cumsum(np.insert(dataset.returns, 0, 0.0))
     running = (sums[_WINDOW:] - sums[:-_WINDOW]) / _WINDOW  # running[i]: episodes i to i + 19
     middle = (running[0] + running.max()) / 2

@@ -100,9 +100,7 @@ class DatasetWriter:
             },
         )
 
-    def finish(
-        self, provenance: Mapping[str, Any] | None = None, upstream_env_steps: int | None = None
-    ) -> Dataset:
+    def finish(self, provenance: Mapping[str, Any] | None = None, upstream_env_steps: int | None = None) -> Dataset:
         """Close the dataset and open it for reading. Raises InputError where it is empty."""
         if self.num_episodes == 0:
             raise InputError(f"{self._path}: no episode ended, so there is nothing to keep")

@@ -31,10 +31,11 @@ class Arms(Diagnostic):
             actions=actions,
             groups={"phase": ("choosing",)},
             horizon=1,
+            decisions=(0,),
+            relevant=frozenset(),
             coins=tuple(chances),
             render_mode=render_mode,
         )
-        self.relevant = frozenset()
 
     def advance(self, state: State, actions: Array) -> tuple[Array, Array, Array]:
         """Memory: the arm pulled, from 1."""

@@ -27,9 +27,10 @@ class _Bits(Diagnostic):
             actions=("0", "1"),
             groups={"position": tuple(f"position_{i}" for i in range(bits))},
             horizon=bits,
+            decisions=tuple(range(bits)),
+            relevant=frozenset({"position"}),
             render_mode=render_mode,
         )
-        self.relevant = frozenset({"position"})
 
     def features(self, state: State) -> Array:
         """The position, one-hot; whether earlier bits were right is hidden."""

@@ -33,9 +33,10 @@ class DeepSea(Diagnostic):
             actions=("0", "1"),
             groups={"cell": tuple(f"cell_{row}_{column}" for row in range(size) for column in range(size))},
             horizon=size,
+            decisions=tuple(range(size)),
+            relevant=frozenset({"cell"}),
             render_mode=render_mode,
         )
-        self.relevant = frozenset({"cell"})
 
     def advance(self, state: State, actions: Array) -> tuple[Array, Array, Array]:
         """Memory: the column; the time is the row."""

@@ -53,11 +53,9 @@ class Diagnostic(gym.Env[Array, int], ABC):
 
     action_names: tuple[str, ...]
     groups: Mapping[str, tuple[str, ...]]  # the features of an observation in order, by group
-    relevant: frozenset[str]  # the groups that a perfect policy needs, now or in its history
     horizon: int  # steps of the longest episode
-    log_kwargs: Mapping[
-        str, Any
-    ] = {}  # where the log is made with other keywords than the policy is judged with
+    decisions: tuple[int, ...]  # the times at which an action makes a difference
+    log_kwargs: Mapping[str, Any] = {}  # where the log is made with other keywords than the policy is judged with
 
     def __init__(
         self,
@@ -65,14 +63,21 @@ class Diagnostic(gym.Env[Array, int], ABC):
         actions: tuple[str, ...],
         groups: Mapping[str, tuple[str, ...]],
         horizon: int,
+        decisions: tuple[int, ...],
+        relevant: frozenset[str],
+        relevant_to_expert: frozenset[str] | None = None,
         coins: tuple[float, ...] = (),
         signed: tuple[str, ...] = (),
         render_mode: str | None = None,
     ) -> None:
-        """coins: each one's probability of heads. signed: features from -1 to 1; others go from 0 to 1."""
+        """relevant: see `truth`; to imitation of the expert the same groups matter unless others are given.
+        coins: each one's probability of heads. signed: features from -1 to 1; the others go from 0 to 1.
+        """
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise InputError(f"unknown render_mode '{render_mode}'; valid: ansi, rgb_array")
         self.action_names, self.groups, self.horizon, self.render_mode = actions, groups, horizon, render_mode
+        self.decisions, self._relevant = decisions, relevant
+        self._relevant_to_expert = relevant if relevant_to_expert is None else relevant_to_expert
         self.feature_names = tuple(chain.from_iterable(groups.values()))
         self.coins = np.array(coins, np.float64)  # (C,)
         self.action_space: spaces.Space[Any] = spaces.Discrete(len(actions))
@@ -106,9 +111,7 @@ class Diagnostic(gym.Env[Array, int], ABC):
 
     # -- Gymnasium's interface: N = 1 ------------------------------------------------------------------
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Array, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         """See `gymnasium.Env`. There are no options."""
         super().reset(seed=seed)
         self._state = self.begin(self.toss([self.np_random]))
@@ -122,9 +125,7 @@ class Diagnostic(gym.Env[Array, int], ABC):
         if self._state is None or self._state.over[0]:
             raise gym.error.ResetNeeded(f"{type(self).__name__}: call reset first")
         if not 0 <= action < len(self.action_names):
-            raise InputError(
-                f"{type(self).__name__}: actions are 0 to {len(self.action_names) - 1}, got {action}"
-            )
+            raise InputError(f"{type(self).__name__}: actions are 0 to {len(self.action_names) - 1}, got {action}")
         self._state, rewards = self.successor(self._state, np.array([action]))
         return self.features(self._state)[0], float(rewards[0]), bool(self._state.over[0]), False, {}
 
@@ -195,11 +196,12 @@ class Diagnostic(gym.Env[Array, int], ABC):
         return 1.0 if share >= 1.0 else -math.expm1(episodes * math.log1p(-share))
 
     def truth(self, behaviour: str = "log") -> frozenset[str]:
-        """The groups of inputs that imitation of this behaviour ('log' or 'expert') depends on.
+        """The groups of inputs, now or earlier, that imitation of this behaviour ('log' or 'expert') depends on.
 
-        The expert always earns what can be earned, so that the return tells nothing.
+        What is imitated is the whole of it, asked for any return that it earns. The expert does the same
+        whatever it earns, so that there the return tells nothing.
         """
-        return self.relevant if behaviour == "expert" else self.relevant | {RETURN}
+        return self._relevant_to_expert if behaviour == "expert" else self._relevant | {RETURN}
 
 
 def one_hot(index: Array, size: int) -> Array:

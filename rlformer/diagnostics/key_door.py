@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rlformer.diagnostics.diagnostic import Diagnostic, State, always, one_hot
+from rlformer.diagnostics.diagnostic import Diagnostic, State, one_hot
 from rlformer.diagnostics.vector import DiagnosticVector
 from rlformer.errors import InputError
 from rlformer.types import Array
@@ -17,7 +17,7 @@ from rlformer.types import Array
 class KeyDoor(Diagnostic):
     """`choices` actions in the key room, the first takes the key; `length` steps that do nothing; a door.
 
-    Even actions open the door, odd ones leave it. The reward is 1 with key and open, else 0. Whether the key
+    Odd actions open the door, even ones leave it. The reward is 1 with key and open, else 0. Whether the key
     was taken is hidden (unless `show_key`): one-step bootstrapping cannot pass credit back through the
     corridor, while an episode's return carries it. The log is uniform over the choices that each room has.
     """
@@ -28,20 +28,22 @@ class KeyDoor(Diagnostic):
         if length < 0 or choices < 1:
             raise InputError(f"KeyDoor: length >= 0 and choices >= 1, got {length} and {choices}")
         self.length, self.choices, self.show_key = length, choices, show_key
-        others = tuple(f"search {i} / {'leave' if i % 2 else 'open'}" for i in range(1, max(choices, 2)))
+        others = (f"search_{i}/{'open' if i % 2 else 'leave'}" for i in range(1, max(choices, 2)))
         super().__init__(
-            actions=("take key / open", *others),
+            actions=("take_key/leave", *others),
             groups={"phase": ("key_room", "corridor", "door")} | ({"key": ("key",)} if show_key else {}),
             horizon=length + 2,
+            decisions=(0, length + 1),
+            relevant=frozenset({"phase", "key"} if show_key else {"phase"}),
+            relevant_to_expert=frozenset({"phase"}),
             render_mode=render_mode,
         )
-        self.relevant = frozenset(self.groups)
 
     def advance(self, state: State, actions: Array) -> tuple[Array, Array, Array]:
         """Memory: 1 with the key, 2 once it opened the door."""
         key = np.where(state.time == 0, actions == 0, state.memory)
         over = state.time == self.length + 1
-        opened = over & (key == 1) & (actions % 2 == 0)
+        opened = over & (key == 1) & (actions % 2 == 1)
         return key + opened, opened.astype(np.float64), over
 
     def features(self, state: State) -> Array:
@@ -61,15 +63,13 @@ class KeyDoor(Diagnostic):
         return ["".join(above), "".join(row), "#" * len(row)]
 
     def log(self, first: Array, current: Array) -> Array:
-        """Uniform over the choices in the key room, over open and leave at the door."""
+        """Uniform over the choices in the key room, over leave (0) and open (1) at the door."""
         actions = np.arange(len(self.action_names))
-        searching, leaving = actions < self.choices, actions < 2
-        at_door = current[:, 2:3] > 0.5
-        return np.where(at_door, leaving / 2.0, searching / self.choices)
+        return np.where(current[:, 2:3] > 0.5, (actions < 2) / 2.0, (actions < self.choices) / self.choices)
 
     def expert(self, first: Array, current: Array) -> Array:
         """Take the key, open the door."""
-        return always(0, current, len(self.action_names))
+        return one_hot((current[:, 2] > 0.5).astype(np.int64), len(self.action_names))
 
     def optimum(self, context: int | None = None) -> float:
         """1: opening is never wrong, so that the hidden key costs nothing."""
@@ -84,9 +84,9 @@ class KeyDoor(Diagnostic):
         return 0.5 / self.choices
 
     def random_return(self) -> float:
-        """One action takes the key, every even one opens the door."""
+        """One action takes the key, every odd one opens the door."""
         actions = len(self.action_names)
-        return (actions + 1) // 2 / actions**2
+        return actions // 2 / actions**2
 
     def _rcsl(self, target_return: float, context: int, greedy: bool) -> float:
         """1 for the return 1, whatever is hidden: the return carries it.

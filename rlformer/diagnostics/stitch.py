@@ -35,10 +35,12 @@ class Stitch(Diagnostic):
             actions=("stay", "go"),
             groups={"room": ("A", "B", "M")},
             horizon=2,
+            decisions=(0, 1),
+            relevant=frozenset({"room"}),
+            relevant_to_expert=frozenset(),
             coins=(start_in_b,),
             render_mode=render_mode,
         )
-        self.relevant = frozenset({"room"})
 
     def begin(self, coins: Array) -> State:
         """Memory: the room."""

@@ -24,11 +24,12 @@ class PassiveTMaze(Diagnostic):
             actions=("up", "down"),
             groups={"cue": ("cue",), "phase": ("start", "corridor", "turn")},
             horizon=length + 1,
+            decisions=(length,),
+            relevant=frozenset({"cue"}),
             coins=(0.5,),
             signed=("cue",),
             render_mode=render_mode,
         )
-        self.relevant = frozenset({"cue"})
 
     def advance(self, state: State, actions: Array) -> tuple[Array, Array, Array]:
         """Memory: 0 in the corridor, then 1 (up) or 2 (down)."""

@@ -30,11 +30,12 @@ class Umbrella(Diagnostic):
             actions=("leave", "take"),
             groups={"need": ("need",), "umbrella": ("umbrella",), "time": ("remaining",)},
             horizon=length,
+            decisions=(0,),
+            relevant=frozenset({"need"}),
             coins=(0.5,) * length,
             signed=("need", "umbrella"),
             render_mode=render_mode,
         )
-        self.relevant = frozenset({"need"})
 
     def advance(self, state: State, actions: Array) -> tuple[Array, Array, Array]:
         """Memory: 0 at first, then 1 (left) or 2 (taken). Coin 0 is the need, the others are the noise."""

@@ -50,9 +50,7 @@ class DiagnosticVector(VectorEnv[Array, Array, Array]):
         if seed is None:
             seeds: list[int | None] = [None] * self.num_envs
         else:
-            seeds = (
-                [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
-            )
+            seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
         if len(seeds) != self.num_envs:
             raise ValueError(f"{len(seeds)} seeds for {self.num_envs} environments")
         streams = [self._stream(slot, seeds[slot]) for slot in slots.tolist()]
@@ -66,14 +64,8 @@ class DiagnosticVector(VectorEnv[Array, Array, Array]):
         """
         actions, name = np.asarray(actions), self.environment.__name__
         if self._state.over.any():
-            raise gym.error.ResetNeeded(
-                f"{name}: reset environments {np.flatnonzero(self._state.over)} first"
-            )
-        if (
-            actions.shape != (self.num_envs,)
-            or actions.min() < 0
-            or actions.max() >= len(self.rules.action_names)
-        ):
+            raise gym.error.ResetNeeded(f"{name}: reset environments {np.flatnonzero(self._state.over)} first")
+        if actions.shape != (self.num_envs,) or actions.min() < 0 or actions.max() >= len(self.rules.action_names):
             raise InputError(
                 f"{name}: {self.num_envs} actions of 0 to {len(self.rules.action_names) - 1}, got {actions}"
             )
@@ -115,7 +107,5 @@ class DiagnosticVector(VectorEnv[Array, Array, Array]):
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
             raise TypeError(f"options['reset_mask'] is a numpy array of bool, got {mask!r}")
         if mask.shape != (self.num_envs,) or not mask.any():
-            raise ValueError(
-                f"options['reset_mask'] has shape ({self.num_envs},) and one True at least, got {mask}"
-            )
+            raise ValueError(f"options['reset_mask'] has shape ({self.num_envs},) and one True at least, got {mask}")
         return np.flatnonzero(mask)

@@ -52,9 +52,7 @@ def load_zip(
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if not trust:
-        raise InputError(
-            f"{path}: needs unpickling, which runs code: pass --trust if you trust where it comes from"
-        )
+        raise InputError(f"{path}: needs unpickling, which runs code: pass --trust if you trust where it comes from")
     import stable_baselines3
 
     from rlformer.learners.sb3_policy import SB3Policy, actor_of
@@ -65,14 +63,10 @@ def load_zip(
         warnings.simplefilter("ignore")  # about the age of the file
         try:
             kind = getattr(stable_baselines3, algorithm)
-            model = kind.load(
-                path, device="cpu", custom_objects=_replaced(data, kind.policy_aliases["MlpPolicy"])
-            )
+            model = kind.load(path, device="cpu", custom_objects=_replaced(data, kind.policy_aliases["MlpPolicy"]))
             statistics = _statistics(path, vecnormalize)
         except Exception as error:  # whatever a pickle of another version runs into
-            raise InputError(
-                f"{path}: cannot be loaded as {algorithm}: {' '.join(str(error).split())}"
-            ) from error
+            raise InputError(f"{path}: cannot be loaded as {algorithm}: {' '.join(str(error).split())}") from error
     if env is not None:
         _check_fit(model, env, path)
     normalize = statistics.normalize_obs if statistics is not None else None
@@ -119,9 +113,7 @@ def _infer(data: Mapping[str, Any], path: Path) -> str:
 
 def _replaced(data: Mapping[str, Any], policy_class: type) -> dict[str, Any]:
     """What need not be unpickled in order to act: schedules are byte code of the Python that wrote them."""
-    pickled = [
-        k for k, v in data.items() if isinstance(v, dict) and ":serialized:" in v and k not in _UNPICKLED
-    ]
+    pickled = [k for k, v in data.items() if isinstance(v, dict) and ":serialized:" in v and k not in _UNPICKLED]
     constants = {
         "learning_rate": 0.0,
         "clip_range": 0.0,
@@ -158,9 +150,7 @@ def _old_gym() -> Iterator[None]:
         yield
         return
     names = [f"gymnasium.spaces.{module.name}" for module in pkgutil.iter_modules(gym.spaces.__path__)]
-    aliases = {
-        name.replace("gymnasium", "gym", 1): name for name in ("gymnasium", "gymnasium.spaces", *names)
-    }
+    aliases = {name.replace("gymnasium", "gym", 1): name for name in ("gymnasium", "gymnasium.spaces", *names)}
     sys.modules.update({alias: import_module(name) for alias, name in aliases.items()})
     try:
         yield

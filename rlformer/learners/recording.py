@@ -80,9 +80,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
 class TrainingEnvironments(DummyVecEnv):
     """`num` recorded environments side by side; `writer` gets every episode that ends."""
 
-    def __init__(
-        self, spec: EnvSpec, num: int, tally: Tally, log: RunLog, writer: DatasetWriter | None
-    ) -> None:
+    def __init__(self, spec: EnvSpec, num: int, tally: Tally, log: RunLog, writer: DatasetWriter | None) -> None:
         super().__init__([lambda: Recorder(make(spec), tally, writer is not None) for _ in range(num)])
         self._tally, self._log, self._writer = tally, log, writer
 

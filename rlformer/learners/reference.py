@@ -9,7 +9,8 @@ from typing import Any
 from rlformer.environments import action_spec, make
 from rlformer.errors import InputError
 from rlformer.rollout import RandomPolicy
-from rlformer.types import DataCost, EnvSpec, Policy, RunLog, Task
+from rlformer.runs import files
+from rlformer.types import SCHEMA, DataCost, EnvSpec, Policy, RunLog, Task
 
 
 class RandomLearner:
@@ -21,10 +22,11 @@ class RandomLearner:
 
     def __init__(self) -> None:
         self._env: EnvSpec | None = None
+        self._seed = 0
 
     def fit(self, task: Task, log: RunLog) -> DataCost:
         """See `types.Learner`."""
-        self._env = task.env
+        self._env, self._seed = task.env, task.seed
         return DataCost()
 
     def policy(self, sample: bool = False) -> Policy:
@@ -32,18 +34,19 @@ class RandomLearner:
         assert self._env is not None, "fit or load first"
         env = make(self._env)
         try:
-            return RandomPolicy(action_spec(env.action_space))
+            return RandomPolicy(action_spec(env.action_space), self._seed)
         finally:
             env.close()
 
     def save(self, directory: Path) -> None:
-        """Nothing to write."""
+        """Write random.json: the seed is all there is to know."""
+        files.write_json(files.writable_directory(directory) / "random.json", {"schema": SCHEMA, "seed": self._seed})
 
     @classmethod
     def load(cls, directory: Path, env: EnvSpec | None, hyperparameters: Mapping[str, Any]) -> RandomLearner:
-        """See `types.Learner`."""
+        """The inverse of `save`."""
         learner = cls()
-        learner._env = env
+        learner._env, learner._seed = env, files.read_json(directory / "random.json")["seed"]
         return learner
 
 

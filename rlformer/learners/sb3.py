@@ -118,9 +118,7 @@ class OnlineLearner:
         assert env is not None
         described = files.read_json(directory / "model.json")
         if described.get("algorithm") != hyperparameters["algorithm"]:
-            raise InputError(
-                f"{directory}: holds a {described.get('algorithm')}, not a {hyperparameters['algorithm']}"
-            )
+            raise InputError(f"{directory}: holds a {described.get('algorithm')}, not a {hyperparameters['algorithm']}")
         spec, learner, values = env, cls(), dict(hyperparameters)
         if "buffer_size" in values:
             values["buffer_size"] = 1  # nothing is learned here
@@ -132,9 +130,7 @@ class OnlineLearner:
         try:
             sb3_state.restore_acting(learner._model, load_file(directory / "model.safetensors"))
         except (OSError, SafetensorError, RuntimeError, KeyError) as error:
-            raise InputError(
-                f"{directory}: the weights cannot be read: {' '.join(str(error).split())}"
-            ) from error
+            raise InputError(f"{directory}: the weights cannot be read: {' '.join(str(error).split())}") from error
         return learner
 
 

@@ -20,9 +20,7 @@ from rlformer.models.actions import ActionCodec
 from rlformer.seeding import policy_generator
 from rlformer.types import ActionSpec, Array
 
-_MULTIPLE = (
-    8  # rounding of matrix products depends on the batch: pad, so that N does not change what is played
-)
+_MULTIPLE = 8  # rounding of matrix products depends on the batch: pad, so that N does not change what is played
 
 
 class Actor(Protocol):
@@ -75,9 +73,7 @@ class SB3Policy:
         noise, draws = np.zeros((size, self._actor.draws), np.float32), self._actor.draws
         for slot, rng in self._streams.items():
             noise[slot] = (
-                rng.standard_normal(draws, np.float32)
-                if self._actor.normal
-                else rng.random(draws, np.float32)
+                rng.standard_normal(draws, np.float32) if self._actor.normal else rng.random(draws, np.float32)
             )
         return torch.from_numpy(noise)
 
@@ -177,9 +173,7 @@ def actor_of(model: Any) -> Actor:
     """
     policy, algorithm, spec = model.policy, type(model).__name__, action_spec(model.action_space)
     if policy.features_extractor_class.__name__ != "FlattenExtractor":
-        raise InputError(
-            f"this {algorithm} reads images or dictionaries; only vectors of observations are supported"
-        )
+        raise InputError(f"this {algorithm} reads images or dictionaries; only vectors of observations are supported")
     if algorithm == "DQN":
         return EpsilonGreedy(policy.q_net.q_net, float(model.exploration_final_eps), spec)
     if algorithm == "TD3":

@@ -70,9 +70,7 @@ def build(values: Mapping[str, Any], environments: VecEnv, seed: int) -> BaseAlg
     arguments = {key: _argument(value) for key, value in values.items() if key not in RUN_KEYS}
     if "action_noise" in arguments:
         shape = environments.action_space.shape or ()
-        arguments["action_noise"] = NormalActionNoise(
-            np.zeros(shape), np.full(shape, arguments["action_noise"])
-        )
+        arguments["action_noise"] = NormalActionNoise(np.zeros(shape), np.full(shape, arguments["action_noise"]))
     algorithm = getattr(stable_baselines3, values["algorithm"])
     try:
         # The networks are small: copying each step's batch to a GPU and back costs more than it saves.
@@ -112,9 +110,7 @@ class Training:
         self._tally.episodes = found[1]["episodes"] if found else 0
         self._tally.returns.extend(found[1]["latest_returns"] if found else ())
         self._writer = self._open_writer()
-        self._environments = TrainingEnvironments(
-            task.env, self._values["num_envs"], self._tally, log, self._writer
-        )
+        self._environments = TrainingEnvironments(task.env, self._values["num_envs"], self._tally, log, self._writer)
         with warnings.catch_warnings(record=True) as caught:
             self.model = build(self._values, self._environments, seeding.derive(task.seed, "training"))
         for warning in caught:

@@ -85,7 +85,9 @@ class SequencePolicy:
         k, more = self._k, size - self._size
         fresh = {
             "_observations": torch.zeros(more, k, self._model.architecture.observation_size),
-            "_actions": torch.zeros(more, k, *self._spec.shape, dtype=torch.float32 if self._spec.kind == "box" else torch.int64),
+            "_actions": torch.zeros(
+                more, k, *self._spec.shape, dtype=torch.float32 if self._spec.kind == "box" else torch.int64
+            ),
             "_returns": torch.zeros(more, k),
             "_timesteps": torch.zeros(more, k, dtype=torch.int64),
             "_time": torch.zeros(more, dtype=torch.int64),

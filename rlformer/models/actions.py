@@ -11,80 +11,97 @@ from rlformer.types import ActionSpec, Array
 
 
 class ActionCodec(nn.Module):
-    """Encodes actions, scores them, and decodes predictions.
+    """Encodes actions, scores predictions, and decodes them.
 
-    Categories: one-hot vectors in, logits out, cross-entropy summed over the components. Reals: scaled to [-1, 1]
-    by the bounds where they are finite, and by the log's mean and deviation elsewhere; squared error, as in the
-    Decision Transformer; predictions of bounded dimensions pass through tanh.
+    Categories: one-hot vectors in, logits out, cross-entropy summed over the C components. Reals: scaled to
+    [-1, 1] by the bounds where they are finite, and by the log's mean and deviation elsewhere; squared error, as
+    in the Decision Transformer; predictions of bounded dimensions pass through tanh.
     """
 
-    center: Tensor
+    center: Tensor  # reals: (A,) of what is subtracted, divided by, and bounded
     scale: Tensor
-    squashed: Tensor
+    bounded: Tensor
+    component: Tensor  # categories: (width,) of the component and the level that each logit is for
+    level: Tensor
+    top_level: Tensor  # (C,)
+    logit: Tensor  # (C, levels) of where each logit stands; `width` where the component has no such level
 
     def __init__(self, spec: ActionSpec, mean: Array | None = None, std: Array | None = None) -> None:
         super().__init__()
         self.spec = spec
-        self.width = len(spec.low) if spec.kind == "box" else sum(spec.nvec)
         if spec.kind == "box":
-            low, high = np.asarray(spec.low), np.asarray(spec.high)
-            finite = np.isfinite(low) & np.isfinite(high)
-            mean, std = (np.zeros(len(low)) if mean is None else mean), (np.ones(len(low)) if std is None else std)
-            with np.errstate(invalid="ignore"):
-                center, scale = np.where(finite, (low + high) / 2, mean), np.where(finite, (high - low) / 2, std)
-            self.register_buffer("center", torch.tensor(center, dtype=torch.float32))
-            self.register_buffer("scale", torch.tensor(np.maximum(scale, 1e-6), dtype=torch.float32))
-            self.register_buffer("squashed", torch.tensor(finite))
+            self._init_reals(mean, std)
+        else:
+            self._init_categories()
+
+    def _init_reals(self, mean: Array | None, std: Array | None) -> None:
+        low, high = np.asarray(self.spec.low), np.asarray(self.spec.high)
+        self.width, self.components = len(low), 1
+        finite = np.isfinite(low) & np.isfinite(high)
+        with np.errstate(invalid="ignore"):
+            center = np.where(finite, (low + high) / 2, 0.0 if mean is None else mean)
+            scale = np.where(finite, (high - low) / 2, 1.0 if std is None else std)
+        self.register_buffer("center", torch.tensor(center, dtype=torch.float32))
+        self.register_buffer("scale", torch.tensor(np.maximum(scale, 1e-6), dtype=torch.float32))
+        self.register_buffer("bounded", torch.tensor(finite))
+
+    def _init_categories(self) -> None:
+        counts = np.asarray(self.spec.nvec)
+        self.width, self.components = int(counts.sum()), len(counts)  # components: uniform numbers a sample needs
+        first, levels = (np.cumsum(counts) - counts)[:, None], np.arange(counts.max())
+        tables = {
+            "component": np.repeat(np.arange(len(counts)), counts),
+            "level": np.concatenate([np.arange(n) for n in counts]),
+            "top_level": counts - 1,
+            "logit": np.where(levels < counts[:, None], first + levels, self.width),
+        }
+        for name, table in tables.items():
+            self.register_buffer(name, torch.tensor(table), persistent=False)
+        self._ragged = len(set(self.spec.nvec)) > 1
 
     def encode(self, actions: Tensor) -> Tensor:
         """(..., *act) -> (..., width)."""
         if self.spec.kind == "box":
             return (actions - self.center) / self.scale
         if self.spec.kind == "discrete":
-            return F.one_hot(actions, self.width).float()
-        hot = [F.one_hot(actions[..., i], n) for i, n in enumerate(self.spec.nvec)]
-        return torch.cat(hot, dim=-1).float()
+            return (actions[..., None] == self.level).float()
+        return (actions[..., self.component] == self.level).float()
 
     def loss(self, predictions: Tensor, actions: Tensor) -> Tensor:
         """predictions (..., width), actions (..., *act) -> the loss of each action (...)."""
         if self.spec.kind == "box":
             return (self._squash(predictions) - self.encode(actions)).square().mean(dim=-1)
-        losses = [
-            F.cross_entropy(logits.flatten(0, -2), target.flatten(), reduction="none").view(target.shape)
-            for logits, target in zip(self._split(predictions), self._components(actions), strict=True)
-        ]
-        return torch.stack(losses).sum(dim=0)
+        logits = self._logits(predictions)  # (..., C, levels)
+        target = actions[..., None] if self.spec.kind == "discrete" else actions  # (..., C)
+        losses = F.cross_entropy(logits.flatten(0, -2), target.flatten(), reduction="none")
+        return losses.view(target.shape).sum(dim=-1)
 
     def greedy(self, predictions: Tensor) -> Tensor:
-        """(B, width) -> the likeliest actions (B, *act)."""
+        """(..., width) -> the likeliest actions (..., *act)."""
         if self.spec.kind == "box":
             return self._squash(predictions) * self.scale + self.center
-        best = [logits.argmax(dim=-1) for logits in self._split(predictions)]
-        return best[0] if self.spec.kind == "discrete" else torch.stack(best, dim=-1)
+        return self._action(self._logits(predictions).argmax(dim=-1))
 
     def sample(self, predictions: Tensor, uniform: Tensor) -> Tensor:
-        """(B, width) and uniform numbers (B, components) -> actions (B, *act) drawn by inversion.
+        """(..., width) and numbers uniform in [0, 1), (..., components) -> actions (..., *act), by inversion.
 
         The head for reals is deterministic, so that a sampled action is the greedy one.
         """
         if self.spec.kind == "box":
             return self.greedy(predictions)
-        drawn = []
-        for i, logits in enumerate(self._split(predictions)):
-            below = logits.softmax(dim=-1).cumsum(dim=-1) < uniform[:, i : i + 1]
-            drawn.append(below.sum(dim=-1).clamp(max=logits.shape[-1] - 1))
-        return drawn[0] if self.spec.kind == "discrete" else torch.stack(drawn, dim=-1)
-
-    @property
-    def components(self) -> int:
-        """Uniform numbers that `sample` needs for one action."""
-        return max(1, len(self.spec.nvec))
+        below = self._logits(predictions).softmax(dim=-1).cumsum(dim=-1) <= uniform[..., None]
+        drawn = below.sum(dim=-1)  # the sum may end just under 1, and a number lie between
+        return self._action(torch.minimum(drawn, self.top_level))
 
     def _squash(self, predictions: Tensor) -> Tensor:
-        return torch.where(self.squashed, predictions.tanh(), predictions)
+        return torch.where(self.bounded, predictions.tanh(), predictions)
 
-    def _split(self, predictions: Tensor) -> tuple[Tensor, ...]:
-        return predictions.split(list(self.spec.nvec), dim=-1)
+    def _logits(self, predictions: Tensor) -> Tensor:
+        """(..., width) -> (..., C, levels), minus infinity where a component has fewer levels than another."""
+        if self._ragged:
+            return F.pad(predictions, (0, 1), value=-torch.inf)[..., self.logit]
+        return predictions.unflatten(-1, self.logit.shape)
 
-    def _components(self, actions: Tensor) -> tuple[Tensor, ...]:
-        return (actions,) if self.spec.kind == "discrete" else actions.unbind(dim=-1)
+    def _action(self, levels: Tensor) -> Tensor:
+        """(..., C) -> (..., *act)."""
+        return levels[..., 0] if self.spec.kind == "discrete" else levels

@@ -15,15 +15,19 @@ from rlformer.models.transformer import Transformer
 
 @dataclass(frozen=True)
 class Backbone:
-    """How to build one, and what it reads."""
+    """How to build one, and how it reads.
 
-    build: Callable[[Any], nn.Module]  # from a models.trajectory.Architecture
-    tokens: str  # "separate": return, observation and action are tokens of their own; "step": one token a step
-    history: bool = True  # whether it reads earlier steps at all
+    build takes a `models.trajectory.Architecture` and returns a module of (tokens (B, T, D), rows) -> (B, M, D), in
+    which a row depends on the tokens at and before it alone.
+    """
+
+    build: Callable[[Any], nn.Module]
+    history: bool = True  # whether it reads earlier tokens at all
+    recurrent: bool = False  # whether it goes through them one by one
 
 
 BACKBONES: dict[str, Backbone] = {
-    "transformer": Backbone(lambda a: Transformer(a.width, a.layers, a.heads, a.dropout, a.activation), "separate"),
-    "lstm": Backbone(lambda a: Lstm(a.width, a.layers, a.dropout), "step"),
-    "mlp": Backbone(lambda a: Mlp(a.width, a.layers, a.dropout), "step", history=False),
+    "transformer": Backbone(lambda a: Transformer(a.width, a.layers, a.heads, a.dropout, a.activation)),
+    "lstm": Backbone(lambda a: Lstm(a.width, a.layers, a.dropout), recurrent=True),
+    "mlp": Backbone(lambda a: Mlp(a.width, a.layers, a.dropout), history=False),
 }

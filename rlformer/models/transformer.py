@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import repeat
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from rlformer.models.dropout import draw, drop
+from rlformer.models.rows import Rows, take
+
+_EVERY = slice(None)
 
 
 class Transformer(nn.Module):
@@ -18,94 +27,114 @@ class Transformer(nn.Module):
         super().__init__()
         if width % heads:
             raise ValueError(f"width {width} cannot be split into {heads} heads")
+        self.heads, self.dropout = heads, dropout
         self.embedding_norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(_Block(width, heads, dropout, activation) for _ in range(layers))
+        self.blocks = nn.ModuleList(_Block(width, heads, activation) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.apply(_initialise)
         for block in self.blocks:  # GPT-2: keeps the variance of the residual stream flat over depth
             for projection in (block.attention.project, block.contract):
                 nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * layers))
 
-    def forward(self, tokens: Tensor, rows: Tensor) -> Tensor:
-        """tokens: (B, T, D). rows: (M,) or (B, M) integers, the positions to compute -> (B, M, D).
-
-        A row sees the tokens at and before it.
-        """
-        h = self.dropout(self.embedding_norm(tokens))  # (B, T, D)
-        everywhere = torch.arange(tokens.shape[1], device=tokens.device)
+    def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
+        """tokens: (B, T, D) -> (B, M, D) at the asked rows. A row sees the tokens at and before it."""
+        masks = self._masks(tokens, rows)
+        h = drop(self.embedding_norm(tokens), next(masks))  # (B, T, D)
         for block in self.blocks[:-1]:
-            h = block(h, everywhere)
-        return self.norm(self.blocks[-1](h, rows))  # (B, M, D)
+            h = block(h, _EVERY, masks)
+        return self.norm(self.blocks[-1](h, rows, masks))  # type: ignore[no-any-return]  # (B, M, D)
 
     @torch.no_grad()
     def attention(self, tokens: Tensor) -> list[Tensor]:
         """The attention weights of every layer, (B, heads, T, T), without dropout."""
         h = self.embedding_norm(tokens)
-        everywhere = torch.arange(tokens.shape[1], device=tokens.device)
         weights = []
         for block in self.blocks:
-            weights.append(block.attention.weights(block.attention_norm(h), everywhere)[0])
-            h = block(h, everywhere)
+            of_layer, _ = block.attention.weights(block.attention_norm(h), _EVERY)
+            weights.append(of_layer.unflatten(0, (-1, self.heads)))
+            h = block(h, _EVERY, repeat(None))
         return weights
+
+    def _masks(self, tokens: Tensor, rows: Rows) -> Iterator[Tensor | None]:
+        """Dropout's masks in the order in which the layers apply them."""
+        if not (self.training and self.dropout):
+            return repeat(None)
+        batch, length, width = tokens.shape
+        asked = len(range(length)[rows]) if isinstance(rows, slice) else rows.shape[1]
+        shapes = [(batch, length, width)]
+        for count in (*repeat(length, len(self.blocks) - 1), asked):
+            shapes += [(batch * self.heads, count, length), (batch, count, width), (batch, count, width)]
+        return draw(shapes, self.dropout, tokens.device)
 
 
 class _Block(nn.Module):
-    def __init__(self, width: int, heads: int, dropout: float, activation: str) -> None:
+    def __init__(self, width: int, heads: int, activation: str) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width)
-        self.attention = _Attention(width, heads, dropout)
+        self.attention = _Attention(width, heads)
         self.inner_norm = nn.LayerNorm(width)
         self.expand = nn.Linear(width, 4 * width)
-        self.activation = {"relu": nn.ReLU, "gelu": nn.GELU}[activation]()
+        self.activation = {"relu": F.relu_, "gelu": F.gelu}[activation]  # ReLU's gradient needs its output only
         self.contract = nn.Linear(4 * width, width)
-        self.dropout = nn.Dropout(dropout)
 
-    def forward(self, h: Tensor, rows: Tensor) -> Tensor:
-        residual = take_rows(h, rows)  # (B, M, D)
-        residual = residual + self.attention(self.attention_norm(h), rows)
-        inner = self.contract(self.activation(self.expand(self.inner_norm(residual))))
-        return residual + self.dropout(inner)
+    def forward(self, h: Tensor, rows: Rows, masks: Iterator[Tensor | None]) -> Tensor:
+        mixed = self.attention(self.attention_norm(h), rows, next(masks))  # (B, M, D)
+        h = take(h, rows) + drop(mixed, next(masks))
+        inner = self.contract(self.activation(self.expand(self.inner_norm(h))))
+        return h + drop(inner, next(masks))
 
 
 class _Attention(nn.Module):
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width)
         self.project = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
-        self.output_dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, rows: Tensor) -> Tensor:
+    def forward(self, x: Tensor, rows: Rows, mask: Tensor | None) -> Tensor:
         weights, value = self.weights(x, rows)
-        mixed = self.dropout(weights) @ value  # (B, nh, M, hs)
-        return self.output_dropout(self.project(mixed.transpose(1, 2).flatten(2)))  # (B, M, D)
+        mixed = torch.bmm(drop(weights, mask), value)  # (B*nh, M, hs)
+        mixed = mixed.unflatten(0, (-1, self.heads)).transpose(1, 2).flatten(2)  # (B, M, D)
+        return self.project(mixed)  # type: ignore[no-any-return]
 
-    def weights(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """x: (B, T, D) -> attention weights (B, nh, M, T) and values (B, nh, T, hs)."""
-        batch, length, width = x.shape
-        whole = rows.ndim == 1 and len(rows) == length
-        if whole:
+    def weights(self, x: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+        """x: (B, T, D) -> attention weights (B*nh, M, T) and values (B*nh, T, hs)."""
+        length, width = x.shape[1:]
+        if rows == _EVERY:
             query, key, value = self.qkv(x).split(width, dim=2)
-        else:  # queries at few rows, keys and values at all
-            query = nn.functional.linear(take_rows(x, rows), self.qkv.weight[:width], self.qkv.bias[:width])
-            others = nn.functional.linear(x, self.qkv.weight[width:], self.qkv.bias[width:])
-            key, value = others.split(width, dim=2)
-        split = (batch, -1, self.heads, width // self.heads)
-        query, key, value = (t.reshape(split).transpose(1, 2) for t in (query, key, value))  # (B, nh, *, hs)
-        scores = query @ key.transpose(2, 3) / math.sqrt(width // self.heads)  # (B, nh, M, T)
-        future = torch.arange(length, device=x.device) > rows[..., None]  # (M, T) or (B, M, T)
-        if future.ndim == 3:
-            future = future[:, None]
-        return scores.masked_fill(future, -torch.inf).softmax(dim=3), value
+        else:  # queries at the asked rows, keys and values at all
+            weight, bias = self.qkv.weight, self.qkv.bias
+            query = F.linear(take(x, rows), weight[:width], bias[:width])
+            key, value = F.linear(x, weight[width:], bias[width:]).split(width, dim=2)
+        query, key, value = self._split(query), self._split(key), self._split(value)
+        scale = 1 / math.sqrt(width // self.heads)
+        scores = torch.baddbmm(self._future(rows, length, x.device), query, key.transpose(1, 2), alpha=scale)
+        return scores.softmax(dim=2), value
+
+    def _split(self, t: Tensor) -> Tensor:
+        """(B, *, D) -> (B*nh, *, hs)."""
+        return t.unflatten(2, (self.heads, -1)).transpose(1, 2).flatten(0, 1)
+
+    def _future(self, rows: Rows, length: int, device: torch.device) -> Tensor:
+        """What is added to the scores: minus infinity at tokens behind the row, (M, T) or (B*nh, M, T)."""
+        if isinstance(rows, slice):
+            return _future_of_slice(rows.start, rows.stop, rows.step, length, device)
+        future = _behind(rows, length).repeat_interleave(self.heads, dim=0)
+        return future
 
 
-def take_rows(h: Tensor, rows: Tensor) -> Tensor:
-    """h: (B, T, D), rows: (M,) or (B, M) -> (B, M, D)."""
-    if rows.ndim == 1:
-        return h if len(rows) == h.shape[1] else h[:, rows]
-    return h.gather(1, rows[..., None].expand(-1, -1, h.shape[2]))
+@lru_cache(maxsize=64)
+def _future_of_slice(
+    start: int | None, stop: int | None, step: int | None, length: int, device: torch.device
+) -> Tensor:
+    with torch.inference_mode(False):  # what is cached while acting must serve training too
+        return _behind(torch.arange(length, device=device)[start:stop:step], length)  # (M, T)
+
+
+def _behind(rows: Tensor, length: int) -> Tensor:
+    """(..., M) -> (..., M, T)."""
+    behind = torch.arange(length, device=rows.device) > rows[..., None]
+    return torch.zeros(behind.shape, device=rows.device).masked_fill_(behind, -torch.inf)
 
 
 def _initialise(module: nn.Module) -> None:

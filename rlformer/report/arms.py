@@ -43,9 +43,7 @@ def by_environment(runs: Sequence[Run]) -> dict[str, list[Run]]:
         groups[run.config.env.name, json.dumps(run.config.env.definition, sort_keys=True)].append(run)
     names = Counter(name for name, _ in groups)
     ordered = sorted(groups.items(), key=lambda item: item[0])
-    return {
-        name if names[name] == 1 else f"{name} {definition}": runs for (name, definition), runs in ordered
-    }
+    return {name if names[name] == 1 else f"{name} {definition}": runs for (name, definition), runs in ordered}
 
 
 def by_arm(runs: Sequence[Run]) -> list[Arm]:
@@ -56,9 +54,7 @@ def by_arm(runs: Sequence[Run]) -> list[Arm]:
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         config = run.config
-        key = json.dumps(
-            [config.agent, config.learner, dict(config.hyperparameters)], sort_keys=True, default=str
-        )
+        key = json.dumps([config.agent, config.learner, dict(config.hyperparameters)], sort_keys=True, default=str)
         groups[key].append(run)
     parted = [part for group in groups.values() for part in _part(group, [_selection, _source, _hash])]
     by_agent: dict[str, list[list[Run]]] = defaultdict(list)

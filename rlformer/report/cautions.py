@@ -21,9 +21,7 @@ def warnings(environment: Mapping[str, Any], machines: Sequence[Mapping[str, Any
 
 def _failures(environment: Mapping[str, Any]) -> Iterator[str]:
     for key, word in (("failed", "failed"), ("unfinished", "did not finish")):
-        arms = [
-            f"{arm['label']} ({arm[key]} of {len(arm['runs'])})" for arm in environment["arms"] if arm[key]
-        ]
+        arms = [f"{arm['label']} ({arm[key]} of {len(arm['runs'])})" for arm in environment["arms"] if arm[key]]
         if arms:
             yield (
                 f"Some runs {word}: {formats.listed(arms)}. They are left out of every mean and interval, "
@@ -106,9 +104,7 @@ def _card(environment: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _unlike_machines(environment: Mapping[str, Any], machines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    used = [
-        machines[i] for i in sorted({run["machine"] for arm in environment["arms"] for run in arm["runs"]})
-    ]
+    used = [machines[i] for i in sorted({run["machine"] for arm in environment["arms"] for run in arm["runs"]})]
     if len({(machine.get("cpu"), machine.get("cores")) for machine in used}) > 1:
         yield "The runs were made on different machines: don't compare their times."
     if len({machine.get("commit") for machine in used}) > 1:

@@ -151,8 +151,7 @@ def _run(run: Run, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
         "peak_memory_bytes": record.peak_memory_bytes,
         "scales": record.scales,
         "asked": [
-            {"target_return": r.target_return, "mean_return": r.mean, "episodes": len(r.returns)}
-            for r in run.asked
+            {"target_return": r.target_return, "mean_return": r.mean, "episodes": len(r.returns)} for r in run.asked
         ],
         "curve": {key: [point[key] for point in _thin(run.curve)] for key in ("step", "seconds", "return")},
         "machine": machines.number({**record.hardware, "versions": record.versions, "commit": record.commit}),
@@ -227,9 +226,7 @@ def _band(runs: Sequence[Run], axis: str) -> dict[str, list[float]] | None:
     if len(grid) < 2:
         return None
     grid = grid[_indices(len(grid))]
-    curves = np.array(
-        [np.interp(grid, x, [p["return"] for p in r.curve]) for x, r in zip(xs, runs, strict=True)]
-    )
+    curves = np.array([np.interp(grid, x, [p["return"] for p in r.curve]) for x, r in zip(xs, runs, strict=True)])
     band = {"x": grid.tolist(), "mean": curves.mean(axis=0).tolist()}
     if len(runs) > 1:
         rng, labels = np.random.default_rng(0), [shared_logs([run.data_hash for run in runs])]

@@ -86,9 +86,7 @@ def performance(environment: Mapping[str, Any], colours: Mapping[str, int]) -> F
         spread = [row - 0.22 + 0.44 * (i + 0.5) / len(runs) for i in range(len(runs))]
         each = dots([run["mean_return"] for run in runs], spread, colour, "circle", 8)
         told = [f"seed {run['seed']}: {formats.number(run['mean_return'])}" for run in runs]
-        tick = dots([mean["point"]], [row], colour, "line-ns", 20, edge=3) | {
-            "text": [mean_and_interval(mean)]
-        }
+        tick = dots([mean["point"]], [row], colour, "line-ns", 20, edge=3) | {"text": [mean_and_interval(mean)]}
         data += [named(arm) | each | {"text": told}, named(arm) | tick]
     plan = layout("mean episode return", "", **scores(environment["card"]))
     plan["yaxis"] |= {"tickvals": list(range(len(arms))), "ticktext": [safe(arm["label"]) for arm in arms]}
@@ -124,9 +122,7 @@ def data_axis(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Fig
         upstream = arm["cost"]["upstream_env_steps"]
         if arm["mean_return"] and upstream and upstream["mean"] > 0:
             y = scale(arm["mean_return"]["point"])
-            reach = line(
-                [math.fsum(read) / len(read), upstream["mean"] * shift], [y, y], f"{colour}/0.8", 1, "dot"
-            )
+            reach = line([math.fsum(read) / len(read), upstream["mean"] * shift], [y, y], f"{colour}/0.8", 1, "dot")
             marker = {"symbol": ["circle", "circle-open"], "size": [1, 7], "color": colour}
             told = ["", f"{formats.count(upstream['mean'])} environment steps behind its log"]
             data.append(named(arm) | reach | {"mode": "lines+markers", "marker": marker, "text": told})
@@ -217,9 +213,7 @@ def asked_achieved(environment: Mapping[str, Any], colours: Mapping[str, int]) -
     ends = [value for trace in data for axis in "xy" for value in trace[axis] if value is not None]
     plan = layout("return asked for", "mean return achieved", **diagonal(min(ends), max(ends)))
     scales = [run["scales"] for arm in arms for run in counted(arm)]
-    logged = [
-        (s["log_min"], s["log_max"]) for s in scales if None not in (s.get("log_min"), s.get("log_max"))
-    ]
+    logged = [(s["log_min"], s["log_max"]) for s in scales if None not in (s.get("log_min"), s.get("log_max"))]
     if logged:
         plan["shapes"].append(shade(min(least for least, _ in logged), max(most for _, most in logged)))
     return Figure(
@@ -245,25 +239,19 @@ def _conditioned(arm: Mapping[str, Any], colour: str) -> list[Trace]:
         ranks = list(zip(*pairs, strict=True))  # the targets of all seeds, rank by rank
         x, y = ([math.fsum(pair[i] for pair in rank) / len(rank) for rank in ranks] for i in (0, 1))
         marked["marker"] = {"color": colour, "symbol": SYMBOLS["sequence"], "size": 7}
-        data.append(
-            named(arm) | line(x, y, colour, 2.5) | {"text": _told(x, y, "mean of the seeds"), **marked}
-        )
+        data.append(named(arm) | line(x, y, colour, 2.5) | {"text": _told(x, y, "mean of the seeds"), **marked})
     else:
         data[0] |= {**marked, "marker": {"color": colour, "symbol": SYMBOLS["sequence"], "size": 5}}
     chosen = [run for run in runs if run["target_return"] is not None]
     if chosen:
-        x, y = (
-            [math.fsum(run[key] for run in chosen) / len(chosen)] for key in ("target_return", "mean_return")
-        )
+        x, y = ([math.fsum(run[key] for run in chosen) / len(chosen)] for key in ("target_return", "mean_return"))
         ring = dots(x, y, colour, "circle", 16, edge=3)
         data.append(named(arm) | ring | {"text": _told(x, y, "chosen target, mean of the seeds")})
     return data
 
 
 def _told(xs: Numbers, ys: Numbers, who: str) -> list[str]:
-    return [
-        f"{who}: asked {formats.number(x)}, achieved {formats.number(y)}" for x, y in zip(xs, ys, strict=True)
-    ]
+    return [f"{who}: asked {formats.number(x)}, achieved {formats.number(y)}" for x, y in zip(xs, ys, strict=True)]
 
 
 def _trained(environment: Mapping[str, Any]) -> list[Mapping[str, Any]]:

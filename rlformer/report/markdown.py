@@ -45,9 +45,7 @@ def _environment(environment: Mapping[str, Any]) -> list[str]:
     lines = ["| Arm | " + " | ".join(column.head for column in columns) + " |"]
     lines += ["|---|" + "---:|" * len(columns)]
     for row in table.rows(environment):
-        lines.append(
-            "| " + " | ".join(escape(row[key].text) for key in ("arm", *(c.key for c in columns))) + " |"
-        )
+        lines.append("| " + " | ".join(escape(row[key].text) for key in ("arm", *(c.key for c in columns))) + " |")
     return [*parts, "\n".join(lines)]
 
 

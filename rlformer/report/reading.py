@@ -90,17 +90,13 @@ def _read(directory: RunDirectory, path: str) -> Run:
         if not len(result.returns) or not np.isfinite(result.returns).all():
             raise InputError(f"eval/{name}.json: no returns, or some that are not finite")
     asked = [result for name, result in evaluations.items() if name.startswith("target-")]
-    points = (
-        _point(point) for point in metrics.read(directory.path / "metrics.jsonl") if "eval/return" in point
-    )
+    points = (_point(point) for point in metrics.read(directory.path / "metrics.jsonl") if "eval/return" in point)
     return Run(
         path=path,
         config=config,
         record=record,
         final=evaluations.get("final"),
-        asked=tuple(
-            sorted((r for r in asked if r.target_return is not None), key=lambda r: r.target_return or 0.0)
-        ),
+        asked=tuple(sorted((r for r in asked if r.target_return is not None), key=lambda r: r.target_return or 0.0)),
         curve=tuple(points),
     )
 

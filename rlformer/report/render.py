@@ -54,9 +54,7 @@ def page(results: Mapping[str, Any]) -> str:
         axes=[table.strip_axis(env) for env in results["environments"]],
         figures=drawn,
         specs={
-            key: rounded({"data": f.data, "layout": f.layout}, FIGURE_DIGITS)
-            for d in drawn
-            for key, f in d.values()
+            key: rounded({"data": f.data, "layout": f.layout}, FIGURE_DIGITS) for d in drawn for key, f in d.values()
         },
         colours=colours,
         style=Markup(_asset("style.css")),

@@ -19,9 +19,7 @@ _QUESTIONS = {
 
 def sentences(environment: Mapping[str, Any]) -> list[dict[str, str]]:
     """The summary of one environment: `text`, and as `lead` the question that it answers."""
-    trained = [
-        a for a in environment["arms"] if a["family"] not in ("random", "behaviour") and a["mean_return"]
-    ]
+    trained = [a for a in environment["arms"] if a["family"] not in ("random", "behaviour") and a["mean_return"]]
     if not trained:
         return [
             {
@@ -49,9 +47,7 @@ def _best(best: Mapping[str, Any], comparisons: Sequence[Mapping[str, Any]]) -> 
         known.insert(0, f"95 % interval {formats.interval(mean)}")
     if z is not None:
         known.append(f"normalised score {formats.score(z['point'])}")
-    text = (
-        f"{best['label']} has the highest mean return, {formats.number(mean['point'])} ({', '.join(known)})."
-    )
+    text = f"{best['label']} has the highest mean return, {formats.number(mean['point'])} ({', '.join(known)})."
     rivals: dict[tuple[str, str], list[str]] = {}
     for comparison in comparisons:
         if comparison["question"] == "best":
@@ -97,9 +93,7 @@ def _compared(comparison: Mapping[str, Any]) -> str:
         conclusion = f"no difference that matters ({_SMALL})"
     else:
         conclusion = a if outcome == "ahead" else other
-    verb = {"lean": "The evidence leans towards", "probable": "Probably", "claim": "The evidence supports"}[
-        strength
-    ]
+    verb = {"lean": "The evidence leans towards", "probable": "Probably", "claim": "The evidence supports"}[strength]
     return f"{numbers} {verb} {conclusion}."
 
 
@@ -120,11 +114,7 @@ def _cost(arm: Mapping[str, Any]) -> str:
         behind = cost["upstream_env_steps"]
         parts.append(
             f"{formats.count(cost['logged_steps'])} logged steps"
-            + (
-                " of unknown origin"
-                if behind is None
-                else f" ({formats.count(behind)} environment steps made them)"
-            )
+            + (" of unknown origin" if behind is None else f" ({formats.count(behind)} environment steps made them)")
         )
     if cost["selection_env_steps"]:
         parts.append(f"{formats.count(cost['selection_env_steps'])} environment steps to choose")

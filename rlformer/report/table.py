@@ -53,9 +53,7 @@ COLUMNS = (
         "(return − random) / (reference − random), scores from the environment's card",
         "Performance",
     ),
-    Column(
-        "success", "Solved", "Share of evaluation episodes at or above the solved threshold", "Performance"
-    ),
+    Column("success", "Solved", "Share of evaluation episodes at or above the solved threshold", "Performance"),
     Column("env_steps", "Env. steps", "Environment steps taken in order to learn", "Data"),
     Column(
         "selection_env_steps",
@@ -105,29 +103,21 @@ def _row(arm: Mapping[str, Any], card: Mapping[str, Any]) -> dict[str, Cell]:
         _ends(z, formats.score),
     )
     no_threshold = gone or "no solved threshold on the card"
-    row["success"] = _cell(
-        formats.percent, success and success["point"], no_threshold, _ends(success, formats.percent)
-    )
+    row["success"] = _cell(formats.percent, success and success["point"], no_threshold, _ends(success, formats.percent))
     for key in ("env_steps", "selection_env_steps", "logged_steps", "upstream_env_steps"):
-        row[key] = _spread(
-            formats.count, arm["cost"][key], gone or "unknown: the log does not say", "{:,.0f}"
-        )
+        row[key] = _spread(formats.count, arm["cost"][key], gone or "unknown: the log does not say", "{:,.0f}")
     for key in ("wall", "cpu"):
         row[key] = _spread(formats.seconds, arm["times"].get(key), gone or "not measured", "{:,.1f} s")
     nothing = "nothing is learned" if arm["family"] in ("random", "behaviour") else "not counted"
     row["parameters"] = _spread(formats.count, arm["parameters"], gone or nothing, "{:,.0f}")
     for key, batch in (("act1", 1), ("act64", 64)):
-        unmeasured = (
-            "the log's episodes stand for themselves" if arm["family"] == "behaviour" else "not measured"
-        )
+        unmeasured = "the log's episodes stand for themselves" if arm["family"] == "behaviour" else "not measured"
         row[key] = _per_action(arm["inference_seconds"].get(str(batch)), batch, gone or unmeasured)
     return row
 
 
 def _seeds(arm: Mapping[str, Any]) -> Cell:
-    lost = [
-        f"{arm[key]} {word}" for key, word in (("failed", "failed"), ("unfinished", "unfinished")) if arm[key]
-    ]
+    lost = [f"{arm[key]} {word}" for key, word in (("failed", "failed"), ("unfinished", "unfinished")) if arm[key]]
     text = f"{len(arm['seeds'])} ({', '.join(lost)})" if lost else str(len(arm["seeds"]))
     return Cell(text, len(arm["seeds"]), "seeds " + ", ".join(map(str, arm["seeds"])) if arm["seeds"] else "")
 
@@ -147,9 +137,7 @@ def _spread(show: Any, spread: Mapping[str, float] | None, missing: str, exact: 
         return Cell(formats.MISSING, None, missing)
     title = exact.format(spread["mean"])
     if spread["min"] < spread["max"]:
-        title = (
-            f"mean of the seeds {title}, from {exact.format(spread['min'])} to {exact.format(spread['max'])}"
-        )
+        title = f"mean of the seeds {title}, from {exact.format(spread['min'])} to {exact.format(spread['max'])}"
     return Cell(show(spread["mean"]), spread["mean"], title)
 
 
@@ -169,10 +157,7 @@ def strip_axis(environment: Mapping[str, Any]) -> tuple[float, float] | None:
 def strips(environment: Mapping[str, Any]) -> list[Strip | None]:
     """One strip per arm; None for an arm without a finished run."""
     axis = strip_axis(environment)
-    return [
-        None if axis is None or arm["mean_return"] is None else _strip(arm, axis)
-        for arm in environment["arms"]
-    ]
+    return [None if axis is None or arm["mean_return"] is None else _strip(arm, axis) for arm in environment["arms"]]
 
 
 def _strip(arm: Mapping[str, Any], axis: tuple[float, float]) -> Strip:

@@ -55,9 +55,7 @@ def line(xs: Numbers, ys: Numbers, colour: str, width: float, dash: str = "solid
     }
 
 
-def dots(
-    xs: Sequence[Any], ys: Sequence[Any], colour: str, symbol: str, size: float, edge: float = 0
-) -> Trace:
+def dots(xs: Sequence[Any], ys: Sequence[Any], colour: str, symbol: str, size: float, edge: float = 0) -> Trace:
     """Markers; with an `edge` they are rings (or strokes, for symbols of lines) of that width."""
     marker: dict[str, Any] = {"color": f"{colour}/0" if edge else colour, "symbol": symbol, "size": size}
     marker["line"] = {"width": edge, "color": colour}
@@ -102,9 +100,7 @@ def log_ticks(traces: Sequence[Trace]) -> dict[str, Any]:
     low, high = math.log10(min(xs)), math.log10(max(xs))
     pad = max(0.03 * (high - low), 0.05)
     steps = (1, 2, 5) if high - low < 3 else (1,)
-    ticks = [
-        step * 10.0**power for power in range(math.floor(low) - 1, math.ceil(high) + 1) for step in steps
-    ]
+    ticks = [step * 10.0**power for power in range(math.floor(low) - 1, math.ceil(high) + 1) for step in steps]
     words = [formats.count(tick) if tick >= 1 else f"{tick:g}" for tick in ticks]
     return {"type": "log", "range": [low - pad, high + pad], "tickvals": ticks, "ticktext": words}
 
@@ -130,9 +126,7 @@ def curves(arm: Mapping[str, Any], axis: str, scale: Scale, colour: str) -> list
         if runs:
             xs = [x for run in runs for x in (*run["curve"][axis], None)]
             ys = [y for run in runs for y in (*map(scale, run["curve"]["return"]), None)]
-            traces.append(
-                named(arm) | line(xs, ys, f"{colour}/{faint(len(runs))}", 1, dash) | {"hoverinfo": "skip"}
-            )
+            traces.append(named(arm) | line(xs, ys, f"{colour}/{faint(len(runs))}", 1, dash) | {"hoverinfo": "skip"})
     band = arm["curves"][axis]
     if band is None:
         return traces
@@ -140,9 +134,7 @@ def curves(arm: Mapping[str, Any], axis: str, scale: Scale, colour: str) -> list
     if "low" in band:
         low, high = [scale(y) for y in band["low"]], [scale(y) for y in band["high"]]
         edge = line([*x, *reversed(x)], [*high, *reversed(low)], f"{colour}/0", 0)
-        traces.append(
-            named(arm) | edge | {"fill": "toself", "fillcolor": f"{colour}/0.15", "hoverinfo": "skip"}
-        )
+        traces.append(named(arm) | edge | {"fill": "toself", "fillcolor": f"{colour}/0.15", "hoverinfo": "skip"})
     hover = "%{y:.3~f} at %{x:.3~s}<extra>%{fullData.name}, mean</extra>"
     return [*traces, named(arm) | line(x, mean, colour, 2.5) | {"hovertemplate": hover}]
 

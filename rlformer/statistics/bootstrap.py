@@ -143,16 +143,12 @@ def _labels(labels: npt.ArrayLike) -> list[npt.ArrayLike]:
     return list(array.T) if array.ndim == 2 else [array]
 
 
-def _members(
-    lengths: list[list[int]], labels: list[list[npt.ArrayLike] | None] | None
-) -> list[list[Indices]]:
+def _members(lengths: list[list[int]], labels: list[list[npt.ArrayLike] | None] | None) -> list[list[Indices]]:
     """For every stratum, which rows belong to each source. Independent runs are one source: all rows."""
     if labels is None:
         labels = [None] * len(lengths)
     if len(labels) != len(lengths):
-        raise ValueError(
-            f"sources: expected {len(lengths)} entries (paired samples share one), got {len(labels)}"
-        )
+        raise ValueError(f"sources: expected {len(lengths)} entries (paired samples share one), got {len(labels)}")
     members: list[list[Indices]] = []
     for strata, given in zip(lengths, labels, strict=True):
         if given is None:
@@ -167,9 +163,7 @@ def _members(
     return members
 
 
-def _draw(
-    rng: np.random.Generator, rows: int, members: list[Indices]
-) -> tuple[Indices, npt.NDArray[np.bool_]]:
+def _draw(rng: np.random.Generator, rows: int, members: list[Indices]) -> tuple[Indices, npt.NDArray[np.bool_]]:
     """Drawn run indices (rows, m) and which of them count: drawn sources of unequal size leave padding."""
     if len(members) == 1:
         n = len(members[0])

@@ -42,9 +42,7 @@ def equivalence_test(x: npt.ArrayLike, y: npt.ArrayLike, margin: float) -> Equiv
     _margin(margin)
     first, second = as_vector("x", x), as_floats("y", y)
     if first.size < 2 or second.ndim > 1 or (second.ndim == 1 and second.size < 2):
-        raise ValueError(
-            "equivalence_test: expected at least two runs in x, and in y unless it is one number"
-        )
+        raise ValueError("equivalence_test: expected at least two runs in x, and in y unless it is one number")
     difference = float(first.mean() - second.mean())
     variance = first.var(ddof=1) / first.size
     df = first.size - 1.0

@@ -50,9 +50,7 @@ def as_tasks(name: str, scores: Scores) -> list[Array]:
                 raise ValueError(f"{name}: tasks differ in their leading axes")
             return tasks
         if any(isinstance(task, Sequence) for task in scores):
-            raise ValueError(
-                f"{name}: nested lists are ambiguous; give an array (runs, tasks) or a list of arrays"
-            )
+            raise ValueError(f"{name}: nested lists are ambiguous; give an array (runs, tasks) or a list of arrays")
     array = as_floats(name, scores)
     if array.ndim == 1:
         return [array]
@@ -81,9 +79,7 @@ def in_range(name: str, value: float, low: float, high: float) -> float:
 def positive(name: str, array: Array, *, zero: bool = False) -> Array:
     """`array`, if all its values are above zero (or, with `zero`, not below)."""
     if (array < 0).any() or (not zero and (array == 0).any()):
-        raise ValueError(
-            f"{name}: expected values {'of at least' if zero else 'above'} 0, got {array.min():g}"
-        )
+        raise ValueError(f"{name}: expected values {'of at least' if zero else 'above'} 0, got {array.min():g}")
     return array
 
 

@@ -220,7 +220,11 @@ class _State:
 
 
 def _diverged(state: _State, loss: Tensor) -> str:
-    kept = "no checkpoint was made yet" if not (state.directory).exists() else f"the last checkpoint is in {state.directory}"
+    kept = (
+        "no checkpoint was made yet"
+        if not (state.directory).exists()
+        else f"the last checkpoint is in {state.directory}"
+    )
     return (
         f"the loss or its gradient is not finite at gradient step {state.step + 1} (loss {float(loss.detach())}); {kept}. "
         "A lower learning_rate or a tighter gradient_clip usually mends it"

@@ -1,0 +1,41 @@
+"""The commands. Each parses, calls the function behind it (`rlformer.api`), and prints.
+
+Heavy modules are imported inside the commands, so that `rlformer --help` answers in a blink.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from rlformer.cli import data, lists, policies, studies, training
+from rlformer.errors import InputError, Interrupted
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Online RL or a sequence model, for your Gymnasium environment? Train both, read one report.",
+)
+for group in (studies, training, policies, lists):
+    app.add_typer(group.app)
+app.add_typer(data.app, name="data")
+
+
+def main() -> None:
+    """Run the command line; an error is one line on standard error.
+
+    Exit codes: 0 done, 2 the input is wrong, 1 it failed, 130 stopped by Ctrl-C.
+    """
+    try:
+        app()
+    except (Interrupted, KeyboardInterrupt):
+        print("stopped; the same command continues", file=sys.stderr)
+        raise SystemExit(130) from None
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        print(f"error: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
+        raise SystemExit(2 if isinstance(error, InputError) else 1) from None

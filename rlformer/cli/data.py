@@ -1,0 +1,76 @@
+"""data info, data import, data export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rlformer.cli.options import Debug, Env, Json, Prefix
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at logs, and move them in and out.")
+
+
+@app.command("info")
+def data_info(
+    data: Annotated[str, typer.Argument(help="A dataset, a run that kept its training, a Minari id, HDF5 or NPZ.")],
+    env: Env = None,
+    prefix: Prefix = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """What a log holds: spaces, episodes, steps, returns, lengths, endings, provenance, hash."""
+    from rlformer import api, console
+    from rlformer.data.describe import describe, describe_text
+
+    with console.Bar("import") as bar:
+        info = describe(api.open_data(data, env=env, prefix=prefix, progress=bar))
+    if as_json:
+        console.print_json(info)
+    else:
+        print(describe_text(info))
+
+
+@app.command("import")
+def data_import(
+    data: Annotated[str, typer.Argument(help="A Minari id or folder, a D4RL- or d3rlpy-style HDF5 file, an NPZ.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The dataset's folder.")],
+    env: Env = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Turn a foreign log into a dataset."""
+    from rlformer import catalogue, console
+    from rlformer.data.describe import describe, describe_text
+    from rlformer.data.doors import import_data
+
+    with console.Bar("import") as bar:
+        dataset = import_data(data, out, None if env is None else catalogue.environment(env), progress=bar)
+    info = describe(dataset)
+    if as_json:
+        console.print_json({"path": str(dataset.path), **info})
+    else:
+        print(describe_text(info))
+        print(dataset.path)
+
+
+@app.command("export")
+def data_export(
+    data: Annotated[str, typer.Argument(help="A dataset, or a run that kept its training.")],
+    minari: Annotated[str, typer.Option(metavar="ID", help="The Minari id to create, such as cartpole/mixed-v0.")],
+    env: Env = None,
+    prefix: Prefix = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write a log as a Minari dataset, which minari.load_dataset reads."""
+    from rlformer import api, console, experiment
+    from rlformer.data.minari import export_minari
+
+    dataset = api.open_data(data, env=env, prefix=prefix)
+    path = export_minari(dataset, minari, experiment.dataset_env(dataset))
+    if as_json:
+        console.print_json({"minari": minari, "path": str(path), "episodes": dataset.num_episodes})
+    else:
+        print(path)

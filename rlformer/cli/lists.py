@@ -1,0 +1,69 @@
+"""envs, agents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from rlformer.cli.options import Debug, Json
+
+app = typer.Typer()
+
+
+@app.command()
+def envs(as_json: Json = False, debug: Debug = False) -> None:
+    """List the environments in the catalogue, and which extra is missing."""
+    from rlformer import catalogue, console
+    from rlformer.extras import missing_extra
+
+    rows = [
+        {"name": name, **spec.to_dict(), "missing_extra": missing_extra(spec.extra)}
+        for name, spec in catalogue.environments().items()
+    ]
+    if as_json:
+        console.print_json({"environments": rows})
+        return
+    body = [
+        [
+            r["name"],
+            r.get("random_score"),
+            r.get("reference_score"),
+            r.get("solved_threshold"),
+            _needs(r),
+            r.get("summary", ""),
+        ]
+        for r in rows
+    ]
+    print(console.table(["environment", "random", "reference", "solved", "needs", ""], body))
+
+
+@app.command()
+def agents(as_json: Json = False, debug: Debug = False) -> None:
+    """List the agents in the catalogue, and which extra is missing."""
+    from rlformer import catalogue, console
+    from rlformer.extras import missing_extra
+
+    rows: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "learner": card.learner,
+            "summary": card.summary,
+            "source": card.source,
+            "tuning": card.tuning,
+            "presets": card.presets,
+            "defaults": card.defaults,
+            "missing_extra": missing_extra(card.extra),
+        }
+        for name, card in catalogue.agents().items()
+    ]
+    if as_json:
+        console.print_json({"agents": rows})
+        return
+    body = [[r["name"], r["learner"], ", ".join(r["presets"]) or "-", _needs(r), r["summary"]] for r in rows]
+    print(console.table(["agent", "learner", "presets", "needs", ""], body))
+
+
+def _needs(row: dict[str, Any]) -> str:
+    extra = row["missing_extra"]
+    return f"pip install 'rlformer[{extra}]'" if extra else ""

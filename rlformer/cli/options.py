@@ -1,0 +1,30 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a preset; repeatable.")]
+Seed = Annotated[int, typer.Option(help="The seed that every random stream of the run derives from.", min=0)]
+Threads = Annotated[int, typer.Option(help="Threads of a run.", min=1)]
+Root = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder of run directories.")]
+Env = Annotated[str | None, typer.Option("--env", metavar="ENV", help="A card's name or a Gymnasium id.")]
+Trust = Annotated[bool, typer.Option("--trust", help="Unpickle a foreign file: only if you trust where it comes from.")]
+ZipAgent = Annotated[str | None, typer.Option("--agent", help="The class of a stable-baselines3 .zip.")]
+Sample = Annotated[bool, typer.Option("--sample", help="Draw actions of stochastic policies instead of the best.")]
+Prefix = Annotated[
+    str | None,
+    typer.Option(help="How much of a training log: mid, full, a share of its steps, or a number of them."),
+]
+
+
+def typed() -> str:
+    """The command as the person typed it."""
+    return shlex.join(["rlformer", *sys.argv[1:]])

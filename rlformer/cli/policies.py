@@ -1,0 +1,123 @@
+"""collect, evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rlformer.cli.options import Debug, Env, Json, Sample, Seed, Trust, ZipAgent
+
+app = typer.Typer()
+
+
+@app.command()
+def collect(
+    policy: Annotated[str, typer.Argument(help="A run directory, a stable-baselines3 .zip, or random.")],
+    env: Env = None,
+    episodes: Annotated[int | None, typer.Option(help="Whole episodes.", min=1)] = None,
+    steps: Annotated[int | None, typer.Option(help="Whole episodes, until this many steps.", min=1)] = None,
+    epsilon: Annotated[float, typer.Option(help="Share of steps with a uniform action instead.")] = 0.0,
+    seed: Seed = 0,
+    num_envs: Annotated[int, typer.Option(help="Environments side by side.", min=1)] = 16,
+    sample: Sample = False,
+    agent: ZipAgent = None,
+    trust: Trust = False,
+    out: Annotated[Path | None, typer.Option(metavar="DATA", help="The dataset's folder.")] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Let a policy play, and keep the episodes as a dataset."""
+    from rlformer import api, console
+    from rlformer.data.describe import describe, describe_text
+    from rlformer.runs.interrupt import Interrupt
+
+    with Interrupt() as interrupt, console.Bar("collect") as bar:
+        dataset = api.collect(
+            policy,
+            env=env,
+            out=out,
+            episodes=episodes,
+            steps=steps,
+            epsilon=epsilon,
+            seed=seed,
+            num_envs=num_envs,
+            agent=agent,
+            sample=sample,
+            trust=trust,
+            progress=bar,
+            stop=lambda: interrupt.ever,
+        )
+    info = describe(dataset)
+    if as_json:
+        console.print_json({"path": str(dataset.path), **info})
+    else:
+        print(describe_text(info))
+        print(dataset.path)
+
+
+@app.command()
+def evaluate(
+    policies: Annotated[list[str], typer.Argument(metavar="POLICY...", help="Run directories, .zip files, random.")],
+    env: Env = None,
+    episodes: Annotated[int, typer.Option(help="Episodes of each policy.", min=1)] = 100,
+    seed: Annotated[int, typer.Option(help="Chooses the fixed episodes.", min=0)] = 0,
+    num_envs: Annotated[int, typer.Option(help="Environments side by side; changes no return.", min=1)] = 16,
+    target_return: Annotated[str | None, typer.Option(metavar="R|auto", help="What return to ask for.")] = None,
+    sample: Sample = False,
+    agent: ZipAgent = None,
+    trust: Trust = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Evaluate policies on the same fixed episodes."""
+    from rlformer import api, console
+    from rlformer.evaluation import paired_difference, summarize
+
+    with console.Bar("episodes") as bar:
+        spec, results = api.evaluate(
+            policies,
+            env=env,
+            episodes=episodes,
+            seed=seed,
+            num_envs=num_envs,
+            target_return=_target(target_return),
+            agent=agent,
+            sample=sample,
+            trust=trust,
+            progress=bar,
+        )
+    rows = [summarize(result, spec) for result in results]
+    pairs = [paired_difference(a, b) for i, a in enumerate(results) for b in results[i + 1 :]]
+    if as_json:
+        console.print_json({"env": spec.name, "policies": rows, "differences": pairs})
+        return
+    columns = [
+        "policy",
+        "mean",
+        "standard_error",
+        "q1",
+        "median",
+        "q3",
+        "success_rate",
+        "normalized_score",
+        "target_return",
+    ]
+    print(console.table([c.replace("_", " ") for c in columns], [[row[c] for c in columns] for row in rows]))
+    if pairs:
+        body = [[*p["policies"], p["mean"], p["low"], p["high"], p["wins"]] for p in pairs]
+        print("\nthe same episodes, first minus second:")
+        print(console.table(["first", "second", "difference", "95 % from", "to", "share won"], body))
+
+
+def _target(text: str | None) -> float | None:
+    """A number, or None for what the policy chose from its log."""
+    from rlformer.errors import InputError
+
+    if text is None or text == "auto":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"--target-return '{text}' is neither a number nor auto") from None

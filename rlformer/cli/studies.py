@@ -1,0 +1,76 @@
+"""compare, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rlformer.cli.options import Debug, Json, Threads, typed
+
+app = typer.Typer()
+
+
+@app.command()
+def compare(
+    env: Annotated[str, typer.Argument(help="A card's name, a Gymnasium id, or module:Name-v0 of your own.")],
+    dataset: Annotated[str | None, typer.Option(metavar="DATA", help="Your log; default: PPO's own training.")] = None,
+    profile: Annotated[str, typer.Option(help="quick (3 seeds) or standard (10 seeds, the whole ladder).")] = "quick",
+    arms: Annotated[str | None, typer.Option(metavar="A,B,...", help="Agents instead of the profile's.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Seeds instead of the profile's.", min=1)] = None,
+    jobs: Annotated[int | None, typer.Option(help="Runs side by side; default: one a core.", min=1)] = None,
+    prefix: Annotated[str, typer.Option(help="How much of PPO's training is the log: mid, full, or a share.")] = "mid",
+    runs: Annotated[Path, typer.Option(metavar="DIR", help="The folder of run directories.")] = Path("runs"),
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The report's folder.")] = None,
+    threads: Threads = 1,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="AGENT.KEY=VALUE", help="Change a preset.")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Train online RL and sequence models on one task, and write one report."""
+    from rlformer import api, console, study
+
+    log = None if dataset is None else api.open_data(dataset, env=env).path
+    options: dict[str, Any] = {
+        "profile": profile,
+        "arms": None if arms is None else [a.strip() for a in arms.split(",") if a.strip()],
+        "seeds": seeds,
+        "dataset": log,
+        "prefix": prefix,
+        "overrides": settings or (),
+        "root": runs,
+    }
+    total = len(study.plan(env, **options).jobs)
+    console.say(f"{total} runs in {runs}; the same command continues after an interruption")
+    progress = console.StudyProgress(total)
+    try:
+        results = api.compare(env, jobs=jobs, threads=threads, out=out, listen=progress, command=typed(), **options)
+    finally:
+        progress.close()
+    folder = out or Path("reports") / env.replace("/", "-")
+    if as_json:
+        console.print_json(results)
+    else:
+        print((folder / "report.md").read_text(encoding="utf-8"))
+        print(folder / "report.html")
+
+
+@app.command()
+def report(
+    directories: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run directories, or folders of them.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The report's folder.")] = Path("reports/report"),
+    title: Annotated[str | None, typer.Option(help="The page's title.")] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Rebuild report.html, report.md and results.json from run directories."""
+    from rlformer import api, console
+
+    results = api.report(directories, out=out, title=title, command=typed())
+    if as_json:
+        console.print_json(results)
+    else:
+        print(out / "report.html")
