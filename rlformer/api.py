@@ -133,6 +133,18 @@ def evaluate(
     return spec, results
 
 
+def beyond_the_log(sources: Sequence[str], target_return: float | None) -> list[str]:
+    """A sentence for each run that would be asked for more than its log ever reached."""
+    found = []
+    for source in sources:
+        if target_return is None or not (Path(source) / "record.json").is_file():
+            continue
+        best = RunDirectory.open(Path(source)).record.scales.get("log_max")
+        if best is not None and target_return > best:
+            found.append(f"{source}: {target_return:g} is asked for and the log's best is {best:g}: extrapolation")
+    return found
+
+
 def collect(
     source: str,
     *,

@@ -65,7 +65,6 @@ class Environments:
         self._envs = [make(spec) for _ in range(num)]
         self.actions = action_spec(self._envs[0].action_space)
         self.observation_shape: tuple[int, ...] = self._envs[0].observation_space.shape  # type: ignore[assignment]
-        self._discrete = self.actions.kind == "discrete"
 
     def __len__(self) -> int:
         return len(self._envs)
@@ -86,9 +85,9 @@ class Environments:
         observations = np.empty((count, *self.observation_shape), np.float32)
         rewards = np.empty(count, np.float64)
         terminated, truncated = np.empty(count, bool), np.empty(count, bool)
-        rows = actions.tolist() if self._discrete else actions
-        for row, slot in enumerate(slots.tolist()):
-            step = self._envs[slot].step(rows[row])
+        # A category is a numpy integer, as in Gymnasium's and stable-baselines3's vector environments.
+        for row, (slot, action) in enumerate(zip(slots.tolist(), actions, strict=True)):
+            step = self._envs[slot].step(action)
             observations[row], rewards[row], terminated[row], truncated[row], _ = step
         return observations, rewards, terminated, truncated
 

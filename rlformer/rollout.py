@@ -28,7 +28,7 @@ def rollout(
     num, shape, spec = len(environments), environments.observation_shape, environments.actions
     buffers = _Buffers(num, shape if keep_observations else None, spec)
     observations = np.zeros((num, *shape), np.float32)
-    actions, rewards = np.zeros((num, *spec.shape), spec.dtype), np.zeros(num, np.float64)
+    rewards = np.zeros(num, np.float64)
     playing = np.full(num, -1)  # which episode each slot plays
     waiting = iter(range(len(seeds)))
 
@@ -47,7 +47,7 @@ def rollout(
     active = np.flatnonzero(playing >= 0)
     while active.size:
         rows = slice(None) if active.size == num else active  # a view costs less than a copy
-        actions[:] = spec.clip(policy.act(observations))
+        actions = np.array(spec.clip(policy.act(observations)), spec.dtype)  # a new one: environments may keep it
         step = environments.step(active, actions[rows])
         observations[rows], rewards[rows], terminated, truncated = step
         buffers.add(active, actions[rows], step[1], step[0])

@@ -92,6 +92,10 @@ def make_run(
         "path": f"runs/ppo/seed-{seed}/trajectories",
         "num_episodes": 180,
         "num_steps": LOGGED,
+        "upstream_env_steps": UPSTREAM,
+        "mean_return": BEHAVIOUR.mean,
+        "min_return": LOG_RANGE[0],
+        "max_return": LOG_RANGE[1],
         **(log or {}),
     }
     config = RunConfig(env, arm.agent, arm.learner, arm.hyperparameters, arm.tuning, data if arm.offline else {})

@@ -1,6 +1,8 @@
 """The dataset: what is written is read back, views list the same numbers, and nothing unsound gets in."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -302,3 +304,29 @@ def test_an_array_that_is_missing(tmp_path: Path) -> None:
     (tmp_path / "log/actions.npy").unlink()
     with pytest.raises(InputError, match="damaged"):
         load(tmp_path / "log")
+
+
+# A full disk
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_dataset import EPISODES, INFO
+from rlformer.data.writer import DatasetWriter
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing beyond the limit fails, as on a full disk
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+with DatasetWriter(Path(sys.argv[1]), INFO) as writer:
+    writer.add(EPISODES[0])
+    writer.commit()
+    for _ in range(10_000):
+        writer.add(EPISODES[1])
+"""
+
+
+def test_a_full_disk_keeps_what_was_committed_and_says_where(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FULL, str(tmp_path / "log"), str(Path(__file__).parent)]
+    failed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert failed.stderr.splitlines()[-1].endswith(f"File too large: '{tmp_path / 'log'}'")
+    with DatasetWriter(tmp_path / "log", INFO) as writer:
+        assert writer.finish().hash == from_episodes(INFO, EPISODES[:1]).hash

@@ -41,16 +41,17 @@ ORDER = {
         "bandit", "gamble", "stitch", "umbrella", "deep_sea", "bits", "key_door", "tmaze",
     ],
     "data": [
-        "dataset", "describe", "writer", "prefix", "windows", "collect",
+        "dataset", "describe", "writer", "prefix", "windows", "scales", "collect",
         "foreign", "columns", "npz", "hdf5", "minari", "doors",
     ],
-    "models": ["transformer", "lstm", "mlp", "backbones", "actions", "trajectory", "acting"],
+    "models": ["rows", "dropout", "transformer", "lstm", "mlp", "backbones", "actions", "trajectory", "acting"],
     "training": ["checkpoints", "loop"],
     "learners": ["sb3_state", "sb3_policy", "recording", "sb3_training", "sb3", "foreign"],
     "report": [
         "formats", "reading", "arms", "collect", "comparisons", "across", "summary", "cautions", "limits",
         "table", "traces", "figures", "markdown", "render", "build",
     ],
+    "cli": ["options", "data", "lists", "policies", "studies", "training"],
 }  # fmt: skip
 
 # Outside libraries with one door: nothing else imports them, not even inside a function.

@@ -27,11 +27,14 @@ class Count(gym.Env[Any, Any]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         super().reset(seed=seed)
         self.time, self.length = 0, int(self.np_random.integers(1, self.longest + 1))
+        self.kept = np.zeros(1), np.zeros(1)
         return self._observation(), {}
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         assert self.time < self.length, "stepped after its end"
         assert action in self.action_space
+        np.testing.assert_array_equal(*self.kept)  # what it was given last time is its own
+        self.kept = action, action.copy()
         self.time += 1
         over = self.time == self.length
         return (

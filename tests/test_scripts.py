@@ -26,10 +26,10 @@ def named(pattern: str, document: Path) -> set[str]:
 
 
 def command_lines(document: Path) -> set[str]:
-    """What follows `rlformer` where code begins with it: in backticks, or a line of a block."""
+    """What follows `rlformer` where code begins with it: in backticks, on a line of a block, after a semicolon."""
     text = document.read_text(encoding="utf-8").replace("\\\n", " ")
     code = "\n".join(span.strip("`") for span in re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL))
-    return set(re.findall(r"^[\s$]*rlformer ([a-z][^#\n]*)", code, re.MULTILINE))
+    return set(re.findall(r"(?:^|;)[\s$]*rlformer ([a-z][^#;\n]*)", code, re.MULTILINE))
 
 
 @cache
@@ -55,11 +55,12 @@ def test_commands_in_a_document_exist_with_their_options(document: Path) -> None
     for line in command_lines(document):
         words: list[str] = []
         for word in line.split():
-            if word not in commands(*words):
+            if not commands(*words):
                 break
-            words.append(word)
-        assert words, f"no command of this name: rlformer {line}"
-        for option in re.findall(r"(?<!\S)\[?(--[a-z][\w-]*)", line):
+            names = word.split("|")
+            assert set(names) <= commands(*words), f"no such command: rlformer {line}"
+            words.append(names[0])
+        for option in re.findall(r"(?<!\S)[\[(]?(--[a-z][\w-]*)", line):
             assert option in help_of(*words), f"no such option: rlformer {line}"
 
 

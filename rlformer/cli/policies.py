@@ -88,6 +88,8 @@ def evaluate(
             trust=trust,
             progress=bar,
         )
+    for warning in api.beyond_the_log(policies, _target(target_return)):
+        console.say(f"warning: {warning}")
     rows = [summarize(result, spec) for result in results]
     pairs = [paired_difference(a, b) for i, a in enumerate(results) for b in results[i + 1 :]]
     if as_json:

@@ -141,7 +141,7 @@ class Dataset:
         For a prefix of a training log these are the steps of that training up to the prefix's end.
         """
         behind = self.episodes["behaviour_steps"][self.index]
-        if len(behind) and (behind >= 0).all():
+        if self.selection and len(behind) and (behind >= 0).all():
             return int(behind.max())
         return self.info.upstream_env_steps
 

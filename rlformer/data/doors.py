@@ -73,14 +73,14 @@ class _Place:
 
     @cached_property
     def key(self) -> str:
-        """A hash of all bytes of the log, by the order of its files' names, and of what `env` is."""
+        """A hash of all bytes of the log, in the order of file names, and of what `env` is: 16 hex digits."""
         definition = json.dumps(self.env.definition if self.env else None, sort_keys=True)
         digest = hashlib.sha256(definition.encode())
         for path in sorted(self.path.rglob("*")) if self.path.is_dir() else [self.path]:
             if path.is_file():
                 with path.open("rb") as file:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+        return digest.hexdigest()[:16]
 
     def open(self) -> ForeignLog:
         """The log. Raises InputError, which names it, where it is broken or does not fit the environment."""

@@ -29,13 +29,14 @@ RULES: dict[str, Callable[[Array], float]] = {
 }
 
 
-def grid(returns: Array, chosen: float, beyond: float = 0.25, points: int = 5) -> list[float]:
+def grid(returns: Array, chosen: float, beyond: float = 0.25) -> list[float]:
     """Targets to ask for when what is achieved is held against what was asked.
 
-    `points` of them from the log's median to the chosen target, and one that lies `beyond` the log's best by that share
-    of the log's range. Ascending, without repeats.
+    What every rule would ask for, the chosen target, two between the median and it, and one that lies `beyond` the
+    log's best by that share of the log's range. Ascending, without repeats.
     """
     low, high = float(np.median(returns)), float(np.max(returns))
     spread = max(high - float(np.min(returns)), abs(high), 1e-9)
-    asked = [*np.linspace(low, chosen, points), high, high + beyond * spread]
+    rules = [rule(returns) for rule in RULES.values()]
+    asked = [*rules, *np.linspace(low, chosen, 4), high + beyond * spread]
     return sorted({float(f"{target:.6g}") for target in asked})

@@ -6,8 +6,8 @@ much of them is committed, so that a writer that opens an unfinished folder cuts
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -74,40 +74,37 @@ class DatasetWriter:
         seed = -1 if episode.seed is None else episode.seed
         ending = (episode.terminated, episode.truncated)
         row = np.array([(len(episode), *ending, seed, behaviour_steps)], EPISODE)
-        for name, values in (
-            ("observations", episode.observations),
-            ("actions", episode.actions),
-            ("rewards", episode.rewards),
-            ("episodes", row),
-        ):
-            self._files[name].write(np.ascontiguousarray(values, self._dtypes[name]).tobytes())
+        columns = (episode.observations, episode.actions, episode.rewards, row)
+        with _naming(self._path):
+            for name, values in zip(ARRAYS, columns, strict=True):
+                self._files[name].write(np.ascontiguousarray(values, self._dtypes[name]).tobytes())
         self.num_episodes += 1
         self.num_steps += len(episode)
 
     def commit(self, state: Mapping[str, Any] | None = None) -> None:
         """Make what was added survive a kill, with `state` of the caller's beside it (None: as it was)."""
         self.state = dict(self.state if state is None else state)
-        for file in self._files.values():
-            file.flush()
-        files.write_json(
-            self._path / "progress.json",
-            {
-                "schema": SCHEMA,
-                "spaces": self._spaces(),
-                "num_episodes": self.num_episodes,
-                "num_steps": self.num_steps,
-                "state": self.state,
-            },
-        )
+        progress = {
+            "schema": SCHEMA,
+            "spaces": self._spaces(),
+            "num_episodes": self.num_episodes,
+            "num_steps": self.num_steps,
+            "state": self.state,
+        }
+        with _naming(self._path):
+            for file in self._files.values():
+                file.flush()
+            files.write_json(self._path / "progress.json", progress)
 
     def finish(self, provenance: Mapping[str, Any] | None = None, upstream_env_steps: int | None = None) -> Dataset:
         """Close the dataset and open it for reading. Raises InputError where it is empty."""
         if self.num_episodes == 0:
             raise InputError(f"{self._path}: no episode ended, so there is nothing to keep")
-        for name, file in self._files.items():
-            file.seek(0)
-            file.write(_header(self._dtypes[name], (self._rows(name), *self._shapes[name])))
-            file.close()
+        with _naming(self._path):
+            for name, file in self._files.items():
+                file.seek(0)
+                file.write(_header(self._dtypes[name], (self._rows(name), *self._shapes[name])))
+                file.close()
         arrays = {name: np.load(self._path / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
         known = self._info.upstream_env_steps
         info = replace(
@@ -126,9 +123,9 @@ class DatasetWriter:
 
     def close(self) -> None:
         """Leave the dataset unfinished; a writer opened on it later continues behind the last commit."""
-        with self._lock:
+        with self._lock, _naming(self._path), ExitStack() as closing:
             for file in self._files.values():
-                file.close()
+                closing.callback(file.close)  # of all, even where one has no room for what it still holds
 
     def discard(self) -> None:
         """Remove the unfinished dataset: what was to be written turned out to be none."""
@@ -185,6 +182,16 @@ class DatasetWriter:
         file.truncate(self._bytes(name))
         file.seek(0, 2)
         return file
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """An error of the operating system, such as a full disk, says where it happened."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:

@@ -112,7 +112,7 @@ class Bandit(Arms):
         if beta.shape != p.shape or (beta < 0).any() or not np.isclose(beta.sum(), 1.0):
             raise InputError(f"Bandit: behaviour gives each of {len(p)} arms a probability, got {behaviour}")
         payoffs = np.tile([0.0, 1.0], (len(p), 1))
-        super().__init__(payoffs, p, beta, tuple(f"arm_{i}" for i in range(len(p))), render_mode)
+        super().__init__(payoffs, p, beta, tuple(f"arm {i}" for i in range(len(p))), render_mode)
 
 
 class BanditVector(DiagnosticVector):

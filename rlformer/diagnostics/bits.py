@@ -25,7 +25,7 @@ class _Bits(Diagnostic):
         self.secret = np.random.default_rng(code).integers(2, size=bits)  # (H,)
         super().__init__(
             actions=("0", "1"),
-            groups={"position": tuple(f"position_{i}" for i in range(bits))},
+            groups={"position": tuple(f"position {i}" for i in range(bits))},
             horizon=bits,
             decisions=tuple(range(bits)),
             relevant=frozenset({"position"}),

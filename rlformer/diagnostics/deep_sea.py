@@ -31,7 +31,7 @@ class DeepSea(Diagnostic):
         self.right = np.random.default_rng(code).integers(2, size=(size, size))  # the action that goes right
         super().__init__(
             actions=("0", "1"),
-            groups={"cell": tuple(f"cell_{row}_{column}" for row in range(size) for column in range(size))},
+            groups={"cell": tuple(f"cell {row} {column}" for row in range(size) for column in range(size))},
             horizon=size,
             decisions=tuple(range(size)),
             relevant=frozenset({"cell"}),

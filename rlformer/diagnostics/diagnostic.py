@@ -196,10 +196,10 @@ class Diagnostic(gym.Env[Array, int], ABC):
         return 1.0 if share >= 1.0 else -math.expm1(episodes * math.log1p(-share))
 
     def truth(self, behaviour: str = "log") -> frozenset[str]:
-        """The groups of inputs, now or earlier, that imitation of this behaviour ('log' or 'expert') depends on.
+        """The groups of inputs, now or earlier, on which imitation of a behaviour ('log' or 'expert') depends.
 
-        What is imitated is the whole of it, asked for any return that it earns. The expert does the same
-        whatever it earns, so that there the return tells nothing.
+        Imitation of the log is asked for the returns that it earns. In the expert's, the return tells no more
+        than the time does, and what it would do does not depend on it.
         """
         return self._relevant_to_expert if behaviour == "expert" else self._relevant | {RETURN}
 

@@ -16,7 +16,7 @@ class Gamble(Arms):
 
     def __init__(self, render_mode: str | None = None) -> None:
         payoffs = np.array([[-15.0, 5.0], [-6.0, 1.0], [1.0, 1.0]])
-        names = ("gamble_5", "gamble_1", "sure_1")
+        names = ("+5 or -15", "+1 or -6", "+1")
         super().__init__(payoffs, np.full(3, 0.5), np.full(3, 1 / 3), names, render_mode)
 
 

@@ -28,10 +28,10 @@ class KeyDoor(Diagnostic):
         if length < 0 or choices < 1:
             raise InputError(f"KeyDoor: length >= 0 and choices >= 1, got {length} and {choices}")
         self.length, self.choices, self.show_key = length, choices, show_key
-        others = (f"search_{i}/{'open' if i % 2 else 'leave'}" for i in range(1, max(choices, 2)))
+        others = (f"search {i} / {'open' if i % 2 else 'leave'}" for i in range(1, max(choices, 2)))
         super().__init__(
-            actions=("take_key/leave", *others),
-            groups={"phase": ("key_room", "corridor", "door")} | ({"key": ("key",)} if show_key else {}),
+            actions=("take key / leave", *others),
+            groups={"phase": ("key room", "corridor", "door")} | ({"key": ("key",)} if show_key else {}),
             horizon=length + 2,
             decisions=(0, length + 1),
             relevant=frozenset({"phase", "key"} if show_key else {"phase"}),

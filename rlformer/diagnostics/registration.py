@@ -7,12 +7,14 @@ finder waits for Gymnasium and registers them as soon as it is imported. `import
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.util
 import sys
-from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
-from types import ModuleType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # importlib.abc takes as long to import as all the rest
+    from collections.abc import Sequence
+    from importlib.abc import Loader
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 MODULES = {
     "KeyDoor": "key_door",
@@ -44,26 +46,26 @@ def register_with_gymnasium() -> None:
         sys.meta_path.insert(0, _Finder())
 
 
-class _Finder(importlib.abc.MetaPathFinder):
-    """Finds Gymnasium, once, as the finders behind it do, and has it loaded by `_Loader`."""
+class _Finder:
+    """Finds Gymnasium as the other finders do, and has it loaded by `_Loader`."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if fullname != "gymnasium":
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        found = (finder.find_spec(fullname, path, target) for finder in sys.meta_path if finder is not self)
+        spec = next((spec for spec in found if spec is not None), None)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader)
+            spec.loader = _Loader(spec.loader, self)  # type: ignore[assignment]
         return spec
 
 
-class _Loader(importlib.abc.Loader):
-    """Another loader, and afterwards the registration."""
+class _Loader:
+    """Another loader, and afterwards the registration, for which nothing needs to be found again."""
 
-    def __init__(self, loader: importlib.abc.Loader) -> None:
-        self._loader = loader
+    def __init__(self, loader: Loader, finder: _Finder) -> None:
+        self._loader, self._finder = loader, finder
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
@@ -72,4 +74,5 @@ class _Loader(importlib.abc.Loader):
         assert module.__spec__ is not None
         module.__spec__.loader = module.__loader__ = self._loader  # it knows sources and resources
         self._loader.exec_module(module)
+        sys.meta_path.remove(self._finder)
         register()

@@ -144,8 +144,10 @@ def check(values: Mapping[str, Any]) -> None:
         if isinstance(value, Mapping):
             if key not in _SCHEDULES:
                 raise InputError(f"{key}: expected a number; schedules: {', '.join(_SCHEDULES)}")
-            for end in ("start", "end"):
-                _check_number(f"{key}.{end}", value[end], 0)
+            if set(value) != {"start", "end"}:
+                raise InputError(f"{key}: a schedule has 'start' and 'end', got {dict(value)}")
+            for end, number in value.items():
+                _check_number(f"{key}.{end}", number, 0)
         elif isinstance(value, list):
             for size in value:
                 if not isinstance(size, int) or size < 1:
@@ -154,11 +156,11 @@ def check(values: Mapping[str, Any]) -> None:
             _check_number(key, value, _LOWEST.get(key, 1 if isinstance(value, int) else 0))
 
 
-def _check_number(key: str, value: float, lowest: float) -> None:
+def _check_number(key: str, value: Any, lowest: float) -> None:
     highest = 1.0 if key in _SHARES else math.inf
-    if not (math.isfinite(value) and lowest <= value <= highest):
+    if not (isinstance(value, (int, float)) and math.isfinite(value) and lowest <= value <= highest):
         wanted = f"at least {lowest:g}" if highest == math.inf else f"{lowest:g} to {highest:g}"
-        raise InputError(f"{key}: expected {wanted}, got {value}")
+        raise InputError(f"{key}: expected {wanted}, got {value!r}")
 
 
 def check_actions(algorithm: str, env: EnvSpec) -> None:

@@ -20,7 +20,7 @@ _COUNTERS = ("num_timesteps", "_n_updates", "_n_calls", "exploration_rate", "_cu
 
 def acting_arrays(model: Any) -> dict[str, Array]:
     """The networks and the observations' statistics: what it takes to act."""
-    arrays = {f"policy.{name}": _array(tensor) for name, tensor in model.policy.state_dict().items()}
+    arrays = {f"network.{name}": _array(tensor) for name, tensor in model.policy.state_dict().items()}
     normalize = model.get_vec_normalize_env()
     if normalize is not None and normalize.norm_obs:
         statistics = normalize.obs_rms
@@ -31,7 +31,7 @@ def acting_arrays(model: Any) -> dict[str, Array]:
 
 def restore_acting(model: Any, arrays: Mapping[str, Array]) -> None:
     """The inverse of `acting_arrays`. Raises RuntimeError or KeyError for arrays of another model."""
-    tensors = {name: torch.from_numpy(array) for name, array in _below("policy.", arrays).items()}
+    tensors = {name: torch.from_numpy(array) for name, array in _below("network.", arrays).items()}
     model.policy.load_state_dict(tensors)
     normalize = model.get_vec_normalize_env()
     if normalize is not None and normalize.norm_obs:
@@ -57,7 +57,6 @@ def capture(model: Any, replay: bool) -> tuple[dict[str, Array], dict[str, Any]]
     normalize = model.get_vec_normalize_env()
     if normalize is not None:
         statistics = normalize.ret_rms
-        arrays["returns"] = normalize.returns
         state["return_statistics"] = [float(statistics.mean), float(statistics.var), float(statistics.count)]
     if replay and isinstance(model, OffPolicyAlgorithm):
         buffer: Any = model.replay_buffer

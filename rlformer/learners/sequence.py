@@ -180,6 +180,7 @@ def _return_scales(dataset: Dataset, values: Mapping[str, Any], conditioned: boo
     return {
         "target_return": target,
         "rule": rule,
+        "rules": {name: ask(returns) for name, ask in RULES.items()},  # what each would ask for
         "log_min": float(returns.min()),
         "log_median": float(np.median(returns)),
         "log_max": float(returns.max()),

@@ -3,108 +3,117 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from rlformer.models.trajectory import TrajectoryModel
+from rlformer.seeding import policy_generator
 from rlformer.types import Array, Window
 
-_MULTIPLE = 8  # rounding of matrix products depends on the batch: pad, so that N does not change what is played
-_BLOCK = 256  # uniform numbers drawn at once for a slot
+# Rows of a matrix product for each thread. Products of fewer take other kernels, which round otherwise: with so
+# many at least, what is played does not depend on how many environments run side by side.
+_ROWS = 8
+_BLOCK = 256  # steps for which a slot's uniform numbers are drawn at once
 
 
 class SequencePolicy:
-    """See `types.Policy`. Each step runs the model over the last K steps: exact, whatever the backbone."""
+    """See `types.Policy`. Each step runs the model over the last K steps: exact, whatever the backbone.
+
+    `target_return` is what is asked for where `begin` does not say. A slot in which no episode was begun is at the
+    first step of one: `SequencePolicy(model, 100.0).act(observations)` needs nothing before it.
+    """
 
     def __init__(self, model: TrajectoryModel, target_return: float | None = None, sample: bool = False) -> None:
         self._model = model.eval()
         self._target = 0.0 if target_return is None else target_return
         self._sample = sample
-        self._spec = model.codec.spec
         self._k = model.architecture.context_length
-        self._steps = torch.arange(self._k)
-        self._size = 0
-        self._streams: dict[int, np.random.Generator] = {}
-        self._grow(_MULTIPLE)
+        self._steps = np.arange(self._k)
+        self._copies = _ROWS if model.rows_per_window >= _ROWS else 1
+        self._slots = _Slots.fresh(0, model, self._target)
+        self._streams: list[np.random.Generator] = []
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
         """See `types.Policy`. `target_returns` (len(slots),) override the policy's own."""
-        if slots.max() >= self._size:
-            self._grow(math.ceil((int(slots.max()) + 1) / _MULTIPLE) * _MULTIPLE)
-        rows = torch.from_numpy(np.asarray(slots, np.int64))
-        self._time[rows] = 0
-        wanted = np.full(len(slots), self._target) if target_returns is None else target_returns
-        self._owed[rows] = torch.from_numpy(np.asarray(wanted, np.float64))
+        self._reserve(int(np.max(slots)) + 1)
+        self._slots.time[slots] = 0
+        self._slots.owed[slots] = self._target if target_returns is None else target_returns
         if self._sample:
             for slot, seed in zip(slots.tolist(), seeds.tolist(), strict=True):
-                self._streams[slot] = np.random.default_rng(seed)
-                self._uniform[slot] = self._draw(slot)
+                self._streams[slot] = policy_generator(seed)
 
     @torch.inference_mode()
     def act(self, observations: Array) -> Array:
         """See `types.Policy`."""
-        count, every = len(observations), self._every
-        at = self._time % self._k
-        self._observations[every[:count], at[:count]] = torch.from_numpy(np.asarray(observations, np.float32))
-        self._returns[every, at] = self._owed.float()
-        self._timesteps[every, at] = self._time
-        last = self._time.clamp(max=self._k - 1)  # (P,)
-        predictions = self._model.predict_at(self._window(last), last)
-        if self._sample:
-            actions = self._model.codec.sample(predictions, self._next_uniform())
-        else:
-            actions = self._model.codec.greedy(predictions)
-        return np.asarray(actions[:count].numpy(), self._spec.dtype)
+        count = len(observations)
+        size = max(count, math.ceil(_ROWS * torch.get_num_threads() / self._copies))
+        self._reserve(size)
+        slots, every = self._slots, np.arange(size)
+        time = slots.time[:size]
+        slots.observations[every[:count], time[:count] % self._k] = observations
+        slots.returns_to_go[every, time % self._k] = slots.owed[:size]
+        last = np.minimum(time, self._k - 1)  # (P,)
+        predictions = self._model.predict_at(self._window(last), torch.from_numpy(last), self._copies)[:count]
+        codec = self._model.codec
+        actions = codec.sample(predictions, self._uniform(count)) if self._sample else codec.greedy(predictions)
+        return actions.numpy()  # type: ignore[no-any-return]
 
-    @torch.inference_mode()
     def observe(self, actions: Array, rewards: Array) -> None:
         """See `types.Policy`."""
-        count = len(actions)
-        rows, at = self._every[:count], self._time[:count] % self._k
-        self._actions[rows, at] = torch.from_numpy(np.asarray(actions, self._spec.dtype))
-        self._owed[:count] -= torch.from_numpy(np.asarray(rewards, np.float64))
-        self._time[:count] += 1
+        count, slots = len(actions), self._slots
+        slots.actions[np.arange(count), slots.time[:count] % self._k] = actions
+        slots.owed[:count] -= rewards
+        slots.time[:count] += 1
 
-    def _window(self, last: Tensor) -> Window:
-        """The rings read in order of time; rows behind `last` are padding."""
-        oldest = (self._time - last)[:, None]
-        at, every = (oldest + self._steps) % self._k, self._every[:, None]
-        mask = self._steps <= last[:, None]
-        return Window(
-            self._observations[every, at],
-            self._actions[every, at],
-            self._returns[every, at],
-            self._timesteps[every, at],
-            mask,
+    def _window(self, last: Array) -> Window:
+        """The rings of the first P slots, read in order of time; what lies behind `last` (P,) is padding."""
+        slots, size = self._slots, len(last)
+        timesteps = (slots.time[:size] - last)[:, None] + self._steps  # (P, K)
+        places = self._k * np.arange(size)[:, None] + timesteps % self._k
+        rings = (slots.observations, slots.actions, slots.returns_to_go)
+        rows = [ring.reshape(-1, *ring.shape[2:]).take(places, axis=0) for ring in rings]
+        return Window(*map(torch.from_numpy, (*rows, timesteps, self._steps <= last[:, None])))
+
+    def _reserve(self, size: int) -> None:
+        """Room for `size` slots at least; what the old ones hold is kept."""
+        have = len(self._streams)
+        if size > have:
+            self._slots = self._slots + _Slots.fresh(size - have, self._model, self._target)
+            self._streams += map(policy_generator, range(have, size))
+
+    def _uniform(self, count: int) -> torch.Tensor:
+        """(N, components): the next numbers of each slot's own stream."""
+        numbers, at = self._slots.uniform, self._slots.time[:count] % _BLOCK
+        for slot in np.flatnonzero(at == 0).tolist():
+            numbers[slot] = self._streams[slot].random(numbers.shape[1:], np.float32)
+        return torch.from_numpy(numbers[np.arange(count), at])
+
+
+@dataclass(frozen=True)
+class _Slots:
+    """What each of P slots holds of its episode. Step t is in place t % K of the rings."""
+
+    time: Array  # (P,)
+    owed: Array  # (P,) of the return asked for
+    observations: Array  # (P, K, O)
+    actions: Array  # (P, K, *act)
+    returns_to_go: Array  # (P, K)
+    uniform: Array  # (P, _BLOCK, components)
+
+    @classmethod
+    def fresh(cls, size: int, model: TrajectoryModel, target_return: float) -> _Slots:
+        a = model.architecture
+        return cls(
+            np.zeros(size, np.int64),
+            np.full(size, target_return, np.float64),
+            np.zeros((size, a.context_length, a.observation_size), np.float32),
+            np.zeros((size, a.context_length, *a.actions.shape), a.actions.dtype),
+            np.zeros((size, a.context_length), np.float32),
+            np.zeros((size, _BLOCK, model.codec.components), np.float32),
         )
 
-    def _grow(self, size: int) -> None:
-        """Room for `size` slots; what the old ones hold is kept."""
-        k, more = self._k, size - self._size
-        fresh = {
-            "_observations": torch.zeros(more, k, self._model.architecture.observation_size),
-            "_actions": torch.zeros(
-                more, k, *self._spec.shape, dtype=torch.float32 if self._spec.kind == "box" else torch.int64
-            ),
-            "_returns": torch.zeros(more, k),
-            "_timesteps": torch.zeros(more, k, dtype=torch.int64),
-            "_time": torch.zeros(more, dtype=torch.int64),
-            "_owed": torch.zeros(more, dtype=torch.float64),
-            "_uniform": torch.zeros(more, _BLOCK, self._model.codec.components),
-        }
-        for name, rows in fresh.items():
-            setattr(self, name, torch.cat([getattr(self, name), rows]) if self._size else rows)
-        self._size, self._every = size, torch.arange(size)
-
-    def _draw(self, slot: int) -> Tensor:
-        return torch.from_numpy(self._streams[slot].random((_BLOCK, self._model.codec.components), np.float32))
-
-    def _next_uniform(self) -> Tensor:
-        """(P, components): the next numbers of each slot's own stream."""
-        at = self._time % _BLOCK
-        for slot in torch.nonzero((at == 0) & (self._time > 0))[:, 0].tolist():
-            if slot in self._streams:
-                self._uniform[slot] = self._draw(slot)
-        return self._uniform[self._every, at]
+    def __add__(self, others: _Slots) -> _Slots:
+        pairs = zip(vars(self).values(), vars(others).values(), strict=True)
+        return _Slots(*map(np.concatenate, pairs))

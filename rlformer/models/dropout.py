@@ -22,7 +22,7 @@ def draw(shapes: Sequence[Sequence[int]], rate: float, device: torch.device) -> 
     """
     sizes = [math.prod(shape) for shape in shapes]
     bits = torch.empty(-(-sum(sizes) // 4), dtype=torch.int64, device=device).random_(-(1 << 63), None)
-    dropped = round(rate * _LEVELS)
+    dropped = min(round(rate * _LEVELS), _LEVELS - 1)
     kept = bits.view(torch.int16)[: sum(sizes)] >= dropped - _LEVELS // 2
     masks = kept.float().mul_(_LEVELS / (_LEVELS - dropped))
     return (mask.view(shape) for mask, shape in zip(masks.split(sizes), map(tuple, shapes), strict=True))

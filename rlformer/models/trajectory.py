@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
+from rlformer.data.scales import Scales
 from rlformer.errors import InputError
 from rlformer.models.actions import ActionCodec
 from rlformer.models.backbones import BACKBONES
-from rlformer.types import ActionSpec, Array, Window
+from rlformer.models.rows import Rows
+from rlformer.types import ActionSpec, Window
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Architecture:
     width: int = 128
     dropout: float = 0.1
     activation: str = "relu"
+    tokens: str = "separate"  # return, observation and action of a step, as in the paper; "step": one of them all
     timestep_encoding: str = "episode"  # of the step in its episode, as in the paper; "window": in its window; "none"
     max_timesteps: int = 1000  # rows of the episode encoding; later steps share the last one
 
@@ -42,6 +46,7 @@ class Architecture:
         choices = {
             "backbone": tuple(BACKBONES),
             "conditioning": ("return", "none"),
+            "tokens": ("separate", "step"),
             "timestep_encoding": ("episode", "window", "none"),
             "activation": ("relu", "gelu"),
         }
@@ -55,8 +60,11 @@ class Architecture:
             raise InputError(f"dropout: {self.dropout} is not in [0, 1)")
         if self.backbone == "transformer" and self.width % self.heads:
             raise InputError(f"heads: {self.heads} do not divide the width {self.width}")
-        if not BACKBONES[self.backbone].history and self.context_length != 1:
-            raise InputError(f"context_length: the {self.backbone} reads one step, got {self.context_length}")
+        if not BACKBONES[self.backbone].history:
+            if self.context_length != 1:
+                raise InputError(f"context_length: the {self.backbone} reads one step, got {self.context_length}")
+            if self.tokens != "step":
+                raise InputError(f"tokens: the {self.backbone} reads one token, so that they must be 'step'")
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""
@@ -68,19 +76,12 @@ class Architecture:
         return cls(**{**data, "actions": ActionSpec.from_dict(data["actions"])})
 
 
-@dataclass(frozen=True)
-class Scales:
-    """A log's statistics, by which a model's inputs are scaled."""
-
-    observation_mean: Array  # (O,)
-    observation_std: Array  # (O,)
-    action_mean: Array | None = None  # (A,), Box alone
-    action_std: Array | None = None
-    return_scale: float = 1.0  # returns-to-go are divided by it
-
-
 class TrajectoryModel(nn.Module):
-    """Windows in, one prediction a step out."""
+    """Windows in, one prediction a step out.
+
+    A step's tokens are its return-to-go, its observation, which predicts the action, and the action ("separate"); or
+    one token, the sum of its return-to-go, its observation and the action before it ("step").
+    """
 
     observation_mean: Tensor
     observation_std: Tensor
@@ -95,9 +96,10 @@ class TrajectoryModel(nn.Module):
         self.register_buffer("observation_std", torch.as_tensor(scales.observation_std, dtype=torch.float32))
         self.register_buffer("return_scale", torch.tensor(float(scales.return_scale)))
         self.codec = ActionCodec(a.actions, scales.action_mean, scales.action_std)
-        kind = BACKBONES[a.backbone]
-        self._separate, self._conditioned = kind.tokens == "separate", a.conditioning == "return"
-        self._reads_actions = kind.history and a.context_length > 1
+        self._separate, self._conditioned = a.tokens == "separate", a.conditioning == "return"
+        self._reads_actions = BACKBONES[a.backbone].history and a.context_length > 1
+        self._per_step = 1 + self._conditioned + self._reads_actions if self._separate else 1  # tokens
+        self._first = 1 if self._separate and self._conditioned else 0  # token of the first step's prediction
         self.embed_observation = nn.Linear(a.observation_size, a.width)
         if self._conditioned:
             self.embed_return = nn.Linear(1, a.width)
@@ -107,57 +109,67 @@ class TrajectoryModel(nn.Module):
             rows = a.max_timesteps if a.timestep_encoding == "episode" else a.context_length
             self.embed_timestep = nn.Embedding(rows, a.width)
             nn.init.normal_(self.embed_timestep.weight, std=0.02)
-        self.backbone = kind.build(a)
+        self.backbone = BACKBONES[a.backbone].build(a)
         self.predict_action = nn.Linear(a.width, self.codec.width)
 
     def forward(self, window: Window) -> Tensor:
         """Predictions at every step: (B, K, A). Those behind an episode's end mean nothing."""
-        tokens, step_rows = self.embed(window)
-        return self.predict_action(self.backbone(tokens, step_rows))  # type: ignore[no-any-return]
+        every = slice(None) if self._per_step == 1 else slice(self._first, None, self._per_step)
+        return self.predict_action(self._backbone(window, every))  # type: ignore[no-any-return]
 
-    def predict_at(self, window: Window, steps: Tensor) -> Tensor:
-        """Predictions at one step of each window: steps (B,) -> (B, A)."""
-        tokens, step_rows = self.embed(window)
-        rows = step_rows[steps][:, None]  # (B, 1)
-        return self.predict_action(self.backbone(tokens, rows)[:, 0])  # type: ignore[no-any-return]
+    def predict_at(self, window: Window, steps: Tensor, copies: int = 1) -> Tensor:
+        """Predictions at one step of each window: steps (B,) -> (B, A).
+
+        The step is computed `copies` times: products of few rows take other kernels, which round otherwise.
+        """
+        rows = (self._first + self._per_step * steps)[:, None].expand(-1, copies)  # (B, M)
+        h = self._backbone(window, rows)  # (B, M, D)
+        weight, bias = self.predict_action.weight, self.predict_action.bias
+        if len(bias) == 1:  # so do products of one column
+            weight, bias = weight.expand(2, -1), bias.expand(2)
+        return F.linear(h, weight, bias)[:, 0, : self.codec.width]
 
     def scores(self, window: Window) -> Tensor:
         """See `types.Scorer`: the predictions at the last real step of each window, (B, A)."""
         return self.predict_at(window, window.mask.long().sum(dim=1) - 1)
 
-    def embed(self, window: Window) -> tuple[Tensor, Tensor]:
-        """The window as tokens (B, T, D), and the row of each step's observation token (K,)."""
-        observations = (window.observations - self.observation_mean) / self.observation_std
-        steps = observations.shape[1]
-        place = self._place(window)  # (B, K, D), (K, D) or None
-        parts = []
-        if self._conditioned:
-            parts.append(self.embed_return((window.returns_to_go / self.return_scale)[..., None]))
-        parts.append(self.embed_observation(observations))
+    def embed(self, window: Window) -> Tensor:
+        """The window as tokens (B, T, D). No step follows to read the last action, which is left out."""
+        returns, actions = window.returns_to_go / self.return_scale, window.actions
+        parts = [self.embed_return(returns[..., None])] if self._conditioned else []
+        parts.append(self.embed_observation((window.observations - self.observation_mean) / self.observation_std))
+        place = self._place(window)  # (B, K, D), (K, D) or 0
         if self._separate:
             if self._reads_actions:
-                parts.append(self.embed_action(self.codec.encode(window.actions)))
-            stacked = torch.stack([p if place is None else p + place for p in parts], dim=2)  # (B, K, n, D)
+                parts.append(self.embed_action(self.codec.encode(actions)))
+            stacked = torch.stack([part + place for part in parts], dim=2)  # (B, K, n, D)
             tokens = stacked.flatten(1, 2)
-            if self._reads_actions:
-                tokens = tokens[:, :-1]  # no step follows to read the last action
-            first = 1 if self._conditioned else 0
-            return tokens, torch.arange(first, steps * len(parts), len(parts), device=tokens.device)
+            return tokens[:, :-1] if self._reads_actions else tokens
         if self._reads_actions:
-            before = self.codec.encode(window.actions[:, :-1])
-            parts.append(nn.functional.pad(self.embed_action(before), (0, 0, 1, 0)))
-        tokens = torch.stack(parts).sum(dim=0) + (0.0 if place is None else place)
-        return tokens, torch.arange(steps, device=tokens.device)
+            before = self.embed_action(self.codec.encode(actions[:, :-1]))
+            parts.append(F.pad(before, (0, 0, 1, 0)))  # what came before the window is not seen
+        return sum(parts, start=place)  # type: ignore[arg-type, return-value]
 
-    def _place(self, window: Window) -> Tensor | None:
-        encoding = self.architecture.timestep_encoding
-        if encoding == "episode":
-            return self.embed_timestep(window.timesteps.clamp(max=self.architecture.max_timesteps - 1))  # type: ignore[no-any-return]
-        if encoding == "window":
-            return self.embed_timestep.weight[: window.observations.shape[1]]
-        return None
+    @property
+    def rows_per_window(self) -> int:
+        """Rows that a window brings into each of the backbone's matrix products."""
+        kind = BACKBONES[self.architecture.backbone]
+        if kind.recurrent or not kind.history:
+            return 1
+        return self._per_step * self.architecture.context_length - (self._separate and self._reads_actions)
 
     @property
     def num_parameters(self) -> int:
         """Numbers that gradients change."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+    def _backbone(self, window: Window, rows: Rows) -> Tensor:
+        return self.backbone(self.embed(window), rows)  # type: ignore[no-any-return]
+
+    def _place(self, window: Window) -> Tensor | float:
+        encoding = self.architecture.timestep_encoding
+        if encoding == "episode":
+            return self.embed_timestep(window.timesteps.clamp(max=self.architecture.max_timesteps - 1))  # type: ignore[no-any-return]
+        if encoding == "window":
+            return self.embed_timestep.weight[: window.observations.shape[1]]
+        return 0.0

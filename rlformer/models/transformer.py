@@ -100,7 +100,7 @@ class _Attention(nn.Module):
     def weights(self, x: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
         """x: (B, T, D) -> attention weights (B*nh, M, T) and values (B*nh, T, hs)."""
         length, width = x.shape[1:]
-        if rows == _EVERY:
+        if isinstance(rows, slice) and rows == _EVERY:
             query, key, value = self.qkv(x).split(width, dim=2)
         else:  # queries at the asked rows, keys and values at all
             weight, bias = self.qkv.weight, self.qkv.bias
@@ -119,8 +119,7 @@ class _Attention(nn.Module):
         """What is added to the scores: minus infinity at tokens behind the row, (M, T) or (B*nh, M, T)."""
         if isinstance(rows, slice):
             return _future_of_slice(rows.start, rows.stop, rows.step, length, device)
-        future = _behind(rows, length).repeat_interleave(self.heads, dim=0)
-        return future
+        return _behind(rows, length).repeat_interleave(self.heads, dim=0)
 
 
 @lru_cache(maxsize=64)

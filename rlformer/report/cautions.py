@@ -54,16 +54,18 @@ def _beyond_the_log(environment: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _tuning(environment: Mapping[str, Any]) -> Iterator[str]:
-    trained = [arm for arm in environment["arms"] if arm["family"] not in ("random", "behaviour")]
-    untuned = [arm["label"] for arm in trained if re.search(r"\b(not|un)[ -]?tuned\b", arm["tuning"], re.I)]
-    silent = [arm["label"] for arm in trained if not arm["tuning"].strip()]
-    tuned = [arm["label"] for arm in trained if arm["label"] not in (*untuned, *silent)]
-    if untuned and tuned:
-        yield (
-            f"Tuning is a confound: {formats.listed(untuned)} ran untuned, the presets of "
-            f"{formats.listed(tuned)} were tuned or taken from those who tuned them (see “How each arm was "
-            "configured”)."
-        )
+    """How the arms' settings were found, in the words of their cards, where that differs."""
+    groups: dict[str, list[str]] = {}
+    for arm in environment["arms"]:
+        if arm["family"] not in ("random", "behaviour"):
+            groups.setdefault(arm["tuning"].strip().rstrip("."), []).append(arm["label"])
+    silent = groups.pop("", [])
+    told = "; ".join(f"{formats.listed(labels)}: “{text}”" for text, labels in groups.items())
+    untuned = [text for text in groups if re.search(r"\b(not|un)[ -]?tuned\b", text, re.IGNORECASE)]
+    if 0 < len(untuned) < len(groups):
+        yield f"Tuning is a confound: some arms ran untuned against others that were tuned. {told}."
+    elif len(groups) > 1:
+        yield f"Tuning effort differs between arms and may explain a difference. {told}."
     if silent:
         yield f"Nothing is recorded of how the settings of {formats.listed(silent)} were found."
 

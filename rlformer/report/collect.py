@@ -83,11 +83,8 @@ def _logs(runs: Sequence[Run]) -> list[dict[str, Any]]:
         if run.record.seed not in log["seeds"]:
             log["seeds"].append(run.record.seed)
         if run.config.learner == "behaviour" and run.final is not None:
-            quartiles = np.quantile(run.final.returns, [0, 0.25, 0.5, 0.75, 1]).tolist()
-            log["returns"] = dict(zip(("min", "q1", "median", "q3", "max"), quartiles, strict=True))
-            log.setdefault("num_episodes", len(run.final.returns))
-            log.setdefault("num_steps", int(run.final.lengths.sum()))
-            log.setdefault("mean_return", run.final.mean)
+            quartiles = np.quantile(run.final.returns, [0.25, 0.5, 0.75]).tolist()
+            log["quartiles"] = dict(zip(("q1", "median", "q3"), quartiles, strict=True))
         log.pop("path", None)  # of the machine that made it
     return sorted(found.values(), key=lambda log: (min(log["seeds"]), log["hash"]))
 
@@ -107,7 +104,6 @@ def _arm(arm: Arm, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
         "learner": config.learner,
         "tuning": config.tuning,
         "hyperparameters": dict(config.hyperparameters),
-        "selection": sorted({str(run.record.data.get("selection", "")) for run in arm.runs if run.data_hash}),
         "seeds": [run.record.seed for run in counted],
         "failed": sum(run.record.status == "failed" for run in arm.runs),
         "unfinished": sum(not run.counts and run.record.status != "failed" for run in arm.runs),

@@ -93,9 +93,14 @@ def _sources(
 
 
 def _counterpart(arms: Sequence[dict[str, Any]], agent: str, arm: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The arm of that agent to hold against `arm`: on the same selection of the log, with the most seeds."""
-    same = [other for other in arms if other["agent"] == agent and other["selection"] == arm["selection"]]
-    return max(same, key=lambda other: len(other["seeds"]), default=None)
+    """The arm of that agent that learned from the most of the logs that `arm` learned from; None if from none."""
+    logs = _logs(arm)
+    candidates = [other for other in arms if other["agent"] == agent and logs & _logs(other)]
+    return max(candidates, key=lambda other: len(logs & _logs(other)), default=None)
+
+
+def _logs(arm: Mapping[str, Any]) -> set[str]:
+    return {run["data_hash"] for run in _finished(arm) if run["data_hash"] is not None}
 
 
 def _finished(arm: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -195,8 +195,8 @@ def time_parts(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Fi
     return Figure(
         "Where the time went",
         "The longest bar is the slowest run; its shades tell learning from stepping the environment, "
-        "evaluating and writing the log, and a CPU mark far beyond the bar’s end tells of work on more "
-        "than one core.",
+        "evaluating and writing the log; a CPU mark far beyond the bar’s end tells of more than one core, "
+        "one far short of it of waiting.",
         "Wall time of a run by part; the table below holds the numbers",
         data,
         plan,

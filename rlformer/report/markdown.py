@@ -33,7 +33,7 @@ def escape(text: str) -> str:
     >>> escape("a|b <i>*c*</i>")
     'a\\\\|b \\\\<i\\\\>\\\\*c\\\\*\\\\</i\\\\>'
     """
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*\[\]<>|#]|\b_|_\b)", r"\\\1", " ".join(text.split()))
 
 
 def _environment(environment: Mapping[str, Any]) -> list[str]:

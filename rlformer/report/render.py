@@ -36,10 +36,8 @@ def page(results: Mapping[str, Any]) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    environment.filters |= {
-        "number": formats.number, "score": formats.score, "percent": formats.percent, "count": formats.count,
-        "seconds": formats.seconds, "interval": formats.interval, "estimate": formats.estimate, "plural": formats.plural,
-    }  # fmt: skip
+    shown = ("number", "score", "percent", "count", "seconds", "interval", "estimate", "plural")
+    environment.filters |= {name: getattr(formats, name) for name in shown}
     colours = figures.slots(results["environments"])
     drawn = [_figures(i, env, colours) for i, env in enumerate(results["environments"])]
     scripts = [figures.plotly_js(), _asset("page.js")]

@@ -47,11 +47,12 @@ def _best(best: Mapping[str, Any], comparisons: Sequence[Mapping[str, Any]]) -> 
         known.insert(0, f"95 % interval {formats.interval(mean)}")
     if z is not None:
         known.append(f"normalised score {formats.score(z['point'])}")
-    text = f"{best['label']} has the highest mean return, {formats.number(mean['point'])} ({', '.join(known)})."
     rivals: dict[tuple[str, str], list[str]] = {}
     for comparison in comparisons:
         if comparison["question"] == "best":
             rivals.setdefault((comparison["outcome"], comparison["strength"]), []).append(comparison["b"])
+    claim = "has the highest mean return," if rivals else "is the only trained arm that finished; it returns"
+    text = f"{best['label']} {claim} {formats.number(mean['point'])} ({', '.join(known)})."
     phrases = [_against(outcome, strength, names) for (outcome, strength), names in sorted(rivals.items())]
     return " ".join([text, *phrases])
 

@@ -22,7 +22,7 @@ def save(directory: Path, arrays: Mapping[str, Array], state: Mapping[str, Any])
     from safetensors.numpy import save_file
 
     directory.mkdir(parents=True, exist_ok=True)
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}  # scalars stay scalars
     text = json.dumps(dict(state), sort_keys=True)
     current = directory / _CURRENT
     with files.replacing(current) as temporary:

@@ -1,0 +1,177 @@
+"""What a person types and what the answer is: tables, JSON, one line for a mistake."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from rlformer import cli
+
+SMALL = ["--set", "width=16", "--set", "heads=1", "--set", "layers=1", "--set", "validate_every=20"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, object]:
+        return json.loads(self.out)  # type: ignore[no-any-return]
+
+
+Type = Callable[..., Answer]
+
+
+@pytest.fixture
+def type_(workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Type:
+    """Type a command in an empty folder."""
+
+    def run(*words: str) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["rlformer", *words])
+        capsys.readouterr()
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return Answer(code, captured.out, captured.err)
+
+    return run
+
+
+def test_a_log_is_collected_learned_from_and_evaluated(type_: Type) -> None:
+    collected = type_("collect", "random", "--env", "CartPole-v1", "--episodes", "40", "--out", "log", "--json")
+    assert (collected.code, collected.json["path"]) == (0, "log")
+    learned = type_("train-transformer", "log", "--gradient-steps", "40", *SMALL, "--json")
+    assert learned.code == 0, learned.err
+    run = str(learned.json["run"])
+    assert run.startswith("runs/CartPole-v1/dt-")
+    evaluated = type_("evaluate", run, "random", "--env", "CartPole-v1", "--episodes", "5", "--json")
+    assert [p["policy"] for p in evaluated.json["policies"]] == [run, "random"]  # type: ignore[attr-defined]
+    assert len(evaluated.json["differences"]) == 1  # type: ignore[arg-type]
+    as_table = type_("evaluate", run, "--episodes", "5")
+    assert "standard error" in as_table.out
+    beyond = type_("evaluate", run, "--episodes", "2", "--target-return", "9999")
+    assert beyond.code == 0
+    assert "extrapolation" in beyond.err
+    again = type_("collect", run, "--episodes", "2", "--out", "log2", "--json")
+    assert again.json["upstream_env_steps"] > again.json["steps"]  # type: ignore[operator]
+    reported = type_("report", "runs", "--out", "page")
+    assert (reported.code, reported.out) == (0, "page/report.html\n")
+
+
+def test_an_agent_is_trained_and_its_log_kept(type_: Type) -> None:
+    done = type_("train-agent", "CartPole-v1", "--steps", "512", "--log-trajectories", "--set", "n_epochs=1")
+    assert done.code == 0, done.err
+    run = done.out.splitlines()[-1]
+    info = type_("data", "info", run, "--json")
+    assert info.json["env"] == "CartPole-v1"
+    exported = type_("data", "info", f"{run}/trajectories", "--prefix", "0.5")
+    assert "prefix of 256 training steps" in exported.out
+
+
+def test_the_catalogue_is_listed(type_: Type) -> None:
+    assert "CartPole-v1" in type_("envs").out
+    assert {"ppo", "dt", "bc-top"} <= {row["name"] for row in type_("agents", "--json").json["agents"]}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["train-agent", "CartPol-v1"], "unknown environment 'CartPol-v1'; did you mean 'CartPole-v1'?"),
+        (["train-agent", "CartPole-v1", "--agent", "pp0"], "unknown agent 'pp0'; did you mean 'ppo'?"),
+        (["train-agent", "CartPole-v1", "--set", "gama=1"], "unknown key 'gama'; did you mean 'gamma'?"),
+        (["train-agent", "CartPole-v1", "--set", "gamma"], "--set takes key=value, got 'gamma'"),
+        (["train-agent", "CartPole-v1", "--set", "n_steps=many"], "n_steps: expected an integer such as"),
+        (["train-agent", "CartPole-v1", "--agent", "dt"], "agent 'dt' learns from a log"),
+        (["train-agent", "Pendulum-v1", "--agent", "dqn"], "agents that fit: a2c, ppo, sac, td3"),
+        (["train-transformer", "nowhere"], "nowhere"),
+        (["train-transformer", "log", "--agent", "ppo"], "agent 'ppo' learns by interaction"),
+        (["train-transformer", "log", "--set", "heads=3"], "heads: 3 do not divide the width 64"),
+        (["train-transformer", "log", "--env", "Acrobot-v1"], "(4,)"),
+        (["train-transformer", "log", "--target-return", "lots"], "'lots' is neither a number nor one of auto"),
+        (["train-transformer", "log", "--prefix", "half"], "prefix 'half'"),
+        (["evaluate", "nowhere"], "nowhere: not a run directory (no such folder)"),
+        (["evaluate", "random"], "'random' needs --env"),
+        (["evaluate", "random", "--env", "CartPole-v1", "--target-return", "x"], "neither a number nor auto"),
+        (["evaluate", "some.zip", "--env", "CartPole-v1"], "some.zip"),
+        (["collect", "random", "--env", "CartPole-v1"], "give one of --episodes and --steps"),
+        (["collect", "random", "--env", "CartPole-v1", "--episodes", "1", "--epsilon", "2"], "a share from 0 to 1"),
+        (["collect", "random", "--env", "CartPole-v1", "--episodes", "1", "--out", "log"], "log"),
+        (["compare", "CartPole-v1", "--profile", "quik"], "unknown profile 'quik'"),
+        (["compare", "CartPole-v1", "--arms", "bc,dtt"], "unknown agent 'dtt'; did you mean 'dt'?"),
+        (["compare", "CartPole-v1", "--dataset", "nowhere"], "nowhere"),
+        (["report", "nowhere"], "nowhere"),
+        (["report", "log", "--out", "page"], "no run directory there"),
+        (["train-agent", "CartPole-v1", "--out", "afile/runs"], "a file stands where a folder is needed"),
+        (["data", "export", "log", "--minari", "no version"], "no version"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_exit_code_2(type_: Type, words: list[str], line: str) -> None:
+    Path("afile").write_text("")
+    if "log" in words:
+        assert type_("collect", "random", "--env", "CartPole-v1", "--episodes", "12", "--out", "log").code == 0
+    answer = type_(*words)
+    assert answer.code == 2, answer.err
+    assert answer.out == ""
+    assert answer.err.startswith("error: ")
+    assert line in answer.err
+    assert len(answer.err.strip().splitlines()) == 1
+
+
+def test_an_unknown_command_or_option_is_a_usage_error(type_: Type) -> None:
+    for words in (["trane"], ["evaluate"], ["envs", "--jsn"]):
+        assert type_(*words).code == 2
+
+
+def test_debug_shows_the_traceback(type_: Type) -> None:
+    with pytest.raises(Exception, match="pp0"):
+        type_("train-agent", "CartPole-v1", "--agent", "pp0", "--debug")
+
+
+def test_a_context_longer_than_every_episode_is_noted(type_: Type) -> None:
+    type_("collect", "random", "--env", "CartPole-v1", "--episodes", "12", "--out", "log")
+    words = ["--gradient-steps", "20", "--set", "context_length=300", "--set", "batch_size=2", *SMALL]
+    answer = type_("train-transformer", "log", *words)
+    assert answer.code == 0
+    assert "note: context_length 300 is longer than every episode" in answer.err
+
+
+def test_a_users_own_environment_works_without_a_card(type_: Type, workspace: Path) -> None:
+    (workspace / "my_envs.py").write_text(
+        "import gymnasium as gym\n"
+        "import numpy as np\n"
+        "class Coin(gym.Env):\n"
+        "    observation_space = gym.spaces.Discrete(2)\n"
+        "    action_space = gym.spaces.Discrete(2, start=5)\n"
+        "    def reset(self, seed=None, options=None):\n"
+        "        super().reset(seed=seed)\n"
+        "        self.side, self.left = int(self.np_random.integers(2)), 4\n"
+        "        return self.side, {}\n"
+        "    def step(self, action):\n"
+        "        assert action in (5, 6)\n"
+        "        reward, self.left = float(action - 5 == self.side), self.left - 1\n"
+        "        self.side = int(self.np_random.integers(2))\n"
+        "        return self.side, reward, self.left == 0, False, {}\n"
+        "gym.register('Coin-v0', Coin)\n"
+    )
+    env = "my_envs:Coin-v0"
+    assert type_("collect", "random", "--env", env, "--episodes", "300", "--out", "log").code == 0
+    answer = type_("train-transformer", "log", "--agent", "bc-top", "--gradient-steps", "200", *SMALL, "--json")
+    assert answer.code == 0, answer.err
+    evaluation = answer.json["evaluation"]
+    assert evaluation["normalized_score"] is None  # type: ignore[index]
+    assert evaluation["mean"] > 3.0  # type: ignore[index]
+
+
+def test_json_is_all_there_is_on_standard_output(workspace: Path) -> None:
+    command = [sys.executable, "-m", "rlformer", "train-agent", "CartPole-v1", "--steps", "256", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=workspace, check=True)
+    assert json.loads(done.stdout)["record"]["status"] == "finished"

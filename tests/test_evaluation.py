@@ -1,0 +1,104 @@
+"""One policy, fixed episodes, one result; two results, a paired difference."""
+
+import numpy as np
+import pytest
+
+from rlformer import catalogue, seeding
+from rlformer.environments import Environments
+from rlformer.errors import InputError
+from rlformer.evaluation import evaluate, evaluate_targets, paired_difference, seconds_per_call, summarize
+from rlformer.rollout import RandomPolicy
+from rlformer.types import ActionSpec, Array, EnvSpec, EvalResult
+
+CARTPOLE = catalogue.environment("CartPole-v1")
+SEEDS = seeding.episode_seeds(0, "evaluate", 12)
+
+
+def random_policy(seed: int = 0) -> RandomPolicy:
+    return RandomPolicy(ActionSpec("discrete", (2,)), seed)
+
+
+def test_returns_do_not_depend_on_how_many_run_side_by_side() -> None:
+    results = [evaluate(random_policy(), CARTPOLE, SEEDS, name="random", num_envs=n) for n in (1, 5, 12, 40)]
+    for result in results[1:]:
+        assert np.array_equal(result.returns, results[0].returns)
+        assert np.array_equal(result.lengths, results[0].lengths)
+    assert len(set(results[0].returns)) > 3
+    assert results[0].env_steps == results[0].lengths.sum() == results[0].returns.sum()
+
+
+def test_random_policies_of_two_seeds_differ() -> None:
+    one, other = (evaluate(random_policy(s), CARTPOLE, SEEDS, name="random") for s in (0, 1))
+    assert not np.array_equal(one.returns, other.returns)
+
+
+class Obedient:
+    """Pushes right for as many steps as it is asked for, then left: its length tells what it was asked."""
+
+    def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
+        self.asked = getattr(self, "asked", np.zeros(64))
+        assert target_returns is not None
+        self.asked[slots] = target_returns
+
+    def act(self, observations: Array) -> Array:
+        return (self.asked[: len(observations)] > 0).astype(np.int64)
+
+    def observe(self, actions: Array, rewards: Array) -> None:
+        self.asked[: len(rewards)] -= rewards
+
+
+def test_each_target_reaches_its_own_episodes() -> None:
+    targets = [0.0, 3.0, 6.0]
+    together = evaluate_targets(Obedient(), CARTPOLE, SEEDS, targets, name="obedient", num_envs=7)
+    for target, result in zip(targets, together, strict=True):
+        alone = evaluate(Obedient(), CARTPOLE, SEEDS, name="obedient", target_return=target)
+        assert np.array_equal(result.returns, alone.returns)
+        assert result.target_return == target
+    assert together[0].mean < together[1].mean < together[2].mean
+
+
+def result_of(returns: list[float], name: str = "a", seeds: Array = SEEDS) -> EvalResult:
+    count = len(returns)
+    return EvalResult(
+        env="E",
+        policy=name,
+        seeds=seeds[:count],
+        returns=np.array(returns),
+        lengths=np.ones(count, np.int64),
+        terminated=np.ones(count, bool),
+        action_selection="greedy",
+    )
+
+
+def test_a_summary_by_hand() -> None:
+    spec = EnvSpec("E", "E-v0", random_score=1.0, reference_score=5.0, solved_threshold=3.0)
+    summary = summarize(result_of([1.0, 2.0, 3.0, 6.0]), spec)
+    assert summary["mean"] == 3.0
+    assert summary["standard_error"] == pytest.approx(np.sqrt(14 / 3) / 2)  # squares 4, 1, 0, 9 over n - 1 = 3
+    assert (summary["median"], summary["success_rate"], summary["normalized_score"]) == (2.5, 0.5, 0.5)
+    bare = summarize(result_of([1.0]), EnvSpec("E", "E-v0"))
+    assert bare["standard_error"] is bare["success_rate"] is bare["normalized_score"] is None
+
+
+def test_a_paired_difference_by_hand() -> None:
+    a, b = result_of([3.0, 5.0, 2.0, 4.0]), result_of([1.0, 3.0, 0.0, 4.0], "b")
+    difference = paired_difference(a, b)
+    assert (difference["mean"], difference["wins"], difference["ties"]) == (1.5, 0.75, 0.25)
+    assert 0.0 <= difference["low"] < 1.5 < difference["high"] <= 2.0
+    with pytest.raises(InputError, match="different episode seeds"):
+        paired_difference(a, result_of([1.0, 3.0, 0.0, 4.0], "b", SEEDS + 1))
+
+
+def test_a_result_survives_json() -> None:
+    result = evaluate(random_policy(), CARTPOLE, SEEDS[:3], name="random")
+    again = EvalResult.from_dict(result.to_dict())
+    assert np.array_equal(again.returns, result.returns)
+    assert again.seeds.dtype == np.int64
+    assert again.to_dict() == result.to_dict()
+
+
+def test_no_episodes_is_an_error_and_time_per_call_is_positive() -> None:
+    with pytest.raises(InputError, match="one episode at least"):
+        evaluate(random_policy(), CARTPOLE, SEEDS[:0], name="random")
+    shape = Environments(CARTPOLE, 1).observation_shape
+    assert seconds_per_call(random_policy(), shape, 2, calls=4) > 0

@@ -1,0 +1,239 @@
+"""One run from configuration to record, and the comparison of many."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rlformer
+from rlformer import catalogue, experiment, study
+from rlformer.config import resolve
+from rlformer.data.dataset import Dataset, from_episodes, load
+from rlformer.data.prefix import mid_training_step
+from rlformer.errors import InputError, Interrupted
+from rlformer.runs.directory import RunDirectory
+
+SMALL_BC = ["gradient_steps=60", "width=16", "layers=1", "validate_every=20"]
+SMALL_DT = ["gradient_steps=40", "width=16", "heads=1", "layers=1", "context_length=4", "validate_every=20"]
+SMALL_PPO = ["steps=2048", "n_epochs=2"]
+QUICKLY = experiment.Protocol(episodes=4, curve_episodes=2, target_episodes=2, num_envs=8)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """80 random episodes of CartPole."""
+    folder = tmp_path_factory.mktemp("log")
+    return rlformer.collect("random", env="CartPole-v1", out=folder / "data", episodes=80)
+
+
+@pytest.fixture(scope="module")
+def ppo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short PPO run that kept its training episodes."""
+    config = resolve(catalogue.environment("CartPole-v1"), "ppo", SMALL_PPO, log_trajectories=True)
+    return experiment.train(config, 0, tmp_path_factory.mktemp("ppo"), protocol=QUICKLY).path
+
+
+def train(agent: str, overrides: list[str], root: Path, log: Dataset, **options: object) -> RunDirectory:
+    data = experiment.data_reference(log)
+    config = resolve(experiment.dataset_env(log), agent, overrides, data)
+    return experiment.train(config, 0, root, dataset=log, protocol=QUICKLY, **options)  # type: ignore[arg-type]
+
+
+def test_an_offline_run_keeps_every_cost(tmp_path: Path, log: Dataset) -> None:
+    run = train("dt", SMALL_DT, tmp_path, log)
+    record, results = run.record, run.evaluations()
+    assert record.status == "finished"
+    assert (record.cost.logged_steps, record.cost.upstream_env_steps) == (log.num_steps, log.num_steps)
+    assert 0 < record.cost.samples_seen <= 40 * 64 * 4
+    assert record.parameters > 0
+    assert set(record.inference_seconds) == {"1", "64"}
+    assert record.scales["target_return"] == np.sort(log.returns)[-8]  # a tenth of 80 episodes reached it
+    assert len(results["final"].returns) == 4
+    asked = sorted(r.target_return for name, r in results.items() if name.startswith("target-") and r.target_return)
+    assert asked[-1] > log.returns.max() >= record.scales["target_return"]
+    parts = [record.times[part] for part in ("environment", "evaluation", "log", "learning")]
+    assert sum(parts) == pytest.approx(record.times["wall"], abs=1e-2)
+
+
+def test_a_finished_run_is_left_alone(tmp_path: Path, log: Dataset) -> None:
+    run = train("bc", SMALL_BC, tmp_path, log)
+    before = (run.path / "record.json").read_bytes()
+    assert train("bc", SMALL_BC, tmp_path, log).path == run.path
+    assert (run.path / "record.json").read_bytes() == before
+
+
+def test_a_stopped_run_continues_to_the_same_weights(tmp_path: Path, log: Dataset) -> None:
+    whole = train("bc", SMALL_BC, tmp_path / "whole", log)
+    asked = iter([False] * 30)
+    with pytest.raises(Interrupted):
+        train("bc", SMALL_BC, tmp_path / "halves", log, stop=lambda: next(asked, True))
+    run = next((tmp_path / "halves").rglob("record.json")).parent
+    assert RunDirectory.open(run).record.status == "interrupted"
+    again = train("bc", SMALL_BC, tmp_path / "halves", log)
+    weights = "checkpoints/best/model.safetensors"
+    assert (again.path / weights).read_bytes() == (whole.path / weights).read_bytes()
+
+
+def test_the_behaviour_arm_is_the_log(tmp_path: Path, log: Dataset) -> None:
+    run = train("behaviour", [], tmp_path, log)
+    assert np.array_equal(run.evaluations()["final"].returns, log.returns)
+    with pytest.raises(InputError, match="cannot act"):
+        experiment.load_policy(run.path)
+
+
+def test_a_log_without_its_environment_can_be_learned_from(tmp_path: Path, log: Dataset) -> None:
+    from dataclasses import replace
+
+    lost = from_episodes(replace(log.info, env="Nowhere-v0", env_definition={}), list(log))
+    run = train("bc", SMALL_BC, tmp_path, lost)
+    assert run.record.status == "finished"
+    assert run.evaluations() == {}
+    assert "not evaluated" in run.record.notes[0]
+
+
+def test_a_log_of_another_environment_is_refused(tmp_path: Path, log: Dataset) -> None:
+    config = resolve(catalogue.environment("Acrobot-v1"), "bc", data=experiment.data_reference(log))
+    with pytest.raises(InputError, match=r"shape \(4,\), those of Acrobot-v1 have \(6,\)"):
+        experiment.train(config, 0, tmp_path, dataset=log)
+    pendulum = resolve(catalogue.environment("MountainCar-v0"), "bc")
+    with pytest.raises(InputError, match="learns from a log"):
+        experiment.train(pendulum, 0, tmp_path)
+
+
+def test_a_failed_run_says_why(tmp_path: Path, log: Dataset) -> None:
+    with pytest.raises(InputError, match="heads"):
+        train("dt", [*SMALL_DT, "heads=3"], tmp_path, log)
+    run = RunDirectory.open(next(tmp_path.rglob("record.json")).parent)
+    assert run.record.status == "failed"
+    assert "3 do not divide" in str(run.record.error)
+
+
+def test_a_training_log_can_be_cut(ppo: Path) -> None:
+    whole = rlformer.open_data(ppo)
+    cut = rlformer.open_data(ppo, prefix="0.5")
+    assert whole.num_steps <= 2048 == whole.upstream_env_steps
+    assert cut.num_episodes < whole.num_episodes
+    assert cut.upstream_env_steps is not None
+    assert cut.upstream_env_steps <= 1024
+    assert cut.hash != whole.hash
+    for wrong in ("half", "-1", "0"):
+        with pytest.raises(InputError, match="prefix"):
+            rlformer.open_data(ppo, prefix=wrong)
+
+
+def test_the_middle_of_a_training_is_half_way_up() -> None:
+    """Returns 1 to 100, one step each: the running mean goes from 10.5 to 90.5 and is 50.5 at the 60th episode."""
+    log = _rising_log()
+    assert mid_training_step(log) == 60
+
+
+def _rising_log() -> Dataset:
+    from rlformer.data.dataset import DatasetInfo
+    from rlformer.types import ActionSpec, Episode
+
+    episodes = [
+        Episode(np.zeros((2, 1), np.float32), np.zeros(1, np.int64), np.array([float(r)]), True, False)
+        for r in range(1, 101)
+    ]
+    log = from_episodes(DatasetInfo("E", ActionSpec("discrete", (2,)), (1,)), episodes)
+    log.episodes["behaviour_steps"] = np.arange(1, 101)
+    return log
+
+
+def test_policies_are_loaded_from_python(ppo: Path) -> None:
+    policy = rlformer.load(ppo)
+    assert policy.act(np.zeros((3, 4), np.float32)).shape == (3,)
+    spec, results = rlformer.evaluate([str(ppo), "random"], env="CartPole-v1", episodes=3)
+    assert spec.name == "CartPole-v1"
+    assert [len(r.returns) for r in results] == [3, 3]
+
+
+def test_a_plan_expands_arms_and_finds_mistakes_before_anything_runs(tmp_path: Path, log: Dataset) -> None:
+    made = study.plan("CartPole-v1", arms=["bc", "online"], seeds=2)
+    assert set(made.arms) == {"bc", "ppo", "dqn"}
+    assert {job.key: job.needs for job in made.jobs}[("bc", 1)] == (("ppo", 1),)
+    assert made.jobs[0].key[0] == "ppo"  # type: ignore[index]
+    assert set(study.plan("Pendulum-v1", arms=["online"], seeds=1).arms) == {"ppo", "sac"}
+    own = study.plan("CartPole-v1", arms=["bc"], seeds=1, dataset=log.path)
+    assert own.arms == ("bc",)
+    for mistake, message in (
+        ({"profile": "quik"}, "unknown profile"),
+        ({"arms": ["bcc"]}, "did you mean 'bc'"),
+        ({"seeds": 0}, "one at least"),
+        ({"prefix": "some"}, "prefix 'some'"),
+        ({"overrides": ["bc.widht=3"]}, "did you mean 'width'"),
+        ({"overrides": ["width=3"]}, "agent.key=value"),
+    ):
+        with pytest.raises(InputError, match=message):
+            study.plan("CartPole-v1", **mistake)  # type: ignore[arg-type]
+
+
+SETTINGS = [f"{agent}.{v}" for agent, values in (("bc", SMALL_BC), ("ppo", SMALL_PPO)) for v in values]
+
+
+def test_compare_runs_every_arm_and_repeats_nothing(tmp_path: Path) -> None:
+    options = {"arms": ["random", "behaviour", "bc", "ppo"], "seeds": 1, "overrides": SETTINGS, "root": tmp_path / "runs"}
+    kinds: list[tuple[str, str]] = []
+    results = rlformer.compare(
+        "CartPole-v1",
+        jobs=2,
+        out=tmp_path / "report",
+        prefix="full",
+        listen=lambda event: kinds.append((event.key[0], event.kind)),
+        **options,
+    )
+    assert {arm for arm, kind in kinds if kind == "finished"} == {"random", "behaviour", "bc", "ppo"}
+    assert results["schema"] == "rlformer/1"
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "CartPole-v1" in page
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("record.json")}
+    rlformer.compare("CartPole-v1", jobs=2, out=tmp_path / "report", prefix="full", **options)
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("record.json")}
+
+
+def test_a_failed_arm_does_not_stop_the_rest(tmp_path: Path, log: Dataset) -> None:
+    made = study.plan(
+        "CartPole-v1",
+        arms=["dt", "bc"],
+        seeds=1,
+        dataset=log.path,
+        root=tmp_path,
+        overrides=["dt.heads=3", *SETTINGS[:4]],
+    )
+    events: list[tuple[str, str]] = []
+    paths = study.execute(made, jobs=2, listen=lambda e: events.append((e.key[0], e.kind)))
+    assert ("dt", "failed") in events
+    assert ("bc", "finished") in events
+    statuses = {RunDirectory.open(path).config.agent: RunDirectory.open(path).record.status for path in paths}
+    assert statuses == {"dt": "failed", "bc": "finished"}
+
+
+def test_ctrl_c_stops_a_comparison_cleanly_and_the_same_command_continues(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "rlformer", "compare", "CartPole-v1", "--arms", "random,ppo", "--seeds", "1"]
+    command += ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "report")]
+    process = subprocess.Popen([*command, "--set", "ppo.steps=400000"], stderr=subprocess.PIPE, text=True)
+    metrics = list[Path]()
+    deadline = time.monotonic() + 60
+    while not metrics and time.monotonic() < deadline:  # until PPO is well under way
+        time.sleep(0.2)
+        metrics = [p for p in (tmp_path / "runs").rglob("ppo-*/seed-0/metrics.jsonl") if p.stat().st_size > 0]
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert errors.strip().endswith("stopped; the same command continues")
+    record = json.loads((metrics[0].parent / "record.json").read_text())
+    assert record["status"] == "interrupted"
+    assert 0 < record["progress"]["done"] < 400000
+
+
+def test_a_dataset_in_a_folder_loads_as_it_was(log: Dataset) -> None:
+    assert log.path is not None
+    again = load(log.path)
+    assert again.hash == log.hash
+    assert np.array_equal(again.returns, log.returns)

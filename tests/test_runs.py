@@ -1,0 +1,137 @@
+"""Run directories: one writer at a time, curves that survive a kill, times that add up over sessions."""
+
+import json
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+
+from rlformer import catalogue
+from rlformer.config import RunConfig, resolve
+from rlformer.errors import InputError
+from rlformer.runs import files, ledger, metrics
+from rlformer.runs.directory import RunDirectory
+from rlformer.types import DataCost
+
+
+@pytest.fixture
+def config() -> RunConfig:
+    return resolve(catalogue.environment("CartPole-v1"), "random")
+
+
+def test_a_run_says_what_it_is_and_how_it_ended(tmp_path: Path, config: RunConfig) -> None:
+    run = RunDirectory.of(tmp_path, config, seed=3)
+    with run.session(config, 3) as log:
+        log.scalars({"eval/return": 20.0}, step=100)
+        log.progress(100, 200, "half")
+        log.note("a remark")
+        log.note("a remark")
+        log.end("finished", DataCost(env_steps=200))
+    again = RunDirectory.open(run.path)
+    assert run.path.parent.parent.name == "CartPole-v1"
+    assert again.finished
+    assert again.config == config
+    assert (again.record.seed, again.record.cost.env_steps, again.record.notes) == (3, 200, ["a remark"])
+    assert [point["eval/return"] for point in metrics.read(run.path / "metrics.jsonl")] == [20.0]
+    assert list((run.path / "tb").iterdir())
+
+
+def test_the_hash_covers_what_changes_the_outcome_and_nothing_else(config: RunConfig) -> None:
+    env = catalogue.environment("CartPole-v1")
+    one = resolve(env, "bc", data={"hash": "a", "path": "here"})
+    assert one.hash == resolve(env, "bc", data={"hash": "a", "path": "there"}).hash
+    assert one.hash != resolve(env, "bc", data={"hash": "b", "path": "here"}).hash
+    assert one.hash != resolve(env, "bc", ["width=8"], data={"hash": "a"}).hash
+    assert one.hash != config.hash
+
+
+def _hold(path: Path, config: RunConfig, ready: object, release: object) -> None:
+    with RunDirectory(path).session(config, 0):
+        ready.set()  # type: ignore[attr-defined]
+        release.wait(20)  # type: ignore[attr-defined]
+
+
+def test_a_second_process_is_refused_and_a_dead_one_is_not_in_the_way(tmp_path: Path, config: RunConfig) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, release = context.Event(), context.Event()
+    process = context.Process(target=_hold, args=(tmp_path / "run", config, ready, release))
+    process.start()
+    assert ready.wait(20)
+    with (
+        pytest.raises(InputError, match=f"another process \\({process.pid}\\)"),
+        RunDirectory(tmp_path / "run").session(config, 0),
+    ):
+        pass
+    process.kill()
+    process.join()
+    with RunDirectory(tmp_path / "run").session(config, 0) as log:
+        assert log.record.status == "running"
+
+
+def test_a_torn_line_is_dropped_and_does_not_swallow_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1, "seconds": 0.1, "a": 1.0}\n{"step": 2, "sec')
+    assert [p["step"] for p in metrics.read(path)] == [1]
+    curves = metrics.Metrics(tmp_path)
+    curves.write({"a": 3.0, "b": float("nan")}, step=3, seconds=0.3)
+    curves.close()
+    assert list(metrics.read(path)) == [
+        {"step": 1, "seconds": 0.1, "a": 1.0},
+        {"step": 3, "seconds": 0.3, "a": 3.0},
+    ]
+
+
+def test_rewinding_forgets_what_came_after_the_checkpoint(tmp_path: Path) -> None:
+    curves = metrics.Metrics(tmp_path)
+    for step in (10, 20, 30):
+        curves.write({"a": float(step)}, step, seconds=step / 10)
+    curves.rewind(20)
+    curves.write({"a": 21.0}, 21, seconds=2.1)
+    curves.close()
+    assert [p["step"] for p in metrics.read(tmp_path / "metrics.jsonl")] == [10, 20, 21]
+
+
+def test_times_of_parts_add_up_and_continue(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(ledger.time, "perf_counter", lambda: now[0])
+    first = ledger.Ledger()
+    with first.clock("evaluation"):
+        now[0] += 2.0
+        with first.clock("environment"):  # inside an evaluation it counts for the evaluation alone
+            now[0] += 1.0
+    now[0] += 4.0
+    times = first.times()
+    assert (times["wall"], times["evaluation"], times["environment"], times["learning"]) == (7.0, 3.0, 0.0, 4.0)
+    second = ledger.Ledger(times)
+    now[0] += 1.0
+    assert second.times()["wall"] == 8.0
+    assert second.training_seconds == 5.0
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    files.write_json(path, {"a": 1})
+    with pytest.raises(ValueError, match="Out of range float"):
+        files.write_json(path, {"a": float("nan")})
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert os.listdir(tmp_path) == ["record.json"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="a file stands where a folder is needed"):
+        files.writable_directory(tmp_path / "file" / "below")
+    with pytest.raises(InputError, match="cannot be written"):
+        files.writable_directory(Path("/proc/rlformer"))
+
+
+@pytest.mark.parametrize("content", [None, "{torn"])
+def test_a_path_that_is_no_run_is_one_line(tmp_path: Path, content: str | None) -> None:
+    if content is None:
+        with pytest.raises(InputError, match="not a run directory"):
+            RunDirectory.open(tmp_path / "nowhere")
+        return
+    (tmp_path / "record.json").write_text(content)
+    with pytest.raises(InputError, match="not valid JSON"):
+        _ = RunDirectory.open(tmp_path).record
