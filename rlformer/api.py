@@ -17,6 +17,7 @@ from rlformer.evaluation import evaluate as _evaluate
 from rlformer.executor import Event
 from rlformer.learners.foreign import load_zip
 from rlformer.rollout import RandomPolicy
+from rlformer.runs import files
 from rlformer.runs.directory import RunDirectory
 from rlformer.types import EnvSpec, EvalResult, Policy
 
@@ -194,16 +195,44 @@ def collect(
 def compare(
     env: str,
     *,
+    dataset: Dataset | None = None,
+    profile: str = "quick",
+    arms: Sequence[str] | None = None,
+    seeds: int | None = None,
+    prefix: str = "mid",
+    overrides: Sequence[str] = (),
+    root: str | Path = "runs",
+    out: str | Path | None = None,
     jobs: int | None = None,
     threads: int = 1,
-    out: str | Path | None = None,
-    listen: Callable[[Event], None] = lambda event: None,
     command: str | None = None,
-    **options: Any,
+    listen: Callable[[Event], None] = lambda event: None,
 ) -> Mapping[str, Any]:
-    """Run the comparison and write its report; returns what results.json holds. options: see `study.plan`."""
-    runs = study.execute(made := study.plan(env, threads=threads, **options), jobs=jobs, threads=threads, listen=listen)
-    return report(runs, out=out or Path("reports") / made.env.name.replace("/", "-"), command=command)
+    """Train every arm on every seed, write the report, and return what its results.json holds.
+
+    dataset: your log; without one it is the `prefix` of PPO's own training of the same seed. arms, seeds: instead of
+    the profile's. overrides: "agent.key=value" strings. jobs: runs side by side, one a core by default. Finished runs
+    are not run again. Raises InputError for what the caller can mend, Interrupted on Ctrl-C.
+    """
+    made = study.plan(
+        env,
+        profile=profile,
+        arms=arms,
+        seeds=seeds,
+        dataset=None if dataset is None else dataset.path,
+        prefix=prefix,
+        overrides=overrides,
+        root=Path(root),
+        threads=threads,
+        command=command,
+    )
+    runs = study.execute(made, jobs=jobs, threads=threads, listen=listen)
+    return report(runs, out=out or report_folder(env), command=command)
+
+
+def report_folder(env: str) -> Path:
+    """Where the report of a comparison goes if nothing else is said."""
+    return Path("reports") / files.slug(env)
 
 
 def report(

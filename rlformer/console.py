@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -74,13 +75,17 @@ class Bar:
 class StudyProgress:
     """Follows a study: a bar over all runs on a terminal, and a line as each one ends."""
 
-    def __init__(self, total: int) -> None:
-        self._total, self._ended = total, 0
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._total, self._ended = folder, 0, 0
         self._share: dict[str, float] = {}
         self._bar = Bar("runs")
 
     def __call__(self, event: Any) -> None:
         """Take one executor.Event."""
+        if event.kind == "planned":
+            self._total = event.value
+            say(f"{self._total} runs in {self._folder}; the same command continues after an interruption")
+            return
         agent, seed = event.key
         arm = f"{agent}/{seed}"
         if event.kind == "progress":
@@ -91,8 +96,14 @@ class StudyProgress:
             self._ended += 1
             why = f": {event.value}" if event.kind in ("failed", "skipped") else ""
             self._line(f"[{self._ended}/{self._total}] {agent} seed {seed} {event.kind}{why}")
-        running = ", ".join(f"{arm} {share:.0%}" for arm, share in self._share.items())
+        running = ", ".join(f"{name} {share:.0%}" for name, share in self._share.items())
         self._bar(round(100 * (self._ended + sum(self._share.values()))), 100 * self._total, running)
+
+    def __enter__(self) -> StudyProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.__exit__()
 
     def _line(self, text: str) -> None:
         if sys.stderr.isatty():
@@ -101,7 +112,3 @@ class StudyProgress:
             tqdm.write(text, file=sys.stderr)
         else:
             say(text)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        self._bar.__exit__()

@@ -27,11 +27,11 @@ _PRELOAD = [
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to one job: started, progress, finished, failed, interrupted, skipped."""
+    """What happened to one job: started, progress, finished, failed, interrupted, skipped; or to all: planned."""
 
     key: Hashable
     kind: str
-    value: Any = None  # the answer, the reason, or (done, total, note)
+    value: Any = None  # the answer, the reason, (done, total, note), or how many
 
 
 @dataclass(frozen=True)

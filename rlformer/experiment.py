@@ -42,11 +42,13 @@ def train(
     dataset: Dataset | None = None,
     threads: int = 1,
     protocol: Protocol | None = None,
+    command: str | None = None,
     stop: Callable[[], bool] | None = None,
     listener: Callable[[int, int, str], None] | None = None,
 ) -> RunDirectory:
     """Train and evaluate one agent below `root`; continue an unfinished run, leave a finished one alone.
 
+    command: what was typed, for the record. stop: whether the user asked to stop. listener: hears how far it is.
     Raises InputError for what the user can mend, Interrupted when `stop` said so. Any other error is recorded in the
     run, which counts as failed, and raised.
     """
@@ -55,6 +57,7 @@ def train(
     if run.finished:
         return run
     with run.session(config, seed, stop, listener) as log:
+        log.record.command = log.record.command or command
         try:
             _train(config, seed, dataset, threads, protocol or Protocol(), log, run)
         except (Interrupted, KeyboardInterrupt):

@@ -60,6 +60,7 @@ class Arm:
     prefix: str = "mid"  # how much of that training: mid, full, or a share of its steps
     log_overrides: tuple[str, ...] = ()
     threads: int = 1
+    command: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def plan(
     overrides: Sequence[str] = (),
     root: Path = Path("runs"),
     threads: int = 1,
+    command: str | None = None,
 ) -> Plan:
     """Every run of the comparison, in the order they should begin.
 
@@ -124,6 +126,7 @@ def plan(
                 prefix=prefix,
                 log_overrides=by_agent.get(log_from, ()),
                 threads=threads,
+                command=command,
             )
             needs = ((log_from, seed),) if arm.log_of else ()
             jobs.append(Job((name, seed), (arm, name == log_from and bool(offline) and dataset is None), needs))
@@ -143,6 +146,7 @@ def execute(
     """
     executor = LocalProcesses(jobs or max(1, (os.cpu_count() or 1) // threads), threads)
     found: dict[Any, Path] = {}
+    listen(Event(None, "planned", len(study.jobs)))
     for event in executor.run(_run_arm, study.jobs):
         if event.kind == "finished":
             found[event.key] = event.value
@@ -209,7 +213,14 @@ def _run_arm(payload: tuple[Arm, bool], stop: Callable[[], bool], progress: Call
     data = experiment.data_reference(dataset) if dataset is not None else None
     config = resolve(arm.env, arm.agent, arm.overrides, data, keep_log)
     run = experiment.train(
-        config, arm.seed, arm.root, dataset=dataset, threads=arm.threads, stop=stop, listener=progress
+        config,
+        arm.seed,
+        arm.root,
+        dataset=dataset,
+        threads=arm.threads,
+        command=arm.command,
+        stop=stop,
+        listener=progress,
     )
     return run.path
 

@@ -200,6 +200,7 @@ class RunRecord:
     hardware: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     commit: str | None = None
+    command: str | None = None  # as it was typed
     error: str | None = None
     notes: list[str] = field(default_factory=list)
     schema: str = SCHEMA

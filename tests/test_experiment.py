@@ -178,14 +178,19 @@ SETTINGS = [f"{agent}.{v}" for agent, values in (("bc", SMALL_BC), ("ppo", SMALL
 
 
 def test_compare_runs_every_arm_and_repeats_nothing(tmp_path: Path) -> None:
-    options = {"arms": ["random", "behaviour", "bc", "ppo"], "seeds": 1, "overrides": SETTINGS, "root": tmp_path / "runs"}
+    options = {
+        "arms": ["random", "behaviour", "bc", "ppo"],
+        "seeds": 1,
+        "overrides": SETTINGS,
+        "root": tmp_path / "runs",
+    }
     kinds: list[tuple[str, str]] = []
     results = rlformer.compare(
         "CartPole-v1",
         jobs=2,
         out=tmp_path / "report",
         prefix="full",
-        listen=lambda event: kinds.append((event.key[0], event.kind)),
+        listen=lambda event: kinds.append((str(event.key and event.key[0]), event.kind)),
         **options,
     )
     assert {arm for arm, kind in kinds if kind == "finished"} == {"random", "behaviour", "bc", "ppo"}
@@ -207,7 +212,7 @@ def test_a_failed_arm_does_not_stop_the_rest(tmp_path: Path, log: Dataset) -> No
         overrides=["dt.heads=3", *SETTINGS[:4]],
     )
     events: list[tuple[str, str]] = []
-    paths = study.execute(made, jobs=2, listen=lambda e: events.append((e.key[0], e.kind)))
+    paths = study.execute(made, jobs=2, listen=lambda e: events.append((str(e.key and e.key[0]), e.kind)))
     assert ("dt", "failed") in events
     assert ("bc", "finished") in events
     statuses = {RunDirectory.open(path).config.agent: RunDirectory.open(path).record.status for path in paths}

@@ -45,7 +45,7 @@ ORDER = {
         "foreign", "columns", "npz", "hdf5", "minari", "doors",
     ],
     "models": ["rows", "dropout", "transformer", "lstm", "mlp", "backbones", "actions", "trajectory", "acting"],
-    "training": ["checkpoints", "loop"],
+    "training": ["checkpoints", "parameters", "state", "loop"],
     "learners": ["sb3_state", "sb3_policy", "recording", "sb3_training", "sb3", "foreign"],
     "report": [
         "formats", "reading", "arms", "collect", "comparisons", "across", "summary", "cautions", "limits",

@@ -190,6 +190,22 @@ def test_returns_do_not_depend_on_how_many_environments_run(agent: str, env: str
         np.testing.assert_array_equal(play(policy, env, 10, num_envs).returns, alone.returns)
 
 
+@pytest.mark.parametrize(
+    ("agent", "env"),
+    [(a, "CartPole-v1") for a in ("a2c", "dqn", "ppo")] + [(a, "Pendulum-v1") for a in ("a2c", "ppo", "sac", "td3")],
+)
+def test_the_best_action_is_the_one_stable_baselines3_predicts(agent: str, env: str, tmp_path: Path) -> None:
+    """Pendulum's presets of A2C and PPO explore by gSDE."""
+    learner = OnlineLearner()
+    learner.fit(task(env, agent, "steps=64", "normalize_observations=true"), Log(tmp_path))
+    model: Any = learner.model
+    observations = np.random.default_rng(0).normal(size=(5, model.observation_space.shape[0])).astype(np.float32)
+    policy = learner.policy()
+    policy.begin(np.arange(5), np.arange(5), None)
+    expected, _ = model.predict(model.get_vec_normalize_env().normalize_obs(observations), deterministic=True)
+    np.testing.assert_allclose(policy.act(observations), expected, atol=1e-5)
+
+
 def test_a_sample_is_drawn_from_the_policys_own_distribution(tmp_path: Path) -> None:
     """The actions' shares over many episodes are the softmax that stable-baselines3 computes."""
     import torch

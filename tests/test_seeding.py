@@ -8,7 +8,10 @@ import pytest
 from rlformer import seeding
 
 
-@pytest.mark.parametrize("one, other", list(itertools.combinations(("train", "collect", "select", "curve", "evaluate"), 2)))
+STREAMS = ("train", "collect", "select", "curve", "evaluate")
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(STREAMS, 2)))
 def test_streams_share_no_seed_whatever_their_seed(one: str, other: str) -> None:
     for a, b in itertools.product((0, 1, 12345), repeat=2):
         assert not set(seeding.episode_seeds(a, one, 500)) & set(seeding.episode_seeds(b, other, 500))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -31,29 +31,28 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Train online RL and sequence models on one task, and write one report."""
-    from rlformer import api, console, study
+    from rlformer import api, console
 
-    log = None if dataset is None else api.open_data(dataset, env=env).path
-    options: dict[str, Any] = {
-        "profile": profile,
-        "arms": None if arms is None else [a.strip() for a in arms.split(",") if a.strip()],
-        "seeds": seeds,
-        "dataset": log,
-        "prefix": prefix,
-        "overrides": settings or (),
-        "root": runs,
-    }
-    total = len(study.plan(env, **options).jobs)
-    console.say(f"{total} runs in {runs}; the same command continues after an interruption")
-    progress = console.StudyProgress(total)
-    try:
-        results = api.compare(env, jobs=jobs, threads=threads, out=out, listen=progress, command=typed(), **options)
-    finally:
-        progress.close()
-    folder = out or Path("reports") / env.replace("/", "-")
+    with console.StudyProgress(runs) as progress:
+        results = api.compare(
+            env,
+            dataset=None if dataset is None else api.open_data(dataset, env=env),
+            profile=profile,
+            arms=None if arms is None else [arm.strip() for arm in arms.split(",") if arm.strip()],
+            seeds=seeds,
+            prefix=prefix,
+            overrides=settings or (),
+            root=runs,
+            out=out,
+            jobs=jobs,
+            threads=threads,
+            command=typed(),
+            listen=progress,
+        )
     if as_json:
         console.print_json(results)
     else:
+        folder = out or api.report_folder(env)
         print((folder / "report.md").read_text(encoding="utf-8"))
         print(folder / "report.html")
 
@@ -69,7 +68,7 @@ def report(
     """Rebuild report.html, report.md and results.json from run directories."""
     from rlformer import api, console
 
-    results = api.report(directories, out=out, title=title, command=typed())
+    results = api.report(directories, out=out, title=title)
     if as_json:
         console.print_json(results)
     else:

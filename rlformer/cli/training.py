@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rlformer.cli.options import Debug, Env, Json, Prefix, Root, Seed, Set, Threads
+from rlformer.cli.options import Debug, Env, Json, Prefix, Root, Seed, Set, Threads, typed
 
 app = typer.Typer()
 
@@ -72,7 +72,7 @@ def _train(agent: str, as_json: bool, **options: Any) -> None:
     from rlformer.runs.interrupt import Interrupt
 
     with Interrupt() as interrupt, console.Bar(agent) as bar:
-        path = api.train(agent, stop=lambda: interrupt.ever, listener=bar, **options)
+        path = api.train(agent, command=typed(), stop=lambda: interrupt.ever, listener=bar, **options)
     run = RunDirectory.open(path)
     final = run.evaluations().get("final")
     summary = None if final is None else summarize(final, run.config.env)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from rlformer.runs.metrics import Throttle
 from rlformer.types import EnvSpec, Episode, Policy
 
 _COMMIT_SECONDS = 5.0
-_SEEDS_AT_ONCE = 1 << 16
+_MOST_AT_ONCE = 1 << 16  # episodes in a batch
 
 
 def collect(
@@ -72,7 +73,13 @@ def collect(
             def done() -> int:
                 return writer.num_episodes if episodes else writer.num_steps
 
-            played = _in_order(environments, policy, seed, writer.num_episodes, episodes)
+            def lacking() -> int:
+                """How many episodes are still needed, which for a number of steps is an estimate."""
+                if writer.num_episodes == 0:
+                    return episodes or len(environments)
+                return math.ceil((total - done()) * writer.num_episodes / done())
+
+            played = _in_order(environments, policy, seed, writer.num_episodes, lacking)
             while done() < total:
                 writer.add(next(played))
                 if due():
@@ -89,11 +96,13 @@ def collect(
 
 
 def _in_order(
-    environments: Environments, policy: Policy, seed: int, first: int, episodes: int | None
+    environments: Environments, policy: Policy, seed: int, first: int, lacking: Callable[[], int]
 ) -> Iterator[Episode]:
-    """Episodes from the `first` on, by their seeds' order, up to `episodes` in all or without end."""
-    while episodes is None or first < episodes:
-        count = _SEEDS_AT_ONCE if episodes is None else min(episodes - first, _SEEDS_AT_ONCE)
+    """Episodes from the `first` on in the order of their seeds, begun in batches of as many as are `lacking`.
+
+    Without an estimate of that, every environment would begin another episode until the last step is there.
+    """
+    while (count := min(lacking(), _MOST_AT_ONCE)) > 0:
         early: dict[int, Episode] = {}  # ended before one that was begun earlier
         following = 0
         for i, episode in rollout(environments, policy, seeding.episode_seeds(seed, "collect", count, first)):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
+from rlformer.errors import InputError
 from rlformer.types import Array
 
 _SUPPORT = 10  # episodes that must have reached a target before it counts as covered
@@ -27,6 +29,22 @@ RULES: dict[str, Callable[[Array], float]] = {
     "q90": lambda returns: float(np.quantile(returns, 0.9)),
     "median": lambda returns: float(np.median(returns)),
 }
+
+
+def choose(rule: str, returns: Array) -> tuple[float, str]:
+    """What to ask for: the result of one of `RULES`, or a number in words; and the rule's name, "given" for a number.
+
+    Raises InputError for anything else.
+    """
+    if rule in RULES:
+        return RULES[rule](returns), rule
+    try:
+        target = float(rule)
+    except ValueError:
+        target = math.nan
+    if not math.isfinite(target):
+        raise InputError(f"target_return: '{rule}' is neither a number nor one of {', '.join(RULES)}")
+    return target, "given"
 
 
 def grid(returns: Array, chosen: float, beyond: float = 0.25) -> list[float]:

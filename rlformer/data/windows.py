@@ -31,6 +31,11 @@ class Windows:
         """A batch of `batch_size` windows of torch tensors, (B, K, ...)."""
         return self.at(rng.integers(0, self.num_steps, batch_size))
 
+    def some(self, count: int, batch_size: int, rng: np.random.Generator) -> list[Window]:
+        """Windows that begin at `count` different steps, or at all where there are fewer; in batches."""
+        steps = rng.choice(self.num_steps, min(count, self.num_steps), replace=False)
+        return [self.at(steps[i : i + batch_size]) for i in range(0, len(steps), batch_size)]
+
     def at(self, steps: Array) -> Window:
         """The windows that begin at these steps (B,) of the view, counted through its episodes in order."""
         episode = np.searchsorted(self._ends, steps, side="right")  # (B,)

@@ -41,7 +41,7 @@ class PassiveTMaze(Diagnostic):
         """The cue (-1 up, 1 down, 0 after the first step); start, corridor or turn; nothing at the end."""
         start, turn = state.time == 0, state.time == self.length
         observations = np.empty((len(start), 4), np.float32)
-        observations[:, 0] = start * (2.0 * state.coins[:, 0] - 1.0)
+        observations[:, 0] = np.where(start, 2.0 * state.coins[:, 0] - 1.0, 0.0)  # no -0: its sign would tell
         observations[:, 1] = start
         observations[:, 2] = ~(start | turn | state.over)
         observations[:, 3] = turn

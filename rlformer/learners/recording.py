@@ -78,11 +78,13 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
 
 
 class TrainingEnvironments(DummyVecEnv):
-    """`num` recorded environments side by side; `writer` gets every episode that ends."""
+    """`num` recorded environments side by side; with `keep`, `writer` gets every episode that ends."""
 
-    def __init__(self, spec: EnvSpec, num: int, tally: Tally, log: RunLog, writer: DatasetWriter | None) -> None:
-        super().__init__([lambda: Recorder(make(spec), tally, writer is not None) for _ in range(num)])
-        self._tally, self._log, self._writer = tally, log, writer
+    writer: DatasetWriter | None = None
+
+    def __init__(self, spec: EnvSpec, num: int, tally: Tally, log: RunLog, keep: bool) -> None:
+        super().__init__([lambda: Recorder(make(spec), tally, keep) for _ in range(num)])
+        self._tally, self._log = tally, log
 
     def reset(self) -> Any:
         """See `stable_baselines3.common.vec_env.VecEnv`."""
@@ -93,9 +95,9 @@ class TrainingEnvironments(DummyVecEnv):
         """See `stable_baselines3.common.vec_env.VecEnv`."""
         with self._log.clock("environment"):
             step = super().step_wait()
-        if self._writer is not None and self._tally.ended:
+        if self.writer is not None and self._tally.ended:
             with self._log.clock("log"):
                 for episode, env_steps in self._tally.ended:
-                    self._writer.add(episode, behaviour_steps=env_steps)
+                    self.writer.add(episode, behaviour_steps=env_steps)
                 self._tally.ended.clear()
         return step

@@ -109,8 +109,8 @@ class Training:
         self._tally.env_steps = found[1]["num_timesteps"] if found else 0
         self._tally.episodes = found[1]["episodes"] if found else 0
         self._tally.returns.extend(found[1]["latest_returns"] if found else ())
-        self._writer = self._open_writer()
-        self._environments = TrainingEnvironments(task.env, self._values["num_envs"], self._tally, log, self._writer)
+        keep = task.log_trajectories is not None
+        self._environments = TrainingEnvironments(task.env, self._values["num_envs"], self._tally, log, keep)
         with warnings.catch_warnings(record=True) as caught:
             self.model = build(self._values, self._environments, seeding.derive(task.seed, "training"))
         for warning in caught:
@@ -119,6 +119,7 @@ class Training:
         if found:
             sb3_state.restore(self.model, *found)
         log.rewind(self._tally.env_steps)
+        self._writer = self._environments.writer = self._open_writer()
 
     def run(self) -> DataCost:
         """Train to the end. Raises Interrupted, with everything on disk, when the log asks to stop."""

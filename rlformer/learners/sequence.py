@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,19 @@ import numpy as np
 import torch
 
 from rlformer import seeding
+from rlformer.data import scales, targets
 from rlformer.data.dataset import Dataset
-from rlformer.data.targets import RULES
-from rlformer.data.windows import Windows, returns_to_go
+from rlformer.data.windows import Windows
 from rlformer.errors import InputError
 from rlformer.models.acting import SequencePolicy
-from rlformer.models.trajectory import Architecture, Scales, TrajectoryModel
+from rlformer.models.trajectory import Architecture, TrajectoryModel
 from rlformer.runs import files
-from rlformer.training.loop import TrainOptions, imitate, train
+from rlformer.training.loop import imitate, train
+from rlformer.training.state import TrainOptions
 from rlformer.types import SCHEMA, DataCost, EnvSpec, RunLog, Task
 
 _HELD_OUT_WINDOWS, _HELD_OUT_BATCH = 2048, 256
+_CURVE_POINTS = 10  # evaluations in the environment where the card does not say when
 
 
 class SequenceLearner:
@@ -36,36 +37,23 @@ class SequenceLearner:
 
     def fit(self, task: Task, log: RunLog) -> DataCost:
         """See `types.Learner`. Raises InputError where the log or a value cannot be used."""
-        values, dataset = dict(task.hyperparameters), task.dataset
+        values, dataset = task.hyperparameters, task.dataset
         assert isinstance(dataset, Dataset)
-        kept = _filtered(dataset, values["episode_filter"], values["episode_filter_share"])
-        training, held_out = kept.split(values["held_out_share"], seeding.generator(task.seed, "split"))
-        architecture = _architecture(values, dataset)
-        context = architecture.context_length
-        if context > dataset.lengths.max():
+        architecture, options = _architecture(values, dataset), _options(values)
+        training, held_out = _parts(values, dataset, task.seed)
+        if architecture.context_length > dataset.lengths.max():
             log.note(
-                f"context_length {context} is longer than every episode of the log (at most {dataset.lengths.max()} "
-                "steps): what lies beyond is padding"
+                f"context_length {architecture.context_length} is longer than every episode of the log (at most "
+                f"{dataset.lengths.max()} steps): what lies beyond is padding"
             )
+        self.scales = _return_scales(values, dataset) if architecture.conditioning == "return" else {}
         torch.set_num_threads(task.threads)
         torch.manual_seed(seeding.derive(task.seed, "weights"))
-        self.model = TrajectoryModel(architecture, _scales(training, values["return_scale"], architecture))
-        self.scales = _return_scales(dataset, values, architecture.conditioning == "return")
-        batches, check = Windows(training, context), Windows(held_out, context)
-        rng = seeding.generator(task.seed, "held-out")
-        draws = max(1, min(_HELD_OUT_WINDOWS, held_out.num_steps) // _HELD_OUT_BATCH)
-        fixed = [check.draw(min(_HELD_OUT_BATCH, held_out.num_steps), rng) for _ in range(draws)]
-        options = TrainOptions(**{f.name: values[f.name] for f in fields(TrainOptions) if f.name in values})
-        _, samples_seen = train(
-            self.model,
-            imitate,
-            batches,
-            fixed,
-            options,
-            log,
-            seeding.derive(task.seed, "batches"),
-            evaluate=self._curve(task),
-        )
+        self.model = TrajectoryModel(architecture, scales.measure(training, values["return_scale"]))
+        windows, check = (Windows(part, architecture.context_length) for part in (training, held_out))
+        fixed = check.some(_HELD_OUT_WINDOWS, _HELD_OUT_BATCH, seeding.generator(task.seed, "held-out"))
+        stream, curve = seeding.derive(task.seed, "batches"), self._curve(task)
+        _, samples_seen = train(self.model, imitate, windows, fixed, options, log, stream, curve)
         return DataCost(
             logged_steps=dataset.num_steps,  # the filter read them all
             upstream_env_steps=dataset.upstream_env_steps,
@@ -93,7 +81,7 @@ class SequenceLearner:
             save_file({k: v.contiguous() for k, v in self.model.state_dict().items()}, temporary)
         files.write_json(
             directory / "model.json",
-            {"schema": SCHEMA, "architecture": _jsonable(self.model.architecture.to_dict()), "scales": self.scales},
+            {"schema": SCHEMA, "architecture": self.model.architecture.to_dict(), "scales": self.scales},
         )
 
     @classmethod
@@ -113,7 +101,7 @@ class SequenceLearner:
         learner.model.eval()
         return learner
 
-    def _curve(self, task: Task) -> Any:
+    def _curve(self, task: Task) -> Callable[[TrajectoryModel], dict[str, float]] | None:
         """The evaluation in the environment during training, if the task has one."""
         if task.evaluate is None:
             return None
@@ -127,65 +115,46 @@ class SequenceLearner:
         return scores
 
 
-def _filtered(dataset: Dataset, rule: str, share: float) -> Dataset:
-    if rule == "none":
-        return dataset
-    if rule == "top":
-        return dataset.top(share)
-    raise InputError(f"episode_filter: '{rule}' is none of none, top")
-
-
 def _architecture(values: Mapping[str, Any], dataset: Dataset) -> Architecture:
     known = {f.name: values[f.name] for f in fields(Architecture) if f.name in values}
     known["observation_size"] = int(np.prod(dataset.info.observation_shape))
     known["actions"] = dataset.info.actions
-    if not values["max_timesteps"]:
-        known["max_timesteps"] = int(dataset.lengths.max())
+    known["max_timesteps"] = values["max_timesteps"] or int(dataset.lengths.max())
     architecture = Architecture(**known)
     architecture.check()
     return architecture
 
 
-def _scales(training: Dataset, return_scale: float, architecture: Architecture) -> Scales:
-    """Statistics over the training episodes. A constant feature keeps its scale."""
-    rows = np.concatenate([e.observations[:-1] for e in training]).astype(np.float64)
-    std = rows.std(axis=0)
-    actions = None
-    if architecture.actions.kind == "box":
-        actions = np.concatenate([e.actions for e in training]).astype(np.float64)
-    if not return_scale:
-        return_scale = float(np.abs(returns_to_go(training)).max()) or 1.0
-    return Scales(
-        observation_mean=rows.mean(axis=0),
-        observation_std=np.where(std < 1e-6, 1.0, std),
-        action_mean=None if actions is None else actions.mean(axis=0),
-        action_std=None if actions is None else actions.std(axis=0),
-        return_scale=return_scale,
-    )
+def _options(values: Mapping[str, Any]) -> TrainOptions:
+    known = {f.name: values[f.name] for f in fields(TrainOptions) if f.name in values}
+    known["evaluate_every"] = values["evaluate_every"] or max(1, values["gradient_steps"] // _CURVE_POINTS)
+    options = TrainOptions(**known)
+    options.check()
+    return options
 
 
-def _return_scales(dataset: Dataset, values: Mapping[str, Any], conditioned: bool) -> dict[str, Any]:
-    if not conditioned:
-        return {}
-    rule = values["target_return"]
-    if rule in RULES:
-        target = RULES[rule](dataset.returns)
-    else:
-        try:
-            target = float(rule)
-        except ValueError:
-            raise InputError(f"target_return: '{rule}' is neither a number nor one of {', '.join(RULES)}") from None
-        rule = "given"
+def _parts(values: Mapping[str, Any], dataset: Dataset, seed: int) -> tuple[Dataset, Dataset]:
+    """The episodes to train on and those held out, after the filter."""
+    for key in ("held_out_share", "episode_filter_share"):
+        if not 0 < values[key] < 1:
+            raise InputError(f"{key}: {values[key]} is not between 0 and 1")
+    rule, share = values["episode_filter"], values["episode_filter_share"]
+    if rule not in ("none", "top"):
+        raise InputError(f"episode_filter: '{rule}' is none of none, top")
+    if rule == "top":
+        dataset = dataset.top(max(share, 2 / len(dataset)))  # two at least, so that one can be held out
+    return dataset.split(values["held_out_share"], seeding.generator(seed, "split"))
+
+
+def _return_scales(values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
     returns = dataset.returns
+    target, rule = targets.choose(values["target_return"], returns)
+    low, median, high = np.quantile(returns, [0.0, 0.5, 1.0]).tolist()
     return {
         "target_return": target,
         "rule": rule,
-        "rules": {name: ask(returns) for name, ask in RULES.items()},  # what each would ask for
-        "log_min": float(returns.min()),
-        "log_median": float(np.median(returns)),
-        "log_max": float(returns.max()),
+        "rules": {name: ask(returns) for name, ask in targets.RULES.items()},  # what each would ask for
+        "log_min": low,
+        "log_median": median,
+        "log_max": high,
     }
-
-
-def _jsonable(value: Mapping[str, Any]) -> dict[str, Any]:
-    return json.loads(json.dumps(value))  # type: ignore[no-any-return]

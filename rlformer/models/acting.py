@@ -58,7 +58,7 @@ class SequencePolicy:
         predictions = self._model.predict_at(self._window(last), torch.from_numpy(last), self._copies)[:count]
         codec = self._model.codec
         actions = codec.sample(predictions, self._uniform(count)) if self._sample else codec.greedy(predictions)
-        return actions.numpy()  # type: ignore[no-any-return]
+        return actions.numpy()
 
     def observe(self, actions: Array, rewards: Array) -> None:
         """See `types.Policy`."""

@@ -1,7 +1,7 @@
 """Dropout whose noise is drawn for many layers at once.
 
-A layer that draws for itself pays a random number for each of its values, which is a tenth of a training step. Here one call
-fills a buffer with random bits, and 16 of them decide about each value.
+A layer that draws for itself pays a random number for each of its values, which is a tenth of a training step.
+Here one call fills a buffer with random bits, and 16 of them decide about each value.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def draw(shapes: Sequence[Sequence[int]], rate: float, device: torch.device) -> 
     sizes = [math.prod(shape) for shape in shapes]
     bits = torch.empty(-(-sum(sizes) // 4), dtype=torch.int64, device=device).random_(-(1 << 63), None)
     dropped = min(round(rate * _LEVELS), _LEVELS - 1)
-    kept = bits.view(torch.int16)[: sum(sizes)] >= dropped - _LEVELS // 2
-    masks = kept.float().mul_(_LEVELS / (_LEVELS - dropped))
+    levels = bits.view(torch.int16)[: sum(sizes)].float()  # compared as floats, since a bool mask is slow to apply
+    masks = levels.ge_(dropped - _LEVELS // 2).mul_(_LEVELS / (_LEVELS - dropped))
     return (mask.view(shape) for mask, shape in zip(masks.split(sizes), map(tuple, shapes), strict=True))
 
 

@@ -19,4 +19,4 @@ class Mlp(nn.Module):
 
     def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
         """tokens: (B, T, D) -> (B, M, D) at the asked rows."""
-        return self.stack(take(tokens, rows))  # type: ignore[no-any-return]
+        return self.stack(take(tokens, rows))

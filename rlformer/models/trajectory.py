@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from rlformer.data.scales import Scales
 from rlformer.errors import InputError
@@ -115,7 +115,7 @@ class TrajectoryModel(nn.Module):
     def forward(self, window: Window) -> Tensor:
         """Predictions at every step: (B, K, A). Those behind an episode's end mean nothing."""
         every = slice(None) if self._per_step == 1 else slice(self._first, None, self._per_step)
-        return self.predict_action(self._backbone(window, every))  # type: ignore[no-any-return]
+        return self.predict_action(self._backbone(window, every))
 
     def predict_at(self, window: Window, steps: Tensor, copies: int = 1) -> Tensor:
         """Predictions at one step of each window: steps (B,) -> (B, A).
@@ -124,10 +124,10 @@ class TrajectoryModel(nn.Module):
         """
         rows = (self._first + self._per_step * steps)[:, None].expand(-1, copies)  # (B, M)
         h = self._backbone(window, rows)  # (B, M, D)
-        weight, bias = self.predict_action.weight, self.predict_action.bias
-        if len(bias) == 1:  # so do products of one column
-            weight, bias = weight.expand(2, -1), bias.expand(2)
-        return F.linear(h, weight, bias)[:, 0, : self.codec.width]
+        head, width = self.predict_action, self.codec.width
+        columns = max(2, width)  # so do products of one column
+        predictions = F.linear(h, head.weight.expand(columns, -1), head.bias.expand(columns))
+        return predictions[:, 0, :width]
 
     def scores(self, window: Window) -> Tensor:
         """See `types.Scorer`: the predictions at the last real step of each window, (B, A)."""
@@ -148,7 +148,7 @@ class TrajectoryModel(nn.Module):
         if self._reads_actions:
             before = self.embed_action(self.codec.encode(actions[:, :-1]))
             parts.append(F.pad(before, (0, 0, 1, 0)))  # what came before the window is not seen
-        return sum(parts, start=place)  # type: ignore[arg-type, return-value]
+        return sum(parts, start=place)  # type: ignore[return-value]
 
     @property
     def rows_per_window(self) -> int:
@@ -164,12 +164,12 @@ class TrajectoryModel(nn.Module):
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
     def _backbone(self, window: Window, rows: Rows) -> Tensor:
-        return self.backbone(self.embed(window), rows)  # type: ignore[no-any-return]
+        return self.backbone(self.embed(window), rows)
 
     def _place(self, window: Window) -> Tensor | float:
         encoding = self.architecture.timestep_encoding
         if encoding == "episode":
-            return self.embed_timestep(window.timesteps.clamp(max=self.architecture.max_timesteps - 1))  # type: ignore[no-any-return]
+            return self.embed_timestep(window.timesteps.clamp(max=self.architecture.max_timesteps - 1))
         if encoding == "window":
             return self.embed_timestep.weight[: window.observations.shape[1]]
         return 0.0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import repeat
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from rlformer.models.dropout import draw, drop
 from rlformer.models.rows import Rows, take
@@ -29,10 +30,11 @@ class Transformer(nn.Module):
             raise ValueError(f"width {width} cannot be split into {heads} heads")
         self.heads, self.dropout = heads, dropout
         self.embedding_norm = nn.LayerNorm(width)
-        self.blocks = nn.ModuleList(_Block(width, heads, activation) for _ in range(layers))
+        blocks = [_Block(width, heads, activation) for _ in range(layers)]
+        self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(width)
         self.apply(_initialise)
-        for block in self.blocks:  # GPT-2: keeps the variance of the residual stream flat over depth
+        for block in blocks:  # GPT-2: keeps the variance of the residual stream flat over depth
             for projection in (block.attention.project, block.contract):
                 nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * layers))
 
@@ -42,14 +44,14 @@ class Transformer(nn.Module):
         h = drop(self.embedding_norm(tokens), next(masks))  # (B, T, D)
         for block in self.blocks[:-1]:
             h = block(h, _EVERY, masks)
-        return self.norm(self.blocks[-1](h, rows, masks))  # type: ignore[no-any-return]  # (B, M, D)
+        return self.norm(self.blocks[-1](h, rows, masks))  # (B, M, D)
 
     @torch.no_grad()
     def attention(self, tokens: Tensor) -> list[Tensor]:
         """The attention weights of every layer, (B, heads, T, T), without dropout."""
         h = self.embedding_norm(tokens)
         weights = []
-        for block in self.blocks:
+        for block in cast(Iterable[_Block], self.blocks):
             of_layer, _ = block.attention.weights(block.attention_norm(h), _EVERY)
             weights.append(of_layer.unflatten(0, (-1, self.heads)))
             h = block(h, _EVERY, repeat(None))
@@ -80,8 +82,9 @@ class _Block(nn.Module):
     def forward(self, h: Tensor, rows: Rows, masks: Iterator[Tensor | None]) -> Tensor:
         mixed = self.attention(self.attention_norm(h), rows, next(masks))  # (B, M, D)
         h = take(h, rows) + drop(mixed, next(masks))
-        inner = self.contract(self.activation(self.expand(self.inner_norm(h))))
-        return h + drop(inner, next(masks))
+        flat = self.inner_norm(h).flatten(0, 1)  # (B*M, D): its product is no view, which in place would be copied
+        inner = self.contract(self.activation(self.expand(flat)))
+        return h + drop(inner.view_as(h), next(masks))
 
 
 class _Attention(nn.Module):
@@ -95,7 +98,7 @@ class _Attention(nn.Module):
         weights, value = self.weights(x, rows)
         mixed = torch.bmm(drop(weights, mask), value)  # (B*nh, M, hs)
         mixed = mixed.unflatten(0, (-1, self.heads)).transpose(1, 2).flatten(2)  # (B, M, D)
-        return self.project(mixed)  # type: ignore[no-any-return]
+        return self.project(mixed)
 
     def weights(self, x: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
         """x: (B, T, D) -> attention weights (B*nh, M, T) and values (B*nh, T, hs)."""

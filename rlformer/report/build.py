@@ -24,7 +24,8 @@ def build(
 ) -> dict[str, Any]:
     """Write report.html, report.md and results.json into `out`, each at once, and return the results.
 
-    run_dirs: run directories, or folders anywhere above some. command: what reproduces the runs.
+    run_dirs: run directories, or folders anywhere above some. command: what reproduces the runs; where it is
+    not given, the commands that the runs remember.
     Raises InputError where a path is no folder, no run below can be read, or `out` cannot be written.
     """
     directories = find_runs(run_dirs)
@@ -45,7 +46,8 @@ def build(
     results["across"] = rounded(across(environments)) if len(environments) > 1 else None
     results["limits"] = limits(results)
     results["title"] = title or _title([environment["name"] for environment in environments])
-    results["command"] = command
+    remembered = dict.fromkeys(run.record.command for run in runs if run.record.command)
+    results["command"] = command or "\n".join(remembered) or None
     results["built"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     folder = files.writable_directory(out)
     files.write_json(folder / "results.json", results)

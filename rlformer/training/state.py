@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from rlformer.errors import InputError
 from rlformer.models.trajectory import TrajectoryModel
 from rlformer.training import checkpoints
 from rlformer.training.parameters import FlatParameters
+
+_SAVING_SHARE = 0.02  # of the time, at most, goes into checkpoints
+_COUNTS = ("step", "samples_seen", "loss_sum", "loss_count", "stale")  # of a `State`, as they are in its checkpoint
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,19 @@ class TrainOptions:
     evaluate_every: int = 0  # steps between evaluations in the environment; 0: none
     log_every: int = 100
     checkpoint_seconds: float = 10.0  # between checkpoints; more where making one takes long
+
+    def check(self) -> None:
+        """Raise InputError, with what would be right, unless every value is usable."""
+        at_least = {
+            1: ("gradient_steps", "batch_size", "validate_every", "log_every"),
+            0: ("warmup_steps", "weight_decay", "gradient_clip", "patience", "evaluate_every", "final_learning_rate"),
+        }
+        for least, keys in at_least.items():
+            for key in keys:
+                if not getattr(self, key) >= least:
+                    raise InputError(f"{key}: {getattr(self, key)} is less than {least}")
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError(f"learning_rate: {self.learning_rate} is not positive")
 
     def learning_rate_at(self, step: int) -> float:
         """Of the step after `step` others: a linear warm-up, then a cosine down to the final share."""
@@ -54,18 +71,31 @@ class State:
         self.loss_sum, self.loss_count = 0.0, 0  # of the training loss since it was last logged
         self.best_loss, self.stale = math.inf, 0  # held-out; validations since it was the lowest
         self.best_weights = self._weights()
+        self._save_at = time.perf_counter() + options.checkpoint_seconds
 
-    @property
-    def done(self) -> bool:
+    def ended(self) -> bool:
         """Whether all steps were made, or too many without a lower held-out loss."""
         return self.step >= self.options.gradient_steps or 0 < self.options.patience <= self.stale
 
-    def descend(self) -> None:
-        """One step of the optimiser along the gradients."""
+    @property
+    def save_due(self) -> bool:
+        """Whether a checkpoint should be made now."""
+        return time.perf_counter() >= self._save_at
+
+    def descend(self, loss: float, samples: int) -> None:
+        """One step of the optimiser along the gradients, which `loss` at so many samples gave."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.learning_rate_at(self.step)
         self.optimizer.step()
         self.step += 1
+        self.samples_seen += samples
+        self.loss_sum, self.loss_count = self.loss_sum + loss, self.loss_count + 1
+
+    def take_mean_loss(self) -> float:
+        """Of the training steps since the last call."""
+        mean = self.loss_sum / self.loss_count
+        self.loss_sum, self.loss_count = 0.0, 0
+        return mean
 
     def validated(self, loss: float) -> None:
         """Keep the weights if `loss` on held-out episodes is the lowest yet."""
@@ -76,26 +106,53 @@ class State:
 
     def save(self) -> None:
         """Write the checkpoint."""
-        arrays = {f"model.{name}": value for name, value in self._weights().items()}
-        arrays |= {f"best.{name}": value for name, value in self.best_weights.items()}
+        began = time.perf_counter()
+        tensors = {f"model.{name}": value for name, value in self._weights().items()}
+        tensors |= {f"best.{name}": value for name, value in self.best_weights.items()}
         for index, entry in self.optimizer.state_dict()["state"].items():
-            arrays |= {f"optimizer.{index}.{name}": value for name, value in entry.items()}
-        arrays["random"] = torch.get_rng_state()
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in entry.items()}
+        tensors["random"] = torch.get_rng_state()
         counts = {name: getattr(self, name) for name in _COUNTS}
-        counts["best_loss"] = None if math.isinf(self.best_loss) else self.best_loss
-        numbers = {**counts, "batches": self.batches.bit_generator.state}
-        checkpoints.save(self.directory, {name: value.numpy() for name, value in arrays.items()}, numbers)
+        best_loss = None if math.isinf(self.best_loss) else self.best_loss  # JSON has no infinity
+        state = {**counts, "best_loss": best_loss, "batches": self.batches.bit_generator.state}
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+        checkpoints.save(self.directory, arrays, state)
+        now = time.perf_counter()
+        self._save_at = now + max(self.options.checkpoint_seconds, (now - began) / _SAVING_SHARE)
 
     def restore(self) -> str | None:
-        """Continue from the checkpoint, if there is one; a warning where it was damaged.
+        """Continue from the checkpoint, if there is one; a warning where one was damaged.
 
-        Raises InputError where it is of another model.
+        Raises InputError where it is another model's.
         """
-        found, warning = checkpoints.load(self.directory)
+        found = checkpoints.load(self.directory)
         if found is None:
+            return None
+        arrays, state, warning = found
+        if not state:
             return warning
-        tensors = {name: torch.from_numpy(array) for name, array in found.arrays.items()}
-        ...
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        try:
+            self.model.load_state_dict(_below("model.", tensors))
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{self.directory}: the checkpoint does not fit the model: {reason}") from error
+        self.best_weights = _below("best.", tensors)
+        entries: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in _below("optimizer.", tensors).items():
+            index, _, name = key.partition(".")
+            entries.setdefault(int(index), {})[name] = tensor
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": entries})
+        torch.set_rng_state(tensors["random"])
+        for name in _COUNTS:
+            setattr(self, name, state[name])
+        self.best_loss = math.inf if state["best_loss"] is None else state["best_loss"]
+        self.batches.bit_generator.state = state["batches"]
+        return warning
 
     def _weights(self) -> dict[str, Tensor]:
-        return {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        return {name: value.clone() for name, value in self.model.state_dict().items()}
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
