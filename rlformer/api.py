@@ -261,7 +261,7 @@ def _policy(
         return RandomPolicy(spec), env
     path = Path(source)
     if path.suffix == ".zip":
-        return load_zip(path, agent, None, trust), None
+        return load_zip(path, agent, None, trust, env, sample), None
     policy, config = experiment.load_policy(path, sample)
     return policy, config.env
 

@@ -19,7 +19,7 @@ Work = Callable[[Any, Callable[[], bool], Progress], Any]  # (job, stop, progres
 
 _PRELOAD = [
     "torch.utils.tensorboard",
-    "rlformer.learners.sb3",
+    "rlformer.learners.sb3_training",
     "rlformer.learners.sequence",
     "rlformer.experiment",
 ]

@@ -85,6 +85,15 @@ def test_short_episodes_are_not_preferred(tmp_path: Path) -> None:
     assert many.lengths.tolist() == every.lengths[: len(many)].tolist()
 
 
+def test_hardly_an_episode_is_begun_that_is_not_needed(tmp_path: Path) -> None:
+    policy = Leaning()
+    dataset = collect(
+        policy, CARTPOLE, tmp_path / "log", seed=0, steps=3000, num_envs=64, provenance={}, upstream_env_steps=None
+    )
+    assert len(dataset) > 64
+    assert len(policy.begun) < 1.1 * len(dataset)
+
+
 def test_another_seed_gives_other_episodes(tmp_path: Path) -> None:
     assert random_log(tmp_path / "a", seed=1).hash != random_log(tmp_path / "b", seed=2).hash
 

@@ -7,7 +7,6 @@ import pytest
 
 from rlformer import seeding
 
-
 STREAMS = ("train", "collect", "select", "curve", "evaluate")
 
 

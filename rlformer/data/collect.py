@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,46 +47,37 @@ def collect(
     nowhere. progress: (done, total) in episodes or steps. Raises InputError where `path` holds anything else,
     Interrupted when `stop` said so.
     """
-    _check(episodes, steps, num_envs, epsilon)
-    size = {"episodes": episodes} if episodes else {"steps": steps}
-    what = {"behaviour_policy": dict(provenance), "seed": seed, "epsilon": epsilon, **size}
+    goal = _Goal(episodes, steps)
+    if num_envs < 1:
+        raise InputError(f"{num_envs} environments side by side? One is the least")
+    if not 0.0 <= epsilon <= 1.0:
+        raise InputError(f"epsilon {epsilon} is no chance: it lies between 0 and 1")
+    what = {"behaviour_policy": dict(provenance), "seed": seed, "epsilon": epsilon, **goal.size}
     begun = _as_read({"env": spec.definition, "provenance": {"source": "collected", **what}})
     if (finished := _finished(path, begun)) is not None:
         return finished
     environments = Environments(spec, min(num_envs, episodes or num_envs))
+    info = DatasetInfo(
+        spec.name,
+        environments.actions,
+        environments.observation_shape,
+        begun["provenance"],
+        env_definition=begun["env"],
+    )
+    if epsilon:
+        policy = EpsilonPolicy(policy, environments.actions, epsilon)
     try:
-        info = DatasetInfo(
-            spec.name,
-            environments.actions,
-            environments.observation_shape,
-            begun["provenance"],
-            env_definition=begun["env"],
-        )
-        if epsilon:
-            policy = EpsilonPolicy(policy, environments.actions, epsilon)
         with DatasetWriter(path, info) as writer:
             if writer.num_episodes:
                 _check_same(path, writer.state, begun)
             writer.commit(begun)
-            total = episodes or steps or 0
             due = Throttle(_COMMIT_SECONDS)
-
-            def done() -> int:
-                return writer.num_episodes if episodes else writer.num_steps
-
-            def lacking() -> int:
-                """How many episodes are still needed, which for a number of steps is an estimate."""
-                if writer.num_episodes == 0:
-                    return episodes or len(environments)
-                return math.ceil((total - done()) * writer.num_episodes / done())
-
-            played = _in_order(environments, policy, seed, writer.num_episodes, lacking)
-            while done() < total:
-                writer.add(next(played))
+            for episode in _in_order(environments, policy, seed, goal, writer):
+                writer.add(episode)
                 if due():
                     writer.commit()
                 if progress:
-                    progress(min(done(), total), total)
+                    progress(min(goal.done(writer), goal.total), goal.total)
                 if stop and stop():
                     writer.commit()
                     raise Interrupted
@@ -95,33 +87,61 @@ def collect(
         environments.close()
 
 
-def _in_order(
-    environments: Environments, policy: Policy, seed: int, first: int, lacking: Callable[[], int]
-) -> Iterator[Episode]:
-    """Episodes from the `first` on in the order of their seeds, begun in batches of as many as are `lacking`.
+@dataclass(frozen=True)
+class _Goal:
+    """How much to collect: one of the two."""
 
-    Without an estimate of that, every environment would begin another episode until the last step is there.
+    episodes: int | None
+    steps: int | None
+
+    def __post_init__(self) -> None:
+        if (self.episodes is None) == (self.steps is None):
+            raise InputError("say how much to collect: either a number of episodes or a number of steps")
+        if self.total < 1:
+            raise InputError(f"collect {self.total} of them? One is the least")
+
+    @property
+    def total(self) -> int:
+        """What was asked for, in its own unit."""
+        return (self.steps if self.episodes is None else self.episodes) or 0
+
+    @property
+    def size(self) -> dict[str, int]:
+        """By the name of its unit."""
+        return {"steps" if self.episodes is None else "episodes": self.total}
+
+    def done(self, writer: DatasetWriter) -> int:
+        """Of the total."""
+        return writer.num_steps if self.episodes is None else writer.num_episodes
+
+    def lacking(self, writer: DatasetWriter, at_first: int) -> int:
+        """How many episodes are needed yet: an estimate where steps are counted, `at_first` to begin with."""
+        if self.episodes is not None:
+            return self.episodes - writer.num_episodes
+        if writer.num_episodes == 0:
+            return at_first
+        return math.ceil((self.total - writer.num_steps) * writer.num_episodes / writer.num_steps)
+
+
+def _in_order(
+    environments: Environments, policy: Policy, seed: int, goal: _Goal, writer: DatasetWriter
+) -> Iterator[Episode]:
+    """Episodes behind those written, in the order of their seeds, until the goal is reached.
+
+    They are begun in batches of as many as are lacking. In one batch without an end, every environment would
+    begin another episode again and again until the last step needed is there.
     """
-    while (count := min(lacking(), _MOST_AT_ONCE)) > 0:
+    while (count := min(goal.lacking(writer, len(environments)), _MOST_AT_ONCE)) > 0:
+        seeds = seeding.episode_seeds(seed, "collect", count, start=writer.num_episodes)
         early: dict[int, Episode] = {}  # ended before one that was begun earlier
         following = 0
-        for i, episode in rollout(environments, policy, seeding.episode_seeds(seed, "collect", count, first)):
+        for i, episode in rollout(environments, policy, seeds):
             early[i] = episode
             while following in early:
                 yield early.pop(following)
                 following += 1
-        first += count
-
-
-def _check(episodes: int | None, steps: int | None, num_envs: int, epsilon: float) -> None:
-    if (episodes is None) == (steps is None):
-        raise InputError("say how much to collect: either a number of episodes or a number of steps")
-    if (episodes or steps or 0) < 1:
-        raise InputError(f"collect {episodes or steps or 0} of them? One is the least")
-    if num_envs < 1:
-        raise InputError(f"{num_envs} environments side by side? One is the least")
-    if not 0.0 <= epsilon <= 1.0:
-        raise InputError(f"epsilon {epsilon} is no chance: it lies between 0 and 1")
+                if goal.done(writer) >= goal.total:
+                    return
 
 
 def _finished(path: Path, begun: Mapping[str, Any]) -> Dataset | None:

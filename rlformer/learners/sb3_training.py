@@ -149,11 +149,10 @@ class Training:
     @property
     def cost(self) -> DataCost:
         """So far."""
-        per_update = (
-            self.model.rollout_buffer.buffer_size * self.model.n_envs
-            if (isinstance(self.model, OnPolicyAlgorithm))
-            else self._values["batch_size"]
-        )
+        if isinstance(self.model, OnPolicyAlgorithm):  # an update is a pass over the whole rollout
+            per_update = self.model.n_steps * self.model.n_envs
+        else:
+            per_update = self._values["batch_size"]
         return DataCost(env_steps=self.model.num_timesteps, samples_seen=self.model._n_updates * per_update)
 
     def after_step(self) -> None:
@@ -163,8 +162,8 @@ class Training:
             self._evaluate()
         if self._progress_due():
             self._log.progress(min(steps, self._total), self._total, self._note())
-        if self._log.stop_requested():
-            self._save()
+        if steps < self._total and self._log.stop_requested():
+            self._save()  # steps of an unfinished rollout are counted, though on-policy never learned from
             raise Interrupted
 
     def before_rollout(self) -> None:
