@@ -155,7 +155,7 @@ def collect(
     steps: int | None = None,
     epsilon: float = 0.0,
     seed: int = 0,
-    num_envs: int = 16,
+    num_envs: int = 64,
     agent: str | None = None,
     sample: bool = False,
     trust: bool = False,
@@ -186,7 +186,7 @@ def collect(
         steps=steps,
         num_envs=num_envs,
         epsilon=epsilon,
-        provenance={"source": "collected", "policy": source, "epsilon": epsilon, "sampled": sample},
+        provenance={"policy": source, "sampled": sample},
         upstream_env_steps=behind,
         **hooks,
     )

@@ -12,7 +12,7 @@ import numpy as np
 from rlformer import catalogue, environments, seeding
 from rlformer.config import RunConfig
 from rlformer.data import targets
-from rlformer.data.dataset import Dataset
+from rlformer.data.dataset import Dataset, check_spaces
 from rlformer.errors import InputError, Interrupted
 from rlformer.evaluation import evaluate, evaluate_targets, seconds_per_call
 from rlformer.learners import NEEDS, learner_class
@@ -185,15 +185,8 @@ def check_fit(dataset: Dataset, env: EnvSpec) -> None:
         return
     spec, shape = environments.action_spec(made.action_space), made.observation_space.shape
     made.close()
-    logged = dataset.info
-    if logged.observation_shape != shape:
-        raise InputError(
-            f"the log's observations have shape {logged.observation_shape}, those of {env.name} have {shape}"
-        )
-    if (logged.actions.kind, logged.actions.nvec, logged.actions.shape) != (spec.kind, spec.nvec, spec.shape):
-        raise InputError(
-            f"the log's actions are {logged.actions.describe()}, those of {env.name} are {spec.describe()}"
-        )
+    assert shape is not None
+    check_spaces(dataset.info, env.name, shape, spec)
 
 
 def data_reference(dataset: Dataset) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def test_a_log_without_its_environment_can_be_learned_from(tmp_path: Path, log: 
 
 def test_a_log_of_another_environment_is_refused(tmp_path: Path, log: Dataset) -> None:
     config = resolve(catalogue.environment("Acrobot-v1"), "bc", data=experiment.data_reference(log))
-    with pytest.raises(InputError, match=r"shape \(4,\), those of Acrobot-v1 have \(6,\)"):
+    with pytest.raises(InputError, match=r"shape \(4,\), but those of 'Acrobot-v1' have \(6,\)"):
         experiment.train(config, 0, tmp_path, dataset=log)
     pendulum = resolve(catalogue.environment("MountainCar-v0"), "bc")
     with pytest.raises(InputError, match="learns from a log"):

@@ -20,7 +20,7 @@ def collect(
     steps: Annotated[int | None, typer.Option(help="Whole episodes, until this many steps.", min=1)] = None,
     epsilon: Annotated[float, typer.Option(help="Share of steps with a uniform action instead.")] = 0.0,
     seed: Seed = 0,
-    num_envs: Annotated[int, typer.Option(help="Environments side by side.", min=1)] = 16,
+    num_envs: Annotated[int, typer.Option(help="Environments side by side.", min=1)] = 64,
     sample: Sample = False,
     agent: ZipAgent = None,
     trust: Trust = False,

@@ -30,7 +30,7 @@ def collect(
     seed: int,
     episodes: int | None = None,
     steps: int | None = None,
-    num_envs: int = 16,
+    num_envs: int = 64,
     epsilon: float = 0.0,
     provenance: Mapping[str, Any],
     upstream_env_steps: int | None,

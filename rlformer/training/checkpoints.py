@@ -22,7 +22,7 @@ _CURRENT, _PREVIOUS, _DAMAGED = "checkpoint.safetensors", "previous.safetensors"
 def save(directory: Path, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
     """Write named arrays and a JSON-ready state; a kill at any moment leaves a whole checkpoint behind."""
     directory.mkdir(parents=True, exist_ok=True)
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}  # ascontiguousarray turns () into (1,)
     text = json.dumps(dict(state), sort_keys=True)
     current, previous = directory / _CURRENT, directory / _PREVIOUS
     with files.replacing(current) as temporary:
