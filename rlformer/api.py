@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from rlformer import catalogue, environments, experiment, seeding, study
+from rlformer import catalogue, experiment, seeding, study
 from rlformer.config import resolve
 from rlformer.data.collect import collect as _collect
 from rlformer.data.dataset import Dataset
@@ -15,10 +16,9 @@ from rlformer.data.doors import open_data as _open_data
 from rlformer.errors import InputError
 from rlformer.evaluation import evaluate as _evaluate
 from rlformer.executor import Event
-from rlformer.learners.foreign import load_zip
-from rlformer.rollout import RandomPolicy
 from rlformer.runs import files
 from rlformer.runs.directory import RunDirectory
+from rlformer.sources import beyond_the_log, open_source
 from rlformer.types import EnvSpec, EvalResult, Policy
 
 
@@ -42,7 +42,7 @@ def load(
     A sequence model also wants to hear what happened: `policy.observe(actions, rewards)` after each step.
     Raises InputError where the source is none of these.
     """
-    return _policy(str(source), None if env is None else catalogue.environment(env), agent, sample, trust)[0]
+    return open_source(str(source), None if env is None else catalogue.environment(env), agent, sample, trust).policy
 
 
 def open_data(source: str | Path, *, env: str | None = None, prefix: str | None = None, **options: Any) -> Dataset:
@@ -86,7 +86,7 @@ def train(
 
 
 def evaluate(
-    sources: Sequence[str],
+    policies: Sequence[str | Path],
     *,
     env: str | None = None,
     episodes: int = 100,
@@ -97,57 +97,43 @@ def evaluate(
     sample: bool = False,
     trust: bool = False,
     progress: Progress | None = None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> tuple[EnvSpec, list[EvalResult]]:
-    """Every policy on the same fixed episodes.
+    """Every policy on the same fixed episodes, and the environment they were played in.
 
-    target_return overrides what return-conditioned policies ask for. Raises InputError where the policies belong to
-    different environments or one of them cannot act here.
+    env: by default the one that the runs were trained in. target_return: what return-conditioned policies are asked
+    for, instead of what each chose from its log. warn: hears of requests beyond a log. Raises InputError where the
+    policies belong to different environments or one of them cannot act here.
     """
     if episodes < 1 or num_envs < 1:
         raise InputError(f"--episodes {episodes} and --num-envs {num_envs}: one at least")
-    spec = None if env is None else catalogue.environment(env)
-    loaded = [_policy(source, spec, agent, sample, trust) for source in sources]
-    specs = [s for _, s in loaded if s is not None]
-    if spec is None and not specs:
-        raise InputError("which environment? --env names it")
-    spec = spec or specs[0]
-    for source, (_, own) in zip(sources, loaded, strict=True):
-        if own is not None and own.definition != spec.definition and env is None:
-            raise InputError(f"{source}: trained on {own.name}, the others on {spec.name}; --env chooses one for all")
+    texts = [str(policy) for policy in policies]
+    spec = catalogue.environment(env) if env is not None else _common_environment(texts)
+    sources = [open_source(text, spec, agent, sample, trust) for text in texts]
+    for source in sources:
+        source.check_acts_in(spec)
     seeds = seeding.episode_seeds(seed, "evaluate", episodes)
     results = []
-    for source, (policy, own) in zip(sources, loaded, strict=True):
-        if own is not None:
-            _check_same_spaces(source, own, spec)
-        results.append(
-            _evaluate(
-                policy,
+    with _one_thread():
+        for source in sources:
+            result = _evaluate(
+                source.policy,
                 spec,
                 seeds,
-                name=source,
+                name=source.name,
                 num_envs=num_envs,
-                target_return=target_return,
-                sampled=sample,
-                progress=None if progress is None else partial(progress, note=source),
+                target_return=source.asked(target_return),
+                sampled=source.sampled,
+                progress=None if progress is None else partial(progress, note=source.name),
             )
-        )
+            if (warning := beyond_the_log(source, result)) is not None:
+                warn(warning)
+            results.append(result)
     return spec, results
 
 
-def beyond_the_log(sources: Sequence[str], target_return: float | None) -> list[str]:
-    """A sentence for each run that would be asked for more than its log ever reached."""
-    found = []
-    for source in sources:
-        if target_return is None or not (Path(source) / "record.json").is_file():
-            continue
-        best = RunDirectory.open(Path(source)).record.scales.get("log_max")
-        if best is not None and target_return > best:
-            found.append(f"{source}: {target_return:g} is asked for and the log's best is {best:g}: extrapolation")
-    return found
-
-
 def collect(
-    source: str,
+    policy: str | Path,
     *,
     env: str | None = None,
     out: str | Path | None = None,
@@ -161,35 +147,36 @@ def collect(
     trust: bool = False,
     **hooks: Any,
 ) -> Dataset:
-    """Whole episodes of a policy as a dataset; see `data.collect.collect`. One of `episodes` and `steps` is needed."""
+    """Whole episodes of a policy as a dataset; see `data.collect.collect`. One of `episodes` and `steps` is needed.
+
+    hooks: its `progress` and `stop`.
+    """
     if (episodes is None) == (steps is None):
         raise InputError("give one of --episodes and --steps")
     if not 0 <= epsilon <= 1:
         raise InputError(f"--epsilon {epsilon}: a share from 0 to 1")
-    spec = None if env is None else catalogue.environment(env)
-    policy, own = _policy(source, spec, agent, sample, trust)
-    spec = spec or own
+    source = open_source(str(policy), None if env is None else catalogue.environment(env), agent, sample, trust)
+    spec = catalogue.environment(env) if env is not None else source.env
     if spec is None:
         raise InputError("which environment? --env names it")
-    behind = 0 if source == "random" else None
-    if (Path(source) / "record.json").is_file():
-        cost = RunDirectory.open(Path(source)).record.cost
-        behind = cost.env_steps + (cost.upstream_env_steps or 0)
-    amount = f"{episodes}ep" if episodes is not None else f"{steps}st"
-    name = f"{spec.name}-{Path(source).name if source != 'random' else source}-{amount}-seed{seed}"
-    return _collect(
-        policy,
-        spec,
-        Path(out) if out is not None else Path("datasets") / name.replace("/", "-"),
-        seed=seed,
-        episodes=episodes,
-        steps=steps,
-        num_envs=num_envs,
-        epsilon=epsilon,
-        provenance={"policy": source, "sampled": sample},
-        upstream_env_steps=behind,
-        **hooks,
-    )
+    source.check_acts_in(spec)
+    amount = f"{episodes}-episodes" if episodes is not None else f"{steps}-steps"
+    ways = [f"epsilon{epsilon:g}"] * (epsilon > 0) + ["sampled"] * (sample and source.sampled)
+    name = "-".join(map(str, (spec.name, *source.identity.values(), *ways, amount, f"seed{seed}")))
+    with _one_thread():
+        return _collect(
+            source.policy,
+            spec,
+            Path(out) if out is not None else Path("datasets") / files.slug(name),
+            seed=seed,
+            episodes=episodes,
+            steps=steps,
+            num_envs=num_envs,
+            epsilon=epsilon,
+            provenance={**source.identity, "sampled": source.sampled},
+            upstream_env_steps=source.env_steps_behind,
+            **hooks,
+        )
 
 
 def compare(
@@ -199,7 +186,7 @@ def compare(
     profile: str = "quick",
     arms: Sequence[str] | None = None,
     seeds: int | None = None,
-    prefix: str = "mid",
+    prefix: str | None = None,
     overrides: Sequence[str] = (),
     root: str | Path = "runs",
     out: str | Path | None = None,
@@ -210,24 +197,27 @@ def compare(
 ) -> Mapping[str, Any]:
     """Train every arm on every seed, write the report, and return what its results.json holds.
 
-    dataset: your log; without one it is the `prefix` of PPO's own training of the same seed. arms, seeds: instead of
+    dataset: your log, a whole one; without it PPO's own training of the same seed. prefix: how much of it, "mid" of a
+    training and all of a dataset if nothing is said. arms, seeds: instead of
     the profile's. overrides: "agent.key=value" strings. jobs: runs side by side, one a core by default. Finished runs
     are not run again. Raises InputError for what the caller can mend, Interrupted on Ctrl-C.
     """
+    folder = files.writable_directory(Path(out) if out is not None else report_folder(env))
+    files.writable_directory(Path(root))
     made = study.plan(
         env,
         profile=profile,
         arms=arms,
         seeds=seeds,
-        dataset=None if dataset is None else dataset.path,
+        dataset=dataset,
         prefix=prefix,
         overrides=overrides,
         root=Path(root),
         threads=threads,
         command=command,
     )
-    runs = study.execute(made, jobs=jobs, threads=threads, listen=listen)
-    return report(runs, out=out or report_folder(env), command=command)
+    outcome = study.execute(made, jobs=jobs, threads=threads, listen=listen)
+    return report(outcome.runs, out=folder, command=command, missing=outcome.missing)
 
 
 def report_folder(env: str) -> Path:
@@ -241,41 +231,40 @@ def report(
     out: str | Path,
     title: str | None = None,
     command: str | None = None,
+    missing: Sequence[Mapping[str, Any]] = (),
 ) -> Mapping[str, Any]:
     """Rebuild report.html, report.md and results.json in `out`; returns what results.json holds."""
     from rlformer.report import build
 
-    return build([Path(d) for d in directories], Path(out), title=title, command=command)
+    return build([Path(d) for d in directories], Path(out), title=title, command=command, missing=missing)
 
 
-def _policy(
-    source: str, env: EnvSpec | None, agent: str | None, sample: bool, trust: bool
-) -> tuple[Policy, EnvSpec | None]:
-    """The policy that a person names, and the environment it was trained on where that is known."""
-    if source == "random":
-        if env is None:
+def _common_environment(policies: Sequence[str]) -> EnvSpec:
+    """The environment that the runs among these policies were trained in."""
+    runs = {text: RunDirectory.open(Path(text)).config.env for text in policies if not _is_foreign(text)}
+    if not runs:
+        if "random" in policies:
             raise InputError("'random' needs --env")
-        made = environments.make(env)
-        spec = environments.action_spec(made.action_space)
-        made.close()
-        return RandomPolicy(spec), env
-    path = Path(source)
-    if path.suffix == ".zip":
-        return load_zip(path, agent, None, trust, env, sample), None
-    policy, config = experiment.load_policy(path, sample)
-    return policy, config.env
+        raise InputError("which environment? --env names it")
+    first = next(iter(runs.values()))
+    for text, spec in runs.items():
+        if spec.definition != first.definition:
+            raise InputError(f"{text}: trained on {spec.name}, the others on {first.name}; --env chooses one for all")
+    return first
 
 
-def _check_same_spaces(source: str, own: EnvSpec, spec: EnvSpec) -> None:
-    if own.definition == spec.definition:
-        return
-    spaces = []
-    for each in (own, spec):
-        made = environments.make(each)
-        spaces.append((made.observation_space.shape, environments.action_spec(made.action_space).describe()))
-        made.close()
-    if spaces[0] != spaces[1]:
-        raise InputError(
-            f"{source}: was trained for observations {spaces[0][0]} and actions {spaces[0][1]}; "
-            f"{spec.name} has {spaces[1][0]} and {spaces[1][1]}"
-        )
+def _is_foreign(policy: str) -> bool:
+    return policy == "random" or Path(policy).suffix == ".zip"
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """How many threads share a product changes its rounding: what is played must not depend on the machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -17,18 +17,29 @@ from typing import Any
 from rlformer.errors import InputError, unknown
 from rlformer.types import SCHEMA, EnvSpec
 
-_ENV_KEYS = {"schema", "id", "summary", "extra", "kwargs", "wrappers", "scores", "features"}
-_SCORE_KEYS = {"random", "random_source", "reference", "reference_source", "solved"}
-_FEATURE_KEYS = {"observation", "action"}
-_AGENT_KEYS = {"schema", "extends", "learner", "summary", "source", "tuning", "extra", "defaults", "presets"}
+# The keys of each section, with a value of the type that theirs must have.
+_ENV_KEYS: Mapping[str, Any] = {
+    **dict.fromkeys(("schema", "id", "summary", "extra"), ""),
+    **{key: {} for key in ("kwargs", "scores", "features")},
+    "wrappers": [],
+}
+_SCORE_KEYS: Mapping[str, Any] = {
+    **dict.fromkeys(("random", "reference", "solved"), 0.0),
+    **dict.fromkeys(("random_source", "reference_source"), ""),
+}
+_FEATURE_KEYS: Mapping[str, Any] = {"observation": [], "action": []}
+_AGENT_KEYS: Mapping[str, Any] = {
+    **dict.fromkeys(("schema", "extends", "learner", "summary", "source", "tuning", "extra"), ""),
+    **{key: {} for key in ("defaults", "presets")},
+}
 
-# The closed list of wrappers a card may name, and the keys of each; `environments` builds them.
-WRAPPERS: Mapping[str, frozenset[str]] = {
-    "time_limit": frozenset({"steps"}),
-    "observation_noise": frozenset({"std"}),
-    "delayed_reward": frozenset(),
-    "distractors": frozenset({"count"}),
-    "flatten": frozenset(),
+# The closed list of wrappers a card may name, and the keys of each with a value of their type; see `environments`.
+WRAPPERS: Mapping[str, Mapping[str, Any]] = {
+    "time_limit": {"steps": 1},
+    "observation_noise": {"std": 1.0},
+    "delayed_reward": {},
+    "distractors": {"count": 1},
+    "flatten": {},
 }
 
 
@@ -40,9 +51,10 @@ class AgentCard:
     learner: str
     summary: str = ""
     source: str = ""
-    tuning: str = ""
     extra: str | None = None
-    layers: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)  # root first: {defaults, presets}
+    layers: tuple[Mapping[str, Any], ...] = field(
+        default_factory=tuple
+    )  # root first: {name, tuning, defaults, presets}
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -57,12 +69,18 @@ class AgentCard:
             merged.update({k: v for k, v in layer["presets"].get(env_name, {}).items() if k != "tuning"})
         return merged
 
-    def tuning_for(self, env_name: str) -> str:
-        """How these hyperparameters were found: the nearest preset's word, else the card's."""
+    @property
+    def tuning(self) -> str:
+        """How the defaults were found."""
+        return self.tuning_for(None)
+
+    def tuning_for(self, env_name: str | None) -> str:
+        """How these hyperparameters were found: the nearest card's word, and whose it is where it is a parent's."""
         for layer in reversed(self.layers):
-            if "tuning" in layer["presets"].get(env_name, {}):
-                return str(layer["presets"][env_name]["tuning"])
-        return self.tuning
+            text = layer["presets"].get(env_name, {}).get("tuning") or layer["tuning"]
+            if text:
+                return str(text) if layer["name"] == self.name else f"Not tuned itself; {layer['name']}: {text}"
+        return "Not tuned."
 
     @property
     def presets(self) -> list[str]:
@@ -98,7 +116,7 @@ def agent(name: str) -> AgentCard:
         if name not in cards:
             raise InputError(f"{chain[-1][2]}: extends an {unknown('agent', name, cards)}")
         card, path = cards[name]
-        _check_keys(card, _AGENT_KEYS, path, "card")
+        _check(card, _AGENT_KEYS, path, "card")
         chain.append((name, card, path))
         name = card.get("extends", "")
     return _agent_card(chain)
@@ -112,28 +130,29 @@ def agents() -> dict[str, AgentCard]:
 def _agent_card(chain: list[tuple[str, Mapping[str, Any], Path]]) -> AgentCard:
     """`chain`: the card, its parent, ..., the root."""
     inherited: dict[str, Any] = {}
-    layers, known = [], set(chain[-1][1].get("defaults", {}))
+    layers, known = [], chain[-1][1].get("defaults", {})
     if "learner" not in chain[-1][1]:
         raise InputError(f"{chain[-1][2]}: a card needs 'learner' or 'extends'")
-    for _, card, path in reversed(chain):
-        presets = card.get("presets", {})
-        _check_keys(card.get("defaults", {}), known, path, "defaults")
+    for name, card, path in reversed(chain):
+        defaults, presets = card.get("defaults", {}), card.get("presets", {})
+        _check(defaults, known, path, "defaults")
         for env_name, preset in presets.items():
-            _check_keys(preset, known | {"tuning"}, path, f"presets.{env_name}")
-        layers.append({"defaults": card.get("defaults", {}), "presets": presets})
-        inherited.update({k: card[k] for k in ("learner", "summary", "source", "tuning", "extra") if k in card})
+            _check(preset, {**known, "tuning": ""}, path, f"presets.{env_name}")
+        layers.append({"name": name, "tuning": card.get("tuning"), "defaults": defaults, "presets": presets})
+        inherited.update({k: card[k] for k in ("learner", "summary", "source", "extra") if k in card})
     return AgentCard(name=chain[0][0], layers=tuple(layers), **inherited)
 
 
 def _env_spec(name: str, card: Mapping[str, Any], path: Path) -> EnvSpec:
-    _check_keys(card, _ENV_KEYS, path, "card")
+    _check(card, _ENV_KEYS, path, "card")
     scores, features = card.get("scores", {}), card.get("features", {})
-    _check_keys(scores, _SCORE_KEYS, path, "scores")
-    _check_keys(features, _FEATURE_KEYS, path, "features")
+    _check(scores, _SCORE_KEYS, path, "scores")
+    _check(features, _FEATURE_KEYS, path, "features")
     for wrapper in card.get("wrappers", []):
-        if wrapper.get("kind") not in WRAPPERS:
-            raise InputError(f"{path}: {unknown('wrapper', str(wrapper.get('kind')), WRAPPERS)}")
-        _check_keys(wrapper, WRAPPERS[wrapper["kind"]] | {"kind"}, path, f"wrapper '{wrapper['kind']}'")
+        if not isinstance(wrapper, dict) or wrapper.get("kind") not in WRAPPERS:
+            kind = wrapper.get("kind") if isinstance(wrapper, dict) else wrapper
+            raise InputError(f"{path}: {unknown('wrapper', str(kind), WRAPPERS)}")
+        _check(wrapper, {**WRAPPERS[wrapper["kind"]], "kind": ""}, path, f"wrapper '{wrapper['kind']}'")
     if "id" not in card:
         raise InputError(f"{path}: an environment's card needs 'id', a Gymnasium id such as 'CartPole-v1'")
     return EnvSpec(
@@ -153,10 +172,60 @@ def _env_spec(name: str, card: Mapping[str, Any], path: Path) -> EnvSpec:
     )
 
 
-def _check_keys(table: Mapping[str, Any], valid: set[str] | frozenset[str], path: Path, where: str) -> None:
-    for key in table:
+def _check(table: Any, valid: Mapping[str, Any], path: Path, where: str) -> None:
+    """Raise InputError unless `table` has keys of `valid` alone, and values of their types."""
+    if not isinstance(table, dict):
+        raise InputError(f"{path}: {where}: expected a table, got {table!r}")
+    for key, value in table.items():
         if key not in valid:
             raise InputError(f"{path}: [{where}] {unknown('key', key, valid)}")
+        _coerced(key, value, valid[key], path, where)
+
+
+def _coerced(key: str, value: Any, default: Any, path: Path, where: str) -> Any:
+    if isinstance(default, dict) and isinstance(value, dict):
+        return value  # a section, or a schedule, which its learner checks
+    try:
+        return coerce(key, value, default)
+    except InputError as error:
+        raise InputError(f"{path}: [{where}] {error}") from None
+
+
+def coerce(key: str, value: Any, default: Any) -> Any:
+    """`value` with the type of the default; numbers may become schedules (a table with 'start' and 'end').
+
+    Raises InputError where it has another type.
+    """
+    number = isinstance(default, (int, float)) and not isinstance(default, bool)
+    if isinstance(value, dict) and (number or isinstance(default, dict)):
+        if set(value) != {"start", "end"}:
+            raise InputError(f"{key}: a schedule is a table such as {{ start = 1e-3, end = 0.0 }}, got {value}")
+        return value
+    if isinstance(default, dict) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(default, int) and not isinstance(default, bool) and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(default, str) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)  # such as a target return
+    if type(value) is not type(default):
+        raise InputError(
+            f"{key}: expected {_type_name(default)} such as {default!r}, got {_type_name(value)} {value!r}"
+        )
+    return value
+
+
+def _type_name(value: Any) -> str:
+    names = {
+        bool: "true or false",
+        int: "an integer",
+        float: "a number",
+        str: "a string",
+        list: "a list",
+        dict: "a table",
+    }
+    return names.get(type(value), type(value).__name__)
 
 
 def folders(kind: str) -> list[Path]:

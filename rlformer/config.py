@@ -86,7 +86,7 @@ def resolve(
         key, value = _parse(override)
         if key not in values:
             raise unknown("key", key, values)
-        values[key] = _coerce(key, value, card.defaults[key])
+        values[key] = catalogue.coerce(key, value, card.defaults[key])
     return RunConfig(
         env=env,
         agent=agent_name,
@@ -106,35 +106,3 @@ def _parse(override: str) -> tuple[str, Any]:
         return key.strip(), tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), text.strip()  # a bare word is a string
-
-
-def _coerce(key: str, value: Any, default: Any) -> Any:
-    """`value` with the type of the card's default; numbers may become schedules (a table with 'start' and 'end')."""
-    number = isinstance(default, (int, float)) and not isinstance(default, bool)
-    if isinstance(value, dict) and (number or isinstance(default, dict)):
-        if set(value) != {"start", "end"}:
-            raise InputError(f"{key}: a schedule is a table such as {{ start = 1e-3, end = 0.0 }}, got {value}")
-        return value
-    if isinstance(default, dict) and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(default, int) and not isinstance(default, bool) and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if type(value) is not type(default):
-        raise InputError(
-            f"{key}: expected {_type_name(default)} such as {default!r}, got {_type_name(value)} {value!r}"
-        )
-    return value
-
-
-def _type_name(value: Any) -> str:
-    names = {
-        bool: "true or false",
-        int: "an integer",
-        float: "a number",
-        str: "a string",
-        list: "a list",
-        dict: "a table",
-    }
-    return names.get(type(value), type(value).__name__)

@@ -77,6 +77,7 @@ class StudyProgress:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._total, self._ended = folder, 0, 0
+        self.failed = 0
         self._share: dict[str, float] = {}
         self._bar = Bar("runs")
 
@@ -94,7 +95,9 @@ class StudyProgress:
         elif event.kind in ("finished", "failed", "interrupted", "skipped"):
             self._share.pop(arm, None)
             self._ended += 1
-            why = f": {event.value}" if event.kind in ("failed", "skipped") else ""
+            bad = event.kind in ("failed", "skipped")
+            self.failed += bad
+            why = f": {event.value}" if bad else ""
             self._line(f"[{self._ended}/{self._total}] {agent} seed {seed} {event.kind}{why}")
         running = ", ".join(f"{name} {share:.0%}" for name, share in self._share.items())
         self._bar(round(100 * (self._ended + sum(self._share.values()))), 100 * self._total, running)

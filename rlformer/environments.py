@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces, wrappers
+from gymnasium.envs.registration import find_highest_version, parse_env_id
 
 from rlformer import catalogue, seeding
 from rlformer.errors import InputError, MissingExtra, unknown
@@ -33,6 +35,11 @@ def make(spec: EnvSpec, render_mode: str | None = None) -> gym.Env[Any, Any]:
         arguments = {k: v for k, v in wrapper.items() if k != "kind"}
         env = _WRAPPERS[wrapper["kind"]](env, **arguments)
     return _canonical_actions(_canonical_observations(env, spec.name), spec.name)
+
+
+def is_image(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> bool:
+    """Whether one observation of this shape and dtype is an image, which a flat vector would not do justice."""
+    return len(shape) >= 3 or (len(shape) == 2 and dtype == np.uint8)
 
 
 def action_spec(space: spaces.Space[Any]) -> ActionSpec:
@@ -54,6 +61,17 @@ def action_spec(space: spaces.Space[Any]) -> ActionSpec:
     )
 
 
+def spaces_of(spec: EnvSpec) -> tuple[tuple[int, ...], ActionSpec]:
+    """The shape of an observation and the action space, canonical. Raises InputError as `make` does."""
+    env = make(spec)
+    try:
+        shape = env.observation_space.shape
+        assert shape is not None
+        return shape, action_spec(env.action_space)
+    finally:
+        env.close()
+
+
 class Environments:
     """N environments of one kind, side by side, each reset and stepped by its slot.
 
@@ -62,6 +80,7 @@ class Environments:
     """
 
     def __init__(self, spec: EnvSpec, num: int) -> None:
+        self.name = spec.name
         self._envs = [make(spec) for _ in range(num)]
         self.actions = action_spec(self._envs[0].action_space)
         self.observation_shape: tuple[int, ...] = self._envs[0].observation_space.shape  # type: ignore[assignment]
@@ -98,17 +117,20 @@ class Environments:
 
 
 def _make_base(spec: EnvSpec, render_mode: str | None) -> gym.Env[Any, Any]:
-    module = spec.id.partition(":")[0] if ":" in spec.id else None
-    if module:
+    module, colon, registered = spec.id.rpartition(":")
+    if colon:
         _import_module(module, spec.id)
     kwargs: dict[str, Any] = dict(spec.kwargs)
     if render_mode:
         kwargs["render_mode"] = render_mode
     try:
+        _check_version(spec.id, registered)
         # The passive checker warns once and then costs time at every step.
         return gym.make(spec.id, disable_env_checker=True, **kwargs)
     except (gym.error.NameNotFound, gym.error.NamespaceNotFound, gym.error.VersionNotFound) as error:
-        raise unknown("environment", spec.id, {*catalogue.environments(), *gym.registry}) from error
+        cards = catalogue.environments()
+        listed = f"{', '.join(cards)}, or any Gymnasium id"
+        raise unknown("environment", spec.id, {*cards, *gym.registry}, listed) from error
     except gym.error.DependencyNotInstalled as error:
         if spec.extra:
             raise MissingExtra(spec.extra, spec.name) from error
@@ -119,24 +141,46 @@ def _make_base(spec: EnvSpec, render_mode: str | None) -> gym.Env[Any, Any]:
         raise InputError(f"environment '{spec.name}' with keywords {kwargs}: {error}") from error
 
 
+def _check_version(env_id: str, registered: str) -> None:
+    """Raise InputError where Gymnasium would choose a version by itself: a card and a record name one.
+
+    registered: the id without its module.
+    """
+    namespace, name, version = parse_env_id(registered)
+    if version is None and registered not in gym.registry:
+        latest = find_highest_version(namespace, name)
+        if latest is not None:
+            raise InputError(f"unknown environment '{env_id}'; did you mean '{env_id}-v{latest}'?")
+
+
 def _import_module(module: str, env_id: str) -> None:
-    """The user's module, from the current folder too, as `python -m` would find it."""
-    here = os.getcwd()
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    """The user's module, from the current folder too where nothing installed has its name."""
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise InputError(f"environment '{env_id}': '{module}' is no module's name; such an id is module:Name-v0")
+    package, here = module.partition(".")[0], os.getcwd()
+    # Behind all else, since a file here must not take the place of a library that is imported later.
+    if package not in sys.modules and importlib.util.find_spec(package) is None and here not in sys.path:
+        sys.path.append(here)
+        importlib.invalidate_caches()
     try:
         importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name and module.split(".")[0] == error.name.split(".")[0]:
+        if error.name and f"{module}.".startswith(f"{error.name}."):
             raise InputError(f"environment '{env_id}': no module '{module}' here or installed") from error
         raise InputError(f"environment '{env_id}': module '{module}' needs '{error.name}', not installed") from error
+    except (Exception, SystemExit) as error:  # whatever the user's own code does
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise InputError(f"environment '{env_id}': importing {module}: {reason}") from error
 
 
 def _canonical_observations(env: gym.Env[Any, Any], name: str) -> gym.Env[Any, Any]:
     space = env.observation_space
     for part in _parts(space):
-        if isinstance(part, spaces.Box) and len(part.shape) >= 3:
-            raise InputError(f"environment '{name}': image observations {part.shape} are not supported yet")
+        if isinstance(part, spaces.Box) and is_image(part.shape, part.dtype):
+            raise InputError(
+                f"environment '{name}': image observations {part.shape} are not supported yet; "
+                'if they are none, { kind = "flatten" } in a card makes them vectors'
+            )
         if isinstance(part, spaces.Text) or not part.is_np_flattenable:
             raise InputError(f"environment '{name}': {type(part).__name__} observations are not supported")
     if not (isinstance(space, spaces.Box) and len(space.shape) == 1):

@@ -19,8 +19,10 @@ class Interrupted(Exception):
     """The user asked to stop, and the work done so far is on disk: the same command continues it."""
 
 
-def unknown(kind: str, name: str, valid: Iterable[str]) -> InputError:
+def unknown(kind: str, name: str, valid: Iterable[str], listed: str | None = None) -> InputError:
     """The error for a name that is not among `valid`, with the nearest one as a suggestion.
+
+    listed: what to say is valid where nothing is near and `valid` is too long to be read.
 
     >>> print(unknown("agent", "pp0", ["ppo", "dqn"]))
     unknown agent 'pp0'; did you mean 'ppo'?
@@ -32,4 +34,4 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> InputError:
     if near:
         original = next(v for v in valid if v.lower() == near[0])
         return InputError(f"unknown {kind} '{name}'; did you mean '{original}'?")
-    return InputError(f"unknown {kind} '{name}'; valid: {', '.join(valid)}")
+    return InputError(f"unknown {kind} '{name}'; valid: {listed or ', '.join(valid)}")

@@ -97,6 +97,13 @@ def _play(
     return returns, lengths, terminated, time.perf_counter() - start
 
 
+def curve_point(result: EvalResult, spec: EnvSpec | None) -> dict[str, float]:
+    """An evaluation during training as a run's curves hold it: eval/return, eval/length, eval/normalized_score."""
+    values = {"eval/return": result.mean, "eval/length": float(result.lengths.mean())}
+    normalized = spec.normalize(result.mean) if spec else None
+    return values if normalized is None else {**values, "eval/normalized_score": normalized}
+
+
 def summarize(result: EvalResult, spec: EnvSpec) -> dict[str, Any]:
     """Mean, standard error, quartiles, success rate; None where the card gives no threshold or no scores."""
     returns = result.returns

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import queue
 import signal
-import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from rlformer.errors import InputError, Interrupted
@@ -19,10 +19,9 @@ Work = Callable[[Any, Callable[[], bool], Progress], Any]  # (job, stop, progres
 
 _PRELOAD = [
     "torch.utils.tensorboard",
-    "rlformer.learners.sb3_training",
-    "rlformer.learners.sequence",
-    "rlformer.experiment",
+    *(f"rlformer.{m}" for m in ("learners.sb3_training", "learners.sequence", "study")),
 ]
+_ENDS = ("finished", "failed", "interrupted")
 
 
 @dataclass(frozen=True)
@@ -52,60 +51,83 @@ class LocalProcesses:
     def run(self, work: Work, tasks: Sequence[Job]) -> Iterator[Event]:
         """Run every job and yield what happens; a job whose needs failed is skipped, the rest goes on.
 
-        Ctrl-C asks the running jobs to save what they have, waits for them, and raises Interrupted.
+        Ctrl-C asks the running jobs to save what they have, waits for them, and raises Interrupted; a second one
+        ends them at once.
         """
-        os.environ["OMP_NUM_THREADS"] = str(self._threads)  # read by numpy's libraries when the server imports them
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(_PRELOAD)
-        messages = context.Queue()
-        running: dict[Hashable, Any] = {}
+        running: dict[Connection, tuple[Job, Any]] = {}
         waiting, done, lost = list(tasks), set[Hashable](), set[Hashable]()
-        with Interrupt() as interrupt:
-            while waiting or running:
-                if interrupt.asked:
-                    waiting.clear()
-                    for process in running.values():
-                        if process.is_alive():
+        with _pinned(self._threads), Interrupt() as interrupt:
+            try:
+                while waiting or running:
+                    if interrupt.asked:
+                        interrupt.asked = False
+                        waiting.clear()
+                        for _, process in running.values():
                             os.kill(process.pid, signal.SIGINT)
-                    interrupt.asked = False
-                for job in [j for j in waiting if lost.intersection(j.needs)]:
-                    waiting.remove(job)
-                    lost.add(job.key)
-                    yield Event(job.key, "skipped", "what it needs did not finish")
-                for job in [j for j in waiting if done.issuperset(j.needs)][: self._jobs - len(running)]:
-                    waiting.remove(job)
-                    process = context.Process(target=_work, args=(work, job, messages, self._threads))
-                    process.start()
-                    running[job.key] = process
-                    yield Event(job.key, "started")
-                for event in _drain(messages, running):
-                    if event.kind in ("finished", "failed", "interrupted"):
-                        running.pop(event.key).join()
-                        (done if event.kind == "finished" else lost).add(event.key)
-                    yield event
+                    for job in [j for j in waiting if lost.intersection(j.needs)]:
+                        waiting.remove(job)
+                        lost.add(job.key)
+                        yield Event(job.key, "skipped", f"{' seed '.join(map(str, _first(job.needs)))} did not finish")
+                    for job in [j for j in waiting if done.issuperset(j.needs)][: self._jobs - len(running)]:
+                        waiting.remove(job)
+                        ours, theirs = context.Pipe(duplex=False)
+                        process = context.Process(target=_work, args=(work, job, theirs, self._threads))
+                        process.start()
+                        theirs.close()
+                        running[ours] = (job, process)
+                        yield Event(job.key, "started")
+                    for connection in wait(list(running), timeout=0.5):
+                        assert isinstance(connection, Connection)
+                        job, process = running[connection]
+                        event = _next(connection, job, process)
+                        if event.kind in _ENDS:
+                            del running[connection]
+                            connection.close()
+                            process.join()
+                            (done if event.kind == "finished" else lost).add(job.key)
+                        yield event
+            finally:
+                for _, process in running.values():
+                    process.kill()
         if interrupt.ever:
             raise Interrupted
 
 
-def _drain(messages: Any, running: dict[Hashable, Any]) -> Iterator[Event]:
-    """Events that arrived within half a second, and one for each process that died without a word."""
+def _first(needs: tuple[Hashable, ...]) -> tuple[Any, ...]:
+    return needs[0] if isinstance(needs[0], tuple) else needs[:1]
+
+
+def _next(connection: Connection, job: Job, process: Any) -> Event:
+    """The next event of a job; its failure, where the process died without a word."""
     try:
-        event = messages.get(timeout=0.5)
-        while True:
-            if event.key in running:
-                yield event
-            event = messages.get_nowait()
-    except queue.Empty:
-        pass
-    for key, process in list(running.items()):
-        if not process.is_alive():
-            time.sleep(0.05)  # its last words may still be in the pipe
-            if messages.empty():
-                yield Event(key, "failed", f"its process ended with exit code {process.exitcode}")
+        return connection.recv()
+    except EOFError:
+        process.join()
+        hint = "; a script that calls compare needs `if __name__ == '__main__':` around it"
+        return Event(
+            job.key, "failed", f"its process ended with exit code {process.exitcode}{hint * (process.exitcode == 1)}"
+        )
 
 
-def _work(work: Work, job: Job, messages: Any, threads: int) -> None:
-    """In the process of one job."""
+@contextmanager
+def _pinned(threads: int) -> Iterator[None]:
+    """numpy's libraries read the variable when the server of processes imports them, once a Python process."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+def _work(work: Work, job: Job, messages: Connection, threads: int) -> None:
+    """In the process of one job, which a terminal's Ctrl-C does not reach: the parent passes it on, once."""
+    os.setsid()
     import torch
 
     torch.set_num_threads(threads)
@@ -115,14 +137,15 @@ def _work(work: Work, job: Job, messages: Any, threads: int) -> None:
         def stop() -> bool:
             return interrupt.ever or parent is None or not parent.is_alive()
 
-        def progress(done: int, total: int, note: str) -> None:
-            messages.put(Event(job.key, "progress", (done, total, note)))
+        def progress(done: int, total: int, note: str = "") -> None:
+            messages.send(Event(job.key, "progress", (done, total, note)))
 
         try:
-            messages.put(Event(job.key, "finished", work(job.payload, stop, progress)))
+            event = Event(job.key, "finished", work(job.payload, stop, progress))
         except Interrupted:
-            messages.put(Event(job.key, "interrupted"))
+            event = Event(job.key, "interrupted")
         except InputError as error:
-            messages.put(Event(job.key, "failed", str(error)))
+            event = Event(job.key, "failed", str(error))
         except Exception as error:  # one failed run does not stop the rest; its record holds the error too
-            messages.put(Event(job.key, "failed", f"{type(error).__name__}: {error}"))
+            event = Event(job.key, "failed", f"{type(error).__name__}: {error}")
+        messages.send(event)

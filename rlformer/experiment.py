@@ -52,7 +52,8 @@ def train(
     Raises InputError for what the user can mend, Interrupted when `stop` said so. Any other error is recorded in the
     run, which counts as failed, and raised.
     """
-    _check(config, dataset)
+    check(config)
+    _check_data(config, dataset)
     run = RunDirectory.of(root, config, seed)
     if run.finished:
         return run
@@ -113,20 +114,25 @@ def _evaluate_finally(
     env, agent = config.env, config.agent
     seeds = seeding.episode_seeds(EVALUATION_SEED, "evaluate", protocol.episodes)
     target = scales.get("target_return")
-    result = evaluate(policy, env, seeds, name=agent, num_envs=protocol.num_envs, target_return=target)
+    result = evaluate(
+        policy,
+        env,
+        seeds,
+        name=agent,
+        num_envs=protocol.num_envs,
+        target_return=target,
+        sampled=config.learner == "random",
+    )
     run.save_evaluation("final", result)
     if target is not None and dataset is not None:
         asked = targets.grid(dataset.returns, target)
-        some = seeds[: protocol.target_episodes]
+        some = seeding.episode_seeds(EVALUATION_SEED, "probe", protocol.target_episodes)
         achieved = evaluate_targets(policy, env, some, asked, name=agent, num_envs=protocol.num_envs)
         for i, answer in enumerate(achieved):
             run.save_evaluation(f"target-{i}", answer)
         if target > dataset.returns.max():
             log.note(f"target return {target:g} lies beyond the log's best ({dataset.returns.max():g}): extrapolation")
-    probe = environments.make(env)
-    shape = probe.observation_space.shape
-    probe.close()
-    assert shape is not None
+    shape, _ = environments.spaces_of(env)
     log.record.inference_seconds = {str(n): seconds_per_call(policy, shape, n) for n in (1, 64)}
 
 
@@ -163,7 +169,12 @@ def _log_result(dataset: Dataset, env: EnvSpec) -> EvalResult:
     )
 
 
-def _check(config: RunConfig, dataset: Dataset | None) -> None:
+def check(config: RunConfig) -> None:
+    """Raise InputError where the values cannot be used or the learner cannot act in the environment."""
+    learner_class(config.learner).check(config.env, config.hyperparameters)
+
+
+def _check_data(config: RunConfig, dataset: Dataset | None) -> None:
     """Raise InputError where the learner lacks what it needs or the log does not fit the environment."""
     if "dataset" in NEEDS[config.learner] and dataset is None:
         raise InputError(
@@ -180,13 +191,10 @@ def _check(config: RunConfig, dataset: Dataset | None) -> None:
 def check_fit(dataset: Dataset, env: EnvSpec) -> None:
     """Raise InputError, with both shapes, where a log does not fit an environment that can be made."""
     try:
-        made = environments.make(env)
+        shape, actions = environments.spaces_of(env)
     except InputError:
         return
-    spec, shape = environments.action_spec(made.action_space), made.observation_space.shape
-    made.close()
-    assert shape is not None
-    check_spaces(dataset.info, env.name, shape, spec)
+    check_spaces(dataset.info, env.name, shape, actions)
 
 
 def data_reference(dataset: Dataset) -> dict[str, Any]:
@@ -196,6 +204,7 @@ def data_reference(dataset: Dataset) -> dict[str, Any]:
         "hash": dataset.hash,
         "path": str(dataset.path) if dataset.path else None,
         "selection": dataset.selection or "whole log",
+        "rule": dataset.rule,
         "num_episodes": dataset.num_episodes,
         "num_steps": dataset.num_steps,
         "upstream_env_steps": dataset.upstream_env_steps,
@@ -212,6 +221,12 @@ def dataset_env(dataset: Dataset) -> EnvSpec:
     spec = catalogue.environment(name)
     definition = dataset.info.env_definition
     if not definition or definition == spec.definition:
+        definition = spec.definition
+    module = definition["id"].partition(":")[0] if ":" in definition["id"] else "rlformer"
+    if module != "rlformer" and definition["id"] not in {card.id for card in catalogue.environments().values()}:
+        # A data file must not choose what is imported.
+        raise InputError(f"the log is of '{definition['id']}', which imports '{module}': --env {name} if you trust it")
+    if definition == spec.definition:
         return spec
     return EnvSpec(
         name=name,

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from rlformer.environments import Environments
+from rlformer.errors import InputError
 from rlformer.seeding import policy_generator
 from rlformer.types import ActionSpec, Array, Episode, Policy
+
+_MOST_STEPS = 1_000_000  # of an episode
 
 
 def rollout(
@@ -24,6 +27,9 @@ def rollout(
     not depend on how many run side by side. Actions are clipped into the space before they are executed, and
     stored as executed. target_returns: (E,), what each episode is asked for. Without `keep_observations` the
     episodes' observations are empty: (0, *obs).
+
+    Raises InputError, naming the episode's seed and its step, where an observation or a reward is NaN or
+    infinite, and where an episode does not end within 1,000,000 steps.
     """
     num, shape, spec = len(environments), environments.observation_shape, environments.actions
     buffers = _Buffers(num, shape if keep_observations else None, spec)
@@ -38,10 +44,26 @@ def rollout(
         playing[slots] = fresh
         slots, fresh = slots[fresh >= 0], fresh[fresh >= 0]
         if len(slots):
-            observations[slots] = environments.reset(slots, seeds[fresh])
-            buffers.begin(slots, observations[slots])
+            first = environments.reset(slots, seeds[fresh])
+            if not (fine := _finite_rows(first)).all():
+                raise broken(slots[~fine][0], "the first observation has NaN or infinity in it")
+            observations[slots] = first
+            buffers.begin(slots, first)
             targets = None if target_returns is None else target_returns[fresh]
             policy.begin(slots, seeds[fresh], targets)
+
+    def broken(slot: int, what: str) -> InputError:
+        return InputError(f"environment '{environments.name}', episode of seed {seeds[playing[slot]]}: {what}")
+
+    def not_finite(actions: Array) -> InputError:
+        """Where `observations` or `rewards` are not finite after these actions (num, *act), and whose fault it is."""
+        slot = active[~(np.isfinite(rewards[active]) & _finite_rows(observations[active]))][0]
+        step = f"step {buffers.lengths[slot]}"
+        if not np.isfinite(actions[slot]).all():
+            return broken(slot, f"{step}: the policy's action has NaN or infinity in it: {actions[slot].tolist()}")
+        if not np.isfinite(rewards[slot]):
+            return broken(slot, f"{step}: the reward is {rewards[slot]}")
+        return broken(slot, f"{step}: the observation has NaN or infinity in it")
 
     begin(np.arange(num))
     active = np.flatnonzero(playing >= 0)
@@ -50,6 +72,11 @@ def rollout(
         actions = np.array(spec.clip(policy.act(observations)), spec.dtype)  # a new one: environments may keep it
         step = environments.step(active, actions[rows])
         observations[rows], rewards[rows], terminated, truncated = step
+        if not (np.isfinite(step[0]).all() and np.isfinite(step[1]).all()):
+            raise not_finite(actions)
+        if (endless := buffers.full(active)).size:
+            card = 'give it one in a card: wrappers = [{ kind = "time_limit", steps = 1000 }]'
+            raise broken(endless[0], f"no end within {_MOST_STEPS:,} steps; {card}")
         buffers.add(active, actions[rows], step[1], step[0])
         policy.observe(actions, rewards)
         ended = np.flatnonzero(terminated | truncated)
@@ -60,6 +87,11 @@ def rollout(
         if ended.size:
             begin(active[ended])
             active = np.flatnonzero(playing >= 0)
+
+
+def _finite_rows(values: Array) -> Array:
+    """(N, ...) -> (N,) bool."""
+    return np.asarray(np.isfinite(values).reshape(len(values), -1).all(axis=1))
 
 
 class RandomPolicy:
@@ -157,11 +189,11 @@ class _Buffers:
         self._observations = np.empty((num, 257 if shape is not None else 1, *(shape or ())), np.float32)
         self._actions = np.empty((num, 256, *spec.shape), spec.dtype)
         self._rewards = np.empty((num, 256), np.float64)
-        self._length = np.zeros(num, np.int64)
+        self.lengths = np.zeros(num, np.int64)  # steps so far
         self._room = 0  # steps that fit in for certain
 
     def begin(self, slots: Array, observations: Array) -> None:
-        self._length[slots] = 0
+        self.lengths[slots] = 0
         if self._keep:
             self._observations[slots, 0] = observations
 
@@ -169,22 +201,27 @@ class _Buffers:
         if self._room == 0:
             self._make_room()
         self._room -= 1
-        at = self._length[slots]
+        at = self.lengths[slots]
         self._actions[slots, at], self._rewards[slots, at] = actions, rewards
         if self._keep:
             self._observations[slots, at + 1] = observations
-        self._length[slots] = at + 1
+        self.lengths[slots] = at + 1
+
+    def full(self, slots: Array) -> Array:
+        """Which of these slots have an episode that may not go on."""
+        return slots[:0] if self._room else slots[self.lengths[slots] >= _MOST_STEPS]
 
     def take(self, slot: int, terminated: bool, truncated: bool, seed: int) -> Episode:
-        length = self._length[slot]
+        length = self.lengths[slot]
         observations = self._observations[slot, : length + 1] if self._keep else self._observations[slot, :0]
         actions, rewards = self._actions[slot, :length], self._rewards[slot, :length]
         return Episode(observations.copy(), actions.copy(), rewards.copy(), terminated, truncated, seed)
 
     def _make_room(self) -> None:
-        if self._length.max() == self._rewards.shape[1]:
+        longest = int(self.lengths.max())
+        if longest == self._rewards.shape[1]:
             self._double()
-        self._room = int(self._rewards.shape[1] - self._length.max())
+        self._room = max(1, min(self._rewards.shape[1], _MOST_STEPS) - longest)  # 1: an episode ended at the limit
 
     def _double(self) -> None:
         self._actions = np.concatenate([self._actions, np.empty_like(self._actions)], axis=1)

@@ -6,7 +6,7 @@ Shapes: T steps of an episode, N environments side by side, B windows, K steps o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -296,16 +296,6 @@ class Scorer(Protocol):
         """(B, A) torch tensor, differentiable in the window's observations and returns-to-go."""
 
 
-class TrajectoryData(Protocol):
-    """What a learner sees of a log; `data.dataset.Dataset` is the one implementation."""
-
-    @property
-    def num_steps(self) -> int: ...
-    @property
-    def num_episodes(self) -> int: ...
-    def __iter__(self) -> Iterator[Episode]: ...
-
-
 class RunLog(Protocol):
     """Where a learner writes while it learns."""
 
@@ -319,6 +309,9 @@ class RunLog(Protocol):
 
     def clock(self, part: str) -> AbstractContextManager[None]:
         """Time spent inside counts for `part` (environment, evaluation, log) and not for learning."""
+
+    def spent(self, cost: DataCost) -> None:
+        """What the data has cost so far, so that a run that fails or is stopped does not count as free."""
 
     def stop_requested(self) -> bool:
         """Whether the user asked to stop: save a checkpoint and raise `Interrupted`."""
@@ -347,6 +340,12 @@ class Learner(Protocol):
     """Fits one agent to one task."""
 
     needs: frozenset[str]  # {"env"}, {"dataset"}, or both
+    num_parameters: int  # that gradients changed
+    scales: Mapping[str, Any]  # of a condition: the chosen target return and the log's range; empty without one
+
+    @classmethod
+    def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
+        """Raise InputError where a value cannot be used, or the environment's actions do not fit, before any work."""
 
     def fit(self, task: Task, log: RunLog) -> DataCost:
         """Learn, continuing from the checkpoint in `log.directory` if there is one."""

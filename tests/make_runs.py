@@ -79,8 +79,9 @@ def make_run(
     error: str | None = None,
     log: Mapping[str, Any] | None = None,
     asked_beyond: bool = False,
+    log_trajectories: bool = False,
 ) -> RunDirectory:
-    """One run: finished, or failed with that error.
+    """One run: finished, or failed with that error after 40 % of its steps.
 
     log: entries of the log's description that differ from those of the seed's own one.
     asked_beyond: whether the chosen target lies beyond the log.
@@ -98,13 +99,15 @@ def make_run(
         "max_return": LOG_RANGE[1],
         **(log or {}),
     }
-    config = RunConfig(env, arm.agent, arm.learner, arm.hyperparameters, arm.tuning, data if arm.offline else {})
+    config = RunConfig(
+        env, arm.agent, arm.learner, arm.hyperparameters, arm.tuning, data if arm.offline else {}, log_trajectories
+    )
     run = RunDirectory.of(root, config, seed)
     level = float(np.clip(arm.mean + arm.spread * rng.standard_normal(), LOW, HIGH))
     with run.session(config, seed) as session:
         if error is not None:
             session.progress(40, 100)
-            session.end("failed", error=error)
+            session.end("failed", DataCost(4 * arm.env_steps // 10, logged_steps=LOGGED * arm.offline), error)
             return run
         for step in range(0, arm.env_steps + 1, 2000) if arm.env_steps else ():
             learned = 1 / (1 + np.exp(-18 * (step / arm.env_steps - 0.25 + rng.normal(0, 0.03))))

@@ -20,7 +20,7 @@ from rlformer.config import RunConfig, resolve
 from rlformer.data.dataset import DatasetInfo, from_episodes
 from rlformer.errors import InputError
 from rlformer.learners import LEARNERS, learner_class, sb3
-from rlformer.types import ActionSpec, EnvSpec, Episode, Task
+from rlformer.types import ActionSpec, DataCost, EnvSpec, Episode, Task
 
 ENVS, AGENTS = catalogue.environments(), catalogue.agents()
 ONLINE = [name for name, card in AGENTS.items() if card.learner == "sb3"]
@@ -109,15 +109,13 @@ def _inline(value: Any) -> Any:
 
 @pytest.mark.parametrize("name", ONLINE)
 def test_an_online_agents_keys_are_its_algorithms_arguments(name: str) -> None:
-    import stable_baselines3
-
-    from rlformer.learners.sb3_training import RUN_KEYS
+    from rlformer.learners.sb3_training import RUN_KEYS, algorithm_class, policy_name
 
     defaults = AGENTS[name].defaults
-    algorithm = getattr(stable_baselines3, defaults["algorithm"])
+    algorithm = algorithm_class(defaults["algorithm"])
     assert set(defaults) - RUN_KEYS <= set(inspect.signature(algorithm).parameters)
-    assert {"ortho_init", "log_std_init"} & set(defaults) <= set(
-        inspect.signature(algorithm.policy_aliases["MlpPolicy"]).parameters
+    assert {"ortho_init", "log_std_init", "lstm_hidden_size"} & set(defaults) <= set(
+        inspect.signature(algorithm.policy_aliases[policy_name(algorithm)]).parameters
     )
 
 
@@ -145,6 +143,9 @@ class Quiet:
 
     def scalars(self, values: Mapping[str, float], step: int) -> None: ...
     def progress(self, done: int, total: int, note: str = "") -> None: ...
+    def spent(self, cost: DataCost) -> None:
+        pass
+
     def stop_requested(self) -> bool:
         return False
 
@@ -181,7 +182,7 @@ def test_a_child_has_its_parents_values_but_for_its_own(workspace: Path) -> None
     assert child.defaults == {**parent.defaults, "gamma": 0.5}
     # its default wins over the parent's preset, its preset over both
     assert child.resolve("CartPole-v1") == {**parent.resolve("CartPole-v1"), "gamma": 0.5, "steps": 7}
-    assert child.tuning_for("CartPole-v1") == parent.tuning_for("CartPole-v1")
+    assert child.tuning_for("CartPole-v1") == f"Not tuned itself; ppo: {parent.tuning_for('CartPole-v1')}"
     assert child.presets == parent.presets
 
 

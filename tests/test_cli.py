@@ -91,7 +91,7 @@ def test_the_catalogue_is_listed(type_: Type) -> None:
         (["train-agent", "CartPole-v1", "--set", "gamma"], "--set takes key=value, got 'gamma'"),
         (["train-agent", "CartPole-v1", "--set", "n_steps=many"], "n_steps: expected an integer such as"),
         (["train-agent", "CartPole-v1", "--agent", "dt"], "agent 'dt' learns from a log"),
-        (["train-agent", "Pendulum-v1", "--agent", "dqn"], "agents that fit: a2c, ppo, sac, td3"),
+        (["train-agent", "Pendulum-v1", "--agent", "dqn"], "agents that fit: a2c, ppo, recurrent-ppo, sac, td3"),
         (["train-transformer", "nowhere"], "nowhere"),
         (["train-transformer", "log", "--agent", "ppo"], "agent 'ppo' learns by interaction"),
         (["train-transformer", "log", "--set", "heads=3"], "heads: 3 do not divide the width 64"),
@@ -105,6 +105,11 @@ def test_the_catalogue_is_listed(type_: Type) -> None:
         (["collect", "random", "--env", "CartPole-v1"], "give one of --episodes and --steps"),
         (["collect", "random", "--env", "CartPole-v1", "--episodes", "1", "--epsilon", "2"], "a share from 0 to 1"),
         (["collect", "random", "--env", "CartPole-v1", "--episodes", "1", "--out", "log"], "log"),
+        (["train-transformer", "log", "--set", "return_scale=-5"], "return_scale: -5.0"),
+        (["train-transformer", "log", "--prefix", "inf"], "prefix 'inf'"),
+        (["evaluate", "random", "--env", "CartPole-v1", "--target-return", "nan"], "neither a number nor auto"),
+        (["compare", "CartPole-v1", "--arms", "sac"], "agents that fit"),
+        (["compare", "CartPole-v1", "--arms", "random", "--runs", "afile/runs"], "a file stands where"),
         (["compare", "CartPole-v1", "--profile", "quik"], "unknown profile 'quik'"),
         (["compare", "CartPole-v1", "--arms", "bc,dtt"], "unknown agent 'dtt'; did you mean 'dt'?"),
         (["compare", "CartPole-v1", "--dataset", "nowhere"], "nowhere"),
@@ -164,7 +169,8 @@ def test_a_users_own_environment_works_without_a_card(type_: Type, workspace: Pa
     )
     env = "my_envs:Coin-v0"
     assert type_("collect", "random", "--env", env, "--episodes", "300", "--out", "log").code == 0
-    answer = type_("train-transformer", "log", "--agent", "bc-top", "--gradient-steps", "200", *SMALL, "--json")
+    words = ["--agent", "bc-top", "--env", env, "--gradient-steps", "200", *SMALL, "--json"]
+    answer = type_("train-transformer", "log", *words)
     assert answer.code == 0, answer.err
     evaluation = answer.json["evaluation"]
     assert evaluation["normalized_score"] is None  # type: ignore[index]

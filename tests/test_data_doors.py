@@ -207,6 +207,23 @@ def test_the_environment_s_space_goes_before_what_is_seen(tmp_path: Path, opened
     assert opened(text).info.provenance["action_space"] == "inferred from the log"
 
 
+def test_a_dataset_of_ours_must_fit_the_environment_too(tmp_path: Path, opened: Callable[..., Dataset]) -> None:
+    seen = {"observations": np.zeros((5, 3)), "next_observations": None, "actions": np.full((5, 1), 0.5)}
+    text = hdf5_file(tmp_path / "log.h5", **seen)
+    guessed, known = opened(text), opened(text, env=PENDULUM)
+    assert opened(str(known.path), env=PENDULUM).hash == known.hash != guessed.hash
+    with pytest.raises(InputError, match=r"to 1\.0, but those .* to 2\.0; import it with --env Pendulum-v1"):
+        opened(str(guessed.path), env=PENDULUM)
+    with pytest.raises(InputError, match=rf"^{known.path}: observations have shape"):
+        opened(str(known.path), env=CARTPOLE)
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((5, 8, 8), np.uint8), np.zeros((5, 8, 8, 3))])
+def test_images_are_refused(tmp_path: Path, opened: Callable[..., Dataset], pixels: Array) -> None:
+    with pytest.raises(InputError, match="image observations"):
+        opened(hdf5_file(tmp_path / "log.h5", observations=pixels, next_observations=None))
+
+
 def test_categories_of_observations_become_vectors(tmp_path: Path, opened: Callable[..., Dataset]) -> None:
     lake = catalogue.environment("FrozenLake-v1")
     states = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes, load
+from rlformer.data.dataset import INFERRED, Dataset, DatasetInfo, check_spaces, from_episodes, load
 from rlformer.data.writer import DatasetWriter
 from rlformer.errors import InputError
 from rlformer.types import ActionSpec, Episode
@@ -103,6 +103,21 @@ def test_the_hash_follows_all_that_can_be_learned_from(changed: Episode) -> None
     assert from_episodes(INFO, [changed]).hash != from_episodes(INFO, EPISODES[:1]).hash
 
 
+def test_the_hash_follows_the_spaces() -> None:
+    """The same numbers are other actions in a wider space, and another observation in another shape."""
+    four = replace(INFO, actions=ActionSpec("discrete", nvec=(4,)))
+    square = replace(INFO, observation_shape=(2, 1))
+    reshaped = replace(EPISODES[0], observations=EPISODES[0].observations[..., None])
+    hashes = {from_episodes(info, EPISODES[:1]).hash for info in (INFO, four)}
+    assert len({*hashes, from_episodes(square, [reshaped]).hash}) == 3
+    assert written_bounds(1.0) != written_bounds(2.0)
+
+
+def written_bounds(bound: float) -> str:
+    info = replace(BOX, actions=ActionSpec("box", low=(-bound,) * 2, high=(bound,) * 2))
+    return from_episodes(info, [replace(EPISODES[0], actions=np.zeros((4, 2)))]).hash
+
+
 def test_the_hash_ignores_what_teaches_nothing() -> None:
     unseeded = [replace(EPISODES[0], seed=None)]
     assert from_episodes(INFO, unseeded).hash == from_episodes(INFO, EPISODES[:1]).hash
@@ -112,6 +127,23 @@ def test_views_have_hashes_of_their_own() -> None:
     dataset = from_episodes(INFO, EPISODES)
     hashes = {dataset.hash, dataset.top(0.5).hash, dataset.select(np.array([3, 0]), "two").hash}
     assert len(hashes) == 3
+
+
+# Spaces
+
+
+def test_bounds_are_part_of_a_space() -> None:
+    wide, rounded = (ActionSpec("box", low=(-1.0, -1.0), high=(1.0, b)) for b in (2.0, 1.0 + 1e-7))
+    check_spaces(BOX, "Mine-v0", (2,), rounded)
+    guessed = replace(BOX, provenance={"action_space": INFERRED})
+    for info, advice in ((BOX, "--env names"), (guessed, "import it with --env Mine-v0")):
+        with pytest.raises(InputError, match=rf"from -1.0 to 1.0, but .*'Mine-v0' .* to \[1.0, 2.0\]; {advice}"):
+            check_spaces(info, "Mine-v0", (2,), wide)
+
+
+def test_infinite_bounds_equal_each_other() -> None:
+    unbounded = ActionSpec("box", low=(-np.inf, -1.0), high=(np.inf, 1.0))
+    check_spaces(replace(BOX, actions=unbounded), "Mine-v0", (2,), unbounded)
 
 
 # Views

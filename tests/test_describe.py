@@ -50,6 +50,11 @@ def test_numbers_of_a_log() -> None:
     assert info["provenance"] == INFO.provenance
 
 
+def test_rewards_of_a_view_are_its_own() -> None:
+    shares = [describe(log().select(np.array(chosen), "some"))["nonzero_rewards"] for chosen in ([1], [2, 0], [3])]
+    assert shares == [1.0, 2 / 5, 0.5]
+
+
 def test_a_description_is_json() -> None:
     box = ActionSpec("box", low=(-np.inf,), high=(np.inf,))
     real = [replace(e, actions=np.zeros((len(e), 1))) for e in EPISODES]

@@ -20,7 +20,7 @@ from rlformer.errors import InputError, MissingExtra
 from rlformer.types import EnvSpec
 
 TWO = spaces.Discrete(2)
-IMAGE = spaces.Box(0, 255, (8, 8, 3), np.uint8)
+IMAGE, GREY = spaces.Box(0, 255, (8, 8, 3), np.uint8), spaces.Box(0, 255, (8, 8), np.uint8)
 
 
 class Echo(gym.Env[Any, Any]):
@@ -75,7 +75,8 @@ def echo(**options: Any) -> EnvSpec:
         (spaces.Box(-1, 1, (), np.float32), 1),
         (spaces.Box(-1, 1, (4,), np.float64), 4),
         (spaces.Box(-np.inf, np.inf, (4,), np.float32), 4),
-        (spaces.Box(0, 200, (2, 3), np.uint8), 6),
+        (spaces.Box(0, 200, (2, 3), np.int16), 6),
+        (spaces.Box(0, 200, (2,), np.uint8), 2),
         (spaces.Dict(b=spaces.Discrete(3), a=spaces.Box(0, 1, (2,))), 5),
         (spaces.Tuple([spaces.Discrete(2), spaces.Dict(x=spaces.MultiBinary(2))]), 4),
     ],
@@ -102,6 +103,7 @@ def test_a_category_is_seen_one_hot() -> None:
     ("space", "named"),
     [
         (IMAGE, "image observations (8, 8, 3)"),
+        (GREY, "image observations (8, 8)"),
         (spaces.Dict(camera=IMAGE, speed=spaces.Box(0, 1, (1,))), "image observations (8, 8, 3)"),
         (spaces.Text(5), "Text"),
         (spaces.Tuple([TWO, spaces.Text(5)]), "Text"),
@@ -116,6 +118,12 @@ def test_other_observations_are_refused_in_one_line(space: spaces.Space[Any], na
     assert named in str(error.value)
     assert "environment 'echo'" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_table_that_looks_like_an_image_is_flattened_where_a_card_says_so() -> None:
+    with pytest.raises(InputError, match='kind = "flatten"'):
+        make(echo(observation=GREY))
+    assert make(echo(observation=GREY, wrappers=({"kind": "flatten"},))).observation_space.shape == (64,)
 
 
 # -- actions -----------------------------------------------------------------------------------------
@@ -163,13 +171,25 @@ def test_other_actions_are_refused_in_one_line(space: spaces.Space[Any]) -> None
     [
         ("CartPol-v1", "unknown environment 'CartPol-v1'; did you mean 'CartPole-v1'?"),
         ("cartpole-v1", "unknown environment 'cartpole-v1'; did you mean 'CartPole-v1'?"),
+        ("CartPole", "unknown environment 'CartPole'; did you mean 'CartPole-v1'?"),
+        ("json:CartPole", "unknown environment 'json:CartPole'; did you mean 'json:CartPole-v1'?"),
         ("no_such:Env-v0", "environment 'no_such:Env-v0': no module 'no_such' here or installed"),
+        ("json.no_such:Env-v0", "environment 'json.no_such:Env-v0': no module 'json.no_such' here or installed"),
+        (":X-v0", "environment ':X-v0': '' is no module's name; such an id is module:Name-v0"),
+        ("..:X-v0", "environment '..:X-v0': '..' is no module's name; such an id is module:Name-v0"),
+        ("a:b:X-v0", "environment 'a:b:X-v0': 'a:b' is no module's name; such an id is module:Name-v0"),
     ],
 )  # fmt: skip
 def test_an_unknown_environment(name: str, message: str) -> None:
     with pytest.raises(InputError) as error:
         make(EnvSpec(name, name))
     assert str(error.value) == message
+
+
+def test_where_nothing_is_near_the_cards_are_listed_and_not_all_of_gymnasium() -> None:
+    with pytest.raises(InputError, match=r"'zzz'; valid: Acrobot-v1, .*KeyDoor, .*, or any Gymnasium id$") as error:
+        make(EnvSpec("zzz", "zzz"))
+    assert "FrozenLake-v1" not in str(error.value)
 
 
 MODULE = """
@@ -198,6 +218,27 @@ def test_a_module_whose_import_is_missing(workspace: Path, own_module: str) -> N
     (workspace / f"{own_module}.py").write_text(MODULE.format(extra="import no_such_simulator"))
     with pytest.raises(InputError, match=f"module '{own_module}' needs 'no_such_simulator', not installed"):
         make(EnvSpec("mine", f"{own_module}:Mine-v0"))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [("def (", "SyntaxError: .*line 3"), ("1 / 0", "ZeroDivisionError"), ("raise SystemExit(3)", "SystemExit: 3")],
+)
+def test_a_module_that_cannot_be_imported(workspace: Path, own_module: str, line: str, reason: str) -> None:
+    (workspace / f"{own_module}.py").write_text(MODULE.format(extra=line))
+    with pytest.raises(InputError, match=rf"^environment '.*': importing {own_module}: {reason}.*$"):
+        make(EnvSpec("mine", f"{own_module}:Mine-v0"))
+
+
+def test_the_current_folder_comes_behind_every_library(workspace: Path, own_module: str) -> None:
+    """A file here that is called as a library, which some module imports later, does not take its place."""
+    before = sys.path.copy()
+    for known in ("json:CartPole-v1", "rlformer:rlformer/KeyDoor-v0"):
+        make(EnvSpec("known", known))
+    assert sys.path == before
+    (workspace / f"{own_module}.py").write_text(MODULE.format(extra=""))
+    make(EnvSpec("mine", f"{own_module}:Mine-v0"))
+    assert sys.path == [*before, str(workspace)]
 
 
 def test_wrong_keywords(workspace: Path, own_module: str) -> None:

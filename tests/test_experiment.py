@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import rlformer
 from rlformer import catalogue, experiment, study
 from rlformer.config import resolve
 from rlformer.data.dataset import Dataset, from_episodes, load
-from rlformer.data.prefix import mid_training_step
+from rlformer.data.prefix import mid_training
 from rlformer.errors import InputError, Interrupted
 from rlformer.runs.directory import RunDirectory
 
@@ -106,12 +107,19 @@ def test_a_log_of_another_environment_is_refused(tmp_path: Path, log: Dataset) -
         experiment.train(pendulum, 0, tmp_path)
 
 
-def test_a_failed_run_says_why(tmp_path: Path, log: Dataset) -> None:
-    with pytest.raises(InputError, match="heads"):
+def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path: Path, log: Dataset) -> None:
+    with pytest.raises(InputError, match="3 do not divide"):
         train("dt", [*SMALL_DT, "heads=3"], tmp_path, log)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_run_says_why_and_what_it_cost(tmp_path: Path, log: Dataset) -> None:
+    with pytest.raises(RuntimeError, match="not finite at gradient step"):
+        train("bc", [*SMALL_BC, "learning_rate=1e30"], tmp_path, log)
     run = RunDirectory.open(next(tmp_path.rglob("record.json")).parent)
     assert run.record.status == "failed"
-    assert "3 do not divide" in str(run.record.error)
+    assert "not finite at gradient step" in str(run.record.error)
+    assert run.record.cost.logged_steps == log.num_steps
 
 
 def test_a_training_log_can_be_cut(ppo: Path) -> None:
@@ -129,20 +137,25 @@ def test_a_training_log_can_be_cut(ppo: Path) -> None:
 
 def test_the_middle_of_a_training_is_half_way_up() -> None:
     """Returns 1 to 100, one step each: the running mean goes from 10.5 to 90.5 and is 50.5 at the 60th episode."""
-    log = _rising_log()
-    assert mid_training_step(log) == 60
+    cut = mid_training(_returning(range(1, 101)))
+    assert (len(cut), cut.upstream_env_steps) == (60, 60)
 
 
-def _rising_log() -> Dataset:
+def test_a_training_that_never_rose_is_cut_in_half() -> None:
+    assert len(mid_training(_returning([-200] * 100))) == 50
+    assert len(mid_training(_returning([*range(100, 0, -1)]))) == 50
+
+
+def _returning(returns: Sequence[float]) -> Dataset:
+    """Episodes of one step with these returns, made one training step after another."""
     from rlformer.data.dataset import DatasetInfo
     from rlformer.types import ActionSpec, Episode
 
     episodes = [
-        Episode(np.zeros((2, 1), np.float32), np.zeros(1, np.int64), np.array([float(r)]), True, False)
-        for r in range(1, 101)
+        Episode(np.zeros((2, 1), np.float32), np.zeros(1, np.int64), np.array([float(r)]), True, False) for r in returns
     ]
     log = from_episodes(DatasetInfo("E", ActionSpec("discrete", (2,)), (1,)), episodes)
-    log.episodes["behaviour_steps"] = np.arange(1, 101)
+    log.episodes["behaviour_steps"] = np.arange(1, len(returns) + 1)
     return log
 
 
@@ -160,7 +173,7 @@ def test_a_plan_expands_arms_and_finds_mistakes_before_anything_runs(tmp_path: P
     assert {job.key: job.needs for job in made.jobs}[("bc", 1)] == (("ppo", 1),)
     assert made.jobs[0].key[0] == "ppo"  # type: ignore[index]
     assert set(study.plan("Pendulum-v1", arms=["online"], seeds=1).arms) == {"ppo", "sac"}
-    own = study.plan("CartPole-v1", arms=["bc"], seeds=1, dataset=log.path)
+    own = study.plan("CartPole-v1", arms=["bc"], seeds=1, dataset=log)
     assert own.arms == ("bc",)
     for mistake, message in (
         ({"profile": "quik"}, "unknown profile"),
@@ -169,6 +182,9 @@ def test_a_plan_expands_arms_and_finds_mistakes_before_anything_runs(tmp_path: P
         ({"prefix": "some"}, "prefix 'some'"),
         ({"overrides": ["bc.widht=3"]}, "did you mean 'width'"),
         ({"overrides": ["width=3"]}, "agent.key=value"),
+        ({"arms": ["sac"]}, "agents that fit"),
+        ({"arms": ["dt"], "overrides": ["dt.heads=3"]}, "3 do not divide"),
+        ({"arms": ["bc"], "dataset": log.select(np.arange(3), "three")}, "a whole dataset from disk"),
     ):
         with pytest.raises(InputError, match=message):
             study.plan("CartPole-v1", **mistake)  # type: ignore[arg-type]
@@ -202,21 +218,21 @@ def test_compare_runs_every_arm_and_repeats_nothing(tmp_path: Path) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("record.json")}
 
 
-def test_a_failed_arm_does_not_stop_the_rest(tmp_path: Path, log: Dataset) -> None:
-    made = study.plan(
-        "CartPole-v1",
-        arms=["dt", "bc"],
-        seeds=1,
-        dataset=log.path,
-        root=tmp_path,
-        overrides=["dt.heads=3", *SETTINGS[:4]],
-    )
-    events: list[tuple[str, str]] = []
-    paths = study.execute(made, jobs=2, listen=lambda e: events.append((str(e.key and e.key[0]), e.kind)))
-    assert ("dt", "failed") in events
-    assert ("bc", "finished") in events
-    statuses = {RunDirectory.open(path).config.agent: RunDirectory.open(path).record.status for path in paths}
+def test_a_failed_arm_does_not_stop_the_rest_and_is_told(tmp_path: Path, log: Dataset) -> None:
+    settings = ["dt.learning_rate=1e30", *(f"dt.{v}" for v in SMALL_DT), *SETTINGS[:4]]
+    made = study.plan("CartPole-v1", arms=["dt", "bc"], seeds=1, dataset=log, root=tmp_path, overrides=settings)
+    outcome = study.execute(made, jobs=2)
+    statuses = {RunDirectory.open(path).config.agent: RunDirectory.open(path).record.status for path in outcome.runs}
     assert statuses == {"dt": "failed", "bc": "finished"}
+    assert [failure["agent"] for failure in outcome.failures] == ["dt"]
+    assert outcome.missing == ()
+
+
+def test_what_needs_a_failed_run_is_skipped_and_missing_from_the_runs(tmp_path: Path) -> None:
+    made = study.plan("CartPole-v1", arms=["bc"], seeds=1, root=tmp_path, prefix="2", overrides=SETTINGS)
+    outcome = study.execute(made, jobs=2)  # no episode ends within two steps, so that bc has no log
+    assert [(m["env"], m["agent"], m["seed"]) for m in outcome.missing] == [("CartPole-v1", "bc", 0)]
+    assert "no episode had ended" in outcome.missing[0]["reason"]
 
 
 def test_ctrl_c_stops_a_comparison_cleanly_and_the_same_command_continues(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ LAYERS = (
     ("evaluation", "models"),
     ("training",),
     ("learners", "explain"),
-    ("executor", "experiment", "study"),
+    ("executor", "experiment", "study", "sources"),
     ("report",),
     ("api", "console", "extras", "cli", "__main__"),
 )
@@ -41,14 +41,17 @@ ORDER = {
         "bandit", "gamble", "stitch", "umbrella", "deep_sea", "bits", "key_door", "tmaze",
     ],
     "data": [
-        "dataset", "describe", "writer", "prefix", "windows", "scales", "collect",
+        "dataset", "describe", "writer", "prefix", "windows", "transitions", "scales", "collect",
         "foreign", "columns", "npz", "hdf5", "minari", "doors",
     ],
     "models": ["rows", "dropout", "transformer", "lstm", "mlp", "backbones", "actions", "trajectory", "acting"],
     "training": ["checkpoints", "parameters", "state", "loop"],
-    "learners": ["sb3_state", "sb3_policy", "recording", "sb3_training", "sb3", "foreign"],
+    "learners": [
+        "sb3_state", "sb3_policy", "recording", "offline_algorithms", "sb3_training", "sb3_learner", "sb3",
+        "offline_training", "offline", "foreign",
+    ],
     "report": [
-        "formats", "reading", "arms", "collect", "comparisons", "across", "summary", "cautions", "limits",
+        "formats", "reading", "arms", "collect", "comparisons", "across", "summary", "cautions", "limits", "failures",
         "table", "traces", "figures", "markdown", "render", "build",
     ],
     "cli": ["options", "data", "lists", "policies", "studies", "training"],

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,16 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from minari.data_collector import EpisodeBuffer
+from typer.testing import CliRunner
 
 from rlformer import catalogue
+from rlformer.cli.data import app
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.doors import open_data
 from rlformer.data.foreign import canonical_observations
 from rlformer.data.minari import export_minari
+from rlformer.data.writer import DatasetWriter
 from rlformer.errors import InputError
 from rlformer.rollout import RandomPolicy
 from rlformer.types import ActionSpec, Episode
@@ -150,8 +154,9 @@ def test_a_seed_of_64_bits_is_unknown(opened: Callable[..., Dataset], minari_hom
     assert [e.seed for e in opened(text)] == [None, 6]
 
 
-def test_spaces_without_a_vector_form_are_refused(opened: Callable[..., Dataset]) -> None:
-    image = spaces.Box(0, 255, (8, 8, 3), np.uint8)
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 3)])
+def test_spaces_without_a_vector_form_are_refused(opened: Callable[..., Dataset], shape: tuple[int, ...]) -> None:
+    image = spaces.Box(0, 255, shape, np.uint8)
     with pytest.raises(InputError, match=r"toy/log-v0: .*image observations"):
         opened(minari_dataset(image, spaces.Discrete(2)))
 
@@ -253,6 +258,18 @@ def test_a_view_is_exported_as_it_is(opened: Callable[..., Dataset]) -> None:
     view = log_of(DISCRETE).select(np.array([2, 0]), "two")
     export_minari(view, "toy-v1")
     assert opened("toy-v1").returns.tolist() == pytest.approx(view.returns.tolist())
+
+
+def test_the_command_exports_a_log_without_an_environment(tmp_path: Path, minari_home: Path) -> None:
+    with DatasetWriter(tmp_path / "log", log_of(DISCRETE).info) as writer:
+        for episode in log_of(DISCRETE):
+            writer.add(episode)
+        writer.finish()
+    export = partial(CliRunner().invoke, app)
+    assert export(["export", str(tmp_path / "log"), "--minari", "toy-v2"]).exit_code == 0
+    assert minari.load_dataset("toy-v2").total_episodes == len(log_of(DISCRETE))
+    wrong = export(["export", str(tmp_path / "log"), "--minari", "toy-v3", "--env", "CartPole-v1"])
+    assert isinstance(wrong.exception, InputError), "--env counts for a dataset of ours too"
 
 
 def test_ids_that_are_malformed_or_taken_are_refused(minari_home: Path) -> None:

@@ -1,101 +1,28 @@
 """The online family: it finds known optima, counts and keeps what it did, and goes on after a stop."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium import spaces
 
 from rlformer import catalogue, config, seeding
 from rlformer.data.dataset import load as load_dataset
 from rlformer.environments import make
 from rlformer.errors import InputError, Interrupted
-from rlformer.evaluation import evaluate
 from rlformer.learners import sb3, sb3_state, sb3_training
 from rlformer.learners.foreign import export_zip, load_zip
 from rlformer.learners.sb3 import OnlineLearner
 from rlformer.training import checkpoints
-from rlformer.types import Array, EnvSpec, EvalResult, Policy, Task
+from rlformer.types import EnvSpec, Task
+from tests.make_training import Log, match, play, same, weights
 
 ZOO = Path(__file__).resolve().parents[1].parent / "shared/data/zoo-agents"
-AGENTS = ("a2c", "dqn", "ppo", "sac", "td3")
-
-
-class Match(gym.Env[Any, Any]):
-    """Five steps; the observation is the right action, and the reward is minus the error: at best 0."""
-
-    SPACES = {  # noqa: RUF012 - of the class, never changed
-        "discrete": spaces.Discrete(2),
-        "multidiscrete": spaces.MultiDiscrete([2, 2]),
-        "multibinary": spaces.MultiBinary(2),
-        "box": spaces.Box(-1.0, 3.0, (2,), np.float32),
-    }
-
-    def __init__(self, kind: str) -> None:
-        self.action_space = self.SPACES[kind]
-        self.observation_space = spaces.Box(-1.0, 3.0, (2,), np.float32)
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-        super().reset(seed=seed)
-        self._steps = 0
-        return self._next(), {}
-
-    def step(self, action: Any) -> Any:
-        wanted = self._wanted[:1] if isinstance(self.action_space, spaces.Discrete) else self._wanted
-        error = np.abs(np.ravel(action) - wanted).sum()
-        self._steps += 1
-        return self._next(), -float(error), False, self._steps == 5, {}
-
-    def _next(self) -> Array:
-        self._wanted = self.np_random.integers(0, 2, 2).astype(np.float32)
-        return self._wanted
-
-
-for kind in Match.SPACES:
-    gym.register(f"Match-{kind}-v0", Match, kwargs={"kind": kind})
-
-
-class Log:
-    """A `RunLog` that remembers, and that asks to stop once `stop_after` has been called so many times."""
-
-    def __init__(self, directory: Path, stop_after: float = float("inf")) -> None:
-        self.directory, self.left = directory, stop_after
-        self.points: list[tuple[int, dict[str, float]]] = []
-        self.notes: list[str] = []
-        self.parts: set[str] = set()
-
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
-        self.points.append((step, dict(values)))
-
-    def progress(self, done: int, total: int, note: str = "") -> None: ...
-
-    @contextmanager
-    def clock(self, part: str) -> Iterator[None]:
-        self.parts.add(part)
-        yield
-
-    def stop_requested(self) -> bool:
-        self.left -= 1
-        return self.left < 0
-
-    def rewind(self, step: int) -> None:
-        self.points = [point for point in self.points if point[0] <= step]
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def curve(self, tag: str) -> list[tuple[int, float]]:
-        return [(step, values[tag]) for step, values in self.points if tag in values]
-
-
-def match(kind: str) -> EnvSpec:
-    return catalogue.environment(f"Match-{kind}-v0")
+AGENTS = ("a2c", "dqn", "ppo", "recurrent-ppo", "sac", "td3")
 
 
 def task(env: str | EnvSpec, agent: str, *overrides: str, seed: int = 0, **rest: Any) -> Task:
@@ -104,17 +31,9 @@ def task(env: str | EnvSpec, agent: str, *overrides: str, seed: int = 0, **rest:
     return Task(env=spec, dataset=None, hyperparameters=resolved.hyperparameters, seed=seed, **rest)
 
 
-def play(policy: Policy, env: str | EnvSpec, episodes: int = 20, num_envs: int = 8) -> EvalResult:
-    spec = catalogue.environment(env) if isinstance(env, str) else env
-    return evaluate(policy, spec, seeding.episode_seeds(0, "evaluate", episodes), name="x", num_envs=num_envs)
-
-
-def weights(learner: OnlineLearner) -> dict[str, Array]:
-    return {name: array.copy() for name, array in sb3_state.acting_arrays(learner.model).items()}
-
-
-def same(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
-    return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)
+def short(agent: str) -> tuple[str, ...]:
+    """Settings for runs of few steps: an update of an LSTM goes through whole sequences."""
+    return ("n_steps=32", "n_epochs=2") if agent == "recurrent-ppo" else ()
 
 
 # Settings with which each agent is quick on a small world.
@@ -179,11 +98,17 @@ def test_it_finds_the_optimum_of_a_small_world(agent: str, kind: str, tmp_path: 
 
 
 @pytest.mark.parametrize("sample", [False, True], ids=["greedy", "sampled"])
-@pytest.mark.parametrize(("agent", "env"), [("ppo", "CartPole-v1"), ("dqn", "CartPole-v1"), ("sac", "Pendulum-v1")])
+@pytest.mark.parametrize(
+    ("agent", "env"),
+    [("ppo", "CartPole-v1"), ("dqn", "CartPole-v1"), ("recurrent-ppo", "CartPole-v1"), ("sac", "Pendulum-v1")],
+)
 def test_returns_do_not_depend_on_how_many_environments_run(agent: str, env: str, sample: bool, tmp_path: Path) -> None:
     learner = OnlineLearner()
-    short = ("steps=512", "normalize_observations=true") if agent == "ppo" else ("steps=150",)
-    learner.fit(task(env, agent, *short), Log(tmp_path))
+    settings = {
+        "ppo": ("steps=512", "normalize_observations=true"),
+        "recurrent-ppo": ("steps=512", *short("recurrent-ppo")),
+    }
+    learner.fit(task(env, agent, *settings.get(agent, ("steps=150",))), Log(tmp_path))
     policy = learner.policy(sample)
     alone = play(policy, env, 10, num_envs=1)
     for num_envs in (3, 10):  # of one and two blocks of eight
@@ -204,6 +129,40 @@ def test_the_best_action_is_the_one_stable_baselines3_predicts(agent: str, env: 
     policy.begin(np.arange(5), np.arange(5), None)
     expected, _ = model.predict(model.get_vec_normalize_env().normalize_obs(observations), deterministic=True)
     np.testing.assert_allclose(policy.act(observations), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
+def test_a_recurrent_policy_remembers_what_stable_baselines3_does(env: str, tmp_path: Path) -> None:
+    """Step by step, in five slots of which two begin a new episode on the way."""
+    learner = OnlineLearner()
+    learner.fit(task(env, "recurrent-ppo", "steps=64", "n_steps=16"), Log(tmp_path))
+    model: Any = learner.model
+    rng, policy, states = np.random.default_rng(0), learner.policy(), None
+    for step in range(8):
+        begun = np.full(5, step == 0) | ((step == 4) & np.isin(np.arange(5), [1, 3]))
+        if begun.any():
+            policy.begin(np.flatnonzero(begun), np.arange(begun.sum()), None)
+        observations = rng.normal(size=(5, model.observation_space.shape[0])).astype(np.float32)
+        normalized = model.get_vec_normalize_env().normalize_obs(observations)
+        expected, states = model.predict(normalized, states, begun, deterministic=True)
+        np.testing.assert_allclose(policy.act(observations), expected, atol=1e-5)
+
+
+def test_a_recurrent_policy_learns_to_remember(tmp_path: Path) -> None:
+    """The cue is shown at the first of four steps, and the turn is at the last: who forgets it earns 1/2."""
+    corridor = EnvSpec("PassiveTMaze", "rlformer:rlformer/PassiveTMaze-v0", {"length": 3})
+    small = ("lstm_hidden_size=16", "hidden=[16]", "normalize_observations=false", "normalize_rewards=false")
+    quick = ("steps=8192", "n_steps=64", "n_epochs=4", "learning_rate=5e-3")
+    learner = OnlineLearner()
+    learner.fit(task(corridor, "recurrent-ppo", *small, *quick), Log(tmp_path))
+    assert play(learner.policy(), corridor, 40).mean == 1.0
+
+
+def test_without_sb3_contrib_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sb3_contrib", None)
+    with pytest.raises(InputError) as caught:
+        OnlineLearner().fit(task("CartPole-v1", "recurrent-ppo"), Log(tmp_path))
+    assert str(caught.value) == "RecurrentPPO needs the extra 'contrib': pip install 'rlformer[contrib]'"
 
 
 def test_a_sample_is_drawn_from_the_policys_own_distribution(tmp_path: Path) -> None:
@@ -245,7 +204,8 @@ def test_evaluations_make_a_curve_and_leave_the_training_as_it_was(tmp_path: Pat
         2000,
         2048,
     ]  # 8 steps at a time
-    assert all(0 < value <= 1 for _, value in log.curve("eval/normalized_score"))
+    normalize = catalogue.environment("CartPole-v1").normalize
+    assert log.curve("eval/normalized_score") == [(step, normalize(value)) for step, value in log.curve("eval/return")]
     assert log.parts == {"environment", "evaluation"}
 
 
@@ -342,7 +302,7 @@ def test_a_killed_training_forgets_what_its_checkpoint_does_not_know(
 @pytest.mark.parametrize("agent", AGENTS)
 def test_a_checkpoint_holds_all_that_was_captured(agent: str, tmp_path: Path) -> None:
     env = "Pendulum-v1" if agent in ("sac", "td3") else "CartPole-v1"
-    wanted = task(env, agent, "steps=300", "normalize_observations=true", "normalize_rewards=true")
+    wanted = task(env, agent, "steps=300", "normalize_observations=true", "normalize_rewards=true", *short(agent))
     if "buffer_size" in wanted.hyperparameters:
         smaller = {
             **wanted.hyperparameters,
@@ -377,9 +337,9 @@ def test_restored_transitions_do_not_run_on_into_new_episodes(tmp_path: Path) ->
     assert buffer.replay_buffer.dones[buffer.replay_buffer.pos - 1] == 0
 
 
-@pytest.mark.parametrize("agent", ["a2c", "sac"])
+@pytest.mark.parametrize("agent", ["a2c", "recurrent-ppo", "sac"])
 def test_a_saved_policy_acts_the_same(agent: str, tmp_path: Path) -> None:
-    wanted = task("Pendulum-v1", agent, "steps=300", "normalize_observations=true")
+    wanted = task("Pendulum-v1", agent, "steps=300", "normalize_observations=true", *short(agent))
     learner = OnlineLearner()
     learner.fit(wanted, Log(tmp_path / "run"))
     learner.save(tmp_path / "saved")
@@ -403,7 +363,7 @@ def test_an_unfitting_action_space_names_agents_that_fit(tmp_path: Path) -> None
     with pytest.raises(InputError) as caught:
         OnlineLearner().fit(task("Pendulum-v1", "dqn"), Log(tmp_path))
     assert str(caught.value) == (
-        "dqn needs a Discrete action space, Pendulum-v1 has Box; agents that fit: a2c, ppo, sac, td3"
+        "dqn needs a Discrete action space, Pendulum-v1 has Box; agents that fit: a2c, ppo, recurrent-ppo, sac, td3"
     )
 
 
@@ -463,12 +423,12 @@ def test_the_observations_statistics_beside_a_zip_are_used(tmp_path: Path) -> No
     assert play(load_zip(bare, vecnormalize=statistics, trust=True), "MountainCar-v0", 5).mean > -170.0
 
 
-@pytest.mark.parametrize("agent", ["td3", "ppo"])
+@pytest.mark.parametrize("agent", ["td3", "ppo", "recurrent-ppo"])
 def test_an_exported_zip_comes_back(agent: str, tmp_path: Path) -> None:
     learner = OnlineLearner()
-    learner.fit(task("Pendulum-v1", agent, "steps=300", "normalize_observations=true"), Log(tmp_path))
+    learner.fit(task("Pendulum-v1", agent, "steps=300", "normalize_observations=true", *short(agent)), Log(tmp_path))
     export_zip(learner, tmp_path / "agent.zip")
-    for sample in (False, agent == "ppo"):  # the noise of TD3's exploration is not in the file
+    for sample in (False, agent != "td3"):  # the noise of TD3's exploration is not in the file
         own = play(learner.policy(sample), "Pendulum-v1", 3)
         back = load_zip(tmp_path / "agent.zip", trust=True, env=catalogue.environment("Pendulum-v1"), sample=sample)
         np.testing.assert_array_equal(play(back, "Pendulum-v1", 3).returns, own.returns)

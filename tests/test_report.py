@@ -5,6 +5,7 @@ from __future__ import annotations
 import html.parser
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from rlformer import statistics
 from rlformer.errors import InputError
 from rlformer.report import build, figures, find_runs, render, table
 from rlformer.report.arms import by_arm
-from rlformer.report.cautions import warnings
+from rlformer.report.cautions import absences, warnings
 from rlformer.report.collect import collect
 from rlformer.report.comparisons import compare_arms
 from rlformer.report.limits import limits
@@ -128,6 +129,27 @@ def test_a_run_copied_from_another_machine_counts_once(tmp_path: Path) -> None:
     assert "second copy" in skipped[0]["reason"]
 
 
+@pytest.mark.parametrize("newer", [True, False])
+def test_a_training_counts_once_whether_it_was_logged_or_not(tmp_path: Path, newer: bool) -> None:
+    logged = make_run(tmp_path, PPO, 0, log_trajectories=True)
+    plain = make_run(tmp_path, PPO, 0)
+    assert logged.path != plain.path
+    for run, written in ((logged, newer), (plain, not newer)):
+        os.utime(run.path / "record.json", (1e9 + written, 1e9 + written))
+    (run,), (skipped,) = read_runs(find_runs([tmp_path]))
+    assert run.config.log_trajectories == newer
+    assert skipped["reason"] == f"the same training as {run.path}, counted once"
+
+
+def test_of_one_training_the_finished_run_is_kept_though_it_is_older(tmp_path: Path) -> None:
+    done = make_run(tmp_path, PPO, 0)
+    failed = make_run(tmp_path, PPO, 0, log_trajectories=True, error="KilledError")
+    os.utime(done.path / "record.json", (1e9, 1e9))
+    (run,), (skipped,) = read_runs(find_runs([tmp_path]))
+    assert run.counts
+    assert failed.path.match(skipped["path"])
+
+
 def test_no_path_of_the_machine_enters_a_report(quick: Path, report: Path) -> None:
     for name in ("report.html", "report.md", "results.json"):
         assert str(quick) not in (report / name).read_text(encoding="utf-8")
@@ -155,9 +177,42 @@ def test_a_log_for_each_seed_does_not_part_an_arm_but_another_selection_does(tmp
     make_runs(tmp_path, [BC], seeds=(0, 1), log=whole)
     arms = by_arm(read_runs(find_runs([tmp_path]))[0])
     assert {arm.label: len(arm.runs) for arm in arms} == {
-        "bc (prefix of 16000 training steps)": 3,
-        "bc (whole log)": 2,
+        "bc (log: prefix of 16000 training steps)": 3,
+        "bc (log: whole log)": 2,
     }
+
+
+@pytest.mark.parametrize(
+    ("rules", "labels"),
+    [
+        (({"rule": "mid"}, {"rule": "full"}), ["dt (log: full)", "dt (log: mid)"]),
+        (({}, {}), ["dt (log: prefix of N training steps)", "dt (log: whole log)"]),
+        (({"rule": "0.25"}, {"rule": "0.5", "selection": ""}), ["dt (log: 0.25)", "dt (log: 0.5)"]),
+    ],
+)
+def test_a_prefix_of_another_length_for_each_seed_is_one_arm(
+    tmp_path: Path, rules: tuple[dict[str, str], dict[str, str]], labels: list[str]
+) -> None:
+    for seed in range(3):
+        make_run(tmp_path, DT, seed, log={"selection": f"prefix of {8112 + seed} training steps", **rules[0]})
+        make_run(tmp_path, DT, seed, log={"selection": "whole log", "hash": f"f{seed}", **rules[1]})
+    arms = by_arm(read_runs(find_runs([tmp_path]))[0])
+    assert sorted(arm.label for arm in arms) == labels
+    assert [[run.record.seed for run in arm.runs] for arm in arms] == [[0, 1, 2], [0, 1, 2]]
+
+
+def test_another_cut_of_the_log_is_another_arm_though_no_seed_occurs_twice(tmp_path: Path) -> None:
+    make_runs(tmp_path, [BC], seeds=(0, 1), log={"rule": "mid"})
+    make_runs(tmp_path, [BC], seeds=(2, 3), log={"rule": "full"})
+    arms = by_arm(read_runs(find_runs([tmp_path]))[0])
+    assert [arm.label for arm in arms] == ["bc (log: full)", "bc (log: mid)"]
+
+
+def test_no_arm_holds_a_seed_twice_even_where_nothing_tells_its_runs_apart(tmp_path: Path) -> None:
+    make_runs(tmp_path, [PPO], seeds=(0, 1))
+    runs, _ = read_runs(find_runs([tmp_path]))
+    arms = by_arm([*runs, runs[0]])
+    assert sorted([run.record.seed for run in arm.runs] for arm in arms) == [[0], [0, 1]]
 
 
 # Numbers.
@@ -189,6 +244,77 @@ def test_a_failed_run_is_counted_as_failed_and_enters_no_mean(results: dict[str,
     assert (arm["seeds"], arm["failed"], arm["unfinished"]) == ([0, 1, 2], 1, 0)
     assert arm["runs"][3]["mean_return"] is None
     assert arm["runs"][3]["error"] == "RuntimeError: the loss is NaN at step 412"
+
+
+def test_what_a_failed_run_spent_is_told(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs", PPO, 0, error="KilledError")
+    build([tmp_path / "runs"], tmp_path / "out")
+    for name in ("report.html", "report.md"):
+        assert "40k environment steps" in (tmp_path / "out" / name).read_text(encoding="utf-8")
+
+
+def test_runs_without_a_directory_are_told_everywhere(tmp_path: Path) -> None:
+    make_runs(tmp_path / "runs", [BC, PPO], seeds=(0, 1))
+    missing = [{"env": "CartPole-v1", "agent": "bc", "seed": 2, "reason": "killed <by> the kernel"}]
+    missing += [
+        {"env": "CartPole-v1", "agent": "dt", "seed": seed, "reason": f"ppo seed {seed} did not finish"}
+        for seed in (1, 0)
+    ]
+    missing += [{"env": "Other-v0", "agent": "dt", "seed": 0, "reason": "no display"}]
+    results = build([tmp_path / "runs"], tmp_path / "out", missing=missing)
+    (environment,) = results["environments"]
+    assert (environment["missing"], results["missing"]) == (missing[:3], missing[3:])
+    seeds = {row["arm"].text: row["seeds"] for row in table.rows(environment)}
+    assert (seeds["bc"].text, seeds["bc"].title) == ("2 (1 failed)", "seeds 0, 1; no run on 2")
+    assert seeds["ppo"].text == "2"
+    assert "bc: no run on seed 2: killed <by> the kernel" in environment["warnings"]
+    assert "dt: no run on seeds 0, 1: ppo seed 1 did not finish" in environment["warnings"]
+    assert results["warnings"] == ["dt on Other-v0: no run on seed 0: no display"]
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    section = page.split('id="failures"')[1].split("</section>")[0]
+    for text in ("killed &lt;by&gt; the kernel", "ppo seed 0 did not finish", "Other-v0", "no display"):
+        assert text in section
+    assert "dt on Other-v0: no run" in page
+    assert "Other-v0, dt, seed 0: no run: no display" in (tmp_path / "out/report.md").read_text(encoding="utf-8")
+
+
+def test_reasons_of_more_than_one_kind_are_counted_in_the_warning() -> None:
+    reasons = ("ppo seed 0 did not finish", "killed", "ppo seed 2 did not finish")
+    missing = [{"env": "E", "agent": "bc", "seed": i, "reason": reason} for i, reason in enumerate(reasons)]
+    assert absences(missing) == [
+        "bc: no run on seeds 0, 1, 2: ppo seed 0 did not finish (1 other reason below, with the failed runs)"
+    ]
+
+
+def test_a_missing_run_of_an_agent_with_two_arms_is_counted_in_neither(tmp_path: Path) -> None:
+    for rule in ("mid", "full"):
+        make_runs(tmp_path, [BC], seeds=(0,), log={"rule": rule, "hash": rule})
+    missing = [{"env": "CartPole-v1", "agent": "bc", "seed": 1, "reason": "killed"}]
+    (environment,) = collect(read_runs(find_runs([tmp_path]))[0], missing=missing)["environments"]
+    assert [arm["missing"] for arm in environment["arms"]] == [[], []]
+    assert environment["missing"] == missing
+
+
+def test_without_any_run_the_error_names_the_first_reason(tmp_path: Path) -> None:
+    missing = [{"env": "E", "agent": "ppo", "seed": 0, "reason": "no module named 'box2d'"}]
+    for directories in ([], [tmp_path]):
+        with pytest.raises(InputError, match="ppo on E, seed 0: no module named 'box2d'"):
+            build(directories, tmp_path / "out", missing=missing)
+
+
+def test_random_play_is_labelled_sampled_and_is_no_reason_to_warn(tmp_path: Path) -> None:
+    make_runs(tmp_path / "runs", [RANDOM, BC], seeds=(0, 1))
+    (environment,) = build([tmp_path / "runs"], tmp_path / "out")["environments"]
+    assert [arm["action_selection"] for arm in environment["arms"]] == [["sampled"], ["greedy"]]
+    assert environment["evaluation"]["action_selection"] == ["greedy"]
+    assert not [text for text in environment["warnings"] if "greedily" in text]
+    assert "greedy actions (random: sampled)," in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+
+
+def test_random_play_alone_is_labelled_sampled(tmp_path: Path) -> None:
+    make_runs(tmp_path / "runs", [RANDOM], seeds=(0,))
+    build([tmp_path / "runs"], tmp_path / "out")
+    assert "policy, sampled actions," in (tmp_path / "out/report.html").read_text(encoding="utf-8")
 
 
 def test_one_seed_has_a_mean_and_no_interval(tmp_path: Path) -> None:
@@ -423,6 +549,7 @@ def test_twenty_seeds_of_ten_arms_fit_into_six_megabytes(tmp_path: Path) -> None
         environment["summary"] = sentences(environment)
     results |= {
         "across": None,
+        "warnings": [],
         "limits": limits(results),
         "title": "t",
         "command": None,

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from rlformer import rollout as rollout_module
 from rlformer.environments import Environments
+from rlformer.errors import InputError
 from rlformer.rollout import EpsilonPolicy, RandomPolicy, rollout
 from rlformer.types import ActionSpec, Array, EnvSpec, Episode, Policy
 
@@ -21,8 +23,8 @@ class Count(gym.Env[Any, Any]):
     observation_space = spaces.Box(-np.inf, np.inf, (3,))  # seed of the episode, steps taken, steps in all
     action_space: spaces.Space[Any] = spaces.Box(-1, 1, (1,))
 
-    def __init__(self, longest: int = 9) -> None:
-        self.longest = longest
+    def __init__(self, longest: int = 9, broken: str = "") -> None:
+        self.longest, self.broken = longest, broken
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         super().reset(seed=seed)
@@ -39,14 +41,15 @@ class Count(gym.Env[Any, Any]):
         over = self.time == self.length
         return (
             self._observation(),
-            float(action[0]),
+            np.inf if self.broken == "reward" and self.time == 2 else float(action[0]),
             over and self.length % 2 == 0,
             over and self.length % 2 == 1,
             {},
         )
 
     def _observation(self) -> Array:
-        return np.array([self.np_random_seed, self.time, self.length], np.float32)
+        strange = {"first": self.time == 0, "observation": self.time == 2}.get(self.broken, False)
+        return np.array([self.np_random_seed, np.nan if strange else self.time, self.length], np.float32)
 
 
 class Proportional:
@@ -82,9 +85,9 @@ def registered() -> Iterator[None]:
 
 
 def play(
-    seeds: list[int], num_envs: int, policy: Policy | None = None, *, longest: int = 9, **options: Any
+    seeds: list[int], num_envs: int, policy: Policy | None = None, *, longest: int = 9, broken: str = "", **options: Any
 ) -> dict[int, Episode]:
-    environments = Environments(EnvSpec("count", "Count-v0", {"longest": longest}), num_envs)
+    environments = Environments(EnvSpec("count", "Count-v0", {"longest": longest, "broken": broken}), num_envs)
     try:
         return dict(rollout(environments, policy or Proportional(), np.array(seeds), **options))
     finally:
@@ -167,6 +170,50 @@ def test_a_policy_is_asked_for_nothing_where_there_is_no_target() -> None:
     policy = Proportional()
     play(SEEDS, 2, policy)
     assert [targets for _, _, targets in policy.begun] == [None] * len(policy.begun)
+
+
+# -- environments that go wrong ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keep_observations", [True, False])
+@pytest.mark.parametrize(
+    ("broken", "what"),
+    [
+        ("first", "the first observation has NaN or infinity in it"),
+        ("observation", "step 1: the observation has NaN or infinity in it"),
+        ("reward", "step 1: the reward is inf"),
+    ],
+)
+def test_what_is_not_finite_is_told_where_it_is(broken: str, what: str, keep_observations: bool) -> None:
+    """It goes wrong at the second step of every episode; steps count from 0, as rows of a log do."""
+    with pytest.raises(InputError) as error:
+        play([8], 2, broken=broken, keep_observations=keep_observations)
+    assert str(error.value) == f"environment 'count', episode of seed 8: {what}"
+
+
+class Diverged(Proportional):
+    """A policy whose parameters became NaN."""
+
+    def act(self, observations: Array) -> Array:
+        return np.full_like(super().act(observations), np.nan)
+
+
+def test_a_policy_that_diverged_is_not_the_environments_fault() -> None:
+    environments = Environments(EnvSpec("pendulum", "Pendulum-v1"), 1)
+    with pytest.raises(InputError, match="seed 3: step 0: the policy's action has NaN or infinity in it"):
+        dict(rollout(environments, Diverged(), np.array([3])))
+
+
+def test_an_episode_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that ends at the limit is not, nor are those that other slots play after it."""
+    lengths = {seed: len(play([seed], 1, longest=600)[0]) for seed in SEEDS}
+    longest = max(lengths, key=lengths.__getitem__)
+    assert lengths[longest] > 256
+    monkeypatch.setattr(rollout_module, "_MOST_STEPS", lengths[longest])
+    assert len(play([longest, *SEEDS], 2, longest=600)) == 1 + len(SEEDS)
+    monkeypatch.setattr(rollout_module, "_MOST_STEPS", lengths[longest] - 1)
+    with pytest.raises(InputError, match=rf"seed {longest}: no end within {lengths[longest] - 1} steps; .*time_limit"):
+        play(SEEDS, 3, longest=600)
 
 
 # -- policies that need no learning ------------------------------------------------------------------

@@ -37,6 +37,28 @@ def test_a_run_says_what_it_is_and_how_it_ended(tmp_path: Path, config: RunConfi
     assert list((run.path / "tb").iterdir())
 
 
+def test_what_a_killed_writer_left_is_cleared_away(tmp_path: Path) -> None:
+    """The next writer of the same file does it; what living processes or other machines write stays."""
+
+    def die(path: Path) -> None:
+        with files.replacing(path) as temporary:
+            temporary.write_text("half")
+            os._exit(9)
+
+    process = multiprocessing.get_context("fork").Process(target=die, args=(tmp_path / "x.json",))
+    process.start()
+    process.join()
+    (left,) = tmp_path.iterdir()
+    elsewhere = tmp_path / f".x.json.another-machine.{process.pid}.tmp"
+    alive = tmp_path / left.name.replace(str(process.pid), str(os.getppid()))
+    for path in (elsewhere, alive):
+        path.touch()
+    files.write_text(tmp_path / "y.json", "other")
+    assert left.exists()
+    files.write_text(tmp_path / "x.json", "whole")
+    assert {*tmp_path.iterdir()} == {tmp_path / "x.json", tmp_path / "y.json", elsewhere, alive}
+
+
 def test_the_hash_covers_what_changes_the_outcome_and_nothing_else(config: RunConfig) -> None:
     env = catalogue.environment("CartPole-v1")
     one = resolve(env, "bc", data={"hash": "a", "path": "here"})

@@ -65,11 +65,14 @@ def data_export(
     debug: Debug = False,
 ) -> None:
     """Write a log as a Minari dataset, which minari.load_dataset reads."""
-    from rlformer import api, console, experiment
+    from rlformer import api, catalogue, console, experiment
     from rlformer.data.minari import export_minari
 
     dataset = api.open_data(data, env=env, prefix=prefix)
-    path = export_minari(dataset, minari, experiment.dataset_env(dataset))
+    spec = None if env is None else catalogue.environment(env)
+    if spec is None and dataset.info.env is not None:
+        spec = experiment.dataset_env(dataset)
+    path = export_minari(dataset, minari, spec)
     if as_json:
         console.print_json({"minari": minari, "path": str(path), "episodes": dataset.num_episodes})
     else:

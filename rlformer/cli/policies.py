@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -87,9 +88,8 @@ def evaluate(
             sample=sample,
             trust=trust,
             progress=bar,
+            warn=lambda text: console.say(f"warning: {text}"),
         )
-    for warning in api.beyond_the_log(policies, _target(target_return)):
-        console.say(f"warning: {warning}")
     rows = [summarize(result, spec) for result in results]
     pairs = [paired_difference(a, b) for i, a in enumerate(results) for b in results[i + 1 :]]
     if as_json:
@@ -120,6 +120,9 @@ def _target(text: str | None) -> float | None:
     if text is None or text == "auto":
         return None
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise InputError(f"--target-return '{text}' is neither a number nor auto") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"--target-return '{text}' is neither a number nor auto")
+    return number

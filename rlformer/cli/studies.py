@@ -20,7 +20,9 @@ def compare(
     arms: Annotated[str | None, typer.Option(metavar="A,B,...", help="Agents instead of the profile's.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Seeds instead of the profile's.", min=1)] = None,
     jobs: Annotated[int | None, typer.Option(help="Runs side by side; default: one a core.", min=1)] = None,
-    prefix: Annotated[str, typer.Option(help="How much of PPO's training is the log: mid, full, or a share.")] = "mid",
+    prefix: Annotated[
+        str | None, typer.Option(help="How much of the log: mid (default of PPO's), full (of DATA), or a share.")
+    ] = None,
     runs: Annotated[Path, typer.Option(metavar="DIR", help="The folder of run directories.")] = Path("runs"),
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The report's folder.")] = None,
     threads: Threads = 1,
@@ -55,6 +57,9 @@ def compare(
         folder = out or api.report_folder(env)
         print((folder / "report.md").read_text(encoding="utf-8"))
         print(folder / "report.html")
+    if progress.failed:
+        console.say(f"{progress.failed} runs did not finish; the report shows why")
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command("train-agent")
 def train_agent(
     env: Annotated[str, typer.Argument(help="A card's name, a Gymnasium id, or module:Name-v0 of your own.")],
-    agent: Annotated[str, typer.Option(help="ppo, dqn, a2c, sac, td3, ... (rlformer agents).")] = "ppo",
+    agent: Annotated[str, typer.Option(help="ppo, dqn, a2c, sac, td3, recurrent-ppo, ... (rlformer agents).")] = "ppo",
     steps: Annotated[int | None, typer.Option(help="Environment steps instead of the preset's.", min=1)] = None,
     seed: Seed = 0,
     log_trajectories: Annotated[bool, typer.Option(help="Keep every training episode as a dataset.")] = False,
@@ -42,7 +42,7 @@ def train_agent(
 @app.command("train-transformer")
 def train_transformer(
     data: Annotated[str, typer.Argument(help="A dataset, a run that kept its training, a Minari id, HDF5 or NPZ.")],
-    agent: Annotated[str, typer.Option(help="dt, dt-k1, dt-no-rtg, dt-lstm, rvs, bc, bc-top, ...")] = "dt",
+    agent: Annotated[str, typer.Option(help="dt, dt-k1, dt-no-rtg, dt-lstm, rvs, bc, bc-top, cql, td3-bc, ...")] = "dt",
     env: Env = None,
     gradient_steps: Annotated[int | None, typer.Option(help="Gradient steps instead of the preset's.", min=1)] = None,
     target_return: Annotated[str | None, typer.Option(metavar="R|auto", help="What return to ask for.")] = None,
@@ -54,7 +54,7 @@ def train_transformer(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Train a sequence model on a log of trajectories."""
+    """Train a sequence model, or offline RL, on a log of trajectories."""
     from rlformer import api
 
     overrides = list(settings or ())

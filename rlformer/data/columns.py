@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 
 from rlformer import environments
-from rlformer.data.dataset import DatasetInfo
+from rlformer.data.dataset import INFERRED, DatasetInfo
 from rlformer.data.foreign import (
     Episodes,
     ForeignLog,
@@ -38,9 +38,10 @@ def from_arrays(
     categorical: whether actions are categories, where the file says so. Raises InputError where the episodes
     do not fit the environment.
     """
-    shape = next(episodes(0)).observations.shape[1:]
+    first = next(episodes(0)).observations
+    shape = first.shape[1:]
     if env is None:
-        if len(shape) >= 3:
+        if environments.is_image(shape, first.dtype):
             raise InputError(f"image observations {shape} are not supported yet")
         width = int(np.prod(shape, dtype=np.int64))
         action_space = infer_action_space((e.actions for e in episodes(0)), categorical)
@@ -70,7 +71,7 @@ def from_arrays(
         env_definition=env.definition if env else {},
         actions=environments.action_spec(action_space),
         observation_shape=(width,),
-        provenance={**provenance, "action_space": f"of {env.name}" if env else "inferred from the log"},
+        provenance={**provenance, "action_space": f"of {env.name}" if env else INFERRED},
         final_observations=final_observations,
     )
     return ForeignLog(source, info, count, canonical)

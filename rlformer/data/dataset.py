@@ -12,6 +12,7 @@ A dataset is a folder. S steps in E episodes:
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -33,6 +34,7 @@ EPISODE = np.dtype(
         ("behaviour_steps", np.int64),  # steps its policy had been trained for when it ended; -1: unknown
     ]
 )
+INFERRED = "inferred from the log"  # provenance's word on an action space that no environment gave
 ARRAYS = ("observations", "actions", "rewards", "episodes")
 _HASHED_AT_ONCE = 1 << 20  # numbers; the arrays may be larger than memory
 
@@ -88,6 +90,7 @@ class Dataset:
     episodes: Array  # (E,) of EPISODE, all that the arrays hold
     index: Array  # (n,) which of them this view holds, in its order
     selection: str = ""  # how the view was chosen, in words; "" is everything
+    rule: str = "full"  # the same in the terms of `--prefix`, alike for every seed of a study
     path: Path | None = None
 
     @property
@@ -118,12 +121,13 @@ class Dataset:
     @cached_property
     def returns(self) -> Array:
         """(n,) undiscounted return of each episode."""
-        sums = np.add.reduceat(self.rewards, self._all_starts) if len(self.episodes) else np.zeros(0)
-        return np.asarray(sums[self.index], np.float64)
+        return self.episode_sums(self.rewards)
 
-    @cached_property
-    def _all_starts(self) -> Array:
-        return np.asarray(np.cumsum(self.episodes["length"]) - self.episodes["length"])
+    def episode_sums(self, values: Array) -> Array:
+        """(n,) float64: the sum over each episode's steps of `values` (S,), which belong to the rows of `rewards`."""
+        starts = np.cumsum(self.episodes["length"]) - self.episodes["length"]
+        sums = np.add.reduceat(values, starts, dtype=np.float64) if len(self.episodes) else np.zeros(0)
+        return np.asarray(sums[self.index])
 
     @property
     def hash(self) -> str:
@@ -228,7 +232,11 @@ def load(path: Path) -> Dataset:
 
 
 def from_episodes(info: DatasetInfo, episodes: list[Episode]) -> Dataset:
-    """A dataset in memory. Raises InputError where the episodes do not fit `info`."""
+    """A dataset in memory, for logs that are made in Python and for views of a few episodes.
+
+    Seeds come along, and nothing is known of when an episode was made. Raises InputError where the episodes do
+    not fit `info`.
+    """
     for i, episode in enumerate(episodes):
         check_episode(episode, info, f"episode {i}")
     count = len(episodes)
@@ -241,16 +249,17 @@ def from_episodes(info: DatasetInfo, episodes: list[Episode]) -> Dataset:
     actions = np.concatenate([np.zeros((0, *info.actions.shape)), *(e.actions for e in episodes)])
     rewards = np.concatenate([np.zeros(0), *(e.rewards for e in episodes)]).astype(np.float64)
     arrays = (observations, actions.astype(info.actions.dtype), rewards, rows)
-    known = replace(info, num_episodes=count, num_steps=len(rewards), hash=content_hash(*arrays))
+    known = replace(info, num_episodes=count, num_steps=len(rewards), hash=content_hash(info, *arrays))
     return Dataset(known, *arrays, np.arange(count))
 
 
-def content_hash(observations: Array, actions: Array, rewards: Array, episodes: Array) -> str:
-    """Identifies the numbers of a log: 16 hex digits over all that can be learned from.
+def content_hash(info: DatasetInfo, observations: Array, actions: Array, rewards: Array, episodes: Array) -> str:
+    """Identifies a log: 16 hex digits over all that can be learned from, its spaces and its numbers.
 
     When an episode was made, and from which seed, does not change what it teaches.
     """
-    digest = hashlib.sha256()
+    spaces = {"actions": info.actions.to_dict(), "observation_shape": list(info.observation_shape)}
+    digest = hashlib.sha256(json.dumps(spaces, sort_keys=True).encode())
     taught = (episodes[field] for field in ("length", "terminated", "truncated"))
     for array in (observations, actions, rewards, *taught):
         flat = np.reshape(array, -1)
@@ -260,12 +269,22 @@ def content_hash(observations: Array, actions: Array, rewards: Array, episodes: 
 
 
 def check_spaces(info: DatasetInfo, env: str, observation_shape: tuple[int, ...], actions: ActionSpec) -> None:
-    """Raise InputError, naming both, where a log's spaces are not those of the environment called `env`."""
+    """Raise InputError, naming both, where a log's spaces are not those of the environment called `env`.
+
+    Bounds are compared too, to 1e-6: the same number means another action where they differ.
+    """
     shape, logged = info.observation_shape, info.actions
     if shape != observation_shape:
         raise InputError(f"observations have shape {shape}, but those of '{env}' have {observation_shape}")
-    if (logged.kind, logged.nvec, logged.shape) != (actions.kind, actions.nvec, actions.shape):
-        raise InputError(f"actions are {logged.describe()}, but those of '{env}' are {actions.describe()}")
+    same = (logged.kind, logged.nvec, logged.shape) == (actions.kind, actions.nvec, actions.shape)
+    if not same or not _close(logged.low, actions.low) or not _close(logged.high, actions.high):
+        inferred = info.provenance.get("action_space") == INFERRED
+        advice = f"import it with --env {env}" if inferred else "--env names the environment it was made in"
+        raise InputError(f"actions are {logged.describe()}, but those of '{env}' are {actions.describe()}; {advice}")
+
+
+def _close(bounds: tuple[float, ...], others: tuple[float, ...]) -> bool:
+    return np.allclose(bounds, others, rtol=1e-6, atol=0.0)
 
 
 def check_episode(episode: Episode, info: DatasetInfo, where: str) -> None:

@@ -16,7 +16,6 @@ def describe(dataset: Dataset) -> dict[str, Any]:
     """A JSON-ready description of this view of a log, with warnings about what may mislead a learner."""
     info, rows = dataset.info, dataset.episodes[dataset.index]
     terminated, truncated = rows["terminated"], rows["truncated"]
-    rewards = np.concatenate([dataset[i].rewards for i in range(len(dataset))])
     description = {
         "schema": SCHEMA,
         "path": str(dataset.path) if dataset.path else None,
@@ -35,7 +34,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
             "truncated": float((truncated & ~terminated).mean()),
             "neither": float((~terminated & ~truncated).mean()),
         },
-        "nonzero_rewards": float((rewards != 0).mean()),
+        "nonzero_rewards": float(dataset.episode_sums(dataset.rewards != 0).sum() / dataset.num_steps),
         "upstream_env_steps": dataset.upstream_env_steps,
         "final_observations": info.final_observations,
         "provenance": dict(info.provenance),

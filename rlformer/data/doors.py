@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from rlformer import environments
 from rlformer.data import foreign, minari
-from rlformer.data.dataset import Dataset, load
+from rlformer.data.dataset import Dataset, check_spaces, load
 from rlformer.data.foreign import ForeignLog, Native, Progress
 from rlformer.data.hdf5 import open_hdf5
 from rlformer.data.npz import open_npz
@@ -34,12 +35,15 @@ def open_data(
 ) -> Dataset:
     """The dataset that `text` names; a foreign log is imported below `root`, or was already.
 
-    env: gives a foreign log its action space, and its observations must fit; a dataset of ours is taken as it
-    is. Several processes may ask at once: one imports, the others wait. Raises InputError where `text` names
-    no log or a broken one.
+    env: gives a foreign log its action space, and its observations must fit; the spaces of a dataset of ours
+    must be the environment's. Several processes may ask at once: one imports, the others wait. Raises InputError
+    where `text` names no log or a broken one, or it does not fit `env`.
     """
     if _is_ours(Path(text)):
-        return load(Path(text))
+        dataset = load(Path(text))
+        if env is not None:
+            _check_fit(text, dataset, env)
+        return dataset
     place = _locate(text, env)
     folder = root / f"{files.slug(place.name)}-{place.key[:10]}"
     if (finished := foreign.finished_import(folder, place.key)) is not None:
@@ -88,6 +92,14 @@ class _Place:
             return self.door(self.path, self.env)
         except InputError as error:
             raise InputError(f"{self.text}: {error}") from error
+
+
+def _check_fit(text: str, dataset: Dataset, env: EnvSpec) -> None:
+    shape, actions = environments.spaces_of(env)
+    try:
+        check_spaces(dataset.info, env.name, shape, actions)
+    except InputError as error:
+        raise InputError(f"{text}: {error}") from error
 
 
 def _is_ours(path: Path) -> bool:

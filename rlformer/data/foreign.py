@@ -76,7 +76,7 @@ def canonical_observations(space: spaces.Space[Any], values: Any) -> Array:
     if isinstance(space, spaces.MultiDiscrete):
         categories = values.reshape(len(values), -1) - space.start.ravel()
         return _one_hot(categories, tuple(int(n) for n in space.nvec.ravel()))
-    if isinstance(space, spaces.Box) and len(space.shape) >= 3:
+    if isinstance(space, spaces.Box) and environments.is_image(space.shape, space.dtype):
         raise InputError(f"image observations {space.shape} are not supported yet")
     if isinstance(space, (spaces.Box, spaces.MultiBinary)):
         return as_float32(values.reshape(len(values), -1))

@@ -113,7 +113,7 @@ class DatasetWriter:
             upstream_env_steps=upstream_env_steps if upstream_env_steps is not None else known,
             num_episodes=self.num_episodes,
             num_steps=self.num_steps,
-            hash=content_hash(**arrays),
+            hash=content_hash(self._info, **arrays),
         )
         files.write_json(self._path / "dataset.json", info.to_dict())
         (self._path / "progress.json").unlink()

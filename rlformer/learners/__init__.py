@@ -11,6 +11,7 @@ LEARNERS: dict[str, str] = {
     "random": "rlformer.learners.reference:RandomLearner",
     "behaviour": "rlformer.learners.reference:BehaviourLearner",
     "sequence": "rlformer.learners.sequence:SequenceLearner",
+    "offline": "rlformer.learners.offline:OfflineLearner",
     "sb3": "rlformer.learners.sb3:OnlineLearner",
 }
 
@@ -19,6 +20,7 @@ NEEDS: dict[str, frozenset[str]] = {
     "random": frozenset({"env"}),
     "behaviour": frozenset({"dataset"}),
     "sequence": frozenset({"dataset"}),
+    "offline": frozenset({"dataset"}),
     "sb3": frozenset({"env"}),
 }
 

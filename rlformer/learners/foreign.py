@@ -28,6 +28,7 @@ _MODULES = {
     "stable_baselines3.dqn.policies": "DQN",
     "stable_baselines3.sac.policies": "SAC",
     "stable_baselines3.td3.policies": "TD3",
+    "sb3_contrib.common.recurrent.policies": "RecurrentPPO",
 }
 _UNPICKLED = ("observation_space", "action_space", "policy_kwargs")
 
@@ -53,17 +54,17 @@ def load_zip(
         raise InputError(f"{path}: no such file")
     if not trust:
         raise InputError(f"{path}: needs unpickling, which runs code: pass --trust if you trust where it comes from")
-    import stable_baselines3
-
     from rlformer.learners.sb3_policy import SB3Policy, actor_of
+    from rlformer.learners.sb3_training import algorithm_class, policy_name
 
     data = _data(path)
     algorithm = _algorithm(agent) if agent else _infer(data, path)
+    kind = algorithm_class(algorithm)
     with _old_gym(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the age of the file
         try:
-            kind = getattr(stable_baselines3, algorithm)
-            model = kind.load(path, device="cpu", custom_objects=_replaced(data, kind.policy_aliases["MlpPolicy"]))
+            acting = kind.policy_aliases[policy_name(kind)]
+            model = kind.load(path, device="cpu", custom_objects=_replaced(data, acting))
             statistics = _statistics(path, vecnormalize)
         except Exception as error:  # whatever a pickle of another version runs into
             raise InputError(f"{path}: cannot be loaded as {algorithm}: {' '.join(str(error).split())}") from error

@@ -24,6 +24,10 @@ class RandomLearner:
         self._env: EnvSpec | None = None
         self._seed = 0
 
+    @classmethod
+    def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
+        """See `types.Learner`."""
+
     def fit(self, task: Task, log: RunLog) -> DataCost:
         """See `types.Learner`."""
         self._env, self._seed = task.env, task.seed
@@ -56,6 +60,10 @@ class BehaviourLearner:
     needs = frozenset({"dataset"})
     num_parameters = 0
     scales: Mapping[str, Any] = {}
+
+    @classmethod
+    def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
+        """See `types.Learner`."""
 
     def fit(self, task: Task, log: RunLog) -> DataCost:
         """See `types.Learner`."""

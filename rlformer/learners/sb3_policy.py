@@ -49,6 +49,8 @@ class SB3Policy:
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
         """See `types.Policy`."""
+        if isinstance(self._actor, Recurrent):
+            self._actor.begin(slots)
         if self._sample:
             for slot, seed in zip(slots.tolist(), seeds.tolist(), strict=True):
                 self._streams[slot] = policy_generator(seed)
@@ -133,6 +135,34 @@ class Gaussian:
         return actions
 
 
+class Recurrent:
+    """An LSTM before another actor: what each row's episode has shown so far, forgotten when one begins."""
+
+    def __init__(self, lstm: torch.nn.LSTM, actor: Actor) -> None:
+        self._lstm, self._actor = lstm, actor
+        self.draws, self.normal = actor.draws, actor.normal
+        self._states = torch.zeros(2, lstm.num_layers, 0, lstm.hidden_size)  # hidden, cell
+
+    @torch.inference_mode()
+    def begin(self, slots: Array) -> None:
+        """New episodes in these rows."""
+        self._reserve(int(slots.max()) + 1)
+        self._states[:, :, slots] = 0.0
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        count = len(observations)
+        self._reserve(count)
+        before = self._states[:, :, :count].contiguous()
+        outputs, after = self._lstm(observations[None], (before[0], before[1]))  # (1, M, H)
+        self._states[:, :, :count] = torch.stack(after)
+        return self._actor(outputs[0], noise)
+
+    def _reserve(self, count: int) -> None:
+        kept, rows = self._states, self._states.shape[2]
+        if rows < count:
+            self._states = torch.cat([kept, kept.new_zeros(2, kept.shape[1], count - rows, kept.shape[3])], dim=2)
+
+
 class Deterministic:
     """TD3: the network's action in [-1, 1]; a sample adds the exploration noise of training."""
 
@@ -167,11 +197,11 @@ class EpsilonGreedy:
 
 
 def actor_of(model: Any) -> Actor:
-    """The acting part of a stable-baselines3 PPO, A2C, DQN, SAC or TD3.
+    """The acting part of a stable-baselines3 PPO, A2C, DQN, SAC or TD3, of a class made from one, or RecurrentPPO.
 
     Raises InputError for another algorithm, or for a network that does not read a vector.
     """
-    policy, algorithm, spec = model.policy, type(model).__name__, action_spec(model.action_space)
+    policy, algorithm, spec = model.policy, _algorithm(model), action_spec(model.action_space)
     if policy.features_extractor_class.__name__ != "FlattenExtractor":
         raise InputError(f"this {algorithm} reads images or dictionaries; only vectors of observations are supported")
     if algorithm == "DQN":
@@ -182,14 +212,27 @@ def actor_of(model: Any) -> Actor:
         actor = policy.actor
         std = _state_dependent(actor) if actor.use_sde else lambda x: actor.log_std(x).clamp(-20, 2).exp()
         return Gaussian(actor.latent_pi, actor.mu, std, spec, squashed=True)
-    if algorithm in ("PPO", "A2C"):
-        trunk = policy.mlp_extractor.policy_net
-        if spec.kind == "box":
-            std = _state_dependent(policy) if policy.use_sde else lambda x: policy.log_std.exp()
-            return Gaussian(trunk, policy.action_net, std, spec, squashed=policy.squash_output)
-        logits = torch.nn.Sequential(trunk, policy.action_net)
-        return Bits(logits, spec) if spec.kind == "multibinary" else Categories(logits, spec)
-    raise InputError(f"stable-baselines3 {algorithm} is not supported; valid: A2C, DQN, PPO, SAC, TD3")
+    head = _policy_head(policy, spec)
+    return Recurrent(policy.lstm_actor, head) if algorithm == "RecurrentPPO" else head
+
+
+def _algorithm(model: Any) -> str:
+    """The known algorithm that the model is, or that its class was made from."""
+    known = ("A2C", "DQN", "PPO", "RecurrentPPO", "SAC", "TD3")
+    for kind in type(model).__mro__:
+        if kind.__name__ in known:
+            return kind.__name__
+    raise InputError(f"stable-baselines3 {type(model).__name__} is not supported; valid: {', '.join(known)}")
+
+
+def _policy_head(policy: Any, spec: ActionSpec) -> Actor:
+    """Of PPO, A2C and RecurrentPPO: from features, or what the LSTM makes of them, to actions."""
+    trunk = policy.mlp_extractor.policy_net
+    if spec.kind == "box":
+        std = _state_dependent(policy) if policy.use_sde else lambda x: policy.log_std.exp()
+        return Gaussian(trunk, policy.action_net, std, spec, squashed=policy.squash_output)
+    logits = torch.nn.Sequential(trunk, policy.action_net)
+    return Bits(logits, spec) if spec.kind == "multibinary" else Categories(logits, spec)
 
 
 def _state_dependent(policy: Any) -> Callable[[Tensor], Tensor]:

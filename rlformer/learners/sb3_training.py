@@ -22,8 +22,10 @@ from rlformer import seeding
 from rlformer.data.dataset import DatasetInfo
 from rlformer.data.writer import DatasetWriter
 from rlformer.environments import action_spec, make
-from rlformer.errors import InputError, Interrupted
+from rlformer.errors import InputError, Interrupted, MissingExtra
+from rlformer.evaluation import curve_point
 from rlformer.learners import sb3_state
+from rlformer.learners.offline_algorithms import CQL, TD3BC
 from rlformer.learners.recording import Tally, TrainingEnvironments
 from rlformer.learners.sb3_policy import SB3Policy, actor_of
 from rlformer.runs import ledger
@@ -45,9 +47,11 @@ RUN_KEYS = frozenset(
         "activation",
         "ortho_init",
         "log_std_init",
+        "lstm_hidden_size",
     }
 )
 _ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "elu": torch.nn.ELU, "gelu": torch.nn.GELU}
+_OWN = {"CQL": CQL, "TD3-BC": TD3BC}
 _CURVE_POINTS = 200  # of losses over a run
 _CHECKPOINT_SECONDS, _CHECKPOINT_SHARE = 10.0, 0.05  # no oftener, and no larger a share of the time
 
@@ -66,25 +70,43 @@ def build(values: Mapping[str, Any], environments: VecEnv, seed: int) -> BaseAlg
         "activation_fn": _ACTIVATIONS[values["activation"]],
     }
     networks["optimizer_kwargs"] = _adam(values["algorithm"])
-    networks |= {key: values[key] for key in ("ortho_init", "log_std_init") if key in values}
+    networks |= {key: values[key] for key in ("ortho_init", "log_std_init", "lstm_hidden_size") if key in values}
     arguments = {key: _argument(value) for key, value in values.items() if key not in RUN_KEYS}
     if "action_noise" in arguments:
         shape = environments.action_space.shape or ()
         arguments["action_noise"] = NormalActionNoise(np.zeros(shape), np.full(shape, arguments["action_noise"]))
-    algorithm = getattr(stable_baselines3, values["algorithm"])
+    algorithm = algorithm_class(values["algorithm"])
     try:
         # The networks are small: copying each step's batch to a GPU and back costs more than it saves.
         model: BaseAlgorithm = algorithm(
-            "MlpPolicy", environments, policy_kwargs=networks, seed=seed, device="cpu", **arguments
+            policy_name(algorithm), environments, policy_kwargs=networks, seed=seed, device="cpu", **arguments
         )
     except (AssertionError, ValueError) as error:
         raise InputError(f"{values['algorithm']}: {' '.join(str(error).split())}") from error
     return model
 
 
+def algorithm_class(name: str) -> Any:
+    """The class that a card's `algorithm` names. Raises MissingExtra where its library is not installed."""
+    if name in _OWN:
+        return _OWN[name]
+    if name != "RecurrentPPO":
+        return getattr(stable_baselines3, name)
+    try:
+        from sb3_contrib import RecurrentPPO
+    except ImportError:
+        raise MissingExtra("contrib", name) from None
+    return RecurrentPPO
+
+
+def policy_name(algorithm: Any) -> str:
+    """Stable-baselines3's name for the algorithm's policy on vectors of observations."""
+    return "MlpLstmPolicy" if "MlpLstmPolicy" in algorithm.policy_aliases else "MlpPolicy"
+
+
 def _adam(algorithm: str) -> dict[str, Any]:
     """Stable-baselines3's own settings, in PyTorch's faster implementation; A2C's RMSprop replaces them."""
-    return {"fused": True, **({"eps": 1e-5} if algorithm in ("PPO", "A2C") else {})}
+    return {"fused": True, **({"eps": 1e-5} if algorithm in ("PPO", "RecurrentPPO", "A2C") else {})}
 
 
 def policy(model: Any, sample: bool = False) -> SB3Policy:
@@ -203,11 +225,7 @@ class Training:
             return
         with self._log.clock("evaluation"):
             result = self._task.evaluate(self._policy)
-        values = {"eval/return": result.mean, "eval/length": float(result.lengths.mean())}
-        normalized = self._task.env.normalize(result.mean) if self._task.env else None
-        if normalized is not None:
-            values["eval/normalized_score"] = normalized
-        self._log.scalars(values, steps)
+        self._log.scalars(curve_point(result, self._task.env), steps)
         self._curve_since += time.perf_counter() - start
 
     def _note(self) -> str:

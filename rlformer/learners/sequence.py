@@ -15,12 +15,13 @@ from rlformer.data import scales, targets
 from rlformer.data.dataset import Dataset
 from rlformer.data.windows import Windows
 from rlformer.errors import InputError
+from rlformer.evaluation import curve_point
 from rlformer.models.acting import SequencePolicy
 from rlformer.models.trajectory import Architecture, TrajectoryModel
 from rlformer.runs import files
 from rlformer.training.loop import imitate, train
 from rlformer.training.state import TrainOptions
-from rlformer.types import SCHEMA, DataCost, EnvSpec, RunLog, Task
+from rlformer.types import SCHEMA, ActionSpec, DataCost, EnvSpec, RunLog, Task
 
 _HELD_OUT_WINDOWS, _HELD_OUT_BATCH = 2048, 256
 _CURVE_POINTS = 10  # evaluations in the environment where the card does not say when
@@ -35,11 +36,26 @@ class SequenceLearner:
         self.model: TrajectoryModel | None = None
         self.scales: dict[str, Any] = {}  # of the condition: the chosen target return, the log's range
 
+    @classmethod
+    def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
+        """See `types.Learner`."""
+        for key, value in hyperparameters.items():
+            if isinstance(value, Mapping):
+                raise InputError(f"{key}: expected a number; final_learning_rate and warmup_steps make the schedule")
+        _options(hyperparameters)
+        _architecture(hyperparameters, 1, ActionSpec("discrete", nvec=(2,)), 1)
+        _check_shares(hyperparameters)
+        targets.choose(hyperparameters["target_return"], np.zeros(1))
+
     def fit(self, task: Task, log: RunLog) -> DataCost:
         """See `types.Learner`. Raises InputError where the log or a value cannot be used."""
         values, dataset = task.hyperparameters, task.dataset
         assert isinstance(dataset, Dataset)
-        architecture, options = _architecture(values, dataset), _options(values)
+        observation_size = int(np.prod(dataset.info.observation_shape))
+        longest = int(dataset.lengths.max())
+        architecture = _architecture(values, observation_size, dataset.info.actions, longest)
+        options = _options(values)
+        log.spent(DataCost(logged_steps=dataset.num_steps, upstream_env_steps=dataset.upstream_env_steps))
         training, held_out = _parts(values, dataset, task.seed)
         if architecture.context_length > dataset.lengths.max():
             log.note(
@@ -92,11 +108,11 @@ class SequenceLearner:
 
         described = files.read_json(directory / "model.json")
         learner = cls()
-        learner.scales = described["scales"]
         try:
+            learner.scales = described["scales"]
             learner.model = TrajectoryModel(Architecture.from_dict(described["architecture"]))
             learner.model.load_state_dict(load_file(directory / "model.safetensors"))
-        except (OSError, SafetensorError, RuntimeError, TypeError) as error:
+        except (OSError, SafetensorError, RuntimeError, TypeError, KeyError) as error:
             raise InputError(f"{directory}: the weights cannot be read: {' '.join(str(error).split())}") from error
         learner.model.eval()
         return learner
@@ -108,18 +124,15 @@ class SequenceLearner:
 
         def scores(model: TrajectoryModel) -> dict[str, float]:
             result = task.evaluate(SequencePolicy(model, self.scales.get("target_return")))
-            values = {"eval/return": result.mean, "eval/length": float(result.lengths.mean())}
-            normalized = task.env.normalize(result.mean) if task.env else None
-            return values if normalized is None else {**values, "eval/normalized_score": normalized}
+            return curve_point(result, task.env)
 
         return scores
 
 
-def _architecture(values: Mapping[str, Any], dataset: Dataset) -> Architecture:
+def _architecture(values: Mapping[str, Any], observation_size: int, actions: ActionSpec, longest: int) -> Architecture:
     known = {f.name: values[f.name] for f in fields(Architecture) if f.name in values}
-    known["observation_size"] = int(np.prod(dataset.info.observation_shape))
-    known["actions"] = dataset.info.actions
-    known["max_timesteps"] = values["max_timesteps"] or int(dataset.lengths.max())
+    known |= {"observation_size": observation_size, "actions": actions}
+    known["max_timesteps"] = values["max_timesteps"] or longest
     architecture = Architecture(**known)
     architecture.check()
     return architecture
@@ -133,16 +146,21 @@ def _options(values: Mapping[str, Any]) -> TrainOptions:
     return options
 
 
-def _parts(values: Mapping[str, Any], dataset: Dataset, seed: int) -> tuple[Dataset, Dataset]:
-    """The episodes to train on and those held out, after the filter."""
+def _check_shares(values: Mapping[str, Any]) -> None:
     for key in ("held_out_share", "episode_filter_share"):
         if not 0 < values[key] < 1:
             raise InputError(f"{key}: {values[key]} is not between 0 and 1")
-    rule, share = values["episode_filter"], values["episode_filter_share"]
-    if rule not in ("none", "top"):
-        raise InputError(f"episode_filter: '{rule}' is none of none, top")
-    if rule == "top":
-        dataset = dataset.top(max(share, 2 / len(dataset)))  # two at least, so that one can be held out
+    if values["episode_filter"] not in ("none", "top"):
+        raise InputError(f"episode_filter: '{values['episode_filter']}' is none of none, top")
+    if not 0 <= values["return_scale"] < np.inf:
+        raise InputError(f"return_scale: {values['return_scale']} is not a positive number, or 0 for the log's largest")
+
+
+def _parts(values: Mapping[str, Any], dataset: Dataset, seed: int) -> tuple[Dataset, Dataset]:
+    """The episodes to train on and those held out, after the filter."""
+    _check_shares(values)
+    if values["episode_filter"] == "top":
+        dataset = dataset.top(max(values["episode_filter_share"], 2 / len(dataset)))  # two, so that one can be held out
     return dataset.split(values["held_out_share"], seeding.generator(seed, "split"))
 
 

@@ -49,14 +49,15 @@ def by_environment(runs: Sequence[Run]) -> dict[str, list[Run]]:
 def by_arm(runs: Sequence[Run]) -> list[Arm]:
     """The arms of one environment, in the order of the ladder.
 
-    Each seed usually has a log of its own, so the log parts two arms only where a seed occurs twice.
+    How the log was cut parts arms. Each seed usually has a log of its own, so which log it is parts them only where
+    a seed occurs twice. No arm holds a seed twice.
     """
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         config = run.config
-        key = json.dumps([config.agent, config.learner, dict(config.hyperparameters)], sort_keys=True, default=str)
-        groups[key].append(run)
-    parted = [part for group in groups.values() for part in _part(group, [_selection, _source, _hash])]
+        values = [config.agent, config.learner, dict(config.hyperparameters), _cut(run)]
+        groups[json.dumps(values, sort_keys=True, default=str)].append(run)
+    parted = [part for group in groups.values() for part in _part(group, [_source, _selection, _hash])]
     by_agent: dict[str, list[list[Run]]] = defaultdict(list)
     for part in parted:
         by_agent[part[0].config.agent].append(sorted(part, key=lambda run: run.record.seed))
@@ -77,16 +78,32 @@ def rung(family: str, agent: str, label: str) -> tuple[int, int, str]:
 def _part(runs: list[Run], ways: Sequence[Callable[[Run], str]]) -> list[list[Run]]:
     """Part runs that hold a seed twice, by the first of these ways that tells some of them apart."""
     seeds = Counter(run.record.seed for run in runs)
-    if max(seeds.values()) == 1 or not ways:
+    if max(seeds.values()) == 1:
         return [runs]
+    if not ways:  # nothing tells them apart: the second run of each seed goes into a second arm, and so on
+        seen: Counter[int] = Counter()
+        dealt: list[list[Run]] = [[] for _ in range(max(seeds.values()))]
+        for run in runs:
+            dealt[seen[run.record.seed]].append(run)
+            seen[run.record.seed] += 1
+        return dealt
     parts: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         parts[ways[0](run)].append(run)
     return [piece for part in parts.values() for piece in _part(part, ways[1:])]
 
 
+def _cut(run: Run) -> str:
+    """How the log was cut, in words that hold for every seed: its rule, else its selection without the numbers."""
+    return _said(run, "rule") or re.sub(r"\d+", "N", _selection(run))
+
+
 def _selection(run: Run) -> str:
-    return str(run.record.data.get("selection") or run.config.data.get("selection") or "")
+    return _said(run, "selection")
+
+
+def _said(run: Run, key: str) -> str:
+    return str(run.record.data.get(key) or run.config.data.get(key) or "")
 
 
 def _source(run: Run) -> str:
@@ -102,7 +119,7 @@ def _differences(parts: list[list[Run]]) -> list[str]:
     """For each arm of one agent what tells it apart from the others; "" for an agent with one arm."""
     if len(parts) == 1:
         return [""]
-    described = [_describe(part[0]) for part in parts]
+    described = [_describe(part) for part in parts]
     keys = sorted({key for description in described for key in description})
     telling = [key for key in keys if len({json.dumps(d.get(key), default=str) for d in described}) > 1]
     labels = [", ".join(_name(key, d[key]) for key in telling if key in d) for d in described]
@@ -114,12 +131,15 @@ def _differences(parts: list[list[Run]]) -> list[str]:
     ]
 
 
-def _describe(run: Run) -> Mapping[str, Any]:
+def _describe(part: Sequence[Run]) -> Mapping[str, Any]:
+    run = part[0]
     known = {**run.config.hyperparameters, "learner": run.config.learner}
     if run.data_hash:
-        known |= {"log": _selection(run) or "whole log", "from": "/".join(_source(run).split("/")[-2:])}
+        one = len({_selection(run) for run in part}) == 1  # then its numbers can be told
+        log = _said(run, "rule") or (_selection(run) if one else _cut(run)) or "whole log"
+        known |= {"log": log, "from": "/".join(_source(run).split("/")[-2:])}
     return known
 
 
 def _name(key: str, value: Any) -> str:
-    return str(value) if key == "log" else f"{key} {value}"
+    return f"log: {value}" if key == "log" else f"{key} {value}"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rlformer.errors import InputError
 from rlformer.report import markdown, render
 from rlformer.report.across import across
-from rlformer.report.cautions import warnings
+from rlformer.report.cautions import absences, warnings
 from rlformer.report.collect import collect, rounded
 from rlformer.report.comparisons import compare_arms
 from rlformer.report.limits import limits
@@ -20,29 +20,41 @@ from rlformer.runs import files
 
 
 def build(
-    run_dirs: Sequence[Path], out: Path, *, title: str | None = None, command: str | None = None
+    run_dirs: Sequence[Path],
+    out: Path,
+    *,
+    title: str | None = None,
+    command: str | None = None,
+    missing: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Write report.html, report.md and results.json into `out`, each at once, and return the results.
 
     run_dirs: run directories, or folders anywhere above some. command: what reproduces the runs; where it is
-    not given, the commands that the runs remember.
+    not given, the commands that the runs remember. missing: runs that were meant to be and left no directory,
+    each with its "env" and "agent" by name, its "seed" and the "reason".
     Raises InputError where a path is no folder, no run below can be read, or `out` cannot be written.
     """
     directories = find_runs(run_dirs)
     where = ", ".join(map(str, run_dirs)) or "nowhere"
+    runs, skipped = read_runs(directories)
+    if not runs and missing:
+        first = missing[0]
+        raise InputError(
+            f"no run to report: {first['agent']} on {first['env']}, seed {first['seed']}: {first['reason']}"
+        )
     if not directories:
         raise InputError(f"{where}: no run directory there (a folder that holds a record.json)")
-    runs, skipped = read_runs(directories)
     if not runs:
         raise InputError(
             f"{where}: no run there can be read; the first, {skipped[0]['path']}, is {skipped[0]['reason']}"
         )
-    results = collect(runs, skipped)
+    results = collect(runs, skipped, missing)
     environments = results["environments"]
     for environment in environments:
         environment["comparisons"] = rounded(compare_arms(environment))
         environment["summary"] = sentences(environment)
         environment["warnings"] = warnings(environment, results["machines"])
+    results["warnings"] = absences(results["missing"], name_environment=True)
     results["across"] = rounded(across(environments)) if len(environments) > 1 else None
     results["limits"] = limits(results)
     results["title"] = title or _title([environment["name"] for environment in environments])

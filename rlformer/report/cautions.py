@@ -14,7 +14,17 @@ SIMILAR_SIZE = 1.2  # ratio of parameters between arms that are compared
 
 def warnings(environment: Mapping[str, Any], machines: Sequence[Mapping[str, Any]]) -> list[str]:
     """What a careful reader would object to, the gravest first."""
-    checks = (_failures, _far_under, _beyond_the_log, _tuning, _unlike_evaluations, _one_log, _sizes, _card)
+    checks = (
+        _failures,
+        _without_run,
+        _far_under,
+        _beyond_the_log,
+        _tuning,
+        _unlike_evaluations,
+        _one_log,
+        _sizes,
+        _card,
+    )
     found = [text for check in checks for text in check(environment)]
     return found + list(_unlike_machines(environment, machines))
 
@@ -27,6 +37,29 @@ def _failures(environment: Mapping[str, Any]) -> Iterator[str]:
                 f"Some runs {word}: {formats.listed(arms)}. They are left out of every mean and interval, "
                 "which flatters an arm whose failures are its own fault."
             )
+
+
+def _without_run(environment: Mapping[str, Any]) -> Iterator[str]:
+    yield from absences(environment["missing"])
+
+
+def absences(missing: Sequence[Mapping[str, Any]], *, name_environment: bool = False) -> list[str]:
+    """A sentence for each agent with runs that left no directory: its seeds, and the first reason."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for item in missing:
+        groups.setdefault((item["env"], item["agent"]), []).append(item)
+    found = []
+    for (env, agent), items in groups.items():
+        seeds = sorted({item["seed"] for item in items})
+        kinds: dict[str, str] = {}  # reasons that differ in a seed's number are one
+        for item in items:
+            kinds.setdefault(re.sub(r"\d+", "N", item["reason"]), item["reason"])
+        first, *others = kinds.values()
+        more = f" ({formats.plural(len(others), 'other reason')} below, with the failed runs)" if others else ""
+        who = f"{agent} on {env}" if name_environment else agent
+        noun = "seed" if len(seeds) == 1 else "seeds"
+        found.append(f"{who}: no run on {noun} {', '.join(map(str, seeds))}: {first}{more}")
+    return found
 
 
 def _far_under(environment: Mapping[str, Any]) -> Iterator[str]:
@@ -75,7 +108,7 @@ def _unlike_evaluations(environment: Mapping[str, Any]) -> Iterator[str]:
     if not evaluation["same_seeds"]:
         yield "The arms were not evaluated on the same episode seeds, so their luck with starts differs."
     if len(evaluation["action_selection"]) > 1:
-        yield "Some arms acted greedily and others sampled their actions: their returns are not of one kind."
+        yield "Some trained arms acted greedily and others sampled their actions: their returns are not of one kind."
 
 
 def _one_log(environment: Mapping[str, Any]) -> Iterator[str]:

@@ -19,12 +19,19 @@ DIGITS = 7  # significant ones, of every float in the results
 MAX_RETURNS = 1000  # of a log in `returns`; above it, evenly spaced order statistics stand for all
 MAX_POINTS = 60  # of a curve
 BAND_RESAMPLES = 2000
+REFERENCES = ("random", "behaviour")  # learners that choose nothing: their actions are sampled by nature
 COSTS = ("env_steps", "selection_env_steps", "logged_steps", "upstream_env_steps", "samples_seen")
 
 
-def collect(runs: Sequence[Run], skipped: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
+def collect(
+    runs: Sequence[Run],
+    skipped: Sequence[Mapping[str, str]] = (),
+    missing: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     """Environments, their arms, the runs of each, and statistics over its finished runs.
 
+    missing: runs that left no directory, as `build` takes them. Each is told with its environment, or beside the
+    environments where that has no run at all.
     Intervals are 95 % percentile bootstraps over seeds, each run reduced to its mean return; where some runs
     share a log, logs are drawn first and then the runs on each. Floats keep seven significant digits.
     """
@@ -35,9 +42,25 @@ def collect(runs: Sequence[Run], skipped: Sequence[Mapping[str, str]] = ()) -> d
         "environments": environments,
         "machines": machines.values,
         "skipped": [dict(item) for item in skipped],
+        "missing": _place(missing, environments),
     }
     clean: dict[str, Any] = rounded(results)
     return clean
+
+
+def _place(missing: Sequence[Mapping[str, Any]], environments: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give each missing run to its environment, and its seed to its arm if there is just one; return the others."""
+    homeless = []
+    for item in missing:
+        homes = [environment for environment in environments if environment["card"]["name"] == item["env"]]
+        if len(homes) != 1:
+            homeless.append(dict(item))
+            continue
+        homes[0]["missing"].append(dict(item))
+        arms = [arm for arm in homes[0]["arms"] if arm["agent"] == item["agent"]]
+        if len(arms) == 1 and item["seed"] not in [run["seed"] for run in arms[0]["runs"]]:
+            arms[0]["missing"].append(item["seed"])
+    return homeless
 
 
 class _Distinct:
@@ -64,11 +87,18 @@ def _environment(name: str, runs: list[Run], machines: _Distinct) -> dict[str, A
             "episodes": sorted({len(result.returns) for result in evaluated}),
             "same_seeds": len({result.seeds.tobytes() for result in evaluated}) <= 1,
             "first_seed": int(evaluated[0].seeds[0]) if evaluated else None,
-            "action_selection": sorted({result.action_selection for result in evaluated}),
+            "action_selection": _action_selection([run for run in runs if run.config.learner not in REFERENCES]),
         },
         "logs": _logs(runs),
         "arms": [_arm(arm, env, machines) for arm in by_arm(runs)],
+        "missing": [],  # runs without a directory
     }
+
+
+def _action_selection(runs: Sequence[Run]) -> list[str]:
+    """How the evaluated ones of these runs chose their actions. Random play samples, whatever its record says."""
+    evaluated = [(run.config.learner, run.final) for run in runs if run.final is not None]
+    return sorted({"sampled" if learner == "random" else final.action_selection for learner, final in evaluated})
 
 
 def _logs(runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -94,8 +124,8 @@ def _arm(arm: Arm, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
     means = np.array([run.final.mean for run in counted if run.final is not None])
     solved = np.array([_success_rate(run, env) or 0.0 for run in counted])
     logs = [run.data_hash for run in counted]
-    missing = _why_no_interval(arm, logs)
-    mean_return = _interval(means, logs, missing is None)
+    reason = _why_no_interval(arm, logs)
+    mean_return = _interval(means, logs, reason is None)
     config = arm.runs[0].config
     return {
         "label": arm.label,
@@ -106,11 +136,13 @@ def _arm(arm: Arm, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
         "hyperparameters": dict(config.hyperparameters),
         "seeds": [run.record.seed for run in counted],
         "failed": sum(run.record.status == "failed" for run in arm.runs),
+        "missing": [],  # seeds without a run directory
         "unfinished": sum(not run.counts and run.record.status != "failed" for run in arm.runs),
         "mean_return": mean_return,
         "normalized_score": _normalized(mean_return, env),
-        "success_rate": None if env.solved_threshold is None else _interval(solved, logs, missing is None),
-        "no_interval": missing,
+        "success_rate": None if env.solved_threshold is None else _interval(solved, logs, reason is None),
+        "no_interval": reason,
+        "action_selection": _action_selection(arm.runs),
         "cost": {key: _spread([getattr(run.record.cost, key) for run in counted]) for key in COSTS},
         "times": _spreads([run.record.times for run in counted]),
         "parameters": _spread([run.record.parameters or None for run in counted]),

@@ -7,15 +7,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from rlformer.report import formats, table
+from rlformer.report.failures import Failure, failures
 
 
 def document(results: Mapping[str, Any]) -> str:
     """The whole of report.md; names are escaped, so that none becomes markup."""
     parts = [f"# {escape(results['title'])}"]
+    if results["warnings"]:
+        parts += ["Warnings:", _bullets(escape(text) for text in results["warnings"])]
     for environment in results["environments"]:
         parts += _environment(environment)
     if results["across"]:
         parts += ["## Across environments", _across(results)]
+    lost = failures(results)
+    if lost:
+        parts += ["## Failed and unfinished runs", _bullets(_lost(failure) for failure in lost)]
     if results["skipped"]:
         told = (f"{item['path']}: {item['reason']}" for item in results["skipped"])
         parts += ["## Folders left out", _bullets(told)]
@@ -47,6 +53,13 @@ def _environment(environment: Mapping[str, Any]) -> list[str]:
     for row in table.rows(environment):
         lines.append("| " + " | ".join(escape(row[key].text) for key in ("arm", *(c.key for c in columns))) + " |")
     return [*parts, "\n".join(lines)]
+
+
+def _lost(failure: Failure) -> str:
+    said = "; ".join(filter(None, (failure.error, *failure.notes))) or "the run left no word"
+    cost = f" (spent: {failure.spent})" if failure.spent else ""
+    where = f"{failure.environment}, {failure.arm}, seed {failure.seed}"
+    return escape(f"{where}: {failure.told}{cost}: {said}")
 
 
 def _across(results: Mapping[str, Any]) -> str:

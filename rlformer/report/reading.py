@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -58,27 +59,38 @@ def find_runs(paths: Iterable[Path]) -> list[RunDirectory]:
 
 
 def read_runs(directories: Sequence[RunDirectory]) -> tuple[list[Run], list[dict[str, str]]]:
-    """The runs that can be read, and for each of the others where it is and why it cannot.
+    """The runs that can be read and count once, and for each of the others where it is and why it is left out.
 
-    Of two copies of one run (same configuration, same seed) the finished one is kept, else the first.
+    Of runs that are the same training (see `_identity`) a finished one is kept, of several the one written last.
     """
     shown = _relative([directory.path for directory in directories])
-    kept: dict[tuple[str, str, int], Run] = {}
+    kept: dict[str, tuple[Run, float]] = {}  # with the time of its record
     skipped = []
     for directory, path in zip(directories, shown, strict=True):
         try:
-            run = _read(directory, path)
+            run, written = _read(directory, path), (directory.path / "record.json").stat().st_mtime
         except (InputError, OSError, TypeError, KeyError, ValueError, AttributeError) as error:
             reason = str(error).replace(f"{directory.path}{os.sep}", "")
             skipped.append({"path": path, "reason": f"unreadable: {reason}"})
             continue
-        key = (run.config.agent, run.record.config_hash, run.record.seed)
-        earlier = kept.get(key)
-        if earlier is None or (run.counts and not earlier.counts):
-            kept[key], run = run, earlier or run
-        if earlier is not None:
-            skipped.append({"path": run.path, "reason": f"a second copy of {kept[key].path}"})
-    return list(kept.values()), skipped
+        key = _identity(run)
+        if key not in kept:
+            kept[key] = run, written
+            continue
+        other, then = kept[key]
+        if (run.counts, written) > (other.counts, then):
+            kept[key], run, other = (run, written), other, run
+        copy = run.record.config_hash == other.record.config_hash
+        reason = f"a second copy of {other.path}" if copy else f"the same training as {other.path}, counted once"
+        skipped.append({"path": run.path, "reason": reason})
+    return [run for run, _ in kept.values()], skipped
+
+
+def _identity(run: Run) -> str:
+    """What makes two runs the same training. Whether it was logged changes a run's hash and not its outcome."""
+    config = run.config
+    values = [config.env.definition, config.agent, config.learner, dict(config.hyperparameters)]
+    return json.dumps([*values, run.data_hash, run.record.seed], sort_keys=True, default=str)
 
 
 def _read(directory: RunDirectory, path: str) -> Run:

@@ -13,6 +13,7 @@ from typing import Any
 
 from rlformer.report import figures, formats, table
 from rlformer.report.collect import rounded
+from rlformer.report.failures import failures
 from rlformer.report.figures import Figure
 
 FIGURE_DIGITS = 5  # significant ones, in a plot
@@ -51,6 +52,7 @@ def page(results: Mapping[str, Any]) -> str:
         strips=[table.strips(env) for env in results["environments"]],
         axes=[table.strip_axis(env) for env in results["environments"]],
         figures=drawn,
+        failures=failures(results),
         specs={
             key: rounded({"data": f.data, "layout": f.layout}, FIGURE_DIGITS) for d in drawn for key, f in d.values()
         },

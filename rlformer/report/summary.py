@@ -102,14 +102,23 @@ def _costs(environment: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     """What the best arm and those that the questions are about spent, a run on average."""
     asked = [c for c in environment["comparisons"] if c["question"] in ("filtered", "families")]
     named = {best["label"], *(comparison[side] for comparison in asked for side in ("a", "b"))}
-    spent = [f"{arm['label']} took {_cost(arm)}" for arm in environment["arms"] if arm["label"] in named]
-    return "A run, on average: " + "; ".join(spent) + "."
+    took = [f"{arm['label']} took {_cost(arm)}" for arm in environment["arms"] if arm["label"] in named]
+    return "A run, on average: " + "; ".join(took) + "."
 
 
 def _cost(arm: Mapping[str, Any]) -> str:
     cost = {key: value["mean"] if value else None for key, value in arm["cost"].items()}
+    wall = arm["times"].get("wall")
+    parts = spent(cost, wall and wall["mean"])
+    if not cost["env_steps"] and not cost["logged_steps"]:
+        parts.insert(0, f"{formats.count(cost['env_steps'])} environment steps")
+    return formats.listed(parts)
+
+
+def spent(cost: Mapping[str, float | None], wall: float | None) -> list[str]:
+    """What of a run's costs is known and not zero. wall: seconds."""
     parts = []
-    if cost["env_steps"] or not cost["logged_steps"]:
+    if cost["env_steps"]:
         parts.append(f"{formats.count(cost['env_steps'])} environment steps")
     if cost["logged_steps"]:
         behind = cost["upstream_env_steps"]
@@ -119,9 +128,9 @@ def _cost(arm: Mapping[str, Any]) -> str:
         )
     if cost["selection_env_steps"]:
         parts.append(f"{formats.count(cost['selection_env_steps'])} environment steps to choose")
-    if arm["times"].get("wall"):
-        parts.append(f"{formats.seconds(arm['times']['wall']['mean'])} of wall time")
-    return formats.listed(parts)
+    if wall:
+        parts.append(f"{formats.seconds(wall)} of wall time")
+    return parts
 
 
 def _certainty(seeds: int) -> str:

@@ -117,9 +117,12 @@ def _row(arm: Mapping[str, Any], card: Mapping[str, Any]) -> dict[str, Cell]:
 
 
 def _seeds(arm: Mapping[str, Any]) -> Cell:
-    lost = [f"{arm[key]} {word}" for key, word in (("failed", "failed"), ("unfinished", "unfinished")) if arm[key]]
+    counts = ((arm["failed"] + len(arm["missing"]), "failed"), (arm["unfinished"], "unfinished"))
+    lost = [f"{count} {word}" for count, word in counts if count]
     text = f"{len(arm['seeds'])} ({', '.join(lost)})" if lost else str(len(arm["seeds"]))
-    return Cell(text, len(arm["seeds"]), "seeds " + ", ".join(map(str, arm["seeds"])) if arm["seeds"] else "")
+    groups = (("seeds", arm["seeds"]), ("no run on", arm["missing"]))
+    told = [f"{word} {', '.join(map(str, seeds))}" for word, seeds in groups if seeds]
+    return Cell(text, len(arm["seeds"]), "; ".join(told))
 
 
 def _ends(interval: Mapping[str, Any] | None, show: Any) -> str:

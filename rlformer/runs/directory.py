@@ -120,6 +120,10 @@ class RunSession:
         """See `types.RunLog`."""
         return self._ledger.clock(part)
 
+    def spent(self, cost: DataCost) -> None:
+        """See `types.RunLog`."""
+        self.record.cost = cost
+
     def stop_requested(self) -> bool:
         """See `types.RunLog`."""
         return self._stop is not None and bool(self._stop())

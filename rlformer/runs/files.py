@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -17,8 +18,16 @@ from rlformer.errors import InputError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A sibling to write; it takes the place of `path` at once when the block ends without an error."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """A sibling to write; it takes the place of `path` at once when the block ends without an error.
+
+    Siblings that writers of the same file left behind when they were killed on this machine are removed.
+    """
+    start = f".{path.name}.{os.uname().nodename}."  # processes of other machines have numbers of their own
+    temporary = path.with_name(f"{start}{os.getpid()}.tmp")
+    for other in path.parent.glob(f"{glob.escape(start)}*.tmp"):
+        pid = other.name.removeprefix(start).removesuffix(".tmp")
+        if pid.isdecimal() and not _alive(int(pid)):
+            other.unlink(missing_ok=True)
     try:
         yield temporary
         with temporary.open("rb") as file:
@@ -26,6 +35,16 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

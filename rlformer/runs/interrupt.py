@@ -25,5 +25,5 @@ class Interrupt:
 
     def _handle(self, *_: object) -> None:
         if self.ever:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            raise KeyboardInterrupt
         self.asked = self.ever = True

@@ -22,14 +22,14 @@ _CURRENT, _PREVIOUS, _DAMAGED = "checkpoint.safetensors", "previous.safetensors"
 def save(directory: Path, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
     """Write named arrays and a JSON-ready state; a kill at any moment leaves a whole checkpoint behind."""
     directory.mkdir(parents=True, exist_ok=True)
-    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}  # ascontiguousarray turns () into (1,)
+    # Not ascontiguousarray, which turns () into (1,).
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     text = json.dumps(dict(state), sort_keys=True)
     current, previous = directory / _CURRENT, directory / _PREVIOUS
     with files.replacing(current) as temporary:
         save_file(whole, temporary, metadata={"state": text, "digest": _digest(whole, text)})
         if current.exists():
-            previous.unlink(missing_ok=True)
-            os.link(current, previous)
+            os.replace(current, previous)  # a kill here leaves the previous one, which `load` takes
 
 
 def load(directory: Path) -> tuple[dict[str, Array], dict[str, Any], str | None] | None:

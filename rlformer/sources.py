@@ -1,0 +1,87 @@
+"""What a person names where a policy is wanted: a run directory, a stable-baselines3 .zip, or `random`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rlformer import environments, experiment
+from rlformer.errors import InputError
+from rlformer.learners.foreign import load_zip
+from rlformer.rollout import RandomPolicy
+from rlformer.runs.directory import RunDirectory
+from rlformer.types import EnvSpec, EvalResult, Policy
+
+
+@dataclass(frozen=True)
+class Source:
+    """A policy, and what is known of it."""
+
+    name: str  # as it was typed
+    policy: Policy
+    identity: Mapping[str, Any]  # what tells it from every other policy, wherever it lies
+    env: EnvSpec | None = None  # that it was trained in
+    sampled: bool = False  # whether it draws its actions
+    target_return: float | None = None  # what it asks for if nothing is said
+    log_max: float | None = None  # the best return of its log
+    env_steps_behind: int | None = None  # all that were taken until it existed; None: unknown
+
+    def asked(self, target_return: float | None) -> float | None:
+        """What it is asked for: nothing where it does not listen."""
+        return None if self.target_return is None else self.target_return if target_return is None else target_return
+
+    def check_acts_in(self, env: EnvSpec) -> None:
+        """Raise InputError, with both spaces, unless the policy's are those of `env`."""
+        if self.env is None or self.env.definition == env.definition:
+            return
+        (shape, actions), (own_shape, own_actions) = (environments.spaces_of(spec) for spec in (env, self.env))
+        if (shape, actions) != (own_shape, own_actions):
+            raise InputError(
+                f"{self.name}: was trained for observations {own_shape} and actions {own_actions.describe()}; "
+                f"{env.name} has {shape} and {actions.describe()}"
+            )
+
+
+def open_source(
+    text: str, env: EnvSpec | None = None, agent: str | None = None, sample: bool = False, trust: bool = False
+) -> Source:
+    """The policy that a person names.
+
+    env: where it will act; `random` needs it. agent: the class of a .zip that does not say it. trust: whether a .zip,
+    whose reading unpickles, may be read. Raises InputError where the text names no policy.
+    """
+    if text == "random":
+        if env is None:
+            raise InputError("'random' needs --env")
+        uniform = RandomPolicy(environments.spaces_of(env)[1])
+        return Source(text, uniform, {"agent": "random"}, env, sampled=True, env_steps_behind=0)
+    path = Path(text)
+    if path.suffix == ".zip":
+        policy = load_zip(path, agent=agent, trust=trust, env=env, sample=sample)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+        return Source(text, policy, {"agent": path.stem, "config": digest}, None, sample)
+    policy, config = experiment.load_policy(path, sample)
+    record = RunDirectory.open(path).record
+    cost = record.cost
+    behind = cost.upstream_env_steps
+    return Source(
+        text,
+        policy,
+        {"agent": config.agent, "config": config.hash, "seed": record.seed},
+        config.env,
+        sampled=sample or config.learner == "random",
+        target_return=record.scales.get("target_return"),
+        log_max=record.scales.get("log_max"),
+        env_steps_behind=None if behind is None else behind + cost.env_steps + cost.selection_env_steps,
+    )
+
+
+def beyond_the_log(source: Source, result: EvalResult) -> str | None:
+    """A warning where the policy was asked for more than its log ever reached."""
+    asked, best = result.target_return, source.log_max
+    if asked is None or best is None or asked <= best:
+        return None
+    return f"{source.name}: {asked:g} was asked for and the log's best is {best:g}: extrapolation"

@@ -1,0 +1,106 @@
+"""What tests of learners share: small worlds with a known optimum, a log that remembers, playing, comparing weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+
+from rlformer import catalogue, seeding
+from rlformer.evaluation import evaluate
+from rlformer.learners import sb3_state
+from rlformer.learners.sb3_learner import SB3Learner
+from rlformer.types import Array, DataCost, EnvSpec, EvalResult, Policy
+
+
+class Match(gym.Env[Any, Any]):
+    """Five steps; the observation is the right action, and the reward is minus the error: at best 0."""
+
+    SPACES = {  # noqa: RUF012 - of the class, never changed
+        "discrete": spaces.Discrete(2),
+        "multidiscrete": spaces.MultiDiscrete([2, 2]),
+        "multibinary": spaces.MultiBinary(2),
+        "box": spaces.Box(-1.0, 3.0, (2,), np.float32),
+    }
+
+    def __init__(self, kind: str) -> None:
+        self.action_space = self.SPACES[kind]
+        self.observation_space = spaces.Box(-1.0, 3.0, (2,), np.float32)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self._steps = 0
+        return self._next(), {}
+
+    def step(self, action: Any) -> Any:
+        wanted = self._wanted[:1] if isinstance(self.action_space, spaces.Discrete) else self._wanted
+        error = np.abs(np.ravel(action) - wanted).sum()
+        self._steps += 1
+        return self._next(), -float(error), False, self._steps == 5, {}
+
+    def _next(self) -> Array:
+        self._wanted = self.np_random.integers(0, 2, 2).astype(np.float32)
+        return self._wanted
+
+
+for kind in Match.SPACES:
+    gym.register(f"Match-{kind}-v0", Match, kwargs={"kind": kind})
+
+
+class Log:
+    """A `RunLog` that remembers, and that asks to stop once `stop_after` has been called so many times."""
+
+    def __init__(self, directory: Path, stop_after: float = float("inf")) -> None:
+        self.directory, self.left = directory, stop_after
+        self.points: list[tuple[int, dict[str, float]]] = []
+        self.notes: list[str] = []
+        self.parts: set[str] = set()
+        self.costs: list[DataCost] = []
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        self.points.append((step, dict(values)))
+
+    def progress(self, done: int, total: int, note: str = "") -> None: ...
+
+    @contextmanager
+    def clock(self, part: str) -> Iterator[None]:
+        self.parts.add(part)
+        yield
+
+    def spent(self, cost: DataCost) -> None:
+        self.costs.append(cost)
+
+    def stop_requested(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+    def rewind(self, step: int) -> None:
+        self.points = [point for point in self.points if point[0] <= step]
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def curve(self, tag: str) -> list[tuple[int, float]]:
+        return [(step, values[tag]) for step, values in self.points if tag in values]
+
+
+def match(kind: str) -> EnvSpec:
+    return catalogue.environment(f"Match-{kind}-v0")
+
+
+def play(policy: Policy, env: str | EnvSpec, episodes: int = 20, num_envs: int = 8) -> EvalResult:
+    spec = catalogue.environment(env) if isinstance(env, str) else env
+    return evaluate(policy, spec, seeding.episode_seeds(0, "evaluate", episodes), name="x", num_envs=num_envs)
+
+
+def weights(learner: SB3Learner) -> dict[str, Array]:
+    return {name: array.copy() for name, array in sb3_state.acting_arrays(learner.model).items()}
+
+
+def same(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
+    return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)

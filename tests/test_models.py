@@ -1,0 +1,390 @@
+"""Every backbone with every way to feed it, in every action space; and the transformer against PyTorch's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rlformer.data.scales import Scales
+from rlformer.data.windows import Windows
+from rlformer.errors import InputError
+from rlformer.models import dropout
+from rlformer.models.actions import ActionCodec
+from rlformer.models.backbones import BACKBONES
+from rlformer.models.trajectory import Architecture, TrajectoryModel
+from rlformer.models.transformer import Transformer
+from rlformer.types import ActionSpec, Window
+from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, log, model
+
+
+@pytest.fixture(params=SPACES)
+def actions(request: pytest.FixtureRequest) -> ActionSpec:
+    """Every kind of action space."""
+    return SPACES[request.param]
+
+
+@pytest.fixture(params=MODELS)
+def any_model(request: pytest.FixtureRequest, actions: ActionSpec) -> TrajectoryModel:
+    """Every backbone, with and without returns, with each form of tokens, in every action space."""
+    return model(actions, **MODELS[request.param])
+
+
+def windows_for(built: TrajectoryModel) -> Window:
+    """One that begins at each step of a log whose episodes are shorter and longer than the context."""
+    data = log(built.codec.spec)
+    return Windows(data, built.architecture.context_length).at(np.arange(data.num_steps))
+
+
+def changed(window: Window, where: Tensor, actions: ActionSpec, seed: int = 1) -> Window:
+    """The window with everything different at the steps `where` (B, K) bool; its mask is kept."""
+    rng = np.random.default_rng(seed)
+    count = where.numel()
+    other = Window(
+        torch.from_numpy(10 * rng.standard_normal((count, OBSERVATION_SIZE)).astype(np.float32)),
+        torch.from_numpy(actions.sample(rng, count)),
+        torch.from_numpy(10 * rng.standard_normal(count).astype(np.float32)),
+        torch.from_numpy(rng.integers(0, 20, count)),
+        window.mask,
+    )
+    swapped = {
+        name: torch.where(where.view(*where.shape, *[1] * (value.ndim - 2)), getattr(other, name).view_as(value), value)
+        for name, value in vars(window).items()
+        if name != "mask"
+    }
+    return Window(**swapped, mask=window.mask)
+
+
+@torch.no_grad()
+def test_padding_changes_nothing(any_model: TrajectoryModel) -> None:
+    window = windows_for(any_model)
+    with_garbage = changed(window, ~window.mask, any_model.codec.spec)
+    assert any_model(with_garbage)[window.mask].equal(any_model(window)[window.mask])
+
+
+@torch.no_grad()
+def test_the_future_changes_nothing(any_model: TrajectoryModel) -> None:
+    window = windows_for(any_model)
+    before = any_model(window)
+    for t in range(any_model.architecture.context_length):
+        future = torch.arange(any_model.architecture.context_length) > t
+        other = changed(window, future.expand_as(window.mask), any_model.codec.spec)
+        assert any_model(other)[:, : t + 1].equal(before[:, : t + 1])
+        action = torch.arange(any_model.architecture.context_length) == t  # the one to be predicted
+        peeked = replace(window, actions=changed(window, action.expand_as(window.mask), any_model.codec.spec).actions)
+        assert any_model(peeked)[:, t].equal(before[:, t])
+
+
+@torch.no_grad()
+def test_what_a_model_should_read_matters(any_model: TrajectoryModel) -> None:
+    window, a = windows_for(any_model), any_model.architecture
+    before = any_model(window)
+    last = a.context_length - 1
+
+    def matters(name: str, step: int) -> bool:
+        at = (torch.arange(a.context_length) == step).expand_as(window.mask)
+        other = replace(window, **{name: getattr(changed(window, at, a.actions), name)})
+        return not any_model(other)[:, last].allclose(before[:, last], atol=1e-3)
+
+    assert matters("observations", last)
+    assert matters("returns_to_go", last) == (a.conditioning == "return")
+    if BACKBONES[a.backbone].history:
+        assert matters("observations", 0)
+        assert matters("actions", 0)
+        assert matters("returns_to_go", 0) == (a.conditioning == "return")
+
+
+@pytest.mark.parametrize("copies", [1, 8])
+@torch.no_grad()
+def test_one_step_of_each_window_is_what_all_steps_are(any_model: TrajectoryModel, copies: int) -> None:
+    window = windows_for(any_model)
+    every = any_model(window)
+    steps = window.mask.sum(dim=1) - 1
+    expected = every[torch.arange(len(steps)), steps]
+    torch.testing.assert_close(any_model.predict_at(window, steps, copies), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(any_model.scores(window), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_scores_can_be_differentiated_in_what_the_model_reads(any_model: TrajectoryModel) -> None:
+    window = windows_for(any_model)
+    window.observations.requires_grad_()
+    window.returns_to_go.requires_grad_()
+    any_model.scores(window).square().sum().backward()
+    assert window.observations.grad.abs().sum() > 0
+    if any_model.architecture.conditioning == "return":
+        assert window.returns_to_go.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("encoding", ["episode", "window", "none"])
+@pytest.mark.parametrize("tokens", ["separate", "step"])
+@torch.no_grad()
+def test_timesteps_are_read_as_they_are_encoded(encoding: str, tokens: str) -> None:
+    built = model(SPACES["discrete"], timestep_encoding=encoding, tokens=tokens, context_length=4)
+    window = windows_for(built)
+    later = replace(window, timesteps=window.timesteps + 1)
+    assert built(later).equal(built(window)) == (encoding != "episode")
+    beyond = replace(window, timesteps=window.timesteps + 1000)  # later than the last encoding: shares it
+    assert built(beyond).equal(built(replace(window, timesteps=window.timesteps + 7)))
+    backwards = Window(*(value.flip(1) for value in vars(window).values()))
+    assert not built(backwards)[:, -1].allclose(built(window)[:, -1])  # order matters
+
+
+def test_the_widest_choice_of_parameters_is_counted_and_saved(any_model: TrajectoryModel) -> None:
+    again = TrajectoryModel(Architecture.from_dict(any_model.architecture.to_dict()))
+    again.load_state_dict(any_model.state_dict())
+    window = windows_for(any_model)
+    assert again.eval()(window).equal(any_model(window))  # the scales are part of the weights
+    assert any_model.num_parameters == sum(p.numel() for p in any_model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"backbone": "rnn"}, "backbone: 'rnn' is none of transformer, lstm, mlp"),
+        ({"conditioning": "goal"}, "conditioning: 'goal' is none of return, none"),
+        ({"tokens": "one"}, "tokens: 'one' is none of separate, step"),
+        ({"heads": 3}, "heads: 3 do not divide the width 16"),
+        ({"layers": 0}, "layers: 0 is not positive"),
+        ({"dropout": 1.0}, "dropout: 1.0 is not in [0, 1)"),
+        ({"backbone": "mlp", "tokens": "step"}, "context_length: the mlp reads one step, got 20"),
+        ({"backbone": "mlp", "context_length": 1}, "tokens: the mlp reads one token"),
+    ],
+)
+def test_an_unusable_architecture_is_refused(values: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        Architecture(OBSERVATION_SIZE, SPACES["discrete"], **{"width": 16, **values}).check()
+    assert message in str(error.value)
+
+
+# --- the transformer ---
+
+
+def transformer(heads: int, activation: str = "relu", rate: float = 0.0) -> Transformer:
+    torch.manual_seed(0)
+    built = Transformer(width=16, layers=2, heads=heads, dropout=rate, activation=activation)
+    for parameter in built.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    return built
+
+
+class Reference(nn.Module):
+    """The same network made of PyTorch's own layers."""
+
+    def __init__(self, ours: Transformer, activation: str) -> None:
+        super().__init__()
+        self.embedding_norm, self.norm = ours.embedding_norm, ours.norm
+        self.layers = nn.ModuleList()
+        for block in ours.blocks:
+            layer = nn.TransformerEncoderLayer(
+                16, ours.heads, 64, dropout=0.0, activation=activation, batch_first=True, norm_first=True
+            )
+            layer.norm1, layer.norm2, layer.linear1, layer.linear2 = (
+                block.attention_norm, block.inner_norm, block.expand, block.contract,
+            )  # fmt: skip
+            layer.self_attn.in_proj_weight, layer.self_attn.in_proj_bias = (
+                block.attention.qkv.weight, block.attention.qkv.bias,
+            )  # fmt: skip
+            layer.self_attn.out_proj = block.attention.project
+            self.layers.append(layer)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        h = self.embedding_norm(tokens)
+        future = nn.Transformer.generate_square_subsequent_mask(tokens.shape[1])
+        for layer in self.layers:
+            h = layer(h, src_mask=future)
+        return self.norm(h)
+
+
+@pytest.mark.parametrize("heads", [1, 2, 4])
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_the_transformer_and_its_gradients_are_those_of_pytorchs_layers(heads: int, activation: str) -> None:
+    ours = transformer(heads, activation)
+    reference = Reference(ours, activation)  # shares the parameters
+    tokens, direction = torch.randn(3, 7, 16), torch.randn(3, 7, 16)
+    results = []
+    for network in (lambda x: ours(x, slice(None)), reference):
+        inputs = tokens.clone().requires_grad_()
+        ours.zero_grad()
+        out = network(inputs)
+        out.backward(direction)
+        results.append([out.detach(), inputs.grad, *(p.grad.clone() for p in ours.parameters())])
+    for mine, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("heads", [1, 4])
+@torch.no_grad()
+def test_attention_is_that_of_multihead_attention(heads: int) -> None:
+    ours = transformer(heads).blocks[0].attention
+    theirs = nn.MultiheadAttention(16, heads, batch_first=True)
+    theirs.load_state_dict({
+        "in_proj_weight": ours.qkv.weight, "in_proj_bias": ours.qkv.bias,
+        "out_proj.weight": ours.project.weight, "out_proj.bias": ours.project.bias,
+    })  # fmt: skip
+    x = torch.randn(3, 7, 16)
+    future = torch.ones(7, 7, dtype=torch.bool).triu(1)
+    out, weights = theirs(x, x, x, attn_mask=future, average_attn_weights=False)
+    torch.testing.assert_close(ours(x, slice(None), None), out)
+    torch.testing.assert_close(ours.weights(x, slice(None))[0].unflatten(0, (3, heads)), weights)
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+@pytest.mark.parametrize(
+    "rows",
+    [slice(None), slice(1, None, 3), slice(4), torch.tensor([[6], [0], [3]]), torch.tensor([[2, 2], [6, 1], [0, 5]])],
+)  # fmt: skip
+@torch.no_grad()
+def test_the_last_layer_at_the_asked_rows_is_the_whole_layer_at_them(heads: int, rows: slice | Tensor) -> None:
+    ours, tokens = transformer(heads), torch.randn(3, 7, 16)
+    whole = ours(tokens, slice(None))
+    expected = (
+        whole[:, rows] if isinstance(rows, slice) else torch.stack([w[r] for w, r in zip(whole, rows, strict=True)])
+    )
+    torch.testing.assert_close(ours(tokens, rows), expected)
+
+
+@torch.no_grad()
+def test_attention_weights_of_every_layer_are_causal_and_sum_to_one() -> None:
+    weights = transformer(heads=2).attention(torch.randn(3, 7, 16))
+    assert [w.shape for w in weights] == [(3, 2, 7, 7)] * 2
+    for layer in weights:
+        torch.testing.assert_close(layer.sum(dim=3), torch.ones(3, 2, 7))
+        assert layer.triu(1).abs().max() == 0
+
+
+def test_a_model_that_acted_can_be_trained() -> None:
+    ours = transformer(heads=2)  # what inference mode cached must not enter a graph
+    with torch.inference_mode():
+        ours(torch.randn(2, 9, 16), slice(0, None, 2))
+    ours(torch.randn(2, 9, 16), slice(0, None, 2)).sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in ours.parameters())
+
+
+# --- dropout ---
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
+def test_masks_drop_at_the_rate_and_keep_the_mean(rate: float) -> None:
+    torch.manual_seed(0)
+    masks = list(dropout.draw([(100, 1001), (3, 5, 7), (11,)], rate, torch.device("cpu")))
+    assert [mask.shape for mask in masks] == [(100, 1001), (3, 5, 7), (11,)]
+    assert (masks[0] == 0).float().mean() == pytest.approx(rate, abs=0.005)
+    assert masks[0].mean() == pytest.approx(1.0, abs=0.03)
+    assert masks[0][masks[0] > 0].unique().tolist() == [pytest.approx(1 / (1 - rate), rel=1e-3)]
+    if rate:
+        rows = masks[0] - masks[0].mean()
+        correlation = (rows[1:] * rows[:-1]).mean() / rows.square().mean()
+        assert abs(float(correlation)) < 0.01
+
+
+@pytest.mark.parametrize("backbone", ["transformer", "lstm", "mlp"])
+def test_dropout_disturbs_training_alone_and_follows_the_seed(backbone: str) -> None:
+    context = 1 if backbone == "mlp" else 4
+    built = model(SPACES["discrete"], backbone=backbone, tokens="step", context_length=context, dropout=0.5)
+    window = windows_for(built)
+    quiet = built(window)
+    assert quiet.equal(built(window))
+    built.train()
+    drawn = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        drawn.append(built(window))
+    assert drawn[0].equal(drawn[1])
+    assert not drawn[0].equal(drawn[2])
+    assert not drawn[0].equal(quiet)
+
+
+def test_every_dropped_value_of_the_transformer_is_one_of_its_masks() -> None:
+    """With all but nothing dropped, each branch is silent and the tokens pass as zeros."""
+    built = transformer(heads=2, rate=0.99999).train()
+    out = built(torch.randn(2, 5, 16), slice(None))
+    torch.testing.assert_close(out, built.norm.bias.expand_as(out))
+
+
+# --- actions ---
+
+
+def test_actions_survive_encoding_and_decoding(actions: ActionSpec) -> None:
+    codec = ActionCodec(actions, np.full(actions.shape, 0.5), np.full(actions.shape, 2.0))
+    drawn = torch.from_numpy(actions.sample(np.random.default_rng(0), 50))
+    codes = codec.encode(drawn)
+    assert codes.shape == (50, codec.width)
+    if actions.kind == "box":
+        bounded = torch.from_numpy(np.isfinite(actions.low) & np.isfinite(actions.high))
+        assert codes[:, bounded].abs().max() <= 1
+        codes = torch.where(bounded, codes.clamp(-1 + 1e-6, 1 - 1e-6).atanh(), codes)
+        torch.testing.assert_close(codec.greedy(codes), drawn, atol=1e-4, rtol=1e-4)
+    else:
+        assert codes.sum(dim=1).unique().tolist() == [codec.components]
+        assert codec.greedy(codes).equal(drawn)
+    assert codec.greedy(codes).numpy().dtype == actions.dtype
+
+
+def test_unbounded_actions_are_scaled_by_the_log_and_bounded_ones_by_their_bounds() -> None:
+    codec = ActionCodec(SPACES["box-unbounded"], np.array([3.0, 9.0]), np.array([2.0, 9.0]))
+    torch.testing.assert_close(codec.encode(torch.tensor([7.0, 0.5])), torch.tensor([2.0, 0.5]))
+    decoded = codec.greedy(torch.tensor([[1e3, 1e3]]))
+    torch.testing.assert_close(decoded, torch.tensor([[2003.0, 1.0]]))  # tanh holds the bounded one
+
+
+@pytest.mark.parametrize("space", ["discrete", "multidiscrete", "multibinary"])
+def test_the_loss_of_categories_is_the_sum_of_their_cross_entropies(space: str) -> None:
+    codec = ActionCodec(SPACES[space])
+    rng = np.random.default_rng(0)
+    drawn = torch.from_numpy(SPACES[space].sample(rng, 12)).unflatten(0, (3, 4))
+    predictions = torch.randn(3, 4, codec.width, requires_grad=True)
+    targets = drawn[..., None] if space == "discrete" else drawn
+    expected = sum(
+        F.cross_entropy(logits.flatten(0, 1), targets[..., i].flatten(), reduction="none").view(3, 4)
+        for i, logits in enumerate(predictions.split(list(SPACES[space].nvec), dim=-1))
+    )
+    losses = codec.loss(predictions, drawn)
+    torch.testing.assert_close(losses, expected)
+    losses.sum().backward()
+    assert torch.isfinite(predictions.grad).all()
+
+
+def test_the_loss_of_reals_is_the_squared_error_of_what_would_be_done() -> None:
+    codec = ActionCodec(SPACES["box"])
+    predictions, drawn = torch.randn(5, 2), torch.from_numpy(SPACES["box"].sample(np.random.default_rng(0), 5))
+    error = (codec.greedy(predictions) - drawn) / torch.tensor([1.0, 3.0])  # in half widths of the bounds
+    torch.testing.assert_close(codec.loss(predictions, drawn), error.square().mean(dim=1))
+
+
+@pytest.mark.parametrize("space", ["discrete", "multidiscrete", "multibinary"])
+def test_sampled_actions_have_the_probabilities_of_the_softmax(space: str) -> None:
+    codec, count = ActionCodec(SPACES[space]), 20_000
+    predictions = torch.randn(codec.width, generator=torch.Generator().manual_seed(0)).expand(count, -1)
+    uniform = torch.rand(count, codec.components, generator=torch.Generator().manual_seed(1))
+    shares = codec.encode(codec.sample(predictions, uniform)).mean(dim=0)
+    parts = predictions[0].split(list(SPACES[space].nvec))
+    torch.testing.assert_close(shares, torch.cat([part.softmax(dim=0) for part in parts]), atol=0.015, rtol=0)
+
+
+def test_the_ends_of_the_unit_interval_draw_possible_actions() -> None:
+    codec = ActionCodec(SPACES["multidiscrete"])  # of 2, 4 and 3 levels
+    never, always = -1e9, 0.0
+    predictions = torch.tensor([[never, always, never, always, always, never, always, always, always]])
+    low, high = codec.sample(predictions, torch.zeros(1, 3)), codec.sample(predictions, torch.full((1, 3), 1 - 2**-24))
+    assert low.tolist() == [[1, 1, 0]]
+    assert high.tolist() == [[1, 2, 2]]
+
+
+def test_scales_are_applied_to_what_the_model_reads() -> None:
+    scales = Scales(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 8.0]), return_scale=5.0)
+    architecture = Architecture(OBSERVATION_SIZE, SPACES["discrete"], context_length=4, width=16, heads=2)
+    torch.manual_seed(0)
+    raw, scaled = TrajectoryModel(architecture).eval(), TrajectoryModel(architecture, scales).eval()
+    for ours, theirs in zip(scaled.parameters(), raw.parameters(), strict=True):
+        ours.data.copy_(theirs)
+    window = windows_for(raw)
+    divided = replace(
+        window,
+        observations=((window.observations - torch.tensor([1.0, 2.0, 3.0])) / torch.tensor([2.0, 4.0, 8.0])),
+        returns_to_go=window.returns_to_go / 5.0,
+    )
+    torch.testing.assert_close(scaled(window), raw(divided))

@@ -1,0 +1,116 @@
+"""A window is a stretch of one episode: whole in content, honest in distribution."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rlformer.data.dataset import Dataset
+from rlformer.data.scales import measure
+from rlformer.data.windows import Windows, returns_to_go, step_rows
+from tests.make_sequences import SPACES, log
+
+VIEWS = {
+    "whole": lambda log: log,
+    "one episode": lambda log: log.select(np.array([2]), "one"),
+    "reordered": lambda log: log.select(np.array([4, 0, 2]), "some"),
+    "top": lambda log: log.top(0.5),
+    "view of a view": lambda log: log.select(np.array([4, 3, 1, 0]), "some").select(np.array([2, 0]), "fewer"),
+    "split": lambda log: log.split(0.4, np.random.default_rng(3))[0],
+}
+
+
+@pytest.fixture(params=VIEWS)
+def view(request: pytest.FixtureRequest) -> Dataset:
+    """A log of five episodes, or some of them."""
+    return VIEWS[request.param](log(SPACES["multidiscrete"]))
+
+
+@pytest.mark.parametrize("context_length", [1, 4, 20])
+def test_a_window_is_what_a_slow_loop_makes_it(view: Dataset, context_length: int) -> None:
+    windows = Windows(view, context_length).at(np.arange(view.num_steps))
+    row = 0
+    for episode in view:
+        togo = [sum(episode.rewards[t:]) for t in range(len(episode))]
+        for start in range(len(episode)):
+            for k in range(context_length):
+                t = min(start + k, len(episode) - 1)  # padding repeats the last step
+                np.testing.assert_array_equal(windows.observations[row, k], episode.observations[t])
+                np.testing.assert_array_equal(windows.actions[row, k], episode.actions[t])
+                assert windows.returns_to_go[row, k] == pytest.approx(togo[t], abs=1e-5)
+                assert windows.timesteps[row, k] == t
+                assert windows.mask[row, k] == (start + k < len(episode))
+            row += 1
+    assert row == view.num_steps
+
+
+def test_returns_to_go_end_with_the_last_reward_and_begin_with_the_return(view: Dataset) -> None:
+    togo = returns_to_go(view)
+    expected = np.concatenate([np.cumsum(episode.rewards[::-1])[::-1] for episode in view])
+    np.testing.assert_allclose(togo, expected, atol=1e-6)
+    firsts = np.cumsum(view.lengths) - view.lengths
+    np.testing.assert_allclose(togo[firsts], view.returns, atol=1e-6)
+
+
+def test_rows_of_a_view_are_those_of_its_episodes(view: Dataset) -> None:
+    np.testing.assert_array_equal(view.actions[step_rows(view)], np.concatenate([e.actions for e in view]))
+
+
+def test_an_episode_is_drawn_by_its_length_and_the_start_uniformly_inside_it() -> None:
+    view = log(SPACES["discrete"]).select(np.array([2, 1, 0]), "lengths 12, 1 and 7")
+    draws = 40_000
+    windows = Windows(view, 3).draw(draws, np.random.default_rng(0))
+    starts = {tuple(row) for row in windows.observations[:, 0].numpy()}
+    assert starts == {tuple(episode.observations[t]) for episode in view for t in range(len(episode))}
+    for episode in view:
+        share = 1 / view.num_steps  # of each start; its standard error is below .0011
+        for t in range(len(episode)):
+            hits = (windows.observations[:, 0].numpy() == episode.observations[t]).all(axis=1)
+            assert hits.mean() == pytest.approx(share, abs=0.005)
+
+
+def test_the_same_stream_draws_the_same_windows() -> None:
+    windows = Windows(log(SPACES["box"]), 4)
+    first, second, other = (windows.draw(16, np.random.default_rng(seed)).observations for seed in (1, 1, 2))
+    assert first.equal(second)
+    assert not first.equal(other)
+
+
+def test_fixed_windows_begin_at_different_steps_and_at_all_where_there_are_few() -> None:
+    view = log(SPACES["discrete"])
+    few, all_of_them = (Windows(view, 2).some(count, 8, np.random.default_rng(0)) for count in (10, 2048))
+    assert [len(window.mask) for window in few] == [8, 2]
+    starts = np.concatenate([window.observations[:, 0].numpy() for window in all_of_them])
+    assert len(starts) == len(np.unique(starts, axis=0)) == view.num_steps
+
+
+def test_scales_are_the_statistics_of_the_steps(view: Dataset) -> None:
+    scales = measure(view)
+    rows = np.concatenate([episode.observations[:-1] for episode in view]).astype(np.float64)
+    np.testing.assert_allclose(scales.observation_mean, rows.mean(axis=0))
+    np.testing.assert_allclose(scales.observation_std, rows.std(axis=0))
+    assert scales.return_scale == np.abs(returns_to_go(view)).max()
+    assert scales.action_mean is None  # categories have none
+    assert measure(view, return_scale=7.0).return_scale == 7.0
+
+
+def test_scales_of_a_log_in_parts_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = measure(log(SPACES["box-unbounded"]))
+    monkeypatch.setattr("rlformer.data.scales._AT_ONCE", 3)
+    parts = measure(log(SPACES["box-unbounded"]))
+    for name in ("observation_mean", "observation_std", "action_mean", "action_std"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-12)
+
+
+def test_a_constant_feature_keeps_its_scale() -> None:
+    data = log(SPACES["discrete"])
+    data.observations[:, 1] = 4.0
+    scales = measure(data)
+    assert scales.observation_mean[1] == 4.0
+    assert scales.observation_std[1] == 1.0
+
+
+def test_a_log_without_reward_keeps_the_returns_scale() -> None:
+    data = log(SPACES["discrete"])
+    data.rewards[:] = 0.0
+    assert measure(data).return_scale == 1.0
