@@ -372,6 +372,8 @@ def test_the_ends_of_the_unit_interval_draw_possible_actions() -> None:
     low, high = codec.sample(predictions, torch.zeros(1, 3)), codec.sample(predictions, torch.full((1, 3), 1 - 2**-24))
     assert low.tolist() == [[1, 1, 0]]
     assert high.tolist() == [[1, 2, 2]]
+    even = ActionCodec(ActionSpec("discrete", (41,)))  # whose probabilities, summed in float32, end under 1
+    assert even.sample(torch.zeros(1, 41), torch.full((1, 1), 1 - 2**-24)).tolist() == [40]
 
 
 def test_scales_are_applied_to_what_the_model_reads() -> None:

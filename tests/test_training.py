@@ -93,6 +93,20 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
     assert_same(last, expected_last)  # moments, streams and the latest weights
 
 
+def test_patience_is_remembered(tmp_path: Path) -> None:
+    options = TrainOptions(gradient_steps=300, batch_size=8, learning_rate=0.02, validate_every=10, patience=3)
+    whole, journal = Journal(tmp_path / "whole"), Journal(tmp_path / "parts")
+    expected = weights(fit("transformer-return-separate", whole, options))
+    end = max(whole.curve("train/held_out_loss"))
+    assert end < 300
+    journal.stop_in(end - 15)  # after the first of the three validations without a lower loss
+    with pytest.raises(Interrupted):
+        fit("transformer-return-separate", journal, options)
+    journal.stop_in(None)
+    assert_same(weights(fit("transformer-return-separate", journal, options)), expected)
+    assert max(journal.curve("train/held_out_loss")) == end
+
+
 def test_a_training_that_ended_is_left_alone(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     first = weights(fit("mlp-return-step", journal))

@@ -14,8 +14,9 @@ class Lstm(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.lstm = nn.LSTM(width, width, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
+        self.dropout = nn.Dropout(dropout)  # of what goes in and comes out: nn.LSTM drops between layers alone
 
     def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
         """tokens: (B, T, D) -> (B, M, D) at the asked rows. A row sees the tokens at and before it."""
-        h, _ = self.lstm(self.norm(tokens))
-        return take(h, rows)
+        h, _ = self.lstm(self.dropout(self.norm(tokens)))
+        return self.dropout(take(h, rows))

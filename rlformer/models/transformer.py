@@ -129,8 +129,7 @@ class _Attention(nn.Module):
 def _future_of_slice(
     start: int | None, stop: int | None, step: int | None, length: int, device: torch.device
 ) -> Tensor:
-    with torch.inference_mode(False):  # what is cached while acting must serve training too
-        return _behind(torch.arange(length, device=device)[start:stop:step], length)  # (M, T)
+    return _behind(torch.arange(length, device=device)[start:stop:step], length)  # (M, T)
 
 
 def _behind(rows: Tensor, length: int) -> Tensor:
