@@ -45,7 +45,7 @@ ORDER = {
         "foreign", "columns", "npz", "hdf5", "minari", "doors",
     ],
     "models": ["rows", "dropout", "transformer", "lstm", "mlp", "backbones", "actions", "trajectory", "acting"],
-    "training": ["checkpoints", "parameters", "state", "loop"],
+    "training": ["memory", "checkpoints", "parameters", "state", "loop"],
     "learners": [
         "sb3_state", "sb3_policy", "recording", "offline_algorithms", "sb3_training", "sb3_learner", "sb3",
         "offline_training", "offline", "foreign",

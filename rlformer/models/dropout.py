@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -15,11 +16,13 @@ from torch import Tensor
 _LEVELS = 1 << 16
 
 
-def draw(shapes: Sequence[Sequence[int]], rate: float, device: torch.device) -> Iterator[Tensor]:
+def draw(shapes: Sequence[Sequence[int]], rate: float, device: torch.device) -> Iterator[Tensor | None]:
     """A mask of each shape: 0 with probability `rate` (to 1/65536), else what keeps the mean.
 
-    Drawn from torch's global generator of the device.
+    Without a rate they are None, which `drop` takes for no mask. Drawn from torch's global generator of the device.
     """
+    if not rate:
+        return repeat(None, len(shapes))
     sizes = [math.prod(shape) for shape in shapes]
     bits = torch.empty(-(-sum(sizes) // 4), dtype=torch.int64, device=device).random_(-(1 << 63), None)
     dropped = min(round(rate * _LEVELS), _LEVELS - 1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from rlformer.models.rows import Rows, take
+from rlformer.models.dropout import draw, drop
+from rlformer.models.rows import Rows, count, take
 
 
 class Lstm(nn.Module):
@@ -14,9 +15,12 @@ class Lstm(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.lstm = nn.LSTM(width, width, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
-        self.dropout = nn.Dropout(dropout)  # of what goes in and comes out: nn.LSTM drops between layers alone
+        self.dropout = dropout  # of what goes in and comes out: nn.LSTM drops between layers alone
 
     def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
         """tokens: (B, T, D) -> (B, M, D) at the asked rows. A row sees the tokens at and before it."""
-        h, _ = self.lstm(self.dropout(self.norm(tokens)))
-        return self.dropout(take(h, rows))
+        batch, length, width = tokens.shape
+        shapes = [(batch, length, width), (batch, count(rows, length), width)]
+        of_tokens, of_rows = draw(shapes, self.dropout if self.training else 0.0, tokens.device)
+        h, _ = self.lstm(drop(self.norm(tokens), of_tokens))
+        return drop(take(h, rows), of_rows)

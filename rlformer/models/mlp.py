@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from rlformer.models.dropout import draw, drop
 from rlformer.models.rows import Rows, take
 
 
@@ -12,11 +14,14 @@ class Mlp(nn.Module):
 
     def __init__(self, width: int, layers: int, dropout: float) -> None:
         super().__init__()
-        stack: list[nn.Module] = [nn.ReLU()]  # the embedding was linear
-        for _ in range(layers):
-            stack += [nn.Linear(width, width), nn.ReLU(inplace=True), nn.Dropout(dropout)]
-        self.stack = nn.Sequential(*stack)
+        self.dropout = dropout
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
 
     def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
         """tokens: (B, T, D) -> (B, M, D) at the asked rows."""
-        return self.stack(take(tokens, rows))
+        asked = take(tokens, rows)  # (B, M, D)
+        h = F.relu(asked).flatten(0, 1)  # the embedding was linear
+        masks = draw([h.shape] * len(self.layers), self.dropout if self.training else 0.0, h.device)
+        for layer, mask in zip(self.layers, masks, strict=True):
+            h = drop(F.relu_(layer(h)), mask)
+        return h.view_as(asked)

@@ -15,3 +15,8 @@ def take(h: Tensor, rows: Rows) -> Tensor:
     if isinstance(rows, slice):
         return h[:, rows]
     return h.gather(1, rows[..., None].expand(-1, -1, h.shape[2]))
+
+
+def count(rows: Rows, length: int) -> int:
+    """How many rows M of a sequence of T = `length` are asked for."""
+    return len(range(length)[rows]) if isinstance(rows, slice) else rows.shape[1]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rlformer.models.dropout import draw, drop
-from rlformer.models.rows import Rows, take
+from rlformer.models.rows import Rows, count, take
 
 _EVERY = slice(None)
 
@@ -59,14 +59,11 @@ class Transformer(nn.Module):
 
     def _masks(self, tokens: Tensor, rows: Rows) -> Iterator[Tensor | None]:
         """Dropout's masks in the order in which the layers apply them."""
-        if not (self.training and self.dropout):
-            return repeat(None)
         batch, length, width = tokens.shape
-        asked = len(range(length)[rows]) if isinstance(rows, slice) else rows.shape[1]
         shapes = [(batch, length, width)]
-        for count in (*repeat(length, len(self.blocks) - 1), asked):
-            shapes += [(batch * self.heads, count, length), (batch, count, width), (batch, count, width)]
-        return draw(shapes, self.dropout, tokens.device)
+        for asked in (*repeat(length, len(self.blocks) - 1), count(rows, length)):
+            shapes += [(batch * self.heads, asked, length), (batch, asked, width), (batch, asked, width)]
+        return draw(shapes, self.dropout if self.training else 0.0, tokens.device)
 
 
 class _Block(nn.Module):

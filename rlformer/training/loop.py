@@ -13,6 +13,7 @@ from rlformer.data.windows import Windows
 from rlformer.errors import Interrupted
 from rlformer.models.trajectory import TrajectoryModel
 from rlformer.runs.metrics import Throttle
+from rlformer.training import memory
 from rlformer.training.state import State, TrainOptions
 from rlformer.types import RunLog, Window
 
@@ -47,6 +48,7 @@ def train(
 
     Raises Interrupted when the log asks to stop, DivergedError when the loss or its gradient is not finite.
     """
+    memory.keep_freed()
     state = State(model, options, seed, log.directory / "checkpoints" / "last")
     if (warning := state.restore()) is not None:
         log.note(warning)

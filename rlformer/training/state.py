@@ -107,7 +107,7 @@ class State:
     def save(self) -> None:
         """Write the checkpoint."""
         began = time.perf_counter()
-        tensors = {f"model.{name}": value for name, value in self._weights().items()}
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best_weights.items()}
         for index, entry in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in entry.items()}
