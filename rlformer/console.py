@@ -37,6 +37,18 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join(lines)
 
 
+def show_dataset(dataset: Any, as_json: bool) -> None:
+    """What a new dataset holds, and where it lies."""
+    from rlformer.data.describe import describe, describe_text
+
+    info = describe(dataset)
+    if as_json:
+        print_json({"path": str(dataset.path), **info})
+    else:
+        print(describe_text(info))
+        print(dataset.path)
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "-"

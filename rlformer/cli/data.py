@@ -42,17 +42,11 @@ def data_import(
 ) -> None:
     """Turn a foreign log into a dataset."""
     from rlformer import catalogue, console
-    from rlformer.data.describe import describe, describe_text
     from rlformer.data.doors import import_data
 
     with console.Bar("import") as bar:
         dataset = import_data(data, out, None if env is None else catalogue.environment(env), progress=bar)
-    info = describe(dataset)
-    if as_json:
-        console.print_json({"path": str(dataset.path), **info})
-    else:
-        print(describe_text(info))
-        print(dataset.path)
+    console.show_dataset(dataset, as_json)
 
 
 @app.command("export")

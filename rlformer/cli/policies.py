@@ -31,7 +31,6 @@ def collect(
 ) -> None:
     """Let a policy play, and keep the episodes as a dataset."""
     from rlformer import api, console
-    from rlformer.data.describe import describe, describe_text
     from rlformer.runs.interrupt import Interrupt
 
     with Interrupt() as interrupt, console.Bar("collect") as bar:
@@ -50,12 +49,7 @@ def collect(
             progress=bar,
             stop=lambda: interrupt.ever,
         )
-    info = describe(dataset)
-    if as_json:
-        console.print_json({"path": str(dataset.path), **info})
-    else:
-        print(describe_text(info))
-        print(dataset.path)
+    console.show_dataset(dataset, as_json)
 
 
 @app.command()
