@@ -213,8 +213,11 @@ def test_a_context_longer_than_every_episode_is_remarked_upon(tmp_path: Path) ->
         ({"episode_filter": "best"}, "episode_filter: 'best' is none of none, top"),
         ({"episode_filter_share": 0.0}, "episode_filter_share: 0.0 is not between 0 and 1"),
         ({"held_out_share": 1.0}, "held_out_share: 1.0 is not between 0 and 1"),
-        ({"target_return": "much"}, "target_return: 'much' is neither a number nor one of auto, max, q90, median"),
-        ({"target_return": "nan"}, "target_return: 'nan' is neither a number nor one of auto, max, q90, median"),
+        (
+            {"target_return": "much"},
+            "target_return: 'much' is neither a number nor one of auto, supported, q90, median",
+        ),
+        ({"target_return": "nan"}, "target_return: 'nan' is neither a number nor one of auto, supported, q90, median"),
         ({"gradient_steps": 0}, "gradient_steps: 0 is less than 1"),
     ],
 )
