@@ -189,9 +189,9 @@ def test_the_curve_has_ten_points_unless_the_card_says_otherwise(every: int, poi
 
 def test_the_target_return_comes_from_the_log_or_from_the_user(tmp_path: Path) -> None:
     data = log(SPACES["discrete"])
-    by_rule = fit("dt", data, tmp_path / "rule", gradient_steps=1, target_return="max").scales
+    by_rule = fit("dt", data, tmp_path / "rule", gradient_steps=1, target_return="auto").scales
     assert by_rule["target_return"] == data.returns.max() == by_rule["log_max"]
-    assert by_rule["rule"] == "max"
+    assert by_rule["rule"] == "auto"
     given = fit("dt", data, tmp_path / "given", gradient_steps=1, target_return="-12.5").scales
     assert (given["target_return"], given["rule"]) == (-12.5, "given")
 
