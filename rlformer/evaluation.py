@@ -159,14 +159,13 @@ def seconds_per_call(
     observation_shape: tuple[int, ...],
     num_envs: int,
     calls: int = 60,
-    target_return: float | None = None,
 ) -> float:
     """Median wall seconds of one `act` for `num_envs` environments, contexts being full.
 
     The observations are zeros: the time of a forward pass does not depend on the values.
     """
     slots, seeds = np.arange(num_envs), np.arange(num_envs)
-    policy.begin(slots, seeds, None if target_return is None else np.full(num_envs, target_return))
+    policy.begin(slots, seeds, None)
     observations, rewards = np.zeros((num_envs, *observation_shape), np.float32), np.zeros(num_envs)
     took = np.empty(calls)
     for i in range(calls):

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -66,7 +66,8 @@ class LocalProcesses:
                         interrupt.asked = False
                         waiting.clear()
                         for _, process in running.values():
-                            os.kill(process.pid, signal.SIGINT)
+                            with suppress(ProcessLookupError):  # it ended meanwhile
+                                os.kill(process.pid, signal.SIGINT)
                     for job in [j for j in waiting if lost.intersection(j.needs)]:
                         waiting.remove(job)
                         lost.add(job.key)
@@ -129,17 +130,18 @@ def _pinned(threads: int) -> Iterator[None]:
 def _work(work: Work, job: Job, messages: Connection, threads: int) -> None:
     """In the process of one job, which a terminal's Ctrl-C does not reach: the parent passes it on, once."""
     os.setsid()
-    import torch
-
-    torch.set_num_threads(threads)
-    parent = multiprocessing.parent_process()
     with Interrupt() as interrupt:
+        import torch
+
+        torch.set_num_threads(threads)
+        parent = multiprocessing.parent_process()
 
         def stop() -> bool:
             return interrupt.ever or parent is None or not parent.is_alive()
 
         def progress(done: int, total: int, note: str = "") -> None:
-            messages.send(Event(job.key, "progress", (done, total, note)))
+            with suppress(BrokenPipeError):  # the parent was killed: `stop` says so at the next step
+                messages.send(Event(job.key, "progress", (done, total, note)))
 
         try:
             event = Event(job.key, "finished", work(job.payload, stop, progress))
@@ -149,4 +151,5 @@ def _work(work: Work, job: Job, messages: Connection, threads: int) -> None:
             event = Event(job.key, "failed", str(error))
         except Exception as error:  # one failed run does not stop the rest; its record holds the error too
             event = Event(job.key, "failed", f"{type(error).__name__}: {error}")
-        messages.send(event)
+        with suppress(BrokenPipeError):
+            messages.send(event)

@@ -254,6 +254,26 @@ def test_ctrl_c_stops_a_comparison_cleanly_and_the_same_command_continues(tmp_pa
     assert 0 < record["progress"]["done"] < 400000
 
 
+def test_workers_save_and_stop_when_the_comparison_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "rlformer", "compare", "CartPole-v1", "--arms", "ppo", "--seeds", "1"]
+    command += ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "report"), "--set", "ppo.steps=400000"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    records = list[Path]()
+    deadline = time.monotonic() + 60
+    while not records and time.monotonic() < deadline:
+        time.sleep(0.2)
+        points = [p for p in (tmp_path / "runs").rglob("metrics.jsonl") if p.stat().st_size > 0]
+        records = [p.parent / "record.json" for p in points]
+    process.kill()
+    process.wait()
+    status = "running"
+    while status == "running" and time.monotonic() < deadline:
+        time.sleep(0.2)
+        status = json.loads(records[0].read_text())["status"]
+    assert status == "interrupted"
+    assert list(records[0].parent.glob("checkpoints/last/checkpoint.safetensors"))
+
+
 def test_a_dataset_in_a_folder_loads_as_it_was(log: Dataset) -> None:
     assert log.path is not None
     again = load(log.path)
