@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from rlformer.environments import Environments
 from rlformer.errors import InputError
 from rlformer.rollout import rollout
 from rlformer.types import Array, EnvSpec, EvalResult, Policy
+
+Point: TypeAlias = dict[str, float]
 
 
 def evaluate(
@@ -97,11 +99,24 @@ def _play(
     return returns, lengths, terminated, time.perf_counter() - start
 
 
-def curve_point(result: EvalResult, spec: EnvSpec | None) -> dict[str, float]:
-    """An evaluation during training as a run's curves hold it: eval/return, eval/length, eval/normalized_score."""
-    values = {"eval/return": result.mean, "eval/length": float(result.lengths.mean())}
-    normalized = spec.normalize(result.mean) if spec else None
-    return values if normalized is None else {**values, "eval/normalized_score": normalized}
+CONFIRM_FROM = 0.5  # of the normalised score: the lowest threshold that a time to threshold is asked for
+
+
+def curve_point(policy: Policy, spec: EnvSpec, seeds: Array, fresh: Array, *, name: str, num_envs: int) -> Point:
+    """A policy during training as a run's curves hold it: eval/return, eval/length, eval/normalized_score.
+
+    Where the score on `seeds` reaches CONFIRM_FROM, `fresh` episodes are played too, and their mean return is
+    eval/confirmed_return: the same few episodes at every point would let a lucky policy pass for a good one.
+    """
+    result = evaluate(policy, spec, seeds, name=name, num_envs=num_envs)
+    point = {"eval/return": result.mean, "eval/length": float(result.lengths.mean())}
+    normalized = spec.normalize(result.mean)
+    if normalized is None:
+        return point
+    point["eval/normalized_score"] = normalized
+    if normalized >= CONFIRM_FROM:
+        point["eval/confirmed_return"] = evaluate(policy, spec, fresh, name=name, num_envs=num_envs).mean
+    return point
 
 
 def summarize(result: EvalResult, spec: EnvSpec) -> dict[str, Any]:

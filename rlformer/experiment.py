@@ -14,7 +14,7 @@ from rlformer.config import RunConfig
 from rlformer.data import targets
 from rlformer.data.dataset import Dataset, check_spaces
 from rlformer.errors import InputError, Interrupted
-from rlformer.evaluation import evaluate, evaluate_targets, seconds_per_call
+from rlformer.evaluation import Point, curve_point, evaluate, evaluate_targets, seconds_per_call
 from rlformer.learners import NEEDS, learner_class
 from rlformer.runs.directory import RunDirectory, RunSession
 from rlformer.types import EnvSpec, EvalResult, Policy, Task
@@ -136,9 +136,9 @@ def _evaluate_finally(
     log.record.inference_seconds = {str(n): seconds_per_call(policy, shape, n) for n in (1, 64)}
 
 
-def _curve(config: RunConfig, seed: int, protocol: Protocol) -> Callable[[Policy], EvalResult]:
-    seeds = seeding.episode_seeds(seed, "curve", protocol.curve_episodes)
-    return lambda policy: evaluate(policy, config.env, seeds, name=config.agent, num_envs=protocol.num_envs)
+def _curve(config: RunConfig, seed: int, protocol: Protocol) -> Callable[[Policy], Point]:
+    seeds, fresh = (seeding.episode_seeds(seed, stream, protocol.curve_episodes) for stream in ("curve", "confirm"))
+    return lambda policy: curve_point(policy, config.env, seeds, fresh, name=config.agent, num_envs=protocol.num_envs)
 
 
 def _playable(config: RunConfig, log: RunSession) -> bool:

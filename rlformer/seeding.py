@@ -10,7 +10,7 @@ import numpy as np
 
 from rlformer.types import Array
 
-_STREAMS = ("train", "collect", "select", "curve", "evaluate", "explain", "probe")
+_STREAMS = ("train", "collect", "select", "curve", "evaluate", "explain", "probe", "confirm")
 _WIDTH = 1 << 28  # seeds in a stream; eight streams fill the 31 bits that every library accepts
 
 
@@ -43,7 +43,7 @@ def policy_generator(episode_seed: int, policy_seed: int = 0) -> np.random.Gener
 def episode_seeds(seed: int, stream: str, count: int, start: int = 0) -> Array:
     """Seeds `start` to `start + count` of a stream: (count,) int64, all distinct.
 
-    stream: train, collect, select, curve, evaluate, explain or probe. Two streams never share a seed,
+    stream: train, collect, select, curve, evaluate, explain, probe or confirm. Two streams never share a seed,
     whatever their `seed`.
 
     >>> set(episode_seeds(0, "train", 1000)) & set(episode_seeds(3, "evaluate", 1000))

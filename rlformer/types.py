@@ -333,7 +333,7 @@ class Task:
     seed: int
     threads: int = 1
     log_trajectories: Path | None = None  # a folder for every training episode, as a dataset
-    evaluate: Any = None  # callable (policy) -> EvalResult on the curve's own seeds, or None
+    evaluate: Any = None  # callable (policy) -> a point of the curves (name -> value), or None
 
 
 class Learner(Protocol):

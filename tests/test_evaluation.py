@@ -1,12 +1,21 @@
 """One policy, fixed episodes, one result; two results, a paired difference."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from rlformer import catalogue, seeding
 from rlformer.environments import Environments
 from rlformer.errors import InputError
-from rlformer.evaluation import evaluate, evaluate_targets, paired_difference, seconds_per_call, summarize
+from rlformer.evaluation import (
+    curve_point,
+    evaluate,
+    evaluate_targets,
+    paired_difference,
+    seconds_per_call,
+    summarize,
+)
 from rlformer.rollout import RandomPolicy
 from rlformer.types import ActionSpec, Array, EnvSpec, EvalResult
 
@@ -55,6 +64,22 @@ def test_each_target_reaches_its_own_episodes() -> None:
         assert np.array_equal(result.returns, alone.returns)
         assert result.target_return == target
     assert together[0].mean < together[1].mean < together[2].mean
+
+
+def test_only_a_good_point_of_a_curve_is_played_again_on_fresh_episodes() -> None:
+    """Those that the same few seeds of the curve happen to suit are found out."""
+    fresh, spec = seeding.episode_seeds(0, "confirm", 12), replace(CARTPOLE, random_score=0.0, reference_score=500.0)
+    bad = curve_point(random_policy(), spec, SEEDS, fresh, name="random", num_envs=12)
+    assert set(bad) == {"eval/return", "eval/length", "eval/normalized_score"}
+    easy = replace(spec, reference_score=20.0)  # random play is "good" here
+    good = curve_point(random_policy(), easy, SEEDS, fresh, name="random", num_envs=12)
+    assert good["eval/confirmed_return"] == evaluate(random_policy(), easy, fresh, name="random").mean
+    assert good["eval/return"] == bad["eval/return"] != good["eval/confirmed_return"]
+    nameless = replace(spec, random_score=None)
+    assert set(curve_point(random_policy(), nameless, SEEDS, fresh, name="random", num_envs=12)) == {
+        "eval/return",
+        "eval/length",
+    }
 
 
 def result_of(returns: list[float], name: str = "a", seeds: Array = SEEDS) -> EvalResult:

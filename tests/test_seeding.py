@@ -7,7 +7,7 @@ import pytest
 
 from rlformer import seeding
 
-STREAMS = ("train", "collect", "select", "curve", "evaluate")
+STREAMS = ("train", "collect", "select", "curve", "confirm", "evaluate")
 
 
 @pytest.mark.parametrize(("one", "other"), list(itertools.combinations(STREAMS, 2)))

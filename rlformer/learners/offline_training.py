@@ -20,7 +20,6 @@ from rlformer.data import scales
 from rlformer.data.dataset import Dataset
 from rlformer.data.transitions import Transitions, transitions
 from rlformer.errors import InputError, Interrupted
-from rlformer.evaluation import curve_point
 from rlformer.learners import sb3_state, sb3_training
 from rlformer.runs.metrics import Throttle
 from rlformer.training import checkpoints
@@ -123,8 +122,8 @@ class Training:
             if self._task.evaluate is not None and (step % self._evaluate_every == 0 or last):
                 since = time.perf_counter()
                 with self._log.clock("evaluation"):
-                    result = self._task.evaluate(policy)
-                self._log.scalars(curve_point(result, self._task.env), step)
+                    scores = self._task.evaluate(policy)
+                self._log.scalars(scores, step)
                 logged_at += time.perf_counter() - since
             if save_due() or last:
                 self._save()

@@ -23,7 +23,6 @@ from rlformer.data.dataset import DatasetInfo
 from rlformer.data.writer import DatasetWriter
 from rlformer.environments import action_spec, make
 from rlformer.errors import InputError, Interrupted, MissingExtra
-from rlformer.evaluation import curve_point
 from rlformer.learners import sb3_state
 from rlformer.learners.offline_algorithms import CQL, TD3BC
 from rlformer.learners.recording import Tally, TrainingEnvironments
@@ -224,8 +223,8 @@ class Training:
         if self._task.evaluate is None:
             return
         with self._log.clock("evaluation"):
-            result = self._task.evaluate(self._policy)
-        self._log.scalars(curve_point(result, self._task.env), steps)
+            scores = self._task.evaluate(self._policy)
+        self._log.scalars(scores, steps)
         self._curve_since += time.perf_counter() - start
 
     def _note(self) -> str:

@@ -15,7 +15,6 @@ from rlformer.data import scales, targets
 from rlformer.data.dataset import Dataset
 from rlformer.data.windows import Windows
 from rlformer.errors import InputError
-from rlformer.evaluation import curve_point
 from rlformer.models.acting import SequencePolicy
 from rlformer.models.trajectory import Architecture, TrajectoryModel
 from rlformer.runs import files
@@ -123,8 +122,8 @@ class SequenceLearner:
             return None
 
         def scores(model: TrajectoryModel) -> dict[str, float]:
-            result = task.evaluate(SequencePolicy(model, self.scales.get("target_return")))
-            return curve_point(result, task.env)
+            point: dict[str, float] = task.evaluate(SequencePolicy(model, self.scales.get("target_return")))
+            return point
 
         return scores
 
