@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from rlformer import catalogue, experiment, seeding, study
+from rlformer import catalogue, experiment, logs, seeding, study
 from rlformer.config import resolve
 from rlformer.data.collect import collect as _collect
 from rlformer.data.dataset import Dataset
@@ -54,7 +54,7 @@ def open_data(source: str | Path, *, env: str | None = None, prefix: str | None 
     if (Path(text) / experiment.TRAJECTORIES).is_dir():
         text = str(Path(text) / experiment.TRAJECTORIES)
     dataset = _open_data(text, env=None if env is None else catalogue.environment(env), **options)
-    return dataset if prefix is None else study.open_log(dataset, prefix)
+    return dataset if prefix is None else logs.open_log(dataset, prefix)
 
 
 def train(

@@ -129,7 +129,7 @@ def _pinned(threads: int) -> Iterator[None]:
 
 def _work(work: Work, job: Job, messages: Connection, threads: int) -> None:
     """In the process of one job, which a terminal's Ctrl-C does not reach: the parent passes it on, once."""
-    os.setsid()
+    os.setpgid(0, 0)  # not a session of its own, whose scheduling would ignore the niceness that the user chose
     with Interrupt() as interrupt:
         import torch
 

@@ -197,9 +197,11 @@ def check_fit(dataset: Dataset, env: EnvSpec) -> None:
     check_spaces(dataset.info, env.name, shape, actions)
 
 
-def data_reference(dataset: Dataset) -> dict[str, Any]:
-    """What a run's configuration says of its log."""
-    returns = dataset.returns
+def data_reference(dataset: Dataset, budget: float | None = None) -> dict[str, Any]:
+    """What a run's configuration says of its log. budget: the share of it that a data-scaling grid reads."""
+    returns, made = dataset.returns, dataset.info.provenance
+    policy = made.get("behaviour_policy")
+    maker = policy if isinstance(policy, Mapping) else made
     return {
         "hash": dataset.hash,
         "path": str(dataset.path) if dataset.path else None,
@@ -211,7 +213,10 @@ def data_reference(dataset: Dataset) -> dict[str, Any]:
         "mean_return": float(returns.mean()),
         "min_return": float(returns.min()),
         "max_return": float(returns.max()),
-        "source": str(dataset.info.provenance.get("source", "")),
+        "source": str(made.get("source", "")),
+        "maker": maker.get("agent"),
+        "maker_config": maker.get("config_hash") or maker.get("config"),  # of the training that made it, if one did
+        "budget": budget,
     }
 
 

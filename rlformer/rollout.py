@@ -114,17 +114,25 @@ class RandomPolicy:
 
 
 class EpsilonPolicy:
-    """Another policy, but with probability `epsilon` a uniform action instead, step by step."""
+    """Another policy, but with probability `epsilon` a uniform action instead, step by step.
 
-    def __init__(self, policy: Policy, spec: ActionSpec, epsilon: float) -> None:
-        self._policy, self._epsilon = policy, epsilon
+    In a share `random_episodes` of the episodes every action is uniform.
+    """
+
+    def __init__(self, policy: Policy, spec: ActionSpec, epsilon: float, random_episodes: float = 0.0) -> None:
+        self._policy, self._epsilon, self._random_episodes = policy, epsilon, random_episodes
+        self._chance = np.zeros(0)  # of a uniform action, slot by slot
         self._chances = _Ahead(lambda rng, count: rng.random(count))
         self._actions = _Ahead(spec.sample)
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
         """See `types.Policy`."""
+        grown = max(len(self._chance), int(np.max(slots)) + 1)
+        self._chance = np.pad(self._chance, (0, grown - len(self._chance)))
         for slot, seed in zip(slots.tolist(), seeds.tolist(), strict=True):
-            # Neither is the stream of `policy_generator`, which the policy itself draws from.
+            # None is the stream of `policy_generator`, which the policy itself draws from.
+            whole = np.random.default_rng((seed, 4)).random() < self._random_episodes
+            self._chance[slot] = 1.0 if whole else self._epsilon
             self._chances.begin(slot, np.random.default_rng((seed, 1)))
             self._actions.begin(slot, np.random.default_rng((seed, 3)))
         self._policy.begin(slots, seeds, target_returns)
@@ -132,7 +140,9 @@ class EpsilonPolicy:
     def act(self, observations: Array) -> Array:
         """See `types.Policy`."""
         actions, uniform = self._policy.act(observations).copy(), self._actions.next(len(observations))
-        strays = self._chances.next(len(observations)) < self._epsilon
+        chance = np.zeros(len(observations))  # slots without an episode have none
+        chance[: len(self._chance)] = self._chance[: len(observations)]
+        strays = self._chances.next(len(observations)) < chance
         actions[strays] = uniform[strays]
         return actions
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,34 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from rlformer import catalogue, environments, experiment
-from rlformer.config import resolve
-from rlformer.data.dataset import Dataset, load
-from rlformer.data.prefix import mid_training
+from rlformer.config import RunConfig, resolve
+from rlformer.data.dataset import Dataset
 from rlformer.errors import InputError
 from rlformer.executor import Event, Job, LocalProcesses
 from rlformer.learners import NEEDS
+from rlformer.logs import Log, Recipe, check_prefix
+from rlformer.logs import recipe as log_recipe
 from rlformer.runs.directory import RunDirectory
-from rlformer.types import EnvSpec
+from rlformer.types import ActionSpec, EnvSpec
 
+_LADDER = (
+    "random", "behaviour", "bc", "bc-top", "rvs", "dt-k1", "dt-no-rtg", "dt-lstm", "dt", "offline-rl", "online",
+)  # fmt: skip
 PROFILES: Mapping[str, Mapping[str, Any]] = {
     "quick": {"seeds": 3, "arms": ("random", "behaviour", "bc", "bc-top", "dt", "online")},
-    "standard": {
-        "seeds": 10,
-        "arms": (
-            "random",
-            "behaviour",
-            "bc",
-            "bc-top",
-            "rvs",
-            "dt-k1",
-            "dt-no-rtg",
-            "dt-lstm",
-            "dt",
-            "offline-rl",
-            "online",
-        ),
-    },
+    "standard": {"seeds": 10, "arms": _LADDER},
+    "full": {"seeds": 20, "arms": _LADDER, "budgets": (0.125, 0.25, 0.5, 1.0)},
 }
+_DEFAULT_LOG = log_recipe("prefix")
 
 # The arms behind "online", by kind of action space: those whose log the others learn from come first.
 ONLINE: Mapping[str, tuple[str, ...]] = {
@@ -59,12 +49,26 @@ class Arm:
     seed: int
     root: Path
     overrides: tuple[str, ...] = ()
-    dataset: Path | None = None
-    log_of: str | None = None  # instead of a dataset: the agent whose training of the same seed is the log
-    prefix: str = "full"  # how much of the log: mid, full, a share of its training's steps, or a number of them
-    log_overrides: tuple[str, ...] = ()
+    log: Log | None = None
+    keeps_log: bool = False  # its training is the log of others
     threads: int = 1
     command: str | None = None
+
+    @property
+    def name(self) -> str:
+        """In the words of progress and of failures: the agent, and what tells it from its other runs."""
+        recipe, budget = (self.log.recipe, self.log.budget) if self.log else (None, None)
+        told = f" on {recipe.name}" if recipe is not None and recipe.name != _DEFAULT_LOG.name else ""
+        return f"{self.agent}{told}" + ("" if budget is None else f" with {budget:g} of the log")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The data-scaling grid: shares of the log, who learns from them, and on how many seeds."""
+
+    budgets: tuple[float, ...] = ()
+    arms: tuple[str, ...] = ("dt", "bc-top", "offline-rl")  # those of them that the study has
+    seeds: int = 5  # at most
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,11 @@ class Plan:
     seeds: tuple[int, ...]
     jobs: tuple[Job, ...] = field(repr=False)
 
+    @property
+    def runs(self) -> list[Arm]:
+        """The trainings among the jobs."""
+        return [job.payload for job in self.jobs if isinstance(job.payload, Arm)]
+
 
 def plan(
     env_name: str,
@@ -85,7 +94,11 @@ def plan(
     seeds: int | None = None,
     dataset: Dataset | None = None,
     log_from: str = "ppo",
+    logs: Sequence[Recipe] = (),
+    log_steps: int = 0,
     prefix: str | None = None,
+    grid: Grid | None = None,
+    interaction: bool = True,
     overrides: Sequence[str] = (),
     root: Path = Path("runs"),
     threads: int = 1,
@@ -93,55 +106,104 @@ def plan(
 ) -> Plan:
     """Every run of the comparison, in the order they should begin.
 
-    dataset: a whole one from disk; without it, each seed's log is the training of `log_from` with that seed. prefix:
-    how much of it, the whole of a dataset and "mid" of a training if nothing is said. arms: names of agents; "online"
-    and "offline-rl" stand for those that fit the action space. overrides: "agent.key=value". A profile leaves out
-    "offline-rl" where none fits. Raises InputError for an unknown profile, arm or key, where no offline RL fits though
-    it was asked for, and where the log does not fit the environment.
+    dataset: a whole one from disk; without it, each seed's log comes from the training of `log_from` with that seed, as
+    `logs` say, by default the first half of its learning; each of several logs is learned from. log_steps: of collected
+    ones. prefix: how much of a dataset or of a training, instead. grid: by default that of the profile. interaction:
+    whether anything may step the environment in order to learn. arms: names of agents; "online" and "offline-rl" stand
+    for those that fit the action space. overrides: "agent.key=value". A profile leaves out "offline-rl" where none
+    fits. Raises InputError for an unknown profile, arm or key, where no offline RL fits though it was asked for, and
+    where the log does not fit the environment.
     """
     if profile not in PROFILES:
         raise InputError(f"unknown profile '{profile}'; valid: {', '.join(PROFILES)}")
     env = catalogue.environment(env_name)
     _, actions = environments.spaces_of(env)
-    if not arms:
-        fits = actions.kind in OFFLINE_RL and actions.bounded
-        arms = [arm for arm in PROFILES[profile]["arms"] if arm != "offline-rl" or fits]
-    names = _expand(arms, actions.kind, env.name)
+    names = _chosen(profile, arms, interaction, actions, env.name)
     count = PROFILES[profile]["seeds"] if seeds is None else seeds
     if count < 1:
         raise InputError(f"--seeds {count}: one at least")
+    recipes = _recipes(dataset, logs, prefix, interaction)
     if dataset is not None:
         if dataset.path is None or dataset.selection:
             raise InputError("compare takes a whole dataset from disk: cut it with prefix, or write the episodes first")
         experiment.check_fit(dataset, env)
-    prefix = prefix or ("full" if dataset is not None else "mid")
     offline = [name for name in names if "dataset" in NEEDS[catalogue.agent(name).learner]]
-    if offline and dataset is None and log_from not in names:
+    needs_training = bool(offline) and any(recipe is not None and recipe.random_episodes < 1 for recipe in recipes)
+    if needs_training and log_from not in names:
         names = (log_from, *names)
     by_agent = _by_agent(overrides, names)
     for name in names:  # what cannot work is found before anything is trained
         experiment.check(resolve(env, name, by_agent.get(name, ())))
-    _check_prefix(prefix)
-    jobs = []
+    check_prefix(prefix or "full")
+    grid = Grid(PROFILES[profile].get("budgets", ())) if grid is None else grid
+    scaled = [n for n in names if n in _expand(_fitting(grid.arms, actions), actions.kind, env.name)]
+    jobs: list[Job] = []
     for name in _costly_first(names, log_from):
         for seed in range(count):
-            learns = name in offline
-            arm = Arm(
-                env=env,
-                agent=name,
-                seed=seed,
-                root=root,
-                overrides=by_agent.get(name, ()),
-                dataset=dataset.path if learns and dataset is not None else None,
-                log_of=log_from if learns and dataset is None else None,
-                prefix=prefix,
-                log_overrides=by_agent.get(log_from, ()),
-                threads=threads,
-                command=command,
-            )
-            needs = ((log_from, seed),) if arm.log_of else ()
-            jobs.append(Job((name, seed), (arm, name == log_from and bool(offline) and dataset is None), needs))
+            keeps_log = name == log_from and needs_training
+            arm = Arm(env, name, seed, root, by_agent.get(name, ()), None, keeps_log, threads, command)
+            if name not in offline:
+                jobs.append(Job((arm.name, seed), arm))
+                continue
+            for recipe in recipes:
+                path, cut = (dataset.path, prefix or "full") if dataset else (None, recipe.prefix if recipe else "full")
+                log = Log(env, seed, root, path, cut, recipe, log_from, by_agent.get(log_from, ()), log_steps)
+                shares: list[float | None] = [None]
+                if name in scaled and seed < grid.seeds:  # all of the log is the arm itself
+                    shares += [share for share in grid.budgets if share < 1 or log.prefix != "full"]
+                for share in shares:
+                    jobs += _with_log(replace(arm, log=replace(log, budget=share)), jobs)
     return Plan(env, tuple(names), tuple(range(count)), tuple(jobs))
+
+
+def _with_log(arm: Arm, before: Sequence[Job]) -> list[Job]:
+    """The job of an offline arm, and of collecting its log where no job `before` does."""
+    assert arm.log is not None
+    whole = replace(arm.log, budget=None)
+    assert whole.recipe is not None or whole.path is not None
+    needs: tuple[tuple[str, int], ...] = ((whole.agent, arm.seed),) if whole.trained else ()
+    jobs = []
+    if whole.collected is not None and whole.recipe is not None:
+        key = (f"log {whole.recipe.name}", arm.seed)
+        if key not in [job.key for job in before]:
+            jobs.append(Job(key, whole, needs))
+        needs = (key,)
+    return [*jobs, Job((arm.name, arm.seed), arm, needs)]
+
+
+def _recipes(
+    dataset: Dataset | None, logs: Sequence[Recipe], prefix: str | None, interaction: bool
+) -> Sequence[Recipe | None]:
+    """How the log of every seed is made; None where it is given."""
+    if dataset is not None:
+        if logs:
+            raise InputError("--log says how to make a log, and --dataset gives one: choose one of them")
+        return (None,)
+    if not interaction:
+        raise InputError("--no-interaction needs a log that exists: --dataset DATA")
+    if logs and prefix is not None:
+        raise InputError("--log and --prefix both say which log: --log prefix=0.5 says it in one")
+    return logs or ((_DEFAULT_LOG if prefix is None else Recipe("prefix", prefix)),)
+
+
+def _chosen(
+    profile: str, arms: Sequence[str] | None, interaction: bool, actions: ActionSpec, env_name: str
+) -> tuple[str, ...]:
+    """The names of the arms; without interaction, those that learn from the log alone."""
+    asked = arms or _fitting(PROFILES[profile]["arms"], actions)
+    names = _expand(asked, actions.kind, env_name)
+    if interaction:
+        return names
+    steps = [name for name in names if catalogue.agent(name).learner == "sb3"]
+    if arms and steps and "online" not in arms:
+        raise InputError(f"--no-interaction: {', '.join(steps)} learn by stepping the environment")
+    return tuple(name for name in names if name not in steps)
+
+
+def _fitting(arms: Sequence[str], actions: ActionSpec) -> list[str]:
+    """Without "offline-rl" where none acts in these actions."""
+    fits = actions.kind in OFFLINE_RL and actions.bounded
+    return [arm for arm in arms if arm != "offline-rl" or fits]
 
 
 @dataclass(frozen=True)
@@ -168,45 +230,21 @@ def execute(
     found: dict[Any, Path] = {}
     reasons: dict[Any, str] = {}
     listen(Event(None, "planned", len(study.jobs)))
-    for event in executor.run(_run_arm, study.jobs):
+    for event in executor.run(_work, study.jobs):
         if event.kind == "finished":
             found[event.key] = event.value
         elif event.kind in ("failed", "skipped"):
             reasons[event.key] = str(event.value)
         listen(event)
-    for job in study.jobs:  # a failed run may have a record too
-        if job.key in reasons and (path := _directory_of(job)) is not None:
+    runs = [job for job in study.jobs if isinstance(job.payload, Arm)]
+    for job in runs:  # a failed run may have a record too
+        if job.key in reasons and (path := _directory_of(job.payload)) is not None:
             found[job.key] = path
-    failures = [{"agent": agent, "seed": seed, "reason": reason} for (agent, seed), reason in reasons.items()]
-    missing = [{"env": study.env.name, **f} for f in failures if (f["agent"], f["seed"]) not in found]
-    return Outcome(tuple(found[job.key] for job in study.jobs if job.key in found), tuple(failures), tuple(missing))
-
-
-def open_log(dataset: Dataset, prefix: str) -> Dataset:
-    """A training log cut as `prefix` says: mid, full, a share of its training steps, or a number of them."""
-    if prefix == "full":
-        return dataset
-    if prefix == "mid":
-        cut = mid_training(dataset)
-    else:
-        amount = _check_prefix(prefix)
-        steps = int(amount * (dataset.upstream_env_steps or 0) if amount <= 1 else amount)
-        cut = dataset.prefix(steps)
-        if not len(cut):
-            raise InputError(f"no episode had ended {steps} steps into the training: a longer prefix is needed")
-    return replace(cut, rule=prefix)
-
-
-def _check_prefix(prefix: str) -> float:
-    if prefix in ("mid", "full"):
-        return 1.0
-    try:
-        amount = float(prefix)
-    except ValueError:
-        amount = -1.0
-    if not 0 < amount < math.inf:
-        raise InputError(f"prefix '{prefix}': mid, full, a share of the training such as 0.5, or a number of its steps")
-    return amount
+    lost = [(job, {"agent": job.payload.agent, "seed": job.payload.seed, "reason": reasons[job.key]})
+            for job in runs if job.key in reasons]  # fmt: skip
+    missing = [{"env": study.env.name, **failure} for job, failure in lost if job.key not in found]
+    paths = tuple(found[job.key] for job in runs if job.key in found)
+    return Outcome(paths, tuple(failure for _, failure in lost), tuple(missing))
 
 
 def _expand(arms: Sequence[str], kind: str, env_name: str) -> tuple[str, ...]:
@@ -236,14 +274,13 @@ def _by_agent(overrides: Sequence[str], names: Sequence[str]) -> dict[str, tuple
     return {agent: tuple(values) for agent, values in found.items()}
 
 
-def _run_arm(payload: tuple[Arm, bool], stop: Callable[[], bool], progress: Callable[[int, int, str], None]) -> Path:
-    """In a process of its own: one run, from its arm."""
-    arm, keep_log = payload
-    dataset = _arm_log(arm)
-    data = experiment.data_reference(dataset) if dataset is not None else None
-    config = resolve(arm.env, arm.agent, arm.overrides, data, keep_log)
+def _work(payload: Arm | Log, stop: Callable[[], bool], progress: Callable[[int, int, str], None]) -> Path:
+    """In a process of its own: one run, or one log that others wait for."""
+    if isinstance(payload, Log):
+        return payload.make(stop, lambda done, total: progress(done, total, ""))
+    arm, dataset = payload, payload.log.open() if payload.log else None
     run = experiment.train(
-        config,
+        _config(arm, dataset),
         arm.seed,
         arm.root,
         dataset=dataset,
@@ -255,23 +292,17 @@ def _run_arm(payload: tuple[Arm, bool], stop: Callable[[], bool], progress: Call
     return run.path
 
 
-def _arm_log(arm: Arm) -> Dataset | None:
-    if arm.dataset is not None:
-        return open_log(load(arm.dataset), arm.prefix)
-    if arm.log_of is None:
-        return None
-    config = resolve(arm.env, arm.log_of, arm.log_overrides, log_trajectories=True)
-    source = RunDirectory.of(arm.root, config, arm.seed)
-    return open_log(load(source.path / experiment.TRAJECTORIES), arm.prefix)
+def _config(arm: Arm, dataset: Dataset | None) -> RunConfig:
+    budget = arm.log.budget if arm.log else None
+    data = experiment.data_reference(dataset, budget) if dataset is not None else None
+    return resolve(arm.env, arm.agent, arm.overrides, data, arm.keeps_log)
 
 
-def _directory_of(job: Job) -> Path | None:
-    """Where a job's record lies, if it got far enough to have one."""
-    arm, keep_log = job.payload
+def _directory_of(arm: Arm) -> Path | None:
+    """Where a run's record lies, if it got far enough to have one."""
     try:
-        dataset = _arm_log(arm)
+        dataset = arm.log.open() if arm.log else None
     except InputError:
         return None
-    data = experiment.data_reference(dataset) if dataset is not None else None
-    run = RunDirectory.of(arm.root, resolve(arm.env, arm.agent, arm.overrides, data, keep_log), arm.seed)
+    run = RunDirectory.of(arm.root, _config(arm, dataset), arm.seed)
     return run.path if (run.path / "record.json").is_file() else None

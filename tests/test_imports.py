@@ -23,7 +23,7 @@ LAYERS = (
     ("evaluation", "models"),
     ("training",),
     ("learners", "explain"),
-    ("executor", "experiment", "study", "sources"),
+    ("executor", "experiment", "sources", "logs", "study"),
     ("report",),
     ("api", "console", "extras", "cli", "__main__"),
 )

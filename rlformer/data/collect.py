@@ -32,6 +32,7 @@ def collect(
     steps: int | None = None,
     num_envs: int = 64,
     epsilon: float = 0.0,
+    random_episodes: float = 0.0,
     provenance: Mapping[str, Any],
     upstream_env_steps: int | None,
     progress: Callable[[int, int], None] | None = None,
@@ -41,18 +42,20 @@ def collect(
 
     Episodes are kept in the order of their seeds, so that neither `num_envs` nor how long each takes decides
     which are kept: short ones end first where many run side by side. `epsilon` is the chance of a uniform
-    action at each step. `provenance` names the policy, and with seed, epsilon and size says what the dataset
-    is: an unfinished one of the same is continued, a finished one returned. upstream_env_steps: taken to make
-    the policy; None: unknown. Steps of episodes that were begun and turned out not to be needed count
-    nowhere. progress: (done, total) in episodes or steps. Raises InputError where `path` holds anything else,
-    Interrupted when `stop` said so.
+    action at each step, `random_episodes` that of an episode all of whose actions are uniform. `provenance`
+    names the policy, and with seed, chances and size says what the dataset is: an unfinished one of the same is
+    continued, a finished one returned. upstream_env_steps: taken to make the policy; None: unknown. Steps of
+    episodes that were begun and turned out not to be needed count nowhere. progress: (done, total) in episodes
+    or steps. Raises InputError where `path` holds anything else, Interrupted when `stop` said so.
     """
     goal = _Goal(episodes, steps)
     if num_envs < 1:
         raise InputError(f"{num_envs} environments side by side? One is the least")
-    if not 0.0 <= epsilon <= 1.0:
-        raise InputError(f"epsilon {epsilon} is no chance: it lies between 0 and 1")
+    for name, chance in (("epsilon", epsilon), ("random_episodes", random_episodes)):
+        if not 0.0 <= chance <= 1.0:
+            raise InputError(f"{name} {chance} is no chance: it lies between 0 and 1")
     what = {"behaviour_policy": dict(provenance), "seed": seed, "epsilon": epsilon, **goal.size}
+    what |= {"random_episodes": random_episodes} if random_episodes else {}
     begun = _as_read({"env": spec.definition, "provenance": {"source": "collected", **what}})
     if (finished := _finished(path, begun)) is not None:
         return finished
@@ -64,8 +67,8 @@ def collect(
         begun["provenance"],
         env_definition=begun["env"],
     )
-    if epsilon:
-        policy = EpsilonPolicy(policy, environments.actions, epsilon)
+    if epsilon or random_episodes:
+        policy = EpsilonPolicy(policy, environments.actions, epsilon, random_episodes)
     try:
         with DatasetWriter(path, info) as writer:
             if writer.num_episodes:

@@ -142,12 +142,15 @@ class Dataset:
     def upstream_env_steps(self) -> int | None:
         """All environment steps behind the episodes of this view; None where unknown.
 
-        For a prefix of a training log these are the steps of that training up to the prefix's end.
+        For a prefix of a training log these are the steps of that training up to the prefix's end; for a part of a
+        collected one the episodes left out had not been needed.
         """
         behind = self.episodes["behaviour_steps"][self.index]
         if self.selection and len(behind) and (behind >= 0).all():
             return int(behind.max())
-        return self.info.upstream_env_steps
+        if not self.selection or self.info.upstream_env_steps is None:
+            return self.info.upstream_env_steps
+        return self.info.upstream_env_steps - (self.info.num_steps - self.num_steps)
 
     def __len__(self) -> int:
         return self.num_episodes
@@ -182,6 +185,15 @@ class Dataset:
         if (behind < 0).any():
             raise InputError("no prefix: this log does not say at which training step its episodes were made")
         return self.select(np.flatnonzero(behind <= env_steps), f"prefix of {env_steps} training steps")
+
+    def some(self, num_steps: int, rng: np.random.Generator) -> Dataset:
+        """Whole episodes drawn at random, as many as together have at most `num_steps` steps, one at least.
+
+        With the same stream a smaller number of steps takes a part of what a larger one takes.
+        """
+        order = rng.permutation(len(self))
+        count = max(1, int(np.searchsorted(np.cumsum(self.lengths[order]), num_steps, side="right")))
+        return self.select(np.sort(order[:count]), f"{count} episodes drawn at random")
 
     def top(self, fraction: float) -> Dataset:
         """The best `fraction` of the episodes by return, one at least; ties go to the earlier episode."""
