@@ -217,6 +217,8 @@ def compare(
         command=command,
     )
     outcome = study.execute(made, jobs=jobs, threads=threads, listen=listen)
+    for path in outcome.runs:
+        experiment.count_flops(RunDirectory.open(path))
     return report(outcome.runs, out=folder, command=command, missing=outcome.missing)
 
 

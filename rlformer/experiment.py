@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from rlformer import catalogue, environments, seeding
+from rlformer import catalogue, environments, flops, seeding
 from rlformer.config import RunConfig
 from rlformer.data import targets
 from rlformer.data.dataset import Dataset, check_spaces
 from rlformer.errors import InputError, Interrupted
 from rlformer.evaluation import Point, curve_point, evaluate, evaluate_targets, seconds_per_call
 from rlformer.learners import NEEDS, learner_class
+from rlformer.runs import files
 from rlformer.runs.directory import RunDirectory, RunSession
-from rlformer.types import EnvSpec, EvalResult, Policy, Task
+from rlformer.types import ActionSpec, EnvSpec, EvalResult, Policy, Task
 
 EVALUATION_SEED = 0  # the same episodes for every arm and every training seed: results are paired
 _MOST_LOG_EPISODES = 10_000  # of the behaviour arm kept one by one
@@ -99,7 +101,30 @@ def _train(
             run.save_evaluation("final", _log_result(dataset, config.env))
         elif playable:
             _evaluate_finally(config, learner.policy(), learner.scales, dataset, protocol, log, run)
+    log.spent(cost)
+    shape, actions = _spaces(config, dataset)
+    log.record.flops = flops.of_run(config.learner, config.hyperparameters, math.prod(shape), actions, log.record)
     log.end("finished", cost)
+
+
+def _spaces(config: RunConfig, dataset: Dataset | None) -> tuple[tuple[int, ...], ActionSpec]:
+    """The shape of an observation and the actions: the log's, or the environment's."""
+    if dataset is not None:
+        return dataset.info.observation_shape, dataset.info.actions
+    return environments.spaces_of(config.env)
+
+
+def count_flops(run: RunDirectory) -> None:
+    """Give the record of a finished run its operations, if it was made before they were counted.
+
+    Raises InputError where the run's environment cannot be made: its shapes are not known then.
+    """
+    record, config = run.record, run.config
+    if record.status != "finished" or record.flops:
+        return
+    shape, actions = environments.spaces_of(config.env)
+    record.flops = flops.of_run(config.learner, config.hyperparameters, math.prod(shape), actions, record)
+    files.write_json(run.path / "record.json", record.to_dict())
 
 
 def _evaluate_finally(

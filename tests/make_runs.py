@@ -123,6 +123,7 @@ def make_run(
         session.record.parameters = arm.parameters
         if arm is not BEHAVIOUR:
             session.record.inference_seconds = {"1": 2e-4 + 1e-8 * arm.parameters, "64": 4e-4}
+            session.record.flops = {"training": 6e5 * arm.seconds * arm.parameters, "action": 2.0 * arm.parameters}
         read, upstream = (LOGGED, UPSTREAM) if arm.offline else (0, 0)
         session.end("finished", DataCost(arm.env_steps, 0, read, upstream))
     _invent_times(run, arm, float(rng.uniform(0.9, 1.1)))

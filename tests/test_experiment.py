@@ -18,6 +18,7 @@ from rlformer.config import resolve
 from rlformer.data.dataset import Dataset, from_episodes, load
 from rlformer.data.prefix import mid_training
 from rlformer.errors import InputError, Interrupted
+from rlformer.runs import files
 from rlformer.runs.directory import RunDirectory
 
 SMALL_BC = ["gradient_steps=60", "width=16", "layers=1", "validate_every=20"]
@@ -61,6 +62,17 @@ def test_an_offline_run_keeps_every_cost(tmp_path: Path, log: Dataset) -> None:
     assert asked[-1] > log.returns.max()
     parts = [record.times[part] for part in ("environment", "evaluation", "log", "learning")]
     assert sum(parts) == pytest.approx(record.times["wall"], abs=1e-2)
+
+
+def test_operations_are_counted_and_can_be_counted_later(tmp_path: Path, log: Dataset, ppo: Path) -> None:
+    for run in (train("bc", SMALL_BC, tmp_path, log), RunDirectory.open(ppo)):
+        record = run.record
+        assert record.flops["training"] > record.flops["action"] > 0
+        old = {key: value for key, value in record.to_dict().items() if key != "flops"}
+        files.write_json(run.path / "record.json", old)
+        assert run.record.flops == {}
+        experiment.count_flops(run)
+        assert run.record == record
 
 
 def test_a_finished_run_is_left_alone(tmp_path: Path, log: Dataset) -> None:

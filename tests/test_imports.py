@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rlformer"
 
 # The rooms by layer, the lowest first; those of one layer in the order in which they may import each other.
 LAYERS = (
-    ("errors", "types", "seeding", "statistics"),
+    ("errors", "types", "seeding", "statistics", "flops"),
     ("catalogue", "config", "runs", "diagnostics", "environments"),
     ("rollout", "data"),
     ("evaluation", "models"),
@@ -35,6 +35,7 @@ ORDER = {
         "inputs", "intervals", "aggregates", "bootstrap", "proportions", "equivalence",
         "survival", "scaling", "costs",
     ],
+    "flops": ["rules", "sequence", "agents", "runs"],
     "runs": ["files", "ledger", "metrics", "directory"],
     "diagnostics": [
         "pictures", "diagnostic", "vector", "behaviour",
@@ -52,7 +53,7 @@ ORDER = {
     ],
     "report": [
         "formats", "reading", "arms", "collect", "comparisons", "across", "summary", "cautions", "limits", "failures",
-        "table", "traces", "figures", "markdown", "render", "build",
+        "table", "traces", "figures", "compute", "markdown", "render", "build",
     ],
     "cli": ["options", "data", "lists", "policies", "studies", "training"],
 }  # fmt: skip

@@ -18,7 +18,7 @@ import pytest
 
 from rlformer import statistics
 from rlformer.errors import InputError
-from rlformer.report import build, figures, find_runs, render, table
+from rlformer.report import build, compute, figures, find_runs, render, table
 from rlformer.report.arms import by_arm
 from rlformer.report.cautions import absences, warnings
 from rlformer.report.collect import collect
@@ -317,6 +317,30 @@ def test_random_play_alone_is_labelled_sampled(tmp_path: Path) -> None:
     assert "policy, sampled actions," in (tmp_path / "out/report.html").read_text(encoding="utf-8")
 
 
+def test_operations_are_those_of_the_runs_and_curves_end_at_them(results: dict[str, Any]) -> None:
+    environment = results["environments"][0]
+    spent = [run["flops"]["training"] for run in arm_of(results, "ppo")["runs"]]
+    cell = {row["arm"].text: row for row in table.rows(environment)}["ppo"]["flops"]
+    assert cell.value == pytest.approx(np.mean(spent))
+    figure = compute.flops_axis(environment, figures.slots([environment]))
+    assert figure is not None
+    lines = [trace for trace in figure.data if trace["name"] == "ppo" and trace["mode"] == "lines"]
+    ends = [x for x, after in zip(lines[0]["x"], [*lines[0]["x"][1:], None], strict=True) if x and after is None]
+    assert ends == pytest.approx(spent)  # of each seed
+    assert lines[-1]["x"][-1] == pytest.approx(np.mean(spent))  # of their mean
+
+
+def test_runs_made_before_operations_were_counted_are_shown_without(tmp_path: Path) -> None:
+    for run in make_runs(tmp_path, [BC, PPO], seeds=(0, 1)):
+        old = json.loads((run.path / "record.json").read_text())
+        del old["flops"]
+        (run.path / "record.json").write_text(json.dumps(old))
+    environment = environment_of(tmp_path)
+    cell = table.rows(environment)[0]["flops"]
+    assert (cell.text, cell.title) == ("–", "not counted: `compare` counts them for runs made before")
+    assert compute.flops_axis(environment, figures.slots([environment])) is None
+
+
 def test_one_seed_has_a_mean_and_no_interval(tmp_path: Path) -> None:
     make_runs(tmp_path, [BC, PPO], seeds=(0,))
     environment = environment_of(tmp_path)
@@ -514,6 +538,7 @@ def test_every_figure_is_valid_for_plotly(results: dict[str, Any]) -> None:
         figures.performance,
         figures.data_axis,
         figures.time_axis,
+        compute.flops_axis,
         figures.time_parts,
         figures.asked_achieved,
     ):
@@ -580,7 +605,7 @@ def browse(page: Path, profile: Path) -> tuple[str, list[str]]:
 def test_in_a_browser_the_plots_are_drawn_and_nothing_is_refused(report: Path, tmp_path: Path) -> None:
     dom, console = browse(report / "report.html", tmp_path)
     assert console == []  # an attempt to fetch anything would be refused by the policy, and told here
-    for key in ("performance", "data", "time", "parts", "asked"):
+    for key in ("performance", "data", "time", "flops", "parts", "asked"):
         canvas = dom.split(f'id="e0-figure-{key}"')[1].split("<figcaption>")[0]
         assert "main-svg" in canvas
         assert re.search(r'class="(points|lines|scatterlayer|barlayer)', canvas)

@@ -2,7 +2,7 @@
 
 Nothing here trains or steps anything, so that a report can be deleted and rebuilt. Files, each importing
 only from those before it: formats, reading, arms, collect, comparisons, across, summary, cautions, limits,
-failures, table, traces, figures, markdown, render, build.
+failures, table, traces, figures, compute, markdown, render, build.
 """
 
 from rlformer.report.build import build

@@ -147,6 +147,7 @@ def _arm(arm: Arm, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
         "times": _spreads([run.record.times for run in counted]),
         "parameters": _spread([run.record.parameters or None for run in counted]),
         "inference_seconds": _spreads([run.record.inference_seconds for run in counted]),
+        "flops": _spreads([run.record.flops for run in counted]),
         "peak_memory_bytes": _spread([run.record.peak_memory_bytes or None for run in counted]),
         "curve_unit": "env_steps" if arm.family == "online" else "gradient_steps",
         "curves": {axis: _band([run for run in counted if run.curve], axis) for axis in ("step", "seconds")},
@@ -176,6 +177,7 @@ def _run(run: Run, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
         "times": record.times,
         "parameters": record.parameters,
         "inference_seconds": record.inference_seconds,
+        "flops": record.flops,
         "peak_memory_bytes": record.peak_memory_bytes,
         "scales": record.scales,
         "asked": [

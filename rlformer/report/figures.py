@@ -107,7 +107,7 @@ def data_axis(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Fig
     """Learning curves against environment steps, and offline arms at the number of logged steps they read."""
     scale, unit = scale_of(environment["card"])
     data: list[Trace] = []
-    arms = _trained(environment)
+    arms = trained(environment)
     offline = [arm["label"] for arm in arms if arm["family"] != "online"]
     for arm in arms:
         colour = f"@arm-{colours[arm['label']]}"
@@ -134,14 +134,14 @@ def data_axis(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Fig
     )
     label = "Score against data: learning curves of online arms and points of offline arms"
     axis = "environment steps, or logged steps (log scale)"
-    return _on_log_axis(environment, "What each arm made of its data", caption, label, data, axis, unit)
+    return on_log_axis(environment, "What each arm made of its data", caption, label, data, axis, unit)
 
 
 def time_axis(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figure | None:
     """The same arms against the seconds that their training took."""
     scale, unit = scale_of(environment["card"])
     data: list[Trace] = []
-    for arm in _trained(environment):
+    for arm in trained(environment):
         colour = f"@arm-{colours[arm['label']]}"
         spent = [run["times"].get("wall", 0.0) - run["times"].get("evaluation", 0.0) for run in counted(arm)]
         data += curves(arm, "seconds", scale, colour) + final(arm, spent, scale, colour, "seconds")
@@ -151,10 +151,10 @@ def time_axis(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Fig
     )
     label = "Score against training time for all arms"
     axis = "training seconds, without evaluation (log scale)"
-    return _on_log_axis(environment, "What each arm made of its time", caption, label, data, axis, unit)
+    return on_log_axis(environment, "What each arm made of its time", caption, label, data, axis, unit)
 
 
-def _on_log_axis(
+def on_log_axis(
     environment: Mapping[str, Any],
     title: str,
     caption: str,
@@ -163,7 +163,7 @@ def _on_log_axis(
     axis: str,
     unit: str,
 ) -> Figure | None:
-    """Score on a log axis; a point at zero, such as an evaluation before training, has no place there."""
+    """Score on a log axis, where a point at zero, such as an evaluation before training, has no place; None if bare."""
     data = [trace for trace in data if any(x and x > 0 for x in trace["x"])]
     if not data:
         return None
@@ -174,7 +174,7 @@ def _on_log_axis(
 
 def time_parts(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figure | None:
     """Where the wall time of a run went, arm by arm."""
-    arms = [arm for arm in reversed(_trained(environment)) if arm["times"].get("wall")]
+    arms = [arm for arm in reversed(trained(environment)) if arm["times"].get("wall")]
     if not arms:
         return None
     labels, data = [safe(arm["label"]) for arm in arms], []
@@ -254,5 +254,6 @@ def _told(xs: Numbers, ys: Numbers, who: str) -> list[str]:
     return [f"{who}: asked {formats.number(x)}, achieved {formats.number(y)}" for x, y in zip(xs, ys, strict=True)]
 
 
-def _trained(environment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def trained(environment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The arms that learn."""
     return [arm for arm in environment["arms"] if arm["family"] not in ("random", "behaviour")]

@@ -56,14 +56,14 @@ def percent(value: float | None) -> str:
 
 
 def count(value: float | None) -> str:
-    """Steps or parameters, to three digits.
+    """Steps, parameters or operations, to three digits.
 
-    >>> count(0), count(812), count(31_744), count(1_200_000), count(499_999_999)
-    ('0', '812', '31.7k', '1.2M', '500M')
+    >>> count(0), count(812), count(31_744), count(1_200_000), count(499_999_999), count(3.1e16)
+    ('0', '812', '31.7k', '1.2M', '500M', '31P')
     """
     if value is None:
         return MISSING
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for limit, unit in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= limit * 0.9995:
             scaled = value / limit
             digits = 0 if scaled >= 99.95 else 1 if scaled >= 9.995 else 2

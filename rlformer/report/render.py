@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any
 
-from rlformer.report import figures, formats, table
+from rlformer.report import compute, figures, formats, table
 from rlformer.report.collect import rounded
 from rlformer.report.failures import failures
 from rlformer.report.figures import Figure
@@ -24,6 +24,7 @@ _FIGURES: dict[str, Callable[[Mapping[str, Any], Mapping[str, int]], Figure | No
     "performance": figures.performance,
     "data": figures.data_axis,
     "time": figures.time_axis,
+    "flops": compute.flops_axis,
     "parts": figures.time_parts,
     "asked": figures.asked_achieved,
 }

@@ -70,6 +70,13 @@ COLUMNS = (
     ),
     Column("wall", "Wall", "Wall time of a run: learning, environment, evaluation, log", "Compute"),
     Column("cpu", "CPU", "CPU time of a run, its child processes included", "Compute"),
+    Column(
+        "flops",
+        "FLOPs",
+        "Floating-point operations of a run's training: matrix products of forward and backward passes, the policy's "
+        "while it interacts among them; no evaluation, no environment",
+        "Compute",
+    ),
     Column("parameters", "Parameters", "Numbers that gradients changed", "Compute"),
     Column("act1", "ms/action @1", "Milliseconds for one action in one environment", "Compute"),
     Column(
@@ -78,6 +85,7 @@ COLUMNS = (
         "Milliseconds per action with 64 environments side by side: one call divided by 64",
         "Compute",
     ),
+    Column("flops_action", "FLOPs/action", "Floating-point operations of one action, contexts being full", "Compute"),
 )
 
 
@@ -110,8 +118,11 @@ def _row(arm: Mapping[str, Any], card: Mapping[str, Any]) -> dict[str, Cell]:
         row[key] = _spread(formats.seconds, arm["times"].get(key), gone or "not measured", "{:,.1f} s")
     nothing = "nothing is learned" if arm["family"] in ("random", "behaviour") else "not counted"
     row["parameters"] = _spread(formats.count, arm["parameters"], gone or nothing, "{:,.0f}")
+    unmeasured = "the log's episodes stand for themselves" if arm["family"] == "behaviour" else "not measured"
+    uncounted = "not counted: `compare` counts them for runs made before" if arm["flops"] == {} else unmeasured
+    for key, what in (("flops", "training"), ("flops_action", "action")):
+        row[key] = _spread(formats.count, arm["flops"].get(what), gone or uncounted, "{:.4g} operations")
     for key, batch in (("act1", 1), ("act64", 64)):
-        unmeasured = "the log's episodes stand for themselves" if arm["family"] == "behaviour" else "not measured"
         row[key] = _per_action(arm["inference_seconds"].get(str(batch)), batch, gone or unmeasured)
     return row
 

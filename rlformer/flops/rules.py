@@ -1,0 +1,73 @@
+"""The operations of one layer, forward and backward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+GATES = 4  # of an LSTM's cell
+
+
+@dataclass(frozen=True)
+class Work:
+    """Operations of a forward pass, and of the backward pass that may follow it."""
+
+    forward: float = 0.0
+    backward: float = 0.0
+
+    @property
+    def training(self) -> float:
+        """Of both passes."""
+        return self.forward + self.backward
+
+    def __add__(self, other: Work) -> Work:
+        return Work(self.forward + other.forward, self.backward + other.backward)
+
+    def __mul__(self, times: float) -> Work:
+        return Work(self.forward * times, self.backward * times)
+
+
+def product(rows: float, inner: float, columns: float) -> float:
+    """Operations of (rows, inner) @ (inner, columns): a multiply-add is 2."""
+    return 2.0 * rows * inner * columns
+
+
+def linear(inputs: int, outputs: int, input_gradient: bool = True) -> Work:
+    """A linear layer on one row.
+
+    Its backward pass forms the weights' gradient, and the inputs' unless they are data (no `input_gradient`).
+    """
+    once = product(1, inputs, outputs)
+    return Work(once, once * (1 + input_gradient))
+
+
+def perceptron(sizes: Sequence[int], input_gradient: bool = False) -> Work:
+    """Linear layers of these sizes, from the input's to the output's, on one row.
+
+    >>> perceptron([4, 64, 2])
+    Work(forward=768.0, backward=1024.0)
+    """
+    layers = [linear(a, b, input_gradient or i > 0) for i, (a, b) in enumerate(pairwise(sizes))]
+    return sum(layers, Work())
+
+
+def lstm(inputs: int, hidden: int, layers: int = 1, input_gradient: bool = True) -> Work:
+    """One step of an LSTM on one row: four gates, each from the input and from the hidden state before.
+
+    Hochreiter & Schmidhuber 1997, with forget gates (Gers et al. 2000). Backward, the hidden state always needs a
+    gradient, since steps came before; the first layer's input only with `input_gradient`.
+    """
+    from_state = linear(hidden, GATES * hidden)
+    first = linear(inputs, GATES * hidden, input_gradient)
+    return first + from_state + (linear(hidden, GATES * hidden) + from_state) * (layers - 1)
+
+
+def attention(queries: int, keys: int, width: int) -> Work:
+    """Scores and mixtures of all heads of one sequence, `width` wide together, without their projections.
+
+    (queries, width) @ (width, keys), then (queries, keys) @ (keys, width); backward, two products for each (Vaswani
+    et al. 2017).
+    """
+    once = product(queries, width, keys) + product(queries, keys, width)
+    return Work(once, 2 * once)
