@@ -241,6 +241,23 @@ def report(
     return build([Path(d) for d in directories], Path(out), title=title, command=command, missing=missing)
 
 
+def report_scores(path: str | Path, *, out: str | Path | None = None, title: str | None = None) -> Mapping[str, Any]:
+    """The same three files of anybody's scores: a CSV file with the columns algorithm, task, run, score.
+
+    out: by default reports/NAME of the file's name. Scores are taken as normalised already. Returns what results.json
+    holds: aggregates, profiles and probabilities of improvement with their intervals (Agarwal et al. 2021). Raises
+    InputError, naming line and column, where the file is not of that form.
+    """
+    from rlformer.report import build_scores
+
+    return build_scores(Path(path), scores_folder(Path(path)) if out is None else Path(out), title=title)
+
+
+def scores_folder(path: Path) -> Path:
+    """Where the report of a file of scores goes if nothing else is said."""
+    return Path("reports") / files.slug(path.stem)
+
+
 def _common_environment(policies: Sequence[str]) -> EnvSpec:
     """The environment that the runs among these policies were trained in."""
     runs = {text: RunDirectory.open(Path(text)).config.env for text in policies if not _is_foreign(text)}

@@ -37,6 +37,20 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join(lines)
 
 
+def scores_table(results: Mapping[str, Any]) -> str:
+    """The aggregates of `report --scores` with their intervals, and the probability of improvement of each pair."""
+    from rlformer.report.formats import estimate
+    from rlformer.report.profiles import AGGREGATES
+
+    head = ["algorithm", *(name.lower() for name, _ in AGGREGATES.values())]
+    rows = [[row["label"], *(estimate(row[key], "return") for key in AGGREGATES)] for row in results["aggregates"]]
+    parts = [table(head, rows)]
+    if results["improvement"]:
+        pairs = [[f"{pair['a']} over {pair['b']}", estimate(pair, "z")] for pair in results["improvement"]]
+        parts.append(table(["pair", "probability of improvement"], pairs))
+    return "\n\n".join(parts)
+
+
 def show_dataset(dataset: Any, as_json: bool) -> None:
     """What a new dataset holds, and where it lies."""
     from rlformer.data.describe import describe, describe_text

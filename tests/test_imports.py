@@ -52,8 +52,9 @@ ORDER = {
         "offline_training", "offline", "foreign",
     ],
     "report": [
-        "formats", "reading", "arms", "collect", "comparisons", "across", "summary", "cautions", "limits", "failures",
-        "table", "traces", "figures", "compute", "markdown", "render", "build",
+        "formats", "aggregates", "scores", "reading", "arms", "collect", "comparisons", "across", "summary",
+        "cautions", "limits", "failures", "table", "traces", "figures", "compute", "profiles", "markdown", "render",
+        "build",
     ],
     "cli": ["options", "data", "lists", "policies", "studies", "training"],
 }  # fmt: skip

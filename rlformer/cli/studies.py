@@ -64,17 +64,35 @@ def compare(
 
 @app.command()
 def report(
-    directories: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run directories, or folders of them.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The report's folder.")] = Path("reports/report"),
+    directories: Annotated[
+        list[Path] | None, typer.Argument(metavar="[DIR...]", help="Run directories, or folders of them.")
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="Anybody's scores instead: columns algorithm, task, run, score."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The report's folder; default: in reports/.")] = None,
     title: Annotated[str | None, typer.Option(help="The page's title.")] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Rebuild report.html, report.md and results.json from run directories."""
+    """Rebuild report.html, report.md and results.json from run directories, or make them of a file of scores."""
     from rlformer import api, console
+    from rlformer.errors import InputError
 
-    results = api.report(directories, out=out, title=title)
+    if (scores is None) == (not directories):
+        raise InputError("report takes run directories (DIR...), or --scores FILE.csv: one of the two")
+    if scores is not None:
+        folder = out or api.scores_folder(scores)
+        results = api.report_scores(scores, out=folder, title=title)
+    else:
+        folder = out or Path("reports/report")
+        results = api.report(directories or [], out=folder, title=title)
     if as_json:
         console.print_json(results)
-    else:
-        print(out / "report.html")
+        return
+    if scores is not None:
+        print(console.scores_table(results))
+        for text in results["notes"]:
+            console.say(f"note: {text}")
+    print(folder / "report.html")

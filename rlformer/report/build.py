@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rlformer.errors import InputError
-from rlformer.report import markdown, render
+from rlformer.report import formats, markdown, render, scores
 from rlformer.report.across import across
 from rlformer.report.cautions import absences, warnings
 from rlformer.report.collect import collect, rounded
@@ -60,12 +60,34 @@ def build(
     results["title"] = title or _title([environment["name"] for environment in environments])
     remembered = dict.fromkeys(run.record.command for run in runs if run.record.command)
     results["command"] = command or "\n".join(remembered) or None
-    results["built"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    results["built"] = _now()
+    return _write(out, results, markdown.document(results), render.page(results))
+
+
+def build_scores(path: Path, out: Path, *, title: str | None = None) -> dict[str, Any]:
+    """Write the same three files of the scores in a CSV file (see `scores.read`), and return the results.
+
+    Raises InputError where the file is not of that form, no task has scores of every algorithm, or `out` cannot be
+    written.
+    """
+    results: dict[str, Any] = rounded(scores.collect(scores.read(path), path.name))
+    results["title"] = title or f"{path.stem}: {formats.plural(len(results['algorithms']), 'algorithm')}, " + (
+        formats.plural(len(results["common_tasks"]), "task")
+    )
+    results["built"] = _now()
+    return _write(out, results, markdown.scores_document(results), render.scores_page(results))
+
+
+def _write(out: Path, results: dict[str, Any], text: str, page: str) -> dict[str, Any]:
     folder = files.writable_directory(out)
     files.write_json(folder / "results.json", results)
-    files.write_text(folder / "report.md", markdown.document(results))
-    files.write_text(folder / "report.html", render.page(results))
+    files.write_text(folder / "report.md", text)
+    files.write_text(folder / "report.html", page)
     return results
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _title(names: Sequence[str]) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlformer.report import formats, table
+from rlformer.report import aggregates, formats, profiles, table
 from rlformer.report.failures import Failure, failures
 
 
@@ -31,6 +31,33 @@ def document(results: Mapping[str, Any]) -> str:
         parts += ["## How to reproduce it", "    " + results["command"].replace("\n", "\n    ")]
     parts += [f"Built {results['built']}; report.html has the figures, results.json every number."]
     return "\n\n".join(parts) + "\n"
+
+
+def scores_document(results: Mapping[str, Any]) -> str:
+    """report.md of `scores.collect`'s results."""
+    parts = [f"# {escape(results['title'])}"]
+    if results["notes"]:
+        parts += ["Notes:", _bullets(escape(text) for text in results["notes"])]
+    heads = [head for head, _ in profiles.AGGREGATES.values()]
+    lines = ["| Algorithm | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
+    for row in results["aggregates"]:
+        cells = (formats.estimate(row[name], "return") for name in profiles.AGGREGATES)
+        lines.append(f"| {escape(row['label'])} | " + " | ".join(cells) + " |")
+    parts += ["\n".join(lines)]
+    if len(results["algorithms"]) > 1:
+        parts += ["## Probability of improvement", improvement(results["algorithms"], results["improvement"])]
+    parts += [f"Built {results['built']} from {escape(results['source'])}; report.html has the figures, results.json "
+              "every number. Intervals are 95 % stratified bootstraps (Agarwal et al. 2021)."]  # fmt: skip
+    return "\n\n".join(parts) + "\n"
+
+
+def improvement(labels: Sequence[str], pairs: Sequence[Mapping[str, Any]]) -> str:
+    """How likely a run of the row beats one of the column, as a table."""
+    names = [escape(label) for label in labels]
+    lines = ["| Row beats column | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
+    for name, row in zip(names, aggregates.improvement_matrix(labels, pairs), strict=True):
+        lines.append(f"| {name} | " + " | ".join(formats.estimate(cell, "z") for cell in row) + " |")
+    return "\n".join(lines)
 
 
 def escape(text: str) -> str:

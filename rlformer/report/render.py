@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from rlformer.report import compute, figures, formats, table
+from rlformer.report import aggregates, compute, figures, formats, profiles, table
 from rlformer.report.collect import rounded
 from rlformer.report.failures import failures
 from rlformer.report.figures import Figure
@@ -32,6 +32,46 @@ _FIGURES: dict[str, Callable[[Mapping[str, Any], Mapping[str, int]], Figure | No
 
 def page(results: Mapping[str, Any]) -> str:
     """The HTML of the results."""
+    colours = figures.slots(results["environments"])
+    drawn = [_figures(i, env, colours) for i, env in enumerate(results["environments"])]
+    return _render(
+        "page.html.jinja",
+        results,
+        [entry for made in drawn for entry in made.values()],
+        environments=results["environments"],
+        columns=table.COLUMNS,
+        rows=[table.rows(env) for env in results["environments"]],
+        strips=[table.strips(env) for env in results["environments"]],
+        axes=[table.strip_axis(env) for env in results["environments"]],
+        figures=drawn,
+        failures=failures(results),
+        colours=colours,
+    )
+
+
+def scores_page(results: Mapping[str, Any]) -> str:
+    """The HTML of `scores.collect`'s results."""
+    labels, common = results["algorithms"], results["common_tasks"]
+    colours = {label: (10 + i) % figures.COLOURS for i, label in enumerate(labels)}
+    key = "interquartile_mean" if len(common) > 1 else "mean"
+    plots = {
+        "aggregate": ("figure-aggregate", profiles.estimates(results["aggregates"], key, colours)),
+        "profile": ("figure-profile", profiles.profile(results["profiles"], colours)),
+    }
+    return _render(
+        "scores.html.jinja",
+        results,
+        list(plots.values()),
+        plots=plots,
+        aggregates=[(name, *profiles.AGGREGATES[name]) for name in profiles.AGGREGATES],
+        matrix=aggregates.improvement_matrix(labels, results["improvement"]),
+        counts={label: sum(results["runs"][label][task] for task in common) for label in labels},
+        colours=colours,
+    )
+
+
+def _render(template: str, results: Mapping[str, Any], drawn: Sequence[tuple[str, Figure]], **values: Any) -> str:
+    """A template filled in, with the figures by the ids of their elements, and all that every page carries."""
     import jinja2
     from markupsafe import Markup
 
@@ -42,29 +82,18 @@ def page(results: Mapping[str, Any]) -> str:
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     shown = ("number", "score", "percent", "count", "seconds", "interval", "estimate", "plural")
     environment.filters |= {name: getattr(formats, name) for name in shown}
-    colours = figures.slots(results["environments"])
-    drawn = [_figures(i, env, colours) for i, env in enumerate(results["environments"])]
     library, script = figures.plotly_js(), _asset("page.js")
     if "</script" in script.lower():
         raise AssertionError("a script that ends its own element cannot be inlined")
-    return environment.get_template("page.html.jinja").render(
+    return environment.get_template(template).render(
         results=results,
-        environments=results["environments"],
-        columns=table.COLUMNS,
-        rows=[table.rows(env) for env in results["environments"]],
-        strips=[table.strips(env) for env in results["environments"]],
-        axes=[table.strip_axis(env) for env in results["environments"]],
-        figures=drawn,
-        failures=failures(results),
-        specs={
-            key: rounded({"data": f.data, "layout": f.layout}, FIGURE_DIGITS) for d in drawn for key, f in d.values()
-        },
-        colours=colours,
+        specs={key: rounded({"data": f.data, "layout": f.layout}, FIGURE_DIGITS) for key, f in drawn},
         style=Markup(_asset("style.css")),
         library=base64.b64encode(gzip.compress(library.encode(), mtime=0)).decode(),
         script=Markup(script),
         policy=" ".join(f"'sha256-{_digest(text)}'" for text in (library, script)),
         missing=formats.MISSING,
+        **values,
     )
 
 

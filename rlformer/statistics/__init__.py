@@ -14,7 +14,7 @@ from rlformer.statistics.aggregates import (
     performance_profile,
     probability_of_improvement,
 )
-from rlformer.statistics.bootstrap import bootstrap, bootstrap_difference, stratified_bootstrap
+from rlformer.statistics.bootstrap import bootstrap, bootstrap_difference, bootstrap_improvement, stratified_bootstrap
 from rlformer.statistics.costs import (
     bootstrap_break_even_lambda,
     bootstrap_costs,
@@ -65,6 +65,7 @@ __all__ = [
     "bootstrap_break_even_lambda",
     "bootstrap_costs",
     "bootstrap_difference",
+    "bootstrap_improvement",
     "break_even_lambda",
     "clopper_pearson",
     "cost_offline",

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rlformer.statistics.aggregates import mean
+from rlformer.statistics.aggregates import mean, probability_of_improvement
 from rlformer.statistics.inputs import Array, Scores, Statistic, as_floats, as_tasks
 from rlformer.statistics.intervals import Resampled
 
@@ -95,6 +95,31 @@ def bootstrap_difference(
     return stratified_bootstrap(
         lambda a, b: of(a) - of(b), x, y, rng=rng, paired=paired, sources=sources, resamples=resamples
     )
+
+
+def bootstrap_improvement(x: Scores, y: Scores, rng: np.random.Generator, *, resamples: int = RESAMPLES) -> Resampled:
+    """`stratified_bootstrap(probability_of_improvement, x, y)`: the same draws, many times faster.
+
+    Runs are compared once; a resample only says how often each of them was drawn. x, y, errors: as there.
+    Source: Agarwal et al. 2021.
+    """
+    tasks = [as_tasks(name, scores) for name, scores in (("x", x), ("y", y))]
+    probability_of_improvement(*tasks)  # its errors
+    wins = [((a[:, None] > b) + 0.5 * (a[:, None] == b)) / (len(a) * len(b)) for a, b in zip(*tasks, strict=True)]
+
+    def share(a: list[Array], b: list[Array]) -> Array:
+        each = [((_counts(i) @ table) * _counts(j)).sum(axis=-1) for i, j, table in zip(a, b, wins, strict=True)]
+        return np.mean(each, axis=0)
+
+    runs = [[np.arange(len(task), dtype=np.float64) for task in of] for of in tasks]
+    return stratified_bootstrap(share, *runs, rng=rng, resamples=resamples)
+
+
+def _counts(drawn: Array) -> Array:
+    """(resamples, runs) of drawn runs' numbers -> how often each of the runs was drawn, in the same shape."""
+    rows, runs = drawn.shape
+    flat = drawn.astype(np.intp) + runs * np.arange(rows)[:, None]
+    return np.bincount(flat.ravel(), minlength=rows * runs).reshape(rows, runs).astype(np.float64)
 
 
 def _bootstrap(

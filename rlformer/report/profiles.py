@@ -1,0 +1,65 @@
+"""Figures over several tasks: performance profiles and interquartile means (Agarwal et al. 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rlformer.report import formats
+from rlformer.report.figures import Figure
+from rlformer.report.traces import dots, layout, line, safe
+
+# Of `aggregates.AGGREGATES`: the name in a table's head, and what it means.
+AGGREGATES = {
+    "mean": ("Mean", "Mean over tasks of the mean over runs"),
+    "median": ("Median", "Median over tasks of the mean over runs"),
+    "interquartile_mean": ("Interquartile mean", "Mean of the middle half of all runs of all tasks"),
+    "optimality_gap": ("Optimality gap", "1 − mean of min(score, 1): less is better"),
+}
+
+
+def profile(found: Mapping[str, Any], colours: Mapping[str, int], score: str = "score") -> Figure:
+    """The share of runs above each score, with bands; `found` as `aggregates.profiles` gives it."""
+    levels, data = found["thresholds"], []
+    for curve in found["curves"]:
+        name, colour = safe(curve["label"]), f"@arm-{colours[curve['label']]}"
+        tied = {"name": name, "legendgroup": name}
+        if "low" in curve:
+            edge = line([*levels, *reversed(levels)], [*curve["high"], *reversed(curve["low"])], f"{colour}/0", 0)
+            data.append(edge | tied | {"fill": "toself", "fillcolor": f"{colour}/0.15", "hoverinfo": "skip"})
+        hover = "%{y:.0%} of runs above %{x:.3~f}<extra>%{fullData.name}</extra>"
+        data.append(line(levels, curve["share"], colour, 2.5) | tied | {"hovertemplate": hover, "showlegend": True})
+    plan = layout(f"{score} τ", "share of runs above τ, mean of the tasks")
+    plan["yaxis"] |= {"range": [-0.02, 1.02], "tickformat": ".0%"}
+    return Figure(
+        "How often each score is exceeded",
+        "A curve above another at every score is better whatever score is asked for; where two cross, it depends on "
+        "that score. Bands are pointwise 95 % intervals.",
+        "Performance profiles: share of runs above each score",
+        data,
+        plan,
+    )
+
+
+def estimates(found: Sequence[Mapping[str, Any]], key: str, colours: Mapping[str, int]) -> Figure:
+    """One aggregate of every algorithm, a tick with its interval; `found` as `aggregates.aggregate` gives it."""
+    rows, data = list(reversed(found)), []
+    for place, row in enumerate(rows):
+        value, name, colour = row[key], safe(row["label"]), f"@arm-{colours[row['label']]}"
+        if value["low"] is not None:
+            bar = line([value["low"], value["high"]], [place, place], f"{colour}/0.35", 11)
+            data.append(bar | {"hoverinfo": "skip"})
+        told = {"text": [formats.estimate(value, "return")], "hovertemplate": "%{text}<extra>" + name + "</extra>"}
+        data.append(dots([value["point"]], [place], colour, "line-ns", 20, edge=3) | told)
+    title = AGGREGATES[key][0]
+    plan = layout(title.lower(), "")
+    plan["yaxis"] |= {"tickvals": list(range(len(rows))), "ticktext": [safe(row["label"]) for row in rows]}
+    plan["yaxis"] |= {"range": [-0.6, len(rows) - 0.4], "zeroline": False, "fixedrange": True}
+    return Figure(
+        f"{title} over all tasks",
+        "The tick is the estimate, the bar its 95 % interval: bars that overlap leave open which is better.",
+        f"{title} of every algorithm with its interval; the table holds the numbers",
+        data,
+        plan,
+        90 + 40 * len(rows),
+    )
