@@ -519,6 +519,14 @@ def test_several_environments_share_a_table(tmp_path: Path) -> None:
     expected = statistics.interquartile_mean(scores)
     assert rows["ppo"]["interquartile_mean"]["point"] == pytest.approx(float(expected))
     assert rows["dt"]["interquartile_mean"] is None  # it did not run on one of them
+    assert results["across"]["left_out"] == ["dt"]
+    (pair,) = results["across"]["improvement"]
+    assert (pair["a"], pair["b"], pair["point"], pair["high"]) == ("bc", "ppo", 0.0, 0.0)
+    share = results["across"]["profiles"]["curves"][1]["share"]  # ppo's: every run above the least score
+    assert (share[0], share[-1]) == (1.0, 0.0)
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert 'id="across-figure-profile"' in page
+    assert "<strong>1.00 (1.00 to 1.00)</strong>" in page.split("across-pairs-caption")[2]
     assert "Other-v0" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
 
 

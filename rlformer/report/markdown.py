@@ -19,6 +19,10 @@ def document(results: Mapping[str, Any]) -> str:
         parts += _environment(environment)
     if results["across"]:
         parts += ["## Across environments", _across(results)]
+        if results["across"]["improvement"]:
+            labels = [curve["label"] for curve in results["across"]["profiles"]["curves"]]
+            parts += ["Probability of improvement, mean of the environments:"]
+            parts += [improvement(labels, results["across"]["improvement"])]
     lost = failures(results)
     if lost:
         parts += ["## Failed and unfinished runs", _bullets(_lost(failure) for failure in lost)]

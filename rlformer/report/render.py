@@ -34,10 +34,12 @@ def page(results: Mapping[str, Any]) -> str:
     """The HTML of the results."""
     colours = figures.slots(results["environments"])
     drawn = [_figures(i, env, colours) for i, env in enumerate(results["environments"])]
+    across = _across(results["across"], colours) if results["across"] else {}
     return _render(
         "page.html.jinja",
         results,
-        [entry for made in drawn for entry in made.values()],
+        [entry for made in (across, *drawn) for entry in made.values() if isinstance(entry, tuple)],
+        across=across,
         environments=results["environments"],
         columns=table.COLUMNS,
         rows=[table.rows(env) for env in results["environments"]],
@@ -47,6 +49,18 @@ def page(results: Mapping[str, Any]) -> str:
         failures=failures(results),
         colours=colours,
     )
+
+
+def _across(across: Mapping[str, Any], colours: Mapping[str, int]) -> dict[str, Any]:
+    """What the section on several environments shows: the profiles' figure, and labels and matrix of improvement."""
+    shown: dict[str, Any] = {}
+    if across["profiles"]:
+        figure = profiles.profile(across["profiles"], colours, "normalised score")
+        shown["profile"] = ("across-figure-profile", figure)
+    if across["improvement"]:
+        shown["labels"] = [curve["label"] for curve in across["profiles"]["curves"]]
+        shown["matrix"] = aggregates.improvement_matrix(shown["labels"], across["improvement"])
+    return shown
 
 
 def scores_page(results: Mapping[str, Any]) -> str:
