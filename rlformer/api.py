@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from rlformer import catalogue, experiment, logs, seeding, study
+from rlformer import catalogue, experiment, films, logs, seeding, study
 from rlformer.config import resolve
 from rlformer.data.collect import collect as _collect
 from rlformer.data.dataset import Dataset
@@ -219,6 +219,8 @@ def compare(
     outcome = study.execute(made, jobs=jobs, threads=threads, listen=listen)
     for path in outcome.runs:
         experiment.count_flops(RunDirectory.open(path))
+    with _one_thread():
+        films.film_medians(outcome.runs)
     return report(outcome.runs, out=folder, command=command, missing=outcome.missing)
 
 

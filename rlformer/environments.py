@@ -79,9 +79,9 @@ class Environments:
     nothing is reset behind the caller's back (vector environments of libraries do at least one of these).
     """
 
-    def __init__(self, spec: EnvSpec, num: int) -> None:
+    def __init__(self, spec: EnvSpec, num: int, render_mode: str | None = None) -> None:
         self.name = spec.name
-        self._envs = [make(spec) for _ in range(num)]
+        self._envs = [make(spec, render_mode) for _ in range(num)]
         self.actions = action_spec(self._envs[0].action_space)
         self.observation_shape: tuple[int, ...] = self._envs[0].observation_space.shape  # type: ignore[assignment]
 

@@ -20,10 +20,10 @@ LAYERS = (
     ("errors", "types", "seeding", "statistics", "flops"),
     ("catalogue", "config", "runs", "diagnostics", "environments"),
     ("rollout", "data"),
-    ("evaluation", "models"),
+    ("evaluation", "animation", "models"),
     ("training",),
     ("learners", "explain"),
-    ("executor", "experiment", "sources", "logs", "study"),
+    ("executor", "experiment", "films", "sources", "logs", "study"),
     ("report",),
     ("api", "console", "extras", "cli", "__main__"),
 )
@@ -65,6 +65,7 @@ DOORS = {
     "sb3_contrib": ["learners"],
     "minari": ["data.minari"],
     "plotly": ["report.figures"],
+    "PIL": ["animation"],
     "captum": ["explain.attribution"],
     "ray": ["executor"],
 }

@@ -61,7 +61,8 @@ def build(
     remembered = dict.fromkeys(run.record.command for run in runs if run.record.command)
     results["command"] = command or "\n".join(remembered) or None
     results["built"] = _now()
-    return _write(out, results, markdown.document(results), render.page(results))
+    films = {run.path: run.film.webp for run in runs if run.film is not None and run.film.webp}
+    return _write(out, results, markdown.document(results), render.page(results, films))
 
 
 def build_scores(path: Path, out: Path, *, title: str | None = None) -> dict[str, Any]:

@@ -149,10 +149,20 @@ def _arm(arm: Arm, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
         "inference_seconds": _spreads([run.record.inference_seconds for run in counted]),
         "flops": _spreads([run.record.flops for run in counted]),
         "peak_memory_bytes": _spread([run.record.peak_memory_bytes or None for run in counted]),
+        "film": _film(counted),
         "curve_unit": "env_steps" if arm.family == "online" else "gradient_steps",
         "curves": {axis: _band([run for run in counted if run.curve], axis) for axis in ("step", "seconds")},
         "runs": [_run(run, env, machines) for run in arm.runs],
     }
+
+
+def _film(runs: Sequence[Run]) -> dict[str, Any] | None:
+    """What there is to watch of an arm, or `skipped`, why there is nothing; pictures stay with the run."""
+    filmed = [run for run in runs if run.film is not None]
+    shown = next((run for run in filmed if run.film and run.film.webp), next(iter(filmed), None))
+    if shown is None or shown.film is None:
+        return None
+    return {"seed": shown.record.seed, "run": shown.path, **shown.film.told}
 
 
 def _run(run: Run, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:

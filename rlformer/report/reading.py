@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,14 @@ from rlformer.types import SCHEMA, EvalResult, RunRecord
 
 
 @dataclass(frozen=True)
+class Film:
+    """An episode of the run to watch."""
+
+    told: Mapping[str, Any]  # episode_seed, episode_return, length; or `skipped`, why there is none
+    webp: bytes  # empty then
+
+
+@dataclass(frozen=True)
 class Run:
     """What a report needs of one run directory."""
 
@@ -28,6 +37,7 @@ class Run:
     final: EvalResult | None  # on the evaluation seeds that all arms share
     asked: tuple[EvalResult, ...]  # a return-conditioned policy asked for other returns, in their order
     curve: tuple[dict[str, float], ...]  # the points that hold an evaluation
+    film: Film | None = None
 
     @property
     def data_hash(self) -> str | None:
@@ -110,7 +120,18 @@ def _read(directory: RunDirectory, path: str) -> Run:
         final=evaluations.get("final"),
         asked=tuple(sorted((r for r in asked if r.target_return is not None), key=lambda r: r.target_return or 0.0)),
         curve=tuple(points),
+        film=_film(directory.path / "eval"),
     )
+
+
+def _film(folder: Path) -> Film | None:
+    if not (folder / "episode.toml").is_file():
+        return None
+    told = tomllib.loads((folder / "episode.toml").read_text(encoding="utf-8"))
+    picture = folder / "episode.webp"
+    if not picture.is_file():
+        return Film(told, b"") if "skipped" in told else None
+    return Film({key: told[key] for key in ("episode_seed", "episode_return", "length")}, picture.read_bytes())
 
 
 def _point(point: dict[str, Any]) -> dict[str, float]:

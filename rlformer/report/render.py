@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
+from rlformer import animation
 from rlformer.report import aggregates, compute, figures, formats, profiles, table
 from rlformer.report.collect import rounded
 from rlformer.report.failures import failures
@@ -30,8 +31,8 @@ _FIGURES: dict[str, Callable[[Mapping[str, Any], Mapping[str, int]], Figure | No
 }
 
 
-def page(results: Mapping[str, Any]) -> str:
-    """The HTML of the results."""
+def page(results: Mapping[str, Any], films: Mapping[str, bytes] | None = None) -> str:
+    """The HTML of the results; films: by the paths of runs, an animated WebP each."""
     colours = figures.slots(results["environments"])
     drawn = [_figures(i, env, colours) for i, env in enumerate(results["environments"])]
     across = _across(results["across"], colours) if results["across"] else {}
@@ -47,6 +48,7 @@ def page(results: Mapping[str, Any]) -> str:
         axes=[table.strip_axis(env) for env in results["environments"]],
         figures=drawn,
         failures=failures(results),
+        films={path: (_data_uri(film), _data_uri(animation.still(film))) for path, film in (films or {}).items()},
         colours=colours,
     )
 
@@ -115,6 +117,10 @@ def _figures(index: int, env: Mapping[str, Any], colours: Mapping[str, int]) -> 
     """Figures of one environment by key, each with the id of its element; those without data are absent."""
     made = {key: make(env, colours) for key, make in _FIGURES.items()}
     return {key: (f"e{index}-figure-{key}", figure) for key, figure in made.items() if figure is not None}
+
+
+def _data_uri(webp: bytes) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(webp).decode()}"
 
 
 def _digest(script: str) -> str:
