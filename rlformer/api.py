@@ -184,44 +184,57 @@ def compare(
     *,
     dataset: Dataset | None = None,
     profile: str = "quick",
-    arms: Sequence[str] | None = None,
-    seeds: int | None = None,
-    prefix: str | None = None,
-    overrides: Sequence[str] = (),
     root: str | Path = "runs",
     out: str | Path | None = None,
     jobs: int | None = None,
     threads: int = 1,
     command: str | None = None,
+    terms: Mapping[str, Any] | None = None,
     listen: Callable[[Event], None] = lambda event: None,
+    **options: Any,
 ) -> Mapping[str, Any]:
     """Train every arm on every seed, write the report, and return what its results.json holds.
 
-    dataset: your log, a whole one; without it PPO's own training of the same seed. prefix: how much of it, "mid" of a
-    training and all of a dataset if nothing is said. arms, seeds: instead of
-    the profile's. overrides: "agent.key=value" strings. jobs: runs side by side, one a core by default. Finished runs
-    are not run again. Raises InputError for what the caller can mend, Interrupted on Ctrl-C.
+    dataset: your log, a whole one; without it PPO's own training of the same seed. arms, seeds: instead of the
+    profile's. options: the others of `study.plan`. terms: prices and thresholds of the verdict, the fields of
+    `report.terms.Terms`. jobs: runs side by side, one a core by default. Finished runs are not run again. Raises
+    InputError for what the caller can mend, Interrupted on Ctrl-C.
     """
     folder = files.writable_directory(Path(out) if out is not None else report_folder(env))
     files.writable_directory(Path(root))
-    made = study.plan(
-        env,
-        profile=profile,
-        arms=arms,
-        seeds=seeds,
-        dataset=dataset,
-        prefix=prefix,
-        overrides=overrides,
-        root=Path(root),
-        threads=threads,
-        command=command,
+    made = plan(
+        env, dataset=dataset, profile=profile, root=root, threads=threads, command=command, terms=terms, **options
     )
     outcome = study.execute(made, jobs=jobs, threads=threads, listen=listen)
     for path in outcome.runs:
         experiment.count_flops(RunDirectory.open(path))
     with _one_thread():
         films.film_medians(outcome.runs)
-    return report(outcome.runs, out=folder, command=command, missing=outcome.missing)
+    return report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=terms)
+
+
+def plan(
+    env: str,
+    *,
+    root: str | Path = "runs",
+    log: str | None = None,
+    budgets: str | None = None,
+    grid_arms: Sequence[str] | None = None,
+    terms: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> study.Plan:
+    """What `compare` would run, its arguments being the same.
+
+    log: one or more of replay, prefix, prefix=SHARE, expert, mixed, random, epsilon=E. budgets: how many doublings of
+    the log, or shares of it such as "0.25,0.5,1", for the data-scaling grid of `grid_arms`.
+    """
+    grid = None
+    if budgets is not None or grid_arms:
+        shares = logs.budgets(budgets or "4")
+        grid = study.Grid(shares, tuple(grid_arms)) if grid_arms else study.Grid(shares)
+    interaction = bool((terms or {}).get("interaction", True))
+    recipes = () if log is None else logs.listed(log)
+    return study.plan(env, root=Path(root), logs=recipes, grid=grid, interaction=interaction, **options)
 
 
 def report_folder(env: str) -> Path:
@@ -236,11 +249,13 @@ def report(
     title: str | None = None,
     command: str | None = None,
     missing: Sequence[Mapping[str, Any]] = (),
+    terms: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Rebuild report.html, report.md and results.json in `out`; returns what results.json holds."""
-    from rlformer.report import build
+    from rlformer.report import Terms, build
 
-    return build([Path(d) for d in directories], Path(out), title=title, command=command, missing=missing)
+    prices = Terms(**(terms or {}))
+    return build([Path(d) for d in directories], Path(out), title=title, command=command, missing=missing, terms=prices)
 
 
 def report_scores(path: str | Path, *, out: str | Path | None = None, title: str | None = None) -> Mapping[str, Any]:

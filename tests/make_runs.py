@@ -46,7 +46,7 @@ class Invented:
 
     @property
     def offline(self) -> bool:
-        return self.learner in ("behaviour", "sequence")
+        return self.learner in ("behaviour", "sequence", "offline")
 
 
 RANDOM = Invented("random", "random", 22, 0.6, 1.0)

@@ -52,9 +52,9 @@ ORDER = {
         "offline_training", "offline", "foreign",
     ],
     "report": [
-        "formats", "aggregates", "scores", "reading", "arms", "collect", "comparisons", "across", "summary",
-        "cautions", "limits", "failures", "table", "traces", "figures", "compute", "profiles", "markdown", "render",
-        "build",
+        "formats", "aggregates", "scores", "reading", "arms", "estimates", "grid", "collect", "comparisons", "terms",
+        "support", "needs", "verdict", "advice", "across", "summary", "cautions", "limits", "failures", "table",
+        "traces", "figures", "figures_data", "compute", "profiles", "markdown", "render", "build",
     ],
     "cli": ["options", "data", "lists", "policies", "studies", "training"],
 }  # fmt: skip

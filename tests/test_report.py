@@ -20,10 +20,10 @@ from rlformer import statistics
 from rlformer.errors import InputError
 from rlformer.report import build, compute, figures, find_runs, render, table
 from rlformer.report.arms import by_arm
+from rlformer.report.build import results_of
 from rlformer.report.cautions import absences, warnings
 from rlformer.report.collect import collect
 from rlformer.report.comparisons import compare_arms
-from rlformer.report.limits import limits
 from rlformer.report.markdown import document
 from rlformer.report.reading import read_runs
 from rlformer.report.summary import sentences
@@ -576,18 +576,7 @@ def test_twenty_seeds_of_ten_arms_fit_into_six_megabytes(tmp_path: Path) -> None
         for seed in range(20):
             record = replace(run.record, seed=seed)
             many.append(replace(run, record=record, final=final, curve=curve, path=f"{run.path}-{seed}"))
-    results = collect(many)
-    for environment in results["environments"]:
-        environment |= {"comparisons": compare_arms(environment), "warnings": []}
-        environment["summary"] = sentences(environment)
-    results |= {
-        "across": None,
-        "warnings": [],
-        "limits": limits(results),
-        "title": "t",
-        "command": None,
-        "built": "2026-01-01",
-    }
+    results = results_of(many)
     assert len(render.page(results).encode()) < 6e6
 
 

@@ -24,6 +24,28 @@ Prefix = Annotated[
     typer.Option(help="How much of a training log: mid, full, a share of its steps, or a number of them."),
 ]
 
+Threshold = Annotated[float, typer.Option(help="The normalised score that counts as success.", min=0.0)]
+Lambda = Annotated[
+    float | None,
+    typer.Option(
+        "--lambda",
+        help="The share of what made the log that this task pays; default: 0 of a given log, 1 of one made here.",
+        min=0.0,
+        max=1.0,
+    ),
+]
+EnvPrice = Annotated[float, typer.Option("--price-env", help="Of one environment step.", min=0.0)]
+LogPrice = Annotated[
+    float | None,
+    typer.Option(
+        help="Of one logged step; default: 0 in a given log, an environment step's in one made here.", min=0.0
+    ),
+]
+CpuPrice = Annotated[float, typer.Option("--price-cpu", help="Of one CPU second.", min=0.0)]
+NoInteraction = Annotated[
+    bool, typer.Option("--no-interaction", help="Nothing may step the environment in order to learn.")
+]
+
 
 def typed() -> str:
     """The command as the person typed it."""

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from rlformer.cli.options import Debug, Json, Threads, typed
+from rlformer.cli.options import (
+    CpuPrice,
+    Debug,
+    EnvPrice,
+    Json,
+    Lambda,
+    LogPrice,
+    NoInteraction,
+    Threads,
+    Threshold,
+    typed,
+)
 
 app = typer.Typer()
 
@@ -16,13 +27,38 @@ app = typer.Typer()
 def compare(
     env: Annotated[str, typer.Argument(help="A card's name, a Gymnasium id, or module:Name-v0 of your own.")],
     dataset: Annotated[str | None, typer.Option(metavar="DATA", help="Your log; default: PPO's own training.")] = None,
-    profile: Annotated[str, typer.Option(help="quick (3 seeds) or standard (10 seeds, the whole ladder).")] = "quick",
+    profile: Annotated[
+        str,
+        typer.Option(help="quick (3 seeds), standard (10 seeds, the whole ladder) or full (20, data-scaling grid)."),
+    ] = "quick",
     arms: Annotated[str | None, typer.Option(metavar="A,B,...", help="Agents instead of the profile's.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Seeds instead of the profile's.", min=1)] = None,
     jobs: Annotated[int | None, typer.Option(help="Runs side by side; default: one a core.", min=1)] = None,
     prefix: Annotated[
         str | None, typer.Option(help="How much of the log: mid (default of PPO's), full (of DATA), or a share.")
     ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND,...",
+            help="Which logs to make: replay, prefix (default), prefix=0.3, expert, mixed, random, epsilon=0.3.",
+        ),
+    ] = None,
+    log_steps: Annotated[
+        int, typer.Option(help="Of collected logs; default: as many as the training, at most 100,000.", min=0)
+    ] = 0,
+    budgets: Annotated[
+        str | None, typer.Option(metavar="N|SHARES", help="Data-scaling grid: N doublings, or shares like 0.25,0.5,1.")
+    ] = None,
+    grid_arms: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Who learns from the grid; default: dt,bc-top,offline-rl.")
+    ] = None,
+    no_interaction: NoInteraction = False,
+    threshold: Threshold = 0.9,
+    lambda_: Lambda = None,
+    price_env: EnvPrice = 1.0,
+    price_log: LogPrice = None,
+    price_cpu: CpuPrice = 0.0,
     runs: Annotated[Path, typer.Option(metavar="DIR", help="The folder of run directories.")] = Path("runs"),
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The report's folder.")] = None,
     threads: Threads = 1,
@@ -35,22 +71,24 @@ def compare(
     """Train online RL and sequence models on one task, and write one report."""
     from rlformer import api, console
 
+    terms = _terms(threshold, lambda_, price_env, price_log, price_cpu, no_interaction)
+    options: dict[str, Any] = {
+        "dataset": None if dataset is None else api.open_data(dataset, env=env),
+        "profile": profile,
+        "arms": _names(arms),
+        "seeds": seeds,
+        "prefix": prefix,
+        "log": log,
+        "log_steps": log_steps,
+        "budgets": budgets,
+        "grid_arms": _names(grid_arms),
+        "overrides": settings or (),
+        "root": runs,
+        "threads": threads,
+        "terms": terms,
+    }
     with console.StudyProgress(runs) as progress:
-        results = api.compare(
-            env,
-            dataset=None if dataset is None else api.open_data(dataset, env=env),
-            profile=profile,
-            arms=None if arms is None else [arm.strip() for arm in arms.split(",") if arm.strip()],
-            seeds=seeds,
-            prefix=prefix,
-            overrides=settings or (),
-            root=runs,
-            out=out,
-            jobs=jobs,
-            threads=threads,
-            command=typed(),
-            listen=progress,
-        )
+        results = api.compare(env, out=out, jobs=jobs, command=typed(), listen=progress, **options)
     if as_json:
         console.print_json(results)
     else:
@@ -60,6 +98,29 @@ def compare(
     if progress.failed:
         console.say(f"{progress.failed} runs did not finish; the report shows why")
         raise typer.Exit(1)
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _terms(
+    threshold: float,
+    share: float | None,
+    env_step: float,
+    logged_step: float | None,
+    cpu_second: float,
+    no_interaction: bool,
+) -> dict[str, Any]:
+    """The flags of the verdict as `report.terms.Terms` takes them."""
+    return {
+        "threshold": threshold,
+        "share": share,
+        "env_step": env_step,
+        "logged_step": logged_step,
+        "cpu_second": cpu_second,
+        "interaction": not no_interaction,
+    }
 
 
 @app.command()
@@ -73,6 +134,12 @@ def report(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The report's folder; default: in reports/.")] = None,
     title: Annotated[str | None, typer.Option(help="The page's title.")] = None,
+    no_interaction: NoInteraction = False,
+    threshold: Threshold = 0.9,
+    lambda_: Lambda = None,
+    price_env: EnvPrice = 1.0,
+    price_log: LogPrice = None,
+    price_cpu: CpuPrice = 0.0,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -87,7 +154,8 @@ def report(
         results = api.report_scores(scores, out=folder, title=title)
     else:
         folder = out or Path("reports/report")
-        results = api.report(directories or [], out=folder, title=title)
+        terms = _terms(threshold, lambda_, price_env, price_log, price_cpu, no_interaction)
+        results = api.report(directories or [], out=folder, title=title, terms=terms)
     if as_json:
         console.print_json(results)
         return

@@ -10,12 +10,16 @@ from typing import Any
 from rlformer.errors import InputError
 from rlformer.report import formats, markdown, render, scores
 from rlformer.report.across import across
+from rlformer.report.advice import verdict
 from rlformer.report.cautions import absences, warnings
-from rlformer.report.collect import collect, rounded
+from rlformer.report.collect import collect
 from rlformer.report.comparisons import compare_arms
+from rlformer.report.estimates import rounded
 from rlformer.report.limits import limits
-from rlformer.report.reading import find_runs, read_runs
+from rlformer.report.needs import needs
+from rlformer.report.reading import Run, find_runs, read_runs
 from rlformer.report.summary import sentences
+from rlformer.report.terms import Terms
 from rlformer.runs import files
 
 
@@ -26,12 +30,13 @@ def build(
     title: str | None = None,
     command: str | None = None,
     missing: Sequence[Mapping[str, Any]] = (),
+    terms: Terms | None = None,
 ) -> dict[str, Any]:
     """Write report.html, report.md and results.json into `out`, each at once, and return the results.
 
     run_dirs: run directories, or folders anywhere above some. command: what reproduces the runs; where it is
     not given, the commands that the runs remember. missing: runs that were meant to be and left no directory,
-    each with its "env" and "agent" by name, its "seed" and the "reason".
+    each with its "env" and "agent" by name, its "seed" and the "reason". terms: what the verdict hangs on.
     Raises InputError where a path is no folder, no run below can be read, or `out` cannot be written.
     """
     directories = find_runs(run_dirs)
@@ -48,10 +53,27 @@ def build(
         raise InputError(
             f"{where}: no run there can be read; the first, {skipped[0]['path']}, is {skipped[0]['reason']}"
         )
+    results = results_of(runs, skipped, missing, terms=terms, title=title, command=command)
+    films = {run.path: run.film.webp for run in runs if run.film is not None and run.film.webp}
+    return _write(out, results, markdown.document(results), render.page(results, films))
+
+
+def results_of(
+    runs: Sequence[Run],
+    skipped: Sequence[Mapping[str, str]] = (),
+    missing: Sequence[Mapping[str, Any]] = (),
+    *,
+    terms: Terms | None = None,
+    title: str | None = None,
+    command: str | None = None,
+) -> dict[str, Any]:
+    """All that a report says of these runs; arguments as in `build`."""
     results = collect(runs, skipped, missing)
     environments = results["environments"]
     for environment in environments:
         environment["comparisons"] = rounded(compare_arms(environment))
+        environment["needs"] = rounded(needs(environment, terms or Terms()))
+        environment["verdict"] = rounded(verdict(environment, terms or Terms()))
         environment["summary"] = sentences(environment)
         environment["warnings"] = warnings(environment, results["machines"])
     results["warnings"] = absences(results["missing"], name_environment=True)
@@ -61,8 +83,7 @@ def build(
     remembered = dict.fromkeys(run.record.command for run in runs if run.record.command)
     results["command"] = command or "\n".join(remembered) or None
     results["built"] = _now()
-    films = {run.path: run.film.webp for run in runs if run.film is not None and run.film.webp}
-    return _write(out, results, markdown.document(results), render.page(results, films))
+    return results
 
 
 def build_scores(path: Path, out: Path, *, title: str | None = None) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -12,14 +11,16 @@ import numpy as np
 
 from rlformer import statistics
 from rlformer.report.arms import Arm, by_arm, by_environment
+from rlformer.report.estimates import interval, normalized, rounded, shared_logs, spread, spreads
+from rlformer.report.grid import scaling
 from rlformer.report.reading import Run
 from rlformer.types import SCHEMA, Array, EnvSpec
 
-DIGITS = 7  # significant ones, of every float in the results
 MAX_RETURNS = 1000  # of a log in `returns`; above it, evenly spaced order statistics stand for all
 MAX_POINTS = 60  # of a curve
 BAND_RESAMPLES = 2000
 REFERENCES = ("random", "behaviour")  # learners that choose nothing: their actions are sampled by nature
+CURVE = ("step", "seconds", "return", "confirmed")
 COSTS = ("env_steps", "selection_env_steps", "logged_steps", "upstream_env_steps", "samples_seen")
 
 
@@ -90,7 +91,8 @@ def _environment(name: str, runs: list[Run], machines: _Distinct) -> dict[str, A
             "action_selection": _action_selection([run for run in runs if run.config.learner not in REFERENCES]),
         },
         "logs": _logs(runs),
-        "arms": [_arm(arm, env, machines) for arm in by_arm(runs)],
+        "arms": [_arm(arm, env, machines) for arm in by_arm([run for run in runs if run.budget is None])],
+        "grid": scaling(runs, env),
         "missing": [],  # runs without a directory
     }
 
@@ -124,8 +126,8 @@ def _arm(arm: Arm, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
     means = np.array([run.final.mean for run in counted if run.final is not None])
     solved = np.array([_success_rate(run, env) or 0.0 for run in counted])
     logs = [run.data_hash for run in counted]
-    reason = _why_no_interval(arm, logs)
-    mean_return = _interval(means, logs, reason is None)
+    reason = _why_nointerval(arm, logs)
+    mean_return = interval(means, logs, reason is None)
     config = arm.runs[0].config
     return {
         "label": arm.label,
@@ -139,16 +141,16 @@ def _arm(arm: Arm, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
         "missing": [],  # seeds without a run directory
         "unfinished": sum(not run.counts and run.record.status != "failed" for run in arm.runs),
         "mean_return": mean_return,
-        "normalized_score": _normalized(mean_return, env),
-        "success_rate": None if env.solved_threshold is None else _interval(solved, logs, reason is None),
+        "normalized_score": normalized(mean_return, env),
+        "success_rate": None if env.solved_threshold is None else interval(solved, logs, reason is None),
         "no_interval": reason,
         "action_selection": _action_selection(arm.runs),
-        "cost": {key: _spread([getattr(run.record.cost, key) for run in counted]) for key in COSTS},
-        "times": _spreads([run.record.times for run in counted]),
-        "parameters": _spread([run.record.parameters or None for run in counted]),
-        "inference_seconds": _spreads([run.record.inference_seconds for run in counted]),
-        "flops": _spreads([run.record.flops for run in counted]),
-        "peak_memory_bytes": _spread([run.record.peak_memory_bytes or None for run in counted]),
+        "cost": {key: spread([getattr(run.record.cost, key) for run in counted]) for key in COSTS},
+        "times": spreads([run.record.times for run in counted]),
+        "parameters": spread([run.record.parameters or None for run in counted]),
+        "inference_seconds": spreads([run.record.inference_seconds for run in counted]),
+        "flops": spreads([run.record.flops for run in counted]),
+        "peak_memory_bytes": spread([run.record.peak_memory_bytes or None for run in counted]),
         "film": _film(counted),
         "curve_unit": "env_steps" if arm.family == "online" else "gradient_steps",
         "curves": {axis: _band([run for run in counted if run.curve], axis) for axis in ("step", "seconds")},
@@ -193,13 +195,13 @@ def _run(run: Run, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
         "asked": [
             {"target_return": r.target_return, "mean_return": r.mean, "episodes": len(r.returns)} for r in run.asked
         ],
-        "curve": {key: [point[key] for point in _thin(run.curve)] for key in ("step", "seconds", "return")},
+        "curve": {key: [point.get(key) for point in _thin(run.curve)] for key in CURVE},
         "machine": machines.number({**record.hardware, "versions": record.versions, "commit": record.commit}),
     }
     return result
 
 
-def _why_no_interval(arm: Arm, logs: Sequence[str | None]) -> str | None:
+def _why_nointerval(arm: Arm, logs: Sequence[str | None]) -> str | None:
     if not logs:
         return "no finished run"
     if arm.family == "behaviour" and len(set(logs)) == 1:
@@ -207,52 +209,10 @@ def _why_no_interval(arm: Arm, logs: Sequence[str | None]) -> str | None:
     return "one seed: no interval" if len(logs) == 1 else None
 
 
-def _interval(values: Array, logs: Sequence[str | None], resample: bool) -> dict[str, float | None] | None:
-    """Mean over runs with its interval: no ends where nothing can be resampled, None without runs."""
-    if not len(values):
-        return None
-    if not resample:
-        return {"low": None, "point": float(values.mean()), "high": None}
-    interval = statistics.bootstrap(
-        lambda runs: runs.mean(axis=1), values, rng=np.random.default_rng(0), sources=[shared_logs(logs)]
-    ).interval()
-    return {"low": interval.low, "point": interval.point, "high": interval.high}
-
-
-def shared_logs(logs: Sequence[str | None]) -> list[str] | None:
-    """A label per run for the two-level bootstrap; None where no two runs share a log, or all of them do."""
-    if None in logs or not 1 < len(set(logs)) < len(logs):
-        return None
-    return [str(log) for log in logs]
-
-
-def _normalized(interval: Mapping[str, float | None] | None, env: EnvSpec) -> dict[str, float | None] | None:
-    """The interval of z: z is linear in the return, so the ends map to ends (reversed if less is better)."""
-    if interval is None or env.normalize(0.0) is None:
-        return None
-    low, point, high = (None if v is None else env.normalize(v) for v in interval.values())
-    if low is not None and high is not None and low > high:
-        low, high = high, low
-    return {"low": low, "point": point, "high": high}
-
-
 def _success_rate(run: Run, env: EnvSpec) -> float | None:
     if env.solved_threshold is None or run.final is None:
         return None
     return float((run.final.returns >= env.solved_threshold).mean())
-
-
-def _spread(values: Sequence[float | None]) -> dict[str, float] | None:
-    """Mean, least and most over runs; None where a run does not know."""
-    known = [value for value in values if value is not None]
-    if not known or len(known) < len(values):
-        return None
-    return {"mean": float(np.mean(known)), "min": min(known), "max": max(known)}
-
-
-def _spreads(tables: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float] | None]:
-    keys = list(dict.fromkeys(key for table in tables for key in table))
-    return {key: _spread([table.get(key) for table in tables]) for key in keys}
 
 
 def _band(runs: Sequence[Run], axis: str) -> dict[str, list[float]] | None:
@@ -291,14 +251,3 @@ def _thin_returns(returns: Array) -> list[float]:
         return list(returns.tolist())
     levels = np.linspace(0, len(returns) - 1, MAX_RETURNS).round().astype(int)
     return list(np.sort(returns)[levels].tolist())
-
-
-def rounded(value: Any, digits: int = DIGITS) -> Any:
-    """Floats to that many significant digits; JSON knows no infinity, so what is not finite becomes None."""
-    if isinstance(value, Mapping):
-        return {str(key): rounded(item, digits) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [rounded(item, digits) for item in value]
-    if isinstance(value, (float, np.floating)):
-        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rlformer import statistics
-from rlformer.report.collect import shared_logs
+from rlformer.report.estimates import shared_logs
 from rlformer.types import EnvSpec
 
 MARGIN = 0.05  # of the normalised score: a smaller difference does not matter
@@ -56,7 +56,7 @@ def difference(a: Mapping[str, Any], b: Mapping[str, Any], spec: EnvSpec) -> dic
     point, low, high = float(x.mean() - y.mean()), None, None
     if seeds > 1:
         interval = statistics.bootstrap_difference(
-            x, y, np.random.default_rng(0), paired=paired, sources=_sources(runs_a, runs_b, paired)
+            x, y, np.random.default_rng(0), paired=paired, sources=sources(runs_a, runs_b, paired)
         ).interval()
         low, high = interval.low, interval.high
     scale = None
@@ -69,8 +69,13 @@ def difference(a: Mapping[str, Any], b: Mapping[str, Any], spec: EnvSpec) -> dic
         "paired": paired,
         "difference": {"low": low, "point": point, "high": high},
         "outcome": _outcome(low, high, scale),
-        "strength": "lean" if seeds < LEAN_BELOW else "probable" if seeds < CLAIM_FROM else "claim",
+        "strength": strength(seeds),
     }
+
+
+def strength(seeds: int) -> str:
+    """How much that many seeds may say."""
+    return "lean" if seeds < LEAN_BELOW else "probable" if seeds < CLAIM_FROM else "claim"
 
 
 def _outcome(low: float | None, high: float | None, scale: float | None) -> str:
@@ -82,7 +87,7 @@ def _outcome(low: float | None, high: float | None, scale: float | None) -> str:
     return "ahead" if low > 0 else "behind" if high < 0 else "open"
 
 
-def _sources(
+def sources(
     runs_a: Sequence[Mapping[str, Any]], runs_b: Sequence[Mapping[str, Any]], paired: bool
 ) -> list[list[str] | None]:
     """Labels of the logs that runs share; a pair belongs to the log of its offline half."""

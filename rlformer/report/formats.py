@@ -55,6 +55,17 @@ def percent(value: float | None) -> str:
     return MISSING if value is None else f"{100 * value:.0f} %"
 
 
+def probability(value: float) -> str:
+    """A probability that many resamples estimate; none of them proves 0 or 1.
+
+    >>> probability(0.978), probability(1.0), probability(0.0)
+    ('0.98', 'above 0.99', 'below 0.01')
+    """
+    if value > 0.99:
+        return "above 0.99"
+    return "below 0.01" if value < 0.01 else f"{value:.2f}"
+
+
 def count(value: float | None) -> str:
     """Steps, parameters or operations, to three digits.
 

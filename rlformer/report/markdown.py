@@ -75,6 +75,11 @@ def escape(text: str) -> str:
 
 def _environment(environment: Mapping[str, Any]) -> list[str]:
     parts = [f"## {escape(environment['name'])}"]
+    said = environment["verdict"]
+    parts += [f"**{escape(said['headline'])}**"]
+    parts += [_bullets(escape(text) for text in said["reasons"])] if said["reasons"] else []
+    parts += ["What would turn it:", _bullets(escape(text) for text in said["flips"])] if said["flips"] else []
+    parts += ["Beware:", _bullets(escape(text) for text in said["warnings"])] if said["warnings"] else []
     parts += [_bullets(f"**{item['lead']}** {escape(item['text'])}" for item in environment["summary"])]
     if environment["warnings"]:
         parts += ["Warnings:", _bullets(escape(text) for text in environment["warnings"])]

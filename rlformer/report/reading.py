@@ -46,6 +46,12 @@ class Run:
         return None if value is None else str(value)
 
     @property
+    def budget(self) -> float | None:
+        """The share of a log that a point of the data-scaling grid read; None for an arm of the ladder."""
+        value = self.config.data.get("budget")
+        return None if value is None else float(value)
+
+    @property
     def counts(self) -> bool:
         """Whether the run enters the statistics."""
         return self.record.status == "finished" and self.final is not None
@@ -135,7 +141,10 @@ def _film(folder: Path) -> Film | None:
 
 
 def _point(point: dict[str, Any]) -> dict[str, float]:
-    return {"step": point["step"], "seconds": point["seconds"], "return": point["eval/return"]}
+    """`confirmed`: the mean return of fresh episodes, where they were played."""
+    known = {"step": point["step"], "seconds": point["seconds"], "return": point["eval/return"]}
+    fresh = point.get("eval/confirmed_return")
+    return known if fresh is None else {**known, "confirmed": fresh}
 
 
 def _relative(paths: Sequence[Path]) -> list[str]:

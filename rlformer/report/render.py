@@ -14,8 +14,8 @@ from importlib import resources
 from typing import Any
 
 from rlformer import animation
-from rlformer.report import aggregates, compute, figures, formats, profiles, table
-from rlformer.report.collect import rounded
+from rlformer.report import aggregates, compute, figures, figures_data, formats, profiles, table
+from rlformer.report.estimates import rounded
 from rlformer.report.failures import failures
 from rlformer.report.figures import Figure
 
@@ -24,6 +24,9 @@ FIGURE_DIGITS = 5  # significant ones, in a plot
 _FIGURES: dict[str, Callable[[Mapping[str, Any], Mapping[str, int]], Figure | None]] = {
     "performance": figures.performance,
     "data": figures.data_axis,
+    "scaling": figures_data.scaling,
+    "survival": figures_data.survival,
+    "lambda": figures_data.lambdas,
     "time": figures.time_axis,
     "flops": compute.flops_axis,
     "parts": figures.time_parts,
@@ -96,7 +99,7 @@ def _render(template: str, results: Mapping[str, Any], drawn: Sequence[tuple[str
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    shown = ("number", "score", "percent", "count", "seconds", "interval", "estimate", "plural")
+    shown = ("number", "score", "percent", "count", "seconds", "interval", "estimate", "plural", "probability")
     environment.filters |= {name: getattr(formats, name) for name in shown}
     library, script = figures.plotly_js(), _asset("page.js")
     if "</script" in script.lower():

@@ -68,6 +68,15 @@ COLUMNS = (
         "All environment steps behind that log, the logged ones among them",
         "Data",
     ),
+    Column(
+        "rmst",
+        "To threshold",
+        "Mean steps until the score stayed at the verdict's threshold, the budget where it never did (RMST): "
+        "environment steps of online agents, distinct logged steps of offline arms that learned from shares of a log",
+        "Data",
+    ),
+    Column("cost0", "Cost λ=0", "Cost of a success at the verdict's prices if the log is free; failures paid", "Cost"),
+    Column("cost1", "Cost λ=1", "The same if this task pays all the steps behind the log", "Cost"),
     Column("wall", "Wall", "Wall time of a run: learning, environment, evaluation, log", "Compute"),
     Column("cpu", "CPU", "CPU time of a run, its child processes included", "Compute"),
     Column(
@@ -77,6 +86,7 @@ COLUMNS = (
         "while it interacts among them; no evaluation, no environment",
         "Compute",
     ),
+    Column("memory", "Memory", "Peak resident memory of the process of a run", "Compute"),
     Column("parameters", "Parameters", "Numbers that gradients changed", "Compute"),
     Column("act1", "ms/action @1", "Milliseconds for one action in one environment", "Compute"),
     Column(
@@ -91,10 +101,10 @@ COLUMNS = (
 
 def rows(environment: Mapping[str, Any]) -> list[dict[str, Cell]]:
     """One row per arm, in the order of the ladder: a cell for "arm" and for each of COLUMNS."""
-    return [_row(arm, environment["card"]) for arm in environment["arms"]]
+    return [_row(arm, environment) for arm in environment["arms"]]
 
 
-def _row(arm: Mapping[str, Any], card: Mapping[str, Any]) -> dict[str, Cell]:
+def _row(arm: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Cell]:
     gone = "no finished run" if arm["mean_return"] is None else ""
     mean, z, success = arm["mean_return"], arm["normalized_score"], arm["success_rate"]
     row = {"arm": Cell(arm["label"], arm["label"], arm["tuning"]), "seeds": _seeds(arm)}
@@ -116,6 +126,8 @@ def _row(arm: Mapping[str, Any], card: Mapping[str, Any]) -> dict[str, Cell]:
         row[key] = _spread(formats.count, arm["cost"][key], gone or "unknown: the log does not say", "{:,.0f}")
     for key in ("wall", "cpu"):
         row[key] = _spread(formats.seconds, arm["times"].get(key), gone or "not measured", "{:,.1f} s")
+    row["memory"] = _spread(_bytes, arm["peak_memory_bytes"], gone or "not measured", "{:,.0f} bytes")
+    row |= _needs(arm, environment)
     nothing = "nothing is learned" if arm["family"] in ("random", "behaviour") else "not counted"
     row["parameters"] = _spread(formats.count, arm["parameters"], gone or nothing, "{:,.0f}")
     unmeasured = "the log's episodes stand for themselves" if arm["family"] == "behaviour" else "not measured"
@@ -125,6 +137,37 @@ def _row(arm: Mapping[str, Any], card: Mapping[str, Any]) -> dict[str, Cell]:
     for key, batch in (("act1", 1), ("act64", 64)):
         row[key] = _per_action(arm["inference_seconds"].get(str(batch)), batch, gone or unmeasured)
     return row
+
+
+def _needs(arm: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Cell]:
+    """Time to threshold and cost, where something says what a good return is."""
+    needs, level = environment["needs"], environment["verdict"]["terms"]["threshold"]
+    if needs is None:
+        reason = "nothing says what a good return is here"
+        return {key: Cell(formats.MISSING, None, reason) for key in ("rmst", "cost0", "cost1")}
+    found = [r for r in needs["online"] if (r["label"], r["threshold"]) == (arm["label"], level)]
+    found += [r for r in needs["grid"] if (r["agent"], r["threshold"]) == (arm["agent"], level)]
+    if found:
+        told = f"reached on {found[0]['reached']} of {formats.plural(len(found[0]['times']), 'seed')}"
+        rmst = Cell(formats.count(found[0]["rmst"]), found[0]["rmst"], told)
+    else:
+        rmst = Cell(formats.MISSING, None, "no curve against data: see --budgets for offline arms")
+    costs = next((row for row in needs["costs"] if row["label"] == arm["label"]), None)
+    cells = {}
+    for key, at in (("cost0", 0), ("cost1", -1)):
+        if costs is None:
+            cells[key] = Cell(formats.MISSING, None, "nothing is learned, or no run finished")
+        elif costs["mean"] is None:
+            cells[key] = Cell("infinite", None, f"no run reached z {level:g}")
+        elif at and costs["unknown"]:
+            cells[key] = Cell(formats.MISSING, None, "unknown: the log does not say how many steps made it")
+        else:
+            cells[key] = Cell(formats.count(costs["mean"][at]), costs["mean"][at], f"{costs['solved']} succeeded")
+    return {"rmst": rmst, **cells}
+
+
+def _bytes(value: float) -> str:
+    return f"{formats.count(value)}B"
 
 
 def _seeds(arm: Mapping[str, Any]) -> Cell:

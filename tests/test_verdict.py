@@ -1,0 +1,172 @@
+"""The verdict: chosen by score and cost together, and never with more conviction than its seeds allow."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rlformer.errors import InputError
+from rlformer.report.build import results_of
+from rlformer.report.needs import SHARES
+from rlformer.report.reading import find_runs, read_runs
+from rlformer.report.terms import Terms
+from tests.make_runs import BC, BC_TOP, BEHAVIOUR, DQN, DT, PPO, RANDOM, UPSTREAM, Invented, make_runs
+
+FREE = Terms(share=0.0, logged_step=0.0)
+GOOD_DT, BAD_DT = replace(DT, mean=498, spread=0.5), replace(DT, mean=200, spread=5)
+
+
+def environment_of(
+    root: Path, arms: Sequence[Invented], seeds: int = 10, terms: Terms = FREE, **options: Any
+) -> dict[str, Any]:
+    make_runs(root, arms, seeds=range(seeds), **options)
+    found: dict[str, Any] = results_of(read_runs(find_runs([root]))[0], terms=terms)["environments"][0]
+    return found
+
+
+def verdict_of(root: Path, arms: Sequence[Invented], seeds: int = 10, terms: Terms = FREE) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = environment_of(root, arms, seeds, terms)["verdict"]
+    return found
+
+
+def test_a_model_that_scores_alike_from_a_free_log_is_chosen(tmp_path: Path) -> None:
+    found = verdict_of(tmp_path, [RANDOM, GOOD_DT, PPO])
+    assert (found["answer"], found["arm"], found["strength"]) == ("sequence", "dt", "probable")
+    assert found["headline"].startswith("Probably the sequence model (dt)")
+
+
+@pytest.mark.parametrize(("seeds", "strength"), [(3, "lean"), (9, "lean"), (10, "probable"), (20, "claim")])
+def test_conviction_grows_with_the_seeds(tmp_path: Path, seeds: int, strength: str) -> None:
+    assert verdict_of(tmp_path, [GOOD_DT, PPO], seeds)["strength"] == strength
+
+
+def test_an_agent_that_alone_succeeds_is_cheaper_at_any_price_of_its_steps(tmp_path: Path) -> None:
+    """The model never reaches the threshold: what it costs until it succeeds is infinite."""
+    found = verdict_of(tmp_path, [BAD_DT, PPO])
+    assert (found["answer"], found["arm"]) == ("online", "ppo")
+    assert found["pair"]["b"]["cost"] is None
+    assert found["pair"]["a"]["cheaper"] == 1
+
+
+def test_better_but_dearer_is_a_trade_off_with_its_price(tmp_path: Path) -> None:
+    found = verdict_of(tmp_path, [replace(DT, mean=450, spread=4), PPO], terms=replace(FREE, threshold=0.8))
+    assert (found["answer"], found["arm"]) == ("trade-off", "ppo")
+    gap = found["pair"]["difference"]["point"]
+    assert f"{100_000 / gap / 100:,.0f}"[:3] in found["headline"]
+
+
+def test_what_the_seeds_leave_open_is_inconclusive_and_says_how_many_would_settle_it(tmp_path: Path) -> None:
+    dt = replace(DT, mean=475, spread=60)
+    found = verdict_of(tmp_path, [dt, replace(PPO, mean=460, spread=60)], 4, replace(FREE, env_step=0.0))
+    assert found["answer"] == "inconclusive"
+    pair = found["pair"]
+    distance = min(abs(s * pair["difference"]["point"] + 0.05) for s in (1, -1))
+    needed = [np.ceil(4 * ((1.96 + 0.84) * pair["standard_error"] / abs(s * pair["difference"]["point"] + 0.05)) ** 2)
+              for s in (1, -1)]  # fmt: skip
+    assert distance > 0
+    assert max(pair["seeds_to_settle"], 2) in [max(n, 2) for n in needed]
+    assert "seeds would" in found["headline"]
+
+
+def test_filtered_imitation_that_does_as_well_for_less_is_recommended_instead(tmp_path: Path) -> None:
+    found = verdict_of(tmp_path, [replace(BC_TOP, mean=498, spread=0.5), GOOD_DT, PPO])
+    assert (found["answer"], found["arm"]) == ("simpler", "bc-top")
+    assert found["headline"].startswith("Neither. Probably bc-top")
+    row = next(row for row in found["simpler"] if row["label"] == "bc-top")
+    assert row["p_worse"] <= 0.025
+    assert row["cpu_seconds"][0] < row["cpu_seconds"][1]
+    worse = verdict_of(tmp_path / "worse", [replace(BC_TOP, mean=430, spread=5), GOOD_DT, PPO])
+    assert worse["answer"] == "sequence"
+
+
+def test_one_seed_cannot_tell_nor_can_one_family(tmp_path: Path) -> None:
+    assert verdict_of(tmp_path / "one", [GOOD_DT, PPO], 1)["answer"] == "cannot tell"
+    alone = verdict_of(tmp_path / "alone", [GOOD_DT, BC])
+    assert alone["headline"].startswith("Cannot tell: no online agent")
+    none = verdict_of(tmp_path / "none", [PPO, DQN])
+    assert "no sequence model was trained" in none["headline"]
+
+
+def test_without_interaction_the_online_agent_is_no_candidate(tmp_path: Path) -> None:
+    found = verdict_of(tmp_path, [GOOD_DT, PPO], terms=replace(FREE, interaction=False))
+    assert found["answer"] == "cannot tell"
+    assert "no offline RL" in found["headline"]
+
+
+def test_costs_can_be_recomputed_by_hand(tmp_path: Path) -> None:
+    terms = Terms(env_step=2.0, logged_step=0.5, cpu_second=10.0, share=0.25)
+    environment = environment_of(tmp_path, [GOOD_DT, PPO], terms=terms)
+    pair = environment["verdict"]["pair"]
+    arms = {arm["label"]: arm for arm in environment["arms"]}
+    for side in "ab":
+        runs = arms[pair[side]["label"]]["runs"]
+        paid = sum(
+            2.0 * (r["cost"]["env_steps"] + 0.25 * (r["cost"]["upstream_env_steps"] - r["cost"]["logged_steps"]))
+            + 0.5 * r["cost"]["logged_steps"]
+            + 10.0 * r["times"]["cpu"]
+            for r in runs
+        )
+        solved = sum(r["normalized_score"] >= 0.9 for r in runs)
+        assert pair[side]["reached"] == solved == 10
+        assert pair[side]["cost"] == pytest.approx(paid / solved, rel=1e-6)
+
+
+def test_the_break_even_lambda_is_the_ratio_of_what_is_saved(tmp_path: Path) -> None:
+    star = verdict_of(tmp_path, [BEHAVIOUR, GOOD_DT, PPO])["lambda_star"]
+    assert star["point"] == pytest.approx((100_000 - 14_200) / (UPSTREAM - 14_200), rel=1e-6)
+
+
+def test_it_has_no_break_even_where_the_log_is_the_agents_own_training(tmp_path: Path) -> None:
+    make_runs(tmp_path, [PPO], seeds=range(3))
+    made = next(find.config.hash for find in find_runs([tmp_path]))
+    found = environment_of(tmp_path, [GOOD_DT], 3, Terms(), log={"maker": "ppo", "maker_config": made})["verdict"]
+    assert found["made_here"]
+    assert (found["terms"]["share"], found["terms"]["logged_step"]) == (1.0, 1.0)  # all of it was paid
+    assert "own training" in found["lambda_star"]["reason"]
+    assert found["pair"]["b"]["cost"] == UPSTREAM
+
+
+def test_the_sweep_tells_what_would_turn_the_verdict(tmp_path: Path) -> None:
+    found = verdict_of(tmp_path, [BEHAVIOUR, GOOD_DT, PPO])
+    cells = found["sweep"]["cells"]
+    same = [cell for cell in cells if (cell["answer"], cell["arm"]) == (found["answer"], found["arm"])]
+    assert found["sweep"]["stands"] == pytest.approx(len(same) / len(cells))
+    assert {flip["term"] for flip in found["sweep"]["flips"]} == {"env_step"}  # free steps leave nothing to save
+
+
+def test_warnings_name_luck_stitching_and_extrapolation(tmp_path: Path) -> None:
+    cql = replace(BC, agent="cql", learner="offline", mean=490, spread=3)
+    beyond = verdict_of(tmp_path, [BEHAVIOUR, replace(DT, mean=400, spread=5), cql, PPO])
+    text = " ".join(beyond["warnings"])
+    assert "Extrapolating: 0 of 1.8k logged episodes" in text
+    assert "stitched" in text
+    assert "misses what it is asked for" in text
+
+
+def test_costs_grow_with_lambda(tmp_path: Path) -> None:
+    environment = environment_of(tmp_path, [BEHAVIOUR, GOOD_DT, BC, PPO], 3)
+    rows = {row["label"]: row for row in environment["needs"]["costs"]}
+    good = rows["dt"]
+    assert rows["bc"]["mean"] is None  # it never succeeds
+    assert good["mean"][0] == 0
+    assert good["mean"][-1] == pytest.approx(UPSTREAM - 14_200)
+    assert len(good["mean"]) == len(SHARES)
+
+
+def test_time_to_threshold_is_kept_confirmed_and_censored(tmp_path: Path) -> None:
+    environment = environment_of(tmp_path, [RANDOM, GOOD_DT, PPO, replace(DQN, mean=300)], 3)
+    rows = {(row["label"], row["threshold"]): row for row in environment["needs"]["online"]}
+    ppo, dqn = rows["ppo", 0.9], rows["dqn", 0.9]
+    assert ppo["reached"] == 3
+    assert ppo["rmst"] == pytest.approx(np.mean(ppo["times"]))
+    assert not ppo["confirmed"]  # these runs played no fresh episodes
+    assert (dqn["reached"], dqn["ert"], dqn["rmst"]) == (0, None, dqn["budget"])
+
+
+def test_prices_and_shares_that_mean_nothing_are_refused() -> None:
+    for wrong in ({"env_step": -1.0}, {"share": 1.5}, {"threshold": 0.0}, {"cpu_second": float("nan")}):
+        with pytest.raises(InputError):
+            Terms(**wrong)
