@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import html.parser
 import itertools
 import json
@@ -620,6 +621,7 @@ def test_in_a_browser_the_table_sorts_with_what_is_missing_last(report: Path, tm
       const say = (id, text) => {
         document.body.append(Object.assign(document.createElement("p"), { id, textContent: text }));
       };
+      say("csv", csv(document.querySelector(".main")).replaceAll("\\r\\n", "|"));
       press("mean"); say("down", order()); press("mean"); say("up", order());
       press("parameters"); say("missing", order()); press("arm"); say("ladder", order());
     </script>"""
@@ -635,3 +637,10 @@ def test_in_a_browser_the_table_sorts_with_what_is_missing_last(report: Path, tm
     assert said["down"].split(",") == by_mean[::-1]
     assert set(said["missing"].split(",")[-2:]) == {"random", "behaviour"}
     assert said["ladder"].split(",") == ladder
+    head, *lines, end = html.unescape(re.findall(r'<p id="csv">([^<]*)</p>', dom)[0]).split("|")
+    assert (head.split(","), end) == (["arm", *(column.key for column in table.COLUMNS)], "")
+    values = dict(zip(head.split(","), lines[ladder.index("ppo")].split(","), strict=True))
+    assert float(values["mean"]) == rows["ppo"]["mean"].value
+    assert values["interval"] == rows["ppo"]["interval"].text
+    random = dict(zip(head.split(","), lines[ladder.index("random")].split(","), strict=True))
+    assert (float(random["env_steps"]), random["parameters"]) == (0.0, "")  # nothing, and nothing to say

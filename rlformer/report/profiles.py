@@ -54,6 +54,9 @@ def estimates(found: Sequence[Mapping[str, Any]], key: str, colours: Mapping[str
     title = AGGREGATES[key][0]
     plan = layout(title.lower(), "")
     plan["yaxis"] |= {"tickvals": list(range(len(rows))), "ticktext": [safe(row["label"]) for row in rows]}
+    ends = [end for row in rows for end in row[key].values() if end is not None]
+    pad = 0.04 * (max(ends) - min(ends)) or 0.1
+    plan["xaxis"]["range"] = [min(ends) - pad, max(ends) + pad]
     plan["yaxis"] |= {"range": [-0.6, len(rows) - 0.4], "zeroline": False, "fixedrange": True}
     return Figure(
         f"{title} over all tasks",

@@ -83,3 +83,27 @@ for (const table of document.querySelectorAll("table.sortable")) {
 // The download works from the page alone, wherever it was moved.
 const results = new Blob([document.getElementById("results").textContent], { type: "application/json" });
 document.getElementById("download").href = URL.createObjectURL(results);
+
+// A table as CSV: what its rows are sorted by, in full, where that is more than what they print; intervals as printed.
+function quoted(text) {
+  const tame = /^[=+@-]/.test(text) && Number.isNaN(Number(text)) ? "'" + text : text;  // a spreadsheet would run it
+  return /[",\n]/.test(tame) ? '"' + tame.replaceAll('"', '""') + '"' : tame;
+}
+
+function csv(table) {
+  const keys = [...table.tHead.rows[table.tHead.rows.length - 1].cells].map((head) => head.querySelector("button").dataset.key);
+  const kept = keys.map((name, column) => ({ name, column })).filter(({ name }) => name !== "strip");
+  const cell = ({ name, column }, row) => {
+    const { dataset, textContent } = row.cells[column];
+    if (dataset.v === "") return "";
+    return name === "arm" || name === "interval" || dataset.v === undefined ? textContent.trim() : dataset.v;
+  };
+  const rows = [...table.tBodies[0].rows].map((row) => kept.map((one) => quoted(cell(one, row))).join(","));
+  return [kept.map(({ name }) => name).join(","), ...rows].join("\r\n") + "\r\n";
+}
+
+for (const link of document.querySelectorAll("a[data-table]")) {
+  const text = csv(document.getElementById(link.dataset.table));
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  link.hidden = false;
+}
