@@ -18,14 +18,15 @@ from rlformer.types import SCHEMA, EvalResult
 def film_medians(paths: Iterable[Path]) -> None:
     """Film the median run of each arm among these run directories, unless it was: of an even number the lower one.
 
-    Runs of one arm share their agent, its values and how their log was cut. Logs, which cannot act, are left out.
+    Runs of one arm share their agent, its values and how their log was cut. Logs, which cannot act, and points of
+    a data-scaling grid are left out.
     """
     arms: dict[str, list[tuple[float, Path, EvalResult]]] = defaultdict(list)
     for path in paths:
         run = RunDirectory.open(path)
         final = run.evaluations().get("final") if run.finished else None
         config = run.config
-        if final is None or config.learner == "behaviour":
+        if final is None or config.learner == "behaviour" or config.data.get("budget") is not None:
             continue
         cut: Any = config.data.get("rule")
         values = [config.env.definition, config.agent, dict(config.hyperparameters), cut]

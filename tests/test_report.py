@@ -24,7 +24,6 @@ from rlformer.report.arms import by_arm
 from rlformer.report.build import results_of
 from rlformer.report.cautions import absences, warnings
 from rlformer.report.collect import collect
-from rlformer.report.comparisons import compare_arms
 from rlformer.report.markdown import document
 from rlformer.report.reading import read_runs
 from rlformer.report.summary import sentences
@@ -76,9 +75,8 @@ def arm_of(results: dict[str, Any], label: str) -> dict[str, Any]:
 
 
 def environment_of(root: Path) -> dict[str, Any]:
-    """The one environment of the results of the runs below `root`, comparisons included."""
-    environment: dict[str, Any] = collect(read_runs(find_runs([root]))[0])["environments"][0]
-    environment["comparisons"] = compare_arms(environment)
+    """The one environment of the results of the runs below `root`."""
+    environment: dict[str, Any] = results_of(read_runs(find_runs([root]))[0])["environments"][0]
     return environment
 
 
@@ -473,7 +471,7 @@ def test_headings_labels_and_references_fit(report: Path) -> None:
     for tag, attributes in elements:
         if "aria-labelledby" in attributes:
             assert attributes["aria-labelledby"] in ids
-        if tag == "a" and (attributes["href"] or "").startswith("#"):
+        if tag == "a" and (attributes.get("href") or "").startswith("#"):
             assert (attributes["href"] or "")[1:] in ids
         if tag == "th":
             assert attributes.get("scope") in ("col", "row", "colgroup")
