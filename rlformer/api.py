@@ -213,6 +213,20 @@ def compare(
     return report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=terms)
 
 
+def project(
+    env: str,
+    *,
+    jobs: int | None = None,
+    threads: int = 1,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Mapping[str, Any]:
+    """What `compare` with these arguments would take, from a short probe of every arm: see `projection.project`."""
+    from rlformer.projection import project as _project
+
+    return _project(plan(env, threads=threads, **options), jobs=jobs, threads=threads, progress=progress)
+
+
 def plan(
     env: str,
     *,

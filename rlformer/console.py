@@ -63,6 +63,24 @@ def show_dataset(dataset: Any, as_json: bool) -> None:
         print(dataset.path)
 
 
+def show_projection(projected: Mapping[str, Any], as_json: bool) -> None:
+    """What a comparison would take."""
+    if as_json:
+        print_json(projected)
+        return
+    body = [
+        [a["agent"], a["runs"], a["env_steps"], a["gradient_steps"], a["seconds"], a["hours"], a["disk_bytes"] / 2**20]
+        for a in projected["agents"]
+    ]
+    head = ["agent", "runs", "env steps", "gradient steps", "seconds a run", "CPU hours", "MiB a run"]
+    print(table(head, body))
+    print(
+        f"{projected['runs']} runs, {projected['jobs']} side by side: about {projected['hours']:.2g} hours, "
+        f"{projected['env_steps']:,} environment steps, {projected['disk_bytes'] / 2**20:.0f} MiB"
+    )
+    say("from a short probe: where skill makes episodes longer, evaluations take longer than projected")
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "-"

@@ -23,7 +23,7 @@ LAYERS = (
     ("evaluation", "animation", "models"),
     ("training",),
     ("learners", "explain"),
-    ("executor", "experiment", "films", "sources", "logs", "study"),
+    ("executor", "experiment", "films", "sources", "logs", "study", "projection"),
     ("report",),
     ("api", "console", "extras", "cli", "__main__"),
 )

@@ -54,6 +54,7 @@ def compare(
         str | None, typer.Option(metavar="A,B,...", help="Who learns from the grid; default: dt,bc-top,offline-rl.")
     ] = None,
     no_interaction: NoInteraction = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Project hours, steps and disk; keep nothing.")] = False,
     threshold: Threshold = 0.9,
     lambda_: Lambda = None,
     price_env: EnvPrice = 1.0,
@@ -87,6 +88,11 @@ def compare(
         "threads": threads,
         "terms": terms,
     }
+    if dry_run:
+        with console.Bar("probe") as bar:
+            projected = api.project(env, jobs=jobs, progress=bar, **options)
+        console.show_projection(projected, as_json)
+        return
     with console.StudyProgress(runs) as progress:
         results = api.compare(env, out=out, jobs=jobs, command=typed(), listen=progress, **options)
     if as_json:

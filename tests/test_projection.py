@@ -1,0 +1,28 @@
+"""What a comparison would take, from a short probe."""
+
+from pathlib import Path
+
+import pytest
+
+from rlformer import study
+from rlformer.projection import project
+
+
+def test_a_probe_of_every_arm_is_multiplied_and_nothing_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    small = ["bc.width=16", "bc.layers=1"]
+    grid = study.Grid((0.5, 1.0), ("bc",), seeds=2)
+    made = study.plan("CartPole-v1", arms=["random", "bc", "ppo"], seeds=3, grid=grid, overrides=small, root=tmp_path)
+    found = project(made, jobs=2)
+    rows = {row["agent"]: row for row in found["agents"]}
+    assert {agent: row["runs"] for agent, row in rows.items()} == {"random": 3, "bc": 3 + 2 * 2, "ppo": 3}
+    assert rows["ppo"]["env_steps"] == 32768
+    assert (rows["bc"]["env_steps"], rows["bc"]["gradient_steps"]) == (0, 1500)
+    assert found["env_steps"] == 3 * 32768
+    assert found["hours"] == pytest.approx(sum(row["runs"] * row["seconds"] for row in rows.values()) / 3600 / 2)
+    assert rows["ppo"]["disk_bytes"] > 32768 * 4 * 4  # it keeps its trajectories
+    assert not list((tmp_path / "temporary").iterdir())
+    assert not (tmp_path / "CartPole-v1").exists()
