@@ -39,7 +39,15 @@ MODELS: dict[str, dict[str, Any]] = {
     for conditioning in ("return", "none")
     for tokens in ("separate", "step")
     if backbone != "mlp" or tokens == "step"
-}
+} | {
+    f"{backbone}-return-step-{name}": {"backbone": backbone, "tokens": "step", "context_length": CONTEXT, **values}
+    for backbone, name, values in [
+        ("transformer", "banded", {"attention_band": 4, "timestep_encoding": "none"}),
+        ("transformer", "rms", {"norm": "rms", "activation": "gelu_tanh"}),
+        ("transformer", "bare", {"norm": "none", "residual": False}),
+        ("lstm", "rms-gaussian", {"norm": "rms", "action_head": "gaussian"}),
+    ]
+}  # fmt: skip
 
 
 def episode(actions: ActionSpec, length: int, rng: np.random.Generator) -> Episode:

@@ -45,7 +45,9 @@ ORDER = {
         "dataset", "describe", "writer", "prefix", "windows", "transitions", "scales", "collect",
         "foreign", "columns", "npz", "hdf5", "minari", "doors",
     ],
-    "models": ["rows", "dropout", "transformer", "lstm", "mlp", "backbones", "actions", "trajectory", "acting"],
+    "models": [
+        "rows", "dropout", "norms", "transformer", "lstm", "mlp", "backbones", "actions", "trajectory", "acting",
+    ],
     "training": ["memory", "checkpoints", "parameters", "state", "loop"],
     "learners": [
         "sb3_state", "sb3_policy", "recording", "offline_algorithms", "sb3_training", "sb3_learner", "sb3",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -147,6 +148,11 @@ def test_the_widest_choice_of_parameters_is_counted_and_saved(any_model: Traject
         ({"backbone": "rnn"}, "backbone: 'rnn' is none of transformer, lstm, mlp"),
         ({"conditioning": "goal"}, "conditioning: 'goal' is none of return, none"),
         ({"tokens": "one"}, "tokens: 'one' is none of separate, step"),
+        ({"norm": "batch"}, "norm: 'batch' is none of layer, rms, none"),
+        ({"action_head": "beta"}, "action_head: 'beta' is none of deterministic, gaussian"),
+        ({"attention_band": 4}, "attention_band: needs one token a step: tokens must be 'step'"),
+        ({"attention_band": 4, "tokens": "step", "timestep_encoding": "window"}, "must be episode or none"),
+        ({"attention_band": 4, "backbone": "lstm"}, "attention_band: belongs to the transformer"),
         ({"heads": 3}, "heads: 3 do not divide the width 16"),
         ({"layers": 0}, "layers: 0 is not positive"),
         ({"dropout": 1.0}, "dropout: 1.0 is not in [0, 1)"),
@@ -256,6 +262,23 @@ def test_attention_weights_of_every_layer_are_causal_and_sum_to_one() -> None:
         assert layer.triu(1).abs().max() == 0
 
 
+@torch.no_grad()
+def test_a_band_hides_what_lies_before_it_and_knows_the_distance() -> None:
+    torch.manual_seed(0)
+    ours = Transformer(16, layers=2, heads=2, dropout=0.0, activation="relu", band=3)
+    for parameter in ours.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    weights = ours.attention(torch.randn(3, 7, 16))
+    for layer in weights:
+        torch.testing.assert_close(layer.sum(dim=3), torch.ones(3, 2, 7))
+        assert layer.triu(1).abs().max() == layer.tril(-3).abs().max() == 0
+        assert layer.tril(-2).abs().max() > 0
+    for block in ours.blocks:
+        nn.init.zeros_(block.attention.qkv.weight)  # alike tokens: what is left is the distance
+    expected = ours.blocks[1].attention.of_distance.softmax(dim=0).flip(0)  # (band, heads)
+    torch.testing.assert_close(ours.attention(torch.randn(1, 7, 16))[1][0, :, 6, 4:], expected.T)
+
+
 def test_a_model_that_acted_can_be_trained() -> None:
     ours = transformer(heads=2)  # what inference mode cached must not enter a graph
     with torch.inference_mode():
@@ -354,6 +377,28 @@ def test_the_loss_of_reals_is_the_squared_error_of_what_would_be_done() -> None:
     predictions, drawn = torch.randn(5, 2), torch.from_numpy(SPACES["box"].sample(np.random.default_rng(0), 5))
     error = (codec.greedy(predictions) - drawn) / torch.tensor([1.0, 3.0])  # in half widths of the bounds
     torch.testing.assert_close(codec.loss(predictions, drawn), error.square().mean(dim=1))
+
+
+def test_the_loss_of_the_gaussian_head_is_the_density_around_what_would_be_done() -> None:
+    codec = ActionCodec(SPACES["box"], head="gaussian")
+    predictions, drawn = (
+        torch.randn(5, 4).clamp(-2, 2),
+        torch.from_numpy(SPACES["box"].sample(np.random.default_rng(0), 5)),
+    )
+    deviation = predictions[:, 2:].exp() * torch.tensor([1.0, 3.0])  # in half widths of the bounds, as the density is
+    expected = torch.distributions.Normal(codec.greedy(predictions), deviation).log_prob(drawn)
+    torch.testing.assert_close(codec.loss(predictions, drawn), -(expected + torch.tensor([1.0, 3.0]).log()).mean(dim=1))
+
+
+def test_actions_of_the_gaussian_head_are_drawn_around_the_greedy_one_and_clipped() -> None:
+    codec, count = ActionCodec(SPACES["box-unbounded"], head="gaussian"), 20_000
+    predictions = torch.tensor([2.0, 0.5, math.log(0.7), math.log(0.4)]).expand(count, -1)
+    drawn = codec.sample(predictions, torch.rand(count, 2, generator=torch.Generator().manual_seed(0)))
+    torch.testing.assert_close(drawn[:, 0].mean(), codec.greedy(predictions)[0, 0], atol=0.02, rtol=0)
+    torch.testing.assert_close(drawn[:, 0].std(), torch.tensor(0.7), atol=0.02, rtol=0)
+    torch.testing.assert_close(drawn[:, 1].median(), codec.greedy(predictions)[0, 1], atol=0.02, rtol=0)
+    assert drawn[:, 1].max() == 1.0  # its bound
+    assert codec.sample(predictions[:2], torch.tensor([[0.0, 0.0], [1 - 2**-24] * 2])).isfinite().all()
 
 
 @pytest.mark.parametrize("space", ["discrete", "multidiscrete", "multibinary"])

@@ -21,6 +21,9 @@ _BLOCK = 256  # steps for which a slot's uniform numbers are drawn at once
 class SequencePolicy:
     """See `types.Policy`. Each step runs the model over the last K steps: exact, whatever the backbone.
 
+    A model with an `attention_band` is given the newest step alone, and goes on from what its layers keep of the band:
+    as exact, since it is what the model is of the whole episode, however long.
+
     `target_return` is what is asked for where `begin` does not say. A slot in which no episode was begun is at the
     first step of one: `SequencePolicy(model, 100.0).act(observations)` needs nothing before it.
     """
@@ -29,7 +32,7 @@ class SequencePolicy:
         self._model = model.eval()
         self._target = 0.0 if target_return is None else target_return
         self._sample = sample
-        self._k = model.architecture.context_length
+        self._k = _steps_kept(model)
         self._steps = np.arange(self._k)
         self._copies = _ROWS if model.rows_per_window >= _ROWS else 1
         self._slots = _Slots.fresh(0, model, self._target)
@@ -54,8 +57,7 @@ class SequencePolicy:
         time = slots.time[:size]
         slots.observations[every[:count], time[:count] % self._k] = observations
         slots.returns_to_go[every, time % self._k] = slots.owed[:size]
-        last = np.minimum(time, self._k - 1)  # (P,)
-        predictions = self._model.predict_at(self._window(last), torch.from_numpy(last), self._copies)[:count]
+        predictions = (self._stream(size) if self._model.architecture.streams else self._read(size))[:count]
         codec = self._model.codec
         actions = codec.sample(predictions, self._uniform(count)) if self._sample else codec.greedy(predictions)
         return actions.numpy()
@@ -66,6 +68,21 @@ class SequencePolicy:
         slots.actions[np.arange(count), slots.time[:count] % self._k] = actions
         slots.owed[:count] -= rewards
         slots.time[:count] += 1
+
+    def _read(self, size: int) -> torch.Tensor:
+        """The predictions of the first `size` slots from their last K steps."""
+        last = np.minimum(self._slots.time[:size], self._k - 1)  # (P,)
+        return self._model.predict_at(self._window(last), torch.from_numpy(last), self._copies)
+
+    def _stream(self, size: int) -> torch.Tensor:
+        """The same from the newest step and the memory of those before it."""
+        slots, every = self._slots, np.arange(size)
+        time = slots.time[:size]
+        now, before = time % self._k, (time - 1) % self._k
+        newest = (ring[every, now][:, None] for ring in (slots.observations, slots.actions, slots.returns_to_go))
+        latest = Window(*map(torch.from_numpy, (*newest, time[:, None], np.ones((size, 1), bool))))
+        memory = torch.from_numpy(slots.memory[:size])
+        return self._model.step(latest, torch.from_numpy(slots.actions[every, before]), memory)
 
     def _window(self, last: Array) -> Window:
         """The rings of the first P slots, read in order of time; what lies behind `last` (P,) is padding."""
@@ -100,20 +117,26 @@ class _Slots:
     observations: Array  # (P, K, O)
     actions: Array  # (P, K, *act)
     returns_to_go: Array  # (P, K)
+    memory: Array  # (P, *memory_shape)
     uniform: Array  # (P, _BLOCK, components)
 
     @classmethod
     def fresh(cls, size: int, model: TrajectoryModel, target_return: float) -> _Slots:
-        a = model.architecture
+        a, k = model.architecture, _steps_kept(model)
         return cls(
             np.zeros(size, np.int64),
             np.full(size, target_return, np.float64),
-            np.zeros((size, a.context_length, a.observation_size), np.float32),
-            np.zeros((size, a.context_length, *a.actions.shape), a.actions.dtype),
-            np.zeros((size, a.context_length), np.float32),
+            np.zeros((size, k, a.observation_size), np.float32),
+            np.zeros((size, k, *a.actions.shape), a.actions.dtype),
+            np.zeros((size, k), np.float32),
+            np.zeros((size, *model.memory_shape), np.float32),
             np.zeros((size, _BLOCK, model.codec.components), np.float32),
         )
 
     def __add__(self, others: _Slots) -> _Slots:
         pairs = zip(vars(self).values(), vars(others).values(), strict=True)
         return _Slots(*map(np.concatenate, pairs))
+
+
+def _steps_kept(model: TrajectoryModel) -> int:
+    return 2 if model.architecture.streams else model.architecture.context_length

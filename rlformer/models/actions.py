@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -9,13 +11,19 @@ from torch.nn import functional as F
 
 from rlformer.types import ActionSpec, Array
 
+_LOG_STD = (-5.0, 2.0)  # of a Gaussian head, in units of the scaled action
+_UNIFORM = (2.0**-24, 1 - 2.0**-24)  # inverted, the ends would be infinite
+
 
 class ActionCodec(nn.Module):
     """Encodes actions, scores predictions, and decodes them.
 
     Categories: one-hot vectors in, logits out, cross-entropy summed over the C components. Reals: scaled to
     [-1, 1] by the bounds where they are finite, and by the log's mean and deviation elsewhere; squared error, as
-    in the Decision Transformer; predictions of bounded dimensions pass through tanh.
+    in the Decision Transformer; predictions of bounded dimensions pass through tanh. With `head` "gaussian" reals get
+    a deviation too, and the loss is the negative log-likelihood of a normal around that same mean, mean over dimensions
+    (as in the Online Decision Transformer, Zheng et al. 2022, whose normal is squashed after it is drawn; here what is
+    drawn beyond a bound is clipped).
     """
 
     center: Tensor  # reals: (A,) of what is subtracted, divided by, and bounded
@@ -26,9 +34,12 @@ class ActionCodec(nn.Module):
     top_level: Tensor  # (C,)
     logit: Tensor  # (C, levels) of where each logit stands; `width` where the component has no such level
 
-    def __init__(self, spec: ActionSpec, mean: Array | None = None, std: Array | None = None) -> None:
+    def __init__(
+        self, spec: ActionSpec, mean: Array | None = None, std: Array | None = None, head: str = "deterministic"
+    ) -> None:
         super().__init__()
         self.spec = spec
+        self._gaussian = spec.kind == "box" and head == "gaussian"
         if spec.kind == "box":
             self._init_reals(mean, std)
         else:
@@ -36,7 +47,8 @@ class ActionCodec(nn.Module):
 
     def _init_reals(self, mean: Array | None, std: Array | None) -> None:
         low, high = np.asarray(self.spec.low), np.asarray(self.spec.high)
-        self.width, self.components = len(low), 1
+        self.width = len(low)
+        self.outputs, self.components = (2 * self.width, self.width) if self._gaussian else (self.width, 1)
         finite = np.isfinite(low) & np.isfinite(high)
         with np.errstate(invalid="ignore"):
             center = np.where(finite, (low + high) / 2, 0.0 if mean is None else mean)
@@ -47,7 +59,8 @@ class ActionCodec(nn.Module):
 
     def _init_categories(self) -> None:
         counts = np.asarray(self.spec.nvec)
-        self.width, self.components = int(counts.sum()), len(counts)  # components: uniform numbers a sample needs
+        self.width = self.outputs = int(counts.sum())  # numbers of an encoded action, of a prediction
+        self.components = len(counts)  # uniform numbers that a sample needs
         first, levels = (np.cumsum(counts) - counts)[:, None], np.arange(counts.max())
         tables = {
             "component": np.repeat(np.arange(len(counts)), counts),
@@ -68,7 +81,11 @@ class ActionCodec(nn.Module):
         return (actions[..., self.component] == self.level).float()
 
     def loss(self, predictions: Tensor, actions: Tensor) -> Tensor:
-        """predictions (..., width), actions (..., *act) -> the loss of each action (...)."""
+        """predictions (..., outputs), actions (..., *act) -> the loss of each action (...)."""
+        if self._gaussian:
+            mean, log_std = self._normal(predictions)
+            deviations = (self.encode(actions) - mean) * (-log_std).exp()
+            return (0.5 * deviations.square() + log_std + 0.5 * math.log(2 * math.pi)).mean(dim=-1)
         if self.spec.kind == "box":
             return (self._squash(predictions) - self.encode(actions)).square().mean(dim=-1)
         logits = self._logits(predictions)  # (..., C, levels)
@@ -77,21 +94,30 @@ class ActionCodec(nn.Module):
         return losses.view(target.shape).sum(dim=-1)
 
     def greedy(self, predictions: Tensor) -> Tensor:
-        """(..., width) -> the likeliest actions (..., *act)."""
+        """(..., outputs) -> the likeliest actions (..., *act)."""
         if self.spec.kind == "box":
-            return self._squash(predictions) * self.scale + self.center
+            return self._squash(predictions[..., : self.width]) * self.scale + self.center
         return self._action(self._logits(predictions).argmax(dim=-1))
 
     def sample(self, predictions: Tensor, uniform: Tensor) -> Tensor:
-        """(..., width) and numbers uniform in [0, 1), (..., components) -> actions (..., *act), by inversion.
+        """(..., outputs) and numbers uniform in [0, 1), (..., components) -> actions (..., *act), by inversion.
 
-        The head for reals is deterministic, so that a sampled action is the greedy one.
+        Of the deterministic head for reals a sampled action is the greedy one.
         """
+        if self._gaussian:
+            mean, log_std = self._normal(predictions)
+            drawn = mean + log_std.exp() * torch.special.ndtri(uniform.clamp(*_UNIFORM))
+            return torch.where(self.bounded, drawn.clamp(-1, 1), drawn) * self.scale + self.center
         if self.spec.kind == "box":
             return self.greedy(predictions)
         below = self._logits(predictions).softmax(dim=-1).cumsum(dim=-1) <= uniform[..., None]
         drawn = below.sum(dim=-1)  # the sum may end just under 1, and a number lie between
         return self._action(torch.minimum(drawn, self.top_level))
+
+    def _normal(self, predictions: Tensor) -> tuple[Tensor, Tensor]:
+        """(..., outputs) -> mean and log of the deviation, each (..., width), of the scaled action."""
+        mean, log_std = predictions.split(self.width, dim=-1)
+        return self._squash(mean), log_std.clamp(*_LOG_STD)
 
     def _squash(self, predictions: Tensor) -> Tensor:
         return torch.where(self.bounded, predictions.tanh(), predictions)

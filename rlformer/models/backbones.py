@@ -27,7 +27,9 @@ class Backbone:
 
 
 BACKBONES: dict[str, Backbone] = {
-    "transformer": Backbone(lambda a: Transformer(a.width, a.layers, a.heads, a.dropout, a.activation)),
-    "lstm": Backbone(lambda a: Lstm(a.width, a.layers, a.dropout), recurrent=True),
+    "transformer": Backbone(
+        lambda a: Transformer(a.width, a.layers, a.heads, a.dropout, a.activation, a.norm, a.residual, a.attention_band)
+    ),
+    "lstm": Backbone(lambda a: Lstm(a.width, a.layers, a.dropout, a.norm), recurrent=True),
     "mlp": Backbone(lambda a: Mlp(a.width, a.layers, a.dropout), history=False),
 }

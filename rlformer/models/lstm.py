@@ -5,15 +5,16 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from rlformer.models.dropout import draw, drop
+from rlformer.models.norms import NORMS
 from rlformer.models.rows import Rows, count, take
 
 
 class Lstm(nn.Module):
     """(B, T, D) token embeddings -> (B, M, D) at the asked rows; the state begins at zero with each window."""
 
-    def __init__(self, width: int, layers: int, dropout: float) -> None:
+    def __init__(self, width: int, layers: int, dropout: float, norm: str = "layer") -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width)
+        self.norm = NORMS[norm](width)
         self.lstm = nn.LSTM(width, width, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
         self.dropout = dropout  # of what goes in and comes out: nn.LSTM drops between layers alone
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,7 +19,9 @@ from rlformer.data.scales import Scales
 from rlformer.errors import InputError
 from rlformer.models.actions import ActionCodec
 from rlformer.models.backbones import BACKBONES
+from rlformer.models.norms import NORMS
 from rlformer.models.rows import Rows
+from rlformer.models.transformer import ACTIVATIONS, Transformer
 from rlformer.types import ActionSpec, Window
 
 
@@ -37,6 +39,10 @@ class Architecture:
     width: int = 128
     dropout: float = 0.1
     activation: str = "relu"
+    norm: str = "layer"  # of tokens, in every block and behind the last; "rms", or "none"
+    residual: bool = True  # of a transformer: whether each branch is added to what it read, or replaces it
+    attention_band: int = 0  # of a transformer: how many steps each layer attends to; 0: all of the context
+    action_head: str = "deterministic"  # of Box actions; "gaussian": mean and deviation
     tokens: str = "separate"  # return, observation and action of a step, as in the paper; "step": one of them all
     timestep_encoding: str = "episode"  # of the step in its episode, as in the paper; "window": in its window; "none"
     max_timesteps: int = 1000  # rows of the episode encoding; later steps share the last one
@@ -48,7 +54,9 @@ class Architecture:
             "conditioning": ("return", "none"),
             "tokens": ("separate", "step"),
             "timestep_encoding": ("episode", "window", "none"),
-            "activation": ("relu", "gelu"),
+            "activation": tuple(ACTIVATIONS),
+            "norm": tuple(NORMS),
+            "action_head": ("deterministic", "gaussian"),
         }
         for key, valid in choices.items():
             if getattr(self, key) not in valid:
@@ -60,11 +68,31 @@ class Architecture:
             raise InputError(f"dropout: {self.dropout} is not in [0, 1)")
         if self.backbone == "transformer" and self.width % self.heads:
             raise InputError(f"heads: {self.heads} do not divide the width {self.width}")
+        if self.attention_band < 0:
+            raise InputError(f"attention_band: {self.attention_band} is negative")
+        if self.attention_band:
+            self._check_band()
         if not BACKBONES[self.backbone].history:
             if self.context_length != 1:
                 raise InputError(f"context_length: the {self.backbone} reads one step, got {self.context_length}")
             if self.tokens != "step":
                 raise InputError(f"tokens: the {self.backbone} reads one token, so that they must be 'step'")
+
+    def _check_band(self) -> None:
+        """A banded layer goes on for ever, one token a step: nothing may depend on where a window begins."""
+        if self.backbone != "transformer":
+            raise InputError(f"attention_band: belongs to the transformer; with the {self.backbone} it must be 0")
+        if self.tokens != "step":
+            raise InputError("attention_band: needs one token a step: tokens must be 'step'")
+        if self.timestep_encoding == "window":
+            raise InputError(
+                "attention_band: no window begins while it acts: timestep_encoding must be episode or none"
+            )
+
+    @property
+    def streams(self) -> bool:
+        """Whether acting goes on from what each layer keeps of the past, instead of reading windows."""
+        return self.attention_band > 0
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""
@@ -95,7 +123,7 @@ class TrajectoryModel(nn.Module):
         self.register_buffer("observation_mean", torch.as_tensor(scales.observation_mean, dtype=torch.float32))
         self.register_buffer("observation_std", torch.as_tensor(scales.observation_std, dtype=torch.float32))
         self.register_buffer("return_scale", torch.tensor(float(scales.return_scale)))
-        self.codec = ActionCodec(a.actions, scales.action_mean, scales.action_std)
+        self.codec = ActionCodec(a.actions, scales.action_mean, scales.action_std, a.action_head)
         self._separate, self._conditioned = a.tokens == "separate", a.conditioning == "return"
         self._reads_actions = BACKBONES[a.backbone].history and a.context_length > 1
         self._per_step = 1 + self._conditioned + self._reads_actions if self._separate else 1  # tokens
@@ -110,7 +138,7 @@ class TrajectoryModel(nn.Module):
             self.embed_timestep = nn.Embedding(rows, a.width)
             nn.init.normal_(self.embed_timestep.weight, std=0.02)
         self.backbone = BACKBONES[a.backbone].build(a)
-        self.predict_action = nn.Linear(a.width, self.codec.width)
+        self.predict_action = nn.Linear(a.width, self.codec.outputs)
 
     def forward(self, window: Window) -> Tensor:
         """Predictions at every step: (B, K, A). Those behind an episode's end mean nothing."""
@@ -123,11 +151,24 @@ class TrajectoryModel(nn.Module):
         The step is computed `copies` times: products of few rows take other kernels, which round otherwise.
         """
         rows = (self._first + self._per_step * steps)[:, None].expand(-1, copies)  # (B, M)
-        h = self._backbone(window, rows)  # (B, M, D)
-        head, width = self.predict_action, self.codec.width
-        columns = max(2, width)  # so do products of one column
-        predictions = F.linear(h, head.weight.expand(columns, -1), head.bias.expand(columns))
-        return predictions[:, 0, :width]
+        return self._head(self._backbone(window, rows))[:, 0]
+
+    def step(self, latest: Window, before: Tensor, memory: Tensor) -> Tensor:
+        """Predictions at the next step of each of N episodes, (N, A), with an `attention_band` alone.
+
+        latest: that step, as windows (N, 1, ...) with the timesteps in the episode; its actions are not read.
+        before: the actions before it (N, *act), whatever at the first. memory: (N, *memory_shape), which it changes.
+        """
+        times = latest.timesteps[:, 0]
+        tokens = self.embed(latest)[:, 0]
+        if self._reads_actions:
+            tokens = tokens + self.embed_action(self.codec.encode(before)) * (times > 0)[:, None]
+        return self._head(cast(Transformer, self.backbone).step(tokens, times, memory))
+
+    @property
+    def memory_shape(self) -> tuple[int, ...]:
+        """Of what `step` keeps of one episode; (0,) where there is no `attention_band`."""
+        return cast(Transformer, self.backbone).memory_shape if self.architecture.streams else (0,)
 
     def scores(self, window: Window) -> Tensor:
         """See `types.Scorer`: the predictions at the last real step of each window, (B, A)."""
@@ -162,6 +203,12 @@ class TrajectoryModel(nn.Module):
     def num_parameters(self) -> int:
         """Numbers that gradients change."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+    def _head(self, h: Tensor) -> Tensor:
+        """(..., D) -> (..., outputs), rounded alike whatever the number of rows: products of one column are not."""
+        head, outputs = self.predict_action, self.codec.outputs
+        columns = max(2, outputs)
+        return F.linear(h, head.weight.expand(columns, -1), head.bias.expand(columns))[..., :outputs]
 
     def _backbone(self, window: Window, rows: Rows) -> Tensor:
         return self.backbone(self.embed(window), rows)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
 from itertools import repeat
 from typing import cast
 
@@ -13,8 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rlformer.models.dropout import draw, drop
+from rlformer.models.norms import NORMS
 from rlformer.models.rows import Rows, count, take
 
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu_,  # in place: its gradient needs its output alone
+    "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),  # GPT-2's
+}
 _EVERY = slice(None)
 
 
@@ -22,17 +28,31 @@ class Transformer(nn.Module):
     """(B, T, D) token embeddings -> (B, M, D) at the asked rows.
 
     The last layer is computed at the asked rows alone: no other row of it is read (exact, and a fifth of the work).
+
+    band: how many tokens, its own the last, a row of each layer attends to; 0: all before it. With a band, a learnt
+    number for each head and distance is added to the scores, and tokens can come one by one (`step`): what a layer
+    keeps of the past is then the keys and values of the band, which no later token changes.
     """
 
-    def __init__(self, width: int, layers: int, heads: int, dropout: float, activation: str) -> None:
+    def __init__(
+        self,
+        width: int,
+        layers: int,
+        heads: int,
+        dropout: float,
+        activation: str,
+        norm: str = "layer",
+        residual: bool = True,
+        band: int = 0,
+    ) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"width {width} cannot be split into {heads} heads")
-        self.heads, self.dropout = heads, dropout
-        self.embedding_norm = nn.LayerNorm(width)
-        blocks = [_Block(width, heads, activation) for _ in range(layers)]
+        self.width, self.heads, self.dropout, self.band = width, heads, dropout, band
+        self.embedding_norm = NORMS[norm](width)
+        blocks = [_Block(width, heads, activation, norm, residual, band) for _ in range(layers)]
         self.blocks = nn.ModuleList(blocks)
-        self.norm = nn.LayerNorm(width)
+        self.norm = NORMS[norm](width)
         self.apply(_initialise)
         for block in blocks:  # GPT-2: keeps the variance of the residual stream flat over depth
             for projection in (block.attention.project, block.contract):
@@ -45,6 +65,24 @@ class Transformer(nn.Module):
         for block in self.blocks[:-1]:
             h = block(h, _EVERY, masks)
         return self.norm(self.blocks[-1](h, rows, masks))  # (B, M, D)
+
+    @property
+    def memory_shape(self) -> tuple[int, ...]:
+        """Of what `step` keeps of one sequence: the keys and values of each layer, of band tokens."""
+        return (len(self.blocks), 2, self.band, self.width)
+
+    def step(self, tokens: Tensor, times: Tensor, memory: Tensor) -> Tensor:
+        """The next token of each sequence, (N, D), and how many came before it, (N,) -> (N, D), as `forward` at it.
+
+        memory: (N, *memory_shape), in which the keys and values of token t lie, and are put, in place t % band.
+        """
+        places = times % self.band  # (N,)
+        distances = (places[:, None] - torch.arange(self.band)) % self.band  # (N, band): of each place, in tokens
+        absent = (distances > times[:, None])[..., None]  # before the first token
+        h = self.embedding_norm(tokens)
+        for block, kept in zip(cast(Iterable[_Block], self.blocks), memory.unbind(1), strict=True):
+            h = block.step(h, *kept.unbind(1), places, distances, absent)
+        return self.norm(h)
 
     @torch.no_grad()
     def attention(self, tokens: Tensor) -> list[Tensor]:
@@ -67,29 +105,42 @@ class Transformer(nn.Module):
 
 
 class _Block(nn.Module):
-    def __init__(self, width: int, heads: int, activation: str) -> None:
+    def __init__(self, width: int, heads: int, activation: str, norm: str, residual: bool, band: int) -> None:
         super().__init__()
-        self.attention_norm = nn.LayerNorm(width)
-        self.attention = _Attention(width, heads)
-        self.inner_norm = nn.LayerNorm(width)
+        self.attention_norm = NORMS[norm](width)
+        self.attention = _Attention(width, heads, band)
+        self.inner_norm = NORMS[norm](width)
         self.expand = nn.Linear(width, 4 * width)
-        self.activation = {"relu": F.relu_, "gelu": F.gelu}[activation]  # ReLU's gradient needs its output only
+        self.activation = ACTIVATIONS[activation]
         self.contract = nn.Linear(4 * width, width)
+        self.residual = residual
 
     def forward(self, h: Tensor, rows: Rows, masks: Iterator[Tensor | None]) -> Tensor:
-        mixed = self.attention(self.attention_norm(h), rows, next(masks))  # (B, M, D)
-        h = take(h, rows) + drop(mixed, next(masks))
+        mixed = drop(self.attention(self.attention_norm(h), rows, next(masks)), next(masks))  # (B, M, D)
+        h = take(h, rows) + mixed if self.residual else mixed
         flat = self.inner_norm(h).flatten(0, 1)  # (B*M, D): its product is no view, which in place would be copied
-        inner = self.contract(self.activation(self.expand(flat)))
-        return h + drop(inner.view_as(h), next(masks))
+        inner = drop(self._inner(flat).view_as(h), next(masks))
+        return h + inner if self.residual else inner
+
+    def step(self, h: Tensor, *memory: Tensor) -> Tensor:
+        """One token of each sequence, (N, D) -> (N, D); see `_Attention.step`."""
+        mixed = self.attention.step(self.attention_norm(h), *memory)
+        h = h + mixed if self.residual else mixed
+        inner = self._inner(self.inner_norm(h))
+        return h + inner if self.residual else inner
+
+    def _inner(self, flat: Tensor) -> Tensor:
+        return self.contract(self.activation(self.expand(flat)))
 
 
 class _Attention(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, band: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.band = heads, band
         self.qkv = nn.Linear(width, 3 * width)
         self.project = nn.Linear(width, width)
+        if band:
+            self.of_distance = nn.Parameter(torch.zeros(band, heads))
 
     def forward(self, x: Tensor, rows: Rows, mask: Tensor | None) -> Tensor:
         weights, value = self.weights(x, rows)
@@ -108,8 +159,24 @@ class _Attention(nn.Module):
             key, value = F.linear(x, weight[width:], bias[width:]).split(width, dim=2)
         query, key, value = self._split(query), self._split(key), self._split(value)
         scale = 1 / math.sqrt(width // self.heads)
-        scores = torch.baddbmm(self._future(rows, length, x.device), query, key.transpose(1, 2), alpha=scale)
+        added = self._banded(rows, x) if self.band else self._future(rows, length, x.device)
+        scores = torch.baddbmm(added, query, key.transpose(1, 2), alpha=scale)
         return scores.softmax(dim=2), value
+
+    def step(
+        self, x: Tensor, keys: Tensor, values: Tensor, places: Tensor, distances: Tensor, absent: Tensor
+    ) -> Tensor:
+        """One token of each sequence: x (N, D) -> (N, D). Its key and value go into `places` (N,) of (N, band, D)."""
+        query, key, value = self.qkv(x).split(x.shape[1], dim=1)
+        every = torch.arange(len(x))
+        keys[every, places], values[every, places] = key, value
+        # Sums of products, whose rounding does not depend on N, as that of batched matrix products may.
+        size = x.shape[1] // self.heads
+        scores = (query[:, None] * keys).unflatten(2, (self.heads, size)).sum(dim=3)  # (N, band, nh)
+        scores = scores / math.sqrt(size) + self.of_distance[distances]
+        weights = scores.masked_fill_(absent, -torch.inf).softmax(dim=1)
+        mixed = (weights[..., None] * values.unflatten(2, (self.heads, size))).sum(dim=1)  # (N, nh, hs)
+        return self.project(mixed.flatten(1))
 
     def _split(self, t: Tensor) -> Tensor:
         """(B, *, D) -> (B*nh, *, hs)."""
@@ -120,6 +187,16 @@ class _Attention(nn.Module):
         if isinstance(rows, slice):
             return _future_of_slice(rows.start, rows.stop, rows.step, length, device)
         return _behind(rows, length).repeat_interleave(self.heads, dim=0)
+
+    def _banded(self, rows: Rows, x: Tensor) -> Tensor:
+        """What is added to the scores: of each distance its number, minus infinity out of the band, (B*nh, M, T)."""
+        batch, length = x.shape[:2]
+        tokens = torch.arange(length, device=x.device)
+        asked = tokens[rows][None] if isinstance(rows, slice) else rows  # (1, M) or (B, M)
+        distances = asked[..., None] - tokens  # (1 or B, M, T)
+        outside = (distances < 0) | (distances >= self.band)
+        bias = self.of_distance[distances.clamp(0, self.band - 1)].masked_fill(outside[..., None], -torch.inf)
+        return bias.movedim(3, 1).expand(batch, -1, -1, -1).flatten(0, 1)  # (., M, T, nh) -> (B*nh, M, T)
 
 
 @lru_cache(maxsize=64)
