@@ -18,7 +18,7 @@ from rlformer.evaluation import evaluate as _evaluate
 from rlformer.executor import Event
 from rlformer.runs import files
 from rlformer.runs.directory import RunDirectory
-from rlformer.sources import beyond_the_log, open_source
+from rlformer.sources import beyond_the_log, is_huggingface, open_source
 from rlformer.types import EnvSpec, EvalResult, Policy
 
 
@@ -38,7 +38,8 @@ def load(
 ) -> Policy:
     """A policy that acts: `load(run).act(observations)` with observations (N, *obs) gives actions (N, *act).
 
-    source: a run directory, a stable-baselines3 .zip (needs `trust`: reading one unpickles), or "random" (needs `env`).
+    source: a run directory, a stable-baselines3 .zip (needs `trust`: reading one unpickles), a folder with a Decision
+    Transformer of Hugging Face's, or "random" (needs `env`).
     A sequence model also wants to hear what happened: `policy.observe(actions, rewards)` after each step.
     Raises InputError where the source is none of these.
     """
@@ -160,6 +161,7 @@ def collect(
     if spec is None:
         raise InputError("which environment? --env names it")
     source.check_acts_in(spec)
+    source.asked(None)
     amount = f"{episodes}-episodes" if episodes is not None else f"{steps}-steps"
     ways = [f"epsilon{epsilon:g}"] * (epsilon > 0) + ["sampled"] * (sample and source.sampled)
     name = "-".join(map(str, (spec.name, *source.identity.values(), *ways, amount, f"seed{seed}")))
@@ -177,6 +179,35 @@ def collect(
             upstream_env_steps=source.env_steps_behind,
             **hooks,
         )
+
+
+def export(run: str | Path, *, huggingface: str | Path | None = None, sb3: str | Path | None = None) -> Path:
+    """The trained agent of a run in a form that others read; returns where it lies.
+
+    huggingface: a folder for `transformers.DecisionTransformerModel.from_pretrained`. sb3: a .zip for
+    stable-baselines3, which pickles. Raises InputError unless one of them is given and the agent has that form.
+    """
+    if (huggingface is None) == (sb3 is None):
+        raise InputError("give one of --huggingface and --sb3")
+    learner = experiment.load_learner(Path(run))[0]
+    if huggingface is not None:
+        from rlformer.learners.huggingface import export_checkpoint
+        from rlformer.learners.sequence import SequenceLearner
+
+        if not isinstance(learner, SequenceLearner):
+            raise InputError(f"{run}: is no sequence model, so that Hugging Face's library has no form for it")
+        export_checkpoint(learner, Path(huggingface))
+        return Path(huggingface)
+    from rlformer.learners.foreign import export_zip
+    from rlformer.learners.sb3 import OnlineLearner
+
+    assert sb3 is not None
+    if not isinstance(learner, OnlineLearner):
+        raise InputError(f"{run}: is no agent of stable-baselines3; a Decision Transformer goes out with --huggingface")
+    path = Path(sb3) if Path(sb3).suffix == ".zip" else Path(f"{sb3}.zip")
+    files.writable_directory(path.parent)
+    export_zip(learner, path)
+    return path
 
 
 def compare(
@@ -304,7 +335,7 @@ def _common_environment(policies: Sequence[str]) -> EnvSpec:
 
 
 def _is_foreign(policy: str) -> bool:
-    return policy == "random" or Path(policy).suffix == ".zip"
+    return policy == "random" or Path(policy).suffix == ".zip" or is_huggingface(Path(policy))
 
 
 @contextmanager

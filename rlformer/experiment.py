@@ -19,7 +19,7 @@ from rlformer.evaluation import Point, curve_point, evaluate, evaluate_targets, 
 from rlformer.learners import NEEDS, learner_class
 from rlformer.runs import files
 from rlformer.runs.directory import RunDirectory, RunSession
-from rlformer.types import ActionSpec, EnvSpec, EvalResult, Policy, Task
+from rlformer.types import ActionSpec, EnvSpec, EvalResult, Learner, Policy, Task
 
 EVALUATION_SEED = 0  # the same episodes for every arm and every training seed: results are paired
 _MOST_LOG_EPISODES = 10_000  # of the behaviour arm kept one by one
@@ -268,9 +268,15 @@ def dataset_env(dataset: Dataset) -> EnvSpec:
 
 def load_policy(path: Path, sample: bool = False) -> tuple[Policy, RunConfig]:
     """The trained policy of a finished run, and its configuration. Raises InputError where there is none."""
+    learner, config = load_learner(path)
+    return learner.policy(sample), config
+
+
+def load_learner(path: Path) -> tuple[Learner, RunConfig]:
+    """The trained agent of a finished run, and its configuration. Raises InputError where there is none."""
     run = RunDirectory.open(path)
     config = run.config
     if not (run.checkpoints / "best").is_dir() and config.learner != "behaviour":
         raise InputError(f"{path}: the run is {run.record.status} and holds no trained policy yet")
     learner = learner_class(config.learner).load(run.checkpoints / "best", config.env, config.hyperparameters)
-    return learner.policy(sample), config
+    return learner, config

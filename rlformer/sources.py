@@ -1,4 +1,4 @@
-"""What a person names where a policy is wanted: a run directory, a stable-baselines3 .zip, or `random`."""
+"""What a person names where a policy is wanted: a run, a stable-baselines3 .zip, a Hugging Face folder, or `random`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rlformer import environments, experiment
 from rlformer.errors import InputError
 from rlformer.learners.foreign import load_zip
 from rlformer.rollout import RandomPolicy
+from rlformer.runs import files
 from rlformer.runs.directory import RunDirectory
 from rlformer.types import EnvSpec, EvalResult, Policy
 
@@ -26,12 +27,21 @@ class Source:
     env: EnvSpec | None = None  # that it was trained in
     sampled: bool = False  # whether it draws its actions
     target_return: float | None = None  # what it asks for if nothing is said
+    listens: bool = False  # whether it does what return it is asked for
     log_max: float | None = None  # the best return of its log
     env_steps_behind: int | None = None  # all that were taken until it existed; None: unknown
 
     def asked(self, target_return: float | None) -> float | None:
-        """What it is asked for: nothing where it does not listen."""
-        return None if self.target_return is None else self.target_return if target_return is None else target_return
+        """What it is asked for: nothing where it does not listen. Raises InputError where nothing says it."""
+        if not self.listens:
+            return None
+        asked = self.target_return if target_return is None else target_return
+        if asked is None:
+            raise InputError(
+                f"{self.name}: does not say what return to ask for: --target-return R, or "
+                '"scales": {"target_return": R} in its rlformer.json'
+            )
+        return asked
 
     def check_acts_in(self, env: EnvSpec) -> None:
         """Raise InputError, with both spaces, unless the policy's are those of `env`."""
@@ -51,7 +61,7 @@ def open_source(
     """The policy that a person names.
 
     env: where it will act; `random` needs it. agent: the class of a .zip that does not say it. trust: whether a .zip,
-    whose reading unpickles, may be read. Raises InputError where the text names no policy.
+    or another file whose reading unpickles, may be read. Raises InputError where the text names no policy.
     """
     if text == "random":
         if env is None:
@@ -63,6 +73,8 @@ def open_source(
         policy = load_zip(path, agent=agent, trust=trust, env=env, sample=sample)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
         return Source(text, policy, {"agent": path.stem, "config": digest}, None, sample)
+    if is_huggingface(path):
+        return _huggingface(text, path, env, sample, trust)
     policy, config = experiment.load_policy(path, sample)
     record = RunDirectory.open(path).record
     cost = record.cost
@@ -74,8 +86,34 @@ def open_source(
         config.env,
         sampled=sample or config.learner == "random",
         target_return=record.scales.get("target_return"),
+        listens=record.scales.get("target_return") is not None,
         log_max=record.scales.get("log_max"),
         env_steps_behind=None if behind is None else behind + cost.env_steps + cost.selection_env_steps,
+    )
+
+
+def is_huggingface(path: Path) -> bool:
+    """Whether the folder holds a Decision Transformer in Hugging Face's form."""
+    config = path / "config.json"
+    try:
+        return config.is_file() and files.read_json(config).get("model_type") == "decision_transformer"
+    except InputError:
+        return False
+
+
+def _huggingface(text: str, path: Path, env: EnvSpec | None, sample: bool, trust: bool) -> Source:
+    from rlformer.learners.huggingface import load_checkpoint
+
+    learner = load_checkpoint(path, env, trust)
+    return Source(
+        text,
+        learner.policy(sample),
+        {"agent": path.resolve().name, "config": learner.digest},
+        None,
+        sampled=sample,
+        target_return=learner.scales.get("target_return"),
+        listens=True,
+        log_max=learner.scales.get("log_max"),
     )
 
 

@@ -51,7 +51,7 @@ ORDER = {
     "training": ["memory", "checkpoints", "parameters", "state", "loop"],
     "learners": [
         "sb3_state", "sb3_policy", "recording", "offline_algorithms", "sb3_training", "sb3_learner", "sb3",
-        "offline_training", "offline", "foreign",
+        "offline_training", "offline", "foreign", "sequence", "huggingface",
     ],
     "report": [
         "formats", "aggregates", "scores", "reading", "arms", "estimates", "grid", "collect", "comparisons", "terms",

@@ -1,4 +1,4 @@
-"""collect, evaluate."""
+"""collect, evaluate, export."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ app = typer.Typer()
 
 @app.command()
 def collect(
-    policy: Annotated[str, typer.Argument(help="A run directory, a stable-baselines3 .zip, or random.")],
+    policy: Annotated[
+        str, typer.Argument(help="A run directory, a .zip of stable-baselines3, a Hugging Face folder, random.")
+    ],
     env: Env = None,
     episodes: Annotated[int | None, typer.Option(help="Whole episodes.", min=1)] = None,
     steps: Annotated[int | None, typer.Option(help="Whole episodes, until this many steps.", min=1)] = None,
@@ -54,7 +56,10 @@ def collect(
 
 @app.command()
 def evaluate(
-    policies: Annotated[list[str], typer.Argument(metavar="POLICY...", help="Run directories, .zip files, random.")],
+    policies: Annotated[
+        list[str],
+        typer.Argument(metavar="POLICY...", help="Run directories, .zip files, Hugging Face folders, random."),
+    ],
     env: Env = None,
     episodes: Annotated[int, typer.Option(help="Episodes of each policy.", min=1)] = 100,
     seed: Annotated[int, typer.Option(help="Chooses the fixed episodes.", min=0)] = 0,
@@ -105,6 +110,26 @@ def evaluate(
         body = [[*p["policies"], p["mean"], p["low"], p["high"], p["wins"]] for p in pairs]
         print("\nthe same episodes, first minus second:")
         print(console.table(["first", "second", "difference", "95 % from", "to", "share won"], body))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    huggingface: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A folder for transformers' DecisionTransformerModel.")
+    ] = None,
+    sb3: Annotated[Path | None, typer.Option(metavar="ZIP", help="A file for stable-baselines3 (it pickles).")] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write a trained agent in a form that other libraries read."""
+    from rlformer import api, console
+
+    path = api.export(run, huggingface=huggingface, sb3=sb3)
+    if as_json:
+        console.print_json({"run": str(run), "exported": str(path)})
+    else:
+        print(path)
 
 
 def _target(text: str | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -85,6 +86,15 @@ class SequenceLearner:
         """Numbers that gradients changed."""
         assert self.model is not None, "fit or load first"
         return self.model.num_parameters
+
+    @property
+    def digest(self) -> str:
+        """Ten hex digits over the weights."""
+        assert self.model is not None, "fit or load first"
+        digest = hashlib.sha256()
+        for name, value in self.model.state_dict().items():
+            digest.update(name.encode() + value.numpy().tobytes())
+        return digest.hexdigest()[:10]
 
     def save(self, directory: Path) -> None:
         """Write model.safetensors and model.json."""
