@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import repeat
 
 import numpy as np
 import pytest
@@ -234,7 +235,7 @@ def test_attention_is_that_of_multihead_attention(heads: int) -> None:
     x = torch.randn(3, 7, 16)
     future = torch.ones(7, 7, dtype=torch.bool).triu(1)
     out, weights = theirs(x, x, x, attn_mask=future, average_attn_weights=False)
-    torch.testing.assert_close(ours(x, slice(None), None), out)
+    torch.testing.assert_close(ours(x, slice(None), repeat(None), 0.0), out)
     torch.testing.assert_close(ours.weights(x, slice(None))[0].unflatten(0, (3, heads)), weights)
 
 
@@ -251,6 +252,14 @@ def test_the_last_layer_at_the_asked_rows_is_the_whole_layer_at_them(heads: int,
         whole[:, rows] if isinstance(rows, slice) else torch.stack([w[r] for w, r in zip(whole, rows, strict=True)])
     )
     torch.testing.assert_close(ours(tokens, rows), expected)
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(1, None, 3), torch.tensor([[6], [0], [3]])], ids=str)
+@torch.no_grad()
+def test_fused_attention_is_the_explicit_one(rows: slice | Tensor) -> None:
+    ours, x = transformer(heads=2).blocks[0].attention, torch.randn(3, 7, 16)
+    explicit = ours(x, rows, repeat(None), 0.0)
+    torch.testing.assert_close(ours.project(ours.fused(x, rows, 0.0)), explicit)
 
 
 @torch.no_grad()

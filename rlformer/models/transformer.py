@@ -62,9 +62,10 @@ class Transformer(nn.Module):
         """tokens: (B, T, D) -> (B, M, D) at the asked rows. A row sees the tokens at and before it."""
         masks = self._masks(tokens, rows)
         h = drop(self.embedding_norm(tokens), next(masks))  # (B, T, D)
+        rate = self.dropout if self.training else 0.0
         for block in self.blocks[:-1]:
-            h = block(h, _EVERY, masks)
-        return self.norm(self.blocks[-1](h, rows, masks))  # (B, M, D)
+            h = block(h, _EVERY, masks, rate)
+        return self.norm(self.blocks[-1](h, rows, masks, rate))  # (B, M, D)
 
     @property
     def memory_shape(self) -> tuple[int, ...]:
@@ -77,7 +78,9 @@ class Transformer(nn.Module):
         memory: (N, *memory_shape), in which the keys and values of token t lie, and are put, in place t % band.
         """
         places = times % self.band  # (N,)
-        distances = (places[:, None] - torch.arange(self.band)) % self.band  # (N, band): of each place, in tokens
+        distances = (
+            places[:, None] - torch.arange(self.band, device=places.device)
+        ) % self.band  # (N, band): of each place, in tokens
         absent = (distances > times[:, None])[..., None]  # before the first token
         h = self.embedding_norm(tokens)
         for block, kept in zip(cast(Iterable[_Block], self.blocks), memory.unbind(1), strict=True):
@@ -92,7 +95,7 @@ class Transformer(nn.Module):
         for block in cast(Iterable[_Block], self.blocks):
             of_layer, _ = block.attention.weights(block.attention_norm(h), _EVERY)
             weights.append(of_layer.unflatten(0, (-1, self.heads)))
-            h = block(h, _EVERY, repeat(None))
+            h = block(h, _EVERY, repeat(None), 0.0)
         return weights
 
     def _masks(self, tokens: Tensor, rows: Rows) -> Iterator[Tensor | None]:
@@ -100,7 +103,9 @@ class Transformer(nn.Module):
         batch, length, width = tokens.shape
         shapes = [(batch, length, width)]
         for asked in (*repeat(length, len(self.blocks) - 1), count(rows, length)):
-            shapes += [(batch * self.heads, asked, length), (batch, asked, width), (batch, asked, width)]
+            if not _fuses(tokens, self.band):
+                shapes.append((batch * self.heads, asked, length))
+            shapes += [(batch, asked, width), (batch, asked, width)]
         return draw(shapes, self.dropout if self.training else 0.0, tokens.device)
 
 
@@ -115,8 +120,8 @@ class _Block(nn.Module):
         self.contract = nn.Linear(4 * width, width)
         self.residual = residual
 
-    def forward(self, h: Tensor, rows: Rows, masks: Iterator[Tensor | None]) -> Tensor:
-        mixed = drop(self.attention(self.attention_norm(h), rows, next(masks)), next(masks))  # (B, M, D)
+    def forward(self, h: Tensor, rows: Rows, masks: Iterator[Tensor | None], rate: float) -> Tensor:
+        mixed = drop(self.attention(self.attention_norm(h), rows, masks, rate), next(masks))  # (B, M, D)
         h = take(h, rows) + mixed if self.residual else mixed
         flat = self.inner_norm(h).flatten(0, 1)  # (B*M, D): its product is no view, which in place would be copied
         inner = drop(self._inner(flat).view_as(h), next(masks))
@@ -142,33 +147,50 @@ class _Attention(nn.Module):
         if band:
             self.of_distance = nn.Parameter(torch.zeros(band, heads))
 
-    def forward(self, x: Tensor, rows: Rows, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, rows: Rows, masks: Iterator[Tensor | None], rate: float) -> Tensor:
+        """x: (B, T, D) -> (B, M, D). Weights are dropped by the next of the masks; at `rate` where they are fused."""
+        if _fuses(x, self.band):
+            return self.project(self.fused(x, rows, rate))
         weights, value = self.weights(x, rows)
-        mixed = torch.bmm(drop(weights, mask), value)  # (B*nh, M, hs)
-        mixed = mixed.unflatten(0, (-1, self.heads)).transpose(1, 2).flatten(2)  # (B, M, D)
-        return self.project(mixed)
+        return self.project(self._join(torch.bmm(drop(weights, next(masks)), value)))
+
+    def fused(self, x: Tensor, rows: Rows, rate: float) -> Tensor:
+        """The heads' results (B, M, D) without the weights in memory, where there is no band."""
+        parts = self._queries_keys_values(x, rows)
+        query, key, value = (t.unflatten(0, (-1, self.heads)) for t in parts)  # (B, nh, *, hs)
+        if isinstance(rows, slice) and rows == _EVERY:
+            mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=rate, is_causal=True)
+        else:
+            future = self._future(rows, x.shape[1], x.device)  # (M, T) or (B*nh, M, T)
+            seen = (future if future.ndim == 2 else future.unflatten(0, (-1, self.heads))) == 0
+            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=rate)
+        return self._join(mixed.flatten(0, 1))
 
     def weights(self, x: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
         """x: (B, T, D) -> attention weights (B*nh, M, T) and values (B*nh, T, hs)."""
-        length, width = x.shape[1:]
+        query, key, value = self._queries_keys_values(x, rows)
+        added = self._banded(rows, x) if self.band else self._future(rows, x.shape[1], x.device)
+        scale = 1 / math.sqrt(key.shape[2])
+        scores = torch.baddbmm(added, query, key.transpose(1, 2), alpha=scale)
+        return scores.softmax(dim=2), value
+
+    def _queries_keys_values(self, x: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
+        """x: (B, T, D) -> (B*nh, M, hs), (B*nh, T, hs), (B*nh, T, hs)."""
+        width = x.shape[2]
         if isinstance(rows, slice) and rows == _EVERY:
             query, key, value = self.qkv(x).split(width, dim=2)
         else:  # queries at the asked rows, keys and values at all
             weight, bias = self.qkv.weight, self.qkv.bias
             query = F.linear(take(x, rows), weight[:width], bias[:width])
             key, value = F.linear(x, weight[width:], bias[width:]).split(width, dim=2)
-        query, key, value = self._split(query), self._split(key), self._split(value)
-        scale = 1 / math.sqrt(width // self.heads)
-        added = self._banded(rows, x) if self.band else self._future(rows, length, x.device)
-        scores = torch.baddbmm(added, query, key.transpose(1, 2), alpha=scale)
-        return scores.softmax(dim=2), value
+        return self._split(query), self._split(key), self._split(value)
 
     def step(
         self, x: Tensor, keys: Tensor, values: Tensor, places: Tensor, distances: Tensor, absent: Tensor
     ) -> Tensor:
         """One token of each sequence: x (N, D) -> (N, D). Its key and value go into `places` (N,) of (N, band, D)."""
         query, key, value = self.qkv(x).split(x.shape[1], dim=1)
-        every = torch.arange(len(x))
+        every = torch.arange(len(x), device=x.device)
         keys[every, places], values[every, places] = key, value
         # Sums of products, whose rounding does not depend on N, as that of batched matrix products may.
         size = x.shape[1] // self.heads
@@ -181,6 +203,10 @@ class _Attention(nn.Module):
     def _split(self, t: Tensor) -> Tensor:
         """(B, *, D) -> (B*nh, *, hs)."""
         return t.unflatten(2, (self.heads, -1)).transpose(1, 2).flatten(0, 1)
+
+    def _join(self, mixed: Tensor) -> Tensor:
+        """(B*nh, M, hs) -> (B, M, D)."""
+        return mixed.unflatten(0, (-1, self.heads)).transpose(1, 2).flatten(2)
 
     def _future(self, rows: Rows, length: int, device: torch.device) -> Tensor:
         """What is added to the scores: minus infinity at tokens behind the row, (M, T) or (B*nh, M, T)."""
@@ -197,6 +223,11 @@ class _Attention(nn.Module):
         outside = (distances < 0) | (distances >= self.band)
         bias = self.of_distance[distances.clamp(0, self.band - 1)].masked_fill(outside[..., None], -torch.inf)
         return bias.movedim(3, 1).expand(batch, -1, -1, -1).flatten(0, 1)  # (., M, T, nh) -> (B*nh, M, T)
+
+
+def _fuses(x: Tensor, band: int) -> bool:
+    """Whether attention is fused: on a CPU explicit products are faster at these sizes, and a band has a bias."""
+    return x.is_cuda and not band
 
 
 @lru_cache(maxsize=64)
