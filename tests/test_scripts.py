@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -156,3 +157,14 @@ def test_a_python_that_is_too_old_gets_one_line(checkout_copy: Checkout) -> None
     assert (result.returncode, asked) == (1, [])
     assert len(result.stderr.splitlines()) == 1
     assert "Python 3.11" in result.stderr
+
+
+def test_what_is_measured_on_a_gpu_runs_on_any_device() -> None:
+    import torch
+
+    gpu = runpy.run_path(str(ROOT / "scripts" / "_sequence_gpu.py"))
+    sizes = {"layers": 2, "heads": 2, "width": 16, "context_length": 3}
+    found = gpu["training"](torch.device("cpu"), steps=1, batch_size=2, compiled=False, num_steps=50, **sizes)
+    assert found["seconds"] > 0
+    # Six operations a weight and token: 18 tokens, and 12 squares of the width in each of 2 layers; 9 tokens are seen.
+    assert found["operations"] == 6 * 18 * 2 * (12 * 16**2 + 9 * 16)

@@ -1,0 +1,250 @@
+"""One contender of scripts/bench_sequence in a process of its own: NAME FOLDER, then a request a line on stdin.
+
+A request is "train THREADS COUNT", "act-N THREADS COUNT" or "load THREADS COUNT"; the answer is the seconds it took
+on the wall and of CPU, as JSON. Peers run under an interpreter of their own: nothing of rlformer is imported for them.
+
+The model is the paper's: context 20, 3 layers, 1 head, width 128, dropout 0.1, batch 64, Hopper's observations and
+actions, AdamW, gradients clipped at 0.25. Hugging Face's and torchrl's models come without a sampler of windows: they
+are given one batch that lies ready, which costs them nothing.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+CONTEXT, BATCH, WIDTH, LAYERS, OBSERVATION, ACTION, LONGEST = 20, 64, 128, 3, 11, 3, 1000
+
+
+class Ours:
+    """This project's, in each form of its tokens."""
+
+    def __init__(self, folder: Path, **values: Any) -> None:
+        from rlformer.data.dataset import load
+        from rlformer.data.windows import Windows
+        from rlformer.models.trajectory import Architecture, TrajectoryModel
+        from rlformer.training import memory
+        from rlformer.training.state import State, TrainOptions
+
+        memory.keep_freed()
+        self._folder = folder / "log"
+        data = load(self._folder)
+        known = {"layers": LAYERS, "heads": 1, "width": WIDTH, "context_length": CONTEXT, "max_timesteps": LONGEST}
+        self._model = TrajectoryModel(Architecture(OBSERVATION, data.info.actions, **{**known, **values}))
+        self._windows = Windows(data, self._model.architecture.context_length)
+        self._state = State(self._model, TrainOptions(10**6), 0, folder / "unused")
+        self._policies: dict[int, Any] = {}
+
+    def train(self, count: int) -> None:
+        """As `training.loop` does it, without its log."""
+        from rlformer.training.loop import imitate
+
+        state = self._state
+        self._model.train()
+        for _ in range(count):
+            losses = imitate(self._model, self._windows.draw(BATCH, state.batches))
+            loss = losses.mean()
+            state.parameters.gradients.zero_()
+            loss.backward()
+            state.parameters.clip_gradients(0.25)
+            state.descend(float(loss.detach()), len(losses))
+
+    def act(self, num_envs: int, count: int) -> None:
+        from rlformer.models.acting import SequencePolicy
+
+        self._model.eval()
+        if num_envs not in self._policies:
+            self._policies[num_envs] = SequencePolicy(self._model, 3600.0)
+            self.act(num_envs, CONTEXT)  # full contexts from here on
+        policy = self._policies[num_envs]
+        observations, rewards = np.zeros((num_envs, OBSERVATION), np.float32), np.ones(num_envs)
+        for _ in range(count):
+            policy.observe(policy.act(observations), rewards)
+
+    def load(self, count: int) -> None:
+        """To the first batch, from disk."""
+        from rlformer.data.dataset import load
+        from rlformer.data.windows import Windows
+
+        for _ in range(count):
+            Windows(load(self._folder), CONTEXT).draw(BATCH, np.random.default_rng(0))
+
+
+class GivenBatches:
+    """A model alone, trained on one batch that lies ready and asked about windows that do."""
+
+    model: torch.nn.Module
+
+    def _init_training(self) -> None:
+        rng = np.random.default_rng(0)
+        self._batch = self._inputs(BATCH)
+        self._actions = torch.from_numpy(rng.uniform(-1, 1, (BATCH, CONTEXT, ACTION)).astype(np.float32))
+        self._optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4, weight_decay=1e-4)
+        self._asked: dict[int, Any] = {}
+
+    def _inputs(self, count: int) -> dict[str, torch.Tensor]:
+        raise NotImplementedError
+
+    def _predict(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        raise NotImplementedError
+
+    def train(self, count: int) -> None:
+        self.model.train()
+        for _ in range(count):
+            loss = (self._predict(self._batch) - self._actions).square().mean()
+            self._optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 0.25)
+            self._optimizer.step()
+            float(loss.detach())
+
+    @torch.inference_mode()
+    def act(self, num_envs: int, count: int) -> None:
+        """All environments in one batch; windows are shifted by a step each time."""
+        self.model.eval()
+        inputs = self._asked.setdefault(num_envs, self._inputs(num_envs))
+        for _ in range(count):
+            action = self._predict(inputs)[:, -1].numpy()
+            for name, value in inputs.items():
+                inputs[name] = value.roll(-1, 1)
+            next(iter(inputs.values()))[:, -1] = float(action[0, 0])
+
+
+class HuggingFace(GivenBatches):
+    """transformers' DecisionTransformerModel."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import DecisionTransformerConfig, DecisionTransformerModel
+
+        sizes = {"state_dim": OBSERVATION, "act_dim": ACTION, "hidden_size": WIDTH, "n_layer": LAYERS, "n_head": 1}
+        self.model = DecisionTransformerModel(DecisionTransformerConfig(**sizes, max_ep_len=LONGEST))
+        self._init_training()
+
+    def _inputs(self, count: int) -> dict[str, torch.Tensor]:
+        return {
+            "states": torch.zeros(count, CONTEXT, OBSERVATION),
+            "actions": torch.zeros(count, CONTEXT, ACTION),
+            "returns_to_go": torch.zeros(count, CONTEXT, 1),
+            "timesteps": torch.arange(CONTEXT).expand(count, -1),
+            "attention_mask": torch.ones(count, CONTEXT),
+        }
+
+    def _predict(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        return self.model(**inputs, return_dict=False)[1]
+
+
+class TorchRL(GivenBatches):
+    """torchrl's DTActor."""
+
+    def __init__(self, folder: Path) -> None:
+        from torchrl.modules import DTActor
+
+        sizes = {"n_embd": WIDTH, "n_layer": LAYERS, "n_head": 1, "n_inner": 4 * WIDTH, "activation": "relu"}
+        config = {**sizes, "n_positions": 1024, "resid_pdrop": 0.1, "attn_pdrop": 0.1}
+        self.model = DTActor(OBSERVATION, ACTION, config)
+        self._init_training()
+
+    def _inputs(self, count: int) -> dict[str, torch.Tensor]:
+        sizes = {"observation": OBSERVATION, "action": ACTION, "return_to_go": 1}
+        return {name: torch.zeros(count, CONTEXT, size) for name, size in sizes.items()}
+
+    def _predict(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        return self.model(**inputs).tanh()
+
+
+class D3RLPy:
+    """d3rlpy's DecisionTransformer, with its own buffer; it acts in one environment, so that N take N calls."""
+
+    def __init__(self, folder: Path) -> None:
+        import d3rlpy
+        from d3rlpy.models import VectorEncoderFactory
+        from d3rlpy.optimizers import AdamWFactory
+
+        arrays = [np.load(folder / f"{name}.npy") for name in ("observations", "actions", "rewards")]
+        ends = np.zeros(len(arrays[2]), np.float32)
+        ends[LONGEST - 1 :: LONGEST] = 1
+        data = d3rlpy.dataset.MDPDataset(*arrays, terminals=np.zeros_like(ends), timeouts=ends)
+        algorithm = d3rlpy.algos.DecisionTransformerConfig(
+            batch_size=BATCH,
+            context_size=CONTEXT,
+            max_timestep=LONGEST,
+            num_layers=LAYERS,
+            encoder_factory=VectorEncoderFactory([WIDTH]),
+            optim_factory=AdamWFactory(weight_decay=1e-4, clip_grad_norm=0.25),
+        ).create()
+        algorithm.build_with_dataset(data)
+        self._algorithm, self._data = algorithm, data
+        self._wrappers: dict[int, list[Any]] = {}
+
+    def train(self, count: int) -> None:
+        for _ in range(count):
+            self._algorithm.update(self._data.sample_trajectory_batch(BATCH, CONTEXT))
+
+    def act(self, num_envs: int, count: int) -> None:
+        if num_envs not in self._wrappers:
+            self._wrappers[num_envs] = [self._algorithm.as_stateful_wrapper(3600.0) for _ in range(num_envs)]
+            self.act(num_envs, CONTEXT)
+        observation = np.zeros(OBSERVATION, np.float32)
+        for _ in range(count):
+            for wrapper in self._wrappers[num_envs]:
+                wrapper.predict(observation, 1.0)
+
+
+class Minari:
+    """Minari's own iteration over the same log."""
+
+    def __init__(self, folder: Path) -> None:
+        os.environ["MINARI_DATASETS_PATH"] = str(folder / "minari")
+
+    def load(self, count: int) -> None:
+        import minari
+
+        for _ in range(count):
+            data = minari.load_dataset("bench/log-v0")
+            kept = [(e.observations, e.actions, e.rewards) for e in data.iterate_episodes()]
+            assert len(kept) == data.total_episodes
+
+
+BANDED = {"tokens": "step", "attention_band": CONTEXT, "context_length": 2 * CONTEXT, "timestep_encoding": "none"}
+CONTENDERS: dict[str, Any] = {
+    "rlformer": Ours,
+    "rlformer, a token a step": lambda folder: Ours(folder, tokens="step"),
+    "rlformer, streaming": lambda folder: Ours(folder, **BANDED),
+    "transformers": HuggingFace,
+    "d3rlpy": D3RLPy,
+    "torchrl": TorchRL,
+    "minari": Minari,
+}
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    name, folder = sys.argv[1], Path(sys.argv[2])
+    answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print does not get in between
+    try:
+        contender = CONTENDERS[name](folder)
+    except Exception as error:
+        print(
+            json.dumps({"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}), file=answers, flush=True
+        )
+        return
+    print(json.dumps({}), file=answers, flush=True)
+    for line in sys.stdin:
+        what, threads, count = line.split()
+        torch.set_num_threads(int(threads))
+        start, cpu = time.perf_counter(), time.process_time()
+        if what.startswith("act-"):
+            contender.act(int(what[4:]), int(count))
+        else:
+            getattr(contender, what)(int(count))
+        spent = {"seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu}
+        print(json.dumps(spent), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
