@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -210,6 +211,54 @@ def export(run: str | Path, *, huggingface: str | Path | None = None, sb3: str |
     return path
 
 
+def explain(
+    policy: str | Path,
+    *,
+    env: str | None = None,
+    dataset: Dataset | None = None,
+    distractors: int | None = None,
+    seed: int = 0,
+    tree: str | Path | None = None,
+    only: Sequence[str] | None = None,
+    out: str | Path | None = None,
+    agent: str | None = None,
+    trust: bool = False,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """What a policy relies on, how well explainers find it, and what tree could stand for it: parts by name.
+
+    dataset: whose states and marginals are used, instead of the run's own log; a policy without one makes its own.
+    distractors: explain the run's counterpart on the task with so many irrelevant dimensions, which is trained first.
+    tree: a folder for the surrogate tree. only: some of the parts. They are written to `out`, by default the run's
+    folder `explain`. Raises InputError where there is nothing to explain, Interrupted where `stop` says so.
+    """
+    from rlformer import explanation
+
+    path = Path(policy)
+    with _one_thread():
+        if (path / "record.json").is_file():
+            if distractors is not None:
+                path = explanation.distracted_run(path, distractors, stop=stop)
+            what = explanation.open_run(path, seed, dataset, None if env is None else catalogue.environment(env))
+            if out is not None:
+                what = replace(what, folder=Path(out))
+        elif distractors is not None:
+            raise InputError(f"{policy}: --distractors trains a run again, and this is no run directory")
+        else:
+            spec = None if env is None else catalogue.environment(env)
+            what = explanation.open_other(
+                str(policy), spec, seed, dataset, agent, trust, None if out is None else Path(out)
+            )
+        return explanation.explain(
+            what,
+            only=only,
+            tree=None if tree is None else Path(tree),
+            progress=progress or _silent,
+            stop=stop,
+        )
+
+
 def compare(
     env: str,
     *,
@@ -219,6 +268,7 @@ def compare(
     out: str | Path | None = None,
     jobs: int | None = None,
     threads: int = 1,
+    explained: bool = False,
     command: str | None = None,
     terms: Mapping[str, Any] | None = None,
     listen: Callable[[Event], None] = lambda event: None,
@@ -228,8 +278,9 @@ def compare(
 
     dataset: your log, a whole one; without it PPO's own training of the same seed. arms, seeds: instead of the
     profile's. options: the others of `study.plan`. terms: prices and thresholds of the verdict, the fields of
-    `report.terms.Terms`. jobs: runs side by side, one a core by default. Finished runs are not run again. Raises
-    InputError for what the caller can mend, Interrupted on Ctrl-C.
+    `report.terms.Terms`. jobs: runs side by side, one a core by default. explained: also explain what the
+    trained arms learned. Finished runs are not run again. Raises InputError for what the caller can mend, Interrupted
+    on Ctrl-C.
     """
     folder = files.writable_directory(Path(out) if out is not None else report_folder(env))
     files.writable_directory(Path(root))
@@ -241,6 +292,10 @@ def compare(
         experiment.count_flops(RunDirectory.open(path))
     with _one_thread():
         films.film_medians(outcome.runs)
+    if explained:
+        from rlformer import explanation
+
+        explanation.explain_runs(outcome.runs, jobs=jobs, threads=threads, listen=listen)
     return report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=terms)
 
 
@@ -320,15 +375,21 @@ def scores_folder(path: Path) -> Path:
     return Path("reports") / files.slug(path.stem)
 
 
+def _silent(done: int, total: int, note: str = "") -> None:
+    """Hears of progress, and tells nobody."""
+
+
 def _common_environment(policies: Sequence[str]) -> EnvSpec:
     """The environment that the runs among these policies were trained in."""
-    runs = {text: RunDirectory.open(Path(text)).config.env for text in policies if not _is_foreign(text)}
+    runs = {text: open_source(text).env for text in policies if not _is_foreign(text)}
     if not runs:
         if "random" in policies:
             raise InputError("'random' needs --env")
         raise InputError("which environment? --env names it")
     first = next(iter(runs.values()))
+    assert first is not None
     for text, spec in runs.items():
+        assert spec is not None
         if spec.definition != first.definition:
             raise InputError(f"{text}: trained on {spec.name}, the others on {first.name}; --env chooses one for all")
     return first

@@ -1,4 +1,4 @@
-"""What a person names where a policy is wanted: a run, a stable-baselines3 .zip, a Hugging Face folder, or `random`."""
+"""What a person names where a policy is wanted: a run, a saved tree, a .zip, a Hugging Face folder, or `random`."""
 
 from __future__ import annotations
 
@@ -75,6 +75,12 @@ def open_source(
         return Source(text, policy, {"agent": path.stem, "config": digest}, None, sample)
     if is_huggingface(path):
         return _huggingface(text, path, env, sample, trust)
+    if (path / "tree.json").is_file():
+        from rlformer.explain.tree import SavedTree
+
+        saved = SavedTree.load(path)
+        identity = {**saved.of, "tree": saved.tree.leaves, "reads": saved.reads}
+        return Source(text, saved.policy(), identity, saved.env, target_return=saved.target_return)
     policy, config = experiment.load_policy(path, sample)
     record = RunDirectory.open(path).record
     cost = record.cost

@@ -291,10 +291,20 @@ class Policy(Protocol):
 
 @runtime_checkable
 class Scorer(Protocol):
-    """A policy whose preferences can be explained."""
+    """A policy whose preferences can be explained, whatever is behind it."""
+
+    actions: ActionSpec
+    context_length: int | None  # steps that it reads, the current one included; None: its whole episode
+    reads_returns: bool
+    stochastic: bool  # whether its scores are logits of a distribution that it learned, so that shares mean something
+    networks: tuple[Any, ...]  # torch modules that hold all that it learned
 
     def scores(self, window: Window) -> Any:
-        """(B, A) torch tensor, differentiable in the window's observations and returns-to-go."""
+        """(B, A) torch tensor, differentiable in the window's observations, returns-to-go and encoded actions.
+
+        Categories: what the greedy action has most of, for each level, component after component (as in
+        `models.actions.ActionCodec`). Reals: the greedy action itself.
+        """
 
 
 class RunLog(Protocol):

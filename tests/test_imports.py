@@ -23,7 +23,7 @@ LAYERS = (
     ("evaluation", "animation", "models"),
     ("training",),
     ("learners", "explain"),
-    ("executor", "experiment", "films", "sources", "logs", "study", "projection"),
+    ("executor", "experiment", "films", "sources", "logs", "study", "explanation_parts", "explanation", "projection"),
     ("report",),
     ("api", "console", "extras", "cli", "__main__"),
 )
@@ -53,10 +53,15 @@ ORDER = {
         "sb3_state", "sb3_policy", "recording", "offline_algorithms", "sb3_training", "sb3_learner", "sb3",
         "offline_training", "offline", "foreign", "sequence", "huggingface",
     ],
+    "explain": [
+        "states", "groups", "subject", "effects", "attribution", "quality", "memory", "deletion", "tree", "surrogate",
+        "controllability", "truth", "pictures",
+    ],
     "report": [
         "formats", "aggregates", "scores", "reading", "arms", "estimates", "grid", "collect", "comparisons", "terms",
         "support", "needs", "verdict", "advice", "across", "summary", "cautions", "limits", "failures", "table",
-        "traces", "figures", "figures_data", "compute", "profiles", "markdown", "render", "build",
+        "explanations", "explanation_words", "traces", "figures", "figures_data", "explanation_figures", "compute",
+        "profiles", "markdown", "render", "build",
     ],
     "cli": ["options", "data", "lists", "policies", "studies", "training"],
 }  # fmt: skip
@@ -69,6 +74,7 @@ DOORS = {
     "plotly": ["report.figures"],
     "PIL": ["animation"],
     "captum": ["explain.attribution"],
+    "sklearn": ["explain.surrogate"],
     "ray": ["executor"],
 }
 # Torch takes seconds to import, so that only these do it at once; elsewhere the function that needs it does.

@@ -1,4 +1,4 @@
-"""collect, evaluate, export."""
+"""collect, evaluate, export, explain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rlformer.cli.options import Debug, Env, Json, Sample, Seed, Trust, ZipAgent
+from rlformer.cli.options import Debug, Env, Json, Prefix, Sample, Seed, Trust, ZipAgent
 
 app = typer.Typer()
 
@@ -58,7 +58,9 @@ def collect(
 def evaluate(
     policies: Annotated[
         list[str],
-        typer.Argument(metavar="POLICY...", help="Run directories, .zip files, Hugging Face folders, random."),
+        typer.Argument(
+            metavar="POLICY...", help="Run directories, saved trees, .zip files, Hugging Face folders, random."
+        ),
     ],
     env: Env = None,
     episodes: Annotated[int, typer.Option(help="Episodes of each policy.", min=1)] = 100,
@@ -130,6 +132,54 @@ def export(
         console.print_json({"run": str(run), "exported": str(path)})
     else:
         print(path)
+
+
+@app.command()
+def explain(
+    policy: Annotated[str, typer.Argument(help="A run directory, or a stable-baselines3 .zip.")],
+    env: Env = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Whose states are used; default: the policy's own log.")
+    ] = None,
+    prefix: Prefix = None,
+    distractors: Annotated[
+        int | None, typer.Option(help="Train the run again with so many irrelevant inputs, and explain that.", min=1)
+    ] = None,
+    seed: Seed = 0,
+    tree: Annotated[Path | None, typer.Option(metavar="DIR", help="Save the tree that could stand for it.")] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,...", help="effects, explainers, deletion, surrogate, controllability, pictures."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the run's folder, in explain/.")] = None,
+    agent: ZipAgent = None,
+    trust: Trust = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Measure what a policy relies on, and which explanations of it can be trusted."""
+    from rlformer import api, console
+    from rlformer.runs.interrupt import Interrupt
+
+    with Interrupt() as interrupt, console.Bar("explain") as bar:
+        parts = api.explain(
+            policy,
+            env=env,
+            dataset=None if dataset is None else api.open_data(dataset, env=env, prefix=prefix),
+            distractors=distractors,
+            seed=seed,
+            tree=tree,
+            only=None if only is None else [part.strip() for part in only.split(",") if part.strip()],
+            out=out,
+            agent=agent,
+            trust=trust,
+            progress=bar,
+            stop=lambda: interrupt.ever,
+        )
+    if as_json:
+        console.print_json(parts)
+    else:
+        console.show_explanation(parts)
 
 
 def _target(text: str | None) -> float | None:

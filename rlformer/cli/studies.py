@@ -63,6 +63,7 @@ def compare(
     runs: Annotated[Path, typer.Option(metavar="DIR", help="The folder of run directories.")] = Path("runs"),
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The report's folder.")] = None,
     threads: Threads = 1,
+    explain: Annotated[bool, typer.Option("--explain", help="Also explain what the trained arms learned.")] = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="AGENT.KEY=VALUE", help="Change a preset.")
     ] = None,
@@ -94,7 +95,7 @@ def compare(
         console.show_projection(projected, as_json)
         return
     with console.StudyProgress(runs) as progress:
-        results = api.compare(env, out=out, jobs=jobs, command=typed(), listen=progress, **options)
+        results = api.compare(env, out=out, jobs=jobs, explained=explain, command=typed(), listen=progress, **options)
     if as_json:
         console.print_json(results)
     else:

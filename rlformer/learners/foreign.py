@@ -70,8 +70,7 @@ def load_zip(
             raise InputError(f"{path}: cannot be loaded as {algorithm}: {' '.join(str(error).split())}") from error
     if env is not None:
         _check_fit(model, env, path)
-    normalize = statistics.normalize_obs if statistics is not None else None
-    return SB3Policy(actor_of(model), action_spec(model.action_space), normalize, sample)
+    return SB3Policy(actor_of(model), action_spec(model.action_space), statistics, sample)
 
 
 def export_zip(learner: OnlineLearner, path: Path) -> None:

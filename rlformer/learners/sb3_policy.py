@@ -18,7 +18,7 @@ from rlformer.environments import action_spec
 from rlformer.errors import InputError
 from rlformer.models.actions import ActionCodec
 from rlformer.seeding import policy_generator
-from rlformer.types import ActionSpec, Array
+from rlformer.types import ActionSpec, Array, Window
 
 _MULTIPLE = 8  # rounding of matrix products depends on the batch: pad, so that N does not change what is played
 
@@ -28,22 +28,30 @@ class Actor(Protocol):
 
     draws: int  # random numbers per action
     normal: bool  # whether they are standard normal, or uniform in [0, 1)
+    stochastic: bool  # see `types.Scorer`
+
+    @property
+    def networks(self) -> tuple[torch.nn.Module, ...]:
+        """See `types.Scorer`."""
+
+    def scores(self, observations: Tensor) -> Tensor:
+        """(M, obs) -> (M, A), see `types.Scorer`."""
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
         """(M, obs), (M, draws) or None for the best action -> (M, *act), a box before it is clipped."""
 
 
 class SB3Policy:
-    """See `types.Policy`. `normalize` maps raw observations (M, obs) to what the network was trained on."""
+    """See `types.Policy` and `types.Scorer`.
 
-    def __init__(
-        self,
-        actor: Actor,
-        spec: ActionSpec,
-        normalize: Callable[[Array], Array] | None = None,
-        sample: bool = False,
-    ) -> None:
-        self._actor, self._spec, self._normalize, self._sample = actor, spec, normalize, sample
+    statistics: a VecNormalize, whose statistics map raw observations to what the network was trained on.
+    """
+
+    reads_returns = False
+
+    def __init__(self, actor: Actor, spec: ActionSpec, statistics: Any = None, sample: bool = False) -> None:
+        self._actor, self._spec, self._statistics, self._sample = actor, spec, statistics, sample
+        self._normalize: Callable[[Array], Array] | None = None if statistics is None else statistics.normalize_obs
         self._streams: dict[int, np.random.Generator] = {}
         self._padded = np.zeros((0, 0), np.float32)
 
@@ -70,6 +78,43 @@ class SB3Policy:
     def observe(self, actions: Array, rewards: Array) -> None:
         """See `types.Policy`."""
 
+    @property
+    def actions(self) -> ActionSpec:
+        """See `types.Scorer`."""
+        return self._spec
+
+    @property
+    def context_length(self) -> int | None:
+        """See `types.Scorer`."""
+        return None if isinstance(self._actor, Recurrent) else 1
+
+    @property
+    def stochastic(self) -> bool:
+        """See `types.Scorer`."""
+        return self._actor.stochastic
+
+    @property
+    def networks(self) -> tuple[torch.nn.Module, ...]:
+        """See `types.Scorer`."""
+        return self._actor.networks
+
+    def scores(self, window: Window) -> Tensor:
+        """See `types.Scorer`."""
+        last = window.mask.long().sum(dim=1) - 1  # (B,)
+        observations = self._standardized(window.observations)
+        if isinstance(self._actor, Recurrent):
+            return self._actor.scores_over(observations, last)
+        return self._actor.scores(observations[torch.arange(len(last)), last])
+
+    def _standardized(self, observations: Tensor) -> Tensor:
+        """What VecNormalize does to observations (..., obs), differentiably."""
+        if self._statistics is None:
+            return observations
+        known, most = self._statistics.obs_rms, self._statistics.clip_obs
+        mean = torch.as_tensor(known.mean, dtype=torch.float32)
+        deviation = torch.as_tensor(np.sqrt(known.var + self._statistics.epsilon), dtype=torch.float32)
+        return ((observations - mean) / deviation).clamp(-most, most)
+
     def _noise(self, size: int) -> Tensor:
         """(size, draws): the next numbers of each slot's own stream."""
         noise, draws = np.zeros((size, self._actor.draws), np.float32), self._actor.draws
@@ -83,25 +128,35 @@ class SB3Policy:
 class Categories:
     """Softmax over the logits of each category; the most likely is the best."""
 
-    normal = False
+    normal, stochastic = False, True
 
-    def __init__(self, network: Callable[[Tensor], Tensor], spec: ActionSpec) -> None:
+    def __init__(self, network: torch.nn.Module, spec: ActionSpec) -> None:
         self._network, self._codec = network, ActionCodec(spec)
-        self.draws = self._codec.components
+        self.draws, self.networks = self._codec.components, (network,)
+
+    def scores(self, observations: Tensor) -> Tensor:
+        """See `Actor`."""
+        logits: Tensor = self._network(observations)
+        return logits
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
-        logits = self._network(observations)
+        logits = self.scores(observations)
         return self._codec.greedy(logits) if noise is None else self._codec.sample(logits, noise)
 
 
 class Bits:
     """One Bernoulli for each dimension, from its logit."""
 
-    normal = False
+    normal, stochastic = False, True
 
-    def __init__(self, network: Callable[[Tensor], Tensor], spec: ActionSpec) -> None:
+    def __init__(self, network: torch.nn.Module, spec: ActionSpec) -> None:
         self._network = network
-        self.draws = len(spec.nvec)
+        self.draws, self.networks = len(spec.nvec), (network,)
+
+    def scores(self, observations: Tensor) -> Tensor:
+        """See `Actor`: of each dimension the logits of 0, which is 0, and of 1."""
+        logits = self._network(observations)
+        return torch.stack([torch.zeros_like(logits), logits], dim=-1).flatten(-2)
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
         probabilities = torch.sigmoid(self._network(observations))
@@ -111,19 +166,23 @@ class Bits:
 class Gaussian:
     """A diagonal Gaussian; squashed by tanh and stretched to the bounds where `squashed`."""
 
-    normal = True
+    normal, stochastic = True, False  # its density over reals has no shares to compare
 
     def __init__(
         self,
-        trunk: Callable[[Tensor], Tensor],
-        mean: Callable[[Tensor], Tensor],
+        trunk: torch.nn.Module,
+        mean: torch.nn.Module,
         std: Callable[[Tensor], Tensor],
         spec: ActionSpec,
         squashed: bool,
     ) -> None:
         self._trunk, self._mean, self._std, self._squashed = trunk, mean, std, squashed
         self._low, self._high = torch.tensor(spec.low), torch.tensor(spec.high)
-        self.draws = len(spec.low)
+        self.draws, self.networks = len(spec.low), (trunk, mean)
+
+    def scores(self, observations: Tensor) -> Tensor:
+        """See `Actor`."""
+        return self(observations, None)
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
         latent = self._trunk(observations)
@@ -140,7 +199,8 @@ class Recurrent:
 
     def __init__(self, lstm: torch.nn.LSTM, actor: Actor) -> None:
         self._lstm, self._actor = lstm, actor
-        self.draws, self.normal = actor.draws, actor.normal
+        self.draws, self.normal, self.stochastic = actor.draws, actor.normal, actor.stochastic
+        self.networks = (lstm, *actor.networks)
         self._states = torch.zeros(2, lstm.num_layers, 0, lstm.hidden_size)  # hidden, cell
 
     @torch.inference_mode()
@@ -157,6 +217,15 @@ class Recurrent:
         self._states[:, :, :count] = torch.stack(after)
         return self._actor(outputs[0], noise)
 
+    def scores(self, observations: Tensor) -> Tensor:
+        """See `Actor`: of episodes that begin with these."""
+        return self.scores_over(observations[:, None], torch.zeros(len(observations), dtype=torch.long))
+
+    def scores_over(self, observations: Tensor, last: Tensor) -> Tensor:
+        """(B, K, obs) and the current step of each (B,) -> (B, A); the state is zero before the first."""
+        outputs, _ = self._lstm(observations.transpose(0, 1))  # (K, B, H)
+        return self._actor.scores(outputs[last, torch.arange(len(last))])
+
     def _reserve(self, count: int) -> None:
         kept, rows = self._states, self._states.shape[2]
         if rows < count:
@@ -166,12 +235,16 @@ class Recurrent:
 class Deterministic:
     """TD3: the network's action in [-1, 1]; a sample adds the exploration noise of training."""
 
-    normal = True
+    normal, stochastic = True, False
 
-    def __init__(self, network: Callable[[Tensor], Tensor], std: float, spec: ActionSpec) -> None:
+    def __init__(self, network: torch.nn.Module, std: float, spec: ActionSpec) -> None:
         self._network, self._std = network, std
         self._low, self._high = torch.tensor(spec.low), torch.tensor(spec.high)
-        self.draws = len(spec.low)
+        self.draws, self.networks = len(spec.low), (network,)
+
+    def scores(self, observations: Tensor) -> Tensor:
+        """See `Actor`."""
+        return self(observations, None)
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
         actions = self._network(observations)
@@ -183,11 +256,17 @@ class Deterministic:
 class EpsilonGreedy:
     """DQN: the action of the highest value; a sample explores at the final rate of training."""
 
-    normal = False
+    normal, stochastic = False, False  # a softmax over values has an arbitrary temperature
     draws = 2
 
-    def __init__(self, network: Callable[[Tensor], Tensor], epsilon: float, spec: ActionSpec) -> None:
+    def __init__(self, network: torch.nn.Module, epsilon: float, spec: ActionSpec) -> None:
         self._network, self._epsilon, self._n = network, epsilon, spec.nvec[0]
+        self.networks = (network,)
+
+    def scores(self, observations: Tensor) -> Tensor:
+        """See `Actor`: the values."""
+        values: Tensor = self._network(observations)
+        return values
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
         best = self._network(observations).argmax(dim=1)

@@ -111,8 +111,8 @@ def _adam(algorithm: str) -> dict[str, Any]:
 def policy(model: Any, sample: bool = False) -> SB3Policy:
     """The model's policy; it changes as the model trains on."""
     normalize = model.get_vec_normalize_env()
-    mapping = normalize.normalize_obs if normalize is not None and normalize.norm_obs else None
-    return SB3Policy(actor_of(model), action_spec(model.action_space), mapping, sample)
+    statistics = normalize if normalize is not None and normalize.norm_obs else None
+    return SB3Policy(actor_of(model), action_spec(model.action_space), statistics, sample)
 
 
 class Training:

@@ -10,7 +10,7 @@ import torch
 
 from rlformer.models.trajectory import TrajectoryModel
 from rlformer.seeding import policy_generator
-from rlformer.types import Array, Window
+from rlformer.types import ActionSpec, Array, Window
 
 # Rows of a matrix product for each thread. Products of fewer take other kernels, which round otherwise: with so
 # many at least, what is played does not depend on how many environments run side by side.
@@ -29,7 +29,7 @@ class SequencePolicy:
     """
 
     def __init__(self, model: TrajectoryModel, target_return: float | None = None, sample: bool = False) -> None:
-        self._model = model.eval()
+        self.model = self._model = model.eval()
         self._target = 0.0 if target_return is None else target_return
         self._sample = sample
         self._k = _steps_kept(model)
@@ -37,6 +37,36 @@ class SequencePolicy:
         self._copies = _ROWS if model.rows_per_window >= _ROWS else 1
         self._slots = _Slots.fresh(0, model, self._target)
         self._streams: list[np.random.Generator] = []
+
+    @property
+    def actions(self) -> ActionSpec:
+        """See `types.Scorer`."""
+        return self.model.architecture.actions
+
+    @property
+    def context_length(self) -> int | None:
+        """See `types.Scorer`."""
+        return self._k
+
+    @property
+    def reads_returns(self) -> bool:
+        """See `types.Scorer`."""
+        return self.model.architecture.conditioning == "return"
+
+    @property
+    def stochastic(self) -> bool:
+        """See `types.Scorer`."""
+        return self.actions.kind != "box"
+
+    @property
+    def networks(self) -> tuple[torch.nn.Module, ...]:
+        """See `types.Scorer`."""
+        return (self.model,)
+
+    def scores(self, window: Window) -> torch.Tensor:
+        """See `types.Scorer`."""
+        predictions = self.model.scores(window)
+        return self.model.codec.greedy(predictions) if self.actions.kind == "box" else predictions
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
         """See `types.Policy`. `target_returns` (len(slots),) override the policy's own."""

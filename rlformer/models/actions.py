@@ -73,9 +73,11 @@ class ActionCodec(nn.Module):
         self._ragged = len(set(self.spec.nvec)) > 1
 
     def encode(self, actions: Tensor) -> Tensor:
-        """(..., *act) -> (..., width)."""
+        """(..., *act) -> (..., width). Categories that are reals already are encoded: they pass as they are."""
         if self.spec.kind == "box":
             return (actions - self.center) / self.scale
+        if actions.is_floating_point():
+            return actions
         if self.spec.kind == "discrete":
             return (actions[..., None] == self.level).float()
         return (actions[..., self.component] == self.level).float()
@@ -88,7 +90,7 @@ class ActionCodec(nn.Module):
             return (0.5 * deviations.square() + log_std + 0.5 * math.log(2 * math.pi)).mean(dim=-1)
         if self.spec.kind == "box":
             return (self._squash(predictions) - self.encode(actions)).square().mean(dim=-1)
-        logits = self._logits(predictions)  # (..., C, levels)
+        logits = self.levels(predictions)  # (..., C, levels)
         target = actions[..., None] if self.spec.kind == "discrete" else actions  # (..., C)
         losses = F.cross_entropy(logits.flatten(0, -2), target.flatten(), reduction="none")
         return losses.view(target.shape).sum(dim=-1)
@@ -97,7 +99,7 @@ class ActionCodec(nn.Module):
         """(..., outputs) -> the likeliest actions (..., *act)."""
         if self.spec.kind == "box":
             return self._squash(predictions[..., : self.width]) * self.scale + self.center
-        return self._action(self._logits(predictions).argmax(dim=-1))
+        return self._action(self.levels(predictions).argmax(dim=-1))
 
     def sample(self, predictions: Tensor, uniform: Tensor) -> Tensor:
         """(..., outputs) and numbers uniform in [0, 1), (..., components) -> actions (..., *act), by inversion.
@@ -110,7 +112,7 @@ class ActionCodec(nn.Module):
             return torch.where(self.bounded, drawn.clamp(-1, 1), drawn) * self.scale + self.center
         if self.spec.kind == "box":
             return self.greedy(predictions)
-        below = self._logits(predictions).softmax(dim=-1).cumsum(dim=-1) <= uniform[..., None]
+        below = self.levels(predictions).softmax(dim=-1).cumsum(dim=-1) <= uniform[..., None]
         drawn = below.sum(dim=-1)  # the sum may end just under 1, and a number lie between
         return self._action(torch.minimum(drawn, self.top_level))
 
@@ -122,7 +124,7 @@ class ActionCodec(nn.Module):
     def _squash(self, predictions: Tensor) -> Tensor:
         return torch.where(self.bounded, predictions.tanh(), predictions)
 
-    def _logits(self, predictions: Tensor) -> Tensor:
+    def levels(self, predictions: Tensor) -> Tensor:
         """(..., width) -> (..., C, levels), minus infinity where a component has fewer levels than another."""
         if self._ragged:
             return F.pad(predictions, (0, 1), value=-torch.inf)[..., self.logit]

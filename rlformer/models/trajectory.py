@@ -174,6 +174,31 @@ class TrajectoryModel(nn.Module):
         """See `types.Scorer`: the predictions at the last real step of each window, (B, A)."""
         return self.predict_at(window, window.mask.long().sum(dim=1) - 1)
 
+    @property
+    def inputs_of_tokens(self) -> tuple[tuple[str, ...], ...]:
+        """What the tokens of a step are made of, in their order: "return", "observation", "action" (of the step);
+        "before" is the action of the step before.
+        """
+        returns, actions = ("return",) * self._conditioned, ("action",) * self._reads_actions
+        if self._separate:
+            return tuple((kind,) for kind in (*returns, "observation", *actions))
+        return ((*returns, "observation", *(("before",) if actions else ())),)
+
+    @property
+    def token_of_scores(self) -> int:
+        """Which token of a step predicts its action."""
+        return self._first
+
+    def attention(self, window: Window) -> list[Tensor]:
+        """The attention weights of every layer over the window's tokens, (B, heads, T, T).
+
+        Raises InputError where the backbone is no transformer.
+        """
+        if not isinstance(self.backbone, Transformer):
+            raise InputError(f"the {self.architecture.backbone} has no attention")
+        with torch.no_grad():
+            return self.backbone.attention(self.embed(window))
+
     def embed(self, window: Window) -> Tensor:
         """The window as tokens (B, T, D). No step follows to read the last action, which is left out."""
         returns, actions = window.returns_to_go / self.return_scale, window.actions

@@ -11,10 +11,12 @@ from rlformer.errors import InputError
 from rlformer.report import formats, markdown, render, scores
 from rlformer.report.across import across
 from rlformer.report.advice import verdict
+from rlformer.report.arms import by_arm, by_environment
 from rlformer.report.cautions import absences, warnings
 from rlformer.report.collect import collect
 from rlformer.report.comparisons import compare_arms
 from rlformer.report.estimates import rounded
+from rlformer.report.explanations import explained
 from rlformer.report.limits import limits
 from rlformer.report.needs import needs
 from rlformer.report.reading import Run, find_runs, read_runs
@@ -70,7 +72,10 @@ def results_of(
     """All that a report says of these runs; arguments as in `build`."""
     results = collect(runs, skipped, missing)
     environments = results["environments"]
-    for environment in environments:
+    for environment, group in zip(environments, by_environment(runs).values(), strict=True):
+        environment["explanations"] = rounded(
+            explained(environment, by_arm([run for run in group if run.budget is None]))
+        )
         environment["comparisons"] = rounded(compare_arms(environment))
         environment["needs"] = rounded(needs(environment, terms or Terms()))
         environment["verdict"] = rounded(verdict(environment, terms or Terms()))

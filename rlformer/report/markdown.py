@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlformer.report import aggregates, formats, profiles, table
+from rlformer.report import aggregates, explanation_words, formats, profiles
 from rlformer.report.failures import Failure, failures
 
 
@@ -83,12 +83,16 @@ def _environment(environment: Mapping[str, Any]) -> list[str]:
     parts += [_bullets(f"**{item['lead']}** {escape(item['text'])}" for item in environment["summary"])]
     if environment["warnings"]:
         parts += ["Warnings:", _bullets(escape(text) for text in environment["warnings"])]
-    columns = table.COLUMNS
+    columns = explanation_words.columns({"environments": [environment]})
     lines = ["| Arm | " + " | ".join(column.head for column in columns) + " |"]
     lines += ["|---|" + "---:|" * len(columns)]
-    for row in table.rows(environment):
+    for row in explanation_words.rows(environment):
         lines.append("| " + " | ".join(escape(row[key].text) for key in ("arm", *(c.key for c in columns))) + " |")
-    return [*parts, "\n".join(lines)]
+    parts.append("\n".join(lines))
+    if environment["explanations"] is not None:
+        said = explanation_words.sentences(environment["explanations"])
+        parts += ["### Interpretability", _bullets(f"**{item['lead']}** {escape(item['text'])}" for item in said)]
+    return parts
 
 
 def _lost(failure: Failure) -> str:

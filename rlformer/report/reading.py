@@ -6,7 +6,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from rlformer.config import RunConfig
 from rlformer.errors import InputError
-from rlformer.runs import metrics
+from rlformer.runs import files, metrics
 from rlformer.runs.directory import RunDirectory
 from rlformer.types import SCHEMA, EvalResult, RunRecord
 
@@ -38,6 +38,7 @@ class Run:
     asked: tuple[EvalResult, ...]  # a return-conditioned policy asked for other returns, in their order
     curve: tuple[dict[str, float], ...]  # the points that hold an evaluation
     film: Film | None = None
+    explanation: Mapping[str, Any] = field(default_factory=dict)  # parts of explain/, by name
 
     @property
     def data_hash(self) -> str | None:
@@ -127,6 +128,7 @@ def _read(directory: RunDirectory, path: str) -> Run:
         asked=tuple(sorted((r for r in asked if r.target_return is not None), key=lambda r: r.target_return or 0.0)),
         curve=tuple(points),
         film=_film(directory.path / "eval"),
+        explanation=_explanation(directory.path / "explain"),
     )
 
 
@@ -138,6 +140,19 @@ def _film(folder: Path) -> Film | None:
     if not picture.is_file():
         return Film(told, b"") if "skipped" in told else None
     return Film({key: told[key] for key in ("episode_seed", "episode_return", "length")}, picture.read_bytes())
+
+
+def _explanation(folder: Path) -> dict[str, Any]:
+    """The parts that can be read, of this version; one that cannot is as if it were not there."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            part = files.read_json(path)
+        except InputError:
+            continue
+        if part.get("schema") == SCHEMA and part.get("part") == path.stem:
+            found[path.stem] = part
+    return found
 
 
 def _point(point: dict[str, Any]) -> dict[str, float]:

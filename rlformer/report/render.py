@@ -14,7 +14,17 @@ from importlib import resources
 from typing import Any
 
 from rlformer import animation
-from rlformer.report import aggregates, compute, figures, figures_data, formats, profiles, table
+from rlformer.report import (
+    aggregates,
+    compute,
+    explanation_figures,
+    explanation_words,
+    figures,
+    figures_data,
+    formats,
+    profiles,
+    table,
+)
 from rlformer.report.estimates import rounded
 from rlformer.report.failures import failures
 from rlformer.report.figures import Figure
@@ -31,6 +41,9 @@ _FIGURES: dict[str, Callable[[Mapping[str, Any], Mapping[str, int]], Figure | No
     "flops": compute.flops_axis,
     "parts": figures.time_parts,
     "asked": figures.asked_achieved,
+    "effects": explanation_figures.effects,
+    "deletion": explanation_figures.deletion,
+    "trees": explanation_figures.trees,
 }
 
 
@@ -44,9 +57,10 @@ def page(results: Mapping[str, Any], films: Mapping[str, bytes] | None = None) -
         results,
         [entry for made in (across, *drawn) for entry in made.values() if isinstance(entry, tuple)],
         across=across,
-        environments=results["environments"],
-        columns=table.COLUMNS,
-        rows=[table.rows(env) for env in results["environments"]],
+        environments=[_with_pictures(env) for env in results["environments"]],
+        columns=explanation_words.columns(results),
+        explainer_columns=explanation_words.EXPLAINER_COLUMNS,
+        rows=[explanation_words.rows(env) for env in results["environments"]],
         strips=[table.strips(env) for env in results["environments"]],
         axes=[table.strip_axis(env) for env in results["environments"]],
         figures=drawn,
@@ -114,6 +128,24 @@ def _render(template: str, results: Mapping[str, Any], drawn: Sequence[tuple[str
         missing=formats.MISSING,
         **values,
     )
+
+
+def _with_pictures(env: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The environment with what its explanations say and show."""
+    found = env["explanations"]
+    if found is None:
+        return env
+    pictures = {
+        arm["label"]: {
+            "explainers": explanation_words.explainer_rows(arm),
+            "tree": explanation_figures.tree_picture(arm["tree"]) if arm["tree"] else None,
+            "episode": explanation_figures.episode_picture(arm["pictures"]),
+            "attention": explanation_figures.attention_pictures(arm["pictures"]),
+        }
+        for arm in found["arms"]
+        if arm["seeds"]
+    }
+    return {**env, "explanations": {**found, "sentences": explanation_words.sentences(found), "pictures": pictures}}
 
 
 def _figures(index: int, env: Mapping[str, Any], colours: Mapping[str, int]) -> dict[str, tuple[str, Figure]]:

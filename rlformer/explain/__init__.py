@@ -1,0 +1,1 @@
+"""What policies of any family do with their inputs, measured in the same units."""

@@ -1,0 +1,161 @@
+"""A decision tree that acts: what a surrogate is saved, drawn and evaluated as. Needs no library but numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from rlformer.errors import InputError
+from rlformer.explain.memory import Deciding, Memory
+from rlformer.explain.states import States
+from rlformer.runs import files
+from rlformer.types import SCHEMA, ActionSpec, Array, EnvSpec
+
+Reads = Literal["observation", "window"]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Binary splits: rows with feature <= threshold go left. Node 0 is the root; a leaf has left = right = -1."""
+
+    feature: Array  # (N,) -1 at leaves
+    threshold: Array  # (N,) float64
+    left: Array  # (N,)
+    right: Array  # (N,)
+    value: Array  # (N, A): the action of each node, categories or reals
+    share: Array  # (N,) of the rows it was fitted to that reach the node
+
+    @property
+    def leaves(self) -> int:
+        """How many leaves."""
+        return int((self.left < 0).sum())
+
+    def __call__(self, rows: Array) -> Array:
+        """(B, F) -> (B, A)."""
+        at = np.zeros(len(rows), np.int64)
+        while (inner := np.flatnonzero(self.left[at] >= 0)).size:
+            nodes = at[inner]
+            goes_left = rows[inner, self.feature[nodes]] <= self.threshold[nodes]
+            at[inner] = np.where(goes_left, self.left[nodes], self.right[nodes])
+        return np.asarray(self.value[at])
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form."""
+        return {key: getattr(self, key).tolist() for key in _DTYPES}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Tree:
+        """The inverse of `to_dict`."""
+        return cls(**{key: np.asarray(data[key], dtype) for key, dtype in _DTYPES.items()})
+
+
+_DTYPES = {
+    "feature": np.int64,
+    "threshold": np.float64,
+    "left": np.int64,
+    "right": np.int64,
+    "value": np.float64,
+    "share": np.float64,
+}
+
+
+def rows_of(states: States, reads: Reads, reads_returns: bool) -> Array:
+    """What a tree reads of states: (B, F) float32, as scikit-learn compares.
+
+    "observation": the current one. "window": every step's observation, the latest first, the past actions, and the
+    return that is left to reach.
+    """
+    if reads == "observation":
+        return states.observations[:, -1].numpy()
+    parts = [states.observations.flip(1).flatten(1), states.actions[:, :-1].flip(1).flatten(1)]
+    if reads_returns:
+        parts.append(states.returns_to_go[:, -1:])
+    return np.concatenate([part.numpy() for part in parts], axis=1)
+
+
+def row_names(
+    features: Sequence[str], actions: Sequence[str], steps: int, reads: Reads, reads_returns: bool
+) -> list[str]:
+    """The names of what `rows_of` gives, in its order."""
+    if reads == "observation":
+        return list(features)
+    back = ["", *(f", {k} step{'s' if k > 1 else ''} before" for k in range(1, steps))]
+    names = [f"{name}{when}" for when in back for name in features]
+    names += [f"did {name}{when}" for when in back[1:] for name in actions]
+    return names + ["return to go"] * reads_returns
+
+
+@dataclass(frozen=True)
+class SavedTree:
+    """A tree with what it takes to act."""
+
+    tree: Tree
+    env: EnvSpec
+    actions: ActionSpec
+    observation_size: int
+    context_length: int
+    reads: Reads
+    reads_returns: bool
+    target_return: float | None
+    names: tuple[str, ...]  # of what it reads
+    of: Mapping[str, Any]  # the policy that it stands for
+
+    def policy(self) -> Deciding:
+        """It acts, see `types.Policy`."""
+        return tree_policy([self.tree], self)
+
+    def save(self, directory: Path) -> None:
+        """Write tree.json into the directory."""
+        data = {
+            "schema": SCHEMA,
+            "kind": "tree",
+            "env": self.env.to_dict(),
+            "actions": self.actions.to_dict(),
+            **{key: getattr(self, key) for key in _PLAIN},
+            "names": list(self.names),
+            "of": dict(self.of),
+            "tree": self.tree.to_dict(),
+        }
+        files.write_json(files.writable_directory(directory) / "tree.json", data)
+
+    @classmethod
+    def load(cls, directory: Path) -> SavedTree:
+        """The inverse of `save`. Raises InputError where the file is none of ours."""
+        path = directory / "tree.json"
+        data = files.read_json(path)
+        if data.get("schema") != SCHEMA or data.get("kind") != "tree":
+            raise InputError(f"{path}: not a tree of schema '{SCHEMA}'")
+        try:
+            return cls(
+                tree=Tree.from_dict(data["tree"]),
+                env=EnvSpec.from_dict(data["env"]),
+                actions=ActionSpec.from_dict(data["actions"]),
+                names=tuple(data["names"]),
+                of=data["of"],
+                **{key: data[key] for key in _PLAIN},
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: a damaged tree: {error}") from error
+
+
+_PLAIN = ("observation_size", "context_length", "reads", "reads_returns", "target_return")
+
+
+def tree_policy(trees: Sequence[Tree], like: SavedTree, each: int | None = None) -> Deciding:
+    """Trees that act side by side: tree i in slots i * each to (i + 1) * each; one in all slots without `each`."""
+    memory = Memory(like.actions, like.context_length, like.observation_size, like.target_return)
+
+    def decide(states: States) -> Array:
+        rows = rows_of(states, like.reads, like.reads_returns)
+        if each is None:
+            values = trees[0](rows)
+        else:
+            values = np.concatenate([tree(rows[i * each : (i + 1) * each]) for i, tree in enumerate(trees)])
+        values = values.astype(like.actions.dtype)
+        return values[:, 0] if like.actions.kind == "discrete" else values
+
+    return Deciding(memory, decide)

@@ -1,0 +1,352 @@
+"""Explanations on policies whose truth is known: linear ones, one that looks at nothing, a T-maze that is solved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import rlformer
+from rlformer import api, catalogue, environments, explanation
+from rlformer.data.collect import collect
+from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
+from rlformer.diagnostics.behaviour import BehaviourPolicy
+from rlformer.errors import InputError
+from rlformer.explain import attribution, quality
+from rlformer.explain.controllability import controllability
+from rlformer.explain.effects import effect_of, reliance, total_effects
+from rlformer.explain.groups import HISTORY, RETURN, Groups, named, shared
+from rlformer.explain.states import Log, Sample, sample
+from rlformer.explain.subject import Subject, randomised, subject_of
+from rlformer.explain.surrogate import fit
+from rlformer.explain.tree import SavedTree
+from rlformer.explain.truth import log_with_distractors, truth_of, with_distractors
+from rlformer.models.acting import SequencePolicy
+from rlformer.types import ActionSpec, EnvSpec, Episode, Window
+from tests.make_sequences import OBSERVATION_SIZE, SPACES, log, model
+
+FEATURES = ("a", "b", "c")
+
+
+class Linear:
+    """Scores that are a linear function of the current observation, of a policy that remembers nothing."""
+
+    context_length, reads_returns, stochastic = 1, False, True
+
+    def __init__(self, weights: list[list[float]], actions: ActionSpec) -> None:
+        self.actions = actions
+        self.layer = torch.nn.Linear(OBSERVATION_SIZE, len(weights), bias=True)
+        with torch.no_grad():
+            self.layer.weight.copy_(torch.tensor(weights))
+        self.networks = (self.layer,)
+
+    def scores(self, window: Window) -> torch.Tensor:
+        last = window.mask.long().sum(dim=1) - 1
+        scores: torch.Tensor = self.layer(window.observations[torch.arange(len(last)), last])
+        return scores
+
+
+def prepared(policy: Any, dataset: Dataset, count: int = 40) -> tuple[Subject, Groups, Sample]:
+    subject = subject_of(policy, dataset)
+    states = Log(dataset, subject.context_length)
+    width = subject.codec.width
+    groups = shared(FEATURES, subject.context_length, width, subject.reads_history, policy.reads_returns)
+    return subject, groups, sample(states, count, 4, np.random.default_rng(0), known_decisions=False)
+
+
+@pytest.fixture(scope="module")
+def twelve() -> Dataset:
+    """Twelve random episodes of eight steps with three actions."""
+    return log(SPACES["discrete"], (8,) * 12)
+
+
+def test_integrated_gradients_of_a_linear_policy_are_weights_times_distance_from_the_baseline(twelve: Dataset) -> None:
+    reals = log(SPACES["box-single"], (8,) * 12)
+    subject, groups, drawn = prepared(Linear([[2.0, -3.0, 0.5]], SPACES["box-single"]), reals)
+    found = attribution.explain("integrated gradients", subject, groups, drawn, 0).groups[:, 0]
+    baseline = drawn.alike.observations[:, -1].view(4, 40, 3).mean(dim=0)
+    expected = torch.tensor([2.0, -3.0, 0.5]) * (drawn.states.observations[:, -1] - baseline)
+    torch.testing.assert_close(found[:, :3], expected, atol=1e-4, rtol=0)
+    assert not found[:, 3:].any()  # history and returns-to-go
+
+
+def test_every_perturbing_explainer_agrees_on_a_linear_policy() -> None:
+    reals = log(SPACES["box-single"], (8,) * 12)
+    subject, groups, drawn = prepared(Linear([[2.0, -3.0, 0.5]], SPACES["box-single"]), reals)
+    first, *others = (attribution.explain(name, subject, groups, drawn, 0).groups for name in attribution.CAPTUM)
+    for other in others:
+        torch.testing.assert_close(first, other, atol=1e-3, rtol=0)
+
+
+def test_a_policy_that_ignores_its_input_has_no_effects_and_no_reliance(twelve: Dataset) -> None:
+    subject, groups, drawn = prepared(Linear([[0.0] * 3] * 3, SPACES["discrete"]), twelve)
+    effects = total_effects(subject, groups, drawn)
+    assert not effects.any()
+    assert reliance(effects.mean(dim=0).tolist(), groups.names, frozenset(FEATURES)) is None
+
+
+def test_reliance_is_the_share_of_effect_on_what_matters(twelve: Dataset) -> None:
+    subject, groups, drawn = prepared(
+        Linear([[9.0, 0.0, 0.0], [-9.0, 0.0, 0.0], [-99.0, 0, 0]], SPACES["discrete"]), twelve
+    )
+    effects = total_effects(subject, groups, drawn).mean(dim=0).tolist()
+    assert effects[0] > 0.2
+    assert effects[1:] == [0.0] * 4
+    assert reliance(effects, groups.names, frozenset({"a"})) == 1.0
+    assert reliance(effects, groups.names, frozenset({"b"})) == 0.0
+
+
+def test_what_a_policy_does_not_read_has_effect_0_by_definition_and_what_it_reads_has_not(twelve: Dataset) -> None:
+    policy = SequencePolicy(model(SPACES["discrete"], context_length=5, tokens="separate"), 1.0)
+    subject, groups, drawn = prepared(policy, twelve, 200)
+    assert groups.read == (True,) * 5
+    effects = dict(zip(groups.names, total_effects(subject, groups, drawn).mean(dim=0).tolist(), strict=True))
+    assert effects[HISTORY] > 0
+    assert effects[RETURN] > 0
+
+
+@pytest.mark.parametrize("kind", ["discrete", "multidiscrete", "box"])
+def test_aligned_states_are_the_windows_that_the_policy_reads_when_it_acts(kind: str) -> None:
+    """Played with rewards of 0, so that the returns-to-go of the log are those that are asked for."""
+    actions = SPACES[kind]
+    policy = SequencePolicy(model(actions, context_length=4, tokens="separate", timestep_encoding="episode"), 0.0)
+    silent = [Episode(e.observations, e.actions, 0.0 * e.rewards, True, False) for e in log(actions, (7, 7))]
+    dataset = from_episodes(DatasetInfo("E", actions, (OBSERVATION_SIZE,)), silent)
+    subject = subject_of(policy, dataset)
+    states = Log(dataset, 4).at(np.zeros(7, np.int64), np.arange(7))
+    policy.begin(np.array([0]), np.array([0]), None)
+    for t in range(7):
+        acted = policy.act(dataset[0].observations[t][None])
+        expected = np.ravel(actions.clip(acted))
+        np.testing.assert_allclose(subject.actions(states)[t].numpy(), expected, atol=1e-5)
+        policy.observe(dataset[0].actions[t][None], np.zeros(1))
+
+
+@pytest.mark.parametrize("tokens", ["separate", "step"])
+def test_attention_becomes_shares_of_the_inputs_that_sum_to_one(twelve: Dataset, tokens: str) -> None:
+    policy = SequencePolicy(model(SPACES["discrete"], context_length=4, tokens=tokens), 1.0)
+    subject, groups, drawn = prepared(policy, twelve)
+    for name in attribution.ATTENTION:
+        shares = attribution.explain(name, subject, groups, drawn, 0).groups[:, 0].sum(dim=1)
+        if tokens == "separate":
+            torch.testing.assert_close(shares, torch.ones(40), atol=1e-5, rtol=0)
+        else:  # a window's first step has no action before it, whose part is nobody's
+            assert bool((shares <= 1 + 1e-5).all())
+    assert attribution.RANDOM in attribution.explainers(subject)
+
+
+def test_a_rollout_of_attention_multiplies_layers_mixed_with_the_identity() -> None:
+    """By hand: one layer [[1, 0], [.5, .5]] mixes to [[1, 0], [.25, .75]], whose square has .4375 and .5625."""
+    layer = torch.tensor([[[1.0, 0.0], [0.5, 0.5]]])
+    torch.testing.assert_close(attribution.rollout([layer, layer])[0, 1], torch.tensor([0.4375, 0.5625]))
+
+
+def test_relevance_against_a_truth_by_hand() -> None:
+    shares = np.array([[0.6, 0.3, 0.1], [0.2, 0.1, 0.7]])
+    mass, rank = quality.relevance(shares, [0, 1])
+    assert mass == pytest.approx((0.9 + 0.3) / 2)
+    assert rank == pytest.approx((1.0 + 0.5) / 2)
+
+
+def test_spread_relevance_counts_all_groups_and_a_single_one_counts_one() -> None:
+    effective, gini = attribution.concentration(np.full((2, 4), 0.25))
+    assert (effective, gini) == pytest.approx((4.0, 0.0))
+    effective, gini = attribution.concentration(np.eye(4))
+    assert (effective, gini) == pytest.approx((1.0, 0.75))
+
+
+def test_the_right_order_is_more_comprehensive_than_a_random_one_and_the_reverse_less(twelve: Dataset) -> None:
+    weights = [[9.0, 1.0, 0.0], [-9.0, -1.0, 0.0], [-99.0, 0.0, 0.0]]
+    subject, groups, drawn = prepared(Linear(weights, SPACES["discrete"]), twelve, 100)
+    right, wrong = np.tile([3.0, 2.0, 1.0, 0.0, 0.0], (100, 1)), np.tile([1.0, 2.0, 3.0, 0.0, 0.0], (100, 1))
+    better, worse = (
+        quality.faithfulness(subject, groups, drawn, shares, np.random.default_rng(0)) for shares in (right, wrong)
+    )
+    assert better["counts"] == [1, 2]  # four would be more groups than it reads
+    assert better["comprehensiveness"] > 0 > worse["comprehensiveness"]
+    assert better["sufficiency"] < 0 < worse["sufficiency"]
+
+
+def test_shuffled_weights_come_back(twelve: Dataset) -> None:
+    policy = Linear([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]], SPACES["discrete"])
+    before = policy.layer.weight.clone()
+    with randomised(policy.networks, 1):
+        assert not torch.equal(policy.layer.weight, before)
+        assert torch.equal(policy.layer.weight.flatten().sort().values, before.flatten().sort().values)
+    assert torch.equal(policy.layer.weight, before)
+
+
+def test_a_function_of_time_is_replaced_at_any_decision_and_only_there(twelve: Dataset) -> None:
+    """The feature is the time itself: at equal times nothing could change."""
+    episodes = [
+        Episode(
+            np.repeat(np.arange(4.0, dtype=np.float32)[:, None], 3, 1), np.zeros(3, np.int64), np.zeros(3), True, False
+        )
+        for _ in range(6)
+    ]
+    clock = from_episodes(DatasetInfo("E", SPACES["discrete"], (3,)), episodes)
+    policy = Linear([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [-9.0, 0.0, 0.0]], SPACES["discrete"])
+    with torch.no_grad():
+        policy.layer.bias.copy_(torch.tensor([-1.0, 1.0, 0.0]))
+    subject = subject_of(policy, clock)
+    found = {}
+    for decisions in (None, (0, 2)):
+        groups = named({"clock": (0,), "rest": (1, 2)}, 1, 3, False, False, decisions is not None)
+        drawn = sample(Log(clock, 1, decisions), 60, 4, np.random.default_rng(0), decisions is not None)
+        found[decisions] = float(total_effects(subject, groups, drawn)[:, 0].mean())
+    assert found[None] == 0.0
+    assert found[0, 2] > 0.3
+
+
+def test_replacing_keeps_what_the_other_state_does_not_have(twelve: Dataset) -> None:
+    states = Log(twelve, 4)
+    early, late = states.at(np.array([0]), np.array([0])), states.at(np.array([1]), np.array([5]))
+    groups = shared(FEATURES, 4, 3, True, True)
+    everything = torch.ones(1, 5, dtype=torch.bool)
+    changed = groups.replace(late, Sample(late, early, early), everything)
+    assert torch.equal(changed.observations[:, -1], early.observations[:, -1])
+    assert torch.equal(changed.observations[:, :-1], late.observations[:, :-1])
+
+
+def test_no_effect_of_nothing_replaced(twelve: Dataset) -> None:
+    policy = SequencePolicy(model(SPACES["discrete"], context_length=5), 1.0)
+    subject, groups, drawn = prepared(policy, twelve)
+    assert not effect_of(subject, groups, drawn, torch.zeros(40, 5, dtype=torch.bool)).any()
+
+
+@pytest.mark.parametrize("kind", ["discrete", "multidiscrete", "box"])
+def test_a_tree_learns_what_a_rule_says_and_survives_json(kind: str, tmp_path: Path) -> None:
+    actions, rng = SPACES[kind], np.random.default_rng(0)
+    rows = rng.standard_normal((400, 3)).astype(np.float32)
+    low, high = actions.sample(rng, 1)[0], actions.sample(np.random.default_rng(1), 1)[0]
+    answers = np.where((rows[:, 1] > 0.3).reshape(-1, *[1] * len(actions.shape)), high, low)
+    tree = fit(rows, answers, actions, 2, 0)
+    np.testing.assert_allclose(tree(rows), answers.reshape(400, -1), rtol=1e-6)
+    env = EnvSpec("E", "E-v0")
+    saved = SavedTree(tree, env, actions, 3, 1, "observation", False, None, FEATURES, {"agent": "rule"})
+    saved.save(tmp_path)
+    policy = SavedTree.load(tmp_path).policy()
+    policy.begin(np.arange(4), np.arange(4), None)
+    np.testing.assert_allclose(policy.act(rows[:4]), answers[:4].astype(actions.dtype), rtol=1e-6)
+
+
+def test_controllability_by_hand_inside_the_log_and_beyond_apart() -> None:
+    found = controllability([0, 5, 10, 20], [1, 5, 9, 9], 0.0, 10.0)
+    assert found["inside"] == {
+        "targets": 3, "error": pytest.approx(2 / 30), "slope": pytest.approx(0.8), "tau": pytest.approx(1.0)
+    }  # fmt: skip
+    assert found["beyond"] == {"targets": 1, "error": pytest.approx(1.1), "slope": None, "tau": None}
+
+
+def test_distractors_added_to_a_log_are_those_of_the_wrapper() -> None:
+    spec = catalogue.environment("CartPole-v1")
+    env = with_distractors(spec, 2)
+    made = environments.make(env)
+    observations, taken, over = [made.reset(seed=3)[0]], [], False
+    while not over:
+        taken.append(len(taken) % 2)
+        observation, _, terminated, truncated, _ = made.step(np.int64(taken[-1]))
+        observations.append(observation)
+        over = terminated or truncated
+    whole = np.array(observations, np.float32)
+    plain = Episode(whole[:, :4], np.array(taken), np.ones(len(taken)), True, False)
+    base = from_episodes(DatasetInfo("CartPole-v1", SPACES["discrete"].__class__("discrete", (2,)), (4,)), [plain])
+    added = log_with_distractors(base, env, 2, 0)[0].observations
+    np.testing.assert_array_equal(added[:, :4], whole[:, :4])
+    assert set(np.unique(added[:, 4:6])) == {-1.0, 1.0}
+    np.testing.assert_array_equal(added[:, 6:], whole[:, 6:])  # the copy of the action before
+    truth = truth_of(env, 8, "log")
+    assert truth is not None
+    assert truth.relevant.isdisjoint({"distractor 1", "previous action: push left"})
+    assert "pole angle" in truth.relevant
+    assert truth_of(spec, 4, "log") is None
+
+
+TMAZE = """
+schema = "rlformer/1"
+id = "rlformer:rlformer/PassiveTMaze-v0"
+wrappers = [{ kind = "distractors", count = 2 }]
+[kwargs]
+length = 1
+[scores]
+random = 0.5
+reference = 1.0
+"""
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, Any]]:
+    """A Decision Transformer that remembers the cue, and its explanation."""
+    folder = tmp_path_factory.mktemp("tmaze")
+    (folder / "envs").mkdir()
+    (folder / "envs" / "Maze.toml").write_text(TMAZE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        spec = catalogue.environment("Maze")
+        base: Any = environments.make(spec).unwrapped
+        made = collect(
+            BehaviourPolicy(base), spec, folder / "data", seed=0, episodes=600, provenance={}, upstream_env_steps=0
+        )
+        small = ["context_length=2", "width=32", "layers=2", "heads=1", "dropout=0.0", "gradient_steps=1000"]
+        small += ["learning_rate=2e-3", "patience=0", "validate_every=1000", "evaluate_every=1000"]
+        run = rlformer.train("dt", env="Maze", dataset=made, overrides=small, root=folder / "runs")
+        parts = api.explain(run, only=["effects", "explainers", "surrogate"], tree=folder / "tree")
+        _, results = rlformer.evaluate([folder / "tree"], episodes=50)
+    return run, {**parts, "tree": results[0]}
+
+
+def test_a_transformer_that_solves_the_t_maze_relies_on_cue_and_return(solved: tuple[Path, Mapping[str, Any]]) -> None:
+    effects = solved[1]["effects"]
+    assert effects["policy"]["score"] == 1.0
+    assert effects["reliance"] >= 0.95
+    assert effects["truth"]["relevant"] == ["cue", RETURN]
+    assert effects["decisions"] == [1]
+
+
+def test_explainers_are_scored_against_the_truth_attention_and_its_controls_beside_the_rest(
+    solved: tuple[Path, Mapping[str, Any]],
+) -> None:
+    explainers = solved[1]["explainers"]["explainers"]
+    skill = {name: judged["truth"]["skill"] for name, judged in explainers.items()}
+    assert set(skill) == {*attribution.CAPTUM, *attribution.ATTENTION, attribution.RANDOM}
+    assert skill["feature ablation"] > 0.8
+    assert abs(skill["random"]) < 0.2
+    assert abs(skill["uniform attention"]) < 0.2
+
+
+def test_a_tree_of_the_window_stands_for_it_and_one_of_the_observation_cannot(
+    solved: tuple[Path, Mapping[str, Any]],
+) -> None:
+    surrogate, played = solved[1]["surrogate"], solved[1]["tree"]
+    assert surrogate["observation"]["l90"] is None
+    assert surrogate["observation"]["censored"]
+    assert surrogate["window"]["l90"] is not None
+    assert surrogate["tree"] == "window"
+    assert played.mean == 1.0
+
+
+def test_parts_are_made_once_and_what_they_cost_is_recorded(solved: tuple[Path, Mapping[str, Any]]) -> None:
+    run = solved[0]
+    before = {path: path.stat().st_mtime_ns for path in (run / "explain").glob("*.json")}
+    api.explain(run, only=["explainers"])
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    again = api.explain(run, only=["controllability"])
+    assert set(again) == {"controllability"}
+    assert again["controllability"]["inside"]["targets"] >= 2
+    recorded = explanation.RunDirectory.open(run).record.times["explaining"]
+    assert recorded == pytest.approx(
+        sum(part["cost"]["seconds"] for part in (*list(solved[1].values())[:3], *again.values())), abs=0.01
+    )
+
+
+def test_what_cannot_be_explained_is_told(solved: tuple[Path, Mapping[str, Any]]) -> None:
+    with pytest.raises(InputError, match="does not score actions"):
+        api.explain("random", env="CartPole-v1", only=["effects"], out=solved[0].parent / "none")
+    with pytest.raises(InputError, match="unknown part 'efects'; did you mean 'effects'"):
+        api.explain(solved[0], only=["efects"])
+    with pytest.raises(InputError, match="no run directory"):
+        api.explain("random", env="CartPole-v1", distractors=2)

@@ -1,0 +1,133 @@
+"""What a report says of explained runs: both questions apart, intervals over seeds, "n/a" with its reason."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rlformer.explain.pictures import png
+from rlformer.report import build, explanations
+from rlformer.report.explanation_figures import tree_picture
+from tests.make_explanations import explain_run
+from tests.make_runs import BC_TOP, DT, PPO, RANDOM, make_run
+
+SEEDS = (0, 1, 2)
+
+
+def report(root: Path) -> tuple[dict[str, Any], str]:
+    build([root], root / "out")
+    page = (root / "out" / "report.html").read_text(encoding="utf-8")
+    return json.loads((root / "out" / "results.json").read_text(encoding="utf-8")), page
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
+    """Three seeds: PPO and DT explained with a known truth, bc-top not explained, random play."""
+    root = tmp_path_factory.mktemp("explained")
+    for seed in SEEDS:
+        make_run(root, RANDOM, seed)
+        make_run(root, BC_TOP, seed)
+        explain_run(make_run(root, PPO, seed), [0.5 + 0.01 * seed, 0.01, 0.0, 0.0], skill=0.9 + 0.01 * seed)
+        explain_run(make_run(root, DT, seed), [0.1, 0.3, 0.2, 0.1 + 0.01 * seed], l90=None)
+    return report(root)
+
+
+def arm(results: dict[str, Any], label: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(a for a in results["environments"][0]["explanations"]["arms"] if a["label"] == label)
+    return found
+
+
+def test_numbers_are_means_over_seeds_with_intervals(told: tuple[dict[str, Any], str]) -> None:
+    ppo = arm(told[0], "ppo")
+    assert ppo["effects"]["pole angle"]["point"] == pytest.approx(0.51)
+    assert ppo["effects"]["pole angle"]["low"] == pytest.approx(0.50)
+    assert ppo["best"] == {"name": "integrated gradients", "by": "skill", "value": ppo["best"]["value"]}
+    assert ppo["best"]["value"]["point"] == pytest.approx(0.91)
+    assert ppo["l90"]["values"] == [8, 8, 8]
+
+
+def test_what_is_not_defined_says_why(told: tuple[dict[str, Any], str]) -> None:
+    results, page = told
+    dt, top = arm(results, "dt"), arm(results, "bc-top")
+    assert dt["reliance"] is None
+    assert "--distractors" in dt["no_reliance"]
+    assert dt["l90"] == {"values": [None] * 3, "median": None, "censored": 3, "reason": None}
+    assert top["reason"].startswith("not explained")
+    assert 'title="it looks at nothing"' in page
+    assert ">&gt;256" in page
+
+
+def test_the_two_questions_are_answered_apart_and_families_by_measure(told: tuple[dict[str, Any], str]) -> None:
+    results, page = told
+    for lead in ("Does it rely on what matters?", "Do explainers find what it uses?", "Is attention an explanation?"):
+        assert lead in page
+    families = results["environments"][0]["explanations"]["families"]
+    says = {row["label"].split(" (")[0]: row["says"] for row in families["rows"]}
+    assert says["comprehensiveness of the best explainer"] == "a"  # .25 against .21, on every seed
+    assert says["L90"] == "a"
+    assert says["Reliance"] == "undefined for one of them"
+    assert "they are not added up" in page
+
+
+def test_measures_that_do_not_differ_cannot_be_told_apart() -> None:
+    row = explanations._row("m", "+", [0.1, 0.5, 0.9], [0.2, 0.5, 0.8])
+    assert row["says"] == "cannot be told apart"
+    assert explanations._row("m", "-", [0.1, 0.1, 0.1], [0.2, 0.2, 0.2])["says"] == "a"
+    assert explanations._row("m", "+", [0.1], [0.2, 0.2])["says"] == "one seed cannot tell"
+
+
+def test_names_from_outside_are_escaped_and_pictures_are_on_the_page(told: tuple[dict[str, Any], str]) -> None:
+    page = told[1]
+    assert "<velocity>" not in page.partition('<script type="application/json"')[0]
+    assert '<svg class="tree"' in page
+    assert "data:image/png;base64," in page
+    assert 'class="grid attention"' in page
+    for figure in ("effects", "deletion", "trees"):
+        assert f'id="e0-figure-{figure}"' in page
+
+
+def test_a_report_without_explanations_has_no_columns_for_them_and_says_how_to_make_them(tmp_path: Path) -> None:
+    make_run(tmp_path, PPO, 0)
+    results, page = report(tmp_path)
+    assert results["environments"][0]["explanations"] is None
+    assert "Best skill" not in page
+    assert "rlformer explain RUN" in page
+
+
+def test_a_torn_part_is_left_out(tmp_path: Path) -> None:
+    run = make_run(tmp_path, PPO, 0)
+    explain_run(run, [0.5, 0.1, 0.0, 0.0])
+    (run.path / "explain" / "effects.json").write_text("{")
+    results, _ = report(tmp_path)
+    assert arm(results, "ppo")["effects"] is None
+    assert arm(results, "ppo")["l90"]["values"] == [8]
+
+
+def test_children_of_a_drawn_tree_stand_under_their_parent() -> None:
+    tree = {"feature": [0, -1, 1, -1, -1], "threshold": [0.0] * 5, "left": [1, -1, 3, -1, -1],
+            "right": [2, -1, 4, -1, -1], "value": [[0.0], [0.0], [0.0], [1.0], [0.0]]}  # fmt: skip
+    drawn = tree_picture({"tree": tree, "names": ["a", "b"], "actions": ["no", "yes"], "kind": "discrete"})
+    placed = {(node.text, node.x): node for node in drawn.nodes}
+    root = next(node for node in drawn.nodes if node.text == "a ≤ 0")
+    inner = next(node for node in drawn.nodes if node.text == "b ≤ 0")
+    assert root.parent is None
+    assert inner.parent == (root.x, root.y)
+    assert not inner.yes
+    assert sorted(node.text for node in drawn.nodes if node.leaf) == ["no", "no", "yes"]
+    assert len(placed) == 5
+
+
+def test_a_png_holds_its_pixels() -> None:
+    picture = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
+    data = png(picture)
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", data[16:24]) == (3, 2)
+    body = data[data.index(b"IDAT") + 4 :]
+    rows = np.frombuffer(zlib.decompress(body), np.uint8).reshape(2, 10)
+    assert np.array_equal(rows[:, 1:].reshape(2, 3, 3), picture)
