@@ -337,6 +337,39 @@ def plan(
     return study.plan(env, root=Path(root), logs=recipes, grid=grid, interaction=interaction, **options)
 
 
+def diagnose(
+    *,
+    only: str | None = None,
+    seeds: int | None = None,
+    profile: str = "quick",
+    jobs: int = 1,
+    root: str | Path = "runs/diagnose",
+    out: str | Path = "reports/diagnose",
+    threads: int = 1,
+    command: str | None = None,
+    listen: Callable[[Event], None] = lambda event: None,
+) -> Mapping[str, Any]:
+    """Hold what is trained on the diagnostic environments against what theory predicts; see `diagnose.suite`.
+
+    Writes report.html, report.md and results.json into `out`, and returns what the last one holds.
+    """
+    from rlformer.diagnose import suite
+    from rlformer.report.diagnostics import build
+
+    folder = files.writable_directory(Path(out))
+    results = suite.diagnose(
+        only=only,
+        seeds=seeds,
+        profile=profile,
+        jobs=jobs,
+        root=files.writable_directory(Path(root)),
+        threads=threads,
+        command=command,
+        listen=listen,
+    )
+    return build(results, folder, command=command)
+
+
 def report_folder(env: str) -> Path:
     """Where the report of a comparison goes if nothing else is said."""
     return Path("reports") / files.slug(env)

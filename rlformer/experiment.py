@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rlformer import catalogue, environments, flops, seeding
+from rlformer import catalogue, environments, flops, seeding, statistics
 from rlformer.config import RunConfig
 from rlformer.data import targets
 from rlformer.data.dataset import Dataset, check_spaces
+from rlformer.data.describe import task
 from rlformer.errors import InputError, Interrupted
 from rlformer.evaluation import Point, curve_point, evaluate, evaluate_targets, seconds_per_call
 from rlformer.learners import NEEDS, learner_class
@@ -150,6 +151,12 @@ def _evaluate_finally(
     )
     run.save_evaluation("final", result)
     if target is not None and dataset is not None:
+        levels = {"target": target, "solved": env.solved_threshold}
+        log.record.scales["coverage"] = {
+            name: asdict(statistics.target_coverage(dataset.returns, level))
+            for name, level in levels.items()
+            if level is not None
+        }
         asked = targets.grid(dataset.returns, target)
         some = seeding.episode_seeds(EVALUATION_SEED, "probe", protocol.target_episodes)
         achieved = evaluate_targets(policy, env, some, asked, name=agent, num_envs=protocol.num_envs)
@@ -242,6 +249,7 @@ def data_reference(dataset: Dataset, budget: float | None = None) -> dict[str, A
         "maker": maker.get("agent"),
         "maker_config": maker.get("config_hash") or maker.get("config"),  # of the training that made it, if one did
         "budget": budget,
+        "task": {key: value for key, value in task(dataset).items() if value is not None},
     }
 
 

@@ -104,3 +104,31 @@ def test_the_text_is_aligned_and_leaves_out_what_is_not_known() -> None:
     assert not any(line.startswith(("selection", "size")) for line in lines)  # the whole log, in memory
     starts = {line.index(line.split("  ")[-1].strip()) for line in lines}
     assert len(starts) == 1
+
+
+def chain(actions: list[int], rewards: list[float], last: float = 1.0) -> Episode:
+    """Observations 0, 1, ... and in the end `last`."""
+    observations = np.array([[float(t)] * 4 for t in range(len(actions))] + [[last] * 4])
+    return Episode(observations, np.array(actions), np.array(rewards), True, False, None)
+
+
+def test_luck_is_what_the_same_actions_do_not_decide() -> None:
+    """Half of the variance here: action 0 always pays 1, action 1 pays 0 or 2."""
+    certain = describe(log([chain([0], [1.0]), chain([0], [1.0]), chain([1], [0.0]), chain([1], [0.0])]))
+    assert (certain["luck"], certain["repeated_episodes"], certain["chance_per_step"]) == (0.0, 4, 0.0)
+    lucky = describe(log([chain([0], [0.0]), chain([0], [2.0]), chain([1], [0.0]), chain([1], [2.0])]))
+    assert (lucky["luck"], lucky["chance_per_step"]) == (1.0, 1.0)
+    assert "100.00 % of the returns' variance is luck (4 episodes)" in describe_text(lucky)
+
+
+def test_what_is_hidden_makes_steps_differ_and_returns_not() -> None:
+    """The last step pays for the first one, which it does not show."""
+    episodes = [chain([key, 1], [0.0, float(key)]) for key in (0, 1, 0, 1)]
+    info = describe(log(episodes))
+    assert (info["luck"], info["chance_per_step"], info["repeated_steps"]) == (0.0, 0.4, 5)
+    assert (info["rewarded_steps"], info["median_length"], info["max_length"]) == (0.5, 2.0, 2)
+
+
+def test_where_nothing_repeats_chance_is_unknown() -> None:
+    info = describe(log([chain([0], [1.0])]))
+    assert (info["luck"], info["chance_per_step"], info["repeated_steps"]) == (None, None, 0)

@@ -23,7 +23,18 @@ LAYERS = (
     ("evaluation", "animation", "models"),
     ("training",),
     ("learners", "explain"),
-    ("executor", "experiment", "films", "sources", "logs", "study", "explanation_parts", "explanation", "projection"),
+    (
+        "executor",
+        "experiment",
+        "films",
+        "sources",
+        "logs",
+        "study",
+        "explanation_parts",
+        "explanation",
+        "projection",
+        "diagnose",
+    ),
     ("report",),
     ("api", "console", "extras", "cli", "__main__"),
 )
@@ -39,7 +50,8 @@ ORDER = {
     "runs": ["files", "ledger", "metrics", "directory"],
     "diagnostics": [
         "pictures", "diagnostic", "vector", "behaviour",
-        "bandit", "gamble", "stitch", "umbrella", "deep_sea", "bits", "key_door", "tmaze",
+        "bandit", "gamble", "stitch", "umbrella", "deep_sea", "bits", "key_door", "key_to_door",
+        "tmaze",
     ],
     "data": [
         "dataset", "describe", "writer", "prefix", "windows", "transitions", "scales", "collect",
@@ -57,11 +69,13 @@ ORDER = {
         "states", "groups", "subject", "effects", "attribution", "quality", "memory", "deletion", "tree", "surrogate",
         "controllability", "truth", "pictures",
     ],
+    "diagnose": ["rows", "play", "judge", "suite"],
     "report": [
-        "formats", "aggregates", "scores", "reading", "arms", "estimates", "grid", "collect", "comparisons", "terms",
+        "formats", "aggregates", "scores", "reading", "arms", "estimates", "grid", "collect", "comparisons",
+        "placing", "terms",
         "support", "needs", "verdict", "advice", "across", "summary", "cautions", "limits", "failures", "table",
         "explanations", "explanation_words", "traces", "figures", "figures_data", "explanation_figures", "compute",
-        "profiles", "markdown", "render", "build",
+        "profiles", "markdown", "render", "diagnostics", "build",
     ],
     "cli": ["options", "data", "lists", "policies", "studies", "training"],
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""compare, report."""
+"""compare, diagnose, report."""
 
 from __future__ import annotations
 
@@ -128,6 +128,45 @@ def _terms(
         "cpu_second": cpu_second,
         "interaction": not no_interaction,
     }
+
+
+@app.command()
+def diagnose(
+    only: Annotated[
+        str | None, typer.Option(metavar="ROW,...", help="Rows by name or number, such as Gamble,4.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="Seeds instead of the profile's.", min=1)] = None,
+    profile: Annotated[str, typer.Option(help="quick (1 seed, rows 1 to 6) or full (10 seeds, all rows).")] = "quick",
+    jobs: Annotated[int, typer.Option(help="Runs side by side.", min=1)] = 1,
+    runs: Annotated[Path, typer.Option(metavar="DIR", help="The folder of run directories.")] = Path("runs/diagnose"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The report's folder.")] = Path("reports/diagnose"),
+    threads: Threads = 1,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Check that the suite sees what theory predicts: every closed form beside what was trained."""
+    from rlformer import api, console
+
+    with console.StudyProgress(runs) as progress:
+        results = api.diagnose(
+            only=only,
+            seeds=seeds,
+            profile=profile,
+            jobs=jobs,
+            root=runs,
+            out=out,
+            threads=threads,
+            command=typed(),
+            listen=progress,
+        )
+    if as_json:
+        console.print_json(results)
+    else:
+        print((out / "report.md").read_text(encoding="utf-8"))
+        print(out / "report.html")
+    if progress.failed:
+        console.say(f"{progress.failed} runs did not finish; the report shows why")
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # importlib.abc takes as long to import as all the rest
 
 MODULES = {
     "KeyDoor": "key_door",
+    "KeyToDoor": "key_to_door",
     "PassiveTMaze": "tmaze",
     "Gamble": "gamble",
     "Bandit": "bandit",

@@ -14,7 +14,7 @@ from rlformer.report.reading import Run
 # From the bottom rung up; neighbours differ in one thing: data, objective, conditioning, history, network.
 LADDER = ("random", "behaviour", "bc", "bc-top", "rvs", "dt-k1", "dt-no-rtg", "dt-lstm", "dt")
 FAMILIES = ("random", "behaviour", "sequence", "offline", "online")
-_LEARNERS = {"random": "random", "behaviour": "behaviour", "sequence": "sequence", "sb3": "online"}
+LEARNERS = {"random": "random", "behaviour": "behaviour", "sequence": "sequence", "sb3": "online"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Arm:
     def family(self) -> str:
         """random, behaviour, sequence (imitates a log), offline (RL on a log) or online."""
         learner = self.runs[0].config.learner
-        return _LEARNERS.get(learner, "offline" if self.runs[0].data_hash else "online")
+        return LEARNERS.get(learner, "offline" if self.runs[0].data_hash else "online")
 
 
 def by_environment(runs: Sequence[Run]) -> dict[str, list[Run]]:

@@ -19,6 +19,7 @@ from rlformer.report.estimates import rounded
 from rlformer.report.explanations import explained
 from rlformer.report.limits import limits
 from rlformer.report.needs import needs
+from rlformer.report.placing import place
 from rlformer.report.reading import Run, find_runs, read_runs
 from rlformer.report.summary import sentences
 from rlformer.report.terms import Terms
@@ -79,6 +80,7 @@ def results_of(
         environment["comparisons"] = rounded(compare_arms(environment))
         environment["needs"] = rounded(needs(environment, terms or Terms()))
         environment["verdict"] = rounded(verdict(environment, terms or Terms()))
+        environment["placing"] = place(environment)
         environment["summary"] = sentences(environment)
         environment["warnings"] = warnings(environment, results["machines"])
     results["warnings"] = absences(results["missing"], name_environment=True)

@@ -52,7 +52,7 @@ def page(results: Mapping[str, Any], films: Mapping[str, bytes] | None = None) -
     colours = figures.slots(results["environments"])
     drawn = [_figures(i, env, colours) for i, env in enumerate(results["environments"])]
     across = _across(results["across"], colours) if results["across"] else {}
-    return _render(
+    return compose(
         "page.html.jinja",
         results,
         [entry for made in (across, *drawn) for entry in made.values() if isinstance(entry, tuple)],
@@ -91,7 +91,7 @@ def scores_page(results: Mapping[str, Any]) -> str:
         "aggregate": ("figure-aggregate", profiles.estimates(results["aggregates"], key, colours)),
         "profile": ("figure-profile", profiles.profile(results["profiles"], colours)),
     }
-    return _render(
+    return compose(
         "scores.html.jinja",
         results,
         list(plots.values()),
@@ -103,7 +103,7 @@ def scores_page(results: Mapping[str, Any]) -> str:
     )
 
 
-def _render(template: str, results: Mapping[str, Any], drawn: Sequence[tuple[str, Figure]], **values: Any) -> str:
+def compose(template: str, results: Mapping[str, Any], drawn: Sequence[tuple[str, Figure]], **values: Any) -> str:
     """A template filled in, with the figures by the ids of their elements, and all that every page carries."""
     import jinja2
     from markupsafe import Markup

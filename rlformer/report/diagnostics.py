@@ -1,0 +1,198 @@
+"""The page of the diagnostic suite: predicted beside observed, the controls, and what it cannot tell."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rlformer import catalogue
+from rlformer.report import figures, formats, render
+from rlformer.report.arms import LEARNERS, rung
+from rlformer.report.estimates import rounded
+from rlformer.report.figures import Figure
+from rlformer.report.markdown import escape
+from rlformer.report.traces import SYMBOLS, Trace, diagonal, dots, layout, safe
+from rlformer.runs import files
+
+_HEAD = ("Row", "Arm", "Asked", "Greedy: predicted", "observed", "Sampled: predicted", "observed", "Verdict")
+
+
+def build(results: Mapping[str, Any], out: Path, *, command: str | None = None) -> dict[str, Any]:
+    """Write report.html, report.md and results.json of `diagnose.suite` into `out`, and return the results.
+
+    Raises InputError where `out` cannot be written.
+    """
+    told: dict[str, Any] = {
+        **rounded(dict(results)),
+        "title": "Diagnostics: predicted beside observed",
+        "summary": _summary(results),
+        "limits": _limits(results),
+        "command": command,
+        "built": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+    folder = files.writable_directory(out)
+    files.write_json(folder / "results.json", told)
+    files.write_text(folder / "report.md", document(told))
+    files.write_text(folder / "report.html", page(told))
+    return told
+
+
+def page(results: Mapping[str, Any]) -> str:
+    """The HTML."""
+    figure = predicted_observed(results)
+    plots = {} if figure is None else {"figure-predicted": figure}
+    return render.compose("diagnose.html.jinja", results, list(plots.items()), figures=plots)
+
+
+def document(results: Mapping[str, Any]) -> str:
+    """The Markdown."""
+    head = f"| {' | '.join(_HEAD)} |\n|---|---|{'---:|' * 5}---|"
+    body = [f"| {' | '.join(map(escape, row))} |" for row in cells(results)]
+    parts = [f"# {results['title']}", _bullets(escape(text) for text in results["summary"]), "\n".join([head, *body])]
+    parts += ["## Controls", _bullets(escape(control_text(control)) for control in results["controls"])]
+    if results["failures"]:
+        lost = (f"{f['what']}, seed {f['seed']}: {f['reason']}" for f in results["failures"])
+        parts += ["## Runs that did not finish", _bullets(escape(text) for text in lost)]
+    parts += [
+        "## What it cannot tell",
+        _bullets(f"**{item['lead']}** {escape(item['text'])}" for item in results["limits"]),
+    ]
+    if results["command"]:
+        parts += ["## How to reproduce it", f"    {results['command']}"]
+    return (
+        "\n\n".join([*parts, f"Built {results['built']}; report.html has the figure, results.json every number."])
+        + "\n"
+    )
+
+
+def cells(results: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The Markdown's table as text: both ways to choose actions side by side, for each arm and asked return."""
+    found: dict[tuple[str, str, float | None], dict[str, Mapping[str, Any]]] = {}
+    for line in results["lines"]:
+        found.setdefault((line["row"], line["agent"], line["asked"]), {})[line["selection"]] = line
+    rows = []
+    for (name, agent, asked), ways in found.items():
+        numbers, verdicts = [], []
+        for selection in ("greedy", "sampled"):
+            line = ways.get(selection, {})
+            numbers += [formats.number(line.get(key)) for key in ("predicted", "observed")]
+            if line.get("verdict"):
+                verdicts.append(line["verdict"])
+        told = verdicts[0] if len(set(verdicts)) == 1 else formats.listed(verdicts) if verdicts else formats.MISSING
+        first = next(iter(ways.values()))
+        rows.append((f"{first['number']} {name}", agent, formats.number(asked), *numbers, told))
+    return rows
+
+
+def control_text(control: Mapping[str, Any]) -> str:
+    """Whether a control holds, in a sentence."""
+    if control["holds"] is None:
+        return f"{control['text']}: not measured"
+    if control["holds"]:
+        return f"{control['text']}: holds"
+    return f"{control['text']}: DOES NOT HOLD ({'; '.join(control['broken'])})"
+
+
+def predicted_observed(results: Mapping[str, Any]) -> Figure | None:
+    """Every line with a prediction, on the scale on which 0 is random play and 1 the optimum."""
+    rows = {row["name"]: row for row in results["rows"]}
+    lines = [line for line in results["lines"] if line["predicted"] is not None]
+    if not lines:
+        return None
+    agents = sorted({line["agent"] for line in lines}, key=lambda name: rung(_family(name), name, name))
+    arms = [{"label": name, "agent": name, "family": _family(name)} for name in agents]
+    colours = figures.slots([{"arms": arms}])
+    data: list[Trace] = []
+    for arm in arms:
+        for selection, edge in (("greedy", 0), ("sampled", 2)):
+            mine = [line for line in lines if line["agent"] == arm["agent"] and line["selection"] == selection]
+            if mine:
+                xs, ys = (
+                    [_position(line[key], rows[line["row"]]) for line in mine] for key in ("predicted", "observed")
+                )
+                mark = dots(xs, ys, f"@arm-{colours[arm['label']]}", SYMBOLS[arm["family"]], 10, edge)
+                mark |= {
+                    "name": f"{safe(arm['label'])}, {selection}",
+                    "showlegend": True,
+                    "text": [_told(x) for x in mine],
+                }
+                data.append(mark | {"hovertemplate": "%{text}<extra>%{fullData.name}</extra>"})
+    ends = [value for trace in data for axis in "xy" for value in trace[axis]]
+    plan = layout("predicted", "observed", **diagonal(min(ends), max(ends)))
+    plan["annotations"][0]["text"] = "observed = predicted"
+    return Figure(
+        "Predicted and observed",
+        "On the dashed diagonal an arm does what theory says. 0 is random play, 1 the optimum of the row, and below 0 "
+        "return conditioning was fooled by luck. Filled marks choose the likeliest action, rings sample.",
+        "Observed against predicted return of every line; the table below holds the numbers",
+        data,
+        plan,
+    )
+
+
+def _position(value: float, row: Mapping[str, Any]) -> float:
+    return float((value - row["random"]) / (row["optimum"] - row["random"]))
+
+
+def _told(line: Mapping[str, Any]) -> str:
+    asked = "" if line["asked"] is None else f" asked for {formats.number(line['asked'])}"
+    found = f"predicted {formats.number(line['predicted'])}, observed {formats.number(line['observed'])}"
+    return f"{line['row']}{asked}: {found} ({line['verdict']})"
+
+
+def _family(agent: str) -> str:
+    return LEARNERS.get(catalogue.agent(agent).learner, "offline")
+
+
+def _summary(results: Mapping[str, Any]) -> list[str]:
+    verdicts = [line["verdict"] for line in results["lines"] if line["verdict"]]
+    counts = {verdict: verdicts.count(verdict) for verdict in ("equivalent", "undecided", "deviates")}
+    seeds = formats.plural(results["seeds"], "seed")
+    text = [
+        f"{counts['equivalent']} of {len(verdicts)} predictions are met, {counts['undecided']} are undecided, "
+        f"{counts['deviates']} are missed ({seeds}).",
+        "Met: two one-sided tests place the mean return within the margin of the closed form, at 5 % after Holm’s "
+        "correction over all lines. The margin is .05 of return, or .05 of the way from random play to the optimum "
+        "where that is more than 1. Missed: the mean lies beyond the margin. Undecided: within it, but too uncertain.",
+    ]
+    if results["seeds"] == 1:
+        text.append("One seed: the tests are over its episodes and speak for that one training.")
+    return text
+
+
+def _limits(results: Mapping[str, Any]) -> list[dict[str, str]]:
+    few = results["seeds"] < 10
+    found = [
+        (
+            "Your task.",
+            "These worlds are made so that one thing decides. A task mixes them: being right here is necessary, "
+            "not sufficient.",
+        ),
+        (
+            "Learning from less.",
+            "Closed forms are those of an endless log and a perfect fit. How much data and training it takes to come "
+            "near is not in them: each row has one size of log and one budget.",
+        ),
+        (
+            "Ties.",
+            "On a uniform log the likeliest action is a tie, broken by noise: what greedy cloning returns says "
+            "nothing, and has no prediction.",
+        ),
+        (
+            "Beyond the log.",
+            "Asking for more than any episode of the log returned (1 on Stitch) has no closed form: whatever happens "
+            "proves nothing.",
+        ),
+        ("Quality of the log.", "How the arms order on logs of better and worse behaviour is not among the rows."),
+    ]
+    if few:
+        found.insert(
+            0, ("More than its seeds.", f"{formats.plural(results['seeds'], 'seed')}: another may fall elsewhere.")
+        )
+    return [{"lead": lead, "text": text} for lead, text in found]
+
+
+def _bullets(lines: Any) -> str:
+    return "\n".join(f"- {line}" for line in lines)
