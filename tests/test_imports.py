@@ -77,6 +77,7 @@ ORDER = {
         "explanations", "explanation_words", "traces", "figures", "figures_data", "explanation_figures", "compute",
         "profiles", "markdown", "render", "diagnostics", "build",
     ],
+    "api": ["policies", "studies"],
     "cli": ["options", "data", "lists", "policies", "studies", "training"],
 }  # fmt: skip
 

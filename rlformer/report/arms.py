@@ -30,6 +30,11 @@ class Arm:
         return self.runs[0].config.agent
 
     @property
+    def log(self) -> str:
+        """How the log of its runs was made and cut, alike for every seed; "" without one."""
+        return _said(self.runs[0], "rule")
+
+    @property
     def family(self) -> str:
         """random, behaviour, sequence (imitates a log), offline (RL on a log) or online."""
         learner = self.runs[0].config.learner
@@ -122,6 +127,10 @@ def _differences(parts: list[list[Run]]) -> list[str]:
     described = [_describe(part) for part in parts]
     keys = sorted({key for description in described for key in description})
     telling = [key for key in keys if len({json.dumps(d.get(key), default=str) for d in described}) > 1]
+    if "log" in telling and len({json.dumps([d.get(k) for k in telling if k != "from"]) for d in described}) == len(
+        parts
+    ):
+        telling = [key for key in telling if key != "from"]  # where it lies says no more
     labels = [", ".join(_name(key, d[key]) for key in telling if key in d) for d in described]
     labels = [label if len(label) <= 60 else f"{label[:57]}…" for label in labels]
     repeated = Counter(labels)

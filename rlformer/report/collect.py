@@ -133,6 +133,7 @@ def _arm(arm: Arm, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
         "label": arm.label,
         "agent": arm.agent,
         "family": arm.family,
+        "log": arm.log,
         "learner": config.learner,
         "tuning": config.tuning,
         "hyperparameters": dict(config.hyperparameters),

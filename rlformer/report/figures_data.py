@@ -71,7 +71,7 @@ def _scaled(curve: Mapping[str, Any], scale: Scale, colour: str) -> list[Trace]:
 
 def _colour(agent: str, environment: Mapping[str, Any], colours: Mapping[str, int]) -> int:
     """That of the agent's arm."""
-    labels = [arm["label"] for arm in environment["arms"] if arm["agent"] == agent]
+    labels = [arm["label"] for arm in environment["arms"] if arm["agent"] == agent]  # on several logs: the first
     return colours[labels[0]] if labels else 15
 
 

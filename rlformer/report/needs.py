@@ -125,7 +125,8 @@ def _early(
     environment: Mapping[str, Any], row: Mapping[str, Any], online: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """How early could the training have been stopped? The steps behind the smallest share against the agent's own."""
-    arm = next((a for a in environment["arms"] if a["agent"] == row["agent"] and counted(a)), None)
+    arms = [arm for arm in environment["arms"] if arm["agent"] == row["agent"] and counted(arm)]
+    arm = next((arm for arm in arms if arm["log"] == row["log"]), arms[0] if arms else None)
     maker = maker_of(environment, arm) if arm is not None else None
     own = next(
         (o for o in online if maker and (o["label"], o["threshold"]) == (maker["label"], row["threshold"])), None

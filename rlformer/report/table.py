@@ -146,7 +146,8 @@ def _needs(arm: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, 
         reason = "nothing says what a good return is here"
         return {key: Cell(formats.MISSING, None, reason) for key in ("rmst", "cost0", "cost1")}
     found = [r for r in needs["online"] if (r["label"], r["threshold"]) == (arm["label"], level)]
-    found += [r for r in needs["grid"] if (r["agent"], r["threshold"]) == (arm["agent"], level)]
+    whole = [r for r in needs["grid"] if (r["agent"], r["threshold"]) == (arm["agent"], level)]
+    found += [r for r in whole if r["log"] == arm["log"]] or whole
     if found:
         told = f"reached on {found[0]['reached']} of {formats.plural(len(found[0]['times']), 'seed')}"
         rmst = Cell(formats.count(found[0]["rmst"]), found[0]["rmst"], told)

@@ -1,0 +1,23 @@
+"""The functions behind the commands, for use from Python. Files: policies, studies."""
+
+from rlformer.api.policies import Progress, collect, evaluate, explain, export, load, open_data, train
+from rlformer.api.studies import compare, diagnose, plan, project, report, report_folder, report_scores, scores_folder
+
+__all__ = [
+    "Progress",
+    "collect",
+    "compare",
+    "diagnose",
+    "evaluate",
+    "explain",
+    "export",
+    "load",
+    "open_data",
+    "plan",
+    "project",
+    "report",
+    "report_folder",
+    "report_scores",
+    "scores_folder",
+    "train",
+]
