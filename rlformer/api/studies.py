@@ -39,6 +39,7 @@ def compare(
     """
     folder = files.writable_directory(Path(out) if out is not None else report_folder(env))
     files.writable_directory(Path(root))
+    _terms(terms)  # a price that means nothing is refused before anything is trained
     made = plan(
         env, dataset=dataset, profile=profile, root=root, threads=threads, command=command, terms=terms, **options
     )
@@ -140,9 +141,9 @@ def report(
     terms: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Rebuild report.html, report.md and results.json in `out`; returns what results.json holds."""
-    from rlformer.report import Terms, build
+    from rlformer.report import build
 
-    prices = Terms(**(terms or {}))
+    prices = _terms(terms)
     return build([Path(d) for d in directories], Path(out), title=title, command=command, missing=missing, terms=prices)
 
 
@@ -161,3 +162,9 @@ def report_scores(path: str | Path, *, out: str | Path | None = None, title: str
 def scores_folder(path: Path) -> Path:
     """Where the report of a file of scores goes if nothing else is said."""
     return Path("reports") / files.slug(path.stem)
+
+
+def _terms(terms: Mapping[str, Any] | None) -> Any:
+    from rlformer.report import Terms
+
+    return Terms(**(terms or {}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlformer import statistics
@@ -32,8 +32,7 @@ def limits(results: Mapping[str, Any]) -> list[dict[str, str]]:
         (
             "What another log would have done.",
             f"An arm that learns from a log is bounded by it. {behind}A better, worse, larger or "
-            "broader one can reorder the arms. The data axis shows one size of log, not how the score "
-            "grows with it.",
+            "broader one can reorder the arms. " + _sizes(environments),
         ),
         ("More than its seeds.", _seeds(seeds)),
         (
@@ -84,3 +83,9 @@ def _seeds(seeds: int) -> str:
         "Seeds that all agree give an interval of no width, which is not certainty. And only the "
         "training seed varies: the episodes of the evaluation stay the same."
     )
+
+
+def _sizes(environments: Sequence[Mapping[str, Any]]) -> str:
+    if any(environment["grid"] for environment in environments):
+        return "The data-scaling curve shows shares of these logs, and ends where they end."
+    return "The data axis shows one size of log, not how the score grows with it."
