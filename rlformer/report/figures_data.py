@@ -8,7 +8,20 @@ from typing import Any
 from rlformer.report import formats
 from rlformer.report.figures import Figure
 from rlformer.report.needs import SHARES
-from rlformer.report.traces import SYMBOLS, Scale, Trace, dots, layout, line, log_ticks, named, safe, scale_of
+from rlformer.report.terms import log_of
+from rlformer.report.traces import (
+    SYMBOLS,
+    Scale,
+    Trace,
+    dots,
+    layout,
+    line,
+    log_ticks,
+    mean_and_interval,
+    named,
+    safe,
+    scale_of,
+)
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
@@ -73,6 +86,42 @@ def _colour(agent: str, environment: Mapping[str, Any], colours: Mapping[str, in
     """That of the agent's arm."""
     labels = [arm["label"] for arm in environment["arms"] if arm["agent"] == agent]  # on several logs: the first
     return colours[labels[0]] if labels else 15
+
+
+def quality(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figure | None:
+    """What an agent makes of logs of different quality, where it learned from several."""
+    scale, unit = scale_of(environment["card"])
+    agents: dict[str, list[tuple[float, Mapping[str, Any]]]] = {}
+    for arm in environment["arms"]:
+        means = [log["mean_return"] for log in log_of(environment, arm) if log.get("mean_return") is not None]
+        if arm["log"] and arm["mean_return"] and means and arm["family"] != "behaviour":
+            agents.setdefault(arm["agent"], []).append((scale(sum(means) / len(means)), arm))
+    data: list[Trace] = []
+    for agent, arms in agents.items():
+        if len({arm["log"] for _, arm in arms}) < 2:
+            continue
+        arms.sort(key=lambda pair: pair[0])
+        colour, name = f"@arm-{_colour(agent, environment, colours)}", safe(agent)
+        ys = [scale(arm["mean_return"]["point"]) for _, arm in arms]
+        told = [f"{arm['log']}: {mean_and_interval(arm['mean_return'])}" for _, arm in arms]
+        trace = line([x for x, _ in arms], ys, colour, 2.5) | {"mode": "lines+markers", "name": name, "text": told}
+        trace |= {"marker": {"color": colour, "size": 10}, "showlegend": True}
+        data.append(trace | {"hovertemplate": "%{text}<extra>%{fullData.name}</extra>"})
+    if not data:
+        return None
+    ends = [x for trace in data for x in trace["x"]]
+    plan = layout(f"{unit} of the log's own episodes", unit)
+    plan["shapes"] = [{"type": "line", "x0": min(ends), "y0": min(ends), "x1": max(ends), "y1": max(ends),
+                       "line": {"color": "@muted", "width": 1, "dash": "dash"}, "layer": "below"}]  # fmt: skip
+    return Figure(
+        "What each makes of logs of different quality",
+        "Each mark is one agent on one kind of log; above the dashed line it does better than the episodes that it "
+        "learned from. A line that stays high where logs are poor needs no expert.",
+        "Score against the quality of the log, for agents that learned from several",
+        data,
+        plan,
+        440,
+    )
 
 
 def survival(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figure | None:

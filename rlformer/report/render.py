@@ -35,6 +35,7 @@ _FIGURES: dict[str, Callable[[Mapping[str, Any], Mapping[str, int]], Figure | No
     "performance": figures.performance,
     "data": figures.data_axis,
     "scaling": figures_data.scaling,
+    "quality": figures_data.quality,
     "survival": figures_data.survival,
     "lambda": figures_data.lambdas,
     "time": figures.time_axis,
