@@ -39,6 +39,8 @@ class RunConfig:
             "data": self.data.get("hash"),
             "log_trajectories": self.log_trajectories,  # a run that kept no log cannot serve one that needs it
         }
+        if self.data.get("budget") is not None:  # a point of a data-scaling grid is no arm of the ladder
+            identity["budget"] = self.data["budget"]
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 

@@ -229,8 +229,11 @@ def check_fit(dataset: Dataset, env: EnvSpec) -> None:
     check_spaces(dataset.info, env.name, shape, actions)
 
 
-def data_reference(dataset: Dataset, budget: float | None = None) -> dict[str, Any]:
-    """What a run's configuration says of its log. budget: the share of it that a data-scaling grid reads."""
+def data_reference(dataset: Dataset, budget: float | None = None, made_here: bool = False) -> dict[str, Any]:
+    """What a run's configuration says of its log.
+
+    budget: the share of it that a data-scaling grid reads. made_here: whether a study made it for itself.
+    """
     returns, made = dataset.returns, dataset.info.provenance
     policy = made.get("behaviour_policy")
     maker = policy if isinstance(policy, Mapping) else made
@@ -248,6 +251,7 @@ def data_reference(dataset: Dataset, budget: float | None = None) -> dict[str, A
         "source": str(made.get("source", "")),
         "maker": maker.get("agent"),
         "maker_config": maker.get("config_hash") or maker.get("config"),  # of the training that made it, if one did
+        "made_here": made_here,
         "budget": budget,
         "task": {key: value for key, value in task(dataset).items() if value is not None},
     }

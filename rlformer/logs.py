@@ -44,7 +44,7 @@ def recipe(text: str) -> Recipe:
     >>> recipe("prefix").prefix, recipe("mixed").random_episodes, recipe("epsilon=.3").epsilon
     ('mid', 0.5, 0.3)
     """
-    kind, _, value = text.partition("=")
+    kind, equals, value = text.partition("=")
     share = _share(value) if value else None
     known = {
         "replay": Recipe(text),
@@ -54,9 +54,8 @@ def recipe(text: str) -> Recipe:
         "random": Recipe(text, played=True, random_episodes=1.0),
         "epsilon": Recipe(text, played=True, epsilon=share or 0.0),
     }
-    takes_value = kind in ("prefix", "epsilon")
-    wrong = kind not in known or (kind == "epsilon") > bool(value) or (value and (share is None or not takes_value))
-    if wrong:
+    valued = kind in ("prefix", "epsilon") and share is not None
+    if kind not in known or (kind == "epsilon" and not valued) or (equals and not valued):
         raise InputError(f"--log '{text}': one of {_KINDS}, with shares from 0 to 1")
     return known[kind]
 
@@ -75,6 +74,11 @@ class Log:
     overrides: tuple[str, ...] = ()
     steps: int = 0  # of a collected log; 0: as many as the training, at most 100,000
     budget: float | None = None  # a share of the log: a point of the data-scaling grid
+
+    @property
+    def collects(self) -> bool:
+        """Whether its episodes are collected for it."""
+        return self.recipe is not None and self.recipe.played
 
     @property
     def trained(self) -> bool:
@@ -129,6 +133,8 @@ class Log:
             whole = load(self.collected or self._maker.path / experiment.TRAJECTORIES)
             if self.recipe.played:
                 whole = replace(whole, rule=self.recipe.name)
+        if not len(whole):
+            raise InputError("the log holds no episode: none had ended")
         if self.budget is None:
             return open_log(whole, self.prefix)
         return _budgeted(whole, self.budget, self.seed)
@@ -204,4 +210,4 @@ def _share(text: str) -> float | None:
 
 def listed(text: str) -> Sequence[Recipe]:
     """Several recipes, separated by commas: the quality of the log becomes an axis of the study."""
-    return tuple(dict.fromkeys(recipe(part.strip()) for part in text.split(",") if part.strip()))
+    return tuple(dict.fromkeys(recipe(part.strip()) for part in text.split(",")))

@@ -131,6 +131,8 @@ def plan(
     needs_training = bool(offline) and any(recipe is not None and recipe.random_episodes < 1 for recipe in recipes)
     if needs_training and log_from not in names:
         names = (log_from, *names)
+    if needs_training and catalogue.agent(log_from).learner != "sb3":
+        raise InputError(f"a log comes from the training of an online agent, not of '{log_from}'")
     by_agent = _by_agent(overrides, names)
     for name in names:  # what cannot work is found before anything is trained
         experiment.check(resolve(env, name, by_agent.get(name, ())))
@@ -149,11 +151,19 @@ def plan(
                 path, cut = (dataset.path, prefix or "full") if dataset else (None, recipe.prefix if recipe else "full")
                 log = Log(env, seed, root, path, cut, recipe, log_from, by_agent.get(log_from, ()), log_steps)
                 shares: list[float | None] = [None]
-                if name in scaled and seed < grid.seeds:  # all of the log is the arm itself
-                    shares += [share for share in grid.budgets if share < 1 or log.prefix != "full"]
+                if name in scaled and seed < grid.seeds and recipe in _parents(recipes):
+                    kin = [r for r in recipes if r is None or r.played == log.collects]
+                    whole = "full" in [log.prefix if r is None else r.prefix for r in kin]
+                    shares += [share for share in grid.budgets if share < 1 or not whole]  # all of it is an arm itself
                 for share in shares:
                     jobs += _with_log(replace(arm, log=replace(log, budget=share)), jobs)
     return Plan(env, tuple(names), tuple(range(count)), tuple(jobs))
+
+
+def _parents(recipes: Sequence[Recipe | None]) -> list[Recipe | None]:
+    """Whose logs a grid takes its shares of: of all the cuts of one training the first stands for it."""
+    trainings = [recipe for recipe in recipes if recipe is not None and not recipe.played]
+    return [recipe for recipe in recipes if recipe not in trainings[1:]]
 
 
 def _with_log(arm: Arm, before: Sequence[Job]) -> list[Job]:
@@ -195,7 +205,7 @@ def _chosen(
     if interaction:
         return names
     steps = [name for name in names if catalogue.agent(name).learner == "sb3"]
-    if arms and steps and "online" not in arms:
+    if arms and steps:
         raise InputError(f"--no-interaction: {', '.join(steps)} learn by stepping the environment")
     return tuple(name for name in names if name not in steps)
 
@@ -240,7 +250,7 @@ def execute(
     for job in runs:  # a failed run may have a record too
         if job.key in reasons and (path := _directory_of(job.payload)) is not None:
             found[job.key] = path
-    lost = [(job, {"agent": job.payload.agent, "seed": job.payload.seed, "reason": reasons[job.key]})
+    lost = [(job, {"agent": job.payload.name, "seed": job.payload.seed, "reason": reasons[job.key]})
             for job in runs if job.key in reasons]  # fmt: skip
     missing = [{"env": study.env.name, **failure} for job, failure in lost if job.key not in found]
     paths = tuple(found[job.key] for job in runs if job.key in found)
@@ -294,7 +304,8 @@ def _work(payload: Arm | Log, stop: Callable[[], bool], progress: Callable[[int,
 
 def _config(arm: Arm, dataset: Dataset | None) -> RunConfig:
     budget = arm.log.budget if arm.log else None
-    data = experiment.data_reference(dataset, budget) if dataset is not None else None
+    made_here = arm.log is not None and arm.log.recipe is not None
+    data = experiment.data_reference(dataset, budget, made_here) if dataset is not None else None
     return resolve(arm.env, arm.agent, arm.overrides, data, arm.keeps_log)
 
 

@@ -45,7 +45,17 @@ def verdict(environment: Mapping[str, Any], terms: Terms) -> dict[str, Any]:
 def _headline(found: Mapping[str, Any]) -> str:
     pair, arm, margin = found["pair"], found["arm"], found["terms"]["margin"]
     if found["answer"] == "inconclusive":
-        needed = pair["seeds_to_settle"]
+        needed, gap = pair["seeds_to_settle"], pair["difference"]
+        if max(abs(gap["low"]), abs(gap["high"])) <= margin:
+            return (
+                f"No difference that matters: {pair['a']['label']} and {pair['b']['label']} score alike within "
+                f"{margin:g} of z, and neither is clearly cheaper."
+            )
+        if needed is not None and needed <= pair["seeds"]:
+            return (
+                f"Inconclusive: it is the cost that {formats.plural(pair['seeds'], 'seed')} leave open between "
+                f"{pair['a']['label']} and {pair['b']['label']}."
+            )
         more = "no number of seeds would" if needed is None else f"about {needed:.0f} seeds would, at 80 % power,"
         return (
             f"Inconclusive: {formats.plural(pair['seeds'], 'seed')} do not tell whether {pair['a']['label']} or "
@@ -53,11 +63,16 @@ def _headline(found: Mapping[str, Any]) -> str:
         )
     better, other = _sides(pair, arm)
     if found["answer"] == "trade-off":
-        gap = abs(pair["difference"]["point"])
-        extra = (better["cost"] or 0.0) - (other["cost"] or 0.0)
+        gap, said = abs(pair["difference"]["point"]), _said(found["strength"], "a trade-off")
+        if better["cost"] is None:
+            return (
+                f"{said}: {arm} scores higher by {formats.score(gap)} of z but never reaches "
+                f"{found['terms']['threshold']:g}; {other['label']} does on {other['reached']} of its runs."
+            )
+        extra = better["cost"] - (other["cost"] or 0.0)
         return (
-            f"A trade-off: {arm} scores higher and costs more, both beyond doubt: {formats.number(extra)} more "
-            f"for {formats.score(gap)} of z, {formats.number(extra / gap / 100)} for each 0.01."
+            f"{said}: {arm} scores higher and costs more: {formats.number(extra)} more for {formats.score(gap)} of z, "
+            f"{formats.number(extra / gap / 100)} for each 0.01."
         )
     if found["answer"] == "simpler":
         against = next(o["against"] for o in found["simpler"] if o["label"] == arm)
@@ -67,6 +82,8 @@ def _headline(found: Mapping[str, Any]) -> str:
         )
     chosen = _said(found["strength"], f"{_FAMILIES[found['answer']]} ({arm})")
     odds = [formats.probability(better[key]) for key in ("not_worse", "cheaper")]
+    if better["cost"] == other["cost"]:
+        return f"{chosen}: it scores higher than {other['label']}, at the same cost."
     return (
         f"{chosen}: it is not worse than {other['label']} by more than {margin:g} of z with probability {odds[0]}, "
         f"and cheaper with probability {odds[1]}."
@@ -119,7 +136,7 @@ def _third(environment: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator
     needs = environment["needs"] or {"early": [], "online": []}
     level = found["terms"]["threshold"]
     for pair in needs["early"]:
-        if pair["threshold"] == level and pair["agent"] == found["pair"]["b"]["label"]:
+        if pair["threshold"] == level and pair["agent"] == _arm(environment, found["pair"]["b"]["label"])["agent"]:
             steps = [f"{formats.count(value)} ({n} of {len(pair['seeds'])})" for value, n in
                      zip(pair["rmst"], pair["reached"], strict=True)]  # fmt: skip
             yield (
@@ -134,7 +151,7 @@ def _third(environment: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator
             f"(lambda* {formats.number(star['point'])}, 95 % interval {formats.interval(star)})",
         )
         if point is not None and 0 < point < 1:
-            yield f"Break-even: the log is the cheaper way while this task pays less than that share of it {ends}."
+            yield f"Break-even: with its N steps paid, the log is the cheaper way below that share of the rest {ends}."
         else:
             always = point is None or point >= 1  # None: no online run succeeded
             yield f"Break-even: the log is {'always' if always else 'never'} the cheaper way in steps {ends}."
@@ -173,18 +190,30 @@ def _warnings(environment: Mapping[str, Any], found: Mapping[str, Any]) -> Itera
     for level, what in _levels(scale.return_at(terms["threshold"]), terms["threshold"], targets):
         held = coverage(environment, level, model)
         if held is not None and not held["covered"]:
+            reach = f"{held['episodes']} of {formats.count(held['of'])} episodes reach it"
             yield (
-                f"Extrapolating: {held['episodes']} of {formats.count(held['of'])} logged episodes reach {what} "
-                f"({formats.number(level)}); {model['label']} is asked for what its log hardly shows."
+                f"{what[0].upper()}{what[1:]} ({formats.number(level)}) is hardly in the log: {reach}. There "
+                f"{model['label']} extrapolates."
             )
-    errors = [abs(achieved - target) / abs(scale.reference - scale.random) for target, achieved in targets]
-    if errors and (error := float(np.mean(errors))) > _MISCALIBRATED:
+    errors = [(achieved - target) / (scale.reference - scale.random) for target, achieved in targets]
+    error = float(np.mean(errors)) if errors else 0.0
+    if error < -_MISCALIBRATED:
         yield (
-            f"{model['label']} misses what it is asked for by {formats.score(error)} of z on average: luck decides the "
-            "return here, or the log does not cover it, and conditioning on the return is not to be trusted."
+            f"{model['label']} falls short of what it is asked for by {formats.score(-error)} of z on average: luck "
+            "decides the return here, or the log or the training does not suffice; do not trust the request."
+        )
+    elif error > _MISCALIBRATED:
+        yield (
+            f"{model['label']} overshoots what it is asked for by {formats.score(error)} of z on average: it does not "
+            "follow the request."
         )
     for arm in environment["arms"]:
-        if arm["family"] == OFFLINE and counted(arm) and arm["label"] != pair["a"]["label"]:
+        if (
+            arm["family"] == OFFLINE
+            and arm["log"] == model["log"]
+            and counted(arm)
+            and arm["label"] != pair["a"]["label"]
+        ):
             gap = difference(arm, model, EnvSpec.from_dict(environment["card"]))["difference"]
             unit = abs(scale.reference - scale.random)
             if gap["low"] is not None and gap["low"] > 0 and gap["point"] / unit > terms["margin"]:
@@ -203,9 +232,7 @@ def _warnings(environment: Mapping[str, Any], found: Mapping[str, Any]) -> Itera
 def _levels(threshold: float, z: float, targets: Any) -> Iterator[tuple[float, str]]:
     yield threshold, f"the return of z {z:g}"
     if targets:
-        deployed = float(np.mean([target for target, _ in targets]))
-        if deployed > threshold:
-            yield deployed, "the return it is asked for on average"
+        yield float(np.mean([target for target, _ in targets])), "the return it is asked for on average"
 
 
 def _arm(environment: Mapping[str, Any], label: str) -> Mapping[str, Any]:

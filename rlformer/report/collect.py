@@ -90,7 +90,7 @@ def _environment(name: str, runs: list[Run], machines: _Distinct) -> dict[str, A
             "first_seed": int(evaluated[0].seeds[0]) if evaluated else None,
             "action_selection": _action_selection([run for run in runs if run.config.learner not in REFERENCES]),
         },
-        "logs": _logs(runs),
+        "logs": _logs([run for run in runs if run.budget is None]),
         "arms": [_arm(arm, env, machines) for arm in by_arm([run for run in runs if run.budget is None])],
         "grid": scaling(runs, env),
         "missing": [],  # runs without a directory

@@ -144,9 +144,9 @@ def survival(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figu
     plan["yaxis"] |= {"range": [-0.03, 1.03], "tickformat": ".0%"}
     return Figure(
         f"Who reached z {level:g}, and after how much data",
-        "Lines of online agents rise where a seed’s curve stayed at the threshold for three evaluations and fresh "
-        "episodes confirmed it (Kaplan-Meier, with its 95 % band); dashed lines are offline arms at the smallest share "
-        "of their log that reached it. What ends below 100 % was not reached by the other seeds.",
+        "Lines of online agents rise where a seed’s curve stayed at the threshold for three evaluations (Kaplan-Meier, "
+        "with its 95 % band; the table says whether fresh episodes confirmed it); dashed lines are offline arms at the "
+        "smallest share of their log that reached it. What ends below 100 % was not reached by the other seeds.",
         "Share of seeds at the threshold against data; the table below holds the numbers",
         data,
         plan,
@@ -177,13 +177,14 @@ def _stepped(row: Mapping[str, Any], colour: str) -> Trace:
     ys = [i / len(row["times"]) for i in range(len(times) + 1)]
     trace = line(xs, [*ys, ys[-1]], colour, 2.5, "dash")
     trace["line"] |= {"shape": "hv"}
-    return trace | {"name": safe(f"{row['agent']}, logged"), "showlegend": True, "hovertemplate": _SHARE}
+    name = row["agent"] if row["log"] == "full" else f"{row['agent']} (log: {row['log']})"
+    return trace | {"name": safe(f"{name}, logged"), "showlegend": True, "hovertemplate": _SHARE}
 
 
 def lambdas(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figure | None:
     """What a success costs each arm, as this task pays more of what made the log."""
     needs = environment["needs"]
-    rows = [row for row in needs["costs"] if row["mean"] is not None] if needs else []
+    rows = [row for row in needs["costs"] if row["mean"] is not None and not row["unknown"]] if needs else []
     if len(rows) < 2:
         return None
     data: list[Trace] = []
@@ -206,8 +207,8 @@ def lambdas(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figur
     return Figure(
         "What a success costs",
         f"Lower is cheaper: the cost of one run that reaches z {terms['threshold']:g}, failures paid, at the prices "
-        "above; the dashed line is the lambda of the verdict. Arms that never succeed are absent: their cost is "
-        "infinite.",
+        "above; the dashed line is the lambda of the verdict. Arms that never succeed are absent, their cost "
+        "being infinite, and so are those whose log does not say what made it.",
         "Cost of a success against lambda for every arm that succeeds",
         data,
         plan,

@@ -32,7 +32,8 @@ def scaling(runs: Sequence[Run], env: EnvSpec) -> list[dict[str, Any]]:
 
 def _identity(run: Run) -> str:
     config = run.config
-    return json.dumps([config.agent, dict(config.hyperparameters), _log(run)], sort_keys=True, default=str)
+    whose = config.data.get("maker_config") or "/".join(str(config.data.get("path", "")).split("/")[-2:])
+    return json.dumps([config.agent, dict(config.hyperparameters), _log(run), whose], sort_keys=True, default=str)
 
 
 def _log(run: Run) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from rlformer import statistics
+from rlformer.evaluation import CONFIRM_FROM
 from rlformer.report.estimates import shared_logs
 from rlformer.report.terms import ONLINE, Scale, Terms, counted, made_here, maker_of, scale_of
 from rlformer.types import Array
@@ -47,13 +49,15 @@ def _trained(arm: Mapping[str, Any]) -> bool:
 
 
 def _online(arm: Mapping[str, Any], level: float, scale: Scale) -> dict[str, Any] | None:
-    runs = [run for run in counted(arm) if run["curve"]["step"]]
+    runs = [run for run in counted(arm) if any(step > 0 for step in run["curve"]["step"])]
     if not runs:
         return None
     budget = min(run["curve"]["step"][-1] for run in runs)
     times = np.array([_time(run["curve"], level, budget, scale) for run in runs])
-    fresh = all(any(value is not None for value in run["curve"]["confirmed"]) or not np.isfinite(t)
-                for run, t in zip(runs, times, strict=True))  # fmt: skip
+    fresh = level >= CONFIRM_FROM and all(
+        any(value is not None for value in run["curve"]["confirmed"]) or not np.isfinite(t)
+        for run, t in zip(runs, times, strict=True)
+    )
     return {
         "label": arm["label"],
         "seeds": [run["seed"] for run in runs],
@@ -67,8 +71,8 @@ def _time(curve: Mapping[str, Sequence[Any]], level: float, budget: float, scale
     known = [(s, r, c) for s, r, c in zip(curve["step"], curve["return"], curve["confirmed"], strict=True) if s > 0]
     scores = [scale.z(value) for _, value, _ in known]
     fresh = [value for _, _, value in known]
-    confirmed = None
-    if any(value is not None for value in fresh):
+    confirmed = None  # fresh episodes are played from CONFIRM_FROM on
+    if level >= CONFIRM_FROM and any(value is not None for value in fresh):
         confirmed = [value is not None and scale.z(value) >= level for value in fresh]
     steps = [step for step, _, _ in known]
     return statistics.time_to_threshold(steps, scores, level, budget, keep=_KEEP, confirmed=confirmed)
@@ -115,10 +119,11 @@ def _grid(curve: Mapping[str, Any], level: float, scale: Scale) -> dict[str, Any
         upper.append(high)
         largest.append(sizes[-1])
         behind.append(grid[sizes.index(high)]["upstream_env_steps"] if np.isfinite(high) else np.inf)
-    budget = float(min(largest))
+    budget = float(min(largest))  # that all seeds have: what is reached beyond it is censored there
+    times = np.where(np.array(upper) <= budget, upper, np.inf)
+    steps = [step if step is not None and np.isfinite(t) else None for step, t in zip(behind, times, strict=True)]
     row = {"agent": curve["agent"], "log": curve["log"], "seeds": list(by_seed)}
-    row |= _survival(np.array(upper, float), budget, level)
-    return {**row, "env_steps": [None if step is None or not np.isfinite(step) else step for step in behind]}
+    return {**row, **_survival(times, budget, level), "env_steps": steps}
 
 
 def _early(
@@ -126,8 +131,8 @@ def _early(
 ) -> list[dict[str, Any]]:
     """How early could the training have been stopped? The steps behind the smallest share against the agent's own."""
     arms = [arm for arm in environment["arms"] if arm["agent"] == row["agent"] and counted(arm)]
-    arm = next((arm for arm in arms if arm["log"] == row["log"]), arms[0] if arms else None)
-    maker = maker_of(environment, arm) if arm is not None else None
+    makers = [maker for arm in arms if (maker := maker_of(environment, arm)) is not None]
+    maker = makers[0] if makers else None
     own = next(
         (o for o in online if maker and (o["label"], o["threshold"]) == (maker["label"], row["threshold"])), None
     )
@@ -163,7 +168,8 @@ def _costs(environment: Mapping[str, Any], arm: Mapping[str, Any], terms: Terms,
     runs = counted(arm)
     solved = np.array([scale.z(run["mean_return"]) >= terms.threshold for run in runs])
     own = terms.settled(made_here(environment, arm))
-    priced = np.array([[_with_share(own, share).cost(run) for share in SHARES] for run in runs])  # (runs, shares)
+    free = terms.logged_step is None  # a logged step then costs lambda of an environment step
+    priced = np.array([[_with_share(own, share, free).cost(run) for share in SHARES] for run in runs])  # (runs, shares)
     unknown = any(run["cost"]["upstream_env_steps"] is None for run in runs)
     found: dict[str, Any] = {"label": arm["label"], "solved": int(solved.sum()), "runs": len(runs), "unknown": unknown}
     if not solved.any():
@@ -185,5 +191,6 @@ def _per_success(sample: Array) -> Array:
     return np.where(solved > 0, spent / np.maximum(solved, 1), np.inf)
 
 
-def _with_share(terms: Terms, share: float) -> Terms:
-    return Terms(terms.env_step, terms.logged_step, terms.cpu_second, share, terms.threshold, terms.margin)
+def _with_share(terms: Terms, share: float, free: bool) -> Terms:
+    """The terms at another lambda."""
+    return replace(terms, share=share, logged_step=None if free else terms.logged_step).settled(made_here=False)

@@ -95,7 +95,8 @@ def read_runs(directories: Sequence[RunDirectory]) -> tuple[list[Run], list[dict
             kept[key] = run, written
             continue
         other, then = kept[key]
-        if (run.counts, written) > (other.counts, then):
+        # A copy that kept its trajectories is the one that others learned from.
+        if (run.counts, run.config.log_trajectories, written) > (other.counts, other.config.log_trajectories, then):
             kept[key], run, other = (run, written), other, run
         copy = run.record.config_hash == other.record.config_hash
         reason = f"a second copy of {other.path}" if copy else f"the same training as {other.path}, counted once"
@@ -107,7 +108,7 @@ def _identity(run: Run) -> str:
     """What makes two runs the same training. Whether it was logged changes a run's hash and not its outcome."""
     config = run.config
     values = [config.env.definition, config.agent, config.learner, dict(config.hyperparameters)]
-    return json.dumps([*values, run.data_hash, run.record.seed], sort_keys=True, default=str)
+    return json.dumps([*values, run.data_hash, run.budget, run.record.seed], sort_keys=True, default=str)
 
 
 def _read(directory: RunDirectory, path: str) -> Run:

@@ -147,7 +147,8 @@ def _needs(arm: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, 
         return {key: Cell(formats.MISSING, None, reason) for key in ("rmst", "cost0", "cost1")}
     found = [r for r in needs["online"] if (r["label"], r["threshold"]) == (arm["label"], level)]
     whole = [r for r in needs["grid"] if (r["agent"], r["threshold"]) == (arm["agent"], level)]
-    found += [r for r in whole if r["log"] == arm["log"]] or whole
+    played = [log for log in ("full", arm["log"]) if arm["log"] and log in {r["log"] for r in whole}]
+    found += [r for r in whole if r["log"] in played[-1:]]  # a cut of a training is a part of all of it
     if found:
         told = f"reached on {found[0]['reached']} of {formats.plural(len(found[0]['times']), 'seed')}"
         rmst = Cell(formats.count(found[0]["rmst"]), found[0]["rmst"], told)

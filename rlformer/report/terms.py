@@ -16,7 +16,8 @@ class Terms:
     """The reader's prices, in one currency, and what counts as success.
 
     share is lambda, the part of the steps behind a log that this task has to pay: 0 if the log existed, 1 if it was
-    made for it, 1/k if k tasks share it. What is None depends on where the log comes from, see `settled`.
+    made for it, 1/k if k tasks share it. Without a price of its own a logged step costs that share of an environment
+    step. What is None depends on where the log comes from, see `settled`.
     """
 
     env_step: float = 1.0
@@ -40,13 +41,13 @@ class Terms:
     def settled(self, made_here: bool) -> Terms:
         """Without gaps. A log that was given costs nothing; one made here was paid step by step, all that led to it."""
         share = float(made_here) if self.share is None else self.share
-        logged = self.env_step * made_here if self.logged_step is None else self.logged_step
+        logged = self.env_step * share if self.logged_step is None else self.logged_step
         return replace(self, share=share, logged_step=logged)
 
     def cost(self, run: Mapping[str, Any]) -> float:
         """What a run costs: c_env E + c_log N + lambda c_env (E_behaviour - N) + c_cpu CPU seconds.
 
-        Where nobody knows how many steps made its log, they were at least as many as it holds.
+        Where nobody knows how many steps made its log it is at least this much; see `known`.
         """
         spent, assured = run["cost"], self.settled(False)
         behind = max(spent["upstream_env_steps"] or 0, spent["logged_steps"]) - spent["logged_steps"]
@@ -56,6 +57,10 @@ class Terms:
             + (assured.logged_step or 0.0) * spent["logged_steps"]
             + assured.cpu_second * run["times"].get("cpu", 0.0)
         )
+
+    def known(self, run: Mapping[str, Any]) -> bool:
+        """Whether `cost` tells all: what led to a log of unknown origin matters as soon as it is paid for."""
+        return self.share == 0 or run["cost"]["upstream_env_steps"] is not None
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""
@@ -82,7 +87,8 @@ class Scale:
 def scale_of(environment: Mapping[str, Any]) -> Scale | None:
     """The card's scale. Without one random play is 0 and the best arm is 1, as measured here; None without these."""
     card = environment["card"]
-    if card.get("random_score") is not None and card.get("reference_score") is not None:
+    scores = card.get("random_score"), card.get("reference_score")
+    if None not in scores and scores[0] != scores[1]:
         return Scale(card["random_score"], card["reference_score"], "the card's random and reference scores")
     arms = [arm for arm in environment["arms"] if arm["mean_return"] is not None]
     random = [arm["mean_return"]["point"] for arm in arms if arm["family"] == "random"]
@@ -115,6 +121,7 @@ def maker_of(environment: Mapping[str, Any], arm: Mapping[str, Any]) -> Mapping[
 
 def made_here(environment: Mapping[str, Any], arm: Mapping[str, Any]) -> bool:
     """Whether an offline arm's logs were made for this comparison."""
-    logs = log_of(environment, arm)
-    by_random = bool(logs) and all(log.get("maker") == "random" and log.get("source") == "collected" for log in logs)
-    return by_random or maker_of(environment, arm) is not None
+    told = [log.get("made_here") for log in log_of(environment, arm)]
+    if None in told or not told:  # of runs that did not say
+        return maker_of(environment, arm) is not None
+    return all(told)

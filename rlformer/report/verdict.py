@@ -39,20 +39,32 @@ class Pair:
     reached: tuple[int, int]  # runs at the threshold
     per_success: bool  # whether costs are those of a success
     not_worse: tuple[float, float]  # probability that a (b) is not worse than the other by more than the margin
+    better: tuple[float, float]
     cheaper: tuple[float, float]
 
     def chosen(self) -> tuple[int | None, bool]:
-        """Which of the two is chosen, and whether beyond the chance of leaning only."""
+        """Which of the two is chosen, and whether beyond the chance of leaning only.
+
+        Not worse and cheaper, or better and not dearer: where costs tie, nothing is given up for the score.
+        """
         bounds = (self.difference.low, -self.difference.high)
+        not_dearer = [1 - self.cheaper[1 - side] for side in (0, 1)]
         for side in (0, 1):
             if bounds[side] > -self.terms.margin and self.cheaper[side] >= SURE:
                 return side, True
-        likely = [min(self.not_worse[side], self.cheaper[side]) for side in (0, 1)]
+        alike = min(bounds) >= -self.terms.margin  # then no difference of scores decides
+        better = [0.0 if alike else self.better[side] for side in (0, 1)]
+        for side in (0, 1):
+            if not alike and bounds[side] > 0 and not_dearer[side] >= SURE:
+                return side, True
+        likely = [
+            max(min(self.not_worse[side], self.cheaper[side]), min(better[side], not_dearer[side])) for side in (0, 1)
+        ]
         best = int(likely[1] > likely[0])
         return (best, False) if likely[best] >= LEANING else (None, False)
 
     def traded(self) -> int | None:
-        """Which of the two is better and dearer, both beyond doubt."""
+        """Which of the two is better and dearer, both with the certainty of a choice."""
         bounds = (self.difference.low, -self.difference.high)
         for side in (0, 1):
             if bounds[side] > 0 and self.cheaper[1 - side] >= SURE:
@@ -102,6 +114,7 @@ def weigh(
         reached=(reached[0], reached[1]),
         per_success=per_success,
         not_worse=(float((gaps > -terms.margin).mean()), float((gaps < terms.margin).mean())),
+        better=(float((gaps > 0).mean()), float((gaps < 0).mean())),
         cheaper=(statistics.probability_less(*costs), statistics.probability_less(*reversed(costs))),
     )  # fmt: skip
 
@@ -116,6 +129,7 @@ def candidates(environment: Mapping[str, Any], terms: Terms) -> tuple[list[Mappi
     best: dict[str, Mapping[str, Any]] = {}
     for family in (ONLINE, SEQUENCE, OFFLINE):
         own = [arm for arm in arms if arm["family"] == family]
+        own = [arm for arm in own if len(counted(arm)) > 1] or own  # one lucky run is no candidate
         if family == SEQUENCE:
             own = [arm for arm in own if arm["agent"] == "dt"] or [a for a in own if a["agent"] not in SIMPLER] or own
         if own:
@@ -148,6 +162,9 @@ def decide(environment: Mapping[str, Any], terms: Terms, resamples: int = 10_000
         reason = "no card gives scores, and random play was not measured: nothing says what a small difference is"
     if reason is not None or scale is None:
         return {"answer": "cannot tell", "arm": None, "strength": None, "reason": reason, "terms": terms.to_dict()}
+    if not all(terms.settled(made_here(environment, arm)).known(run) for arm in found for run in counted(arm)):
+        reason = "the log does not say how many steps made it, so that nobody knows its cost (lambda 0: it existed)"
+        return {"answer": "cannot tell", "arm": None, "strength": None, "reason": reason, "terms": terms.to_dict()}
     pair = weigh(environment, found[0], found[1], terms, scale, resamples)
     if pair is None:
         reason = "one seed of an arm says nothing about the next: give it --seeds 3 or more"
@@ -163,14 +180,19 @@ def decide(environment: Mapping[str, Any], terms: Terms, resamples: int = 10_000
         answer, arm, certain = "inconclusive", None, False
     others = simpler(environment, pair, arm, scale, resamples)
     wins = next((other for other in others if other["recommended"]), None)
+    seeds = pair.seeds
     if wins is not None:
-        answer, certain = "simpler", True
+        answer, certain, seeds = "simpler", True, min(seeds, wins["seeds"])
         arm = next(a for a in environment["arms"] if a["label"] == wins["label"])
+    said = strength(seeds) if certain else "lean"
+    if said == "claim" and len({run["data_hash"] for run in counted(pair.b)}) == 1:
+        said = "probable"  # another log might tell otherwise, and seeds do not vary it
     return {
         "answer": answer,
         "arm": None if arm is None else arm["label"],
-        "strength": None if arm is None else strength(pair.seeds) if certain else "lean",
+        "strength": None if arm is None else said,
         "reason": None,
+        "asked": terms.to_dict(),  # what is None there follows from the log
         "terms": terms.settled(made_here(environment, found[1])).to_dict(),
         "scale": {"random": scale.random, "reference": scale.reference, "source": scale.source},
         "made_here": made_here(environment, found[1]),
@@ -220,7 +242,9 @@ def simpler(
     """
     target = chosen or max((pair.a, pair.b), key=lambda arm: arm["mean_return"]["point"])
     arms = [
-        a for a in environment["arms"] if a["agent"] in SIMPLER and a["mean_return"] is not None and a is not target
+        arm
+        for arm in environment["arms"]
+        if arm["agent"] in SIMPLER and arm["log"] == pair.b["log"] and arm["mean_return"] and arm is not target
     ]
     weighed = [(arm, weigh(environment, arm, target, pair.terms, scale, resamples)) for arm in arms]
     known = [(arm, w) for arm, w in weighed if w is not None]
@@ -230,12 +254,13 @@ def simpler(
     found = []
     for (arm, w), p in zip(known, adjusted.tolist(), strict=True):
         cpu = [float(np.mean([run["times"].get("cpu", 0.0) for run in counted(x)])) for x in (arm, target)]
-        tied = w.costs[0] == w.costs[1]
-        cheaper = w.cheaper[0] >= SURE or (tied and cpu[0] < cpu[1])
+        tied = w.costs[0] == w.costs[1]  # then the time it takes decides, whatever its price
+        cheaper = w.cheaper[0] >= SURE or (tied and _quicker(arm, target) >= SURE)
         found.append(
             {
                 "label": arm["label"],
                 "against": target["label"],
+                "seeds": w.seeds,
                 "difference": asdict(w.difference),
                 "p_worse": p,
                 "costs": [cost if math.isfinite(cost) else None for cost in w.costs],
@@ -247,14 +272,21 @@ def simpler(
     return found
 
 
+def _quicker(arm: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    """The probability that its runs take less CPU time."""
+    times = [np.array([run["times"].get("cpu", 0.0) for run in counted(a)]) for a in (arm, other)]
+    gaps = statistics.bootstrap(
+        lambda x, y: x.mean(-1) - y.mean(-1), *times, rng=np.random.default_rng(0), resamples=_SWEEP_RESAMPLES
+    ).distribution
+    return float((gaps < 0).mean())
+
+
 def break_even(environment: Mapping[str, Any], pair: Pair, scale: Scale) -> dict[str, Any]:
     """lambda*: below it the log is the cheaper way; or why it is not defined here."""
     if pair.a["family"] != ONLINE:
         return {"reason": "no online agent is compared"}
-    if maker_of(environment, pair.b) is not None:
-        return {
-            "reason": "the log is the online agent's own training or was played by it: see how early to stop instead"
-        }
+    if maker_of(environment, pair.b) is pair.a:
+        return {"reason": "the log is the online agent's own training, or was played by it: see how early to stop"}
     online, offline = counted(pair.a), counted(pair.b)
     costs = [run["cost"] for run in offline]
     if any(cost["upstream_env_steps"] is None for cost in costs):
@@ -264,12 +296,16 @@ def break_even(environment: Mapping[str, Any], pair: Pair, scale: Scale) -> dict
     solved = [[scale.z(run["mean_return"]) >= pair.terms.threshold for run in runs] for runs in (online, offline)]
     if not any(solved[0]) and not any(solved[1]):
         return {"reason": "no run of either arm reached the threshold"}
+    if not all(map(any, solved)):
+        return {"reason": f"no {'online' if any(solved[1]) else 'offline'} run reached the threshold"}
+    paired = [run["seed"] for run in online] == [run["seed"] for run in offline]
     found = statistics.bootstrap_break_even_lambda(
         [run["cost"]["env_steps"] + run["cost"]["selection_env_steps"] for run in online],
         [cost["logged_steps"] for cost in costs],
         [cost["upstream_env_steps"] for cost in costs],
         [cost["selection_env_steps"] for cost in costs],
         rng=np.random.default_rng(0), online_solved=solved[0], offline_solved=solved[1],
+        paired=paired, sources=sources(online, offline, paired),
     ).interval()  # fmt: skip
     return {**asdict(found), "reason": None}
 
@@ -281,19 +317,19 @@ def sweep(environment: Mapping[str, Any], terms: Terms, answer: Mapping[str, Any
     """
     if answer["answer"] == "cannot tell":
         return None
-    base = Terms(**answer["terms"])
+    base = replace(Terms(**answer["asked"]), share=answer["terms"]["share"])
     axes = {
         "share": (0.0, 0.25, 0.5, 0.75, 1.0),
         "threshold": tuple(sorted({0.5, 0.9, 0.95, base.threshold})),
         "env_step": tuple(sorted({0.0, base.env_step, _UNIT["env_step"]})),
-        "logged_step": tuple(sorted({0.0, base.logged_step or 0.0, _UNIT["logged_step"]})),
+        "logged_step": tuple(sorted({0.0, answer["terms"]["logged_step"], _UNIT["logged_step"]})),
         "cpu_second": tuple(sorted({0.0, base.cpu_second, _UNIT["cpu_second"]})),
     }
     same = lambda other: (other["answer"], other["arm"]) == (answer["answer"], answer["arm"])  # noqa: E731
     flips = []
     for axis, values in axes.items():
         for value in values:
-            if value != getattr(base, axis):
+            if value != answer["terms"][axis]:
                 other = decide(environment, Terms(**{**base.to_dict(), axis: value}), _SWEEP_RESAMPLES)
                 if not same(other):
                     flips.append({"term": axis, "value": value, "answer": other["answer"], "arm": other["arm"]})
