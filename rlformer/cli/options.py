@@ -37,9 +37,7 @@ Lambda = Annotated[
 EnvPrice = Annotated[float, typer.Option("--price-env", help="Of one environment step.", min=0.0)]
 LogPrice = Annotated[
     float | None,
-    typer.Option(
-        help="Of one logged step; default: 0 in a given log, an environment step's in one made here.", min=0.0
-    ),
+    typer.Option(help="Of one logged step; default: lambda times that of an environment step.", min=0.0),
 ]
 CpuPrice = Annotated[float, typer.Option("--price-cpu", help="Of one CPU second.", min=0.0)]
 NoInteraction = Annotated[
