@@ -30,6 +30,8 @@ def make(spec: EnvSpec, render_mode: str | None = None) -> gym.Env[Any, Any]:
     Raises InputError where the id is unknown, its module or extra is missing, its keywords are wrong, or
     its spaces are not supported.
     """
+    if render_mode == "rgb_array":
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # a picture needs no display, which pygame looks for
     env = _make_base(spec, render_mode)
     for wrapper in spec.wrappers:
         arguments = {k: v for k, v in wrapper.items() if k != "kind"}
