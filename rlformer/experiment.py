@@ -34,6 +34,7 @@ class Protocol:
     episodes: int = 100  # at the end
     curve_episodes: int = 10  # at each point of the curve, on seeds of their own
     target_episodes: int = 20  # for each asked return
+    sampled_episodes: int = 20  # of imitators that draw their actions instead of taking the likeliest
     num_envs: int = 64
 
 
@@ -102,6 +103,8 @@ def _train(
             run.save_evaluation("final", _log_result(dataset, config.env))
         elif playable:
             _evaluate_finally(config, learner.policy(), learner.scales, dataset, protocol, log, run)
+            if config.learner == "sequence" and _spaces(config, dataset)[1].kind != "box":
+                _evaluate_sampled(config, learner.policy(sample=True), learner.scales, protocol, run)
     log.spent(cost)
     shape, actions = _spaces(config, dataset)
     log.record.flops = flops.of_run(config.learner, config.hyperparameters, math.prod(shape), actions, log.record)
@@ -166,6 +169,26 @@ def _evaluate_finally(
             log.note(f"target return {target:g} lies beyond the log's best ({dataset.returns.max():g}): extrapolation")
     shape, _ = environments.spaces_of(env)
     log.record.inference_seconds = {str(n): seconds_per_call(policy, shape, n) for n in (1, 64)}
+
+
+def _evaluate_sampled(
+    config: RunConfig, policy: Policy, scales: Mapping[str, Any], protocol: Protocol, run: RunDirectory
+) -> None:
+    """The same policy drawing its actions, on the first of the same episodes.
+
+    Imitation of a log whose actions are spread out may be good at that and bad at always taking the likeliest.
+    """
+    seeds = seeding.episode_seeds(EVALUATION_SEED, "evaluate", min(protocol.sampled_episodes, protocol.episodes))
+    sampled = evaluate(
+        policy,
+        config.env,
+        seeds,
+        name=config.agent,
+        num_envs=protocol.num_envs,
+        target_return=scales.get("target_return"),
+        sampled=True,
+    )
+    run.save_evaluation("sampled", sampled)
 
 
 def _curve(config: RunConfig, seed: int, protocol: Protocol) -> Callable[[Policy], Point]:

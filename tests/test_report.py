@@ -564,6 +564,17 @@ def test_colours_are_distinct_and_defined_for_both_themes(results: dict[str, Any
         assert len(re.findall(rf"--arm-{slot}: #[0-9a-f]{{6}};", style)) == 2
 
 
+def test_an_imitator_that_does_better_by_drawing_its_actions_is_told(tmp_path: Path) -> None:
+    for run in make_runs(tmp_path, [BC, PPO]):
+        if run.config.agent == "bc":
+            final = run.evaluations()["final"]
+            drawn = replace(final, seeds=final.seeds[:20], returns=final.returns[:20] + 100, action_selection="sampled")
+            run.save_evaluation("sampled", drawn)
+    told = [text for text in warnings(environment_of(tmp_path), [{}]) if text.startswith("Drawing actions")]
+    assert len(told) == 1
+    assert "bc (+0.21 of z)" in told[0]
+
+
 def test_twenty_seeds_of_ten_arms_fit_into_six_megabytes(tmp_path: Path) -> None:
     make_runs(tmp_path, FULL, seeds=(0,))
     runs = read_runs(find_runs([tmp_path]))[0]

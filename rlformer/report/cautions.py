@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rlformer.report import formats
+from rlformer.report.comparisons import MARGIN
+from rlformer.report.terms import scale_of
 
 FAR_UNDER = 0.75  # of the normalised score: an online agent below is not the baseline its card promises
 SIMILAR_SIZE = 1.2  # ratio of parameters between arms that are compared
@@ -19,6 +21,7 @@ def warnings(environment: Mapping[str, Any], machines: Sequence[Mapping[str, Any
         _without_run,
         _far_under,
         _beyond_the_log,
+        _drawn,
         _tuning,
         _unlike_evaluations,
         _one_log,
@@ -84,6 +87,25 @@ def _beyond_the_log(environment: Mapping[str, Any]) -> Iterator[str]:
                 f"{formats.plural(len(known), 'seed')} (up to {formats.number(asked)}, best logged episode "
                 f"{formats.number(most)}): there it extrapolates."
             )
+
+
+def _drawn(environment: Mapping[str, Any]) -> Iterator[str]:
+    """Imitators that return something else when they draw their actions: all scores here are of the likeliest."""
+    scale = scale_of(environment)
+    told = []
+    for arm in environment["arms"]:
+        pairs = [run["sampled"] for run in arm["runs"] if run["counts"] and run["sampled"]]
+        if not pairs or scale is None:
+            continue
+        gap = sum(pair["drawn"] - pair["likeliest"] for pair in pairs) / len(pairs) / (scale.reference - scale.random)
+        if abs(gap) > MARGIN:
+            told.append(f"{arm['label']} ({formats.signed(round(gap, 2))} of z)")
+    if told:
+        yield (
+            f"Drawing actions instead of taking the likeliest changes the score of {formats.listed(told)}, on the same "
+            "episodes: where a log's actions are spread out, the likeliest is not what anybody did. The scores here "
+            "are of the likeliest; rlformer evaluate RUN --sample plays the other way."
+        )
 
 
 def _tuning(environment: Mapping[str, Any]) -> Iterator[str]:

@@ -193,6 +193,7 @@ def _run(run: Run, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
         "flops": record.flops,
         "peak_memory_bytes": record.peak_memory_bytes,
         "scales": record.scales,
+        "sampled": _sampled(run),
         "asked": [
             {"target_return": r.target_return, "mean_return": r.mean, "episodes": len(r.returns)} for r in run.asked
         ],
@@ -208,6 +209,14 @@ def _why_nointerval(arm: Arm, logs: Sequence[str | None]) -> str | None:
     if arm.family == "behaviour" and len(set(logs)) == 1:
         return "one log, the same for every seed: its own mean, with nothing to resample"
     return "one seed: no interval" if len(logs) == 1 else None
+
+
+def _sampled(run: Run) -> dict[str, float] | None:
+    """Mean return of drawn actions and of the likeliest ones, on the same episodes."""
+    if run.sampled is None or run.final is None:
+        return None
+    episodes = len(run.sampled.returns)
+    return {"drawn": run.sampled.mean, "likeliest": float(run.final.returns[:episodes].mean()), "episodes": episodes}
 
 
 def _success_rate(run: Run, env: EnvSpec) -> float | None:

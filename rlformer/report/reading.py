@@ -36,6 +36,7 @@ class Run:
     record: RunRecord
     final: EvalResult | None  # on the evaluation seeds that all arms share
     asked: tuple[EvalResult, ...]  # a return-conditioned policy asked for other returns, in their order
+    sampled: EvalResult | None  # actions drawn instead of the likeliest, on the first of the same episodes
     curve: tuple[dict[str, float], ...]  # the points that hold an evaluation
     film: Film | None = None
     explanation: Mapping[str, Any] = field(default_factory=dict)  # parts of explain/, by name
@@ -127,6 +128,7 @@ def _read(directory: RunDirectory, path: str) -> Run:
         record=record,
         final=evaluations.get("final"),
         asked=tuple(sorted((r for r in asked if r.target_return is not None), key=lambda r: r.target_return or 0.0)),
+        sampled=evaluations.get("sampled"),
         curve=tuple(points),
         film=_film(directory.path / "eval"),
         explanation=_explanation(directory.path / "explain"),
