@@ -146,15 +146,12 @@ def _third(environment: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator
             )
     star = found["lambda_star"]
     if star.get("reason") is None:
-        point, ends = (
-            star["point"],
-            f"(lambda* {formats.number(star['point'])}, 95 % interval {formats.interval(star)})",
-        )
-        if point is not None and 0 < point < 1:
-            yield f"Break-even: with its N steps paid, the log is the cheaper way below that share of the rest {ends}."
+        ends = f"(lambda* {formats.number(star['point'])}, 95 % interval {formats.interval(star)})"
+        if star["low"] >= 1 or star["high"] <= 0:
+            way = "always" if star["low"] >= 1 else "never"
+            yield f"Break-even: in steps the log is {way} the cheaper way, whatever share of its making is paid {ends}."
         else:
-            always = point is None or point >= 1  # None: no online run succeeded
-            yield f"Break-even: the log is {'always' if always else 'never'} the cheaper way in steps {ends}."
+            yield f"Break-even: with its N steps paid, the log is the cheaper way below this share of the rest {ends}."
     for row in needs["online"]:
         if row["threshold"] == level and row["label"] == found["pair"]["a"]["label"]:
             yield (
