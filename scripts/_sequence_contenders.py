@@ -8,6 +8,7 @@ actions, AdamW, gradients clipped at 0.25. Hugging Face's and torchrl's models c
 are given one batch that lies ready, which costs them nothing.
 """
 
+import abc
 import json
 import os
 import sys
@@ -75,7 +76,7 @@ class Ours:
             Windows(load(self._folder), CONTEXT).draw(BATCH, np.random.default_rng(0))
 
 
-class GivenBatches:
+class GivenBatches(abc.ABC):
     """A model alone, trained on one batch that lies ready and asked about windows that do."""
 
     model: torch.nn.Module
@@ -87,11 +88,13 @@ class GivenBatches:
         self._optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4, weight_decay=1e-4)
         self._asked: dict[int, Any] = {}
 
+    @abc.abstractmethod
     def _inputs(self, count: int) -> dict[str, torch.Tensor]:
-        raise NotImplementedError
+        """Windows of `count` environments, by the names that the model gives them."""
 
+    @abc.abstractmethod
     def _predict(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        raise NotImplementedError
+        """Actions at every step: (count, CONTEXT, ACTION)."""
 
     def train(self, count: int) -> None:
         self.model.train()

@@ -11,7 +11,7 @@ from rlformer.report import formats
 from rlformer.report.comparisons import difference
 from rlformer.report.support import asked, coverage
 from rlformer.report.terms import OFFLINE, ONLINE, SEQUENCE, Terms, counted, scale_of
-from rlformer.report.verdict import decide, sweep
+from rlformer.report.verdict import break_even, decide, sweep
 from rlformer.types import EnvSpec
 
 _FAMILIES = {ONLINE: "online RL", SEQUENCE: "the sequence model", OFFLINE: "offline RL"}
@@ -32,6 +32,10 @@ def verdict(environment: Mapping[str, Any], terms: Terms) -> dict[str, Any]:
     if found["answer"] == "cannot tell":
         headline = f"Cannot tell: {found['reason']}."
         return {**found, "headline": headline, "reasons": [], "flips": [], "warnings": [], "sweep": None}
+    scale = scale_of(environment)
+    assert scale is not None
+    online, model = (_arm(environment, found["pair"][side]["label"]) for side in "ab")
+    found["lambda_star"] = break_even(environment, online, model, terms, scale)
     return {
         **found,
         "headline": _headline(found),

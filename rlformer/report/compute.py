@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from rlformer.report.figures import Figure, on_log_axis, trained
-from rlformer.report.traces import Trace, counted, curves, final, scale_of
+from rlformer.report.terms import counted
+from rlformer.report.traces import Trace, curves, drawn_scale, final
 
 
 def flops_axis(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figure | None:
     """Every arm whose operations were counted; None where there is none."""
-    scale, unit = scale_of(environment["card"])
+    scale, unit = drawn_scale(environment["card"])
     data: list[Trace] = []
     for arm in trained(environment):
         if not arm["flops"].get("training"):

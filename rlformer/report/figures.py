@@ -9,14 +9,15 @@ from typing import Any
 
 from rlformer.report import formats
 from rlformer.report.arms import LADDER
+from rlformer.report.terms import counted
 from rlformer.report.traces import (
     SYMBOLS,
     Numbers,
     Trace,
-    counted,
     curves,
     diagonal,
     dots,
+    drawn_scale,
     faint,
     final,
     layout,
@@ -26,7 +27,6 @@ from rlformer.report.traces import (
     mean_and_interval,
     named,
     safe,
-    scale_of,
     scores,
     shade,
 )
@@ -105,7 +105,7 @@ def performance(environment: Mapping[str, Any], colours: Mapping[str, int]) -> F
 
 def data_axis(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figure | None:
     """Learning curves against environment steps, and offline arms at the number of logged steps they read."""
-    scale, unit = scale_of(environment["card"])
+    scale, unit = drawn_scale(environment["card"])
     data: list[Trace] = []
     arms = trained(environment)
     offline = [arm["label"] for arm in arms if arm["family"] != "online"]
@@ -139,7 +139,7 @@ def data_axis(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Fig
 
 def time_axis(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figure | None:
     """The same arms against the seconds that their training took."""
-    scale, unit = scale_of(environment["card"])
+    scale, unit = drawn_scale(environment["card"])
     data: list[Trace] = []
     for arm in trained(environment):
         colour = f"@arm-{colours[arm['label']]}"
@@ -167,7 +167,7 @@ def on_log_axis(
     data = [trace for trace in data if any(x and x > 0 for x in trace["x"])]
     if not data:
         return None
-    plan = layout(axis, unit, **levels(environment, scale_of(environment["card"])[0]))
+    plan = layout(axis, unit, **levels(environment, drawn_scale(environment["card"])[0]))
     plan["xaxis"] |= log_ticks(data)
     return Figure(title, caption, label, data, plan)
 

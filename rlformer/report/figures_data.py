@@ -14,13 +14,13 @@ from rlformer.report.traces import (
     Scale,
     Trace,
     dots,
+    drawn_scale,
     layout,
     line,
     log_ticks,
     mean_and_interval,
     named,
     safe,
-    scale_of,
 )
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
@@ -31,7 +31,7 @@ def scaling(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figur
     grid = [curve for curve in environment["grid"] if any(point["mean_return"] for point in curve["points"])]
     if not grid:
         return None
-    scale, unit = scale_of(environment["card"])
+    scale, unit = drawn_scale(environment["card"])
     data: list[Trace] = []
     for curve in grid:
         data += _scaled(curve, scale, f"@arm-{_colour(curve['agent'], environment, colours)}")
@@ -90,7 +90,7 @@ def _colour(agent: str, environment: Mapping[str, Any], colours: Mapping[str, in
 
 def quality(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figure | None:
     """What an agent makes of logs of different quality, where it learned from several."""
-    scale, unit = scale_of(environment["card"])
+    scale, unit = drawn_scale(environment["card"])
     agents: dict[str, list[tuple[float, Mapping[str, Any]]]] = {}
     for arm in environment["arms"]:
         means = [log["mean_return"] for log in log_of(environment, arm) if log.get("mean_return") is not None]

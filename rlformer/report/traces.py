@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rlformer.report import formats
+from rlformer.report.terms import counted
 
 SYMBOLS = {"online": "circle", "offline": "square", "sequence": "diamond"}
 _NOTE = {"showarrow": False, "font": {"color": "@muted", "size": 12}}
@@ -29,11 +30,6 @@ def safe(text: str) -> str:
     '&lt;b&gt;x&lt;/b&gt;'
     """
     return html.escape(text, quote=False)
-
-
-def counted(arm: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The runs of an arm that enter its statistics."""
-    return [run for run in arm["runs"] if run["counts"]]
 
 
 def named(arm: Mapping[str, Any]) -> Trace:
@@ -105,7 +101,7 @@ def log_ticks(traces: Sequence[Trace]) -> dict[str, Any]:
     return {"type": "log", "range": [low - pad, high + pad], "tickvals": ticks, "ticktext": words}
 
 
-def scale_of(card: Mapping[str, Any]) -> tuple[Scale, str]:
+def drawn_scale(card: Mapping[str, Any]) -> tuple[Scale, str]:
     """How a return is drawn, and what that is called: z where the card has scores, else as it is."""
     random, reference = card.get("random_score"), card.get("reference_score")
     if random is None or reference is None:

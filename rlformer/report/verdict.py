@@ -198,7 +198,6 @@ def decide(environment: Mapping[str, Any], terms: Terms, resamples: int = 10_000
         "made_here": made_here(environment, found[1]),
         "pair": told(pair),
         "simpler": others,
-        "lambda_star": break_even(environment, pair, scale),
     }
 
 
@@ -281,19 +280,25 @@ def _quicker(arm: Mapping[str, Any], other: Mapping[str, Any]) -> float:
     return float((gaps < 0).mean())
 
 
-def break_even(environment: Mapping[str, Any], pair: Pair, scale: Scale) -> dict[str, Any]:
+def break_even(
+    environment: Mapping[str, Any],
+    online_arm: Mapping[str, Any],
+    log_arm: Mapping[str, Any],
+    terms: Terms,
+    scale: Scale,
+) -> dict[str, Any]:
     """lambda*: below it the log is the cheaper way; or why it is not defined here."""
-    if pair.a["family"] != ONLINE:
+    if online_arm["family"] != ONLINE:
         return {"reason": "no online agent is compared"}
-    if maker_of(environment, pair.b) is pair.a:
+    if maker_of(environment, log_arm) is online_arm:
         return {"reason": "the log is the online agent's own training, or was played by it: see how early to stop"}
-    online, offline = counted(pair.a), counted(pair.b)
+    online, offline = counted(online_arm), counted(log_arm)
     costs = [run["cost"] for run in offline]
     if any(cost["upstream_env_steps"] is None for cost in costs):
         return {"reason": "the log does not say how many environment steps made it"}
     if any(cost["upstream_env_steps"] <= cost["logged_steps"] for cost in costs):
         return {"reason": "nothing was spent beyond the logged steps, so lambda changes nothing"}
-    solved = [[scale.z(run["mean_return"]) >= pair.terms.threshold for run in runs] for runs in (online, offline)]
+    solved = [[scale.z(run["mean_return"]) >= terms.threshold for run in runs] for runs in (online, offline)]
     if not any(solved[0]) and not any(solved[1]):
         return {"reason": "no run of either arm reached the threshold"}
     if not all(map(any, solved)):
