@@ -123,12 +123,17 @@ def test_returns_do_not_depend_on_how_many_environments_run(name: str, sample: b
 @pytest.mark.parametrize("threads", [1, 2])  # the kernels of products, and so their rounding, depend on them too
 @pytest.mark.parametrize(
     "values",
-    [{"width": 64, "context_length": 10}, {"width": 128, "heads": 1, "context_length": 20, "layers": 3}],
-    ids=["small", "paper"],
+    [
+        {"width": 64, "context_length": 10, "timestep_encoding": "window"},
+        {"width": 64, "context_length": 10, "layers": 1},
+        {"width": 128, "heads": 1, "context_length": 20, "layers": 3, "timestep_encoding": "episode"},
+        {"width": 64, "context_length": 20, "attention_band": 10, "tokens": "step", "timestep_encoding": "none"},
+    ],
+    ids=["small", "one layer", "paper", "streaming"],
 )
 def test_nor_do_actions_at_the_sizes_that_are_used(values: dict[str, int], threads: int) -> None:
-    built = model(SPACES["box-single"], **{"timestep_encoding": "window", **values})
-    observations = np.random.default_rng(0).standard_normal((2, 9, OBSERVATION_SIZE)).astype(np.float32)
+    built = model(SPACES["box-single"], **values)
+    observations = np.random.default_rng(0).standard_normal((24, 9, OBSERVATION_SIZE)).astype(np.float32)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

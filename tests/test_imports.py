@@ -58,7 +58,8 @@ ORDER = {
         "foreign", "columns", "npz", "hdf5", "minari", "doors",
     ],
     "models": [
-        "rows", "dropout", "norms", "transformer", "lstm", "mlp", "backbones", "actions", "trajectory", "acting",
+        "rows", "dropout", "norms", "transformer", "sliding", "lstm", "mlp", "backbones", "actions", "trajectory",
+        "acting",
     ],
     "training": ["memory", "checkpoints", "parameters", "state", "loop"],
     "learners": [

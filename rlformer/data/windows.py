@@ -21,7 +21,7 @@ class Windows:
         self.num_steps = dataset.num_steps
         self._context = np.arange(context_length)
         self._observations, self._actions = dataset.observations, dataset.actions
-        self._returns_to_go = returns_to_go(dataset)
+        self._ahead, self._behind = _rewards_ahead(dataset)
         self._lengths = dataset.lengths
         self._ends = np.cumsum(dataset.lengths)  # of each episode, counted in steps of this view
         self._firsts = self._ends - dataset.lengths
@@ -43,10 +43,11 @@ class Windows:
         timesteps = (steps - self._firsts[episode])[:, None] + self._context  # (B, K)
         mask = timesteps < length
         np.minimum(timesteps, length - 1, out=timesteps)
+        ahead = self._ahead.take(self._firsts[episode, None] + timesteps)
         arrays = (
             self._observations.take(self._observation_starts[episode, None] + timesteps, axis=0),
             self._actions.take(self._starts[episode, None] + timesteps, axis=0),
-            self._returns_to_go.take(self._firsts[episode, None] + timesteps),
+            (ahead - self._behind[episode, None]).astype(np.float32),
             timesteps,
             mask,
         )
@@ -55,9 +56,17 @@ class Windows:
 
 def returns_to_go(dataset: Dataset) -> Array:
     """The sum of rewards from each step to its episode's end: (num_steps,) float32, in the order of the view."""
-    after = np.cumsum(dataset.rewards[step_rows(dataset)][::-1])[::-1]  # to the end of the whole view
-    beyond = np.append(after, 0.0)[np.cumsum(dataset.lengths)]  # what belongs to the episodes behind
-    return (after - np.repeat(beyond, dataset.lengths)).astype(np.float32)
+    ahead, behind = _rewards_ahead(dataset)
+    return (ahead - np.repeat(behind, dataset.lengths)).astype(np.float32)
+
+
+def _rewards_ahead(dataset: Dataset) -> tuple[Array, Array]:
+    """The sum of rewards from each step (num_steps,), and from each episode's end (n,), to the end of the view."""
+    whole = np.array_equal(dataset.index, np.arange(len(dataset.episodes)))  # in their order: nothing to look up
+    ahead = np.cumsum((dataset.rewards if whole else dataset.rewards[step_rows(dataset)])[::-1])[::-1]
+    behind = np.zeros(len(dataset.lengths))
+    behind[:-1] = ahead[np.cumsum(dataset.lengths)[:-1]]
+    return ahead, behind
 
 
 def step_rows(dataset: Dataset) -> Array:

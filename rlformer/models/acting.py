@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 
+from rlformer.models.sliding import SlidingWindows
 from rlformer.models.trajectory import TrajectoryModel
+from rlformer.models.transformer import Transformer
 from rlformer.seeding import policy_generator
 from rlformer.types import ActionSpec, Array, Window
 
@@ -20,6 +23,8 @@ _BLOCK = 256  # steps for which a slot's uniform numbers are drawn at once
 
 class SequencePolicy:
     """See `types.Policy`. Each step runs the model over the last K steps: exact, whatever the backbone.
+
+    Where tokens are the same wherever a window begins (the paper's), what is known of them is not computed again.
 
     A model with an `attention_band` is given the newest step alone, and goes on from what its layers keep of the band:
     as exact, since it is what the model is of the whole episode, however long.
@@ -36,6 +41,9 @@ class SequencePolicy:
         self._steps = np.arange(self._k)
         self._copies = _ROWS if model.rows_per_window >= _ROWS else 1
         self._slots = _Slots.fresh(0, model, self._target)
+        self._sliding: SlidingWindows | None = None
+        if model.slides:
+            self._sliding = SlidingWindows(cast(Transformer, model.backbone), model.rows_per_window)
         self._streams: list[np.random.Generator] = []
 
     @property
@@ -46,7 +54,7 @@ class SequencePolicy:
     @property
     def context_length(self) -> int | None:
         """See `types.Scorer`."""
-        return self._k
+        return None if self.model.architecture.streams else self.model.architecture.context_length
 
     @property
     def reads_returns(self) -> bool:
@@ -80,15 +88,21 @@ class SequencePolicy:
     @torch.inference_mode()
     def act(self, observations: Array) -> Array:
         """See `types.Policy`."""
-        count = len(observations)
-        size = max(count, math.ceil(_ROWS * torch.get_num_threads() / self._copies))
+        count, rows = len(observations), _ROWS * torch.get_num_threads()
+        size = max(count, rows)
         self._reserve(size)
         slots, every = self._slots, np.arange(size)
         time = slots.time[:size]
         slots.observations[every[:count], time[:count] % self._k] = observations
         slots.returns_to_go[every, time % self._k] = slots.owed[:size]
-        predictions = (self._stream(size) if self._model.architecture.streams else self._read(size))[:count]
+        if self._model.architecture.streams:
+            predictions = self._stream(size)
+        elif self._sliding:
+            predictions = self._slide(self._sliding, size, count, rows)
+        else:
+            predictions = self._read(max(count, math.ceil(rows / self._copies)))
         codec = self._model.codec
+        predictions = predictions[:count]
         actions = codec.sample(predictions, self._uniform(count)) if self._sample else codec.greedy(predictions)
         return actions.numpy()
 
@@ -104,15 +118,27 @@ class SequencePolicy:
         last = np.minimum(self._slots.time[:size], self._k - 1)  # (P,)
         return self._model.predict_at(self._window(last), torch.from_numpy(last), self._copies)
 
+    def _slide(self, sliding: SlidingWindows, size: int, count: int, rows: int) -> torch.Tensor:
+        """The same for the first `count` slots, where the newest tokens are all that changes."""
+        tokens = self._model.arriving(*self._newest(size))  # (S, n, D)
+        per_step = tokens.shape[1]
+        numbers = torch.from_numpy(per_step * self._slots.time[:size, None] + np.arange(-1, per_step - 1))
+        sliding.put(tokens, numbers)
+        windows = max(count, math.ceil(rows / self._model.rows_per_window))
+        return self._model.head(sliding.read(numbers[:windows, -1], rows))
+
     def _stream(self, size: int) -> torch.Tensor:
         """The same from the newest step and the memory of those before it."""
+        return self._model.step(*self._newest(size), torch.from_numpy(self._slots.memory[:size]))
+
+    def _newest(self, size: int) -> tuple[Window, torch.Tensor]:
+        """The newest step of each of the first slots, (S, 1, ...), and the actions before it, (S, *act)."""
         slots, every = self._slots, np.arange(size)
         time = slots.time[:size]
         now, before = time % self._k, (time - 1) % self._k
         newest = (ring[every, now][:, None] for ring in (slots.observations, slots.actions, slots.returns_to_go))
         latest = Window(*map(torch.from_numpy, (*newest, time[:, None], np.ones((size, 1), bool))))
-        memory = torch.from_numpy(slots.memory[:size])
-        return self._model.step(latest, torch.from_numpy(slots.actions[every, before]), memory)
+        return latest, torch.from_numpy(slots.actions[every, before])
 
     def _window(self, last: Array) -> Window:
         """The rings of the first P slots, read in order of time; what lies behind `last` (P,) is padding."""
@@ -169,4 +195,4 @@ class _Slots:
 
 
 def _steps_kept(model: TrajectoryModel) -> int:
-    return 2 if model.architecture.streams else model.architecture.context_length
+    return 2 if model.architecture.streams or model.slides else model.architecture.context_length

@@ -7,7 +7,7 @@ the other rungs of the ladder are other values of `Architecture`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -151,7 +151,7 @@ class TrajectoryModel(nn.Module):
         The step is computed `copies` times: products of few rows take other kernels, which round otherwise.
         """
         rows = (self._first + self._per_step * steps)[:, None].expand(-1, copies)  # (B, M)
-        return self._head(self._backbone(window, rows))[:, 0]
+        return self.head(self._backbone(window, rows))[:, 0]
 
     def step(self, latest: Window, before: Tensor, memory: Tensor) -> Tensor:
         """Predictions at the next step of each of N episodes, (N, A), with an `attention_band` alone.
@@ -163,7 +163,23 @@ class TrajectoryModel(nn.Module):
         tokens = self.embed(latest)[:, 0]
         if self._reads_actions:
             tokens = tokens + self.embed_action(self.codec.encode(before)) * (times > 0)[:, None]
-        return self._head(cast(Transformer, self.backbone).step(tokens, times, memory))
+        return self.head(cast(Transformer, self.backbone).step(tokens, times, memory))
+
+    @property
+    def slides(self) -> bool:
+        """Whether a token is the same wherever its window begins, so that `arriving` is all that a step changes."""
+        a = self.architecture
+        apart = self._separate and self._reads_actions and a.timestep_encoding != "window"
+        return apart and isinstance(self.backbone, Transformer)
+
+    def arriving(self, latest: Window, before: Tensor) -> Tensor:
+        """The n tokens that the next step of each of N episodes brings, (N, n, D), where the model `slides`.
+
+        The action before it is the first of them. `latest` and `before` are as for `step`.
+        """
+        earlier = replace(latest, timesteps=(latest.timesteps - 1).clamp(min=0))
+        action = self.embed_action(self.codec.encode(before))[:, None] + self._place(earlier)
+        return torch.cat([action, self.embed(latest)], dim=1)
 
     @property
     def memory_shape(self) -> tuple[int, ...]:
@@ -229,7 +245,7 @@ class TrajectoryModel(nn.Module):
         """Numbers that gradients change."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
-    def _head(self, h: Tensor) -> Tensor:
+    def head(self, h: Tensor) -> Tensor:
         """(..., D) -> (..., outputs), rounded alike whatever the number of rows: products of one column are not."""
         head, outputs = self.predict_action, self.codec.outputs
         columns = max(2, outputs)

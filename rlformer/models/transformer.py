@@ -50,7 +50,7 @@ class Transformer(nn.Module):
             raise ValueError(f"width {width} cannot be split into {heads} heads")
         self.width, self.heads, self.dropout, self.band = width, heads, dropout, band
         self.embedding_norm = NORMS[norm](width)
-        blocks = [_Block(width, heads, activation, norm, residual, band) for _ in range(layers)]
+        blocks = [Block(width, heads, activation, norm, residual, band) for _ in range(layers)]
         self.blocks = nn.ModuleList(blocks)
         self.norm = NORMS[norm](width)
         self.apply(_initialise)
@@ -83,7 +83,7 @@ class Transformer(nn.Module):
         ) % self.band  # (N, band): of each place, in tokens
         absent = (distances > times[:, None])[..., None]  # before the first token
         h = self.embedding_norm(tokens)
-        for block, kept in zip(cast(Iterable[_Block], self.blocks), memory.unbind(1), strict=True):
+        for block, kept in zip(cast(Iterable[Block], self.blocks), memory.unbind(1), strict=True):
             h = block.step(h, *kept.unbind(1), places, distances, absent)
         return self.norm(h)
 
@@ -92,7 +92,7 @@ class Transformer(nn.Module):
         """The attention weights of every layer, (B, heads, T, T), without dropout."""
         h = self.embedding_norm(tokens)
         weights = []
-        for block in cast(Iterable[_Block], self.blocks):
+        for block in cast(Iterable[Block], self.blocks):
             of_layer, _ = block.attention.weights(block.attention_norm(h), _EVERY)
             weights.append(of_layer.unflatten(0, (-1, self.heads)))
             h = block(h, _EVERY, repeat(None), 0.0)
@@ -109,11 +109,13 @@ class Transformer(nn.Module):
         return draw(shapes, self.dropout if self.training else 0.0, tokens.device)
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
+    """A layer: attention, then a wide inner layer of each row alone."""
+
     def __init__(self, width: int, heads: int, activation: str, norm: str, residual: bool, band: int) -> None:
         super().__init__()
         self.attention_norm = NORMS[norm](width)
-        self.attention = _Attention(width, heads, band)
+        self.attention = Attention(width, heads, band)
         self.inner_norm = NORMS[norm](width)
         self.expand = nn.Linear(width, 4 * width)
         self.activation = ACTIVATIONS[activation]
@@ -128,7 +130,7 @@ class _Block(nn.Module):
         return h + inner if self.residual else inner
 
     def step(self, h: Tensor, *memory: Tensor) -> Tensor:
-        """One token of each sequence, (N, D) -> (N, D); see `_Attention.step`."""
+        """One token of each sequence, (N, D) -> (N, D); see `Attention.step`."""
         mixed = self.attention.step(self.attention_norm(h), *memory)
         h = h + mixed if self.residual else mixed
         inner = self._inner(self.inner_norm(h))
@@ -138,7 +140,9 @@ class _Block(nn.Module):
         return self.contract(self.activation(self.expand(flat)))
 
 
-class _Attention(nn.Module):
+class Attention(nn.Module):
+    """Causal self-attention of several heads."""
+
     def __init__(self, width: int, heads: int, band: int) -> None:
         super().__init__()
         self.heads, self.band = heads, band
@@ -152,7 +156,7 @@ class _Attention(nn.Module):
         if _fuses(x, self.band):
             return self.project(self.fused(x, rows, rate))
         weights, value = self.weights(x, rows)
-        return self.project(self._join(torch.bmm(drop(weights, next(masks)), value)))
+        return self.project(self.join(torch.bmm(drop(weights, next(masks)), value)))
 
     def fused(self, x: Tensor, rows: Rows, rate: float) -> Tensor:
         """The heads' results (B, M, D) without the weights in memory, where there is no band."""
@@ -164,7 +168,7 @@ class _Attention(nn.Module):
             future = self._future(rows, x.shape[1], x.device)  # (M, T) or (B*nh, M, T)
             seen = (future if future.ndim == 2 else future.unflatten(0, (-1, self.heads))) == 0
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=rate)
-        return self._join(mixed.flatten(0, 1))
+        return self.join(mixed.flatten(0, 1))
 
     def weights(self, x: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
         """x: (B, T, D) -> attention weights (B*nh, M, T) and values (B*nh, T, hs)."""
@@ -183,7 +187,7 @@ class _Attention(nn.Module):
             weight, bias = self.qkv.weight, self.qkv.bias
             query = F.linear(take(x, rows), weight[:width], bias[:width])
             key, value = F.linear(x, weight[width:], bias[width:]).split(width, dim=2)
-        return self._split(query), self._split(key), self._split(value)
+        return self.split(query), self.split(key), self.split(value)
 
     def step(
         self, x: Tensor, keys: Tensor, values: Tensor, places: Tensor, distances: Tensor, absent: Tensor
@@ -200,11 +204,11 @@ class _Attention(nn.Module):
         mixed = (weights[..., None] * values.unflatten(2, (self.heads, size))).sum(dim=1)  # (N, nh, hs)
         return self.project(mixed.flatten(1))
 
-    def _split(self, t: Tensor) -> Tensor:
+    def split(self, t: Tensor) -> Tensor:
         """(B, *, D) -> (B*nh, *, hs)."""
         return t.unflatten(2, (self.heads, -1)).transpose(1, 2).flatten(0, 1)
 
-    def _join(self, mixed: Tensor) -> Tensor:
+    def join(self, mixed: Tensor) -> Tensor:
         """(B*nh, M, hs) -> (B, M, D)."""
         return mixed.unflatten(0, (-1, self.heads)).transpose(1, 2).flatten(2)
 
