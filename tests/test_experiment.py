@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,13 +105,24 @@ def test_the_behaviour_arm_is_the_log(tmp_path: Path, log: Dataset) -> None:
 
 
 def test_a_log_without_its_environment_can_be_learned_from(tmp_path: Path, log: Dataset) -> None:
-    from dataclasses import replace
-
     lost = from_episodes(replace(log.info, env="Nowhere-v0", env_definition={}), list(log))
     run = train("bc", SMALL_BC, tmp_path, lost)
     assert run.record.status == "finished"
     assert run.evaluations() == {}
     assert "not evaluated" in run.record.notes[0]
+
+
+def test_a_log_may_be_learned_from_without_making_its_environment(tmp_path: Path, log: Dataset) -> None:
+    definition = {"id": "their_module:Theirs-v0"}
+    theirs = from_episodes(replace(log.info, env="Theirs-v0", env_definition=definition), list(log))
+    with pytest.raises(InputError, match=r"imports 'their_module': --env Theirs-v0 if you trust it, or --env none"):
+        rlformer.train("bc", dataset=theirs, root=tmp_path)
+    path = rlformer.train("bc", env="none", dataset=theirs, overrides=SMALL_BC, root=tmp_path)
+    run = RunDirectory.open(path)
+    assert (run.config.env.name, run.evaluations()) == ("Theirs-v0", {})
+    assert run.record.notes == ["not evaluated: no environment was given"]
+    with pytest.raises(InputError, match="unknown environment 'none'"):
+        rlformer.train("ppo", env="none", root=tmp_path)
 
 
 def test_a_log_of_another_environment_is_refused(tmp_path: Path, log: Dataset) -> None:

@@ -50,7 +50,7 @@ def open_data(source: str | Path, *, env: str | None = None, prefix: str | None 
 
     prefix: of a training log, how much of it: mid, full, a share of its steps, or a number of them.
     """
-    text = str(source)
+    text, env = str(source), None if env == experiment.NOWHERE else env
     if (Path(text) / experiment.TRAJECTORIES).is_dir():
         text = str(Path(text) / experiment.TRAJECTORIES)
     dataset = _open_data(text, env=None if env is None else catalogue.environment(env), **options)
@@ -71,10 +71,13 @@ def train(
 ) -> Path:
     """Train one agent on an environment or on a log, and return its run directory.
 
-    overrides: "key=value" strings. Continues an unfinished run; leaves a finished one alone. hooks: `stop` and
-    `listener` of `experiment.train`. Raises InputError for what the caller can mend.
+    env: "none" learns from the log alone: nothing is evaluated. overrides: "key=value" strings. Continues an unfinished
+    run; leaves a finished one alone. hooks: `stop` and `listener` of `experiment.train`. Raises InputError for what the
+    caller can mend.
     """
-    if env is not None:
+    if env == experiment.NOWHERE and dataset is not None:
+        spec = experiment.nowhere(dataset)
+    elif env is not None:
         spec = catalogue.environment(env)
     elif dataset is not None:
         spec = experiment.dataset_env(dataset)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rlformer.cli.options import Debug, Env, Json, Prefix, Root, Seed, Set, Threads, typed
+from rlformer.cli.options import Debug, Json, Prefix, Root, Seed, Set, Threads, typed
 
 app = typer.Typer()
 
@@ -43,7 +43,7 @@ def train_agent(
 def train_transformer(
     data: Annotated[str, typer.Argument(help="A dataset, a run that kept its training, a Minari id, HDF5 or NPZ.")],
     agent: Annotated[str, typer.Option(help="dt, dt-k1, dt-no-rtg, dt-lstm, rvs, bc, bc-top, cql, td3-bc, ...")] = "dt",
-    env: Env = None,
+    env: Annotated[str | None, typer.Option(metavar="ENV|none", help="Of the log; none: evaluate nowhere.")] = None,
     gradient_steps: Annotated[int | None, typer.Option(help="Gradient steps instead of the preset's.", min=1)] = None,
     target_return: Annotated[str | None, typer.Option(metavar="R|auto", help="What return to ask for.")] = None,
     prefix: Prefix = None,
