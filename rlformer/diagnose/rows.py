@@ -235,7 +235,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "Lock", "6b", "Lock",
         "extrapolation: only the whole pays, so that the log must hold a success",
-        (_PPO_ARM, _BC, _TOP, _DT_K1, _dt(4)),
+        (_PPO_ARM, _CQL_ARM, _BC, _TOP, _DT_K1, _dt(4)),
         (1.0,), kwargs={"bits": 4}, best=1.0,
     ),
     Row(
@@ -249,6 +249,18 @@ ROWS: tuple[Row, ...] = (
         "the same beside six numbers that mean nothing",
         (_PPO_ARM, _TOP, _dt(5, *_LONG)),
         (1.0,), kwargs={"length": 3, "choices": 2}, wrappers=({"kind": "distractors", "count": 6},), best=1.0,
+    ),
+    Row(
+        "Lock-mixed", "9", "Lock",
+        "quality of the log: 3 of 10 actions at random (row 6b: all)",
+        (_CQL_ARM, _BC, _TOP, _dt(4)),
+        (1.0,), kwargs={"bits": 4, "epsilon": 0.3}, best=1.0,
+    ),
+    Row(
+        "Lock-expert", "9b", "Lock",
+        "quality of the log: an expert's, in which nothing else was ever tried",
+        (_CQL_ARM, _BC, _TOP, _dt(4)),
+        (1.0,), kwargs={"bits": 4, "epsilon": 0.0}, best=1.0,
     ),
 )  # fmt: skip
 

@@ -16,12 +16,18 @@ from rlformer.types import Array
 
 
 class _Bits(Diagnostic):
-    """`bits` binary actions, one right at each step; `code` is the secret's seed. The log is uniform."""
+    """`bits` binary actions, one right at each step; `code` is the secret's seed.
 
-    def __init__(self, bits: int = 8, code: int = 0, render_mode: str | None = None) -> None:
+    In the log a share `epsilon` of the actions is random and the others are right; by default all are random.
+    """
+
+    def __init__(self, bits: int = 8, code: int = 0, epsilon: float = 1.0, render_mode: str | None = None) -> None:
         if bits < 1:
             raise InputError(f"{type(self).__name__}: bits >= 1, got {bits}")
-        self.bits = bits
+        if not 0 <= epsilon <= 1:
+            raise InputError(f"{type(self).__name__}: epsilon from 0 to 1, got {epsilon}")
+        self.bits, self.epsilon = bits, epsilon
+        self.right = 1 - epsilon / 2  # P(the log's action is right)
         self.secret = np.random.default_rng(code).integers(2, size=bits)  # (H,)
         super().__init__(
             actions=("0", "1"),
@@ -39,6 +45,10 @@ class _Bits(Diagnostic):
     def expert(self, first: Array, current: Array) -> Array:
         """The secret."""
         return one_hot(self.secret[np.argmax(current, axis=1)], 2)
+
+    def log(self, first: Array, current: Array) -> Array:
+        """The secret, but for a share `epsilon`."""
+        return (1 - self.epsilon) * self.expert(first, current).astype(np.float64) + self.epsilon / 2
 
 
 class DenseBits(_Bits):
@@ -58,12 +68,18 @@ class DenseBits(_Bits):
         return float(self.bits)
 
     def share(self, target_return: float) -> float:
-        """Binomial(bits, 1/2)."""
-        whole = target_return == int(target_return) and 0 <= target_return <= self.bits
-        return math.comb(self.bits, int(target_return)) / 2**self.bits if whole else 0.0
+        """Binomial(bits, P(right))."""
+        if target_return != int(target_return) or not 0 <= target_return <= self.bits:
+            return 0.0
+        right, wrong = int(target_return), self.bits - int(target_return)
+        return math.comb(self.bits, right) * self.right**right * (1 - self.right) ** wrong
 
     def cloning(self, context: int | None = None) -> float:
         """The log's own mean."""
+        return self.bits * self.right
+
+    def random_return(self) -> float:
+        """Half of the bits."""
         return self.bits / 2
 
     def expected_best(self, episodes: int) -> float:
@@ -100,24 +116,29 @@ class Lock(_Bits):
         return 1.0
 
     def share(self, target_return: float) -> float:
-        """P(G = 1) = 2^-bits."""
-        return {1.0: 0.5**self.bits, 0.0: 1.0 - 0.5**self.bits}.get(target_return, 0.0)
+        """P(G = 1) = P(right)^bits."""
+        success = self.right**self.bits
+        return {1.0: success, 0.0: 1.0 - success}.get(target_return, 0.0)
 
     def cloning(self, context: int | None = None) -> float:
         """The log's own mean."""
+        return self.right**self.bits
+
+    def random_return(self) -> float:
+        """2^-bits."""
         return 0.5**self.bits
 
     def _rcsl(self, target_return: float, context: int, greedy: bool) -> float:
-        """1 for 1. For 0, greedy or who sees the whole history: 0.
+        """1 for 1. For 0 the product over the steps of what is played right: with p = P(right) in the log,
 
-        Otherwise the product over the steps of P(right | the w earlier bits in the context were right, G = 0)
-        = (2^-(w+1) - 2^-H) / (2^-w - 2^-H).
+        P(right | the w earlier bits in the context were right, G = 0) = (p^(w+1) - p^H) / (p^w - p^H).
         """
-        if target_return == 1.0 or greedy:
-            return target_return
+        if target_return == 1.0:
+            return 1.0
         seen = np.minimum(np.arange(self.bits), context - 1)  # w
-        success = 0.5**self.bits
-        return float(np.prod((0.5 ** (seen + 1) - success) / (0.5**seen - success)))
+        success = self.right**self.bits
+        right = (self.right ** (seen + 1) - success) / (self.right**seen - success)
+        return float(np.prod(right > 0.5 if greedy else right))
 
 
 class DenseBitsVector(DiagnosticVector):
