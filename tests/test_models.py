@@ -288,6 +288,19 @@ def test_a_band_hides_what_lies_before_it_and_knows_the_distance() -> None:
     torch.testing.assert_close(ours.attention(torch.randn(1, 7, 16))[1][0, :, 6, 4:], expected.T)
 
 
+@torch.no_grad()
+def test_a_banded_model_depends_on_as_many_steps_as_it_says() -> None:
+    spec = SPACES["box"]
+    built = model(spec, **MODELS["transformer-return-step-banded"])
+    reach = built.architecture.reach
+    assert reach == 2 * (4 - 1) + 2
+    data = log(spec, (12,))
+    window = Windows(data, 12).at(np.zeros(1, int))
+    before, steps = built(window)[0, -1], torch.arange(12)[None]
+    torch.testing.assert_close(built(changed(window, steps < 12 - reach, spec))[0, -1], before)
+    assert not torch.allclose(built(changed(window, steps <= 12 - reach, spec))[0, -1], before)
+
+
 def test_a_model_that_acted_can_be_trained() -> None:
     ours = transformer(heads=2)  # what inference mode cached must not enter a graph
     with torch.inference_mode():

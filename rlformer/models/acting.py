@@ -54,7 +54,7 @@ class SequencePolicy:
     @property
     def context_length(self) -> int | None:
         """See `types.Scorer`."""
-        return None if self.model.architecture.streams else self.model.architecture.context_length
+        return self.model.architecture.reach
 
     @property
     def reads_returns(self) -> bool:

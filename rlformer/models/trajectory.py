@@ -94,6 +94,13 @@ class Architecture:
         """Whether acting goes on from what each layer keeps of the past, instead of reading windows."""
         return self.attention_band > 0
 
+    @property
+    def reach(self) -> int:
+        """Steps that a prediction depends on, the current one included."""
+        if not self.streams:
+            return self.context_length
+        return self.layers * (self.attention_band - 1) + 2  # the oldest: only its action, in the token after it
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""
         return {**asdict(self), "actions": self.actions.to_dict()}
