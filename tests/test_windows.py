@@ -7,7 +7,7 @@ import pytest
 
 from rlformer.data.dataset import Dataset
 from rlformer.data.scales import measure
-from rlformer.data.windows import Windows, returns_to_go, step_rows
+from rlformer.data.windows import Windows, largest_return_to_go, returns_to_go, step_rows
 from tests.make_sequences import SPACES, log
 
 VIEWS = {
@@ -50,6 +50,10 @@ def test_returns_to_go_end_with_the_last_reward_and_begin_with_the_return(view: 
     np.testing.assert_allclose(togo, expected, atol=1e-6)
     firsts = np.cumsum(view.lengths) - view.lengths
     np.testing.assert_allclose(togo[firsts], view.returns, atol=1e-6)
+
+
+def test_the_largest_return_to_go_is_that_of_all_steps(view: Dataset) -> None:
+    assert largest_return_to_go(view) == np.abs(returns_to_go(view)).max()
 
 
 def test_rows_of_a_view_are_those_of_its_episodes(view: Dataset) -> None:

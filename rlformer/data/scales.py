@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rlformer.data.dataset import Dataset
-from rlformer.data.windows import returns_to_go, step_rows
+from rlformer.data.windows import largest_return_to_go, step_rows
 from rlformer.types import Array
 
 _AT_ONCE = 1 << 18  # steps; the log may be larger than memory
@@ -38,7 +38,7 @@ def measure(dataset: Dataset, return_scale: float = 0.0) -> Scales:
     if dataset.info.actions.kind == "box":
         action_mean, action_std = _moments(dataset.actions[rows[part]] for part in _parts(len(rows)))
     if not return_scale:
-        return_scale = float(np.abs(returns_to_go(dataset)).max()) or 1.0
+        return_scale = largest_return_to_go(dataset) or 1.0
     return Scales(mean, np.where(std < _CONSTANT, 1.0, std), action_mean, action_std, return_scale)
 
 

@@ -60,6 +60,14 @@ def returns_to_go(dataset: Dataset) -> Array:
     return (ahead - np.repeat(behind, dataset.lengths)).astype(np.float32)
 
 
+def largest_return_to_go(dataset: Dataset) -> float:
+    """The largest magnitude among them, without an array of them."""
+    ahead, behind = _rewards_ahead(dataset)
+    firsts = np.cumsum(dataset.lengths) - dataset.lengths
+    highest, lowest = (extreme.reduceat(ahead, firsts) - behind for extreme in (np.maximum, np.minimum))
+    return float(np.float32(max(highest.max(), -lowest.min())))
+
+
 def _rewards_ahead(dataset: Dataset) -> tuple[Array, Array]:
     """The sum of rewards from each step (num_steps,), and from each episode's end (n,), to the end of the view."""
     whole = np.array_equal(dataset.index, np.arange(len(dataset.episodes)))  # in their order: nothing to look up
