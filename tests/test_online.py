@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -386,6 +387,33 @@ def test_a_value_that_cannot_be_trained_with_is_named(override: str, message: st
     with pytest.raises(InputError) as caught:
         OnlineLearner().fit(task("CartPole-v1", "ppo", override), Log(tmp_path))
     assert str(caught.value).startswith(message)
+
+
+class Broken(gym.Wrapper[Any, Any, Any, Any]):
+    """CartPole that gives what is no number at the 30th step of an environment."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(gym.make("CartPole-v1"))
+        self._what, self._steps = what, 0
+
+    def step(self, action: Any) -> Any:
+        observation, reward, *rest = self.env.step(action)
+        self._steps += 1
+        if self._steps == 30:
+            observation = np.full_like(observation, np.inf) if self._what == "observation" else observation
+            reward = np.nan if self._what == "reward" else reward
+        return observation, reward, *rest
+
+
+@pytest.mark.parametrize("what", ["reward", "observation"])
+@pytest.mark.parametrize("agent", ["ppo", "dqn"])
+def test_what_is_not_finite_ends_the_training(agent: str, what: str, tmp_path: Path) -> None:
+    gym.register("Broken-v0", Broken, kwargs={"what": what})
+    try:
+        with pytest.raises(InputError, match=f"environment 'Broken-v0': an? {what} .* within training step "):
+            OnlineLearner().fit(task("Broken-v0", agent, "steps=2000"), Log(tmp_path))
+    finally:
+        gym.registry.pop("Broken-v0")
 
 
 def test_what_stable_baselines3_warns_of_is_noted(tmp_path: Path) -> None:

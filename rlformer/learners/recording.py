@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from rlformer import seeding
 from rlformer.data.writer import DatasetWriter
 from rlformer.environments import make
+from rlformer.errors import InputError
 from rlformer.types import Array, EnvSpec, Episode, RunLog
 
 
@@ -84,7 +85,7 @@ class TrainingEnvironments(DummyVecEnv):
 
     def __init__(self, spec: EnvSpec, num: int, tally: Tally, log: RunLog, keep: bool) -> None:
         super().__init__([lambda: Recorder(make(spec), tally, keep) for _ in range(num)])
-        self._tally, self._log = tally, log
+        self._tally, self._log, self._name = tally, log, spec.name
 
     def reset(self) -> Any:
         """See `stable_baselines3.common.vec_env.VecEnv`."""
@@ -92,9 +93,13 @@ class TrainingEnvironments(DummyVecEnv):
             return super().reset()
 
     def step_wait(self) -> Any:
-        """See `stable_baselines3.common.vec_env.VecEnv`."""
+        """See `stable_baselines3.common.vec_env.VecEnv`. InputError where a reward or an observation is not finite."""
         with self._log.clock("environment"):
             step = super().step_wait()
+        if not (np.isfinite(step[0]).all() and np.isfinite(step[1]).all()):
+            what = "an observation" if np.isfinite(step[1]).all() else "a reward"
+            at = f"within training step {self._tally.env_steps}"
+            raise InputError(f"environment '{self._name}': {what} that is not finite {at}")
         if self.writer is not None and self._tally.ended:
             with self._log.clock("log"):
                 for episode, env_steps in self._tally.ended:
