@@ -9,7 +9,7 @@ from rlformer.diagnostics.registration import register_with_gymnasium as _regist
 
 _register()
 
-__all__ = ["collect", "compare", "evaluate", "export", "load", "open_data", "report", "train"]
+__all__ = ["collect", "compare", "evaluate", "export", "load", "open_data", "train", "write_report"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,12 +6,15 @@ Imports inside functions and those under TYPE_CHECKING count too: a cycle is a c
 from __future__ import annotations
 
 import ast
+import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import rlformer
 
 PACKAGE = Path(__file__).resolve().parents[1] / "rlformer"
 
@@ -239,3 +242,9 @@ def test_stepping_and_evaluating_needs_no_torch() -> None:
 def test_files_are_short() -> None:
     lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in SOURCES.items()}
     assert {name: lines for name, lines in lengths.items() if lines > 400} == {}
+
+
+def test_no_room_hides_a_function_of_the_package() -> None:
+    """Importing `rlformer.report` sets an attribute of that name: a function of the same would be gone."""
+    assert not set(rlformer.__all__) & {module.name for module in pkgutil.iter_modules(rlformer.__path__)}
+    assert all(callable(getattr(rlformer, name)) for name in rlformer.__all__)

@@ -1,7 +1,16 @@
 """The functions behind the commands, for use from Python. Files: policies, studies."""
 
 from rlformer.api.policies import Progress, collect, evaluate, explain, export, load, open_data, train
-from rlformer.api.studies import compare, diagnose, plan, project, report, report_folder, report_scores, scores_folder
+from rlformer.api.studies import (
+    compare,
+    diagnose,
+    plan,
+    project,
+    report_folder,
+    report_scores,
+    scores_folder,
+    write_report,
+)
 
 __all__ = [
     "Progress",
@@ -15,9 +24,9 @@ __all__ = [
     "open_data",
     "plan",
     "project",
-    "report",
     "report_folder",
     "report_scores",
     "scores_folder",
     "train",
+    "write_report",
 ]

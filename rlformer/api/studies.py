@@ -52,7 +52,7 @@ def compare(
         from rlformer import explanation
 
         explanation.explain_runs(outcome.runs, jobs=jobs, threads=threads, listen=listen)
-    return report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=terms)
+    return write_report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=terms)
 
 
 def project(
@@ -131,7 +131,7 @@ def report_folder(env: str) -> Path:
     return Path("reports") / files.slug(env)
 
 
-def report(
+def write_report(
     directories: Sequence[str | Path],
     *,
     out: str | Path,

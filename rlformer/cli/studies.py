@@ -201,7 +201,7 @@ def report(
     else:
         folder = out or Path("reports/report")
         terms = _terms(threshold, lambda_, price_env, price_log, price_cpu, no_interaction)
-        results = api.report(directories or [], out=folder, title=title, terms=terms)
+        results = api.write_report(directories or [], out=folder, title=title, terms=terms)
     if as_json:
         console.print_json(results)
         return
