@@ -96,8 +96,9 @@ class TrainingEnvironments(DummyVecEnv):
         """See `stable_baselines3.common.vec_env.VecEnv`. InputError where a reward or an observation is not finite."""
         with self._log.clock("environment"):
             step = super().step_wait()
-        if not (np.isfinite(step[0]).all() and np.isfinite(step[1]).all()):
-            what = "an observation" if np.isfinite(step[1]).all() else "a reward"
+        finite = [bool(np.isfinite(np.asarray(values)).all()) for values in step[:2]]
+        if not all(finite):
+            what = "an observation" if finite[1] else "a reward"
             at = f"within training step {self._tally.env_steps}"
             raise InputError(f"environment '{self._name}': {what} that is not finite {at}")
         if self.writer is not None and self._tally.ended:
