@@ -23,6 +23,8 @@ from rlformer import catalogue, seeding
 from rlformer.errors import InputError, MissingExtra, unknown
 from rlformer.types import ActionSpec, Array, EnvSpec
 
+NOWHERE = "none"  # the id in place of an environment: a log is learned from and nothing evaluated
+
 
 def make(spec: EnvSpec, render_mode: str | None = None) -> gym.Env[Any, Any]:
     """One environment in canonical form.
@@ -30,6 +32,8 @@ def make(spec: EnvSpec, render_mode: str | None = None) -> gym.Env[Any, Any]:
     Raises InputError where the id is unknown, its module or extra is missing, its keywords are wrong, or
     its spaces are not supported.
     """
+    if _is_nowhere(spec):
+        raise InputError(f"'{spec.name}' was learned from a log alone; --env names an environment to act in")
     if render_mode == "rgb_array":
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # a picture needs no display, which pygame looks for
     env = _make_base(spec, render_mode)
@@ -65,6 +69,8 @@ def action_spec(space: spaces.Space[Any]) -> ActionSpec:
 
 def spaces_of(spec: EnvSpec) -> tuple[tuple[int, ...], ActionSpec]:
     """The shape of an observation and the action space, canonical. Raises InputError as `make` does."""
+    if _is_nowhere(spec):
+        return tuple(spec.kwargs["observation_shape"]), ActionSpec.from_dict(spec.kwargs["actions"])
     env = make(spec)
     try:
         shape = env.observation_space.shape
@@ -72,6 +78,15 @@ def spaces_of(spec: EnvSpec) -> tuple[tuple[int, ...], ActionSpec]:
         return shape, action_spec(env.action_space)
     finally:
         env.close()
+
+
+def nowhere(name: str, observation_shape: tuple[int, ...], actions: ActionSpec) -> EnvSpec:
+    """In place of an environment that is not to be made: what a log tells of its spaces."""
+    return EnvSpec(name, NOWHERE, {"observation_shape": list(observation_shape), "actions": actions.to_dict()})
+
+
+def _is_nowhere(spec: EnvSpec) -> bool:
+    return spec.id == NOWHERE and "observation_shape" in spec.kwargs
 
 
 class Environments:

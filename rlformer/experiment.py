@@ -25,7 +25,6 @@ from rlformer.types import ActionSpec, EnvSpec, EvalResult, Learner, Policy, Tas
 EVALUATION_SEED = 0  # the same episodes for every arm and every training seed: results are paired
 _MOST_LOG_EPISODES = 10_000  # of the behaviour arm kept one by one
 UNKNOWN = "unknown-environment"  # of a log that names none
-NOWHERE = "none"  # in place of an environment: a log is learned from and nothing evaluated
 TRAJECTORIES = "trajectories"  # the folder of a run that keeps its training episodes
 
 
@@ -200,7 +199,7 @@ def _curve(config: RunConfig, seed: int, protocol: Protocol) -> Callable[[Policy
 
 def _playable(config: RunConfig, log: RunSession) -> bool:
     """Whether the environment can be made; a log alone can still be learned from."""
-    if config.env.id == NOWHERE:
+    if config.env.id == environments.NOWHERE:
         log.note("not evaluated: no environment was given")
         return False
     try:
@@ -287,7 +286,7 @@ def data_reference(dataset: Dataset, budget: float | None = None, made_here: boo
 
 def nowhere(dataset: Dataset) -> EnvSpec:
     """In place of the environment a log names, which is not made."""
-    return EnvSpec(dataset.info.env or UNKNOWN, NOWHERE)
+    return environments.nowhere(dataset.info.env or UNKNOWN, dataset.info.observation_shape, dataset.info.actions)
 
 
 def dataset_env(dataset: Dataset) -> EnvSpec:
@@ -300,7 +299,7 @@ def dataset_env(dataset: Dataset) -> EnvSpec:
     module = definition["id"].partition(":")[0] if ":" in definition["id"] else "rlformer"
     if module != "rlformer" and definition["id"] not in {card.id for card in catalogue.environments().values()}:
         # A data file must not choose what is imported.
-        instead = f"--env {name} if you trust it, or --env {NOWHERE} to train without evaluating"
+        instead = f"--env {name} if you trust it, or --env {environments.NOWHERE} to train without evaluating"
         raise InputError(f"the log is of '{definition['id']}', which imports '{module}': {instead}")
     if definition == spec.definition:
         return spec

@@ -29,7 +29,13 @@ Reached = Callable[[float], Array]  # the predicted return to those of some epis
 
 @pytest.mark.parametrize(("row", "arm"), ARMS, ids=[f"{row.name}-{arm.agent}" for row, arm in ARMS])
 def test_every_arm_of_the_table_can_be_trained_and_has_a_prediction_or_a_reason(row: Row, arm: Arm) -> None:
-    overrides = (*arm.overrides, "episode_filter_share=0.5") if arm.law == "filtered" else arm.overrides
+    overrides = arm.overrides
+    if arm.law == "filtered":
+        assert row.best is not None
+        overrides = (
+            *overrides,
+            f"episode_filter_share={rows.rules_of(row.environment, row.log_spec.kwargs).share(row.best)}",
+        )
     experiment.check(play.resolve(row.spec, arm.agent, overrides))
     found = [predicted(row, arm, asked, way) for asked in play.questions(row, arm) for way in arm.selections]
     assert arm.why or any(value is not None for value in found)

@@ -121,6 +121,12 @@ def test_a_log_may_be_learned_from_without_making_its_environment(tmp_path: Path
     run = RunDirectory.open(path)
     assert (run.config.env.name, run.evaluations()) == ("Theirs-v0", {})
     assert run.record.notes == ["not evaluated: no environment was given"]
+    with pytest.raises(InputError, match="'Theirs-v0' was learned from a log alone; --env names"):
+        rlformer.evaluate([path])
+    spec, (result,) = rlformer.evaluate([path], env="CartPole-v1", episodes=3)
+    assert (spec.name, len(result.returns)) == ("CartPole-v1", 3)
+    with pytest.raises(InputError, match="was trained for observations"):
+        rlformer.evaluate([path], env="Acrobot-v1")
     with pytest.raises(InputError, match="unknown environment 'none'"):
         rlformer.train("ppo", env="none", root=tmp_path)
 

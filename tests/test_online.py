@@ -397,20 +397,21 @@ class Broken(gym.Wrapper[Any, Any, Any, Any]):
         self._what, self._steps = what, 0
 
     def step(self, action: Any) -> Any:
-        observation, reward, *rest = self.env.step(action)
+        observation, reward, terminated, *rest = self.env.step(action)
         self._steps += 1
-        if self._steps == 30:
-            observation = np.full_like(observation, np.inf) if self._what == "observation" else observation
-            reward = np.nan if self._what == "reward" else reward
-        return observation, reward, *rest
+        now = terminated if self._what == "observation at the end" else self._steps == 30
+        if now and self._what.startswith("observation"):
+            observation = np.full_like(observation, np.inf)
+        reward = np.nan if now and self._what == "reward" else reward
+        return observation, reward, terminated, *rest
 
 
-@pytest.mark.parametrize("what", ["reward", "observation"])
+@pytest.mark.parametrize("what", ["reward", "observation", "observation at the end"])
 @pytest.mark.parametrize("agent", ["ppo", "dqn"])
 def test_what_is_not_finite_ends_the_training(agent: str, what: str, tmp_path: Path) -> None:
     gym.register("Broken-v0", Broken, kwargs={"what": what})
     try:
-        with pytest.raises(InputError, match=f"environment 'Broken-v0': an? {what} .* within training step "):
+        with pytest.raises(InputError, match=f"'Broken-v0': an? {what.split()[0]} that is not finite, "):
             OnlineLearner().fit(task("Broken-v0", agent, "steps=2000"), Log(tmp_path))
     finally:
         gym.registry.pop("Broken-v0")

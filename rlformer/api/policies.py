@@ -14,6 +14,7 @@ from rlformer.config import resolve
 from rlformer.data.collect import collect as _collect
 from rlformer.data.dataset import Dataset
 from rlformer.data.doors import open_data as _open_data
+from rlformer.environments import NOWHERE
 from rlformer.errors import InputError
 from rlformer.evaluation import evaluate as _evaluate
 from rlformer.runs import files
@@ -50,7 +51,7 @@ def open_data(source: str | Path, *, env: str | None = None, prefix: str | None 
 
     prefix: of a training log, how much of it: mid, full, a share of its steps, or a number of them.
     """
-    text, env = str(source), None if env == experiment.NOWHERE else env
+    text, env = str(source), None if env == NOWHERE else env
     if (Path(text) / experiment.TRAJECTORIES).is_dir():
         text = str(Path(text) / experiment.TRAJECTORIES)
     dataset = _open_data(text, env=None if env is None else catalogue.environment(env), **options)
@@ -75,7 +76,7 @@ def train(
     run; leaves a finished one alone. hooks: `stop` and `listener` of `experiment.train`. Raises InputError for what the
     caller can mend.
     """
-    if env == experiment.NOWHERE and dataset is not None:
+    if env == NOWHERE and dataset is not None:
         spec = experiment.nowhere(dataset)
     elif env is not None:
         spec = catalogue.environment(env)

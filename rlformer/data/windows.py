@@ -71,7 +71,9 @@ def largest_return_to_go(dataset: Dataset) -> float:
 def _rewards_ahead(dataset: Dataset) -> tuple[Array, Array]:
     """The sum of rewards from each step (num_steps,), and from each episode's end (n,), to the end of the view."""
     whole = np.array_equal(dataset.index, np.arange(len(dataset.episodes)))  # in their order: nothing to look up
-    ahead = np.cumsum((dataset.rewards if whole else dataset.rewards[step_rows(dataset)])[::-1])[::-1]
+    rewards = dataset.rewards if whole else dataset.rewards[step_rows(dataset)]
+    ahead = np.empty(len(rewards))  # forwards in memory, since windows are looked up in it
+    np.cumsum(rewards[::-1], out=ahead[::-1])
     behind = np.zeros(len(dataset.lengths))
     behind[:-1] = ahead[np.cumsum(dataset.lengths)[:-1]]
     return ahead, behind

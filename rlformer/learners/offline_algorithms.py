@@ -25,11 +25,13 @@ def conservative_gap(values: Tensor, actions: Tensor) -> Tensor:
 class CQL(DQN):
     """Conservative Q-learning for categories: DQN's loss plus `alpha` times the conservative gap.
 
-    The target network follows every `target_update_interval` gradient steps.
+    The target network follows every `target_update_interval` gradient steps. `huber`: DQN's loss, under which chance
+    that spreads rewards by more than 1 moves a value towards their median; else the squared error, whose minimum is
+    their mean.
     """
 
-    def __init__(self, *args: Any, alpha: float = 1.0, **kwargs: Any) -> None:
-        self.alpha = alpha
+    def __init__(self, *args: Any, alpha: float = 1.0, huber: bool = True, **kwargs: Any) -> None:
+        self.alpha, self._td_loss = alpha, functional.smooth_l1_loss if huber else functional.mse_loss
         # It never explored: a sample is the best action.
         super().__init__(*args, **{**kwargs, "exploration_final_eps": 0.0})
 
@@ -44,7 +46,7 @@ class CQL(DQN):
                 best = self.q_net_target(batch.next_observations).amax(dim=1, keepdim=True)  # (B, 1)
                 targets = batch.rewards + (1 - batch.dones) * self.gamma * best
             values = self.q_net(batch.observations)  # (B, A)
-            td_loss = functional.smooth_l1_loss(values.gather(1, batch.actions), targets)
+            td_loss = self._td_loss(values.gather(1, batch.actions), targets)
             gap = conservative_gap(values, batch.actions).mean()
             self.policy.optimizer.zero_grad()
             (td_loss + self.alpha * gap).backward()

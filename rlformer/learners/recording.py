@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any
 
@@ -40,21 +41,23 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
     given to `reset` is ignored: the tally has one for each episode, disjoint from those of evaluations.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], tally: Tally, keep: bool) -> None:
+    def __init__(self, env: gym.Env[Any, Any], name: str, tally: Tally, keep: bool) -> None:
         super().__init__(env)
-        self._tally, self._keep = tally, keep
+        self._name, self._tally, self._keep = name, tally, keep
         self._begin(np.zeros(0), 0)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """See `gymnasium.Env`."""
         episode_seed = self._tally.next_seed()
         observation, info = self.env.reset(seed=episode_seed, options=options)
+        self._check(observation, 0.0)
         self._begin(observation, episode_seed)
         return observation, info
 
     def step(self, action: Any) -> Any:
-        """See `gymnasium.Env`."""
+        """See `gymnasium.Env`. Raises InputError where a reward or an observation is not finite."""
         observation, reward, terminated, truncated, info = self.env.step(action)
+        self._check(observation, float(reward))
         self._tally.env_steps += 1
         self._return += float(reward)
         if self._keep:
@@ -64,6 +67,13 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         if terminated or truncated:
             self._end(bool(terminated), bool(truncated))
         return observation, reward, terminated, truncated, info
+
+    def _check(self, observation: Array, reward: float) -> None:
+        """What is no number must not be learned from: here, since a terminal observation is seen nowhere else."""
+        if math.isfinite(reward) and np.isfinite(observation).all():
+            return
+        what = "an observation" if math.isfinite(reward) else "a reward"
+        raise InputError(f"environment '{self._name}': {what} that is not finite, {self._tally.env_steps} steps on")
 
     def _begin(self, observation: Array, seed: int) -> None:
         self._episode_seed, self._return = seed, 0.0
@@ -84,8 +94,8 @@ class TrainingEnvironments(DummyVecEnv):
     writer: DatasetWriter | None = None
 
     def __init__(self, spec: EnvSpec, num: int, tally: Tally, log: RunLog, keep: bool) -> None:
-        super().__init__([lambda: Recorder(make(spec), tally, keep) for _ in range(num)])
-        self._tally, self._log, self._name = tally, log, spec.name
+        super().__init__([lambda: Recorder(make(spec), spec.name, tally, keep) for _ in range(num)])
+        self._tally, self._log = tally, log
 
     def reset(self) -> Any:
         """See `stable_baselines3.common.vec_env.VecEnv`."""
@@ -93,14 +103,9 @@ class TrainingEnvironments(DummyVecEnv):
             return super().reset()
 
     def step_wait(self) -> Any:
-        """See `stable_baselines3.common.vec_env.VecEnv`. InputError where a reward or an observation is not finite."""
+        """See `stable_baselines3.common.vec_env.VecEnv`."""
         with self._log.clock("environment"):
             step = super().step_wait()
-        finite = [bool(np.isfinite(np.asarray(values)).all()) for values in step[:2]]
-        if not all(finite):
-            what = "an observation" if finite[1] else "a reward"
-            at = f"within training step {self._tally.env_steps}"
-            raise InputError(f"environment '{self._name}': {what} that is not finite {at}")
         if self.writer is not None and self._tally.ended:
             with self._log.clock("log"):
                 for episode, env_steps in self._tally.ended:

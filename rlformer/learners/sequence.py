@@ -156,9 +156,10 @@ def _options(values: Mapping[str, Any]) -> TrainOptions:
 
 
 def _check_shares(values: Mapping[str, Any]) -> None:
-    for key in ("held_out_share", "episode_filter_share"):
-        if not 0 < values[key] < 1:
-            raise InputError(f"{key}: {values[key]} is not between 0 and 1")
+    if not 0 < values["held_out_share"] < 1:
+        raise InputError(f"held_out_share: {values['held_out_share']} is not between 0 and 1")
+    if not 0 < values["episode_filter_share"] <= 1:
+        raise InputError(f"episode_filter_share: {values['episode_filter_share']} is not above 0 and at most 1")
     if values["episode_filter"] not in ("none", "top"):
         raise InputError(f"episode_filter: '{values['episode_filter']}' is none of none, top")
     if not 0 <= values["return_scale"] < np.inf:
