@@ -68,7 +68,8 @@ def _all_needs(part: str) -> set[str]:
 
 def _enter_costs(run: RunDirectory, folder: Path) -> None:
     """What explaining took so far goes into the run's record: seconds, and steps beside those of learning."""
-    parts = [files.read_json(path) for path in sorted(folder.glob("*.json"))]
+    made = (folder / f"{part}.json" for part in PARTS)  # a saved tree may lie in the same folder
+    parts = [files.read_json(path) for path in made if path.exists()]
     record = run.record
     record.times["explaining"] = round(sum(part["cost"]["seconds"] for part in parts), 3)
     files.write_json(run.path / "record.json", record.to_dict())

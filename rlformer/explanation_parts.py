@@ -25,7 +25,7 @@ from rlformer.runs.directory import RunDirectory
 from rlformer.sources import Source
 from rlformer.types import SCHEMA, EnvSpec, Episode, EvalResult, Policy
 
-VERSION = 1  # of the methods: parts made by another are made again
+VERSIONS = {"surrogate": 2}  # of the methods of a part, from 1: one made by another is made again
 PARTS = ("effects", "explainers", "deletion", "surrogate", "controllability", "pictures")
 NEEDS = {"explainers": ("effects",), "deletion": ("explainers",)}  # what a part reads of another
 _EFFECT_STATES, _EFFECT_REPLACEMENTS = 256, 8
@@ -60,7 +60,6 @@ class Maker:
         self.tree: Any = None  # the surrogate, once it is made
         self._steps = 0  # environment steps of the part that is being made
         self._settings = {
-            "version": VERSION,
             "seed": what.seed,
             "policy": dict(what.source.identity),
             "log": None if what.log is None else what.log.hash,
@@ -76,7 +75,7 @@ class Maker:
             there = files.read_json(path)
         except InputError:
             return False
-        return there.get("schema") == SCHEMA and there.get("settings") == self._settings
+        return there.get("schema") == SCHEMA and there.get("settings") == self._settings_of(part)
 
     def read(self, part: str) -> dict[str, Any]:
         """A part that is there."""
@@ -91,8 +90,11 @@ class Maker:
             "cpu_seconds": round(time.process_time() - cpu, 3),
             "env_steps": int(self._steps),
         }
-        head = {"schema": SCHEMA, "part": part, "settings": self._settings, "cost": cost}
+        head = {"schema": SCHEMA, "part": part, "settings": self._settings_of(part), "cost": cost}
         files.write_json(self._folder / f"{part}.json", {**head, **found})
+
+    def _settings_of(self, part: str) -> dict[str, Any]:
+        return {"version": VERSIONS.get(part, 1), **self._settings}
 
     # -- what the parts share ----------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ def test_what_is_not_defined_says_why(told: tuple[dict[str, Any], str]) -> None:
     dt, top = arm(results, "dt"), arm(results, "bc-top")
     assert dt["reliance"] is None
     assert "--distractors" in dt["no_reliance"]
-    assert dt["l90"] == {"values": [None] * 3, "median": None, "censored": 3, "reason": None}
+    assert dt["l90"] == {"values": [None] * 3, "median": None, "censored": 3, "undefined": 0, "reason": None}
     assert top["reason"].startswith("not explained")
     assert 'title="it looks at nothing"' in page
     assert ">&gt;256" in page
@@ -69,17 +69,44 @@ def test_the_two_questions_are_answered_apart_and_families_by_measure(told: tupl
         assert lead in page
     families = results["environments"][0]["explanations"]["families"]
     says = {row["label"].split(" (")[0]: row["says"] for row in families["rows"]}
-    assert says["comprehensiveness of the best explainer"] == "a"  # .25 against .21, on every seed
+    assert says["comprehensiveness of integrated gradients"] == "a"  # .25 against .21, on every seed
     assert says["L90"] == "a"
     assert says["Reliance"] == "undefined for one of them"
     assert "they are not added up" in page
 
 
+def says(*measures: tuple[str, list[float], list[float]]) -> list[str]:
+    made = [explanations._row(f"m{i}", better, a, b) for i, (better, a, b) in enumerate(measures)]
+    return [row["says"] for row in explanations._told_apart(made)]
+
+
 def test_measures_that_do_not_differ_cannot_be_told_apart() -> None:
-    row = explanations._row("m", "+", [0.1, 0.5, 0.9], [0.2, 0.5, 0.8])
-    assert row["says"] == "cannot be told apart"
-    assert explanations._row("m", "-", [0.1, 0.1, 0.1], [0.2, 0.2, 0.2])["says"] == "a"
-    assert explanations._row("m", "+", [0.1], [0.2, 0.2])["says"] == "one seed cannot tell"
+    assert says(("+", [0.1, 0.5, 0.9], [0.2, 0.5, 0.8])) == ["cannot be told apart"]
+    assert says(("-", [0.1, 0.1, 0.1], [0.2, 0.2, 0.2])) == ["a"]
+    assert says(("+", [0.1], [0.2, 0.2])) == ["one seed cannot tell"]
+    once = ("+", [0.2, 0.3, 0.4, 0.35], [0.45, 0.5, 0.41, 0.6])  # p = .02: one of seven measures may well look so
+    assert says(once) == ["b"]
+    assert says(once, *6 * [("+", [0.1, 0.5, 0.9], [0.2, 0.5, 0.8])])[0] == "cannot be told apart"
+
+
+def test_families_that_are_alike_are_rarely_told_apart() -> None:
+    rng = np.random.default_rng(0)
+    found = [says(*(("+", *rng.normal(size=(2, 5)).tolist()) for _ in range(7))) for _ in range(200)]
+    assert sum(any(word in "ab" for word in words) for words in found) <= 20  # 5 % of 200, and luck
+
+
+def test_seeds_without_a_tree_are_no_seeds_that_need_a_large_one() -> None:
+    bad = "the policy plays no better than random"
+    trees = {"observation": {"l90": [8, 8, None], "undefined": [None, None, bad]}, "window": None}
+    assert explanations._fewest(trees) == {
+        "values": [8, 8],
+        "median": 8.0,
+        "censored": 0,
+        "undefined": 1,
+        "reason": None,
+    }
+    none = {"observation": {"l90": [None], "undefined": [bad]}, "window": None}
+    assert explanations._fewest(none)["reason"] == bad
 
 
 def test_names_from_outside_are_escaped_and_pictures_are_on_the_page(told: tuple[dict[str, Any], str]) -> None:

@@ -122,6 +122,7 @@ def _check(control: Control, rows: Sequence[Row], lines: Sequence[Mapping[str, A
         and line["agent"] in control.agents
         and control.asked in (None, line["asked"])
     ]
+    missing = sorted(set(control.agents) - {line["agent"] for line in mine})
     key = "p" if control.kind == "equal" else "p_no_better"
     held = [line[key] <= ALPHA for line in mine]
     broken = [
@@ -133,6 +134,7 @@ def _check(control: Control, rows: Sequence[Row], lines: Sequence[Mapping[str, A
         "text": control.text,
         "row": control.row,
         "lines": len(mine),
-        "holds": all(held) if mine else None,
+        "holds": all(held) if not missing or not all(held) else None,
         "broken": broken,
+        "missing": missing,
     }

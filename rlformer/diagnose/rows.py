@@ -133,6 +133,7 @@ _IMITATE = (
     "patience=0", "evaluate_every=1500",
 )  # fmt: skip
 _LONG = ("gradient_steps=3000", "validate_every=3000", "evaluate_every=3000")  # where few steps tell
+_EVEN = ("learning_rate=3e-3", "final_learning_rate=0.01")  # where a probability must be met, not an argmax
 _CLONE = (
     "width=64", "dropout=0", "gradient_steps=600", "learning_rate=3e-3", "batch_size=256", "validate_every=600",
     "patience=0", "evaluate_every=600",
@@ -192,7 +193,7 @@ ROWS: tuple[Row, ...] = (
             _PPO_ARM,
             Arm("recurrent-ppo", "optimum", None, (
                 *(v for v in _PPO if not v.startswith(("steps", "evaluate", "n_epochs"))),
-                "steps=20480", "evaluate_every=20480", "n_epochs=6", "lstm_hidden_size=32", "hidden=[32]",
+                "steps=40960", "evaluate_every=40960", "n_epochs=6", "lstm_hidden_size=32", "hidden=[32]",
             )),
             _BC, _TOP, _DT_K1, _lstm(4), _dt(4),
         ),
@@ -219,11 +220,12 @@ ROWS: tuple[Row, ...] = (
         "Umbrella", "4", "Umbrella",
         "credit under noise",
         (
-            _PPO_ARM, _reaching(4), _BC, _DT_K1,
-            _lstm(4, *_LONG, "learning_rate=5e-3"),  # 1 episode in 16 returns 4: at 2e-3 not learnt yet
-            _dt(4, *_LONG),
+            _PPO_ARM, _reaching(4), _BC,
+            replace(_DT_K1, overrides=(*_IMITATE, *_LONG, *_EVEN, "batch_size=512")),
+            _lstm(4, *_LONG, *_EVEN, "learning_rate=5e-3"),  # 1 episode in 16 returns 4: at 2e-3 not learnt yet
+            _dt(4, *_LONG, *_EVEN),
         ),
-        (2.0, 4.0), episodes=30_000,
+        (2.0, 4.0), log_episodes=40_000, episodes=40_000,
     ),
     Row(
         "Stitch", "5", "Stitch",

@@ -87,7 +87,7 @@ def surrogate(
         progress(2 + number, _ROUNDS + 2)
     rows, targets = _data(told, like)
     trees = [fit(rows, targets, subject.spec, leaves, seed) for leaves in LEAVES]
-    on = take()[:_JUDGED]
+    on = np.array([next(supply) for _ in range(_JUDGED)])
     final = np.zeros((len(trees), len(on)))
     for i, value, steps in _play(tree_policy(trees, like, len(on)), env, np.tile(on, len(trees)), like):
         final[divmod(i, len(on))] = value

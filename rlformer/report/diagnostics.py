@@ -89,7 +89,7 @@ def cells(results: Mapping[str, Any]) -> list[tuple[str, ...]]:
 def control_text(control: Mapping[str, Any]) -> str:
     """Whether a control holds, in a sentence."""
     if control["holds"] is None:
-        return f"{control['text']}: not measured"
+        return f"{control['text']}: not measured by {formats.listed(control['missing'])}"
     if control["holds"]:
         return f"{control['text']}: holds"
     return f"{control['text']}: DOES NOT HOLD ({'; '.join(control['broken'])})"
@@ -185,7 +185,10 @@ def _limits(results: Mapping[str, Any]) -> list[dict[str, str]]:
             "Asking for more than any episode of the log returned (1 on Stitch) has no closed form: whatever happens "
             "proves nothing.",
         ),
-        ("Quality of the log.", "How the arms order on logs of better and worse behaviour is not among the rows."),
+        (
+            "Seeds that agree.",
+            "Where all runs return the same there is no spread to test with: that one run in as many fails could hide.",
+        ),
     ]
     if few:
         found.insert(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlformer.report import formats
+from rlformer.report.explanations import SHARED
 from rlformer.report.figures import Figure
 from rlformer.report.traces import Trace, layout, line, named, safe
 
@@ -72,8 +73,8 @@ def deletion(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figu
     data: list[Trace] = []
     for arm in arms:
         curve, colour = arm["deletion"], f"@arm-{colours[arm['label']]}"
-        for name, dash, width in ((curve["best"], "solid", 2.5), ("random", "dash", 1.5)):
-            if name is None:
+        for name, dash, width in ((SHARED, "solid", 2.5), ("random", "dash", 1.5)):
+            if name not in curve["curves"]:
                 continue
             points = curve["curves"][name]
             told = [
@@ -87,10 +88,10 @@ def deletion(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figu
     plan["xaxis"] |= {"tickvals": sorted({k for arm in arms for k in arm["deletion"]["counts"]})}
     return Figure(
         "What an episode is worth without the inputs that an explainer ranks first",
-        "Solid: masked in the order of the explainer whose order costs most; dashed: random orders. Masked inputs are "
+        f"Solid: masked in the order of {SHARED}; dashed: random orders. Masked inputs are "
         "drawn from the log at every step. A solid line far under its dashed one belongs to an explainer that found "
         "what the behaviour needs.",
-        "Score against the number of masked groups, for the best order and for random orders",
+        f"Score against the number of masked groups, in the order of {SHARED} and in random orders",
         data,
         plan,
         420,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlformer.report import formats, table
+from rlformer.report.comparisons import LEAN_BELOW
 from rlformer.report.explanations import CENSORED, CONTROLS
 from rlformer.report.table import Cell, Column
 
@@ -185,6 +186,8 @@ def _trees(arms: Sequence[Mapping[str, Any]]) -> str:
             beyond = (
                 f", {fewest['censored']} of {len(fewest['values'])} beyond {CENSORED}" if fewest["censored"] else ""
             )
+            if fewest["undefined"]:
+                beyond += f", {formats.plural(fewest['undefined'], 'seed')} no better than random left out"
             told.append(f"{arm['label']} {leaves(fewest)}{beyond}")
         said.append(f"Leaves of a tree that keeps .9 of the score, median of the seeds: {'; '.join(told)}.")
     rest = [arm for arm in arms if arm not in known]
@@ -201,7 +204,11 @@ def _families(compared: Mapping[str, Any] | None) -> str:
     for side, label in (("a", a), ("b", b)):
         ahead = [f"{row['label']} ({_difference(row)})" for row in rows if row["says"] == side]
         if ahead:
-            said.append(f"{label} is ahead by {formats.listed(ahead)}.")
+            said.append(
+                f"The evidence leans towards {label}, by {formats.listed(ahead)}."
+                if compared["seeds"] < LEAN_BELOW
+                else f"{label} is ahead by {formats.listed(ahead)}."
+            )
     level = [row["label"] for row in rows if row["says"] == "cannot be told apart"]
     if not said and level:
         said.append(f"{a} and {b} cannot be told apart: not by {formats.listed(level, 'or')}.")

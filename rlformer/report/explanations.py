@@ -12,6 +12,7 @@ from rlformer.report.arms import Arm
 from rlformer.report.reading import Run
 
 RESAMPLES = 5000
+ALPHA = 0.05  # of all measures together in which families are compared
 CENSORED = 256  # leaves of the largest tree: an L90 beyond is not known
 UNTRAINED = ("random", "behaviour")
 # The measures of an explainer, with what is better: "+" more, "-" less, "" neither.
@@ -30,6 +31,7 @@ MEASURES = {
     "between_seeds": "+",
 }
 CONTROLS = ("random", "uniform attention")
+SHARED = "integrated gradients"  # which every policy has, and whose cost does not grow with the groups
 
 Interval = dict[str, float | None]
 
@@ -134,6 +136,8 @@ def _explainers(parts: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]
         values["between_seeds"] = _between([e["shares"] for e in each])
         known = {key: [v for v in of if v is not None] for key, of in values.items()}
         found[name] = {key: {"mean": mean(of), "values": of} if of else None for key, of in known.items()}
+        if found[name]["between_seeds"]:  # of pairs that share seeds: no sample to draw again from
+            found[name]["between_seeds"]["mean"] |= {"low": None, "high": None}
     return found
 
 
@@ -169,20 +173,7 @@ def _deletion(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     counts = parts[0]["counts"]
     names = [n for n in parts[0][unit] if all(n in p[unit] for p in parts)]
     curves = {n: [mean([p[unit][n][i] for p in parts]) for i in range(len(counts))] for n in names}
-    means = {n: float(np.mean([p["point"] or 0.0 for p in curve])) for n, curve in curves.items() if n != "random"}
-    drops = [float(np.mean(p[unit]["random"])) for p in parts]
-    best = min(means, key=lambda n: means[n]) if means else None
-    gain = None
-    if best is not None:
-        gain = mean([d - float(np.mean(p[unit][best])) for d, p in zip(drops, parts, strict=True)])
-    return {
-        "unit": unit,
-        "counts": counts,
-        "curves": curves,
-        "best": best,
-        "gain": gain,
-        "episodes": parts[0]["episodes"],
-    }
+    return {"unit": unit, "counts": counts, "curves": curves, "episodes": parts[0]["episodes"]}
 
 
 def _trees(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -199,26 +190,27 @@ def _trees(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         **curves,
         "score": [mean(row) for row in scores] if known else None,
         "l90": [p["l90"] for p in parts],
-        "censored": sum(bool(p["censored"]) for p in parts),
-        "reason": _reasons(p["reason"] for p in parts),
+        "undefined": [p["reason"] for p in parts],  # of each seed, why
     }
 
 
 def _fewest(trees: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:
-    """Over seeds, the fewer leaves of the two kinds of tree: each seed's, its median, and how many are censored."""
+    """Over seeds, the fewer leaves of the two kinds of tree: each seed's, its median, how many are censored.
+
+    Seeds for which it is not defined, as where a policy is no better than random, are left out and counted apart.
+    """
     kinds = [t for t in trees.values() if t is not None]
     if not kinds:
-        return {"values": [], "median": None, "censored": 0, "reason": "not measured"}
-    reason = next((t["reason"] for t in kinds if t["reason"]), None)
-    values = [
-        min((v for v in seed if v is not None), default=None) for seed in zip(*(t["l90"] for t in kinds), strict=True)
-    ]
-    if reason is not None and not any(v is not None for v in values):
-        return {"values": values, "median": None, "censored": 0, "reason": reason}
-    ordered = sorted(2 * CENSORED if v is None else v for v in values)
-    median = float(np.exp2(np.median(np.log2(ordered))))
+        return {"values": [], "median": None, "censored": 0, "undefined": 0, "reason": "not measured"}
+    seeds = range(len(kinds[0]["l90"]))
+    defined = [i for i in seeds if not all(t["undefined"][i] for t in kinds)]
+    values = [min((t["l90"][i] for t in kinds if t["l90"][i] is not None), default=None) for i in defined]
+    found: dict[str, Any] = {"values": values, "undefined": len(seeds) - len(defined)}
+    if not values:
+        return {**found, "median": None, "censored": 0, "reason": _reasons(kinds[0]["undefined"])}
+    median = float(np.exp2(np.median(np.log2([2 * CENSORED if v is None else v for v in values]))))
     censored = sum(v is None for v in values)
-    return {"values": values, "median": None if median > CENSORED else median, "censored": censored, "reason": None}
+    return {**found, "median": None if median > CENSORED else median, "censored": censored, "reason": None}
 
 
 def _control(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -266,7 +258,10 @@ def mean(values: Sequence[float]) -> Interval:
 def families(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """The best arm of online RL against the best sequence model, of those whose explainers were judged.
 
-    Differences are online minus sequence, resampled over the seeds of both. None without one of the two.
+    Differences are online minus sequence, with Welch's 95 % interval over the seeds of both; a measure tells them
+    apart where its p-value, Holm-adjusted over the measures, is at most .05. Explainers are compared by one that both
+    have: the best of each would be the luckiest, and attention models have more to choose from. None without one of
+    the two families.
     """
     by = {}
     for family in ("online", "sequence"):
@@ -276,13 +271,13 @@ def families(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         by[family] = max(own, key=lambda arm: (arm["best"] is not None, arm["mean_return"]))
     a, b = by["online"], by["sequence"]
     rows = [_row(label, better, take(a), take(b)) for label, better, take in _COMPARED]
-    return {"a": a["label"], "b": b["label"], "rows": rows}
+    seeds = min(len(a["seeds"]), len(b["seeds"]))
+    return {"a": a["label"], "b": b["label"], "seeds": seeds, "rows": _told_apart(rows)}
 
 
-def _of_best(key: str) -> Callable[[Mapping[str, Any]], list[float]]:
+def _of_shared(key: str) -> Callable[[Mapping[str, Any]], list[float]]:
     def take(arm: Mapping[str, Any]) -> list[float]:
-        best = arm["best"]
-        measured = None if best is None else arm["explainers"][best["name"]][key]
+        measured = arm["explainers"].get(SHARED, {}).get(key)
         return [] if measured is None else list(measured["values"])
 
     return take
@@ -297,32 +292,43 @@ def _leaves(arm: Mapping[str, Any]) -> list[float]:
 
 _COMPARED: tuple[tuple[str, str, Callable[[Mapping[str, Any]], list[float]]], ...] = (
     ("Reliance", "+", lambda arm: list(arm["reliances"]) if arm.get("reliances") else []),
-    ("skill of the best explainer", "+", _of_best("skill")),
-    ("comprehensiveness of the best explainer", "+", _of_best("comprehensiveness")),
-    ("sufficiency of the best explainer", "-", _of_best("sufficiency")),
-    ("agreement of the best explainer with the total effects", "+", _of_best("agreement")),
-    ("sensitivity of the best explainer", "-", _of_best("sensitivity")),
+    (f"skill of {SHARED}", "+", _of_shared("skill")),
+    (f"comprehensiveness of {SHARED}", "+", _of_shared("comprehensiveness")),
+    (f"sufficiency of {SHARED}", "-", _of_shared("sufficiency")),
+    (f"agreement of {SHARED} with the total effects", "+", _of_shared("agreement")),
+    (f"sensitivity of {SHARED}", "-", _of_shared("sensitivity")),
     ("L90 (doublings of leaves; above 256 as 512)", "-", _leaves),
 )
 
 
 def _row(label: str, better: str, a: Sequence[float], b: Sequence[float]) -> dict[str, Any]:
-    """One measure of both families: means, difference, and what the interval says."""
+    """One measure of both families: means over seeds and their difference, with Welch's interval and p-value."""
+    row: dict[str, Any] = {"label": label, "better": better, "a": mean(a) if a else None, "b": mean(b) if b else None}
     if not a or not b:
-        return {"label": label, "a": mean(a) if a else None, "b": mean(b) if b else None, "difference": None,
-                "says": "undefined for one of them"}  # fmt: skip
-    row: dict[str, Any] = {"label": label, "a": mean(a), "b": mean(b)}
+        return {**row, "difference": None, "p": None, "says": "undefined for one of them"}
+    point = float(np.mean(a) - np.mean(b))
     if min(len(a), len(b)) < 2:
-        return {**row, "difference": {"low": None, "point": float(np.mean(a) - np.mean(b)), "high": None},
-                "says": "one seed cannot tell"}  # fmt: skip
-    rng = np.random.default_rng(0)
-    draws = [np.asarray(x)[rng.integers(0, len(x), (RESAMPLES, len(x)))].mean(axis=1) for x in (a, b)]
-    low, high = statistics.percentiles(draws[0] - draws[1])
-    row["difference"] = {"low": float(low), "point": float(np.mean(a) - np.mean(b)), "high": float(high)}
-    if low <= 0 <= high:
-        return {**row, "says": "cannot be told apart"}
-    ahead = (low > 0) == (better == "+")
-    return {**row, "says": "a" if ahead else "b"}
+        ends = {"low": None, "point": point, "high": None}
+        return {**row, "difference": ends, "p": None, "says": "one seed cannot tell"}
+    if max(np.ptp(a), np.ptp(b)) <= 1e-9 * max(map(abs, (*a, *b))):  # no spread to test with
+        return {**row, "difference": {"low": point, "point": point, "high": point}, "p": float(point == 0)}
+    from scipy import stats
+
+    test = stats.ttest_ind(a, b, equal_var=False)
+    interval = test.confidence_interval(0.95)
+    ends = {"low": float(interval.low), "point": point, "high": float(interval.high)}
+    return {**row, "difference": ends, "p": float(test.pvalue)}
+
+
+def _told_apart(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with what each says: which arm is explained better, or that they cannot be told apart."""
+    tested = [row for row in rows if row["p"] is not None]
+    adjusted = statistics.holm([row["p"] for row in tested]) if tested else ()
+    for row, p in zip(tested, adjusted, strict=True):
+        row["p"] = float(p)
+        ahead = "a" if (row["difference"]["point"] > 0) == (row["better"] == "+") else "b"
+        row["says"] = ahead if p <= ALPHA else "cannot be told apart"
+    return list(rows)
 
 
 def _reasons(reasons: Any) -> str | None:
