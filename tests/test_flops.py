@@ -21,7 +21,7 @@ from rlformer.learners import LEARNERS
 from rlformer.learners.offline_training import Training as OfflineTraining
 from rlformer.learners.sb3_training import Training as OnlineTraining
 from rlformer.training.loop import imitate
-from rlformer.types import ActionSpec, DataCost, RunRecord, Task
+from rlformer.types import ActionSpec, DataCost, RunRecord, Task, Window
 from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, log, model
 from tests.make_training import Log
 
@@ -60,6 +60,14 @@ def test_an_action_of_a_trajectory_model_costs_what_torch_counts(name: str) -> N
     window = Windows(log(SPACES["discrete"], lengths=(20,)), steps).at(np.array([3]))
     values = vars(trained.architecture)
     found = flops.of_run("sequence", values, OBSERVATION_SIZE, SPACES["discrete"], record())
+    if trained.architecture.streams:  # its sums of products are not products to torch's counter
+        latest = Window(*(value[:, -1:] for value in vars(window).values()))
+        memory, before = torch.zeros(1, *trained.memory_shape), window.actions[:, -2]
+        with torch.no_grad():
+            seen = counted(lambda: trained.step(latest, before, memory))
+        by_hand = trained.architecture.layers * 4 * trained.architecture.attention_band * trained.architecture.width
+        assert found == {"action": seen + by_hand}
+        return
     with torch.no_grad():
         assert found == {"action": counted(lambda: trained.predict_at(window, torch.tensor([steps - 1])))}
 
