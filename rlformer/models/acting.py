@@ -122,8 +122,9 @@ class SequencePolicy:
         """The same for the first `count` slots, where the newest tokens are all that changes."""
         tokens = self._model.arriving(*self._newest(size))  # (S, n, D)
         per_step = tokens.shape[1]
-        numbers = torch.from_numpy(per_step * self._slots.time[:size, None] + np.arange(-1, per_step - 1))
-        sliding.put(tokens, numbers)
+        put = max(count, math.ceil(rows / per_step))
+        numbers = torch.from_numpy(per_step * self._slots.time[:put, None] + np.arange(-1, per_step - 1))
+        sliding.put(tokens[:put], numbers)
         windows = max(count, math.ceil(rows / self._model.rows_per_window))
         return self._model.head(sliding.read(numbers[:windows, -1], rows))
 

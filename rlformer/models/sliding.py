@@ -27,47 +27,52 @@ class SlidingWindows:
     def __init__(self, transformer: Transformer, length: int) -> None:
         self._transformer, self._length = transformer, length
         self._blocks = list(cast(Iterable[Block], transformer.blocks))
-        self._memory = _Memory.fresh(0, length, transformer)
+        width = transformer.width
+        self._hidden, self._projected = torch.zeros(0, length, width), torch.zeros(0, length, 3 * width)  # (P, T, *)
+        self._room = _Room.of(0, 0, length, transformer)
 
     def put(self, tokens: Tensor, numbers: Tensor) -> None:
         """The next n tokens of each of the first P sequences, (P, n, D), and their numbers (P, n)."""
-        missing = len(tokens) - len(self._memory.hidden)
+        missing = len(tokens) - len(self._hidden)
         if missing > 0:
-            self._memory = self._memory + _Memory.fresh(missing, self._length, self._transformer)
+            kept = (self._hidden, self._projected)
+            self._hidden, self._projected = (torch.cat([old, old.new_zeros(missing, *old.shape[1:])]) for old in kept)
         first = self._blocks[0]
         hidden = self._transformer.embedding_norm(tokens)
         places = (torch.arange(len(tokens))[:, None], numbers % self._length)
-        self._memory.hidden[places] = hidden
-        self._memory.projected[places] = first.attention.qkv(first.attention_norm(hidden))
+        self._hidden[places] = hidden
+        self._projected[places] = first.attention.qkv(first.attention_norm(hidden))
 
     def read(self, newest: Tensor, rows: int) -> Tensor:
         """The transformer's output at the newest token of each of the first P sequences; `newest` (P,) are its numbers.
 
         (R, D), where R is P or `rows` if that is more. Behind P nothing is meant: products of fewer rows take other
-        kernels, which round otherwise. No more than R sequences were ever put.
+        kernels, which round otherwise.
         """
-        memory, size, width = self._memory, len(newest), self._transformer.width
-        added = self._added(newest)  # (P*nh, T, T)
-        h = memory.hidden[:size].flatten(0, 1)  # (P*T, D)
-        products = memory.projected[:size]  # (P, T, 3 D)
+        size, width = len(newest), self._transformer.width
+        if size > self._room.size or rows > self._room.rows:
+            self._room = _Room.of(size, rows, self._length, self._transformer)
+        room, added = self._room, self._added(newest)  # (P*nh, T, T)
+        h = self._hidden[:size].flatten(0, 1)  # (P*T, D)
+        products = self._projected[:size]  # (P, T, 3 D)
         for block, following in zip(self._blocks, self._blocks[1:], strict=False):
-            h = memory.layer(block, h, memory.attend(block.attention, products[..., :width], products, added))
+            h = room.layer(block, h, room.attend(block.attention, products[..., :width], products, added))
             left_out = width if following is self._blocks[-1] else 0  # the last layer's queries: of one row each
             weight, bias = following.attention.qkv.weight[left_out:], following.attention.qkv.bias[left_out:]
-            room = memory.products[: len(h) * len(weight)].view(len(h), len(weight))
-            torch.addmm(bias, following.attention_norm(h), weight.t(), out=room)
-            products = room.unflatten(0, (size, -1))  # (P, T, 3 D or 2 D)
+            out = room.products[: len(h) * len(weight)].view(len(h), len(weight))
+            torch.addmm(bias, following.attention_norm(h), weight.t(), out=out)
+            products = out.unflatten(0, (size, -1))  # (P, T, 3 D or 2 D)
         return self._read_last(h, products, newest, added, max(rows, size))
 
     def _read_last(self, h: Tensor, products: Tensor, newest: Tensor, added: Tensor, rows: int) -> Tensor:
-        block, memory, size, width = self._blocks[-1], self._memory, len(newest), self._transformer.width
+        block, room, size, width = self._blocks[-1], self._room, len(newest), self._transformer.width
         attention, every, places = block.attention, torch.arange(size), newest % self._length
         h = _filled(h.unflatten(0, (size, -1))[every, places], rows)  # (R, D)
         weight, bias = attention.qkv.weight[:width], attention.qkv.bias[:width]
         query = F.linear(block.attention_norm(h), weight, bias)[:size, None]  # (P, 1, D)
         of_row = added.unflatten(0, (size, -1))[every, :, places].flatten(0, 1)[:, None]  # (P*nh, 1, T)
-        mixed = _filled(memory.attend(attention, query, products, of_row), rows)
-        return self._transformer.norm(memory.layer(block, h, mixed))
+        mixed = _filled(room.attend(attention, query, products, of_row), rows)
+        return self._transformer.norm(room.layer(block, h, mixed))
 
     def _added(self, newest: Tensor) -> Tensor:
         """What is added to the scores: minus infinity where a row's token is before a column's, (P*nh, T, T)."""
@@ -76,34 +81,32 @@ class SlidingWindows:
         numbers = numbers.masked_fill_(numbers < 0, _ABSENT)
         future = numbers[:, None] > numbers[..., None]
         heads = self._transformer.heads
-        added = self._memory.added[: len(newest) * heads].zero_()
+        added = self._room.added[: len(newest) * heads].zero_()
         added.unflatten(0, (-1, heads)).masked_fill_(future[:, None], -torch.inf)
         return added
 
 
 @dataclass(frozen=True)
-class _Memory:
-    """What is kept of P sequences of T tokens, and room to work in."""
+class _Room:
+    """To work in, for P sequences of T tokens and for R rows of the last layer."""
 
-    hidden: Tensor  # (P, T, D): what the first layer reads
-    projected: Tensor  # (P, T, 3 D): its queries, keys and values
-    products: Tensor  # (P*T*3 D,): those of a later layer
-    stream: Tensor  # (P*T, D): the rows between two layers
-    inner: Tensor  # (P*T, 4 D)
+    size: int  # P
+    rows: int  # R
+    products: Tensor  # (P*T*3 D,): queries, keys and values
+    stream: Tensor  # (P*T or R, D): the rows between two layers
+    inner: Tensor  # (P*T or R, 4 D)
     mixed: Tensor  # (P*T*D,)
     added: Tensor  # (P*nh, T, T), as the next two
     scores: Tensor
     weights: Tensor
 
     @classmethod
-    def fresh(cls, size: int, length: int, transformer: Transformer) -> _Memory:
-        width, heads, rows = transformer.width, transformer.heads, size * length
-        shapes = [(size, length, width), (size, length, 3 * width), (rows * 3 * width,), (rows, width)]
-        shapes += [(rows, 4 * width), (rows * width,), *3 * [(size * heads, length, length)]]
-        return cls(*map(torch.zeros, shapes))
-
-    def __add__(self, others: _Memory) -> _Memory:
-        return _Memory(*(torch.cat(pair) for pair in zip(vars(self).values(), vars(others).values(), strict=True)))
+    def of(cls, size: int, rows: int, length: int, transformer: Transformer) -> _Room:
+        width, heads, most = transformer.width, transformer.heads, max(rows, size * length)
+        squares = (torch.empty(size * heads, length, length) for _ in range(3))
+        stream, inner = torch.empty(most, width), torch.empty(most, 4 * width)
+        flat = (torch.empty(size * length * 3 * width), stream, inner, torch.empty(size * length * width))
+        return cls(size, rows, *flat, *squares)
 
     def attend(self, attention: Attention, query: Tensor, products: Tensor, added: Tensor) -> Tensor:
         """query (P, M, D), products (P, T, *) that end in keys and values, added (P*nh, M, T) -> (P*M, D)."""

@@ -185,8 +185,8 @@ class TrajectoryModel(nn.Module):
         The action before it is the first of them. `latest` and `before` are as for `step`.
         """
         earlier = replace(latest, timesteps=(latest.timesteps - 1).clamp(min=0))
-        action = self.embed_action(self.codec.encode(before))[:, None] + self._place(earlier)
-        return torch.cat([action, self.embed(latest)], dim=1)
+        place, action = self._place(latest), self.embed_action(self.codec.encode(before))[:, None]
+        return torch.cat([action + self._place(earlier), *(part + place for part in self._told(latest))], dim=1)
 
     @property
     def memory_shape(self) -> tuple[int, ...]:
@@ -224,10 +224,7 @@ class TrajectoryModel(nn.Module):
 
     def embed(self, window: Window) -> Tensor:
         """The window as tokens (B, T, D). No step follows to read the last action, which is left out."""
-        returns, actions = window.returns_to_go / self.return_scale, window.actions
-        parts = [self.embed_return(returns[..., None])] if self._conditioned else []
-        parts.append(self.embed_observation((window.observations - self.observation_mean) / self.observation_std))
-        place = self._place(window)  # (B, K, D), (K, D) or 0
+        parts, actions, place = self._told(window), window.actions, self._place(window)
         if self._separate:
             if self._reads_actions:
                 parts.append(self.embed_action(self.codec.encode(actions)))
@@ -238,6 +235,12 @@ class TrajectoryModel(nn.Module):
             before = self.embed_action(self.codec.encode(actions[:, :-1]))
             parts.append(F.pad(before, (0, 0, 1, 0)))  # what came before the window is not seen
         return sum(parts, start=place)  # type: ignore[return-value]
+
+    def _told(self, window: Window) -> list[Tensor]:
+        """What a step says before its action is chosen, each (B, K, D): its return-to-go and its observation."""
+        parts = [self.embed_return((window.returns_to_go / self.return_scale)[..., None])] if self._conditioned else []
+        observations = (window.observations - self.observation_mean) / self.observation_std
+        return [*parts, self.embed_observation(observations)]
 
     @property
     def rows_per_window(self) -> int:
@@ -262,6 +265,7 @@ class TrajectoryModel(nn.Module):
         return self.backbone(self.embed(window), rows)
 
     def _place(self, window: Window) -> Tensor | float:
+        """What tells a step's time: (B, K, D), (K, D) or 0."""
         encoding = self.architecture.timestep_encoding
         if encoding == "episode":
             return self.embed_timestep(window.timesteps.clamp(max=self.architecture.max_timesteps - 1))
