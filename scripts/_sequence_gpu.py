@@ -1,6 +1,7 @@
 """The part of scripts/bench_sequence for a CUDA device: training with everything on it, in bf16, compiled, fused.
 
-One path for every device: a test runs it on a CPU, at sizes of a toy.
+The model is that of every other device, the loop is this file's: `train-transformer` itself trains on the CPU alone. A
+test runs it on a CPU, at sizes of a toy. Hugging Face's training loop is not among what is timed on a GPU.
 """
 
 import time
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from rlformer.flops.sequence import window
 from rlformer.models.trajectory import Architecture, TrajectoryModel
 from rlformer.types import ActionSpec, Window
 
@@ -20,10 +22,7 @@ EPISODE = 1000
 def training(
     device: torch.device, steps: int, batch_size: int, compiled: bool, num_steps: int = 10**6, **sizes: Any
 ) -> dict[str, float]:
-    """Seconds a gradient step of Hopper's shape, and the floating-point operations of one, by the usual count.
-
-    The count is six a weight of a matrix and token, and what attention's products take; tokens are three a step.
-    """
+    """Seconds a gradient step of Hopper's shape, and the operations of one as `rlformer.flops` counts them."""
     torch.manual_seed(0)
     spec = ActionSpec("box", (), (-1.0,) * 3, (1.0,) * 3)
     model = TrajectoryModel(Architecture(11, spec, **sizes)).to(device).train()
@@ -37,10 +36,10 @@ def training(
 
     def step() -> None:
         first = torch.randint(num_steps - len(context), (batch_size, 1), device=device)
-        window = Window(**{name: value[first + context] for name, value in resident.items()}, mask=mask)
+        batch = Window(**{name: value[first + context] for name, value in resident.items()}, mask=mask)
         with torch.autocast(device.type, torch.bfloat16):
-            predictions = forward(window)
-        loss = model.codec.loss(predictions.float(), window.actions).mean()
+            predictions = forward(batch)
+        loss = model.codec.loss(predictions.float(), batch.actions).mean()
         optimizer.zero_grad(set_to_none=False)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.25)
@@ -49,9 +48,8 @@ def training(
     for _ in range(3):
         step()
     seconds = _timed(device, step, steps)
-    tokens, width, layers = 3 * len(context), sizes["width"], sizes["layers"]
-    operations = 6 * batch_size * tokens * layers * (12 * width**2 + tokens * width)
-    return {"seconds": seconds, "operations": float(operations)}
+    operations = batch_size * window(vars(model.architecture), 11, spec).training
+    return {"seconds": seconds, "operations": operations}
 
 
 def peak(device: torch.device, size: int = 8192) -> float:
