@@ -174,7 +174,7 @@ class StudyProgress:
     def __call__(self, event: Any) -> None:
         """Take one executor.Event."""
         if event.kind == "planned":
-            self._total = event.value
+            self._total, self._ended = event.value, 0
             say(f"{self._total} runs in {self._folder}; the same command continues after an interruption")
             return
         agent, seed = event.key

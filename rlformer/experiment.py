@@ -202,6 +202,9 @@ def _playable(config: RunConfig, log: RunSession) -> bool:
     if config.env.id == environments.NOWHERE:
         log.note("not evaluated: no environment was given")
         return False
+    if config.env.name == UNKNOWN:
+        log.note("not evaluated: the log names no environment; --env does")
+        return False
     try:
         environments.make(config.env).close()
     except InputError as error:

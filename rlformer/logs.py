@@ -163,7 +163,7 @@ def check_prefix(prefix: str) -> float:
         amount = float(prefix)
     except ValueError:
         amount = -1.0
-    if not 0 < amount < math.inf:
+    if not 0 < amount < math.inf or (amount > 1 and amount != int(amount)):
         raise InputError(f"prefix '{prefix}': mid, full, a share of the training such as 0.5, or a number of its steps")
     return amount
 

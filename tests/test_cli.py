@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,7 @@ def test_the_catalogue_is_listed(type_: Type) -> None:
         (["collect", "random", "--env", "CartPole-v1", "--episodes", "1", "--out", "log"], "log"),
         (["train-transformer", "log", "--set", "return_scale=-5"], "return_scale: -5.0"),
         (["train-transformer", "log", "--prefix", "inf"], "prefix 'inf'"),
+        (["train-transformer", "log", "--prefix", "2.5"], "prefix '2.5'"),
         (["evaluate", "random", "--env", "CartPole-v1", "--target-return", "nan"], "neither a number nor auto"),
         (["compare", "CartPole-v1", "--arms", "sac"], "agents that fit"),
         (["compare", "CartPole-v1", "--arms", "random", "--runs", "afile/runs"], "a file stands where"),
@@ -129,6 +131,11 @@ def test_a_mistake_gets_one_line_and_exit_code_2(type_: Type, words: list[str], 
     assert answer.err.startswith("error: ")
     assert line in answer.err
     assert len(answer.err.strip().splitlines()) == 1
+
+
+def test_the_version_is_told() -> None:
+    done = subprocess.run([sys.executable, "-m", "rlformer", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"rlformer {metadata.version('rlformer')}\n"
 
 
 def test_an_unknown_command_or_option_is_a_usage_error(type_: Type) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rlformer.errors import InputError
+from rlformer.report import comparisons
 from rlformer.report.build import results_of
 from rlformer.report.needs import SHARES
 from rlformer.report.reading import find_runs, read_runs
@@ -222,3 +223,12 @@ def test_prices_and_shares_that_mean_nothing_are_refused() -> None:
     for wrong in ({"env_step": -1.0}, {"share": 1.5}, {"threshold": 0.0}, {"cpu_second": float("nan")}):
         with pytest.raises(InputError):
             Terms(**wrong)
+
+
+def test_of_arms_that_score_the_same_the_cheaper_stands_higher() -> None:
+    def arm(steps: float, point: float = 500.0) -> dict[str, Any]:
+        cost = {"env_steps": {"mean": steps}, "upstream_env_steps": None}
+        return {"mean_return": {"point": point}, "cost": cost}
+
+    dear, cheap, worse = arm(50_176.0), arm(32_768.0), arm(10.0, 499.0)
+    assert max([dear, cheap, worse], key=comparisons.standing) is cheap

@@ -6,6 +6,8 @@ Heavy modules are imported inside the commands, so that `rlformer --help` answer
 from __future__ import annotations
 
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -19,6 +21,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Online RL or a sequence model, for your Gymnasium environment? Train both, read one report.",
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"rlformer {metadata.version('rlformer')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """Take what belongs to no command."""
+
+
 for group in (studies, training, policies, lists):
     app.add_typer(group.app)
 app.add_typer(data.app, name="data")

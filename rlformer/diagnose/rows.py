@@ -196,7 +196,8 @@ ROWS: tuple[Row, ...] = (
             _PPO_ARM,
             Arm("recurrent-ppo", "optimum", None, (
                 *(v for v in _PPO if not v.startswith(("steps", "evaluate", "n_epochs"))),
-                "steps=40960", "evaluate_every=40960", "n_epochs=6", "ent_coef=0.05", "lstm_hidden_size=32", "hidden=[32]",
+                "steps=40960", "evaluate_every=40960", "n_epochs=6",
+                "ent_coef=0.05", "lstm_hidden_size=32", "hidden=[32]",
             )),
             _BC, _TOP, _DT_K1, _lstm(4), _dt(4),
         ),

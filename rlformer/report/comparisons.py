@@ -26,18 +26,18 @@ def compare_arms(environment: Mapping[str, Any]) -> list[dict[str, Any]]:
     trained = [arm for arm in arms if arm["family"] not in ("random", "behaviour")]
     if not trained:
         return []
-    best = max(trained, key=_mean)
+    best = max(trained, key=standing)
     pairs = [("best", best, arm) for arm in trained if arm is not best]
     sequence = [arm for arm in arms if arm["family"] == "sequence"]
     online = [arm for arm in arms if arm["family"] == "online"]
     if sequence:
-        transformer = max([arm for arm in sequence if arm["agent"] == "dt"] or sequence, key=_mean)
+        transformer = max([arm for arm in sequence if arm["agent"] == "dt"] or sequence, key=standing)
         for question, agent in (("filtered", "bc-top"), ("log", "behaviour")):
             other = _counterpart(arms, agent, transformer)
             if other is not None and other is not transformer:
                 pairs.append((question, transformer, other))
         if online:
-            pairs.append(("families", max(online, key=_mean), transformer))
+            pairs.append(("families", max(online, key=standing), transformer))
     spec = EnvSpec.from_dict(environment["card"])
     return [{"question": question, **difference(a, b, spec)} for question, a, b in pairs]
 
@@ -112,5 +112,8 @@ def _finished(arm: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [run for run in arm["runs"] if run["counts"]]
 
 
-def _mean(arm: Mapping[str, Any]) -> float:
-    return float(arm["mean_return"]["point"])
+def standing(arm: Mapping[str, Any]) -> tuple[float, float]:
+    """What the best of some arms is the largest of: its mean return, and where that ties, fewer environment steps."""
+    cost = arm["cost"]
+    steps = [cost[key]["mean"] or 0.0 for key in ("env_steps", "upstream_env_steps") if cost[key] is not None]
+    return float(arm["mean_return"]["point"]), -sum(steps)

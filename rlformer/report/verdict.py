@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rlformer import statistics
-from rlformer.report.comparisons import sources, strength
+from rlformer.report.comparisons import sources, standing, strength
 from rlformer.report.terms import OFFLINE, ONLINE, SEQUENCE, Scale, Terms, counted, made_here, maker_of, scale_of
 
 SURE, LEANING = 0.95, 0.75  # probabilities
@@ -133,7 +133,7 @@ def candidates(environment: Mapping[str, Any], terms: Terms) -> tuple[list[Mappi
         if family == SEQUENCE:
             own = [arm for arm in own if arm["agent"] == "dt"] or [a for a in own if a["agent"] not in SIMPLER] or own
         if own:
-            best[family] = max(own, key=lambda arm: arm["mean_return"]["point"])
+            best[family] = max(own, key=standing)
     if not terms.interaction:
         best.pop(ONLINE, None)
     if SEQUENCE not in best:
