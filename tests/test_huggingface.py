@@ -186,6 +186,10 @@ def test_damaged_weights_other_shapes_and_pickles_get_one_line(tmp_path: Path) -
     with pytest.raises(InputError, match="size mismatch"):
         load_checkpoint(tmp_path)
     config.write_text(described)
+    (tmp_path / "rlformer.json").write_text('{"observation_mean": [1, 2]}')
+    with pytest.raises(InputError, match=r"rlformer\.json: observation_mean has 2 numbers, an observation 3"):
+        load_checkpoint(tmp_path)
+    (tmp_path / "rlformer.json").unlink()
     weights.write_bytes(whole[:100])
     with pytest.raises(InputError, match="cannot be read"):
         load_checkpoint(tmp_path)

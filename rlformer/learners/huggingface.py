@@ -23,7 +23,7 @@ from rlformer.errors import InputError
 from rlformer.learners.sequence import SequenceLearner
 from rlformer.models.trajectory import Architecture, TrajectoryModel
 from rlformer.runs import files
-from rlformer.types import SCHEMA, ActionSpec, EnvSpec
+from rlformer.types import SCHEMA, ActionSpec, Array, EnvSpec
 
 _CONFIG, _WEIGHTS, _BESIDE = "config.json", "model.safetensors", "rlformer.json"
 _PICKLED = "pytorch_model.bin"
@@ -57,9 +57,10 @@ def load_checkpoint(folder: Path, env: EnvSpec | None = None, trust: bool = Fals
     try:
         spec = ActionSpec.from_dict(beside["actions"]) if "actions" in beside else _actions(config, env)
         architecture = _architecture(config, beside, spec)
+        size = architecture.observation_size
         scales = Scales(
-            np.asarray(beside.get("observation_mean", np.zeros(architecture.observation_size))),
-            np.asarray(beside.get("observation_std", np.ones(architecture.observation_size))),
+            _vector(beside, "observation_mean", np.zeros(size)),
+            _vector(beside, "observation_std", np.ones(size)),
             beside.get("action_mean"),
             beside.get("action_std"),
             float(beside.get("return_scale", 1.0)),
@@ -75,6 +76,14 @@ def load_checkpoint(folder: Path, env: EnvSpec | None = None, trust: bool = Fals
     learner.scales = dict(beside.get("scales", {}))
     _check_fit(learner.model, env, folder)
     return learner
+
+
+def _vector(beside: Mapping[str, Any], key: str, default: Array) -> Array:
+    """One of its vectors. Raises ValueError where it has not as many numbers as an observation."""
+    found = np.asarray(beside.get(key, default), np.float64)
+    if found.shape != default.shape:
+        raise ValueError(f"{_BESIDE}: {key} has {found.size} numbers, an observation {default.size}")
+    return found
 
 
 def export_checkpoint(learner: SequenceLearner, folder: Path) -> None:
