@@ -199,14 +199,17 @@ def _recipes(
 def _chosen(
     profile: str, arms: Sequence[str] | None, interaction: bool, actions: ActionSpec, env_name: str
 ) -> tuple[str, ...]:
-    """The names of the arms; without interaction, those that learn from the log alone."""
-    asked = arms or _fitting(PROFILES[profile]["arms"], actions)
+    """The names of the arms; without interaction, those that learn from the log alone, offline RL among them."""
+    if arms is not None and not arms:
+        raise InputError("--arms names no arm")
+    usual = PROFILES[profile]["arms"] if interaction else (*PROFILES[profile]["arms"], "offline-rl")
+    asked = _fitting(usual, actions) if arms is None else arms
     names = _expand(asked, actions.kind, env_name)
     if interaction:
         return names
     steps = [name for name in names if catalogue.agent(name).learner == "sb3"]
     if arms and steps:
-        raise InputError(f"--no-interaction: {', '.join(steps)} learn by stepping the environment")
+        raise InputError(f"--no-interaction leaves out what learns by stepping the environment: {', '.join(steps)}")
     return tuple(name for name in names if name not in steps)
 
 

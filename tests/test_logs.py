@@ -127,9 +127,13 @@ def test_without_interaction_only_the_log_is_learned_from(random_log: Dataset) -
     plan = study.plan("CartPole-v1", profile="standard", seeds=1, dataset=random_log, interaction=False)
     assert not {"ppo", "dqn"} & set(plan.arms)
     assert {"random", "dt", "cql"} <= set(plan.arms)
+    quick = study.plan("CartPole-v1", seeds=1, dataset=random_log, interaction=False)
+    assert "cql" in quick.arms  # or there would be nothing to hold the sequence model against
+    with pytest.raises(InputError, match="--arms names no arm"):
+        study.plan("CartPole-v1", arms=[], dataset=random_log)
     with pytest.raises(InputError, match="needs a log"):
         study.plan("CartPole-v1", interaction=False)
-    with pytest.raises(InputError, match="ppo learn by stepping"):
+    with pytest.raises(InputError, match="by stepping the environment: ppo"):
         study.plan("CartPole-v1", arms=["ppo"], dataset=random_log, interaction=False)
 
 
