@@ -210,7 +210,7 @@ def test_a_context_longer_than_every_episode_is_remarked_upon(tmp_path: Path) ->
         ({"return_scale": -1.0}, "return_scale: -1.0 is not a positive number, or 0 for the log's largest"),
         ({"heads": 5}, "heads: 5 do not divide the width 64"),
         ({"episode_filter": "best"}, "episode_filter: 'best' is none of none, top"),
-        ({"episode_filter_share": 0.0}, "episode_filter_share: 0.0 is not between 0 and 1"),
+        ({"episode_filter_share": 0.0}, "episode_filter_share: 0.0 is not above 0 and at most 1"),
         ({"held_out_share": 1.0}, "held_out_share: 1.0 is not between 0 and 1"),
         (
             {"target_return": "much"},
