@@ -175,7 +175,7 @@ def _flips(found: Mapping[str, Any], swept: Mapping[str, Any] | None) -> Iterato
             if flip["term"] in ("env_step", "logged_step", "cpu_second")
             else f"{flip['value']:g}"
         )
-        yield f"{name[0].upper()}{name[1:]} {told}: {what or flip['arm']}."
+        yield f"{name[0].upper()}{name[1:]} {told}: {what or flip['arm'] or 'cannot be told'}."
     if found["answer"] in (ONLINE, SEQUENCE, OFFLINE) and found["strength"] == "lean":
         needed = found["pair"]["seeds_to_settle"]
         if needed is not None and needed > found["pair"]["seeds"]:
