@@ -287,11 +287,6 @@ def data_reference(dataset: Dataset, budget: float | None = None, made_here: boo
     }
 
 
-def nowhere(dataset: Dataset) -> EnvSpec:
-    """In place of the environment a log names, which is not made."""
-    return environments.nowhere(dataset.info.env or UNKNOWN, dataset.info.observation_shape, dataset.info.actions)
-
-
 def dataset_env(dataset: Dataset) -> EnvSpec:
     """The environment a log names; one that cannot be made where it names none."""
     name = dataset.info.env or UNKNOWN

@@ -14,7 +14,7 @@ from rlformer.config import resolve
 from rlformer.data.collect import collect as _collect
 from rlformer.data.dataset import Dataset
 from rlformer.data.doors import open_data as _open_data
-from rlformer.environments import NOWHERE
+from rlformer.environments import NOWHERE, nowhere
 from rlformer.errors import InputError
 from rlformer.evaluation import evaluate as _evaluate
 from rlformer.runs import files
@@ -77,7 +77,8 @@ def train(
     caller can mend.
     """
     if env == NOWHERE and dataset is not None:
-        spec = experiment.nowhere(dataset)
+        info = dataset.info
+        spec = nowhere(info.env or experiment.UNKNOWN, info.observation_shape, info.actions)
     elif env is not None:
         spec = catalogue.environment(env)
     elif dataset is not None:
