@@ -46,6 +46,7 @@ def train(
     *,
     dataset: Dataset | None = None,
     threads: int = 1,
+    device: str = "cpu",
     protocol: Protocol | None = None,
     command: str | None = None,
     stop: Callable[[], bool] | None = None,
@@ -53,11 +54,13 @@ def train(
 ) -> RunDirectory:
     """Train and evaluate one agent below `root`; continue an unfinished run, leave a finished one alone.
 
-    command: what was typed, for the record. stop: whether the user asked to stop. listener: hears how far it is.
-    Raises InputError for what the user can mend, Interrupted when `stop` said so. Any other error is recorded in the
-    run, which counts as failed, and raised.
+    device: where a sequence model is trained: cpu, cuda, cuda:N or auto; all others compute on the CPU. command: what
+    was typed, for the record. stop: whether the user asked to stop. listener: hears how far it is. Raises InputError
+    for what the user can mend, Interrupted when `stop` said so. Any other error is recorded in the run, which counts as
+    failed, and raised.
     """
     check(config)
+    check_device(config, device)
     _check_data(config, dataset)
     run = RunDirectory.of(root, config, seed)
     if run.finished:
@@ -65,7 +68,7 @@ def train(
     with run.session(config, seed, stop, listener) as log:
         log.record.command = log.record.command or command
         try:
-            _train(config, seed, dataset, threads, protocol or Protocol(), log, run)
+            _train(config, seed, dataset, threads, device, protocol or Protocol(), log, run)
         except (Interrupted, KeyboardInterrupt):
             log.end("interrupted")
             raise Interrupted from None
@@ -80,6 +83,7 @@ def _train(
     seed: int,
     dataset: Dataset | None,
     threads: int,
+    device: str,
     protocol: Protocol,
     log: RunSession,
     run: RunDirectory,
@@ -91,6 +95,7 @@ def _train(
         hyperparameters=config.hyperparameters,
         seed=seed,
         threads=threads,
+        device=device,
         log_trajectories=run.path / TRAJECTORIES if config.log_trajectories else None,
         evaluate=_curve(config, seed, protocol) if playable else None,
     )
@@ -234,6 +239,19 @@ def _log_result(dataset: Dataset, env: EnvSpec) -> EvalResult:
 def check(config: RunConfig) -> None:
     """Raise InputError where the values cannot be used or the learner cannot act in the environment."""
     learner_class(config.learner).check(config.env, config.hyperparameters)
+
+
+def check_device(config: RunConfig, device: str) -> None:
+    """Raise InputError where the learner cannot compute there."""
+    if device == "cpu":
+        return
+    from rlformer.training import devices
+
+    found = devices.device(device)
+    if config.learner != "sequence" and found.type != "cpu":
+        raise InputError(
+            f"--device {device}: agent '{config.agent}' computes on the CPU; sequence models can do without"
+        )
 
 
 def _check_data(config: RunConfig, dataset: Dataset | None) -> None:

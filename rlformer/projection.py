@@ -95,7 +95,13 @@ def _probe(arm: Arm, runs: int, dataset: Dataset | None, root: Path, threads: in
     data = experiment.data_reference(dataset) if learns and dataset is not None else None
     config = resolve(arm.env, arm.agent, _short(arm, dataset), data, arm.keeps_log)
     run = experiment.train(
-        config, arm.seed, root, dataset=dataset if learns else None, threads=threads, protocol=_PROTOCOL
+        config,
+        arm.seed,
+        root,
+        dataset=dataset if learns else None,
+        threads=threads,
+        device=arm.device,
+        protocol=_PROTOCOL,
     )
     record, values = run.record, resolve(arm.env, arm.agent, arm.overrides).hyperparameters
     unit = "steps" if "steps" in values else "gradient_steps"

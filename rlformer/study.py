@@ -53,6 +53,7 @@ class Arm:
     keeps_log: bool = False  # its training is the log of others
     threads: int = 1
     command: str | None = None
+    device: str = "cpu"
 
     @property
     def name(self) -> str:
@@ -102,6 +103,7 @@ def plan(
     overrides: Sequence[str] = (),
     root: Path = Path("runs"),
     threads: int = 1,
+    device: str = "cpu",
     command: str | None = None,
 ) -> Plan:
     """Every run of the comparison, in the order they should begin.
@@ -110,9 +112,9 @@ def plan(
     `logs` say, by default the first half of its learning; each of several logs is learned from. log_steps: of collected
     ones. prefix: how much of a dataset or of a training, instead. grid: by default that of the profile. interaction:
     whether anything may step the environment in order to learn. arms: names of agents; "online" and "offline-rl" stand
-    for those that fit the action space. overrides: "agent.key=value". A profile leaves out "offline-rl" where none
-    fits. Raises InputError for an unknown profile, arm or key, where no offline RL fits though it was asked for, and
-    where the log does not fit the environment.
+    for those that fit the action space. overrides: "agent.key=value". device: of the sequence models. A profile leaves
+    out "offline-rl" where none fits. Raises InputError for an unknown profile, arm or key, where no offline RL fits
+    though it was asked for, and where the log does not fit the environment.
     """
     if profile not in PROFILES:
         raise InputError(f"unknown profile '{profile}'; valid: {', '.join(PROFILES)}")
@@ -134,8 +136,11 @@ def plan(
     if needs_training and catalogue.agent(log_from).learner != "sb3":
         raise InputError(f"a log comes from the training of an online agent, not of '{log_from}'")
     by_agent = _by_agent(overrides, names)
+    devices = {name: device if catalogue.agent(name).learner == "sequence" else "cpu" for name in names}
     for name in names:  # what cannot work is found before anything is trained
-        experiment.check(resolve(env, name, by_agent.get(name, ())))
+        config = resolve(env, name, by_agent.get(name, ()))
+        experiment.check(config)
+        experiment.check_device(config, devices[name])
     check_prefix(prefix or "full")
     grid = Grid(PROFILES[profile].get("budgets", ())) if grid is None else grid
     scaled = [n for n in names if n in _expand(_fitting(grid.arms, actions), actions.kind, env.name)]
@@ -143,7 +148,7 @@ def plan(
     for name in _costly_first(names, log_from):
         for seed in range(count):
             keeps_log = name == log_from and needs_training
-            arm = Arm(env, name, seed, root, by_agent.get(name, ()), None, keeps_log, threads, command)
+            arm = Arm(env, name, seed, root, by_agent.get(name, ()), None, keeps_log, threads, command, devices[name])
             if name not in offline:
                 jobs.append(Job((arm.name, seed), arm))
                 continue
@@ -298,6 +303,7 @@ def _work(payload: Arm | Log, stop: Callable[[], bool], progress: Callable[[int,
         arm.root,
         dataset=dataset,
         threads=arm.threads,
+        device=arm.device,
         command=arm.command,
         stop=stop,
         listener=progress,

@@ -192,6 +192,7 @@ class RunRecord:
     cost: DataCost = field(default_factory=DataCost)
     times: dict[str, float] = field(default_factory=dict)  # seconds, by part; see runs.ledger
     peak_memory_bytes: int = 0
+    peak_gpu_memory_bytes: int = 0
     parameters: int = 0  # numbers that gradients changed
     inference_seconds: dict[str, float] = field(default_factory=dict)  # per call of `act`, by number of environments
     flops: dict[str, float] = field(default_factory=dict)  # of "training" and of one "action"; see `flops.of_run`
@@ -343,6 +344,7 @@ class Task:
     hyperparameters: Mapping[str, Any]
     seed: int
     threads: int = 1
+    device: str = "cpu"  # of sequence models: see `training.devices`
     log_trajectories: Path | None = None  # a folder for every training episode, as a dataset
     evaluate: Any = None  # callable (policy) -> a point of the curves (name -> value), or None
 

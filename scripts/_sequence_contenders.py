@@ -1,11 +1,13 @@
-"""One contender of scripts/bench_sequence in a process of its own: NAME FOLDER, then a request a line on stdin.
+"""One contender of scripts/bench_sequence in a process of its own: NAME FOLDER DEVICE, then a request a line on stdin.
 
 A request is "train THREADS COUNT", "act-N THREADS COUNT" or "load THREADS COUNT"; the answer is the seconds it took
 on the wall and of CPU, as JSON. Peers run under an interpreter of their own: nothing of rlformer is imported for them.
 
 The model is the paper's: context 20, 3 layers, 1 head, width 128, dropout 0.1, batch 64, Hopper's observations and
-actions, AdamW, gradients clipped at 0.25. Hugging Face's and torchrl's models come without a sampler of windows: they
-are given one batch that lies ready, which costs them nothing.
+actions, AdamW, gradients clipped at 0.25. Hugging Face's and torchrl's models come without a sampler of windows and
+without a way to act: they are given one batch that lies ready, which costs them nothing, and windows of all
+environments at once. "As published" is Hugging Face's model in the loops of its own example, on arrays instead of a
+table of lists.
 """
 
 import abc
@@ -25,35 +27,27 @@ CONTEXT, BATCH, WIDTH, LAYERS, OBSERVATION, ACTION, LONGEST = 20, 64, 128, 3, 11
 class Ours:
     """This project's, in each form of its tokens."""
 
-    def __init__(self, folder: Path, **values: Any) -> None:
+    def __init__(self, folder: Path, device: torch.device, **values: Any) -> None:
         from rlformer.data.dataset import load
         from rlformer.data.windows import Windows
         from rlformer.models.trajectory import Architecture, TrajectoryModel
         from rlformer.training import memory
         from rlformer.training.state import State, TrainOptions
+        from rlformer.training.step import GradientStep, imitate
 
         memory.keep_freed()
         self._folder = folder / "log"
         data = load(self._folder)
         known = {"layers": LAYERS, "heads": 1, "width": WIDTH, "context_length": CONTEXT, "max_timesteps": LONGEST}
-        self._model = TrajectoryModel(Architecture(OBSERVATION, data.info.actions, **{**known, **values}))
-        self._windows = Windows(data, self._model.architecture.context_length)
-        self._state = State(self._model, TrainOptions(10**6), 0, folder / "unused")
+        self._model = TrajectoryModel(Architecture(OBSERVATION, data.info.actions, **{**known, **values})).to(device)
+        state = State(self._model, TrainOptions(10**6, BATCH), 0, folder / "unused")
+        self._step = GradientStep(state, imitate, Windows(data, self._model.architecture.context_length).to(device))
         self._policies: dict[int, Any] = {}
 
     def train(self, count: int) -> None:
-        """As `training.loop` does it, without its log."""
-        from rlformer.training.loop import imitate
-
-        state = self._state
         self._model.train()
         for _ in range(count):
-            losses = imitate(self._model, self._windows.draw(BATCH, state.batches))
-            loss = losses.mean()
-            state.parameters.gradients.zero_()
-            loss.backward()
-            state.parameters.clip_gradients(0.25)
-            state.descend(float(loss.detach()), len(losses))
+            self._step()
 
     def act(self, num_envs: int, count: int) -> None:
         from rlformer.models.acting import SequencePolicy
@@ -81,10 +75,12 @@ class GivenBatches(abc.ABC):
 
     model: torch.nn.Module
 
-    def _init_training(self) -> None:
+    def _init_training(self, device: torch.device) -> None:
         rng = np.random.default_rng(0)
-        self._batch = self._inputs(BATCH)
-        self._actions = torch.from_numpy(rng.uniform(-1, 1, (BATCH, CONTEXT, ACTION)).astype(np.float32))
+        self._device = device
+        self.model.to(device)
+        self._batch = {name: value.to(device) for name, value in self._inputs(BATCH).items()}
+        self._actions = torch.from_numpy(rng.uniform(-1, 1, (BATCH, CONTEXT, ACTION)).astype(np.float32)).to(device)
         self._optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4, weight_decay=1e-4)
         self._asked: dict[int, Any] = {}
 
@@ -99,12 +95,15 @@ class GivenBatches(abc.ABC):
     def train(self, count: int) -> None:
         self.model.train()
         for _ in range(count):
-            loss = (self._predict(self._batch) - self._actions).square().mean()
+            loss = self._loss()
             self._optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 0.25)
             self._optimizer.step()
             float(loss.detach())
+
+    def _loss(self) -> torch.Tensor:
+        return (self._predict(self._batch) - self._actions).square().mean()
 
     @torch.inference_mode()
     def act(self, num_envs: int, count: int) -> None:
@@ -121,12 +120,12 @@ class GivenBatches(abc.ABC):
 class HuggingFace(GivenBatches):
     """transformers' DecisionTransformerModel."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: torch.device) -> None:
         from transformers import DecisionTransformerConfig, DecisionTransformerModel
 
         sizes = {"state_dim": OBSERVATION, "act_dim": ACTION, "hidden_size": WIDTH, "n_layer": LAYERS, "n_head": 1}
         self.model = DecisionTransformerModel(DecisionTransformerConfig(**sizes, max_ep_len=LONGEST))
-        self._init_training()
+        self._init_training(device)
 
     def _inputs(self, count: int) -> dict[str, torch.Tensor]:
         return {
@@ -141,16 +140,77 @@ class HuggingFace(GivenBatches):
         return self.model(**inputs, return_dict=False)[1]
 
 
+class HuggingFacePublished(HuggingFace):
+    """The same in the loops of the example that Hugging Face publishes for it: its collator, and its way to act."""
+
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        super().__init__(folder, device)
+        arrays = (np.load(folder / f"{name}.npy") for name in ("observations", "actions", "rewards"))
+        self._episodes = list(zip(*(array.reshape(-1, LONGEST, *array.shape[1:]) for array in arrays), strict=True))
+        self._rng = np.random.default_rng(0)
+        self._played: dict[int, list[dict[str, torch.Tensor]]] = {}
+
+    def _loss(self) -> torch.Tensor:
+        """Of a batch that is collated window by window; returns-to-go are summed step by step from each start."""
+        rows: dict[str, list[Any]] = {name: [] for name in (*self._batch, "targets")}
+        for i in self._rng.choice(len(self._episodes), BATCH):
+            start = int(self._rng.integers(LONGEST))
+            observations, actions, rewards = (part[start:] for part in self._episodes[i])
+            togo = np.zeros_like(rewards)
+            togo[-1] = rewards[-1]
+            for t in reversed(range(len(rewards) - 1)):
+                togo[t] = rewards[t] + togo[t + 1]
+            length = min(CONTEXT, len(rewards))
+            front = (CONTEXT - length, 0)  # padded in front, as the example does
+
+            def padded(values: Any, fill: float, front: Any = front) -> Any:
+                return np.pad(values[:CONTEXT], [front, *[(0, 0)] * (values.ndim - 1)], constant_values=fill)
+
+            rows["states"].append(padded(observations, 0.0))
+            rows["actions"].append(padded(actions, -10.0))
+            rows["targets"].append(padded(actions, 0.0))
+            rows["returns_to_go"].append(padded(togo[:, None] / LONGEST, 0.0))
+            rows["timesteps"].append(padded(np.arange(start, start + length), 0))
+            rows["attention_mask"].append(padded(np.ones(length), 0))
+        batch = {name: torch.from_numpy(np.stack(values)).to(self._device) for name, values in rows.items()}
+        targets, mask = batch.pop("targets").float(), batch["attention_mask"] > 0
+        whole = {name: value if name == "timesteps" else value.float() for name, value in batch.items()}
+        return (self._predict(whole)[mask] - targets[mask]).square().mean()
+
+    @torch.inference_mode()
+    def act(self, num_envs: int, count: int) -> None:
+        """One environment after the other, from a history that grows by concatenation."""
+        self.model.eval()
+        sizes = {"states": OBSERVATION, "actions": ACTION, "returns_to_go": 1}
+        if num_envs not in self._played:
+            self._played[num_envs] = [{n: torch.zeros(1, size) for n, size in sizes.items()} for _ in range(num_envs)]
+            self.act(num_envs, CONTEXT)
+        for _ in range(count):
+            for history in self._played[num_envs]:
+                length = len(history["states"])
+                inputs = {name: values[-CONTEXT:][None] for name, values in history.items()}
+                inputs["timesteps"] = torch.arange(length)[-CONTEXT:][None]
+                real = inputs["timesteps"].shape[1]
+                inputs["attention_mask"] = torch.ones(1, real)
+                for name, values in inputs.items():
+                    missing = values.new_zeros(1, CONTEXT - real, *values.shape[2:])
+                    inputs[name] = torch.cat([missing, values], dim=1)
+                action = self._predict(inputs)[0, -1].numpy()
+                history["actions"][-1] = torch.from_numpy(action)
+                for name, size in sizes.items():
+                    history[name] = torch.cat([history[name], torch.zeros(1, size)])
+
+
 class TorchRL(GivenBatches):
     """torchrl's DTActor."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: torch.device) -> None:
         from torchrl.modules import DTActor
 
         sizes = {"n_embd": WIDTH, "n_layer": LAYERS, "n_head": 1, "n_inner": 4 * WIDTH, "activation": "relu"}
         config = {**sizes, "n_positions": 1024, "resid_pdrop": 0.1, "attn_pdrop": 0.1}
         self.model = DTActor(OBSERVATION, ACTION, config)
-        self._init_training()
+        self._init_training(device)
 
     def _inputs(self, count: int) -> dict[str, torch.Tensor]:
         sizes = {"observation": OBSERVATION, "action": ACTION, "return_to_go": 1}
@@ -163,7 +223,7 @@ class TorchRL(GivenBatches):
 class D3RLPy:
     """d3rlpy's DecisionTransformer, with its own buffer; it acts in one environment, so that N take N calls."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: torch.device) -> None:
         import d3rlpy
         from d3rlpy.models import VectorEncoderFactory
         from d3rlpy.optimizers import AdamWFactory
@@ -179,7 +239,7 @@ class D3RLPy:
             num_layers=LAYERS,
             encoder_factory=VectorEncoderFactory([WIDTH]),
             optim_factory=AdamWFactory(weight_decay=1e-4, clip_grad_norm=0.25),
-        ).create()
+        ).create(device=device.type)
         algorithm.build_with_dataset(data)
         self._algorithm, self._data = algorithm, data
         self._wrappers: dict[int, list[Any]] = {}
@@ -201,7 +261,7 @@ class D3RLPy:
 class Minari:
     """Minari's own iteration over the same log."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: torch.device) -> None:
         os.environ["MINARI_DATASETS_PATH"] = str(folder / "minari")
 
     def load(self, count: int) -> None:
@@ -216,9 +276,10 @@ class Minari:
 BANDED = {"tokens": "step", "attention_band": CONTEXT, "context_length": 2 * CONTEXT, "timestep_encoding": "none"}
 CONTENDERS: dict[str, Any] = {
     "rlformer": Ours,
-    "rlformer, a token a step": lambda folder: Ours(folder, tokens="step"),
-    "rlformer, streaming": lambda folder: Ours(folder, **BANDED),
+    "rlformer, a token a step": lambda folder, device: Ours(folder, device, tokens="step"),
+    "rlformer, streaming": lambda folder, device: Ours(folder, device, **BANDED),
     "transformers": HuggingFace,
+    "transformers, as published": HuggingFacePublished,
     "d3rlpy": D3RLPy,
     "torchrl": TorchRL,
     "minari": Minari,
@@ -227,10 +288,10 @@ CONTENDERS: dict[str, Any] = {
 
 def main() -> None:
     """Answer requests until standard input ends."""
-    name, folder = sys.argv[1], Path(sys.argv[2])
+    name, folder, device = sys.argv[1], Path(sys.argv[2]), torch.device(sys.argv[3])
     answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print does not get in between
     try:
-        contender = CONTENDERS[name](folder)
+        contender = CONTENDERS[name](folder, device)
     except Exception as error:
         print(
             json.dumps({"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}), file=answers, flush=True

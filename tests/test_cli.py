@@ -108,6 +108,8 @@ def test_the_catalogue_is_listed(type_: Type) -> None:
         (["collect", "random", "--env", "CartPole-v1", "--episodes", "1", "--out", "log"], "log"),
         (["train-transformer", "log", "--set", "return_scale=-5"], "return_scale: -5.0"),
         (["train-transformer", "log", "--prefix", "inf"], "prefix 'inf'"),
+        (["train-transformer", "log", "--device", "gpu"], "--device gpu: neither cpu, cuda, cuda:N nor auto"),
+        (["compare", "CartPole-v1", "--device", "gpu"], "--device gpu: neither cpu, cuda, cuda:N nor auto"),
         (["train-transformer", "log", "--prefix", "2.5"], "prefix '2.5'"),
         (["evaluate", "random", "--env", "CartPole-v1", "--target-return", "nan"], "neither a number nor auto"),
         (["compare", "CartPole-v1", "--arms", "sac"], "agents that fit"),

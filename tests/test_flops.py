@@ -20,7 +20,7 @@ from rlformer.flops import agents, rules, sequence
 from rlformer.learners import LEARNERS
 from rlformer.learners.offline_training import Training as OfflineTraining
 from rlformer.learners.sb3_training import Training as OnlineTraining
-from rlformer.training.loop import imitate
+from rlformer.training.step import imitate
 from rlformer.types import ActionSpec, DataCost, RunRecord, Task, Window
 from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, log, model
 from tests.make_training import Log
@@ -57,7 +57,7 @@ def test_a_gradient_step_of_a_trajectory_model_costs_what_torch_counts(name: str
 def test_an_action_of_a_trajectory_model_costs_what_torch_counts(name: str) -> None:
     trained = model(SPACES["discrete"], **MODELS[name])
     steps = trained.architecture.context_length
-    window = Windows(log(SPACES["discrete"], lengths=(20,)), steps).at(np.array([3]))
+    window = Windows(log(SPACES["discrete"], lengths=(20,)), steps).at(torch.tensor([3]))
     values = vars(trained.architecture)
     found = flops.of_run("sequence", values, OBSERVATION_SIZE, SPACES["discrete"], record())
     if trained.architecture.streams:  # its sums of products are not products to torch's counter

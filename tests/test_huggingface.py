@@ -54,7 +54,7 @@ def their_predictions(built: Any, window: Window, ours: TrajectoryModel) -> torc
 
 def windows(actions: ActionSpec, length: int) -> Window:
     data = log(actions)
-    return Windows(data, length).at(np.arange(data.num_steps))
+    return Windows(data, length).at(torch.arange(data.num_steps))
 
 
 @pytest.mark.parametrize(

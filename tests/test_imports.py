@@ -64,7 +64,7 @@ ORDER = {
         "rows", "dropout", "norms", "transformer", "sliding", "lstm", "mlp", "backbones", "actions", "trajectory",
         "acting",
     ],
-    "training": ["memory", "checkpoints", "parameters", "state", "loop"],
+    "training": ["devices", "memory", "checkpoints", "parameters", "state", "step", "loop"],
     "learners": [
         "sb3_state", "sb3_policy", "recording", "offline_algorithms", "sb3_training", "sb3_learner", "sb3",
         "offline_training", "offline", "foreign", "sequence", "huggingface",

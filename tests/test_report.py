@@ -426,6 +426,17 @@ def test_warnings(tmp_path: Path, arms: list[Any], options: dict[str, Any], expe
     assert any(text.startswith(expected) for text in warnings(environment_of(tmp_path), [{}]))
 
 
+def test_runs_on_a_gpu_beside_others_are_told(tmp_path: Path) -> None:
+    make_runs(tmp_path, [BC, DT])
+    environment = environment_of(tmp_path)
+    for arm, machine in zip(environment["arms"], (0, 1), strict=True):
+        for run in arm["runs"]:
+            run["machine"] = machine
+    machines = [{"cpu": "c", "cores": 2}, {"cpu": "c", "cores": 2, "gpu": "G 100"}]
+    assert any("trained on a GPU (G 100): their CPU seconds" in text for text in warnings(environment, machines))
+    assert not any("GPU" in text for text in warnings(environment, machines[1:] * 2))
+
+
 def test_nothing_to_warn_of_is_no_warning(tmp_path: Path) -> None:
     make_runs(tmp_path, [RANDOM, replace(BC, tuning="20 trials."), replace(PPO, tuning="20 trials.")])
     assert warnings(environment_of(tmp_path), [{}]) == []

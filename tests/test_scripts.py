@@ -164,7 +164,7 @@ def test_what_is_measured_on_a_gpu_runs_on_any_device() -> None:
 
     gpu = runpy.run_path(str(ROOT / "scripts" / "_sequence_gpu.py"))
     sizes = {"layers": 2, "heads": 2, "width": 16, "context_length": 3}
-    found = gpu["training"](torch.device("cpu"), steps=1, batch_size=2, compiled=False, num_steps=50, **sizes)
+    found = gpu["training"](torch.device("cpu"), gpu["random_log"](3, 20), steps=1, batch_size=2, **sizes)
     assert found["seconds"] > 0
     # Less than six operations a weight and token in all layers: the last is computed at a third of its tokens.
     whole = 6 * 18 * 2 * (12 * 16**2 + 9 * 16)

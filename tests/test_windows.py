@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from rlformer.data.dataset import Dataset
 from rlformer.data.scales import measure
@@ -28,7 +29,7 @@ def view(request: pytest.FixtureRequest) -> Dataset:
 
 @pytest.mark.parametrize("context_length", [1, 4, 20])
 def test_a_window_is_what_a_slow_loop_makes_it(view: Dataset, context_length: int) -> None:
-    windows = Windows(view, context_length).at(np.arange(view.num_steps))
+    windows = Windows(view, context_length).at(torch.arange(view.num_steps))
     row = 0
     for episode in view:
         togo = [sum(episode.rewards[t:]) for t in range(len(episode))]

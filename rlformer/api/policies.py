@@ -68,13 +68,14 @@ def train(
     log_trajectories: bool = False,
     root: str | Path = "runs",
     threads: int = 1,
+    device: str = "cpu",
     **hooks: Any,
 ) -> Path:
     """Train one agent on an environment or on a log, and return its run directory.
 
     env: "none" learns from the log alone: nothing is evaluated. overrides: "key=value" strings. Continues an unfinished
-    run; leaves a finished one alone. hooks: `stop` and `listener` of `experiment.train`. Raises InputError for what the
-    caller can mend.
+    run; leaves a finished one alone. device: of sequence models: cpu, cuda, cuda:N or auto. hooks: `stop` and
+    `listener` of `experiment.train`. Raises InputError for what the caller can mend.
     """
     if env == NOWHERE and dataset is not None:
         info = dataset.info
@@ -87,7 +88,8 @@ def train(
         raise InputError("train needs an environment or a dataset")
     data = None if dataset is None else experiment.data_reference(dataset)
     config = resolve(spec, agent, overrides, data, log_trajectories)
-    return experiment.train(config, seed, Path(root), dataset=dataset, threads=threads, **hooks).path
+    trained = experiment.train(config, seed, Path(root), dataset=dataset, threads=threads, device=device, **hooks)
+    return trained.path
 
 
 def evaluate(

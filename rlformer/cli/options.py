@@ -14,6 +14,9 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a preset; repeatable.")]
 Seed = Annotated[int, typer.Option(help="The seed that every random stream of the run derives from.", min=0)]
 Threads = Annotated[int, typer.Option(help="Threads of a run.", min=1)]
+Device = Annotated[
+    str, typer.Option(metavar="cpu|cuda|cuda:N|auto", help="Where sequence models are trained; they act on the CPU.")
+]
 Root = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder of run directories.")]
 Env = Annotated[str | None, typer.Option("--env", metavar="ENV", help="A card's name or a Gymnasium id.")]
 Trust = Annotated[bool, typer.Option("--trust", help="Unpickle a foreign file: only if you trust where it comes from.")]

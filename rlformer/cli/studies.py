@@ -10,6 +10,7 @@ import typer
 from rlformer.cli.options import (
     CpuPrice,
     Debug,
+    Device,
     EnvPrice,
     Json,
     Lambda,
@@ -63,6 +64,7 @@ def compare(
     runs: Annotated[Path, typer.Option(metavar="DIR", help="The folder of run directories.")] = Path("runs"),
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The report's folder.")] = None,
     threads: Threads = 1,
+    device: Device = "cpu",
     explain: Annotated[bool, typer.Option("--explain", help="Also explain what the trained arms learned.")] = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="AGENT.KEY=VALUE", help="Change a preset.")
@@ -87,6 +89,7 @@ def compare(
         "overrides": settings or (),
         "root": runs,
         "threads": threads,
+        "device": device,
         "terms": terms,
     }
     if dry_run:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rlformer.cli.options import Debug, Json, Prefix, Root, Seed, Set, Threads, typed
+from rlformer.cli.options import Debug, Device, Json, Prefix, Root, Seed, Set, Threads, typed
 
 app = typer.Typer()
 
@@ -51,6 +51,7 @@ def train_transformer(
     settings: Set = None,
     out: Root = Path("runs"),
     threads: Threads = 1,
+    device: Device = "cpu",
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -61,7 +62,17 @@ def train_transformer(
     overrides += [f"gradient_steps={gradient_steps}"] if gradient_steps else []
     overrides += [f'target_return="{target_return}"'] if target_return else []
     dataset = api.open_data(data, env=env, prefix=prefix)
-    _train(agent, as_json, env=env, dataset=dataset, seed=seed, overrides=overrides, root=out, threads=threads)
+    _train(
+        agent,
+        as_json,
+        env=env,
+        dataset=dataset,
+        seed=seed,
+        overrides=overrides,
+        root=out,
+        threads=threads,
+        device=device,
+    )
 
 
 def _train(agent: str, as_json: bool, **options: Any) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
+from dataclasses import fields, replace
+
 import numpy as np
 import torch
+from torch import Tensor
 
 from rlformer.data.dataset import Dataset
 from rlformer.types import Array, Window
@@ -15,43 +20,68 @@ class Windows:
     As in Chen et al. 2021 an episode is drawn with probability proportional to its length and the first step of
     the window uniformly inside it, which is one uniform draw over steps. A window that reaches beyond the
     episode's end is padded on the right by repeating its last step, with mask False there.
+
+    The log stays where it is, mapped into memory; `to` copies it to another device, where windows are gathered then.
     """
 
     def __init__(self, dataset: Dataset, context_length: int) -> None:
         self.num_steps = dataset.num_steps
-        self._context = np.arange(context_length)
-        self._observations, self._actions = dataset.observations, dataset.actions
-        self._ahead, self._behind = _rewards_ahead(dataset)
-        self._lengths = dataset.lengths
-        self._ends = np.cumsum(dataset.lengths)  # of each episode, counted in steps of this view
-        self._firsts = self._ends - dataset.lengths
-        self._starts, self._observation_starts = dataset.starts, dataset.observation_starts
+        self._context = torch.arange(context_length)
+        ahead, behind = _rewards_ahead(dataset)
+        lengths = dataset.lengths
+        ends = np.cumsum(lengths)  # of each episode, counted in steps of this view
+        self._observations, self._actions = _tensor(dataset.observations), _tensor(dataset.actions)
+        self._ahead, self._behind = _tensor(ahead), _tensor(behind)
+        self._lengths, self._ends, self._firsts = _tensor(lengths), _tensor(ends), _tensor(ends - lengths)
+        self._starts, self._observation_starts = _tensor(dataset.starts), _tensor(dataset.observation_starts)
+
+    def to(self, device: torch.device) -> Windows:
+        """The same windows with all of the log on a device."""
+        moved = copy.copy(self)
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        vars(moved).update({name: value.to(device) for name, value in tensors.items()})
+        return moved
 
     def draw(self, batch_size: int, rng: np.random.Generator) -> Window:
         """A batch of `batch_size` windows of torch tensors, (B, K, ...)."""
-        return self.at(rng.integers(0, self.num_steps, batch_size))
+        return self.at(self.starts(batch_size, rng))
+
+    def starts(self, batch_size: int, rng: np.random.Generator) -> Tensor:
+        """Where the windows of a batch begin: (B,) integers for `at`, in the host's memory."""
+        return torch.from_numpy(rng.integers(0, self.num_steps, batch_size))
 
     def some(self, count: int, batch_size: int, rng: np.random.Generator) -> list[Window]:
         """Windows that begin at `count` different steps, or at all where there are fewer; in batches."""
-        steps = rng.choice(self.num_steps, min(count, self.num_steps), replace=False)
+        steps = torch.from_numpy(rng.choice(self.num_steps, min(count, self.num_steps), replace=False))
         return [self.at(steps[i : i + batch_size]) for i in range(0, len(steps), batch_size)]
 
-    def at(self, steps: Array) -> Window:
+    def at(self, steps: Tensor) -> Window:
         """The windows that begin at these steps (B,) of the view, counted through its episodes in order."""
-        episode = np.searchsorted(self._ends, steps, side="right")  # (B,)
+        episode = torch.searchsorted(self._ends, steps, right=True)  # (B,)
         length = self._lengths[episode, None]
         timesteps = (steps - self._firsts[episode])[:, None] + self._context  # (B, K)
         mask = timesteps < length
-        np.minimum(timesteps, length - 1, out=timesteps)
-        ahead = self._ahead.take(self._firsts[episode, None] + timesteps)
-        arrays = (
-            self._observations.take(self._observation_starts[episode, None] + timesteps, axis=0),
-            self._actions.take(self._starts[episode, None] + timesteps, axis=0),
-            (ahead - self._behind[episode, None]).astype(np.float32),
+        timesteps = torch.minimum(timesteps, length - 1)
+        ahead = self._ahead[self._firsts[episode, None] + timesteps]
+        return Window(
+            self._observations[self._observation_starts[episode, None] + timesteps],
+            self._actions[self._starts[episode, None] + timesteps],
+            (ahead - self._behind[episode, None]).float(),
             timesteps,
             mask,
         )
-        return Window(*map(torch.from_numpy, arrays))
+
+
+def moved(window: Window, device: torch.device) -> Window:
+    """The same window on a device."""
+    return replace(window, **{field.name: getattr(window, field.name).to(device) for field in fields(window)})
+
+
+def _tensor(array: Array) -> Tensor:
+    """The same memory as a tensor."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # it is only read
+        return torch.from_numpy(np.asarray(array))
 
 
 def returns_to_go(dataset: Dataset) -> Array:

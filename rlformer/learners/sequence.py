@@ -19,8 +19,10 @@ from rlformer.errors import InputError
 from rlformer.models.acting import SequencePolicy
 from rlformer.models.trajectory import Architecture, TrajectoryModel
 from rlformer.runs import files
-from rlformer.training.loop import imitate, train
+from rlformer.training import devices
+from rlformer.training.loop import train
 from rlformer.training.state import TrainOptions
+from rlformer.training.step import imitate
 from rlformer.types import SCHEMA, ActionSpec, DataCost, EnvSpec, RunLog, Task
 
 _HELD_OUT_WINDOWS, _HELD_OUT_BATCH = 2048, 256
@@ -54,7 +56,7 @@ class SequenceLearner:
         observation_size = int(np.prod(dataset.info.observation_shape))
         longest = int(dataset.lengths.max())
         architecture = _architecture(values, observation_size, dataset.info.actions, longest)
-        options = _options(values)
+        options, device = _options(values), devices.device(task.device)
         log.spent(DataCost(logged_steps=dataset.num_steps, upstream_env_steps=dataset.upstream_env_steps))
         training, held_out = _parts(values, dataset, task.seed)
         if architecture.context_length > dataset.lengths.max():
@@ -69,7 +71,7 @@ class SequenceLearner:
         windows, check = (Windows(part, architecture.context_length) for part in (training, held_out))
         fixed = check.some(_HELD_OUT_WINDOWS, _HELD_OUT_BATCH, seeding.generator(task.seed, "held-out"))
         stream, curve = seeding.derive(task.seed, "batches"), self._curve(task)
-        _, samples_seen = train(self.model, imitate, windows, fixed, options, log, stream, curve)
+        _, samples_seen = train(self.model, imitate, windows, fixed, options, log, stream, curve, device)
         return DataCost(
             logged_steps=dataset.num_steps,  # the filter read them all
             upstream_env_steps=dataset.upstream_env_steps,

@@ -1,7 +1,8 @@
 """Dropout whose noise is drawn for many layers at once.
 
-A layer that draws for itself pays a random number for each of its values, which is a tenth of a training step.
-Here one call fills a buffer with random bits, and 16 of them decide about each value.
+On a CPU a layer that draws for itself pays a random number for each of its values, which is a tenth of a training step.
+Here one call fills a buffer with random bits, and 16 of them decide about each value. On a GPU numbers are cheap and
+memory is dear: there each layer draws for itself, in the pass over its values.
 """
 
 from __future__ import annotations
@@ -9,20 +10,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import repeat
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+Noise: TypeAlias = Tensor | float  # a mask; or a rate, at which whoever applies it draws its own
 
 _LEVELS = 1 << 16
 
 
-def draw(shapes: Sequence[Sequence[int]], rate: float, device: torch.device) -> Iterator[Tensor | None]:
-    """A mask of each shape: 0 with probability `rate` (to 1/65536), else what keeps the mean.
+def draw(shapes: Sequence[Sequence[int]], rate: float, device: torch.device) -> Iterator[Noise]:
+    """What drops values of each shape with probability `rate` (to 1/65536).
 
-    Without a rate they are None, which `drop` takes for no mask. Drawn from torch's global generator of the device.
+    On a CPU masks: 0, or what keeps the mean. Drawn from torch's global generator of the device.
     """
-    if not rate:
-        return repeat(None, len(shapes))
+    if not rate or device.type != "cpu":
+        return repeat(rate, len(shapes))
     sizes = [math.prod(shape) for shape in shapes]
     bits = torch.empty(-(-sum(sizes) // 4), dtype=torch.int64, device=device).random_(-(1 << 63), None)
     dropped = min(round(rate * _LEVELS), _LEVELS - 1)
@@ -31,6 +36,8 @@ def draw(shapes: Sequence[Sequence[int]], rate: float, device: torch.device) -> 
     return (mask.view(shape) for mask, shape in zip(masks.split(sizes), map(tuple, shapes), strict=True))
 
 
-def drop(h: Tensor, mask: Tensor | None) -> Tensor:
-    """`h` with its mask applied, if there is one."""
-    return h if mask is None else h * mask
+def drop(h: Tensor, noise: Noise) -> Tensor:
+    """`h` with the noise applied, if there is any."""
+    if isinstance(noise, Tensor):
+        return h * noise
+    return F.dropout(h, noise) if noise else h

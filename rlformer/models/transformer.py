@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rlformer.models.dropout import draw, drop
+from rlformer.models.dropout import Noise, draw, drop
 from rlformer.models.norms import NORMS
 from rlformer.models.rows import Rows, count, take
 
@@ -60,12 +60,12 @@ class Transformer(nn.Module):
 
     def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
         """tokens: (B, T, D) -> (B, M, D) at the asked rows. A row sees the tokens at and before it."""
-        masks = self._masks(tokens, rows)
-        h = drop(self.embedding_norm(tokens), next(masks))  # (B, T, D)
+        noise = self._noise(tokens, rows)
+        h = drop(self.embedding_norm(tokens), next(noise))  # (B, T, D)
         rate = self.dropout if self.training else 0.0
         for block in self.blocks[:-1]:
-            h = block(h, _EVERY, masks, rate)
-        return self.norm(self.blocks[-1](h, rows, masks, rate))  # (B, M, D)
+            h = block(h, _EVERY, noise, rate)
+        return self.norm(self.blocks[-1](h, rows, noise, rate))  # (B, M, D)
 
     @property
     def memory_shape(self) -> tuple[int, ...]:
@@ -95,11 +95,11 @@ class Transformer(nn.Module):
         for block in cast(Iterable[Block], self.blocks):
             of_layer, _ = block.attention.weights(block.attention_norm(h), _EVERY)
             weights.append(of_layer.unflatten(0, (-1, self.heads)))
-            h = block(h, _EVERY, repeat(None), 0.0)
+            h = block(h, _EVERY, repeat(0.0), 0.0)
         return weights
 
-    def _masks(self, tokens: Tensor, rows: Rows) -> Iterator[Tensor | None]:
-        """Dropout's masks in the order in which the layers apply them."""
+    def _noise(self, tokens: Tensor, rows: Rows) -> Iterator[Noise]:
+        """Dropout's noise in the order in which the layers apply it."""
         batch, length, width = tokens.shape
         shapes = [(batch, length, width)]
         for asked in (*repeat(length, len(self.blocks) - 1), count(rows, length)):
@@ -122,11 +122,11 @@ class Block(nn.Module):
         self.contract = nn.Linear(4 * width, width)
         self.residual = residual
 
-    def forward(self, h: Tensor, rows: Rows, masks: Iterator[Tensor | None], rate: float) -> Tensor:
-        mixed = drop(self.attention(self.attention_norm(h), rows, masks, rate), next(masks))  # (B, M, D)
+    def forward(self, h: Tensor, rows: Rows, noise: Iterator[Noise], rate: float) -> Tensor:
+        mixed = drop(self.attention(self.attention_norm(h), rows, noise, rate), next(noise))  # (B, M, D)
         h = take(h, rows) + mixed if self.residual else mixed
         flat = self.inner_norm(h).flatten(0, 1)  # (B*M, D): its product is no view, which in place would be copied
-        inner = drop(self._inner(flat).view_as(h), next(masks))
+        inner = drop(self._inner(flat).view_as(h), next(noise))
         return h + inner if self.residual else inner
 
     def step(self, h: Tensor, *memory: Tensor) -> Tensor:
@@ -151,12 +151,12 @@ class Attention(nn.Module):
         if band:
             self.of_distance = nn.Parameter(torch.zeros(band, heads))
 
-    def forward(self, x: Tensor, rows: Rows, masks: Iterator[Tensor | None], rate: float) -> Tensor:
-        """x: (B, T, D) -> (B, M, D). Weights are dropped by the next of the masks; at `rate` where they are fused."""
+    def forward(self, x: Tensor, rows: Rows, noise: Iterator[Noise], rate: float) -> Tensor:
+        """x: (B, T, D) -> (B, M, D). The next of the noise drops weights; `rate` does where they are fused."""
         if _fuses(x, self.band):
             return self.project(self.fused(x, rows, rate))
         weights, value = self.weights(x, rows)
-        return self.project(self.join(torch.bmm(drop(weights, next(masks)), value)))
+        return self.project(self.join(torch.bmm(drop(weights, next(noise)), value)))
 
     def fused(self, x: Tensor, rows: Rows, rate: float) -> Tensor:
         """The heads' results (B, M, D) without the weights in memory, where there is no band."""
@@ -231,7 +231,7 @@ class Attention(nn.Module):
 
 def _fuses(x: Tensor, band: int) -> bool:
     """Whether attention is fused: on a CPU explicit products are faster at these sizes, and a band has a bias."""
-    return x.is_cuda and not band
+    return x.device.type != "cpu" and not band
 
 
 @lru_cache(maxsize=64)

@@ -164,5 +164,9 @@ def _unlike_machines(environment: Mapping[str, Any], machines: Sequence[Mapping[
     used = [machines[i] for i in sorted({run["machine"] for arm in environment["arms"] for run in arm["runs"]})]
     if len({(machine.get("cpu"), machine.get("cores")) for machine in used}) > 1:
         yield "The runs were made on different machines: don't compare their times."
+    gpus = {machine.get("gpu") for machine in used}
+    if len(gpus) > 1:
+        named = formats.listed(sorted(gpu for gpu in gpus if gpu))
+        yield f"Some runs were trained on a GPU ({named}): their CPU seconds leave out its work, the operations do not."
     if len({machine.get("commit") for machine in used}) > 1:
         yield "The runs were made with different versions of this program's code."

@@ -149,6 +149,9 @@ class RunSession:
         """Write the record as it stands."""
         self.record.times = self._ledger.times()
         self.record.peak_memory_bytes = max(self.record.peak_memory_bytes, ledger.peak_memory_bytes())
+        if (gpu := ledger.gpu()) is not None:
+            self.record.hardware["gpu"] = gpu[0]
+            self.record.peak_gpu_memory_bytes = max(self.record.peak_gpu_memory_bytes, gpu[1])
         files.write_json(self.directory / "record.json", self.record.to_dict())
 
     def close(self) -> None:

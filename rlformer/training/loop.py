@@ -1,33 +1,26 @@
-"""One loop for every trajectory model: draw, differentiate, clip, step; validate, log, checkpoint, continue."""
+"""One loop for every trajectory model: step; validate, log, checkpoint, continue."""
 
 from __future__ import annotations
 
-import math
+import copy
 import time
 from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from rlformer.data.windows import Windows
+from rlformer.data.windows import Windows, moved
 from rlformer.errors import Interrupted
 from rlformer.models.trajectory import TrajectoryModel
 from rlformer.runs.metrics import Throttle
 from rlformer.training import memory
 from rlformer.training.state import State, TrainOptions
+from rlformer.training.step import GradientStep, Objective
 from rlformer.types import RunLog, Window
-
-Objective = Callable[[TrajectoryModel, Window], Tensor]
 
 
 class DivergedError(RuntimeError):
     """The loss is not finite; the last checkpoint holds the state from before."""
-
-
-def imitate(model: TrajectoryModel, window: Window) -> Tensor:
-    """Loss of the logged action at each real step: (real steps,). Padding does not enter."""
-    losses = model.codec.loss(model(window), window.actions)  # (B, K)
-    return losses[window.mask]
 
 
 def train(
@@ -39,21 +32,28 @@ def train(
     log: RunLog,
     seed: int,
     evaluate: Callable[[TrajectoryModel], Mapping[str, float]] | None = None,
+    device: torch.device | None = None,
 ) -> tuple[int, int]:
-    """Train `model` in place and leave it with the weights of the lowest held-out loss.
+    """Train `model` in place and leave it on the CPU, with the weights of the lowest held-out loss.
 
     Continues from `log.directory`/checkpoints/last. On the CPU with the same number of threads the weights are, bit
     for bit, those of a training that was never interrupted. `evaluate` gives points of curves, every
-    `evaluate_every` steps and at the end. Returns (gradient steps, transitions seen with repeats).
+    `evaluate_every` steps and at the end, of a model on the CPU. device: where to train, with all of the log there; the
+    CPU by default. Returns (gradient steps, transitions seen with repeats).
 
     Raises Interrupted when the log asks to stop, DivergedError when the loss or its gradient is not finite.
     """
     memory.keep_freed()
+    if device is not None and device.type != "cpu":
+        torch.cuda.set_device(device)
+        model.to(device)
+        batches, held_out = batches.to(device), [moved(window, device) for window in held_out]
     state = State(model, options, seed, log.directory / "checkpoints" / "last")
     if (warning := state.restore()) is not None:
         log.note(warning)
     log.rewind(state.step)
     progress_due = Throttle(0.2)
+    gradient_step = GradientStep(state, objective, batches)
     logged_step, logged_at = state.step, time.perf_counter()
     model.train()
 
@@ -61,21 +61,14 @@ def train(
         if log.stop_requested():
             state.save()
             raise Interrupted
-        losses = objective(model, batches.draw(options.batch_size, state.batches))
-        loss = losses.mean()
-        state.parameters.gradients.zero_()
-        loss.backward()
-        step = state.step + 1
-        log_due = step % options.log_every == 0 or step == options.gradient_steps
-        norms = layer_norms(model) if log_due else {}
-        norm = state.parameters.clip_gradients(options.gradient_clip or math.inf)
-        if not math.isfinite(norm):
-            raise DivergedError(_diverged(state, float(loss.detach())))
-        state.descend(float(loss.detach()), len(losses))
-
-        if log_due:
+        found = gradient_step()
+        if not found.finite:
+            raise DivergedError(_diverged(state, found.loss))
+        step = state.step
+        if step % options.log_every == 0 or step == options.gradient_steps:
             now = time.perf_counter()
-            values = {"train/loss": state.take_mean_loss(), "train/gradient_norm": norm, **norms}
+            values = {"train/loss": state.take_mean_loss(), "train/gradient_norm": found.gradient_norm}
+            values |= layer_norms(model, found.gradient_norm)
             values["train/learning_rate"] = options.learning_rate_at(step - 1)
             values["train/steps_per_second"] = (step - logged_step) / (now - logged_at)
             log.scalars(values, step)
@@ -87,7 +80,7 @@ def train(
         if evaluate and options.evaluate_every and (step % options.evaluate_every == 0 or state.ended()):
             since = time.perf_counter()
             with log.clock("evaluation"), torch.random.fork_rng(devices=()):
-                scores = evaluate(model)
+                scores = evaluate(_on_cpu(model))
             model.train()
             log.scalars(scores, step)
             logged_at += time.perf_counter() - since
@@ -97,6 +90,7 @@ def train(
             log.progress(step, options.gradient_steps, f"held-out loss {state.best_loss:.4f}")
     state.save()
     model.load_state_dict(state.best_weights)
+    model.to("cpu")
     return state.step, state.samples_seen
 
 
@@ -104,24 +98,35 @@ def train(
 def held_out_loss(model: TrajectoryModel, objective: Objective, windows: list[Window]) -> float:
     """Mean over the real steps of fixed windows, without dropout."""
     training = model.training
-    losses = torch.cat([objective(model.eval(), window) for window in windows])
+    total = torch.stack([objective(model.eval(), window).sum(dtype=torch.float64) for window in windows]).sum()
     model.train(training)
-    return float(losses.mean())
+    return float(total / sum(int(window.mask.sum()) for window in windows))
 
 
-def layer_norms(model: TrajectoryModel) -> dict[str, float]:
-    """The gradient's norm in each layer, `train/gradient_norm/<module>`: squared, they add up to the whole's."""
+def layer_norms(model: TrajectoryModel, norm: float) -> dict[str, float]:
+    """The gradient's norm in each layer, `train/gradient_norm/<module>`: squared, they add up to the whole's, `norm`.
+
+    The gradients themselves were clipped meanwhile, all in the same proportion.
+    """
     squares: dict[str, list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
             parts = name.split(".")
             layer = ".".join(parts[:3] if "blocks" in parts else parts[:1])
             squares.setdefault(layer, []).append(parameter.grad.square().sum())
-    return {f"train/gradient_norm/{layer}": float(torch.stack(part).sum().sqrt()) for layer, part in squares.items()}
+    sums = torch.stack([torch.stack(part).sum() for part in squares.values()])
+    shares = (sums / sums.sum().clamp(min=torch.finfo(sums.dtype).tiny)).sqrt().tolist()
+    return {f"train/gradient_norm/{layer}": norm * share for layer, share in zip(squares, shares, strict=True)}
+
+
+def _on_cpu(model: TrajectoryModel) -> TrajectoryModel:
+    """To act with: it does so in the host's memory."""
+    on_device = next(model.parameters()).device.type != "cpu"
+    return copy.deepcopy(model).to("cpu") if on_device else model
 
 
 def _diverged(state: State, loss: float) -> str:
-    at = f"the loss or its gradient is not finite at gradient step {state.step + 1} (loss {loss})"
+    at = f"the loss or its gradient is not finite at gradient step {state.step} (loss {loss})"
     kept = "no checkpoint was made yet"
     if state.directory.exists():
         kept = f"the last checkpoint is in {state.directory}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class FlatParameters:
@@ -32,9 +32,8 @@ class FlatParameters:
             groups.append({"params": [parameter], "weight_decay": decay})
         return groups
 
-    def clip_gradients(self, most: float) -> float:
-        """Scale the gradients down to a norm of `most`; returns the norm they had."""
-        norm = float(torch.linalg.vector_norm(self.gradients))
-        if norm > most:
-            self.gradients.mul_(most / norm)
+    def clip_gradients(self, most: float) -> Tensor:
+        """Scale the gradients down to a norm of `most`; returns the norm they had, (), without waiting for it."""
+        norm = torch.linalg.vector_norm(self.gradients)
+        self.gradients.mul_((most / norm).clamp(max=1.0))
         return norm

@@ -64,7 +64,12 @@ class State:
     def __init__(self, model: TrajectoryModel, options: TrainOptions, seed: int, directory: Path) -> None:
         self.model, self.options, self.directory = model, options, directory
         self.parameters = FlatParameters(model)
-        self.optimizer = torch.optim.AdamW(self.parameters.groups(options.weight_decay), fused=True)
+        self.device = self.parameters.values.device
+        on_cpu = self.device.type == "cpu"
+        # On the device, so that a recorded step reads what it is now. A GPU's kernel takes single precision.
+        self._rate = torch.zeros((), dtype=torch.float64 if on_cpu else torch.float32, device=self.device)
+        groups = self.parameters.groups(options.weight_decay)
+        self.optimizer = torch.optim.AdamW(groups, self._rate, fused=True, capturable=not on_cpu)
         self.batches = np.random.default_rng(seed)
         torch.manual_seed(seed)  # dropout
         self.step = self.samples_seen = 0
@@ -82,11 +87,12 @@ class State:
         """Whether a checkpoint should be made now."""
         return time.perf_counter() >= self._save_at
 
-    def descend(self, loss: float, samples: int) -> None:
-        """One step of the optimiser along the gradients, which `loss` at so many samples gave."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.options.learning_rate_at(self.step)
-        self.optimizer.step()
+    def set_learning_rate(self) -> None:
+        """To that of the next step."""
+        self._rate.fill_(self.options.learning_rate_at(self.step))
+
+    def stepped(self, loss: float, samples: int) -> None:
+        """Count a step along the gradients that `loss` at so many samples gave."""
         self.step += 1
         self.samples_seen += samples
         self.loss_sum, self.loss_count = self.loss_sum + loss, self.loss_count + 1
@@ -112,10 +118,12 @@ class State:
         for index, entry in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in entry.items()}
         tensors["random"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
         counts = {name: getattr(self, name) for name in _COUNTS}
         best_loss = None if math.isinf(self.best_loss) else self.best_loss  # JSON has no infinity
         state = {**counts, "best_loss": best_loss, "batches": self.batches.bit_generator.state}
-        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+        arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
         checkpoints.save(self.directory, arrays, state)
         now = time.perf_counter()
         self._save_at = now + max(self.options.checkpoint_seconds, (now - began) / _SAVING_SHARE)
@@ -143,7 +151,11 @@ class State:
             index, _, name = key.partition(".")
             entries.setdefault(int(index), {})[name] = tensor
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": entries})
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate  # loading put a copy there
         torch.set_rng_state(tensors["random"])
+        if self.device.type == "cuda" and "random.cuda" in tensors:  # not where it was made on a CPU
+            torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
         for name in _COUNTS:
             setattr(self, name, state[name])
         self.best_loss = math.inf if state["best_loss"] is None else state["best_loss"]
