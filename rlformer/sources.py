@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,20 @@ class Source:
     target_return: float | None = None  # what it asks for if nothing is said
     listens: bool = False  # whether it does what return it is asked for
     log_max: float | None = None  # the best return of its log
+    rules: Mapping[str, float] = field(default_factory=dict)  # what each rule would ask for, from its log
     env_steps_behind: int | None = None  # all that were taken until it existed; None: unknown
 
-    def asked(self, target_return: float | None) -> float | None:
-        """What it is asked for: nothing where it does not listen. Raises InputError where nothing says it."""
+    def asked(self, target_return: float | str | None) -> float | None:
+        """What it is asked for, where a rule may stand for a number: nothing where it does not listen.
+
+        Raises InputError where nothing says it.
+        """
         if not self.listens:
             return None
+        if isinstance(target_return, str):
+            if target_return not in self.rules:
+                raise InputError(f"{self.name}: does not say what '{target_return}' of its log is: --target-return R")
+            return self.rules[target_return]
         asked = self.target_return if target_return is None else target_return
         if asked is None:
             raise InputError(
@@ -94,6 +102,7 @@ def open_source(
         target_return=record.scales.get("target_return"),
         listens=record.scales.get("target_return") is not None,
         log_max=record.scales.get("log_max"),
+        rules=record.scales.get("rules", {}),
         env_steps_behind=None if behind is None else behind + cost.env_steps + cost.selection_env_steps,
     )
 

@@ -47,6 +47,12 @@ MODELS: dict[str, dict[str, Any]] = {
         ("transformer", "bare", {"norm": "none", "residual": False}),
         ("lstm", "rms-gaussian", {"norm": "rms", "action_head": "gaussian"}),
     ]
+} | {
+    f"transformer-return-separate-{name}": {"context_length": CONTEXT, **values}
+    for name, values in [
+        ("bare", {"norm": "none", "residual": False}),
+        ("single", {"norm": "rms", "activation": "gelu", "layers": 1, "heads": 1}),
+    ]
 }  # fmt: skip
 
 

@@ -98,7 +98,7 @@ def for_environment(env: EnvSpec, name: str) -> TrajectoryModel:
     shape, spec = probe.observation_space.shape, action_spec(probe.action_space)
     probe.close()
     torch.manual_seed(0)
-    architecture = Architecture(shape[0], spec, width=16, layers=2, heads=2, **MODELS[name])
+    architecture = Architecture(shape[0], spec, **{"width": 16, "layers": 2, "heads": 2, **MODELS[name]})
     built = TrajectoryModel(architecture)
     for parameter in built.parameters():
         torch.nn.init.normal_(parameter, std=0.3)

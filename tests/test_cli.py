@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rlformer import cli
+from rlformer.data.dataset import load
 
 SMALL = ["--set", "width=16", "--set", "heads=1", "--set", "layers=1", "--set", "validate_every=20"]
 
@@ -62,6 +64,9 @@ def test_a_log_is_collected_learned_from_and_evaluated(type_: Type) -> None:
     beyond = type_("evaluate", run, "--episodes", "2", "--target-return", "9999")
     assert beyond.code == 0
     assert "extrapolation" in beyond.err
+    median = type_("evaluate", run, "--episodes", "2", "--target-return", "median", "--json")
+    (asked,) = {policy["target_return"] for policy in median.json["policies"]}  # type: ignore[attr-defined]
+    assert asked == np.median(load(Path("log")).returns)
     again = type_("collect", run, "--episodes", "2", "--out", "log2", "--json")
     assert again.json["upstream_env_steps"] > again.json["steps"]  # type: ignore[operator]
     reported = type_("report", "runs", "--out", "page")
@@ -101,7 +106,10 @@ def test_the_catalogue_is_listed(type_: Type) -> None:
         (["train-transformer", "log", "--prefix", "half"], "prefix 'half'"),
         (["evaluate", "nowhere"], "nowhere: not a run directory (no such folder)"),
         (["evaluate", "random"], "'random' needs --env"),
-        (["evaluate", "random", "--env", "CartPole-v1", "--target-return", "x"], "neither a number nor auto"),
+        (
+            ["evaluate", "random", "--env", "CartPole-v1", "--target-return", "x"],
+            "neither a number nor one of auto, supported",
+        ),
         (["evaluate", "some.zip", "--env", "CartPole-v1"], "some.zip"),
         (["collect", "random", "--env", "CartPole-v1"], "give one of --episodes and --steps"),
         (["collect", "random", "--env", "CartPole-v1", "--episodes", "1", "--epsilon", "2"], "a share from 0 to 1"),
@@ -111,7 +119,10 @@ def test_the_catalogue_is_listed(type_: Type) -> None:
         (["train-transformer", "log", "--device", "gpu"], "--device gpu: neither cpu, cuda, cuda:N nor auto"),
         (["compare", "CartPole-v1", "--device", "gpu"], "--device gpu: neither cpu, cuda, cuda:N nor auto"),
         (["train-transformer", "log", "--prefix", "2.5"], "prefix '2.5'"),
-        (["evaluate", "random", "--env", "CartPole-v1", "--target-return", "nan"], "neither a number nor auto"),
+        (
+            ["evaluate", "random", "--env", "CartPole-v1", "--target-return", "nan"],
+            "neither a number nor one of auto, supported",
+        ),
         (["compare", "CartPole-v1", "--arms", "sac"], "agents that fit"),
         (["compare", "CartPole-v1", "--arms", "random", "--runs", "afile/runs"], "a file stands where"),
         (["compare", "CartPole-v1", "--profile", "quik"], "unknown profile 'quik'"),

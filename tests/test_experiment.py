@@ -256,6 +256,12 @@ def test_compare_runs_every_arm_and_repeats_nothing(tmp_path: Path) -> None:
     rlformer.compare("CartPole-v1", jobs=2, out=tmp_path / "report", prefix="full", **options)
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("record.json")}
 
+    (torn,) = (tmp_path / "runs").rglob("bc-*/seed-0/record.json")
+    torn.write_text("{torn")
+    results = rlformer.compare("CartPole-v1", jobs=2, out=tmp_path / "report", prefix="full", **options)
+    assert {arm["label"] for arm in results["environments"][0]["arms"]} == {"random", "behaviour", "ppo"}
+    assert "record.json: not valid JSON" in (tmp_path / "report" / "report.md").read_text()
+
 
 def test_a_failed_arm_does_not_stop_the_rest_and_is_told(tmp_path: Path, log: Dataset) -> None:
     settings = ["dt.learning_rate=1e30", *(f"dt.{v}" for v in SMALL_DT), *SETTINGS[:4]]

@@ -37,6 +37,15 @@ def test_a_run_says_what_it_is_and_how_it_ended(tmp_path: Path, config: RunConfi
     assert list((run.path / "tb").iterdir())
 
 
+def test_a_file_is_for_all_who_may_read_its_neighbours_whoever_wrote_it(tmp_path: Path) -> None:
+    with files.replacing(tmp_path / "a") as temporary:
+        other = tmp_path / "other"
+        other.touch(mode=0o600)
+        other.replace(temporary)
+    (tmp_path / "b").touch()
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
 def test_what_a_killed_writer_left_is_cleared_away(tmp_path: Path) -> None:
     """The next writer of the same file does it; what living processes or other machines write stays."""
 

@@ -99,7 +99,7 @@ def evaluate(
     episodes: int = 100,
     seed: int = experiment.EVALUATION_SEED,
     num_envs: int = 16,
-    target_return: float | None = None,
+    target_return: float | str | None = None,
     agent: str | None = None,
     sample: bool = False,
     trust: bool = False,
@@ -109,8 +109,8 @@ def evaluate(
     """Every policy on the same fixed episodes, and the environment they were played in.
 
     env: by default the one that the runs were trained in. target_return: what return-conditioned policies are asked
-    for, instead of what each chose from its log. warn: hears of requests beyond a log. Raises InputError where the
-    policies belong to different environments or one of them cannot act here.
+    for, instead of what each chose from its log; or the name of a rule of `data.targets`. warn: hears of requests
+    beyond a log. Raises InputError where the policies belong to different environments or one of them cannot act here.
     """
     if episodes < 1 or num_envs < 1:
         raise InputError(f"--episodes {episodes} and --num-envs {num_envs}: one at least")

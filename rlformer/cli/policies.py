@@ -66,7 +66,12 @@ def evaluate(
     episodes: Annotated[int, typer.Option(help="Episodes of each policy.", min=1)] = 100,
     seed: Annotated[int, typer.Option(help="Chooses the fixed episodes.", min=0)] = 0,
     num_envs: Annotated[int, typer.Option(help="Environments side by side; changes no return.", min=1)] = 16,
-    target_return: Annotated[str | None, typer.Option(metavar="R|auto", help="What return to ask for.")] = None,
+    target_return: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R|RULE", help="What return to ask for: a number, auto, supported, q90 or median of the log."
+        ),
+    ] = None,
     sample: Sample = False,
     agent: ZipAgent = None,
     trust: Trust = False,
@@ -182,16 +187,19 @@ def explain(
         console.show_explanation(parts)
 
 
-def _target(text: str | None) -> float | None:
-    """A number, or None for what the policy chose from its log."""
+def _target(text: str | None) -> float | str | None:
+    """A number, the name of a rule, or None for what the policy chose from its log."""
+    from rlformer.data.targets import RULES
     from rlformer.errors import InputError
 
     if text is None or text == "auto":
         return None
+    if text in RULES:
+        return text
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise InputError(f"--target-return '{text}' is neither a number nor auto")
+        raise InputError(f"--target-return '{text}' is neither a number nor one of {', '.join(RULES)}")
     return number

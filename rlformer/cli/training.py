@@ -45,7 +45,12 @@ def train_transformer(
     agent: Annotated[str, typer.Option(help="dt, dt-k1, dt-no-rtg, dt-lstm, rvs, bc, bc-top, cql, td3-bc, ...")] = "dt",
     env: Annotated[str | None, typer.Option(metavar="ENV|none", help="Of the log; none: evaluate nowhere.")] = None,
     gradient_steps: Annotated[int | None, typer.Option(help="Gradient steps instead of the preset's.", min=1)] = None,
-    target_return: Annotated[str | None, typer.Option(metavar="R|auto", help="What return to ask for.")] = None,
+    target_return: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R|RULE", help="What return to ask for: a number, auto, supported, q90 or median of the log."
+        ),
+    ] = None,
     prefix: Prefix = None,
     seed: Seed = 0,
     settings: Set = None,

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from itertools import pairwise
 from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rlformer.models.transformer import Attention, Block, Transformer
-
-_ABSENT = 1 << 62  # number of a token that did not come yet: later than any
+from rlformer.models.transformer import Block, Transformer
 
 
 class SlidingWindows:
@@ -26,22 +23,26 @@ class SlidingWindows:
 
     def __init__(self, transformer: Transformer, length: int) -> None:
         self._transformer, self._length = transformer, length
-        self._blocks = list(cast(Iterable[Block], transformer.blocks))
+        self._first = next(iter(cast(Iterable[Block], transformer.blocks)))
         width = transformer.width
-        self._hidden, self._projected = torch.zeros(0, length, width), torch.zeros(0, length, 3 * width)  # (P, T, *)
-        self._room = _Room.of(0, 0, length, transformer)
+        self._hidden, self._projected = torch.zeros(0, width), torch.zeros(0, 3 * width)  # (P*T, *)
+        self._plan: _Plan | None = None
+        places = torch.arange(2 * length) % length
+        unseen = torch.zeros(2 * length, 2 * length).masked_fill_(places > places[:, None], -torch.inf)
+        # What is added to the scores, (T + 1, T, T): view i is for windows whose oldest token lies in place T - i.
+        self._added = unseen.as_strided((length + 1, length, length), (2 * length + 1, 2 * length, 1))
 
     def put(self, tokens: Tensor, numbers: Tensor) -> None:
         """The next n tokens of each of the first P sequences, (P, n, D), and their numbers (P, n)."""
-        missing = len(tokens) - len(self._hidden)
+        missing = self._length * len(tokens) - len(self._hidden)
         if missing > 0:
             kept = (self._hidden, self._projected)
-            self._hidden, self._projected = (torch.cat([old, old.new_zeros(missing, *old.shape[1:])]) for old in kept)
-        first = self._blocks[0]
-        hidden = self._transformer.embedding_norm(tokens)
-        places = (torch.arange(len(tokens))[:, None], numbers % self._length)
-        self._hidden[places] = hidden
-        self._projected[places] = first.attention.qkv(first.attention_norm(hidden))
+            self._hidden, self._projected = (torch.cat([old, old.new_zeros(missing, old.shape[1])]) for old in kept)
+            self._plan = None
+        places = (numbers % self._length).add_(self._length * torch.arange(len(tokens))[:, None]).flatten()
+        hidden = self._transformer.embedding_norm(tokens.flatten(0, 1))
+        self._hidden.index_copy_(0, places, hidden)
+        self._projected.index_copy_(0, places, self._first.attention.qkv(self._first.attention_norm(hidden)))
 
     def read(self, newest: Tensor, rows: int) -> Tensor:
         """The transformer's output at the newest token of each of the first P sequences; `newest` (P,) are its numbers.
@@ -49,90 +50,104 @@ class SlidingWindows:
         (R, D), where R is P or `rows` if that is more. Behind P nothing is meant: products of fewer rows take other
         kernels, which round otherwise.
         """
-        size, width = len(newest), self._transformer.width
-        if size > self._room.size or rows > self._room.rows:
-            self._room = _Room.of(size, rows, self._length, self._transformer)
-        room, added = self._room, self._added(newest)  # (P*nh, T, T)
-        h = self._hidden[:size].flatten(0, 1)  # (P*T, D)
-        products = self._projected[:size]  # (P, T, 3 D)
-        for block, following in zip(self._blocks, self._blocks[1:], strict=False):
-            h = room.layer(block, h, room.attend(block.attention, products[..., :width], products, added))
-            left_out = width if following is self._blocks[-1] else 0  # the last layer's queries: of one row each
-            weight, bias = following.attention.qkv.weight[left_out:], following.attention.qkv.bias[left_out:]
-            out = room.products[: len(h) * len(weight)].view(len(h), len(weight))
-            torch.addmm(bias, following.attention_norm(h), weight.t(), out=out)
-            products = out.unflatten(0, (size, -1))  # (P, T, 3 D or 2 D)
-        return self._read_last(h, products, newest, added, max(rows, size))
-
-    def _read_last(self, h: Tensor, products: Tensor, newest: Tensor, added: Tensor, rows: int) -> Tensor:
-        block, room, size, width = self._blocks[-1], self._room, len(newest), self._transformer.width
-        attention, every, places = block.attention, torch.arange(size), newest % self._length
-        h = _filled(h.unflatten(0, (size, -1))[every, places], rows)  # (R, D)
-        weight, bias = attention.qkv.weight[:width], attention.qkv.bias[:width]
-        query = F.linear(block.attention_norm(h), weight, bias)[:size, None]  # (P, 1, D)
-        of_row = added.unflatten(0, (size, -1))[every, :, places].flatten(0, 1)[:, None]  # (P*nh, 1, T)
-        mixed = _filled(room.attend(attention, query, products, of_row), rows)
-        return self._transformer.norm(room.layer(block, h, mixed))
-
-    def _added(self, newest: Tensor) -> Tensor:
-        """What is added to the scores: minus infinity where a row's token is before a column's, (P*nh, T, T)."""
-        places = torch.arange(self._length)
-        numbers = newest[:, None] - (newest[:, None] - places) % self._length  # (P, T)
-        numbers = numbers.masked_fill_(numbers < 0, _ABSENT)
-        future = numbers[:, None] > numbers[..., None]
-        heads = self._transformer.heads
-        added = self._room.added[: len(newest) * heads].zero_()
-        added.unflatten(0, (-1, heads)).masked_fill_(future[:, None], -torch.inf)
-        return added
+        size, length = len(newest), self._length
+        rows = max(rows, size)
+        if self._plan is None or (self._plan.size, self._plan.rows) != (size, rows):
+            self._plan = _Plan(self._transformer, self._hidden, self._projected, size, rows, length)
+        # Before a window is full, places are in order of time; behind the newest token nothing is seen.
+        oldest = ((newest + 1) % length).mul_(newest >= length)
+        added = self._added[length - oldest] if size > 1 else self._added[length - int(oldest)][None]
+        of_newest = self._added[length, newest.clamp(max=length - 1)]  # (P, T)
+        return self._plan.run(newest % length, added[:, None], of_newest[:, None, None])
 
 
-@dataclass(frozen=True)
-class _Room:
-    """To work in, for P sequences of T tokens and for R rows of the last layer."""
+class _Plan:
+    """The pass over P windows of T tokens, with R rows in the last layer: its memory, and every view of it, made once.
 
-    size: int  # P
-    rows: int  # R
-    products: Tensor  # (P*T*3 D,): queries, keys and values
-    stream: Tensor  # (P*T or R, D): the rows between two layers
-    inner: Tensor  # (P*T or R, 4 D)
-    mixed: Tensor  # (P*T*D,)
-    added: Tensor  # (P*nh, T, T), as the next two
-    scores: Tensor
-    weights: Tensor
+    For one environment the views of a pass, made anew, took longer than its products.
+    """
 
-    @classmethod
-    def of(cls, size: int, rows: int, length: int, transformer: Transformer) -> _Room:
-        width, heads, most = transformer.width, transformer.heads, max(rows, size * length)
-        squares = (torch.empty(size * heads, length, length) for _ in range(3))
-        stream, inner = torch.empty(most, width), torch.empty(most, 4 * width)
-        flat = (torch.empty(size * length * 3 * width), stream, inner, torch.empty(size * length * width))
-        return cls(size, rows, *flat, *squares)
+    def __init__(
+        self, transformer: Transformer, hidden: Tensor, projected: Tensor, size: int, rows: int, length: int
+    ) -> None:
+        self.size, self.rows = size, rows
+        width, heads, blocks = transformer.width, transformer.heads, list(cast(Iterable[Block], transformer.blocks))
+        self._norm, self._start = transformer.norm, length * torch.arange(size)
+        stream, inner = torch.empty(size * length, width), torch.empty(size * length, 4 * width)
+        self._hidden, source = hidden[: size * length], projected[: size * length]
+        self._layers = []
+        for block, following in pairwise(blocks):
+            left_out = width if following is blocks[-1] else 0  # the last layer's queries: of one row each
+            qkv = following.attention.qkv
+            target = torch.empty(size * length, 3 * width - left_out)
+            onward = _Product(following.attention_norm, qkv.weight[left_out:], qkv.bias[left_out:], target)
+            self._layers.append((_Layer(block, stream, inner), _heads(source, size, heads, width), onward))
+            source = target
+        last = blocks[-1]
+        weight, bias = last.attention.qkv.weight[:width], last.attention.qkv.bias[:width]
+        query = torch.zeros(rows, width)
+        self._last = _Layer(last, torch.empty(rows, width), torch.empty(rows, 4 * width))
+        self._query = _Product(last.attention_norm, weight, bias, query)
+        *_, key, value = _heads(source, size, heads, width)
+        self._of_last = (*_heads(query[:size], size, heads, width), key, value)
+        self._at_newest, self._mixed = torch.zeros(rows, width), torch.zeros(rows, width)
 
-    def attend(self, attention: Attention, query: Tensor, products: Tensor, added: Tensor) -> Tensor:
-        """query (P, M, D), products (P, T, *) that end in keys and values, added (P*nh, M, T) -> (P*M, D)."""
-        _, key, value = products.split([products.shape[2] - 2 * query.shape[2], *2 * [query.shape[2]]], dim=2)
-        query, key, value = map(attention.split, (query, key, value))
-        scores, weights = (room.view(-1)[: added.numel()].view_as(added) for room in (self.scores, self.weights))
-        torch.baddbmm(added, query, key.transpose(1, 2), alpha=1 / math.sqrt(key.shape[2]), out=scores)
-        torch.softmax(scores, 2, out=weights)
-        mixed = torch.bmm(weights, value, out=self.mixed[: query.numel()].view(query.shape))
-        return attention.join(mixed).flatten(0, 1)
+    def run(self, places: Tensor, added: Tensor, of_newest: Tensor) -> Tensor:
+        """places (P,) of the newest tokens; what is added to all scores (P, 1, T, T) and to theirs (P, 1, 1, T)."""
+        h = self._hidden
+        for layer, of_tokens, onward in self._layers:
+            query, key, value = of_tokens
+            h = layer.run(h, _attend(query, key, value, added))
+            onward.run(h)
+        torch.index_select(h, 0, places + self._start, out=self._at_newest[: self.size])
+        self._query.run(self._at_newest)
+        query, key, value = self._of_last
+        self._mixed[: self.size] = _attend(query, key, value, of_newest)
+        return self._norm(self._last.run(self._at_newest, self._mixed))
 
-    def layer(self, block: Block, h: Tensor, mixed: Tensor) -> Tensor:
-        """The rest of a layer at rows h, (R, D), and what its heads gathered there -> (R, D), in place of the last."""
-        stream, inner = self.stream[: len(h)], self.inner[: len(h)]
-        project, expand, contract = block.attention.project, block.expand, block.contract
-        if block.residual:  # products are added to what is there
-            torch.add(h, project.bias, out=stream).addmm_(mixed, project.weight.t())
+
+class _Product:
+    """A norm and the product behind it, into memory of its own."""
+
+    def __init__(self, norm: torch.nn.Module, weight: Tensor, bias: Tensor, target: Tensor) -> None:
+        self._norm, self._weight, self._bias, self._target = norm, weight.t(), bias, target
+
+    def run(self, h: Tensor) -> None:
+        """(R, D) -> its target, (R, *)."""
+        torch.addmm(self._bias, self._norm(h), self._weight, out=self._target)
+
+
+class _Layer:
+    """What follows attention in a block."""
+
+    def __init__(self, block: Block, stream: Tensor, inner: Tensor) -> None:
+        self._residual, self._activation = block.residual, block.activation
+        self._stream, self._inner = stream, inner
+        self._project, self._project_bias = block.attention.project.weight.t(), block.attention.project.bias
+        self._expand = _Product(block.inner_norm, block.expand.weight, block.expand.bias, inner)
+        self._contract, self._contract_bias = block.contract.weight.t(), block.contract.bias
+
+    def run(self, h: Tensor, mixed: Tensor) -> Tensor:
+        """Rows h, (R, D), and what the heads gathered there, (R, D) -> (R, D), in the place of the layer before."""
+        stream = self._stream
+        if self._residual:  # products are added to what is there
+            torch.add(h, self._project_bias, out=stream).addmm_(mixed, self._project)
         else:
-            torch.addmm(project.bias, mixed, project.weight.t(), out=stream)
-        torch.addmm(expand.bias, block.inner_norm(stream), expand.weight.t(), out=inner)
-        inner = block.activation(inner)
-        if block.residual:
-            return stream.add_(contract.bias).addmm_(inner, contract.weight.t())
-        return torch.addmm(contract.bias, inner, contract.weight.t(), out=stream)
+            torch.addmm(self._project_bias, mixed, self._project, out=stream)
+        self._expand.run(stream)
+        inner = self._activation(self._inner)
+        if self._residual:
+            return stream.add_(self._contract_bias).addmm_(inner, self._contract)
+        return torch.addmm(self._contract_bias, inner, self._contract, out=stream)
 
 
-def _filled(x: Tensor, rows: int) -> Tensor:
-    """(R, D) -> (rows, D) with zeros behind."""
-    return F.pad(x, (0, 0, 0, rows - len(x))) if rows > len(x) else x
+def _heads(flat: Tensor, size: int, heads: int, width: int) -> tuple[Tensor, ...]:
+    """(P*M, n D) -> n views (P, nh, M, hs)."""
+    parts = flat.unflatten(0, (size, -1)).split(width, dim=2)
+    return tuple(part.unflatten(2, (heads, -1)).transpose(1, 2) for part in parts)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, added: Tensor) -> Tensor:
+    """query (P, nh, M, hs), keys and values (P, nh, T, hs), added (P, 1, M, T) -> (P*M, D)."""
+    mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=added)
+    return mixed.transpose(1, 2).reshape(-1, query.shape[1] * query.shape[3])

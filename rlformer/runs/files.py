@@ -29,7 +29,10 @@ def replacing(path: Path) -> Iterator[Path]:
         if pid.isdecimal() and not _alive(int(pid)):
             other.unlink(missing_ok=True)
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(mode)  # some writers leave files that their owner alone may read
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
