@@ -90,7 +90,8 @@ def export_checkpoint(learner: SequenceLearner, folder: Path) -> None:
     """Write what `DecisionTransformerModel.from_pretrained(folder)` reads, and rlformer.json beside it.
 
     Its inputs are scaled as rlformer.json says, and Discrete actions are one-hot vectors in and logits out. Raises
-    InputError where the model has no counterpart there, saying what would have one.
+    InputError where the model has no counterpart there, saying what would have one, and where the folder holds a model
+    that did not come from here.
     """
     from safetensors.torch import save_file
 
@@ -98,6 +99,8 @@ def export_checkpoint(learner: SequenceLearner, folder: Path) -> None:
     assert model is not None, "fit or load first"
     _check_exportable(model.architecture)
     files.writable_directory(folder)
+    if (folder / _CONFIG).exists() and not (folder / _BESIDE).exists():
+        raise InputError(f"{folder}: holds a model that did not come from here, and keeps it: name another folder")
     with files.replacing(folder / _WEIGHTS) as temporary:
         save_file(_outward(model), temporary, metadata={"format": "pt"})
     described = model.architecture.to_dict()
