@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
@@ -24,7 +23,8 @@ _BLOCK = 256  # steps for which a slot's uniform numbers are drawn at once
 class SequencePolicy:
     """See `types.Policy`. Each step runs the model over the last K steps: exact, whatever the backbone.
 
-    Where tokens are the same wherever a window begins (the paper's), what is known of them is not computed again.
+    A transformer does so in memory that is taken once (`models.sliding`). Where tokens are the same wherever a window
+    begins (the paper's), what is known of them is not computed again.
 
     A model with an `attention_band` is given the newest step alone, and goes on from what its layers keep of the band:
     as exact, since it is what the model is of the whole episode, however long.
@@ -41,9 +41,9 @@ class SequencePolicy:
         self._steps = np.arange(self._k)
         self._copies = _ROWS if model.rows_per_window >= _ROWS else 1
         self._slots = _Slots.fresh(0, model, self._target)
-        self._sliding: SlidingWindows | None = None
-        if model.slides:
-            self._sliding = SlidingWindows(cast(Transformer, model.backbone), model.rows_per_window)
+        self._windows: SlidingWindows | None = None
+        if isinstance(model.backbone, Transformer) and not model.architecture.streams:
+            self._windows = SlidingWindows(model.backbone, model.rows_per_window)
         self._streams: list[np.random.Generator] = []
 
     @property
@@ -97,8 +97,8 @@ class SequencePolicy:
         slots.returns_to_go[every, time % self._k] = slots.owed[:size]
         if self._model.architecture.streams:
             predictions = self._stream(size)
-        elif self._sliding:
-            predictions = self._slide(self._sliding, size, count, rows)
+        elif self._windows:
+            predictions = self._slide(self._windows, size, count, rows)
         else:
             predictions = self._read(max(count, math.ceil(rows / self._copies)))
         codec = self._model.codec
@@ -118,15 +118,20 @@ class SequencePolicy:
         last = np.minimum(self._slots.time[:size], self._k - 1)  # (P,)
         return self._model.predict_at(self._window(last), torch.from_numpy(last), self._copies)
 
-    def _slide(self, sliding: SlidingWindows, size: int, count: int, rows: int) -> torch.Tensor:
-        """The same for the first `count` slots, where the newest tokens are all that changes."""
-        tokens = self._model.arriving(*self._newest(size))  # (S, n, D)
-        per_step = tokens.shape[1]
-        put = max(count, math.ceil(rows / per_step))
-        numbers = torch.from_numpy(per_step * self._slots.time[:put, None] + np.arange(-1, per_step - 1))
-        sliding.put(tokens[:put], numbers)
-        windows = max(count, math.ceil(rows / self._model.rows_per_window))
-        return self._model.head(sliding.read(numbers[:windows, -1], rows))
+    def _slide(self, windows: SlidingWindows, size: int, count: int, rows: int) -> torch.Tensor:
+        """The same for the first `count` slots of a transformer."""
+        if self._model.slides:  # the newest tokens are all that changes
+            tokens = self._model.arriving(*self._newest(size))  # (S, n, D)
+            per_step = tokens.shape[1]
+            put = max(count, math.ceil(rows / per_step))
+            numbers = torch.from_numpy(per_step * self._slots.time[:put, None] + np.arange(-1, per_step - 1))
+            windows.put(tokens[:put], numbers)
+            newest = numbers[: max(count, math.ceil(rows / self._model.rows_per_window)), -1]
+        else:  # each kind of input brings K rows of a window
+            last = np.minimum(self._slots.time[: max(count, math.ceil(rows / self._k))], self._k - 1)  # (P,)
+            windows.put(self._model.embed(self._window(last)))
+            newest = self._model.row_of(torch.from_numpy(last))
+        return self._model.head(windows.read(newest, rows))
 
     def _stream(self, size: int) -> torch.Tensor:
         """The same from the newest step and the memory of those before it."""

@@ -19,6 +19,8 @@ class SlidingWindows:
     Token number t of a sequence lies in place t % length, and stays there: attention goes by the numbers. What the
     first layer projects a token to depends on that token alone: it is computed once and kept, an eighth of the work.
     All else depends on where the window begins, and is computed anew, in memory that is taken once. Both are exact.
+
+    Tokens that change as the window slides are all put anew.
     """
 
     def __init__(self, transformer: Transformer, length: int) -> None:
@@ -32,17 +34,24 @@ class SlidingWindows:
         # What is added to the scores, (T + 1, T, T): view i is for windows whose oldest token lies in place T - i.
         self._added = unseen.as_strided((length + 1, length, length), (2 * length + 1, 2 * length, 1))
 
-    def put(self, tokens: Tensor, numbers: Tensor) -> None:
-        """The next n tokens of each of the first P sequences, (P, n, D), and their numbers (P, n)."""
+    def put(self, tokens: Tensor, numbers: Tensor | None = None) -> None:
+        """The next n tokens of each of the first P sequences, (P, n, D), and their numbers (P, n).
+
+        Without numbers, whole windows: (P, T, D), counted from 0.
+        """
         missing = self._length * len(tokens) - len(self._hidden)
         if missing > 0:
             kept = (self._hidden, self._projected)
             self._hidden, self._projected = (torch.cat([old, old.new_zeros(missing, old.shape[1])]) for old in kept)
             self._plan = None
-        places = (numbers % self._length).add_(self._length * torch.arange(len(tokens))[:, None]).flatten()
         hidden = self._transformer.embedding_norm(tokens.flatten(0, 1))
+        projected = self._first.attention.qkv(self._first.attention_norm(hidden))
+        if numbers is None:
+            self._hidden[: len(hidden)], self._projected[: len(hidden)] = hidden, projected
+            return
+        places = (numbers % self._length).add_(self._length * torch.arange(len(tokens))[:, None]).flatten()
         self._hidden.index_copy_(0, places, hidden)
-        self._projected.index_copy_(0, places, self._first.attention.qkv(self._first.attention_norm(hidden)))
+        self._projected.index_copy_(0, places, projected)
 
     def read(self, newest: Tensor, rows: int) -> Tensor:
         """The transformer's output at the newest token of each of the first P sequences; `newest` (P,) are its numbers.

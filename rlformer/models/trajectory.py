@@ -157,7 +157,7 @@ class TrajectoryModel(nn.Module):
 
         The step is computed `copies` times: products of few rows take other kernels, which round otherwise.
         """
-        rows = (self._first + self._per_step * steps)[:, None].expand(-1, copies)  # (B, M)
+        rows = self.row_of(steps)[:, None].expand(-1, copies)  # (B, M)
         return self.head(self._backbone(window, rows))[:, 0]
 
     def step(self, latest: Window, before: Tensor, memory: Tensor) -> Tensor:
@@ -206,6 +206,10 @@ class TrajectoryModel(nn.Module):
         if self._separate:
             return tuple((kind,) for kind in (*returns, "observation", *actions))
         return ((*returns, "observation", *(("before",) if actions else ())),)
+
+    def row_of(self, steps: Tensor) -> Tensor:
+        """Which token of a window predicts the action at a step of it; any shape."""
+        return self._first + self._per_step * steps
 
     @property
     def token_of_scores(self) -> int:
