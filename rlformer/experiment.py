@@ -60,7 +60,7 @@ def train(
     failed, and raised.
     """
     check(config)
-    check_device(config, device)
+    device = place(config, device)
     _check_data(config, dataset)
     run = RunDirectory.of(root, config, seed)
     if run.finished:
@@ -241,17 +241,18 @@ def check(config: RunConfig) -> None:
     learner_class(config.learner).check(config.env, config.hyperparameters)
 
 
-def check_device(config: RunConfig, device: str) -> None:
-    """Raise InputError where the learner cannot compute there."""
+def place(config: RunConfig, device: str) -> str:
+    """Where a run computes that may on this device. Raises InputError where there is none or the learner cannot."""
     if device == "cpu":
-        return
+        return device
     from rlformer.training import devices
 
     found = devices.device(device)
-    if config.learner != "sequence" and found.type != "cpu":
-        raise InputError(
-            f"--device {device}: agent '{config.agent}' computes on the CPU; sequence models can do without"
-        )
+    if config.learner == "sequence" or found.type == "cpu":
+        return str(found)
+    if device == "auto":
+        return "cpu"
+    raise InputError(f"--device {device}: agent '{config.agent}' computes on the CPU alone; leave --device out")
 
 
 def _check_data(config: RunConfig, dataset: Dataset | None) -> None:

@@ -41,7 +41,8 @@ class Source:
             return None
         if isinstance(target_return, str):
             if target_return not in self.rules:
-                raise InputError(f"{self.name}: does not say what '{target_return}' of its log is: --target-return R")
+                known = f"it knows {', '.join(self.rules)}" if self.rules else "it knows no rule: --target-return R"
+                raise InputError(f"{self.name}: does not say what '{target_return}' of its log is; {known}")
             return self.rules[target_return]
         asked = self.target_return if target_return is None else target_return
         if asked is None:
@@ -129,6 +130,7 @@ def _huggingface(text: str, path: Path, env: EnvSpec | None, sample: bool, trust
         target_return=learner.scales.get("target_return"),
         listens=True,
         log_max=learner.scales.get("log_max"),
+        rules=learner.scales.get("rules", {}),
     )
 
 

@@ -136,19 +136,18 @@ def plan(
     if needs_training and catalogue.agent(log_from).learner != "sb3":
         raise InputError(f"a log comes from the training of an online agent, not of '{log_from}'")
     by_agent = _by_agent(overrides, names)
-    devices = {name: device if catalogue.agent(name).learner == "sequence" else "cpu" for name in names}
     for name in names:  # what cannot work is found before anything is trained
-        config = resolve(env, name, by_agent.get(name, ()))
-        experiment.check(config)
-        experiment.check_device(config, devices[name])
+        experiment.check(resolve(env, name, by_agent.get(name, ())))
+    of_sequences = experiment.place(resolve(env, "dt"), device)
     check_prefix(prefix or "full")
     grid = Grid(PROFILES[profile].get("budgets", ())) if grid is None else grid
     scaled = [n for n in names if n in _expand(_fitting(grid.arms, actions), actions.kind, env.name)]
+    places = {n: of_sequences if catalogue.agent(n).learner == "sequence" else "cpu" for n in names}
     jobs: list[Job] = []
     for name in _costly_first(names, log_from):
         for seed in range(count):
             keeps_log = name == log_from and needs_training
-            arm = Arm(env, name, seed, root, by_agent.get(name, ()), None, keeps_log, threads, command, devices[name])
+            arm = Arm(env, name, seed, root, by_agent.get(name, ()), None, keeps_log, threads, command, places[name])
             if name not in offline:
                 jobs.append(Job((arm.name, seed), arm))
                 continue

@@ -325,6 +325,9 @@ class RunLog(Protocol):
     def spent(self, cost: DataCost) -> None:
         """What the data has cost so far, so that a run that fails or is stopped does not count as free."""
 
+    def on_gpu(self, name: str, peak_bytes: int) -> None:
+        """The learner computes on this GPU, where its tensors have taken so many bytes at most."""
+
     def stop_requested(self) -> bool:
         """Whether the user asked to stop: save a checkpoint and raise `Interrupted`."""
 

@@ -1,13 +1,13 @@
-"""One contender of scripts/bench_sequence in a process of its own: NAME FOLDER DEVICE, then a request a line on stdin.
+"""One contender of scripts/bench_sequence in a process of its own: NAME FOLDER DEVICE SIZES, then requests on stdin.
 
 A request is "train THREADS COUNT", "act-N THREADS COUNT" or "load THREADS COUNT"; the answer is the seconds it took
 on the wall and of CPU, as JSON. Peers run under an interpreter of their own: nothing of rlformer is imported for them.
 
-The model is the paper's: context 20, 3 layers, 1 head, width 128, dropout 0.1, batch 64, Hopper's observations and
-actions, AdamW, gradients clipped at 0.25. Hugging Face's and torchrl's models come without a sampler of windows and
-without a way to act: they are given one batch that lies ready, which costs them nothing, and windows of all
-environments at once. "As published" is Hugging Face's model in the loops of its own example, on arrays instead of a
-table of lists.
+SIZES "paper" is the paper's model: context 20, 3 layers, 1 head, width 128; "dt" that of the preset: context 10, 2
+layers, 2 heads, width 64. Dropout 0.1, batch 64, Hopper's observations and actions, AdamW, gradients clipped at 0.25.
+Hugging Face's and torchrl's models come without a sampler of windows and without a way to act: they are given one batch
+that lies ready, which costs them nothing, and windows of all environments at once. "As published" is Hugging Face's
+model in the loops of its own example, on arrays instead of a table of lists.
 """
 
 import abc
@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
-CONTEXT, BATCH, WIDTH, LAYERS, OBSERVATION, ACTION, LONGEST = 20, 64, 128, 3, 11, 3, 1000
+CONTEXT, LAYERS, HEADS, WIDTH = {"paper": (20, 3, 1, 128), "dt": (10, 2, 2, 64)}[sys.argv[4]]
+BATCH, OBSERVATION, ACTION, LONGEST = 64, 11, 3, 1000
 
 
 class Ours:
@@ -38,7 +39,7 @@ class Ours:
         memory.keep_freed()
         self._folder = folder / "log"
         data = load(self._folder)
-        known = {"layers": LAYERS, "heads": 1, "width": WIDTH, "context_length": CONTEXT, "max_timesteps": LONGEST}
+        known = {"layers": LAYERS, "heads": HEADS, "width": WIDTH, "context_length": CONTEXT, "max_timesteps": LONGEST}
         self._model = TrajectoryModel(Architecture(OBSERVATION, data.info.actions, **{**known, **values})).to(device)
         state = State(self._model, TrainOptions(10**6, BATCH), 0, folder / "unused")
         self._step = GradientStep(state, imitate, Windows(data, self._model.architecture.context_length).to(device))
@@ -81,7 +82,7 @@ class GivenBatches(abc.ABC):
         self.model.to(device)
         self._batch = {name: value.to(device) for name, value in self._inputs(BATCH).items()}
         self._actions = torch.from_numpy(rng.uniform(-1, 1, (BATCH, CONTEXT, ACTION)).astype(np.float32)).to(device)
-        self._optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4, weight_decay=1e-4)
+        self._optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4, weight_decay=1e-4, fused=True)
         self._asked: dict[int, Any] = {}
 
     @abc.abstractmethod
@@ -123,7 +124,7 @@ class HuggingFace(GivenBatches):
     def __init__(self, folder: Path, device: torch.device) -> None:
         from transformers import DecisionTransformerConfig, DecisionTransformerModel
 
-        sizes = {"state_dim": OBSERVATION, "act_dim": ACTION, "hidden_size": WIDTH, "n_layer": LAYERS, "n_head": 1}
+        sizes = {"state_dim": OBSERVATION, "act_dim": ACTION, "hidden_size": WIDTH, "n_layer": LAYERS, "n_head": HEADS}
         self.model = DecisionTransformerModel(DecisionTransformerConfig(**sizes, max_ep_len=LONGEST))
         self._init_training(device)
 
@@ -188,6 +189,9 @@ class HuggingFacePublished(HuggingFace):
         for _ in range(count):
             for history in self._played[num_envs]:
                 length = len(history["states"])
+                if length == LONGEST:  # a new episode, as long as is asked about
+                    history.update({name: values[:CONTEXT] for name, values in history.items()})
+                    length = CONTEXT
                 inputs = {name: values[-CONTEXT:][None] for name, values in history.items()}
                 inputs["timesteps"] = torch.arange(length)[-CONTEXT:][None]
                 real = inputs["timesteps"].shape[1]
@@ -207,7 +211,7 @@ class TorchRL(GivenBatches):
     def __init__(self, folder: Path, device: torch.device) -> None:
         from torchrl.modules import DTActor
 
-        sizes = {"n_embd": WIDTH, "n_layer": LAYERS, "n_head": 1, "n_inner": 4 * WIDTH, "activation": "relu"}
+        sizes = {"n_embd": WIDTH, "n_layer": LAYERS, "n_head": HEADS, "n_inner": 4 * WIDTH, "activation": "relu"}
         config = {**sizes, "n_positions": 1024, "resid_pdrop": 0.1, "attn_pdrop": 0.1}
         self.model = DTActor(OBSERVATION, ACTION, config)
         self._init_training(device)
@@ -237,6 +241,8 @@ class D3RLPy:
             context_size=CONTEXT,
             max_timestep=LONGEST,
             num_layers=LAYERS,
+            num_heads=HEADS,
+            compile_graph=device.type == "cuda",
             encoder_factory=VectorEncoderFactory([WIDTH]),
             optim_factory=AdamWFactory(weight_decay=1e-4, clip_grad_norm=0.25),
         ).create(device=device.type)

@@ -93,6 +93,7 @@ class Journal:
         self.notes: list[str] = []
         self.rewound: list[int] = []
         self.done = 0
+        self.gpu: tuple[str, int] | None = None
         self.stop_in(stop_after)
 
     def stop_in(self, steps: int | None) -> None:
@@ -111,6 +112,9 @@ class Journal:
 
     def spent(self, cost: DataCost) -> None:
         self.cost = cost
+
+    def on_gpu(self, name: str, peak_bytes: int) -> None:
+        self.gpu = (name, peak_bytes)
 
     def stop_requested(self) -> bool:
         if self._left is None:

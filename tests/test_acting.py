@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from rlformer.environments import action_spec, make
 from rlformer.evaluation import evaluate
 from rlformer.models.acting import SequencePolicy
 from rlformer.models.trajectory import Architecture, TrajectoryModel
+from rlformer.training.parameters import FlatParameters
 from rlformer.types import Array, EnvSpec, Policy, Window
 from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, model
 
@@ -144,6 +147,26 @@ def test_nor_do_actions_at_the_sizes_that_are_used(values: dict[str, int], threa
     finally:
         torch.set_num_threads(before)
     np.testing.assert_array_equal(alone, together)
+
+
+def test_weights_may_change_and_move_while_a_policy_acts_with_them() -> None:
+    built = model(SPACES["box"], context_length=4, tokens="step")
+    observations = np.random.default_rng(0).standard_normal((6, 3, OBSERVATION_SIZE)).astype(np.float32)
+
+    def begun(policy: SequencePolicy) -> SequencePolicy:
+        for rows in observations[:-1]:
+            policy.act(rows)
+            policy.observe(np.zeros((3, 2), np.float32), np.ones(3))
+        return policy
+
+    policy = begun(SequencePolicy(built, 1.0))
+    copied = copy.deepcopy(policy)
+    for acting in (policy, copied):
+        before = acting.act(observations[-1])
+        FlatParameters(acting.model).values.mul_(0.5)  # puts them into one vector, as a training does
+        after = acting.act(observations[-1])
+        np.testing.assert_array_equal(after, begun(SequencePolicy(acting.model, 1.0)).act(observations[-1]))
+        assert not np.array_equal(after, before)
 
 
 def test_sampled_episodes_follow_their_seeds_and_not_their_slots() -> None:

@@ -64,9 +64,12 @@ def test_a_log_is_collected_learned_from_and_evaluated(type_: Type) -> None:
     beyond = type_("evaluate", run, "--episodes", "2", "--target-return", "9999")
     assert beyond.code == 0
     assert "extrapolation" in beyond.err
-    median = type_("evaluate", run, "--episodes", "2", "--target-return", "median", "--json")
-    (asked,) = {policy["target_return"] for policy in median.json["policies"]}  # type: ignore[attr-defined]
-    assert asked == np.median(load(Path("log")).returns)
+    other = type_("train-transformer", "log", "--gradient-steps", "20", "--target-return", "median", *SMALL, "--json")
+    returns = load(Path("log")).returns
+    for words, expected in (([], np.median(returns)), (["--target-return", "auto"], returns.max())):
+        played = type_("evaluate", str(other.json["run"]), "--episodes", "2", *words, "--json")
+        (asked,) = {policy["target_return"] for policy in played.json["policies"]}  # type: ignore[attr-defined]
+        assert asked == expected
     again = type_("collect", run, "--episodes", "2", "--out", "log2", "--json")
     assert again.json["upstream_env_steps"] > again.json["steps"]  # type: ignore[operator]
     reported = type_("report", "runs", "--out", "page")
@@ -117,7 +120,10 @@ def test_the_catalogue_is_listed(type_: Type) -> None:
         (["train-transformer", "log", "--set", "return_scale=-5"], "return_scale: -5.0"),
         (["train-transformer", "log", "--prefix", "inf"], "prefix 'inf'"),
         (["train-transformer", "log", "--device", "gpu"], "--device gpu: neither cpu, cuda, cuda:N nor auto"),
-        (["compare", "CartPole-v1", "--device", "gpu"], "--device gpu: neither cpu, cuda, cuda:N nor auto"),
+        (
+            ["compare", "CartPole-v1", "--arms", "random,ppo", "--device", "gpu"],
+            "--device gpu: neither cpu, cuda, cuda:N nor auto",
+        ),
         (["train-transformer", "log", "--prefix", "2.5"], "prefix '2.5'"),
         (
             ["evaluate", "random", "--env", "CartPole-v1", "--target-return", "nan"],

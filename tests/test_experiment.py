@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import rlformer
 from rlformer import catalogue, experiment, study
@@ -206,6 +207,20 @@ def test_policies_are_loaded_from_python(ppo: Path) -> None:
     assert [len(r.returns) for r in results] == [3, 3]
 
 
+def test_sequence_models_alone_go_to_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    made = study.plan("CartPole-v1", arms=["random", "dt", "bc", "cql", "ppo"], seeds=1, device="cuda:1")
+    assert {arm.agent: arm.device for arm in made.runs} == {
+        "random": "cpu", "dt": "cuda:1", "bc": "cuda:1", "cql": "cpu", "ppo": "cpu",
+    }  # fmt: skip
+    env = catalogue.environment("CartPole-v1")
+    assert experiment.place(resolve(env, "dt"), "auto") == "cuda:0"
+    assert experiment.place(resolve(env, "cql"), "auto") == "cpu"
+    with pytest.raises(InputError, match="agent 'cql' computes on the CPU alone; leave --device out"):
+        experiment.place(resolve(env, "cql"), "cuda")
+
+
 def test_a_plan_expands_arms_and_finds_mistakes_before_anything_runs(tmp_path: Path, log: Dataset) -> None:
     made = study.plan("CartPole-v1", arms=["bc", "online"], seeds=2)
     assert set(made.arms) == {"bc", "ppo", "dqn"}
@@ -257,10 +272,14 @@ def test_compare_runs_every_arm_and_repeats_nothing(tmp_path: Path) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("record.json")}
 
     (torn,) = (tmp_path / "runs").rglob("bc-*/seed-0/record.json")
+    (values,) = (tmp_path / "runs").rglob("random-*/seed-0/config.toml")
     torn.write_text("{torn")
+    values.write_text("torn = [")
     results = rlformer.compare("CartPole-v1", jobs=2, out=tmp_path / "report", prefix="full", **options)
-    assert {arm["label"] for arm in results["environments"][0]["arms"]} == {"random", "behaviour", "ppo"}
-    assert "record.json: not valid JSON" in (tmp_path / "report" / "report.md").read_text()
+    assert {arm["label"] for arm in results["environments"][0]["arms"]} == {"behaviour", "ppo"}
+    told = (tmp_path / "report" / "report.md").read_text()
+    assert "record.json: not valid JSON" in told
+    assert "config.toml: cannot be read" in told
 
 
 def test_a_failed_arm_does_not_stop_the_rest_and_is_told(tmp_path: Path, log: Dataset) -> None:

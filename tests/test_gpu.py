@@ -6,9 +6,11 @@ they read and wrote. Replayed, Python is not asked again, as it is not by a CUDA
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -20,13 +22,15 @@ from torch.utils._pytree import tree_leaves
 
 from rlformer.data.windows import Windows
 from rlformer.errors import InputError, Interrupted
+from rlformer.models import placement
 from rlformer.models.acting import SequencePolicy
 from rlformer.models.dropout import drop
-from rlformer.runs import ledger
+from rlformer.models.trajectory import TrajectoryModel
 from rlformer.training import devices
 from rlformer.training.loop import train
 from rlformer.training.state import State, TrainOptions
-from rlformer.training.step import GradientStep, Runner, Stepped, imitate
+from rlformer.training.step import CudaGraph, GradientStep, Objective, Runner, Stepped, imitate
+from rlformer.types import Window
 from tests.make_sequences import MODELS, SPACES, Journal, log, model
 
 RECORDED = [name for name in MODELS if not name.startswith("lstm")]
@@ -82,12 +86,28 @@ class Recorded:
         return self._found
 
 
-def steps(name: str, runner: Runner | None, count: int = 30) -> tuple[list[Stepped], Tensor]:
+def halved(built: TrajectoryModel, window: Window) -> Tensor:
+    """The loss from products in bf16."""
+    with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+        return imitate(built, window).float()
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ways that are taken on a GPU: fused attention, dropout by each layer, a look-up that can be recorded."""
+    monkeypatch.setattr(placement, "on_host", lambda device: False)
+
+
+def steps(
+    name: str, runner: Runner | None, objective: Objective = imitate, count: int = 30
+) -> tuple[list[Stepped], Tensor]:
     """What a few steps of a small model find, and its parameters after them."""
     built = model(SPACES["discrete"], dropout=0.2, **MODELS[name]).train()
     windows = Windows(log(SPACES["discrete"]), built.architecture.context_length)
-    state = State(built, OPTIONS, 0, Path("unused"))
-    step = GradientStep(state, imitate, windows, runner)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(placement, "on_host", lambda device: True)  # of the optimiser, which is a CPU's here
+        state = State(built, OPTIONS, 0, Path("unused"))
+    step = GradientStep(state, objective, windows, runner)
     return [step() for _ in range(count)], state.parameters.values
 
 
@@ -101,18 +121,37 @@ def test_a_recorded_step_goes_on_as_one_that_is_made_anew(name: str) -> None:
     torch.testing.assert_close(replayed, weights, rtol=0, atol=0)
 
 
+@pytest.mark.usefixtures("as_on_a_gpu")
+@pytest.mark.parametrize("name", RECORDED)
+def test_so_does_one_that_goes_the_ways_of_a_gpu(name: str) -> None:
+    expected, weights = steps(name, None, halved)
+    found, replayed = steps(name, Recorded(), halved)
+    assert found == expected
+    torch.testing.assert_close(replayed, weights, rtol=0, atol=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(placement, "on_host", lambda device: True)
+        on_host, _ = steps(name, None)
+    assert found != on_host  # it did go other ways
+    assert np.mean([s.loss for s in found]) == pytest.approx(np.mean([s.loss for s in on_host]), rel=0.1)
+
+
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("space", ["discrete", "box-unbounded"])
 def test_a_step_waits_for_nothing_and_mixes_no_devices(name: str, space: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a device without numbers: whatever asks for one, or brings a tensor of the host, is an error there."""
     device = torch.device("meta")
     # Of the optimiser only its arguments are read here: made on this device it asks for a number.
-    monkeypatch.setattr(torch.optim, "AdamW", lambda *_, **__: type("Still", (), {"step": lambda self: None})())
+    optimizer = Mock()
+    monkeypatch.setattr(torch.optim, "AdamW", optimizer)
     built = model(SPACES[space], dropout=0.1, **MODELS[name]).train().to(device)
     windows = Windows(log(SPACES[space]), built.architecture.context_length).to(device)
     step = GradientStep(State(built, OPTIONS, 0, Path("unused")), imitate, windows)
     with FakeTensorMode(allow_non_fake_inputs=True):
         assert step.work().device == device
+    (_, rate), how = optimizer.call_args
+    assert (rate.device, rate.dtype) == (device, torch.float32)
+    assert how == {"fused": True, "capturable": True}
+    optimizer.return_value.step.assert_called_once_with()
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -135,12 +174,78 @@ def test_a_layer_that_draws_for_itself_keeps_the_mean() -> None:
     assert dropped.mean().item() == pytest.approx(1.0, abs=0.01)
 
 
+class Streams:
+    """CUDA's streams and graphs as far as `CudaGraph` uses them; what it asked of them, in order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[str] = []
+        self._current = "default"
+        self._recording: Recording | None = None
+        device = torch.device("cuda:1")
+        graph = Mock(replay=self._replay)
+        own = Mock(wait_stream=lambda other: self.asked.append("own waits"))
+        default = Mock(wait_stream=lambda other: self.asked.append(f"default waits for {self._name(other)}"))
+        self._names = {id(own): "own", id(default): "default"}
+        for name, value in {
+            "Stream": lambda where: own if where == device else pytest.fail("a stream of another device"),
+            "current_stream": lambda: default,
+            "stream": self._entered,
+            "device": lambda where: nullcontext() if where == device else pytest.fail("another device"),
+            "CUDAGraph": lambda: graph,
+            "graph": self._captured,
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, value)
+        self.runner = CudaGraph(device)
+
+    def _name(self, stream: Any) -> str:
+        return self._names[id(stream)]
+
+    @contextmanager
+    def _entered(self, stream: Any) -> Iterator[None]:
+        self.asked.append(f"run on {self._name(stream)}")
+        yield
+
+    @contextmanager
+    def _captured(self, graph: Any, stream: Any) -> Iterator[None]:
+        """Records on the CPU, which makes the step too; a GPU does not, so that its traces are taken back."""
+        self.asked.append(f"record on {self._name(stream)}")
+        kept = [(tensor, tensor.clone()) for tensor in self.tensors()]
+        random = torch.get_rng_state()
+        self._recording = Recording()
+        with self._recording:
+            yield
+        torch.set_rng_state(random)
+        for tensor, before in kept:
+            tensor.data.copy_(before)
+
+    def _replay(self) -> None:
+        self.asked.append("replay")
+        assert self._recording is not None
+        self._recording.replay()
+
+    tensors: Callable[[], list[Tensor]] = staticmethod(list)  # what a step changes
+
+
+def test_a_step_is_warmed_up_recorded_once_and_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, weights = steps("transformer-return-step", None)
+    streams = Streams(monkeypatch)
+    built = model(SPACES["discrete"], dropout=0.2, **MODELS["transformer-return-step"]).train()
+    state = State(built, OPTIONS, 0, Path("unused"))
+    moments = state.optimizer.state.values
+    streams.tensors = lambda: [state.parameters.values, *(t for entry in moments() for t in entry.values())]
+    windows = Windows(log(SPACES["discrete"]), built.architecture.context_length)
+    step = GradientStep(state, imitate, windows, streams.runner)
+    assert [step() for _ in range(30)] == expected
+    torch.testing.assert_close(state.parameters.values, weights, rtol=0, atol=0)
+    beside = ["own waits", "run on own", "default waits for own"]
+    assert streams.asked == [*beside * 3, "record on own", *["replay"] * 27]
+
+
 # --- which device ---
 
 
 def test_the_cpu_is_always_there() -> None:
     assert devices.device("cpu") == torch.device("cpu")
-    assert ledger.gpu() is None or torch.cuda.is_initialized()
 
 
 @pytest.mark.parametrize(
@@ -205,7 +310,8 @@ def test_a_gpu_learns_what_a_cpu_learns(name: str, tmp_path: Path) -> None:
         fit(journal, device, name)
     expected, found = (journal.curve("train/held_out_loss") for journal in journals.values())
     assert list(found.values()) == pytest.approx(list(expected.values()), rel=0.03)
-    assert ledger.gpu() is not None
+    assert journals["cuda"].gpu is not None
+    assert journals["cpu"].gpu is None
 
 
 @cuda

@@ -61,8 +61,8 @@ ORDER = {
         "foreign", "columns", "npz", "hdf5", "minari", "doors",
     ],
     "models": [
-        "rows", "dropout", "norms", "transformer", "sliding", "lstm", "mlp", "backbones", "actions", "trajectory",
-        "acting",
+        "rows", "placement", "dropout", "norms", "transformer", "sliding", "lstm", "mlp", "backbones", "actions",
+        "trajectory", "acting",
     ],
     "training": ["devices", "memory", "checkpoints", "parameters", "state", "step", "loop"],
     "learners": [

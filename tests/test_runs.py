@@ -46,6 +46,18 @@ def test_a_file_is_for_all_who_may_read_its_neighbours_whoever_wrote_it(tmp_path
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
 
 
+def test_a_run_that_used_a_gpu_says_so_though_it_ended_without_one(tmp_path: Path, config: RunConfig) -> None:
+    run = RunDirectory.of(tmp_path, config, seed=0)
+    with run.session(config, 0) as log:
+        assert "gpu" not in log.record.hardware
+        log.on_gpu("G 100", 2_000)
+        log.on_gpu("G 100", 1_000)
+        log.end("interrupted")
+    with run.session(config, 0) as log:
+        log.end("finished")
+    assert (run.record.hardware["gpu"], run.record.peak_gpu_memory_bytes) == ("G 100", 2_000)
+
+
 def test_what_a_killed_writer_left_is_cleared_away(tmp_path: Path) -> None:
     """The next writer of the same file does it; what living processes or other machines write stays."""
 

@@ -45,6 +45,17 @@ def test_a_window_is_what_a_slow_loop_makes_it(view: Dataset, context_length: in
     assert row == view.num_steps
 
 
+@pytest.mark.parametrize("context_length", [1, 4])
+def test_windows_that_were_moved_are_the_same_and_hold_the_view_alone(view: Dataset, context_length: int) -> None:
+    windows = Windows(view, context_length)
+    moved = windows.to(torch.device("cpu"))
+    for expected, found in zip(
+        *(vars(w.at(torch.arange(view.num_steps))).values() for w in (windows, moved)), strict=True
+    ):
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert len(moved._observations) == len(moved._actions) == view.num_steps
+
+
 def test_returns_to_go_end_with_the_last_reward_and_begin_with_the_return(view: Dataset) -> None:
     togo = returns_to_go(view)
     expected = np.concatenate([np.cumsum(episode.rewards[::-1])[::-1] for episode in view])

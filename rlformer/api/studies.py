@@ -96,9 +96,10 @@ def plan(
 
 
 def _readable(path: Path) -> bool:
+    run = RunDirectory.open(path)
     try:
-        return bool(RunDirectory.open(path).record)
-    except (InputError, TypeError, KeyError):
+        return run.config.env.name == run.record.env
+    except (InputError, TypeError, KeyError, ValueError, AttributeError):
         return False
 
 

@@ -188,13 +188,11 @@ def explain(
 
 
 def _target(text: str | None) -> float | str | None:
-    """A number, the name of a rule, or None for what the policy chose from its log."""
+    """A number, the name of a rule for a log, or None for what the policy chose from its own."""
     from rlformer.data.targets import RULES
     from rlformer.errors import InputError
 
-    if text is None or text == "auto":
-        return None
-    if text in RULES:
+    if text is None or text in RULES:
         return text
     try:
         number = float(text)

@@ -36,9 +36,15 @@ class Windows:
         self._starts, self._observation_starts = _tensor(dataset.starts), _tensor(dataset.observation_starts)
 
     def to(self, device: torch.device) -> Windows:
-        """The same windows with all of the log on a device."""
+        """The same windows with the steps of this view, and no others, on a device."""
+        steps = torch.arange(self.num_steps)
+        episode = torch.searchsorted(self._ends, steps, right=True)
+        within = steps - self._firsts[episode]
         moved = copy.copy(self)
-        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        moved._observations = self._observations[self._observation_starts[episode] + within]
+        moved._actions = self._actions[self._starts[episode] + within]
+        moved._starts = moved._observation_starts = self._firsts
+        tensors = {name: value for name, value in vars(moved).items() if isinstance(value, Tensor)}
         vars(moved).update({name: value.to(device) for name, value in tensors.items()})
         return moved
 

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rlformer.models import placement
+
 Noise: TypeAlias = Tensor | float  # a mask; or a rate, at which whoever applies it draws its own
 
 _LEVELS = 1 << 16
@@ -26,7 +28,7 @@ def draw(shapes: Sequence[Sequence[int]], rate: float, device: torch.device) -> 
 
     On a CPU masks: 0, or what keeps the mean. Drawn from torch's global generator of the device.
     """
-    if not rate or device.type != "cpu":
+    if not rate or not placement.on_host(device):
         return repeat(rate, len(shapes))
     sizes = [math.prod(shape) for shape in shapes]
     bits = torch.empty(-(-sum(sizes) // 4), dtype=torch.int64, device=device).random_(-(1 << 63), None)

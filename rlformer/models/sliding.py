@@ -29,6 +29,8 @@ class SlidingWindows:
         width = transformer.width
         self._hidden, self._projected = torch.zeros(0, width), torch.zeros(0, 3 * width)  # (P*T, *)
         self._plan: _Plan | None = None
+        self._planned: tuple[int, ...] = ()  # what it was made for
+        self._parameters = list(transformer.parameters())
         places = torch.arange(2 * length) % length
         unseen = torch.zeros(2 * length, 2 * length).masked_fill_(places > places[:, None], -torch.inf)
         # What is added to the scores, (T + 1, T, T): view i is for windows whose oldest token lies in place T - i.
@@ -61,8 +63,10 @@ class SlidingWindows:
         """
         size, length = len(newest), self._length
         rows = max(rows, size)
-        if self._plan is None or (self._plan.size, self._plan.rows) != (size, rows):
+        needed = (size, rows, *(parameter.data_ptr() for parameter in self._parameters))  # weights may be put elsewhere
+        if self._plan is None or self._planned != needed:
             self._plan = _Plan(self._transformer, self._hidden, self._projected, size, rows, length)
+            self._planned = needed
         # Before a window is full, places are in order of time; behind the newest token nothing is seen.
         oldest = ((newest + 1) % length).mul_(newest >= length)
         added = self._added[length - oldest] if size > 1 else self._added[length - int(oldest)][None]
@@ -79,7 +83,7 @@ class _Plan:
     def __init__(
         self, transformer: Transformer, hidden: Tensor, projected: Tensor, size: int, rows: int, length: int
     ) -> None:
-        self.size, self.rows = size, rows
+        self._size = size
         width, heads, blocks = transformer.width, transformer.heads, list(cast(Iterable[Block], transformer.blocks))
         self._norm, self._start = transformer.norm, length * torch.arange(size)
         stream, inner = torch.empty(size * length, width), torch.empty(size * length, 4 * width)
@@ -108,10 +112,10 @@ class _Plan:
             query, key, value = of_tokens
             h = layer.run(h, _attend(query, key, value, added))
             onward.run(h)
-        torch.index_select(h, 0, places + self._start, out=self._at_newest[: self.size])
+        torch.index_select(h, 0, places + self._start, out=self._at_newest[: self._size])
         self._query.run(self._at_newest)
         query, key, value = self._of_last
-        self._mixed[: self.size] = _attend(query, key, value, of_newest)
+        self._mixed[: self._size] = _attend(query, key, value, of_newest)
         return self._norm(self._last.run(self._at_newest, self._mixed))
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from rlformer.data.scales import Scales
 from rlformer.errors import InputError
+from rlformer.models import placement
 from rlformer.models.actions import ActionCodec
 from rlformer.models.backbones import BACKBONES
 from rlformer.models.norms import NORMS
@@ -270,7 +271,7 @@ class TrajectoryModel(nn.Module):
         of a return of 3,600 bf16 tells no 3,605 apart.
         """
         tokens = self.embed(window)
-        with torch.autocast("cuda", torch.bfloat16, enabled=_reduces(tokens), cache_enabled=False):
+        with torch.autocast("cuda", torch.bfloat16, enabled=placement.halves(tokens), cache_enabled=False):
             h = self.backbone(tokens, rows)
         return cast(Tensor, h.float())
 
@@ -286,13 +287,9 @@ class TrajectoryModel(nn.Module):
         return 0.0
 
 
-def _reduces(x: Tensor) -> bool:
-    return x.is_cuda and torch.cuda.is_bf16_supported(including_emulation=False)
-
-
 def _looked_up(table: Tensor, rows: Tensor) -> Tensor:
     """table (R, D), rows (...) -> (..., D)."""
-    if rows.device.type == "cpu":
+    if placement.on_host(rows.device):
         return F.embedding(rows, table)
     # An embedding's gradient at more than 3,072 rows waits for a number from the GPU, which no recording can.
     return table.index_select(0, rows.flatten()).unflatten(0, rows.shape)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rlformer.models import placement
 from rlformer.models.dropout import Noise, draw, drop
 from rlformer.models.norms import NORMS
 from rlformer.models.rows import Rows, count, take
@@ -231,7 +232,7 @@ class Attention(nn.Module):
 
 def _fuses(x: Tensor, band: int) -> bool:
     """Whether attention is fused: on a CPU explicit products are faster at these sizes, and a band has a bias."""
-    return x.device.type != "cpu" and not band
+    return not placement.on_host(x.device) and not band
 
 
 @lru_cache(maxsize=64)

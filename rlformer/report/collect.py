@@ -152,6 +152,7 @@ def _arm(arm: Arm, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
         "inference_seconds": spreads([run.record.inference_seconds for run in counted]),
         "flops": spreads([run.record.flops for run in counted]),
         "peak_memory_bytes": spread([run.record.peak_memory_bytes or None for run in counted]),
+        "peak_gpu_memory_bytes": spread([run.record.peak_gpu_memory_bytes or None for run in counted]),
         "film": _film(counted),
         "curve_unit": "env_steps" if arm.family == "online" else "gradient_steps",
         "curves": {axis: _band([run for run in counted if run.curve], axis) for axis in ("step", "seconds")},
@@ -192,6 +193,7 @@ def _run(run: Run, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
         "inference_seconds": record.inference_seconds,
         "flops": record.flops,
         "peak_memory_bytes": record.peak_memory_bytes,
+        "peak_gpu_memory_bytes": record.peak_gpu_memory_bytes,
         "scales": record.scales,
         "sampled": _sampled(run),
         "asked": [

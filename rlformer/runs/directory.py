@@ -97,7 +97,8 @@ class RunSession:
         else:
             self.record = RunRecord(config.env.name, config.agent, seed, config.hash, data=dict(config.data))
             files.write_toml(run.path / "config.toml", config.to_dict())
-        self.record.hardware, self.record.versions = dict(ledger.hardware()), dict(ledger.versions())
+        used_before = {key: value for key, value in self.record.hardware.items() if key == "gpu"}
+        self.record.hardware, self.record.versions = {**ledger.hardware(), **used_before}, dict(ledger.versions())
         self.record.commit = ledger.commit()
         self._ledger = ledger.Ledger(self.record.times)
         self._metrics = Metrics(run.path)
@@ -124,6 +125,11 @@ class RunSession:
         """See `types.RunLog`."""
         self.record.cost = cost
 
+    def on_gpu(self, name: str, peak_bytes: int) -> None:
+        """See `types.RunLog`."""
+        self.record.hardware["gpu"] = name
+        self.record.peak_gpu_memory_bytes = max(self.record.peak_gpu_memory_bytes, peak_bytes)
+
     def stop_requested(self) -> bool:
         """See `types.RunLog`."""
         return self._stop is not None and bool(self._stop())
@@ -149,9 +155,6 @@ class RunSession:
         """Write the record as it stands."""
         self.record.times = self._ledger.times()
         self.record.peak_memory_bytes = max(self.record.peak_memory_bytes, ledger.peak_memory_bytes())
-        if (gpu := ledger.gpu()) is not None:
-            self.record.hardware["gpu"] = gpu[0]
-            self.record.peak_gpu_memory_bytes = max(self.record.peak_gpu_memory_bytes, gpu[1])
         files.write_json(self.directory / "record.json", self.record.to_dict())
 
     def close(self) -> None:

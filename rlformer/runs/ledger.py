@@ -66,14 +66,6 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # kibibytes on Linux, bytes on macOS
 
 
-def gpu() -> tuple[str, int] | None:
-    """The GPU that this process computes on, and the most bytes that tensors took there so far; None: it uses none."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
-        return None
-    return torch.cuda.get_device_name(), torch.cuda.max_memory_allocated()
-
-
 @cache
 def hardware() -> dict[str, Any]:
     """The machine, in the words of its operating system."""

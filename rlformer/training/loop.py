@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Mapping
 
@@ -10,7 +9,8 @@ import torch
 from torch import Tensor
 
 from rlformer.data.windows import Windows, moved
-from rlformer.errors import Interrupted
+from rlformer.errors import InputError, Interrupted
+from rlformer.models import placement
 from rlformer.models.trajectory import TrajectoryModel
 from rlformer.runs.metrics import Throttle
 from rlformer.training import memory
@@ -44,10 +44,8 @@ def train(
     Raises Interrupted when the log asks to stop, DivergedError when the loss or its gradient is not finite.
     """
     memory.keep_freed()
-    if device is not None and device.type != "cpu":
-        torch.cuda.set_device(device)
-        model.to(device)
-        batches, held_out = batches.to(device), [moved(window, device) for window in held_out]
+    if device is not None and device.type == "cuda":
+        batches, held_out = _on_gpu(model, batches, held_out, device)
     state = State(model, options, seed, log.directory / "checkpoints" / "last")
     if (warning := state.restore()) is not None:
         log.note(warning)
@@ -86,9 +84,11 @@ def train(
             logged_at += time.perf_counter() - since
         if state.save_due:
             state.save()
+            _tell_gpu(state, log)
         if state.ended() or progress_due():
             log.progress(step, options.gradient_steps, f"held-out loss {state.best_loss:.4f}")
     state.save()
+    _tell_gpu(state, log)
     model.load_state_dict(state.best_weights)
     model.to("cpu")
     return state.step, state.samples_seen
@@ -98,9 +98,10 @@ def train(
 def held_out_loss(model: TrajectoryModel, objective: Objective, windows: list[Window]) -> float:
     """Mean over the real steps of fixed windows, without dropout."""
     training = model.training
-    total = torch.stack([objective(model.eval(), window).sum(dtype=torch.float64) for window in windows]).sum()
+    losses = torch.stack([objective(model.eval(), window).sum(dtype=torch.float64) for window in windows])
+    steps = torch.stack([window.mask.sum() for window in windows])
     model.train(training)
-    return float(total / sum(int(window.mask.sum()) for window in windows))
+    return float(losses.sum() / steps.sum())
 
 
 def layer_norms(model: TrajectoryModel, norm: float) -> dict[str, float]:
@@ -119,10 +120,32 @@ def layer_norms(model: TrajectoryModel, norm: float) -> dict[str, float]:
     return {f"train/gradient_norm/{layer}": norm * share for layer, share in zip(squares, shares, strict=True)}
 
 
+def _on_gpu(
+    model: TrajectoryModel, batches: Windows, held_out: list[Window], device: torch.device
+) -> tuple[Windows, list[Window]]:
+    """All that a training reads, there. Raises InputError where it does not fit."""
+    torch.cuda.reset_peak_memory_stats(device)
+    try:
+        model.to(device)
+        return batches.to(device), [moved(window, device) for window in held_out]
+    except torch.OutOfMemoryError as error:
+        text = " ".join(str(error).split())
+        raise InputError(f"--device {device}: the log does not fit into its memory: {text}") from error
+
+
+def _tell_gpu(state: State, log: RunLog) -> None:
+    if state.device.type == "cuda":
+        log.on_gpu(torch.cuda.get_device_name(state.device), torch.cuda.max_memory_allocated(state.device))
+
+
 def _on_cpu(model: TrajectoryModel) -> TrajectoryModel:
     """To act with: it does so in the host's memory."""
-    on_device = next(model.parameters()).device.type != "cpu"
-    return copy.deepcopy(model).to("cpu") if on_device else model
+    weights = model.state_dict()
+    if all(placement.on_host(weight.device) for weight in weights.values()):
+        return model
+    copied = TrajectoryModel(model.architecture)
+    copied.load_state_dict(weights)
+    return copied
 
 
 def _diverged(state: State, loss: float) -> str:

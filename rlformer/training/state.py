@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rlformer.errors import InputError
+from rlformer.models import placement
 from rlformer.models.trajectory import TrajectoryModel
 from rlformer.training import checkpoints
 from rlformer.training.parameters import FlatParameters
@@ -65,7 +66,7 @@ class State:
         self.model, self.options, self.directory = model, options, directory
         self.parameters = FlatParameters(model)
         self.device = self.parameters.values.device
-        on_cpu = self.device.type == "cpu"
+        on_cpu = placement.on_host(self.device)
         # On the device, so that a recorded step reads what it is now. A GPU's kernel takes single precision.
         self._rate = torch.zeros((), dtype=torch.float64 if on_cpu else torch.float32, device=self.device)
         groups = self.parameters.groups(options.weight_decay)

@@ -16,7 +16,7 @@ from rlformer.models.trajectory import TrajectoryModel
 from rlformer.training.state import State
 from rlformer.types import Window
 
-Objective = Callable[[TrajectoryModel, Window], Tensor]
+Objective = Callable[[TrajectoryModel, Window], Tensor]  # the loss at each step of a window, (B, K), 0 at padding
 _WARM_UP = 3  # steps made before one is recorded: libraries take their workspaces in the first
 
 
@@ -36,7 +36,7 @@ class Stepped:
     @property
     def finite(self) -> bool:
         """Whether the step can be trusted; else the parameters are spoiled."""
-        return math.isfinite(self.gradient_norm)
+        return math.isfinite(self.loss) and math.isfinite(self.gradient_norm)
 
 
 class Runner(Protocol):
@@ -48,7 +48,8 @@ class Runner(Protocol):
 class GradientStep:
     """Draws a batch, differentiates, clips, descends, and counts it in the state.
 
-    All of it happens where the parameters are, and waits for nothing until what it found is asked for, at its end.
+    All of it happens where the parameters are; between drawing where the windows begin and asking what was found, at
+    its end, the host waits for nothing.
     """
 
     def __init__(self, state: State, objective: Objective, windows: Windows, runner: Runner | None = None) -> None:
@@ -84,26 +85,33 @@ class CudaGraph:
     The kernels of a small model are launched one by one more slowly than they run; a recording is launched at once.
     """
 
-    def __init__(self) -> None:
-        self._stream, self._left = torch.cuda.Stream(), _WARM_UP
+    def __init__(self, device: torch.device) -> None:
+        self._device, self._left = device, _WARM_UP
+        self._stream = torch.cuda.Stream(device)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._found: Tensor
 
     def __call__(self, work: Callable[[], Tensor]) -> Tensor:
         """See `Runner`."""
-        if self._left > 0:  # beside the default stream, as recording is
-            self._left -= 1
-            self._stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(self._stream):
-                found = work()
-            torch.cuda.current_stream().wait_stream(self._stream)
-            return found
-        if self._graph is None:
-            self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):
-                self._found = work()
-        self._graph.replay()
-        return self._found
+        with torch.cuda.device(self._device):
+            if self._left > 0:  # on the stream of the recording, for which libraries take their workspaces
+                self._left -= 1
+                return self._beside(work)
+            if self._graph is None:
+                self._graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(self._graph, stream=self._stream):
+                    self._found = work()
+            self._graph.replay()
+            return self._found
+
+    def _beside(self, work: Callable[[], Tensor]) -> Tensor:
+        """On the own stream, which begins after what is under way and ends before what follows."""
+        current = torch.cuda.current_stream()
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
+            found = work()
+        current.wait_stream(self._stream)
+        return found
 
 
 def _at_once(work: Callable[[], Tensor]) -> Tensor:
@@ -111,6 +119,6 @@ def _at_once(work: Callable[[], Tensor]) -> Tensor:
 
 
 def _runner(state: State) -> Runner:
-    """A recurrent library kernel plans anew at each call, which no recording can repeat."""
+    """Recurrent backbones are not recorded: of weights in one vector cuDNN makes its own copy at each call."""
     recurrent = BACKBONES[state.model.architecture.backbone].recurrent
-    return CudaGraph() if state.device.type == "cuda" and not recurrent else _at_once
+    return CudaGraph(state.device) if state.device.type == "cuda" and not recurrent else _at_once
