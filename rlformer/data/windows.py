@@ -32,18 +32,18 @@ class Windows:
         ends = np.cumsum(lengths)  # of each episode, counted in steps of this view
         self._observations, self._actions = _tensor(dataset.observations), _tensor(dataset.actions)
         self._ahead, self._behind = _tensor(ahead), _tensor(behind)
-        self._lengths, self._ends, self._firsts = _tensor(lengths), _tensor(ends), _tensor(ends - lengths)
-        self._starts, self._observation_starts = _tensor(dataset.starts), _tensor(dataset.observation_starts)
+        self._ends = _tensor(ends)
+        # (4, n) of each episode: its length, and where it begins in this view, in `actions` and in `observations`.
+        self._episodes = _tensor(np.stack([lengths, ends - lengths, dataset.starts, dataset.observation_starts]))
 
     def to(self, device: torch.device) -> Windows:
         """The same windows with the steps of this view, and no others, on a device."""
         steps = torch.arange(self.num_steps)
-        episode = torch.searchsorted(self._ends, steps, right=True)
-        within = steps - self._firsts[episode]
+        _, firsts, starts, observation_starts = self._of(steps)[1]
         moved = copy.copy(self)
-        moved._observations = self._observations[self._observation_starts[episode] + within]
-        moved._actions = self._actions[self._starts[episode] + within]
-        moved._starts = moved._observation_starts = self._firsts
+        moved._observations = self._observations[observation_starts + steps - firsts]
+        moved._actions = self._actions[starts + steps - firsts]
+        moved._episodes = self._episodes[[0, 1, 1, 1]]
         tensors = {name: value for name, value in vars(moved).items() if isinstance(value, Tensor)}
         vars(moved).update({name: value.to(device) for name, value in tensors.items()})
         return moved
@@ -63,24 +63,34 @@ class Windows:
 
     def at(self, steps: Tensor) -> Window:
         """The windows that begin at these steps (B,) of the view, counted through its episodes in order."""
-        episode = torch.searchsorted(self._ends, steps, right=True)  # (B,)
-        length = self._lengths[episode, None]
-        timesteps = (steps - self._firsts[episode])[:, None] + self._context  # (B, K)
+        episode, of_each = self._of(steps)
+        length, first, start, observation_start = of_each[..., None]  # each (B, 1)
+        timesteps = steps[:, None] - first + self._context  # (B, K)
         mask = timesteps < length
         timesteps = torch.minimum(timesteps, length - 1)
-        ahead = self._ahead[self._firsts[episode, None] + timesteps]
+        ahead = _rows(self._ahead, first + timesteps) - self._behind[episode, None]
         return Window(
-            self._observations[self._observation_starts[episode, None] + timesteps],
-            self._actions[self._starts[episode, None] + timesteps],
-            (ahead - self._behind[episode, None]).float(),
+            _rows(self._observations, observation_start + timesteps),
+            _rows(self._actions, start + timesteps),
+            ahead.float(),
             timesteps,
             mask,
         )
+
+    def _of(self, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """The episodes of steps (B,), and their rows of `_episodes`, (4, B)."""
+        episode = torch.searchsorted(self._ends, steps, right=True)
+        return episode, self._episodes.index_select(1, episode)
 
 
 def moved(window: Window, device: torch.device) -> Window:
     """The same window on a device."""
     return replace(window, **{field.name: getattr(window, field.name).to(device) for field in fields(window)})
+
+
+def _rows(table: Tensor, rows: Tensor) -> Tensor:
+    """table (R, *), rows (B, K) -> (B, K, *)."""
+    return table.index_select(0, rows.flatten()).unflatten(0, rows.shape)
 
 
 def _tensor(array: Array) -> Tensor:
