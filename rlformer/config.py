@@ -83,18 +83,20 @@ def resolve(
     Raises InputError for an unknown agent or key, or a value of another type than the card's.
     """
     card = catalogue.agent(agent_name)
-    values = card.resolve(env.name)
+    values, preset = card.resolve(env.name), card.resolve(env.name)
+    changed = []
     for override in overrides:
         key, value = _parse(override)
         if key not in values:
             raise unknown("key", key, values)
         values[key] = catalogue.coerce(key, value, card.defaults[key])
+        changed += [override] * (values[key] != preset[key])
     return RunConfig(
         env=env,
         agent=agent_name,
         learner=card.learner,
         hyperparameters=values,
-        tuning=card.tuning_for(env.name) + (" Changed by hand: " + ", ".join(overrides) if overrides else ""),
+        tuning=card.tuning_for(env.name) + (" Changed by hand: " + ", ".join(changed) if changed else ""),
         data=data or {},
         log_trajectories=log_trajectories,
     )

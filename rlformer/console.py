@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+_LINE_SECONDS = 60.0  # between lines of progress where there is no terminal
 
 
 def say(text: str) -> None:
@@ -136,15 +139,19 @@ def _cell(value: Any) -> str:
 
 
 class Bar:
-    """A progress bar, or nothing where standard error is no terminal."""
+    """A progress bar; where standard error is no terminal, a line a minute."""
 
     def __init__(self, label: str) -> None:
         self._label = label
         self._bar: Any = None
+        self._told = time.monotonic()
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Show that `done` of `total` is done."""
         if not sys.stderr.isatty():
+            if time.monotonic() - self._told >= _LINE_SECONDS:
+                self._told = time.monotonic()
+                say(f"{self._label}: {done / max(1, total):.0%}{', ' * bool(note)}{note}")
             return
         if self._bar is None:
             from tqdm import tqdm
@@ -153,6 +160,13 @@ class Bar:
         self._bar.total = total
         self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(done - self._bar.n)
+
+    def say(self, text: str) -> None:
+        """A line, above the bar if there is one."""
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            say(text)
 
     def __enter__(self) -> Bar:
         return self
@@ -188,7 +202,7 @@ class StudyProgress:
             bad = event.kind in ("failed", "skipped")
             self.failed += bad
             why = f": {event.value}" if bad else ""
-            self._line(f"[{self._ended}/{self._total}] {agent} seed {seed} {event.kind}{why}")
+            self._bar.say(f"[{self._ended}/{self._total}] {agent} seed {seed} {event.kind}{why}")
         running = ", ".join(f"{name} {share:.0%}" for name, share in self._share.items())
         self._bar(round(100 * (self._ended + sum(self._share.values()))), 100 * self._total, running)
 
@@ -197,11 +211,3 @@ class StudyProgress:
 
     def __exit__(self, *_: object) -> None:
         self._bar.__exit__()
-
-    def _line(self, text: str) -> None:
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            tqdm.write(text, file=sys.stderr)
-        else:
-            say(text)

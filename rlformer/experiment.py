@@ -51,21 +51,29 @@ def train(
     command: str | None = None,
     stop: Callable[[], bool] | None = None,
     listener: Callable[[int, int, str], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> RunDirectory:
     """Train and evaluate one agent below `root`; continue an unfinished run, leave a finished one alone.
 
-    device: where a sequence model is trained: cpu, cuda, cuda:N or auto; all others compute on the CPU. command: what
-    was typed, for the record. stop: whether the user asked to stop. listener: hears how far it is. Raises InputError
-    for what the user can mend, Interrupted when `stop` said so. Any other error is recorded in the run, which counts as
-    failed, and raised.
+    A run whose record was damaged is put aside and made anew. device: where a sequence model is trained: cpu, cuda,
+    cuda:N or auto; all others compute on the CPU. command: what was typed, for the record. stop: whether the user asked
+    to stop. listener: hears how far it is. tell: hears remarks. Raises InputError for what the user can mend,
+    Interrupted when `stop` said so. Any other error is recorded in the run, which counts as failed, and raised.
     """
     check(config)
     device = place(config, device)
-    _check_data(config, dataset)
+    check_data(config.agent, config.learner, dataset)
+    if dataset is not None:
+        check_fit(dataset, config.env)
     run = RunDirectory.of(root, config, seed)
+    damage = run.set_aside_damaged()
     if run.finished:
+        if tell is not None:
+            tell("it had finished before, and is left alone")
         return run
-    with run.session(config, seed, stop, listener) as log:
+    with run.session(config, seed, stop, listener, tell) as log:
+        if damage is not None:
+            log.note(damage)
         log.record.command = log.record.command or command
         try:
             _train(config, seed, dataset, threads, device, protocol or Protocol(), log, run)
@@ -255,18 +263,12 @@ def place(config: RunConfig, device: str) -> str:
     raise InputError(f"--device {device}: agent '{config.agent}' computes on the CPU alone; leave --device out")
 
 
-def _check_data(config: RunConfig, dataset: Dataset | None) -> None:
-    """Raise InputError where the learner lacks what it needs or the log does not fit the environment."""
-    if "dataset" in NEEDS[config.learner] and dataset is None:
-        raise InputError(
-            f"agent '{config.agent}' learns from a log: give it a dataset (rlformer train-transformer DATA)"
-        )
-    if "dataset" not in NEEDS[config.learner] and dataset is not None:
-        raise InputError(
-            f"agent '{config.agent}' learns by interaction: it takes no dataset (rlformer train-agent ENV)"
-        )
-    if dataset is not None:
-        check_fit(dataset, config.env)
+def check_data(agent: str, learner: str, dataset: Dataset | None) -> None:
+    """Raise InputError where an agent lacks the log that it needs, or is given one that it does not."""
+    if "dataset" in NEEDS[learner] and dataset is None:
+        raise InputError(f"agent '{agent}' learns from a log: give it a dataset (rlformer train-transformer DATA)")
+    if "dataset" not in NEEDS[learner] and dataset is not None:
+        raise InputError(f"agent '{agent}' learns by interaction: it takes no dataset (rlformer train-agent ENV)")
 
 
 def check_fit(dataset: Dataset, env: EnvSpec) -> None:
@@ -339,6 +341,7 @@ def load_learner(path: Path) -> tuple[Learner, RunConfig]:
     run = RunDirectory.open(path)
     config = run.config
     if not (run.checkpoints / "best").is_dir() and config.learner != "behaviour":
-        raise InputError(f"{path}: the run is {run.record.status} and holds no trained policy yet")
+        begun = f"; it goes on with: {run.record.command}" if run.record.command else ""
+        raise InputError(f"{path}: the run has not finished and holds no trained policy yet{begun}")
     learner = learner_class(config.learner).load(run.checkpoints / "best", config.env, config.hyperparameters)
     return learner, config

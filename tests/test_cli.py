@@ -102,7 +102,7 @@ def test_the_catalogue_is_listed(type_: Type) -> None:
         (["train-agent", "CartPole-v1", "--agent", "dt"], "agent 'dt' learns from a log"),
         (["train-agent", "Pendulum-v1", "--agent", "dqn"], "agents that fit: a2c, ppo, recurrent-ppo, sac, td3"),
         (["train-transformer", "nowhere"], "nowhere"),
-        (["train-transformer", "log", "--agent", "ppo"], "agent 'ppo' learns by interaction"),
+        (["train-transformer", "log", "--agent", "ppo", "--gradient-steps", "9"], "agent 'ppo' learns by interaction"),
         (["train-transformer", "log", "--set", "heads=3"], "heads: 3 do not divide the width 64"),
         (["train-transformer", "log", "--env", "Acrobot-v1"], "(4,)"),
         (["train-transformer", "log", "--target-return", "lots"], "'lots' is neither a number nor one of auto"),

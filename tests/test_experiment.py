@@ -273,13 +273,21 @@ def test_compare_runs_every_arm_and_repeats_nothing(tmp_path: Path) -> None:
 
     (torn,) = (tmp_path / "runs").rglob("bc-*/seed-0/record.json")
     (values,) = (tmp_path / "runs").rglob("random-*/seed-0/config.toml")
+    (lost,) = (tmp_path / "runs").rglob("ppo-*/seed-0/record.json")
+    cost = json.loads(lost.read_text())["cost"]
     torn.write_text("{torn")
     values.write_text("torn = [")
+    lost.unlink()
     results = rlformer.compare("CartPole-v1", jobs=2, out=tmp_path / "report", prefix="full", **options)
-    assert {arm["label"] for arm in results["environments"][0]["arms"]} == {"behaviour", "ppo"}
-    told = (tmp_path / "report" / "report.md").read_text()
-    assert "record.json: not valid JSON" in told
-    assert "config.toml: cannot be read" in told
+    arms = {arm["label"]: arm["runs"][0] for arm in results["environments"][0]["arms"]}
+    assert {run["status"] for run in arms.values()} == {"finished"}
+    assert len(arms) == 4
+    for name, why in (("bc", "not valid JSON"), ("random", "cannot be read"), ("ppo", "lost")):
+        assert why in arms[name]["notes"][0]
+        assert "was put aside as seed-0.damaged-1 and made anew" in arms[name]["notes"][0]
+    assert arms["ppo"]["cost"] == cost  # of all of it, though a checkpoint was there to go on from
+    assert arms["ppo"]["times"]["learning"] > 0
+    assert (torn.parent.with_name("seed-0.damaged-1") / "record.damaged.json").read_text() == "{torn"
 
 
 def test_a_failed_arm_does_not_stop_the_rest_and_is_told(tmp_path: Path, log: Dataset) -> None:

@@ -167,7 +167,7 @@ def test_what_others_put_there_is_not_replaced(tmp_path: Path) -> None:
     learner = SequenceLearner()
     learner.model = model(SPACES["discrete"], context_length=5)
     (tmp_path / "config.json").write_text("theirs")
-    with pytest.raises(InputError, match="did not come from here"):
+    with pytest.raises(InputError, match="other things than a model that was exported here"):
         export_checkpoint(learner, tmp_path)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["theirs"]
     for _ in range(2):  # ours may be made anew

@@ -86,6 +86,7 @@ def train(
         spec = experiment.dataset_env(dataset)
     else:
         raise InputError("train needs an environment or a dataset")
+    experiment.check_data(agent, catalogue.agent(agent).learner, dataset)  # before its values, which others lack
     data = None if dataset is None else experiment.data_reference(dataset)
     config = resolve(spec, agent, overrides, data, log_trajectories)
     trained = experiment.train(config, seed, Path(root), dataset=dataset, threads=threads, device=device, **hooks)

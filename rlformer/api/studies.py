@@ -9,7 +9,6 @@ from typing import Any
 from rlformer import experiment, films, logs, study
 from rlformer.api.policies import Progress, one_thread
 from rlformer.data.dataset import Dataset
-from rlformer.errors import InputError
 from rlformer.executor import Event
 from rlformer.runs import files
 from rlformer.runs.directory import RunDirectory
@@ -45,15 +44,14 @@ def compare(
         env, dataset=dataset, profile=profile, root=root, threads=threads, command=command, terms=terms, **options
     )
     outcome = study.execute(made, jobs=jobs, threads=threads, listen=listen)
-    readable = [path for path in outcome.runs if _readable(path)]  # of the others the report says why not
-    for path in readable:
+    for path in outcome.runs:
         experiment.count_flops(RunDirectory.open(path))
     with one_thread():
-        films.film_medians(readable)
+        films.film_medians(outcome.runs)
     if explained:
         from rlformer import explanation
 
-        explanation.explain_runs(readable, jobs=jobs, threads=threads, listen=listen)
+        explanation.explain_runs(outcome.runs, jobs=jobs, threads=threads, listen=listen)
     return write_report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=terms)
 
 
@@ -93,14 +91,6 @@ def plan(
     interaction = bool((terms or {}).get("interaction", True))
     recipes = () if log is None else logs.listed(log)
     return study.plan(env, root=Path(root), logs=recipes, grid=grid, interaction=interaction, **options)
-
-
-def _readable(path: Path) -> bool:
-    run = RunDirectory.open(path)
-    try:
-        return run.config.env.name == run.record.env
-    except (InputError, TypeError, KeyError, ValueError, AttributeError):
-        return False
 
 
 def diagnose(

@@ -11,7 +11,10 @@ import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a preset; repeatable.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a preset (agents/AGENT.toml has the keys); repeatable."),
+]
 Seed = Annotated[int, typer.Option(help="The seed that every random stream of the run derives from.", min=0)]
 Threads = Annotated[int, typer.Option(help="Threads of a run.", min=1)]
 Device = Annotated[

@@ -42,7 +42,9 @@ def train_agent(
 @app.command("train-transformer")
 def train_transformer(
     data: Annotated[str, typer.Argument(help="A dataset, a run that kept its training, a Minari id, HDF5 or NPZ.")],
-    agent: Annotated[str, typer.Option(help="dt, dt-k1, dt-no-rtg, dt-lstm, rvs, bc, bc-top, cql, td3-bc, ...")] = "dt",
+    agent: Annotated[
+        str, typer.Option(help="dt, dt-paper, dt-stream, dt-lstm, rvs, bc, bc-top, cql, ...: rlformer agents.")
+    ] = "dt",
     env: Annotated[str | None, typer.Option(metavar="ENV|none", help="Of the log; none: evaluate nowhere.")] = None,
     gradient_steps: Annotated[int | None, typer.Option(help="Gradient steps instead of the preset's.", min=1)] = None,
     target_return: Annotated[
@@ -88,7 +90,13 @@ def _train(agent: str, as_json: bool, **options: Any) -> None:
     from rlformer.runs.interrupt import Interrupt
 
     with Interrupt() as interrupt, console.Bar(agent) as bar:
-        path = api.train(agent, command=typed(), stop=lambda: interrupt.ever, listener=bar, **options)
+        told: list[str] = []
+
+        def tell(text: str) -> None:
+            told.append(text)
+            bar.say(f"note: {text}")
+
+        path = api.train(agent, command=typed(), stop=lambda: interrupt.ever, listener=bar, tell=tell, **options)
     run = RunDirectory.open(path)
     final = run.evaluations().get("final")
     summary = None if final is None else summarize(final, run.config.env)
@@ -97,11 +105,14 @@ def _train(agent: str, as_json: bool, **options: Any) -> None:
         console.print_json({"run": str(path), "record": record.to_dict(), "evaluation": summary})
         return
     for note in record.notes:
-        console.say(f"note: {note}")
+        if note not in told:
+            console.say(f"note: {note}")
     if summary is not None:
         score = "" if summary["normalized_score"] is None else f", normalised score {summary['normalized_score']:.3f}"
         error = "" if summary["standard_error"] is None else f" +- {summary['standard_error']:.1f}"
         print(f"return {summary['mean']:.1f}{error} over {summary['episodes']} episodes{score}")
+    if "held-out loss" in str(record.progress.get("note")):
+        print(record.progress["note"])
     print(f"wall {record.times['wall']:.1f} s, cpu {record.times['cpu']:.1f} s, {record.parameters} parameters")
     if (path / "trajectories" / "dataset.json").is_file():
         print(f"training episodes: {path / 'trajectories'}")

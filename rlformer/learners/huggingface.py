@@ -99,8 +99,9 @@ def export_checkpoint(learner: SequenceLearner, folder: Path) -> None:
     assert model is not None, "fit or load first"
     _check_exportable(model.architecture)
     files.writable_directory(folder)
-    if (folder / _CONFIG).exists() and not (folder / _BESIDE).exists():
-        raise InputError(f"{folder}: holds a model that did not come from here, and keeps it: name another folder")
+    there = {path.name for path in folder.iterdir()}
+    if not there <= {_CONFIG, _WEIGHTS, _BESIDE} or (_CONFIG in there and _BESIDE not in there):
+        raise InputError(f"{folder}: holds other things than a model that was exported here: name another folder")
     with files.replacing(folder / _WEIGHTS) as temporary:
         save_file(_outward(model), temporary, metadata={"format": "pt"})
     described = model.architecture.to_dict()
@@ -252,12 +253,15 @@ def _config(model: TrajectoryModel) -> dict[str, Any]:
 
 def _check_exportable(a: Architecture) -> None:
     wanted = {
-        "backbone": "transformer", "conditioning": "return", "tokens": "separate", "norm": "layer", "residual": True,
-        "attention_band": 0,
+        "backbone": "transformer", "conditioning": "return", "attention_band": 0, "tokens": "separate", "norm": "layer",
+        "residual": True,
     }  # fmt: skip
-    for key, value in wanted.items():
-        if getattr(a, key) != value:
-            raise InputError(f"Hugging Face's model has no {key} '{getattr(a, key)}': train with --set {key}={value}")
+    other = {key: value for key, value in wanted.items() if getattr(a, key) != value}
+    if other:
+        has = ", ".join(f"{key} '{getattr(a, key)}'" for key in other)
+        instead = " ".join(f"--set {key}={str(value).lower()}" for key, value in other.items())
+        agent = "--agent dt-paper" if {"backbone", "conditioning", "attention_band"} & set(other) else instead
+        raise InputError(f"Hugging Face's model has no {has}: train with {agent}")
     if a.context_length < 2:
         raise InputError("Hugging Face's model reads actions, one that sees a single step does not: context_length 2")
     if a.actions.kind == "box":

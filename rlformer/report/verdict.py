@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from rlformer import statistics
+from rlformer.report import formats
 from rlformer.report.comparisons import sources, standing, strength
 from rlformer.report.terms import OFFLINE, ONLINE, SEQUENCE, Scale, Terms, counted, made_here, maker_of, scale_of
 
@@ -119,6 +120,17 @@ def weigh(
     )  # fmt: skip
 
 
+def _no_sequence_model(arms: Sequence[Mapping[str, Any]]) -> str:
+    """Why none of the sequence arms can be a candidate."""
+    if not arms:
+        return "no sequence model was trained"
+    if any(counted(arm) for arm in arms):
+        return (
+            "no sequence model was evaluated: without the environment, held-out loss cannot rank imitation against RL"
+        )
+    return f"no run of {formats.listed([arm['label'] for arm in arms])} finished: the failed runs are told below"
+
+
 def candidates(environment: Mapping[str, Any], terms: Terms) -> tuple[list[Mapping[str, Any]], str | None]:
     """The two arms to choose between, or why there are no two.
 
@@ -137,13 +149,7 @@ def candidates(environment: Mapping[str, Any], terms: Terms) -> tuple[list[Mappi
     if not terms.interaction:
         best.pop(ONLINE, None)
     if SEQUENCE not in best:
-        unplayed = any(arm["family"] == SEQUENCE for arm in environment["arms"])
-        why = (
-            "no sequence model was evaluated: without the environment, held-out loss cannot rank imitation against RL"
-            if unplayed
-            else "no sequence model was trained"
-        )
-        return [], why
+        return [], _no_sequence_model([arm for arm in environment["arms"] if arm["family"] == SEQUENCE])
     if ONLINE not in best and OFFLINE not in best:
         missing = "online agent" if terms.interaction else "offline RL"
         return [], f"no {missing} has finished, so there is nothing to hold the sequence model against"

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,31 @@ class RunDirectory:
         """Whether there is nothing left to do."""
         return (self.path / "record.json").is_file() and self.record.status == "finished"
 
+    def set_aside_damaged(self) -> str | None:
+        """Move a run whose record or configuration is lost or torn out of the way; what was done, in words.
+
+        What such a run cost is not known any more, so that it cannot go on. Nothing is deleted. Raises InputError
+        where another process works on it.
+        """
+        damage = self._damage()
+        if damage is None:
+            return None
+        with files.locked(self.path / "lock", "run"):
+            number = next(n for n in count(1) if not self.path.with_name(f"{self.path.name}.damaged-{n}").exists())
+            aside = self.path.rename(self.path.with_name(f"{self.path.name}.damaged-{number}"))
+        if (aside / "record.json").exists():  # no run that a report would find
+            (aside / "record.json").rename(aside / "record.damaged.json")
+        return f"{damage}; the run was put aside as {aside.name} and made anew"
+
+    def _damage(self) -> str | None:
+        if not (self.path / "record.json").exists():
+            return f"{self.path / 'record.json'}: lost" if self.checkpoints.is_dir() else None
+        try:
+            told = self.record.env, self.config.env.name
+        except (InputError, TypeError, KeyError, ValueError, AttributeError) as error:
+            return str(error) if isinstance(error, InputError) else f"{self.path}: its record is damaged"
+        return None if told[0] == told[1] else f"{self.path}: its record is of another environment"
+
     @property
     def checkpoints(self) -> Path:
         """The folder of `last` and `best`."""
@@ -71,15 +97,18 @@ class RunDirectory:
         files.write_json(folder / f"{files.slug(name)}.json", result.to_dict())
 
     @contextmanager
-    def session(self, config: RunConfig, seed: int, stop: Any = None, listener: Any = None) -> Iterator[RunSession]:
+    def session(
+        self, config: RunConfig, seed: int, stop: Any = None, listener: Any = None, tell: Any = None
+    ) -> Iterator[RunSession]:
         """The run, open for writing; its record says how it ended.
 
-        stop: callable -> bool, whether the user asked to stop. listener: callable (done, total, note).
+        stop: callable -> bool, whether the user asked to stop. listener: callable (done, total, note). tell: callable
+        (text), hears remarks when they are made.
         Raises InputError where another process has the run open or the folder cannot be written.
         """
         files.writable_directory(self.path)
         with files.locked(self.path / "lock", "run"):
-            session = RunSession(self, config, seed, stop, listener)
+            session = RunSession(self, config, seed, stop, listener, tell)
             try:
                 yield session
             finally:
@@ -89,9 +118,9 @@ class RunDirectory:
 class RunSession:
     """What a learner sees of its run (the `RunLog` of types), and what the experiment adds to it."""
 
-    def __init__(self, run: RunDirectory, config: RunConfig, seed: int, stop: Any, listener: Any) -> None:
+    def __init__(self, run: RunDirectory, config: RunConfig, seed: int, stop: Any, listener: Any, tell: Any) -> None:
         self.directory = run.path
-        self._stop, self._listener = stop, listener
+        self._stop, self._listener, self._tell = stop, listener, tell
         if (run.path / "record.json").is_file():
             self.record = replace(run.record, status="running", error=None)
         else:
@@ -142,6 +171,8 @@ class RunSession:
         """See `types.RunLog`."""
         if text not in self.record.notes:
             self.record.notes.append(text)
+            if self._tell is not None:
+                self._tell(text)
 
     def end(self, status: str, cost: DataCost | None = None, error: str | None = None) -> None:
         """Say how the run ended."""
