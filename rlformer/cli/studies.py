@@ -46,7 +46,12 @@ def compare(
         ),
     ] = None,
     log_steps: Annotated[
-        int, typer.Option(help="Of collected logs; default: as many as the training, at most 100,000.", min=0)
+        int,
+        typer.Option(
+            help="Steps of a collected log; default: as many as the training, at most 100,000.",
+            min=0,
+            show_default=False,
+        ),
     ] = 0,
     budgets: Annotated[
         str | None, typer.Option(metavar="N|SHARES", help="Data-scaling grid: N doublings, or shares like 0.25,0.5,1.")
