@@ -274,10 +274,24 @@ def test_without_a_gpu_auto_is_the_cpu_and_cuda_says_why_not(monkeypatch: pytest
         devices.device("cuda")
 
 
+def test_a_log_that_does_not_fit_gets_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory.\n Tried to allocate 3 GiB")
+
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: None)
+    monkeypatch.setattr(TrajectoryModel, "to", lambda self, device: self)
+    monkeypatch.setattr(Windows, "to", full)
+    with pytest.raises(InputError) as error:
+        fit(Journal(tmp_path), torch.device("cuda:0"))
+    assert str(error.value) == (
+        "--device cuda:0: the log does not fit into its memory: CUDA out of memory. Tried to allocate 3 GiB"
+    )
+
+
 # --- with one ---
 
 
-def fit(journal: Journal, device: str, name: str = "transformer-return-separate", steps: int = 24) -> Any:
+def fit(journal: Journal, device: torch.device, name: str = "transformer-return-separate", steps: int = 24) -> Any:
     """A training with dropout off, so that it can be told from others by its weights."""
     options = TrainOptions(steps, batch_size=8, learning_rate=3e-3, validate_every=8, log_every=4)
     built = model(SPACES["discrete"], dropout=0.0, **MODELS[name])
@@ -295,7 +309,7 @@ def fit(journal: Journal, device: str, name: str = "transformer-return-separate"
         evaluate=lambda m: (
             acts.append(SequencePolicy(m, 1.0).act(np.zeros((3, 3), np.float32))) or {"eval/return": 1.0}
         ),
-        device=devices.device(device),
+        device=device,
     )
     assert len(acts) == 2
     assert {value.device.type for value in built.state_dict().values()} == {"cpu"}
@@ -307,7 +321,7 @@ def fit(journal: Journal, device: str, name: str = "transformer-return-separate"
 def test_a_gpu_learns_what_a_cpu_learns(name: str, tmp_path: Path) -> None:
     journals = {device: Journal(tmp_path / device) for device in ("cpu", "cuda")}
     for device, journal in journals.items():
-        fit(journal, device, name)
+        fit(journal, devices.device(device), name)
     expected, found = (journal.curve("train/held_out_loss") for journal in journals.values())
     assert list(found.values()) == pytest.approx(list(expected.values()), rel=0.03)
     assert journals["cuda"].gpu is not None
@@ -317,11 +331,12 @@ def test_a_gpu_learns_what_a_cpu_learns(name: str, tmp_path: Path) -> None:
 @cuda
 def test_a_training_on_a_gpu_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     whole, parts = Journal(tmp_path / "whole"), Journal(tmp_path / "parts", stop_after=13)
-    fit(whole, "cuda")
+    device = devices.device("cuda")
+    fit(whole, device)
     with pytest.raises(Interrupted):
-        fit(parts, "cuda")
+        fit(parts, device)
     parts.stop_in(None)
-    fit(parts, "cuda")
+    fit(parts, device)
     expected, found = (journal.curve("train/held_out_loss") for journal in (whole, parts))
     assert list(found) == list(expected)
     assert list(found.values()) == pytest.approx(list(expected.values()), rel=0.02)

@@ -57,7 +57,7 @@ def train(
 
     while not state.ended():
         if log.stop_requested():
-            state.save()
+            _save(state, log)
             raise Interrupted
         found = gradient_step()
         if not found.finite:
@@ -83,12 +83,10 @@ def train(
             log.scalars(scores, step)
             logged_at += time.perf_counter() - since
         if state.save_due:
-            state.save()
-            _tell_gpu(state, log)
+            _save(state, log)
         if state.ended() or progress_due():
             log.progress(step, options.gradient_steps, f"held-out loss {state.best_loss:.4f}")
-    state.save()
-    _tell_gpu(state, log)
+    _save(state, log)
     model.load_state_dict(state.best_weights)
     model.to("cpu")
     return state.step, state.samples_seen
@@ -133,7 +131,9 @@ def _on_gpu(
         raise InputError(f"--device {device}: the log does not fit into its memory: {text}") from error
 
 
-def _tell_gpu(state: State, log: RunLog) -> None:
+def _save(state: State, log: RunLog) -> None:
+    """Write the checkpoint, and tell what was taken of a GPU until then."""
+    state.save()
     if state.device.type == "cuda":
         log.on_gpu(torch.cuda.get_device_name(state.device), torch.cuda.max_memory_allocated(state.device))
 
