@@ -13,7 +13,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on sta
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a preset (agents/AGENT.toml has the keys); repeatable."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change a preset (rlformer agents --json lists the keys); repeatable."
+    ),
 ]
 Seed = Annotated[int, typer.Option(help="The seed that every random stream of the run derives from.", min=0)]
 Threads = Annotated[int, typer.Option(help="Threads of a run.", min=1)]

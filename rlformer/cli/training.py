@@ -45,7 +45,9 @@ def train_transformer(
     agent: Annotated[
         str, typer.Option(help="dt, dt-paper, dt-stream, dt-lstm, rvs, bc, bc-top, cql, ...: rlformer agents.")
     ] = "dt",
-    env: Annotated[str | None, typer.Option(metavar="ENV|none", help="Of the log; none: evaluate nowhere.")] = None,
+    env: Annotated[
+        str | None, typer.Option(metavar="ENV|none", help="Where to evaluate; default: the log's own; none: nowhere.")
+    ] = None,
     gradient_steps: Annotated[int | None, typer.Option(help="Gradient steps instead of the preset's.", min=1)] = None,
     target_return: Annotated[
         str | None,
