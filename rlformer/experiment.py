@@ -61,7 +61,7 @@ def train(
     Interrupted when `stop` said so. Any other error is recorded in the run, which counts as failed, and raised.
     """
     check(config)
-    device = place(config, device)
+    device = place(config.agent, config.learner, device)
     check_data(config.agent, config.learner, dataset)
     if dataset is not None:
         check_fit(dataset, config.env)
@@ -249,18 +249,18 @@ def check(config: RunConfig) -> None:
     learner_class(config.learner).check(config.env, config.hyperparameters)
 
 
-def place(config: RunConfig, device: str) -> str:
-    """Where a run computes that may on this device. Raises InputError where there is none or the learner cannot."""
+def place(agent: str, learner: str, device: str) -> str:
+    """Where an agent computes that may on this device. Raises InputError where there is none or the learner cannot."""
     if device == "cpu":
         return device
     from rlformer.training import devices
 
     found = devices.device(device)
-    if config.learner == "sequence" or found.type == "cpu":
+    if learner == "sequence" or found.type == "cpu":
         return str(found)
     if device == "auto":
         return "cpu"
-    raise InputError(f"--device {device}: agent '{config.agent}' computes on the CPU alone; leave --device out")
+    raise InputError(f"--device {device}: agent '{agent}' computes on the CPU alone; leave --device out")
 
 
 def check_data(agent: str, learner: str, dataset: Dataset | None) -> None:

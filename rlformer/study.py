@@ -138,7 +138,7 @@ def plan(
     by_agent = _by_agent(overrides, names)
     for name in names:  # what cannot work is found before anything is trained
         experiment.check(resolve(env, name, by_agent.get(name, ())))
-    of_sequences = experiment.place(resolve(env, "dt"), device)
+    of_sequences = experiment.place("dt", "sequence", device)
     check_prefix(prefix or "full")
     grid = Grid(PROFILES[profile].get("budgets", ())) if grid is None else grid
     scaled = [n for n in names if n in _expand(_fitting(grid.arms, actions), actions.kind, env.name)]

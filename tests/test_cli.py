@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rlformer import cli
+from rlformer import cli, console
 from rlformer.data.dataset import load
 
 SMALL = ["--set", "width=16", "--set", "heads=1", "--set", "layers=1", "--set", "validate_every=20"]
@@ -56,6 +57,9 @@ def test_a_log_is_collected_learned_from_and_evaluated(type_: Type) -> None:
     assert learned.code == 0, learned.err
     run = str(learned.json["run"])
     assert run.startswith("runs/CartPole-v1/dt-")
+    again = type_("train-transformer", "log", "--gradient-steps", "40", *SMALL)
+    assert "it had finished before, and is left alone" in again.err
+    assert "\nheld-out loss 0." in again.out
     evaluated = type_("evaluate", run, "random", "--env", "CartPole-v1", "--episodes", "5", "--json")
     assert [p["policy"] for p in evaluated.json["policies"]] == [run, "random"]  # type: ignore[attr-defined]
     assert len(evaluated.json["differences"]) == 1  # type: ignore[arg-type]
@@ -160,6 +164,18 @@ def test_the_version_is_told() -> None:
 def test_an_unknown_command_or_option_is_a_usage_error(type_: Type) -> None:
     for words in (["trane"], ["evaluate"], ["envs", "--jsn"]):
         assert type_(*words).code == 2
+
+
+def test_progress_without_a_terminal_is_a_line_a_minute(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with console.Bar("dt") as bar:
+        for step in range(1, 151):  # a second each
+            now = float(step)
+            bar(step, 200, "held-out loss 0.5")
+    assert capsys.readouterr().err == "dt: 30%, held-out loss 0.5\ndt: 60%, held-out loss 0.5\n"
 
 
 def test_debug_shows_the_traceback(type_: Type) -> None:

@@ -214,11 +214,10 @@ def test_sequence_models_alone_go_to_a_gpu(monkeypatch: pytest.MonkeyPatch) -> N
     assert {arm.agent: arm.device for arm in made.runs} == {
         "random": "cpu", "dt": "cuda:1", "bc": "cuda:1", "cql": "cpu", "ppo": "cpu",
     }  # fmt: skip
-    env = catalogue.environment("CartPole-v1")
-    assert experiment.place(resolve(env, "dt"), "auto") == "cuda:0"
-    assert experiment.place(resolve(env, "cql"), "auto") == "cpu"
+    assert experiment.place("dt", "sequence", "auto") == "cuda:0"
+    assert experiment.place("cql", "offline", "auto") == "cpu"
     with pytest.raises(InputError, match="agent 'cql' computes on the CPU alone; leave --device out"):
-        experiment.place(resolve(env, "cql"), "cuda")
+        experiment.place("cql", "offline", "cuda")
 
 
 def test_a_plan_expands_arms_and_finds_mistakes_before_anything_runs(tmp_path: Path, log: Dataset) -> None:

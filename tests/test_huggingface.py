@@ -148,6 +148,11 @@ def test_a_model_of_ours_goes_out_and_comes_back(space: str, encoding: str, tmp_
     [
         ("discrete", {"tokens": "step"}, "no tokens 'step': train with --set tokens=separate"),
         ("discrete", {"backbone": "lstm"}, "no backbone 'lstm'"),
+        (
+            "discrete",
+            {"tokens": "step", "attention_band": 4, "timestep_encoding": "none"},
+            "no attention_band '4', tokens 'step': train with --agent dt-paper",
+        ),
         ("discrete", {"norm": "rms"}, "no norm 'rms'"),
         ("box", {"action_head": "gaussian"}, "no gaussian head"),
         ("box-unbounded", {}, "bounds all dimensions of an action or none"),

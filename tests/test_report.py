@@ -253,6 +253,17 @@ def test_what_a_failed_run_spent_is_told(tmp_path: Path) -> None:
         assert "40k environment steps" in (tmp_path / "out" / name).read_text(encoding="utf-8")
 
 
+def test_memory_on_a_gpu_stands_beside_the_hosts(tmp_path: Path) -> None:
+    make_runs(tmp_path / "runs", [BC, PPO])
+    for path in (tmp_path / "runs").rglob("record.json"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["agent"] == "bc":
+            path.write_text(json.dumps({**record, "peak_gpu_memory_bytes": 2_000_000_000}), encoding="utf-8")
+    results = build([tmp_path / "runs"], tmp_path / "out")
+    assert arm_of(results, "bc")["peak_gpu_memory_bytes"]["mean"] == 2e9
+    assert (tmp_path / "out" / "report.html").read_text(encoding="utf-8").count(", GPU 2GB<") == 1
+
+
 def test_runs_without_a_directory_are_told_everywhere(tmp_path: Path) -> None:
     make_runs(tmp_path / "runs", [BC, PPO], seeds=(0, 1))
     missing = [{"env": "CartPole-v1", "agent": "bc", "seed": 2, "reason": "killed <by> the kernel"}]

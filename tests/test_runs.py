@@ -80,6 +80,13 @@ def test_what_a_killed_writer_left_is_cleared_away(tmp_path: Path) -> None:
     assert {*tmp_path.iterdir()} == {tmp_path / "x.json", tmp_path / "y.json", elsewhere, alive}
 
 
+def test_by_hand_is_what_differs_from_the_preset() -> None:
+    env = catalogue.environment("CartPole-v1")
+    width = resolve(env, "dt").hyperparameters["width"]
+    assert "by hand" not in resolve(env, "dt", [f"width={width}"]).tuning
+    assert resolve(env, "dt", [f"width={width}", "heads=4"]).tuning.endswith("Changed by hand: heads=4")
+
+
 def test_the_hash_covers_what_changes_the_outcome_and_nothing_else(config: RunConfig) -> None:
     env = catalogue.environment("CartPole-v1")
     one = resolve(env, "bc", data={"hash": "a", "path": "here"})

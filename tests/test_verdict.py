@@ -14,7 +14,7 @@ from rlformer.report.build import results_of
 from rlformer.report.needs import SHARES
 from rlformer.report.reading import find_runs, read_runs
 from rlformer.report.terms import Terms
-from tests.make_runs import BC, BC_TOP, BEHAVIOUR, DQN, DT, PPO, RANDOM, UPSTREAM, Invented, make_runs
+from tests.make_runs import BC, BC_TOP, BEHAVIOUR, DQN, DT, PPO, RANDOM, UPSTREAM, Invented, make_run, make_runs
 
 FREE = Terms(share=0.0, logged_step=0.0)
 GOOD_DT, BAD_DT = replace(DT, mean=498, spread=0.5), replace(DT, mean=200, spread=5)
@@ -127,6 +127,9 @@ def test_one_seed_cannot_tell_nor_can_one_family(tmp_path: Path) -> None:
     assert alone["headline"].startswith("Cannot tell: no online agent")
     none = verdict_of(tmp_path / "none", [PPO, DQN])
     assert "no sequence model was trained" in none["headline"]
+    make_run(tmp_path / "failed", DT, 0, error="DivergedError: the loss is not finite")
+    failed = verdict_of(tmp_path / "failed", [PPO, DQN])
+    assert "no run of dt finished" in failed["headline"]
 
 
 def test_without_interaction_the_online_agent_is_no_candidate(tmp_path: Path) -> None:

@@ -27,6 +27,10 @@ Env = Annotated[str | None, typer.Option("--env", metavar="ENV", help="A card's 
 Trust = Annotated[bool, typer.Option("--trust", help="Unpickle a foreign file: only if you trust where it comes from.")]
 ZipAgent = Annotated[str | None, typer.Option("--agent", help="The class of a stable-baselines3 .zip.")]
 Sample = Annotated[bool, typer.Option("--sample", help="Draw actions of stochastic policies instead of the best.")]
+TargetReturn = Annotated[
+    str | None,
+    typer.Option(metavar="R|RULE", help="What return to ask for: a number, auto, supported, q90 or median of the log."),
+]
 Prefix = Annotated[
     str | None,
     typer.Option(help="How much of a training log: mid, full, a share of its steps, or a number of them."),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rlformer.cli.options import Debug, Env, Json, Prefix, Sample, Seed, Trust, ZipAgent
+from rlformer.cli.options import Debug, Env, Json, Prefix, Sample, Seed, TargetReturn, Trust, ZipAgent
 
 app = typer.Typer()
 
@@ -66,12 +66,7 @@ def evaluate(
     episodes: Annotated[int, typer.Option(help="Episodes of each policy.", min=1)] = 100,
     seed: Annotated[int, typer.Option(help="Chooses the fixed episodes.", min=0)] = 0,
     num_envs: Annotated[int, typer.Option(help="Environments side by side; changes no return.", min=1)] = 16,
-    target_return: Annotated[
-        str | None,
-        typer.Option(
-            metavar="R|RULE", help="What return to ask for: a number, auto, supported, q90 or median of the log."
-        ),
-    ] = None,
+    target_return: TargetReturn = None,
     sample: Sample = False,
     agent: ZipAgent = None,
     trust: Trust = False,

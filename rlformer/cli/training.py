@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rlformer.cli.options import Debug, Device, Json, Prefix, Root, Seed, Set, Threads, typed
+from rlformer.cli.options import Debug, Device, Json, Prefix, Root, Seed, Set, TargetReturn, Threads, typed
 
 app = typer.Typer()
 
@@ -49,12 +49,7 @@ def train_transformer(
         str | None, typer.Option(metavar="ENV|none", help="Where to evaluate; default: the log's own; none: nowhere.")
     ] = None,
     gradient_steps: Annotated[int | None, typer.Option(help="Gradient steps instead of the preset's.", min=1)] = None,
-    target_return: Annotated[
-        str | None,
-        typer.Option(
-            metavar="R|RULE", help="What return to ask for: a number, auto, supported, q90 or median of the log."
-        ),
-    ] = None,
+    target_return: TargetReturn = None,
     prefix: Prefix = None,
     seed: Seed = 0,
     settings: Set = None,

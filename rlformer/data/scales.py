@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rlformer.data.dataset import Dataset
-from rlformer.data.windows import largest_return_to_go, step_rows
+from rlformer.data.windows import largest_return_to_go, observation_rows, step_rows
 from rlformer.types import Array
 
 _AT_ONCE = 1 << 18  # steps; the log may be larger than memory
@@ -31,9 +31,8 @@ def measure(dataset: Dataset, return_scale: float = 0.0) -> Scales:
 
     Final observations are left out: no action follows them, and no window shows them.
     """
-    rows = step_rows(dataset)
-    shift = np.repeat(dataset.index, dataset.lengths)  # each episode before it has an observation more than steps
-    mean, std = _moments(dataset.observations[rows[part] + shift[part]] for part in _parts(len(rows)))
+    rows, observed = step_rows(dataset), observation_rows(dataset)
+    mean, std = _moments(dataset.observations[observed[part]] for part in _parts(len(rows)))
     action_mean = action_std = None
     if dataset.info.actions.kind == "box":
         action_mean, action_std = _moments(dataset.actions[rows[part]] for part in _parts(len(rows)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rlformer.data.dataset import Dataset
-from rlformer.data.windows import step_rows
+from rlformer.data.windows import observation_rows, step_rows
 from rlformer.types import Array
 
 
@@ -34,8 +34,7 @@ def transitions(dataset: Dataset) -> Transitions:
     (Pardo et al. 2018, arXiv:1712.00378). Where the log lacks final observations, the last step of such an
     episode is left out.
     """
-    rows = step_rows(dataset)
-    observed = rows + np.repeat(dataset.index, dataset.lengths)  # each episode before it has a row more than steps
+    rows, observed = step_rows(dataset), observation_rows(dataset)
     ended = np.zeros(len(rows), bool)
     ended[np.cumsum(dataset.lengths) - 1] = True
     terminated = ended & np.repeat(dataset.episodes["terminated"][dataset.index], dataset.lengths)

@@ -25,7 +25,7 @@ class Windows:
     """
 
     def __init__(self, dataset: Dataset, context_length: int) -> None:
-        self.num_steps = dataset.num_steps
+        self.num_steps, self._dataset = dataset.num_steps, dataset
         self._context = torch.arange(context_length)
         ahead, behind = _rewards_ahead(dataset)
         lengths = dataset.lengths
@@ -38,11 +38,9 @@ class Windows:
 
     def to(self, device: torch.device) -> Windows:
         """The same windows with the steps of this view, and no others, on a device."""
-        steps = torch.arange(self.num_steps)
-        _, firsts, starts, observation_starts = self._of(steps)[1]
         moved = copy.copy(self)
-        moved._observations = self._observations[observation_starts + steps - firsts]
-        moved._actions = self._actions[starts + steps - firsts]
+        moved._observations = _tensor(self._dataset.observations[observation_rows(self._dataset)])
+        moved._actions = _tensor(self._dataset.actions[step_rows(self._dataset)])
         moved._episodes = self._episodes[[0, 1, 1, 1]]
         tensors = {name: value for name, value in vars(moved).items() if isinstance(value, Tensor)}
         vars(moved).update({name: value.to(device) for name, value in tensors.items()})
@@ -63,7 +61,8 @@ class Windows:
 
     def at(self, steps: Tensor) -> Window:
         """The windows that begin at these steps (B,) of the view, counted through its episodes in order."""
-        episode, of_each = self._of(steps)
+        episode = torch.searchsorted(self._ends, steps, right=True)  # (B,)
+        of_each = self._episodes.index_select(1, episode)
         length, first, start, observation_start = of_each[..., None]  # each (B, 1)
         timesteps = steps[:, None] - first + self._context  # (B, K)
         mask = timesteps < length
@@ -76,11 +75,6 @@ class Windows:
             timesteps,
             mask,
         )
-
-    def _of(self, steps: Tensor) -> tuple[Tensor, Tensor]:
-        """The episodes of steps (B,), and their rows of `_episodes`, (4, B)."""
-        episode = torch.searchsorted(self._ends, steps, right=True)
-        return episode, self._episodes.index_select(1, episode)
 
 
 def moved(window: Window, device: torch.device) -> Window:
@@ -123,6 +117,11 @@ def _rewards_ahead(dataset: Dataset) -> tuple[Array, Array]:
     behind = np.zeros(len(dataset.lengths))
     behind[:-1] = ahead[np.cumsum(dataset.lengths)[:-1]]
     return ahead, behind
+
+
+def observation_rows(dataset: Dataset) -> Array:
+    """Where in `observations` each step of the view stands, its final observation behind it: (num_steps,)."""
+    return step_rows(dataset) + np.repeat(dataset.index, dataset.lengths)  # an episode has a row more than steps
 
 
 def step_rows(dataset: Dataset) -> Array:
