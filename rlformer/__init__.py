@@ -5,7 +5,7 @@ The functions behind the commands, imported when they are first used so that `im
 
 from typing import Any
 
-from rlformer.diagnostics.registration import register_with_gymnasium as _register
+from rlformer.envs.worlds.registration import register_with_gymnasium as _register
 
 _register()
 

@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rlformer.errors import InputError, unknown
-from rlformer.types import SCHEMA, EnvSpec
+from rlformer.core.errors import InputError, unknown
+from rlformer.core.types import SCHEMA, EnvSpec
 
 # The keys of each section, with a value of the type that theirs must have.
 _ENV_KEYS: Mapping[str, Any] = {

@@ -29,12 +29,12 @@ class Ours:
     """This project's, in each form of its tokens."""
 
     def __init__(self, folder: Path, device: torch.device, **values: Any) -> None:
+        from rlformer.agents.sequence.training import memory
+        from rlformer.agents.sequence.training.state import State, TrainOptions
+        from rlformer.agents.sequence.training.step import GradientStep, imitate
+        from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
         from rlformer.data.dataset import load
         from rlformer.data.windows import Windows
-        from rlformer.models.trajectory import Architecture, TrajectoryModel
-        from rlformer.training import memory
-        from rlformer.training.state import State, TrainOptions
-        from rlformer.training.step import GradientStep, imitate
 
         memory.keep_freed()
         self._folder = folder / "log"
@@ -51,7 +51,7 @@ class Ours:
             self._step()
 
     def act(self, num_envs: int, count: int) -> None:
-        from rlformer.models.acting import SequencePolicy
+        from rlformer.agents.sequence.acting import SequencePolicy
 
         self._model.eval()
         if num_envs not in self._policies:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from rlformer.agents.sequence.training.state import State, TrainOptions
+from rlformer.agents.sequence.training.step import GradientStep, imitate
+from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
+from rlformer.core.types import ActionSpec, Episode
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.windows import Windows
 from rlformer.flops.sequence import window
-from rlformer.models.trajectory import Architecture, TrajectoryModel
-from rlformer.training.state import State, TrainOptions
-from rlformer.training.step import GradientStep, imitate
-from rlformer.types import ActionSpec, Episode
 
 LARGE = {"layers": 12, "heads": 12, "width": 768, "context_length": 256}
 BATCH, STEPS, EPISODES, EPISODE = 256, 20, 200, 1000

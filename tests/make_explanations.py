@@ -1,4 +1,4 @@
-"""Invented explanations in run directories, in the form that `rlformer.explanation` writes: for tests of reports."""
+"""Invented explanations in run directories as `rlformer.studies.explanation` writes them, for tests of reports."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from rlformer.core import files
+from rlformer.core.types import SCHEMA
 from rlformer.explain.pictures import png
-from rlformer.runs import files
 from rlformer.runs.directory import RunDirectory
-from rlformer.types import SCHEMA
 
 GROUPS = ["pole angle", "cart <velocity>", "history", "returns-to-go"]
 LEAVES = [2, 4, 8, 16, 32, 64, 128, 256]

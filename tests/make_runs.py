@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from rlformer.config import RunConfig
-from rlformer.runs import files, metrics
+from rlformer.core import files
+from rlformer.core.types import DataCost, EnvSpec, EvalResult
+from rlformer.runs import metrics
 from rlformer.runs.directory import RunDirectory
-from rlformer.types import DataCost, EnvSpec, EvalResult
+from rlformer.runs.spec import RunConfig
 
 CARTPOLE = EnvSpec(
     name="CartPole-v1",

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
+from rlformer.core.types import ActionSpec, DataCost, Episode
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.scales import measure
-from rlformer.models.trajectory import Architecture, TrajectoryModel
-from rlformer.types import ActionSpec, DataCost, Episode
 
 OBSERVATION_SIZE = 3
 CONTEXT = 5

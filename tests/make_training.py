@@ -11,11 +11,12 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from rlformer import catalogue, seeding
-from rlformer.evaluation import evaluate
-from rlformer.learners import sb3_state
-from rlformer.learners.sb3_learner import SB3Learner
-from rlformer.types import Array, DataCost, EnvSpec, EvalResult, Policy
+from rlformer import catalogue
+from rlformer.agents.online import sb3_state
+from rlformer.agents.online.sb3_learner import SB3Learner
+from rlformer.core import seeding
+from rlformer.core.types import Array, DataCost, EnvSpec, EvalResult, Policy
+from rlformer.evaluator.measure.evaluation import evaluate
 
 
 class Match(gym.Env[Any, Any]):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from rlformer.environments import action_spec, make
-from rlformer.evaluation import evaluate
-from rlformer.models.acting import SequencePolicy
-from rlformer.models.trajectory import Architecture, TrajectoryModel
-from rlformer.training.parameters import FlatParameters
-from rlformer.types import Array, EnvSpec, Policy, Window
+from rlformer.agents.sequence.acting import SequencePolicy
+from rlformer.agents.sequence.training.parameters import FlatParameters
+from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
+from rlformer.core.types import Array, EnvSpec, Policy, Window
+from rlformer.envs.environments import action_spec, make
+from rlformer.evaluator.measure.evaluation import evaluate
 from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, model
 
 CARTPOLE = EnvSpec("CartPole-v1", "CartPole-v1", wrappers=({"kind": "time_limit", "steps": 40},))

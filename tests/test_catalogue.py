@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 import tomli_w
 
-from rlformer import catalogue, environments
-from rlformer.config import RunConfig, resolve
+from rlformer import catalogue
+from rlformer.agents.learners import LEARNERS, learner_class
+from rlformer.agents.online import sb3
+from rlformer.core.errors import InputError
+from rlformer.core.types import ActionSpec, DataCost, EnvSpec, Episode, Task
 from rlformer.data.dataset import DatasetInfo, from_episodes
-from rlformer.errors import InputError
-from rlformer.learners import LEARNERS, learner_class, sb3
-from rlformer.types import ActionSpec, DataCost, EnvSpec, Episode, Task
+from rlformer.envs import environments
+from rlformer.runs.spec import RunConfig, resolve
 
 ENVS, AGENTS = catalogue.environments(), catalogue.agents()
 ONLINE = [name for name, card in AGENTS.items() if card.learner == "sb3"]
@@ -109,7 +111,7 @@ def _inline(value: Any) -> Any:
 
 @pytest.mark.parametrize("name", ONLINE)
 def test_an_online_agents_keys_are_its_algorithms_arguments(name: str) -> None:
-    from rlformer.learners.sb3_training import RUN_KEYS, algorithm_class, policy_name
+    from rlformer.agents.online.sb3_training import RUN_KEYS, algorithm_class, policy_name
 
     defaults = AGENTS[name].defaults
     algorithm = algorithm_class(defaults["algorithm"])
@@ -123,7 +125,7 @@ def test_an_online_agents_keys_are_its_algorithms_arguments(name: str) -> None:
 def test_an_online_agents_card_can_be_built(name: str) -> None:
     from stable_baselines3.common.vec_env import DummyVecEnv
 
-    from rlformer.learners.sb3_training import build
+    from rlformer.agents.online.sb3_training import build
 
     fitting = "CartPole-v1" if "discrete" in sb3.ALGORITHMS[AGENTS[name].defaults["algorithm"]] else "Pendulum-v1"
     for env in (*AGENTS[name].presets, None):

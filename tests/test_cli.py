@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rlformer import cli, console
+from rlformer import cli
+from rlformer.cli import console
 from rlformer.data.dataset import load
 
 SMALL = ["--set", "width=16", "--set", "heads=1", "--set", "layers=1", "--set", "validate_every=20"]

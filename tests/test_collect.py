@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rlformer import catalogue, seeding
+from rlformer import catalogue
+from rlformer.core import seeding
+from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.types import ActionSpec, Array
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, load
-from rlformer.environments import Environments
-from rlformer.errors import InputError, Interrupted
-from rlformer.rollout import RandomPolicy, rollout
-from rlformer.types import ActionSpec, Array
+from rlformer.envs.environments import Environments
+from rlformer.envs.rollout import RandomPolicy, rollout
 
 CARTPOLE = catalogue.environment("CartPole-v1")
 LEFT_OR_RIGHT = ActionSpec("discrete", nvec=(2,))

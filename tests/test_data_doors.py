@@ -12,12 +12,12 @@ import pytest
 from gymnasium import spaces
 
 from rlformer import catalogue
-from rlformer.data import hdf5
-from rlformer.data.columns import infer_action_space
+from rlformer.core.errors import InputError
+from rlformer.core.types import ActionSpec, Array, EnvSpec
 from rlformer.data.dataset import Dataset
-from rlformer.data.doors import import_data, open_data
-from rlformer.errors import InputError
-from rlformer.types import ActionSpec, Array, EnvSpec
+from rlformer.data.loaders import hdf5
+from rlformer.data.loaders.columns import infer_action_space
+from rlformer.data.loaders.doors import import_data, open_data
 
 SHARED = Path(__file__).parents[1].parent / "shared/data"
 real_logs = pytest.mark.skipif(not SHARED.is_dir(), reason="the real logs are not here")

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rlformer.core.errors import InputError
+from rlformer.core.types import ActionSpec, Episode
 from rlformer.data.dataset import INFERRED, Dataset, DatasetInfo, check_spaces, from_episodes, load
 from rlformer.data.writer import DatasetWriter
-from rlformer.errors import InputError
-from rlformer.types import ActionSpec, Episode
 
 INFO = DatasetInfo(env=None, actions=ActionSpec("discrete", nvec=(3,)), observation_shape=(2,))
 BOX = replace(INFO, actions=ActionSpec("box", low=(-1.0, -1.0), high=(1.0, 1.0)))

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rlformer.core.types import ActionSpec, Episode
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.describe import describe, describe_text
 from rlformer.data.writer import DatasetWriter
-from rlformer.types import ActionSpec, Episode
 
 INFO = DatasetInfo(
     env="CartPole-v1",

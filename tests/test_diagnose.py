@@ -10,18 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rlformer import experiment, seeding
-from rlformer.config import RunConfig
-from rlformer.diagnose import judge, play, rows, suite
-from rlformer.diagnose.rows import ROWS, Arm, Row, predicted
-from rlformer.diagnostics.behaviour import BehaviourPolicy
-from rlformer.diagnostics.registration import MODULES
-from rlformer.environments import Environments
-from rlformer.errors import InputError
+from rlformer.core import seeding
+from rlformer.core.errors import InputError
+from rlformer.core.types import Array, DataCost, EnvSpec, EvalResult
+from rlformer.envs.environments import Environments
+from rlformer.envs.rollout import rollout
+from rlformer.envs.worlds.behaviour import BehaviourPolicy
+from rlformer.envs.worlds.registration import MODULES
 from rlformer.report import diagnostics
-from rlformer.rollout import rollout
 from rlformer.runs.directory import RunDirectory
-from rlformer.types import Array, DataCost, EnvSpec, EvalResult
+from rlformer.runs.spec import RunConfig
+from rlformer.studies import experiment
+from rlformer.studies.diagnose import judge, play, rows, suite
+from rlformer.studies.diagnose.rows import ROWS, Arm, Row, predicted
 
 ARMS = [(row, arm) for row in ROWS for arm in row.arms]
 Reached = Callable[[float], Array]  # the predicted return to those of some episodes

@@ -22,17 +22,18 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
-from rlformer import catalogue, environments
-from rlformer.diagnostics.behaviour import BehaviourPolicy
-from rlformer.diagnostics.bits import DenseBits
-from rlformer.diagnostics.diagnostic import RETURN, Diagnostic, State
-from rlformer.diagnostics.registration import MODULES
-from rlformer.diagnostics.stitch import Stitch
-from rlformer.diagnostics.tmaze import PassiveTMaze
-from rlformer.environments import Environments
-from rlformer.errors import InputError
-from rlformer.rollout import rollout
-from rlformer.types import Array, EnvSpec
+from rlformer import catalogue
+from rlformer.core.errors import InputError
+from rlformer.core.types import Array, EnvSpec
+from rlformer.envs import environments
+from rlformer.envs.environments import Environments
+from rlformer.envs.rollout import rollout
+from rlformer.envs.worlds.behaviour import BehaviourPolicy
+from rlformer.envs.worlds.bits import DenseBits
+from rlformer.envs.worlds.diagnostic import RETURN, Diagnostic, State
+from rlformer.envs.worlds.registration import MODULES
+from rlformer.envs.worlds.stitch import Stitch
+from rlformer.envs.worlds.tmaze import PassiveTMaze
 
 SMALL: list[tuple[str, dict[str, Any]]] = [
     ("KeyDoor", {"length": 0, "choices": 1}),
@@ -67,7 +68,7 @@ SMALL: list[tuple[str, dict[str, Any]]] = [
 
 
 def make(name: str, **kwargs: Any) -> Diagnostic:
-    module = importlib.import_module(f"rlformer.diagnostics.{MODULES[name]}")
+    module = importlib.import_module(f"rlformer.envs.worlds.{MODULES[name]}")
     environment = getattr(module, name)(**kwargs)
     assert isinstance(environment, Diagnostic)
     return environment
@@ -515,7 +516,7 @@ assert env.unwrapped.length == 3
 assert gymnasium.__spec__.loader is gymnasium.__loader__
 assert gymnasium.__loader__.get_source("gymnasium")
 assert not [finder for finder in sys.meta_path if type(finder).__module__.startswith("rlformer")]
-print(*sorted(m for m in sys.modules if m.startswith("rlformer.diagnostics.")))
+print(*sorted(m for m in sys.modules if m.startswith("rlformer.envs.worlds.")))
 """
 
 
@@ -536,8 +537,8 @@ def test_gymnasium_knows_the_names_whichever_is_imported_first(order: tuple[str,
     """And imports the environment that was asked for, not the others."""
     command = [sys.executable, "-W", "error", "-c", REGISTERS.format(first=order[0], second=order[1])]
     modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert "rlformer.diagnostics.tmaze" in modules
-    assert "rlformer.diagnostics.deep_sea" not in modules
+    assert "rlformer.envs.worlds.tmaze" in modules
+    assert "rlformer.envs.worlds.deep_sea" not in modules
 
 
 # -- many at once --------------------------------------------------------------------------------------

@@ -14,10 +14,10 @@ import pytest
 from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
 
-from rlformer import environments
-from rlformer.environments import Environments, make
-from rlformer.errors import InputError, MissingExtra
-from rlformer.types import EnvSpec
+from rlformer.core.errors import InputError, MissingExtra
+from rlformer.core.types import EnvSpec
+from rlformer.envs import environments
+from rlformer.envs.environments import Environments, make
 
 TWO = spaces.Discrete(2)
 IMAGE, GREY = spaces.Box(0, 255, (8, 8, 3), np.uint8), spaces.Box(0, 255, (8, 8), np.uint8)

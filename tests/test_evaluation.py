@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rlformer import catalogue, seeding
-from rlformer.environments import Environments
-from rlformer.errors import InputError
-from rlformer.evaluation import (
+from rlformer import catalogue
+from rlformer.core import seeding
+from rlformer.core.errors import InputError
+from rlformer.core.types import ActionSpec, Array, EnvSpec, EvalResult
+from rlformer.envs.environments import Environments
+from rlformer.envs.rollout import RandomPolicy
+from rlformer.evaluator.measure.evaluation import (
     curve_point,
     evaluate,
     evaluate_targets,
@@ -16,8 +19,6 @@ from rlformer.evaluation import (
     seconds_per_call,
     summarize,
 )
-from rlformer.rollout import RandomPolicy
-from rlformer.types import ActionSpec, Array, EnvSpec, EvalResult
 
 CARTPOLE = catalogue.environment("CartPole-v1")
 SEEDS = seeding.episode_seeds(0, "evaluate", 12)

@@ -15,13 +15,14 @@ import pytest
 import torch
 
 import rlformer
-from rlformer import catalogue, experiment, study
-from rlformer.config import resolve
+from rlformer import catalogue
+from rlformer.core import files
+from rlformer.core.errors import InputError, Interrupted
 from rlformer.data.dataset import Dataset, from_episodes, load
 from rlformer.data.prefix import mid_training
-from rlformer.errors import InputError, Interrupted
-from rlformer.runs import files
 from rlformer.runs.directory import RunDirectory
+from rlformer.runs.spec import resolve
+from rlformer.studies import experiment, study
 
 SMALL_BC = ["gradient_steps=60", "width=16", "layers=1", "validate_every=20"]
 SMALL_DT = ["gradient_steps=40", "width=16", "heads=1", "layers=1", "context_length=4", "validate_every=20"]
@@ -188,8 +189,8 @@ def test_a_training_that_never_rose_is_cut_in_half() -> None:
 
 def _returning(returns: Sequence[float]) -> Dataset:
     """Episodes of one step with these returns, made one training step after another."""
+    from rlformer.core.types import ActionSpec, Episode
     from rlformer.data.dataset import DatasetInfo
-    from rlformer.types import ActionSpec, Episode
 
     episodes = [
         Episode(np.zeros((2, 1), np.float32), np.zeros(1, np.int64), np.array([float(r)]), True, False) for r in returns

@@ -11,11 +11,14 @@ import pytest
 import torch
 
 import rlformer
-from rlformer import api, catalogue, environments, explanation
+from rlformer import api, catalogue
+from rlformer.agents.sequence.acting import SequencePolicy
+from rlformer.core.errors import InputError
+from rlformer.core.types import ActionSpec, EnvSpec, Episode, Window
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
-from rlformer.diagnostics.behaviour import BehaviourPolicy
-from rlformer.errors import InputError
+from rlformer.envs import environments
+from rlformer.envs.worlds.behaviour import BehaviourPolicy
 from rlformer.explain import attribution, quality
 from rlformer.explain.controllability import controllability
 from rlformer.explain.effects import effect_of, reliance, total_effects
@@ -25,8 +28,7 @@ from rlformer.explain.subject import Subject, randomised, subject_of
 from rlformer.explain.surrogate import fit
 from rlformer.explain.tree import SavedTree
 from rlformer.explain.truth import log_with_distractors, truth_of, with_distractors
-from rlformer.models.acting import SequencePolicy
-from rlformer.types import ActionSpec, EnvSpec, Episode, Window
+from rlformer.studies import explanation
 from tests.make_sequences import OBSERVATION_SIZE, SPACES, log, model
 
 FEATURES = ("a", "b", "c")

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rlformer.evaluator.judge import explanations
 from rlformer.explain.pictures import png
-from rlformer.report import build, explanations
+from rlformer.report import build
 from rlformer.report.explanation_figures import tree_picture
 from tests.make_explanations import explain_run
 from tests.make_runs import BC_TOP, DT, PPO, RANDOM, make_run

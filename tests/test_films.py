@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rlformer import animation, catalogue, experiment, films
-from rlformer.config import resolve
-from rlformer.errors import InputError
-from rlformer.evaluation import evaluate
+from rlformer import catalogue
+from rlformer.core import files
+from rlformer.core.errors import InputError
+from rlformer.core.types import ActionSpec
+from rlformer.envs import animation
+from rlformer.envs.rollout import RandomPolicy
+from rlformer.evaluator.measure.evaluation import evaluate
 from rlformer.report import build
-from rlformer.rollout import RandomPolicy
-from rlformer.runs import files
 from rlformer.runs.directory import RunDirectory
-from rlformer.types import ActionSpec
+from rlformer.runs.spec import resolve
+from rlformer.studies import experiment, films
 from tests.make_runs import BC, make_runs
 
 CARTPOLE = catalogue.environment("CartPole-v1")

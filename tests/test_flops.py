@@ -14,14 +14,15 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from rlformer import catalogue, config, flops
+from rlformer import catalogue, flops
+from rlformer.agents.learners import LEARNERS
+from rlformer.agents.offline.offline_training import Training as OfflineTraining
+from rlformer.agents.online.sb3_training import Training as OnlineTraining
+from rlformer.agents.sequence.training.step import imitate
+from rlformer.core.types import ActionSpec, DataCost, RunRecord, Task, Window
 from rlformer.data.windows import Windows
 from rlformer.flops import agents, rules, sequence
-from rlformer.learners import LEARNERS
-from rlformer.learners.offline_training import Training as OfflineTraining
-from rlformer.learners.sb3_training import Training as OnlineTraining
-from rlformer.training.step import imitate
-from rlformer.types import ActionSpec, DataCost, RunRecord, Task, Window
+from rlformer.runs import spec
 from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, log, model
 from tests.make_training import Log
 
@@ -113,7 +114,7 @@ ONLINE = {
 def test_a_training_by_interaction_costs_what_torch_counts(name: str, tmp_path: Path) -> None:
     env, *overrides = ONLINE[name]
     spec = catalogue.environment(env)
-    values = config.resolve(spec, name.partition("-")[0], overrides).hyperparameters
+    values = spec.resolve(spec, name.partition("-")[0], overrides).hyperparameters
     training = OnlineTraining(Task(spec, None, values, seed=0), Log(tmp_path))
     seen = counted(training.run)
     size = int(training.model.observation_space.shape[0])  # type: ignore[index]
@@ -126,7 +127,7 @@ def test_a_training_by_interaction_costs_what_torch_counts(name: str, tmp_path: 
 
 @pytest.mark.parametrize(("name", "space"), [("cql", "discrete"), ("td3-bc", "box")])
 def test_a_training_on_a_log_costs_what_torch_counts(name: str, space: str, tmp_path: Path) -> None:
-    values = config.resolve(catalogue.environment("X-v0"), name, ("gradient_steps=8", "hidden=[32, 16]"))
+    values = spec.resolve(catalogue.environment("X-v0"), name, ("gradient_steps=8", "hidden=[32, 16]"))
     task = Task(None, log(SPACES[space]), values.hyperparameters, seed=0)
     training = OfflineTraining(task, Log(tmp_path))
     seen = counted(training.run)
@@ -139,9 +140,9 @@ def test_a_training_on_a_log_costs_what_torch_counts(name: str, space: str, tmp_
 def test_an_action_of_an_agent_costs_what_torch_counts(name: str, learner: str, tmp_path: Path) -> None:
     env, *overrides = ONLINE[name]
     spec = catalogue.environment(env)
-    values = config.resolve(spec, name, overrides).hyperparameters
+    values = spec.resolve(spec, name, overrides).hyperparameters
     training = OnlineTraining(Task(spec, None, values, seed=0), Log(tmp_path))
-    from rlformer.learners.sb3_training import policy
+    from rlformer.agents.online.sb3_training import policy
 
     size = int(training.model.observation_space.shape[0])  # type: ignore[index]
     acting = policy(training.model)

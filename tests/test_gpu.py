@@ -20,17 +20,17 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from rlformer.agents import devices
+from rlformer.agents.sequence import placement
+from rlformer.agents.sequence.acting import SequencePolicy
+from rlformer.agents.sequence.dropout import drop
+from rlformer.agents.sequence.training.loop import train
+from rlformer.agents.sequence.training.state import State, TrainOptions
+from rlformer.agents.sequence.training.step import CudaGraph, GradientStep, Objective, Runner, Stepped, imitate
+from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.types import Window
 from rlformer.data.windows import Windows
-from rlformer.errors import InputError, Interrupted
-from rlformer.models import placement
-from rlformer.models.acting import SequencePolicy
-from rlformer.models.dropout import drop
-from rlformer.models.trajectory import TrajectoryModel
-from rlformer.training import devices
-from rlformer.training.loop import train
-from rlformer.training.state import State, TrainOptions
-from rlformer.training.step import CudaGraph, GradientStep, Objective, Runner, Stepped, imitate
-from rlformer.types import Window
 from tests.make_sequences import MODELS, SPACES, Journal, log, model
 
 RECORDED = [name for name in MODELS if not name.startswith("lstm")]

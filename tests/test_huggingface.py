@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from rlformer import api, catalogue
+from rlformer.agents.sequence.huggingface import export_checkpoint, load_checkpoint
+from rlformer.agents.sequence.learner import SequenceLearner
+from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.core.errors import InputError
+from rlformer.core.types import ActionSpec, Array, Window
 from rlformer.data.windows import Windows
-from rlformer.errors import InputError
-from rlformer.learners.huggingface import export_checkpoint, load_checkpoint
-from rlformer.learners.sequence import SequenceLearner
-from rlformer.models.trajectory import TrajectoryModel
-from rlformer.types import ActionSpec, Array, Window
 from tests.make_sequences import OBSERVATION_SIZE, SPACES, log, model
 
 transformers = pytest.importorskip("transformers")

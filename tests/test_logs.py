@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 import rlformer
-from rlformer import catalogue, experiment, logs, seeding, study
-from rlformer.config import resolve
+from rlformer import catalogue
+from rlformer.core import seeding
+from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset
-from rlformer.errors import InputError
 from rlformer.runs.directory import RunDirectory
+from rlformer.runs.spec import resolve
+from rlformer.studies import experiment, logs, study
 
 SMALL = ("steps=2048", "n_epochs=2")
 

@@ -17,15 +17,15 @@ from typer.testing import CliRunner
 
 from rlformer import catalogue
 from rlformer.cli.data import app
+from rlformer.core.errors import InputError
+from rlformer.core.types import ActionSpec, Episode
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
-from rlformer.data.doors import open_data
-from rlformer.data.foreign import canonical_observations
-from rlformer.data.minari import export_minari
+from rlformer.data.loaders.doors import open_data
+from rlformer.data.loaders.foreign import canonical_observations
+from rlformer.data.loaders.minari import export_minari
 from rlformer.data.writer import DatasetWriter
-from rlformer.errors import InputError
-from rlformer.rollout import RandomPolicy
-from rlformer.types import ActionSpec, Episode
+from rlformer.envs.rollout import RandomPolicy
 
 SHARED = Path(__file__).parents[1].parent / "shared/data"
 CARTPOLE = catalogue.environment("CartPole-v1")

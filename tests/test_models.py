@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rlformer.agents.sequence import dropout
+from rlformer.agents.sequence.actions import ActionCodec
+from rlformer.agents.sequence.backbones import BACKBONES
+from rlformer.agents.sequence.backbones.transformer import Transformer
+from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
+from rlformer.core.errors import InputError
+from rlformer.core.types import ActionSpec, Window
 from rlformer.data.scales import Scales
 from rlformer.data.windows import Windows
-from rlformer.errors import InputError
-from rlformer.models import dropout
-from rlformer.models.actions import ActionCodec
-from rlformer.models.backbones import BACKBONES
-from rlformer.models.trajectory import Architecture, TrajectoryModel
-from rlformer.models.transformer import Transformer
-from rlformer.types import ActionSpec, Window
 from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, log, model
 
 

@@ -8,18 +8,21 @@ import numpy as np
 import pytest
 import torch
 
-from rlformer import catalogue, config, seeding, study
+from rlformer import catalogue
+from rlformer.agents.offline.offline import OfflineLearner
+from rlformer.agents.offline.offline_algorithms import conservative_gap
+from rlformer.agents.sequence.training.loop import DivergedError
+from rlformer.core import seeding
+from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.types import ActionSpec, DataCost, EnvSpec, Episode, Policy, Task
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.transitions import transitions
-from rlformer.diagnostics.behaviour import BehaviourPolicy
-from rlformer.diagnostics.stitch import Stitch
-from rlformer.environments import Environments, action_spec, make
-from rlformer.errors import InputError, Interrupted
-from rlformer.learners.offline import OfflineLearner
-from rlformer.learners.offline_algorithms import conservative_gap
-from rlformer.rollout import RandomPolicy, rollout
-from rlformer.training.loop import DivergedError
-from rlformer.types import ActionSpec, DataCost, EnvSpec, Episode, Policy, Task
+from rlformer.envs.environments import Environments, action_spec, make
+from rlformer.envs.rollout import RandomPolicy, rollout
+from rlformer.envs.worlds.behaviour import BehaviourPolicy
+from rlformer.envs.worlds.stitch import Stitch
+from rlformer.runs import spec
+from rlformer.studies import study
 from tests.make_training import Log, match, play, same, weights
 
 BUTTON = ActionSpec("discrete", (2,))
@@ -58,7 +61,7 @@ def random_log(env: str, count: int) -> Dataset:
 
 
 def task(dataset: Dataset, agent: str, *overrides: str, env: EnvSpec | None = None, **rest: Any) -> Task:
-    values = config.resolve(env or EnvSpec("x", "x"), agent, overrides).hyperparameters
+    values = spec.resolve(env or EnvSpec("x", "x"), agent, overrides).hyperparameters
     return Task(env=env, dataset=dataset, hyperparameters=values, seed=0, **rest)
 
 

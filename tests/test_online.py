@@ -11,15 +11,16 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from rlformer import catalogue, config, seeding
+from rlformer import catalogue
+from rlformer.agents.online import sb3, sb3_state, sb3_training
+from rlformer.agents.online.foreign import export_zip, load_zip
+from rlformer.agents.online.sb3 import OnlineLearner
+from rlformer.core import seeding
+from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.types import EnvSpec, Task
 from rlformer.data.dataset import load as load_dataset
-from rlformer.environments import make
-from rlformer.errors import InputError, Interrupted
-from rlformer.learners import sb3, sb3_state, sb3_training
-from rlformer.learners.foreign import export_zip, load_zip
-from rlformer.learners.sb3 import OnlineLearner
-from rlformer.training import checkpoints
-from rlformer.types import EnvSpec, Task
+from rlformer.envs.environments import make
+from rlformer.runs import checkpoints
 from tests.make_training import Log, match, play, same, weights
 
 ZOO = Path(__file__).resolve().parents[1].parent / "shared/data/zoo-agents"
@@ -28,7 +29,7 @@ AGENTS = ("a2c", "dqn", "ppo", "recurrent-ppo", "sac", "td3")
 
 def task(env: str | EnvSpec, agent: str, *overrides: str, seed: int = 0, **rest: Any) -> Task:
     spec = catalogue.environment(env) if isinstance(env, str) else env
-    resolved = config.resolve(spec, agent, overrides)
+    resolved = spec.resolve(spec, agent, overrides)
     return Task(env=spec, dataset=None, hyperparameters=resolved.hyperparameters, seed=seed, **rest)
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rlformer import study
-from rlformer.projection import project
+from rlformer.studies import study
+from rlformer.studies.projection import project
 
 
 def test_a_probe_of_every_arm_is_multiplied_and_nothing_is_kept(

@@ -18,16 +18,16 @@ import numpy as np
 import pytest
 
 from rlformer import statistics
-from rlformer.errors import InputError
+from rlformer.core.errors import InputError
+from rlformer.core.types import EnvSpec
+from rlformer.evaluator.judge.arms import by_arm
+from rlformer.evaluator.judge.collect import collect
+from rlformer.evaluator.judge.load import read_runs
+from rlformer.evaluator.judge.threats import absences, warnings
 from rlformer.report import build, compute, figures, find_runs, render, table
-from rlformer.report.arms import by_arm
 from rlformer.report.build import results_of
-from rlformer.report.cautions import absences, warnings
-from rlformer.report.collect import collect
 from rlformer.report.markdown import document
-from rlformer.report.reading import read_runs
 from rlformer.report.summary import sentences
-from rlformer.types import EnvSpec
 from tests.make_runs import (
     BC,
     BC_TOP,

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from rlformer import rollout as rollout_module
-from rlformer.environments import Environments
-from rlformer.errors import InputError
-from rlformer.rollout import EpsilonPolicy, RandomPolicy, rollout
-from rlformer.types import ActionSpec, Array, EnvSpec, Episode, Policy
+from rlformer.core.errors import InputError
+from rlformer.core.types import ActionSpec, Array, EnvSpec, Episode, Policy
+from rlformer.envs import rollout as rollout_module
+from rlformer.envs.environments import Environments
+from rlformer.envs.rollout import EpsilonPolicy, RandomPolicy, rollout
 
 
 class Count(gym.Env[Any, Any]):

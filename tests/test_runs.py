@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from rlformer import catalogue
-from rlformer.config import RunConfig, resolve
-from rlformer.errors import InputError
-from rlformer.runs import files, ledger, metrics
+from rlformer.core import files
+from rlformer.core.errors import InputError
+from rlformer.core.types import DataCost
+from rlformer.runs import ledger, metrics
 from rlformer.runs.directory import RunDirectory
-from rlformer.types import DataCost
+from rlformer.runs.spec import RunConfig, resolve
 
 
 @pytest.fixture

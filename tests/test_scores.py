@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import trim_mean
 
 from rlformer import api, cli, statistics
-from rlformer.errors import InputError
-from rlformer.report import aggregates, scores
+from rlformer.core.errors import InputError
+from rlformer.evaluator.judge import aggregates, scores
 from rlformer.report.build import build_scores
 
 TEXT = """\

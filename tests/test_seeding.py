@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from rlformer import seeding
+from rlformer.core import seeding
 
 STREAMS = ("train", "collect", "select", "curve", "confirm", "evaluate")
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from rlformer import catalogue
+from rlformer.agents.sequence.learner import SequenceLearner
+from rlformer.core.errors import InputError
+from rlformer.core.types import ActionSpec, Array, EnvSpec, Episode, Task
 from rlformer.data import targets
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
-from rlformer.errors import InputError
-from rlformer.learners.sequence import SequenceLearner
-from rlformer.types import ActionSpec, Array, EnvSpec, Episode, Task
 from tests.make_sequences import SPACES, Journal, log
 
 FAMILY = [name for name, card in catalogue.agents().items() if card.learner == "sequence"]

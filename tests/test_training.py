@@ -18,20 +18,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from rlformer.config import resolve
+from rlformer.agents.sequence.acting import SequencePolicy
+from rlformer.agents.sequence.learner import SequenceLearner
+from rlformer.agents.sequence.training.loop import DivergedError, held_out_loss, layer_norms, train
+from rlformer.agents.sequence.training.parameters import FlatParameters
+from rlformer.agents.sequence.training.state import TrainOptions
+from rlformer.agents.sequence.training.step import imitate
+from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.types import EnvSpec, Task, Window
 from rlformer.data.windows import Windows
-from rlformer.errors import InputError, Interrupted
-from rlformer.learners.sequence import SequenceLearner
-from rlformer.models.acting import SequencePolicy
-from rlformer.models.trajectory import TrajectoryModel
-from rlformer.runs import metrics
+from rlformer.runs import checkpoints, metrics
 from rlformer.runs.directory import RunDirectory
-from rlformer.training import checkpoints
-from rlformer.training.loop import DivergedError, held_out_loss, layer_norms, train
-from rlformer.training.parameters import FlatParameters
-from rlformer.training.state import TrainOptions
-from rlformer.training.step import imitate
-from rlformer.types import EnvSpec, Task, Window
+from rlformer.runs.spec import resolve
 from tests.make_sequences import MODELS, SPACES, Journal, log, model
 
 LENGTHS = (9, 2, 14, 6, 11, 3, 8, 12)

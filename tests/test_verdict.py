@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rlformer.errors import InputError
-from rlformer.report import comparisons
+from rlformer.core.errors import InputError
+from rlformer.evaluator.judge import comparisons
+from rlformer.evaluator.judge.load import find_runs, read_runs
+from rlformer.evaluator.judge.needs import SHARES
+from rlformer.evaluator.judge.prices import Terms
 from rlformer.report.build import results_of
-from rlformer.report.needs import SHARES
-from rlformer.report.reading import find_runs, read_runs
-from rlformer.report.terms import Terms
 from tests.make_runs import BC, BC_TOP, BEHAVIOUR, DQN, DT, PPO, RANDOM, UPSTREAM, Invented, make_run, make_runs
 
 FREE = Terms(share=0.0, logged_step=0.0)

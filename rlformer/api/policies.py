@@ -9,17 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from rlformer import catalogue, experiment, logs, seeding
-from rlformer.config import resolve
+from rlformer import catalogue
+from rlformer.core import files, seeding
+from rlformer.core.errors import InputError
+from rlformer.core.types import EnvSpec, EvalResult, Policy
 from rlformer.data.collect import collect as _collect
 from rlformer.data.dataset import Dataset
-from rlformer.data.doors import open_data as _open_data
-from rlformer.environments import NOWHERE, nowhere
-from rlformer.errors import InputError
-from rlformer.evaluation import evaluate as _evaluate
-from rlformer.runs import files
-from rlformer.sources import beyond_the_log, is_huggingface, open_source
-from rlformer.types import EnvSpec, EvalResult, Policy
+from rlformer.data.loaders.doors import open_data as _open_data
+from rlformer.envs.environments import NOWHERE, nowhere
+from rlformer.evaluator.measure.evaluation import evaluate as _evaluate
+from rlformer.runs.spec import resolve
+from rlformer.studies import experiment, logs
+from rlformer.studies.sources import beyond_the_log, is_huggingface, open_source
 
 
 class Progress(Protocol):
@@ -198,15 +199,15 @@ def export(run: str | Path, *, huggingface: str | Path | None = None, sb3: str |
         raise InputError("give one of --huggingface and --sb3")
     learner = experiment.load_learner(Path(run))[0]
     if huggingface is not None:
-        from rlformer.learners.huggingface import export_checkpoint
-        from rlformer.learners.sequence import SequenceLearner
+        from rlformer.agents.sequence.huggingface import export_checkpoint
+        from rlformer.agents.sequence.learner import SequenceLearner
 
         if not isinstance(learner, SequenceLearner):
             raise InputError(f"{run}: is no sequence model, so that Hugging Face's library has no form for it")
         export_checkpoint(learner, Path(huggingface))
         return Path(huggingface)
-    from rlformer.learners.foreign import export_zip
-    from rlformer.learners.sb3 import OnlineLearner
+    from rlformer.agents.online.foreign import export_zip
+    from rlformer.agents.online.sb3 import OnlineLearner
 
     assert sb3 is not None
     if not isinstance(learner, OnlineLearner):
@@ -239,7 +240,7 @@ def explain(
     tree: a folder for the surrogate tree. only: some of the parts. They are written to `out`, by default the run's
     folder `explain`. Raises InputError where there is nothing to explain, Interrupted where `stop` says so.
     """
-    from rlformer import explanation
+    from rlformer.studies import explanation
 
     path = Path(policy)
     with one_thread():

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlformer import experiment, films, logs, study
 from rlformer.api.policies import Progress, one_thread
+from rlformer.core import files
 from rlformer.data.dataset import Dataset
-from rlformer.executor import Event
-from rlformer.runs import files
 from rlformer.runs.directory import RunDirectory
+from rlformer.studies import experiment, films, logs, study
+from rlformer.studies.executors.local import Event
 
 
 def compare(
@@ -49,7 +49,7 @@ def compare(
     with one_thread():
         films.film_medians(outcome.runs)
     if explained:
-        from rlformer import explanation
+        from rlformer.studies import explanation
 
         explanation.explain_runs(outcome.runs, jobs=jobs, threads=threads, listen=listen)
     return write_report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=terms)
@@ -64,7 +64,7 @@ def project(
     **options: Any,
 ) -> Mapping[str, Any]:
     """What `compare` with these arguments would take, from a short probe of every arm: see `projection.project`."""
-    from rlformer.projection import project as _project
+    from rlformer.studies.projection import project as _project
 
     return _project(plan(env, threads=threads, **options), jobs=jobs, threads=threads, progress=progress)
 
@@ -109,8 +109,8 @@ def diagnose(
 
     Writes report.html, report.md and results.json into `out`, and returns what the last one holds.
     """
-    from rlformer.diagnose import suite
     from rlformer.report.diagnostics import build
+    from rlformer.studies.diagnose import suite
 
     folder = files.writable_directory(Path(out))
     results = suite.diagnose(

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from rlformer.cli import data, lists, policies, studies, training
-from rlformer.errors import InputError, Interrupted
+from rlformer.core.errors import InputError, Interrupted
 
 app = typer.Typer(
     no_args_is_help=True,

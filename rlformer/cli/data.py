@@ -21,7 +21,8 @@ def data_info(
     debug: Debug = False,
 ) -> None:
     """What a log holds: spaces, episodes, steps, returns, lengths, endings, provenance, hash."""
-    from rlformer import api, console
+    from rlformer import api
+    from rlformer.cli import console
     from rlformer.data.describe import describe, describe_text
 
     with console.Bar("import") as bar:
@@ -41,8 +42,9 @@ def data_import(
     debug: Debug = False,
 ) -> None:
     """Turn a foreign log into a dataset."""
-    from rlformer import catalogue, console
-    from rlformer.data.doors import import_data
+    from rlformer import catalogue
+    from rlformer.cli import console
+    from rlformer.data.loaders.doors import import_data
 
     with console.Bar("import") as bar:
         dataset = import_data(data, out, None if env is None else catalogue.environment(env), progress=bar)
@@ -59,8 +61,10 @@ def data_export(
     debug: Debug = False,
 ) -> None:
     """Write a log as a Minari dataset, which minari.load_dataset reads."""
-    from rlformer import api, catalogue, console, experiment
-    from rlformer.data.minari import export_minari
+    from rlformer import api, catalogue
+    from rlformer.cli import console
+    from rlformer.data.loaders.minari import export_minari
+    from rlformer.studies import experiment
 
     dataset = api.open_data(data, env=env, prefix=prefix)
     spec = None if env is None else catalogue.environment(env)

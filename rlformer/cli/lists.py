@@ -14,8 +14,9 @@ app = typer.Typer()
 @app.command()
 def envs(as_json: Json = False, debug: Debug = False) -> None:
     """List the environments in the catalogue, and which extra is missing."""
-    from rlformer import catalogue, console
-    from rlformer.extras import missing_extra
+    from rlformer import catalogue
+    from rlformer.cli import console
+    from rlformer.cli.extras import missing_extra
 
     rows = [
         {"name": name, **spec.to_dict(), "missing_extra": missing_extra(spec.extra)}
@@ -41,8 +42,9 @@ def envs(as_json: Json = False, debug: Debug = False) -> None:
 @app.command()
 def agents(as_json: Json = False, debug: Debug = False) -> None:
     """List the agents in the catalogue, and which extra is missing."""
-    from rlformer import catalogue, console
-    from rlformer.extras import missing_extra
+    from rlformer import catalogue
+    from rlformer.cli import console
+    from rlformer.cli.extras import missing_extra
 
     rows: list[dict[str, Any]] = [
         {

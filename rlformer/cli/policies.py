@@ -32,7 +32,8 @@ def collect(
     debug: Debug = False,
 ) -> None:
     """Let a policy play, and keep the episodes as a dataset."""
-    from rlformer import api, console
+    from rlformer import api
+    from rlformer.cli import console
     from rlformer.runs.interrupt import Interrupt
 
     with Interrupt() as interrupt, console.Bar("collect") as bar:
@@ -74,8 +75,9 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Evaluate policies on the same fixed episodes."""
-    from rlformer import api, console
-    from rlformer.evaluation import paired_difference, summarize
+    from rlformer import api
+    from rlformer.cli import console
+    from rlformer.evaluator.measure.evaluation import paired_difference, summarize
 
     with console.Bar("episodes") as bar:
         spec, results = api.evaluate(
@@ -125,7 +127,8 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write a trained agent in a form that other libraries read."""
-    from rlformer import api, console
+    from rlformer import api
+    from rlformer.cli import console
 
     path = api.export(run, huggingface=huggingface, sb3=sb3)
     if as_json:
@@ -158,7 +161,8 @@ def explain(
     debug: Debug = False,
 ) -> None:
     """Measure what a policy relies on, and which explanations of it can be trusted."""
-    from rlformer import api, console
+    from rlformer import api
+    from rlformer.cli import console
     from rlformer.runs.interrupt import Interrupt
 
     with Interrupt() as interrupt, console.Bar("explain") as bar:
@@ -184,8 +188,8 @@ def explain(
 
 def _target(text: str | None) -> float | str | None:
     """A number, the name of a rule for a log, or None for what the policy chose from its own."""
+    from rlformer.core.errors import InputError
     from rlformer.data.targets import RULES
-    from rlformer.errors import InputError
 
     if text is None or text in RULES:
         return text

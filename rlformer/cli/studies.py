@@ -78,7 +78,8 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Train online RL and sequence models on one task, and write one report."""
-    from rlformer import api, console
+    from rlformer import api
+    from rlformer.cli import console
 
     terms = _terms(threshold, lambda_, price_env, price_log, price_cpu, no_interaction)
     options: dict[str, Any] = {
@@ -153,7 +154,8 @@ def diagnose(
     debug: Debug = False,
 ) -> None:
     """Check that the suite sees what theory predicts: every closed form beside what was trained."""
-    from rlformer import api, console
+    from rlformer import api
+    from rlformer.cli import console
 
     with console.StudyProgress(runs) as progress:
         results = api.diagnose(
@@ -198,8 +200,9 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Rebuild report.html, report.md and results.json from run directories, or make them of a file of scores."""
-    from rlformer import api, console
-    from rlformer.errors import InputError
+    from rlformer import api
+    from rlformer.cli import console
+    from rlformer.core.errors import InputError
 
     if (scores is None) == (not directories):
         raise InputError("report takes run directories (DIR...), or --scores FILE.csv: one of the two")

@@ -81,8 +81,9 @@ def train_transformer(
 
 def _train(agent: str, as_json: bool, **options: Any) -> None:
     """Train, and print where the run lies and what it scored."""
-    from rlformer import api, console
-    from rlformer.evaluation import summarize
+    from rlformer import api
+    from rlformer.cli import console
+    from rlformer.evaluator.measure.evaluation import summarize
     from rlformer.runs.directory import RunDirectory
     from rlformer.runs.interrupt import Interrupt
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlformer import seeding
+from rlformer.core import seeding
+from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.types import EnvSpec, Episode, Policy
 from rlformer.data.dataset import Dataset, DatasetInfo, load
 from rlformer.data.writer import DatasetWriter
-from rlformer.environments import Environments
-from rlformer.errors import InputError, Interrupted
-from rlformer.rollout import EpsilonPolicy, rollout
+from rlformer.envs.environments import Environments
+from rlformer.envs.rollout import EpsilonPolicy, rollout
 from rlformer.runs.metrics import Throttle
-from rlformer.types import EnvSpec, Episode, Policy
 
 _COMMIT_SECONDS = 5.0
 _MOST_AT_ONCE = 1 << 16  # episodes in a batch

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from rlformer.errors import InputError
-from rlformer.runs import files
-from rlformer.types import SCHEMA, ActionSpec, Array, Episode
+from rlformer.core import files
+from rlformer.core.errors import InputError
+from rlformer.core.types import SCHEMA, ActionSpec, Array, Episode
 
 EPISODE = np.dtype(
     [

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from rlformer.core.types import SCHEMA, Array
 from rlformer.data.dataset import ARRAYS, Dataset
-from rlformer.types import SCHEMA, Array
 
 _QUARTILES = ("min", "q1", "median", "q3", "max")
 _COMPARED = 50_000  # steps of a log, at most, in which repetitions are looked for

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset
-from rlformer.errors import InputError
 
 _WINDOW = 20  # episodes in the running mean of returns
 _CLEAR = 3.0  # standard errors of that mean by which it must rise

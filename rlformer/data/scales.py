@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rlformer.core.types import Array
 from rlformer.data.dataset import Dataset
 from rlformer.data.windows import largest_return_to_go, observation_rows, step_rows
-from rlformer.types import Array
 
 _AT_ONCE = 1 << 18  # steps; the log may be larger than memory
 _CONSTANT = 1e-6  # a feature that deviates less is left at its own scale

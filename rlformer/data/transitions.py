@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rlformer.core.types import Array
 from rlformer.data.dataset import Dataset
 from rlformer.data.windows import observation_rows, step_rows
-from rlformer.types import Array
 
 
 @dataclass(frozen=True)

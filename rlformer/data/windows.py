@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlformer.core.types import Array, Window
 from rlformer.data.dataset import Dataset
-from rlformer.types import Array, Window
 
 
 class Windows:

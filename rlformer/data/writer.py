@@ -15,10 +15,10 @@ from typing import IO, Any
 
 import numpy as np
 
+from rlformer.core import files
+from rlformer.core.errors import InputError
+from rlformer.core.types import SCHEMA, Episode
 from rlformer.data.dataset import ARRAYS, EPISODE, Dataset, DatasetInfo, check_episode, content_hash, load
-from rlformer.errors import InputError
-from rlformer.runs import files
-from rlformer.types import SCHEMA, Episode
 
 _HEADER = 256  # bytes; the longest description with 19-digit shapes fits
 _LOCK = ".lock"

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlformer.agents.sequence.acting import SequencePolicy
+from rlformer.agents.sequence.backbones.transformer import Transformer
 from rlformer.explain.effects import repeated
 from rlformer.explain.groups import Groups
 from rlformer.explain.states import Sample, States
 from rlformer.explain.subject import Subject
-from rlformer.models.acting import SequencePolicy
-from rlformer.models.transformer import Transformer
 
 _GRADIENT_STEPS, _PERMUTATIONS, _AT_ONCE = 32, 16, 4096
 CAPTUM = ("integrated gradients", "feature ablation", "Shapley values")

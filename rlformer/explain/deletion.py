@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from rlformer.environments import Environments
+from rlformer.core.types import Array, EnvSpec
+from rlformer.envs.environments import Environments
+from rlformer.envs.rollout import rollout
 from rlformer.explain.groups import Groups
 from rlformer.explain.memory import masked
 from rlformer.explain.quality import COUNTS
 from rlformer.explain.states import Log
 from rlformer.explain.subject import Subject
-from rlformer.rollout import rollout
-from rlformer.types import Array, EnvSpec
 
 RANDOM_ORDERS = 5
 _MOST_AT_ONCE = 256  # environments side by side

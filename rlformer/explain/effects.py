@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlformer.core.types import Array
 from rlformer.explain.groups import Groups
 from rlformer.explain.states import Sample, States
 from rlformer.explain.subject import Subject
-from rlformer.types import Array
 
 
 def repeated(states: States, times: int) -> States:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from rlformer.agents.sequence.actions import ActionCodec
+from rlformer.core.types import ActionSpec, Array, Policy
 from rlformer.explain.groups import Groups
 from rlformer.explain.states import Log, Sample, States
 from rlformer.explain.subject import Subject
-from rlformer.models.actions import ActionCodec
-from rlformer.types import ActionSpec, Array, Policy
 
 
 class Memory:

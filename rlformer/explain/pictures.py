@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from rlformer.environments import make
+from rlformer.core.types import Array, EnvSpec
+from rlformer.envs.environments import make
 from rlformer.explain.attribution import attention_of_tokens, explain, has_attention, scale_of
 from rlformer.explain.groups import Groups
 from rlformer.explain.states import Log, Sample, States
 from rlformer.explain.subject import Subject
-from rlformer.types import Array, EnvSpec
 
 _COLUMNS = 60  # steps of an episode that are shown
 _FRAMES, _WIDTH = 6, 150  # pictures of it, and their pixels across

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlformer.core.types import Array
 from rlformer.explain.attribution import RANDOM, chance, concentration, explain, scale_of
 from rlformer.explain.effects import effect_of
 from rlformer.explain.groups import Groups
 from rlformer.explain.states import Sample
 from rlformer.explain.subject import Subject, randomised
-from rlformer.types import Array
 
 COUNTS = (1, 2, 4)  # of groups that are replaced; absolute, since "5 % of 4 groups" means nothing
 _NEARBY, _STEP = 4, 0.02  # perturbed copies of a state, and their size in deviations of each feature

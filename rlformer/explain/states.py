@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlformer.agents.sequence.actions import ActionCodec
+from rlformer.core.errors import InputError
+from rlformer.core.types import Array, Window
 from rlformer.data.dataset import Dataset
 from rlformer.data.windows import returns_to_go, step_rows
-from rlformer.errors import InputError
-from rlformer.models.actions import ActionCodec
-from rlformer.types import Array, Window
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlformer.agents.sequence.actions import ActionCodec
+from rlformer.core.errors import InputError
+from rlformer.core.types import ActionSpec, Policy, Scorer
 from rlformer.data.dataset import Dataset
-from rlformer.errors import InputError
 from rlformer.explain.states import States
-from rlformer.models.actions import ActionCodec
-from rlformer.types import ActionSpec, Policy, Scorer
 
 LONGEST = 64  # steps of the past that a policy without a limit is shown
 _AT_ONCE = 4096  # states in a forward pass

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from rlformer.environments import Environments
+from rlformer.core.types import ActionSpec, Array, EnvSpec, Policy
+from rlformer.envs.environments import Environments
+from rlformer.envs.rollout import rollout
 from rlformer.explain.memory import Asked, Deciding, Watched, joined
 from rlformer.explain.states import States
 from rlformer.explain.subject import Subject
 from rlformer.explain.tree import SavedTree, Tree, rows_of, tree_policy
-from rlformer.rollout import rollout
-from rlformer.types import ActionSpec, Array, EnvSpec, Policy
 
 LEAVES = (2, 4, 8, 16, 32, 64, 128, 256)
 MOST = LEAVES[-1]

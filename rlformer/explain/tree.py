@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rlformer.errors import InputError
+from rlformer.core import files
+from rlformer.core.errors import InputError
+from rlformer.core.types import SCHEMA, ActionSpec, Array, EnvSpec
 from rlformer.explain.memory import Deciding, Memory
 from rlformer.explain.states import States
-from rlformer.runs import files
-from rlformer.types import SCHEMA, ActionSpec, Array, EnvSpec
 
 Reads = Literal["observation", "window"]
 

@@ -8,14 +8,14 @@ from typing import Literal
 
 import numpy as np
 
-from rlformer import environments
+from rlformer.core.errors import InputError
+from rlformer.core.seeding import generator
+from rlformer.core.types import ActionSpec, EnvSpec, Episode
 from rlformer.data.dataset import Dataset, from_episodes
-from rlformer.diagnostics.diagnostic import RETURN as RETURN_OF_DIAGNOSTICS
-from rlformer.diagnostics.diagnostic import Diagnostic
-from rlformer.errors import InputError
+from rlformer.envs import environments
+from rlformer.envs.worlds.diagnostic import RETURN as RETURN_OF_DIAGNOSTICS
+from rlformer.envs.worlds.diagnostic import Diagnostic
 from rlformer.explain.groups import PAST_ACTIONS, RETURN, Truth
-from rlformer.seeding import generator
-from rlformer.types import ActionSpec, EnvSpec, Episode
 
 
 def with_distractors(env: EnvSpec, count: int) -> EnvSpec:

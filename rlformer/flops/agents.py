@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rlformer.core.types import ActionSpec
 from rlformer.flops.rules import Work, linear, lstm, perceptron
-from rlformer.types import ActionSpec
 
 CRITICS = 2  # of SAC and TD3
 

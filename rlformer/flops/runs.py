@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rlformer.core.types import ActionSpec, RunRecord
 from rlformer.flops import agents, sequence
-from rlformer.types import ActionSpec, RunRecord
 
 
 def of_run(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rlformer.core.types import ActionSpec
 from rlformer.flops.rules import Work, attention, linear, lstm
-from rlformer.types import ActionSpec
 
 HISTORY = frozenset({"transformer", "lstm"})  # backbones that read earlier tokens
 

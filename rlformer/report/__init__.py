@@ -6,8 +6,8 @@ terms, support, needs, verdict, advice, across, summary, cautions, limits, failu
 figures_data, compute, profiles, markdown, render, build.
 """
 
+from rlformer.evaluator.judge.load import find_runs
+from rlformer.evaluator.judge.prices import Terms
 from rlformer.report.build import build, build_scores
-from rlformer.report.reading import find_runs
-from rlformer.report.terms import Terms
 
 __all__ = ["Terms", "build", "build_scores", "find_runs"]

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from rlformer.report import formats
-from rlformer.report.comparisons import difference
-from rlformer.report.support import asked, coverage
-from rlformer.report.terms import OFFLINE, ONLINE, SEQUENCE, Terms, counted, scale_of
-from rlformer.report.verdict import break_even, decide, sweep
-from rlformer.types import EnvSpec
+from rlformer.core import formats
+from rlformer.core.types import EnvSpec
+from rlformer.evaluator.judge.comparisons import difference
+from rlformer.evaluator.judge.decision import break_even, decide, sweep
+from rlformer.evaluator.judge.prices import OFFLINE, ONLINE, SEQUENCE, Terms, counted, scale_of
+from rlformer.evaluator.judge.support import asked, coverage
 
 _FAMILIES = {ONLINE: "online RL", SEQUENCE: "the sequence model", OFFLINE: "offline RL"}
 _MISCALIBRATED = 0.1  # of z, between what was asked for and what was achieved

@@ -7,23 +7,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlformer.errors import InputError
-from rlformer.report import formats, markdown, render, scores
-from rlformer.report.across import across
+from rlformer.core import files, formats
+from rlformer.core.errors import InputError
+from rlformer.evaluator.judge import scores
+from rlformer.evaluator.judge.across import across
+from rlformer.evaluator.judge.arms import by_arm, by_environment
+from rlformer.evaluator.judge.collect import collect
+from rlformer.evaluator.judge.comparisons import compare_arms
+from rlformer.evaluator.judge.estimates import rounded
+from rlformer.evaluator.judge.explanations import explained
+from rlformer.evaluator.judge.load import Run, find_runs, read_runs
+from rlformer.evaluator.judge.needs import needs
+from rlformer.evaluator.judge.prices import Terms
+from rlformer.evaluator.judge.profile import place
+from rlformer.evaluator.judge.threats import absences, warnings
+from rlformer.report import markdown, render
 from rlformer.report.advice import verdict
-from rlformer.report.arms import by_arm, by_environment
-from rlformer.report.cautions import absences, warnings
-from rlformer.report.collect import collect
-from rlformer.report.comparisons import compare_arms
-from rlformer.report.estimates import rounded
-from rlformer.report.explanations import explained
 from rlformer.report.limits import limits
-from rlformer.report.needs import needs
-from rlformer.report.placing import place
-from rlformer.report.reading import Run, find_runs, read_runs
 from rlformer.report.summary import sentences
-from rlformer.report.terms import Terms
-from rlformer.runs import files
 
 
 def build(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rlformer.evaluator.judge.prices import counted
 from rlformer.report.figures import Figure, on_log_axis, trained
-from rlformer.report.terms import counted
 from rlformer.report.traces import Trace, curves, drawn_scale, final
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from rlformer import catalogue
-from rlformer.report import figures, formats, render
-from rlformer.report.arms import LEARNERS, rung
-from rlformer.report.estimates import rounded
+from rlformer.core import files, formats
+from rlformer.evaluator.judge.arms import LEARNERS, rung
+from rlformer.evaluator.judge.estimates import rounded
+from rlformer.report import figures, render
 from rlformer.report.figures import Figure
 from rlformer.report.markdown import escape
 from rlformer.report.traces import SYMBOLS, Trace, diagonal, dots, layout, safe
-from rlformer.runs import files
 
 _HEAD = ("Row", "Arm", "Asked", "Greedy: predicted", "observed", "Sampled: predicted", "observed", "Verdict")
 

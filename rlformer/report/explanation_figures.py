@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rlformer.report import formats
-from rlformer.report.explanations import SHARED
+from rlformer.core import formats
+from rlformer.evaluator.judge.explanations import SHARED
 from rlformer.report.figures import Figure
 from rlformer.report.traces import Trace, layout, line, named, safe
 

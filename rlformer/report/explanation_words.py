@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlformer.report import formats, table
-from rlformer.report.comparisons import LEAN_BELOW
-from rlformer.report.explanations import CENSORED, CONTROLS
+from rlformer.core import formats
+from rlformer.evaluator.judge.comparisons import LEAN_BELOW
+from rlformer.evaluator.judge.explanations import CENSORED, CONTROLS
+from rlformer.report import table
 from rlformer.report.table import Cell, Column
 
 COLUMNS = (

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rlformer.report import formats
-from rlformer.report.arms import LADDER
-from rlformer.report.terms import counted
+from rlformer.core import formats
+from rlformer.evaluator.judge.arms import LADDER
+from rlformer.evaluator.judge.prices import counted
 from rlformer.report.traces import (
     SYMBOLS,
     Numbers,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlformer.report import formats
+from rlformer.core import formats
+from rlformer.evaluator.judge.needs import SHARES
+from rlformer.evaluator.judge.prices import log_of
 from rlformer.report.figures import Figure
-from rlformer.report.needs import SHARES
-from rlformer.report.terms import log_of
 from rlformer.report.traces import (
     SYMBOLS,
     Scale,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlformer import statistics
-from rlformer.report import formats
+from rlformer.core import formats
 
 
 def limits(results: Mapping[str, Any]) -> list[dict[str, str]]:

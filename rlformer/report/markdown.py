@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlformer.report import aggregates, explanation_words, formats, profiles
+from rlformer.core import formats
+from rlformer.evaluator.judge import aggregates
+from rlformer.report import explanation_words, profiles
 from rlformer.report.failures import Failure, failures
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlformer.report import formats
+from rlformer.core import formats
 from rlformer.report.figures import Figure
 from rlformer.report.traces import dots, layout, line, safe
 

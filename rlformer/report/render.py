@@ -13,19 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from rlformer import animation
-from rlformer.report import (
-    aggregates,
-    compute,
-    explanation_figures,
-    explanation_words,
-    figures,
-    figures_data,
-    formats,
-    profiles,
-    table,
-)
-from rlformer.report.estimates import rounded
+from rlformer.core import formats
+from rlformer.envs import animation
+from rlformer.evaluator.judge import aggregates
+from rlformer.evaluator.judge.estimates import rounded
+from rlformer.report import compute, explanation_figures, explanation_words, figures, figures_data, profiles, table
 from rlformer.report.failures import failures
 from rlformer.report.figures import Figure
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlformer import statistics
-from rlformer.report import formats
-from rlformer.report.comparisons import CLAIM_FROM, LEAN_BELOW, MARGIN
+from rlformer.core import formats
+from rlformer.evaluator.judge.comparisons import CLAIM_FROM, LEAN_BELOW, MARGIN
 
 _SMALL = f"under {MARGIN:g} of the normalised score"
 _QUESTIONS = {

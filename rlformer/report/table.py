@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rlformer.report import formats
+from rlformer.core import formats
 
 
 @dataclass(frozen=True)

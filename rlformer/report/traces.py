@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rlformer.report import formats
-from rlformer.report.terms import counted
+from rlformer.core import formats
+from rlformer.evaluator.judge.prices import counted
 
 SYMBOLS = {"online": "circle", "offline": "square", "sequence": "diamond"}
 _NOTE = {"showarrow": False, "font": {"color": "@muted", "size": 12}}

@@ -10,11 +10,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from rlformer.config import RunConfig
-from rlformer.errors import InputError
-from rlformer.runs import files, ledger
+from rlformer.core import files
+from rlformer.core.errors import InputError
+from rlformer.core.types import DataCost, EvalResult, RunRecord
+from rlformer.runs import ledger
 from rlformer.runs.metrics import Metrics, Throttle
-from rlformer.types import DataCost, EvalResult, RunRecord
+from rlformer.runs.spec import RunConfig
 
 
 class RunDirectory:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rlformer.runs import files
+from rlformer.core import files
 
 
 class Metrics:

@@ -1,0 +1,176 @@
+"""A run of offline RL: a log in a replay buffer, gradient steps, a curve, checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from rlformer.agents.online import sb3_state, sb3_training
+from rlformer.agents.sequence.training.loop import DivergedError
+from rlformer.core import seeding
+from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.types import ActionSpec, DataCost, RunLog, Task
+from rlformer.data import scales
+from rlformer.data.dataset import Dataset
+from rlformer.data.transitions import Transitions, transitions
+from rlformer.runs import checkpoints
+from rlformer.runs.metrics import Throttle
+
+_CURVE_POINTS, _EVALUATIONS = 200, 10  # of losses, and in the environment where the card does not say when
+_CHECKPOINT_SECONDS = 10.0
+
+
+class Spaces(gym.Env[Any, Any]):
+    """An environment's spaces without the environment: all that stable-baselines3 needs to build its networks."""
+
+    def __init__(self, observation_shape: tuple[int, ...], actions: ActionSpec) -> None:
+        self.observation_space = spaces.Box(-np.inf, np.inf, observation_shape, np.float32)
+        if actions.kind == "discrete":
+            self.action_space: spaces.Space[Any] = spaces.Discrete(actions.nvec[0])
+        else:
+            self.action_space = spaces.Box(np.array(actions.low, np.float32), np.array(actions.high, np.float32))
+
+
+def build(
+    values: Mapping[str, Any], observation_shape: tuple[int, ...], actions: ActionSpec, buffer_size: int, seed: int
+) -> Any:
+    """The algorithm that a card's values describe, untrained, with an empty buffer.
+
+    Raises InputError where they do not fit.
+    """
+    own = {key: value for key, value in values.items() if key != "gradient_steps"}  # the run's, not an update's
+    environments = DummyVecEnv([lambda: Spaces(observation_shape, actions)])
+    return sb3_training.build({**own, "normalize_rewards": False, "buffer_size": buffer_size}, environments, seed)
+
+
+def fill(model: OffPolicyAlgorithm, log: Transitions) -> None:
+    """Put all of the log into the model's buffer, which has a row for each transition."""
+    buffer = model.replay_buffer
+    assert buffer is not None
+    actions = log.actions if log.actions.ndim > 1 else log.actions[:, None]
+    buffer.observations[:, 0], buffer.next_observations[:, 0] = log.observations, log.next_observations
+    buffer.actions[:, 0] = model.policy.scale_action(actions) if isinstance(model.action_space, spaces.Box) else actions
+    buffer.rewards[:, 0], buffer.dones[:, 0] = log.rewards, log.ended
+    buffer.timeouts[:, 0] = log.ended & ~log.terminated  # bootstrapped, though an episode ended
+    buffer.full = True
+
+
+class Training:
+    """One run of `task`, continued from the checkpoint in `log.directory` if there is one.
+
+    The policy is the last one: the loss of temporal differences does not tell a good policy from a bad one, so
+    that nothing is held out and nothing stops early.
+    """
+
+    def __init__(self, task: Task, log: RunLog) -> None:
+        torch.set_num_threads(task.threads)
+        self._task, self._log, self._values = task, log, task.hyperparameters
+        self._total: int = self._values["gradient_steps"]
+        self._evaluate_every = self._values["evaluate_every"] or max(1, self._total // _EVALUATIONS)
+        self._dataset: Dataset = task.dataset
+        self._directory = log.directory / "checkpoints" / "last"
+        self.model = self._prepare()
+        self._continue()
+
+    @property
+    def step(self) -> int:
+        """Gradient steps made."""
+        return int(self.model._n_updates)
+
+    @property
+    def cost(self) -> DataCost:
+        """So far."""
+        return DataCost(
+            logged_steps=self._dataset.num_steps,
+            upstream_env_steps=self._dataset.upstream_env_steps,
+            samples_seen=self.step * self._values["batch_size"],
+        )
+
+    def run(self) -> DataCost:
+        """Train to the end. Raises Interrupted, with everything on disk, when the log asks to stop.
+
+        Raises DivergedError when a loss is not finite.
+        """
+        policy = sb3_training.policy(self.model)
+        progress_due, save_due = Throttle(0.2), Throttle(_CHECKPOINT_SECONDS)
+        save_due()
+        every = max(1, self._total // _CURVE_POINTS)
+        logged_step, logged_at = self.step, time.perf_counter()
+        while self.step < self._total:
+            if self._log.stop_requested():
+                self._save()
+                raise Interrupted
+            self.model._current_progress_remaining = 1.0 - self.step / self._total  # of learning-rate schedules
+            self.model.train(1, self._values["batch_size"])
+            step, last = self.step, self.step == self._total
+            if step % every == 0 or last:
+                now = time.perf_counter()
+                values = self._take_losses()
+                values["train/steps_per_second"] = (step - logged_step) / (now - logged_at)
+                self._log.scalars(values, step)
+                logged_step, logged_at = step, now
+            if self._task.evaluate is not None and (step % self._evaluate_every == 0 or last):
+                since = time.perf_counter()
+                with self._log.clock("evaluation"):
+                    scores = self._task.evaluate(policy)
+                self._log.scalars(scores, step)
+                logged_at += time.perf_counter() - since
+            if save_due() or last:
+                self._save()
+            if progress_due() or last:
+                self._log.progress(step, self._total)
+        return self.cost
+
+    def _prepare(self) -> Any:
+        """The model of this run with the log in its buffer, as it is before the first step."""
+        known, info = transitions(self._dataset), self._dataset.info
+        if known.left_out:
+            self._log.note(
+                f"the log lacks final observations: what the last step of {known.left_out} episodes that were cut off "
+                "led to is unknown, and those steps are left out"
+            )
+        if not len(known):
+            raise InputError("the log has no transition to learn from: each episode is one step, cut off behind it")
+        seed = seeding.derive(self._task.seed, "training")
+        model = build(self._values, info.observation_shape, info.actions, len(known), seed)
+        model.set_logger(Logger(None, []))
+        fill(model, known)
+        normalize = model.get_vec_normalize_env()
+        if normalize is not None:
+            measured = scales.measure(self._dataset, return_scale=1.0)
+            normalize.obs_rms.mean, normalize.obs_rms.var = measured.observation_mean, measured.observation_std**2
+            normalize.obs_rms.count = float(len(known))
+        return model
+
+    def _continue(self) -> None:
+        found = checkpoints.load(self._directory)
+        if found is not None:
+            arrays, state, warning = found
+            if warning:
+                self._log.note(warning)
+            if state:
+                sb3_state.restore(self.model, arrays, state)
+        self._log.rewind(self.step)
+
+    def _take_losses(self) -> dict[str, float]:
+        """Means since the last call."""
+        values = {name: float(value) for name, value in self.model.logger.name_to_value.items()}
+        self.model.logger.dump(self.step)  # nothing is printed; the values are cleared
+        if not all(math.isfinite(value) for value in values.values()):
+            raise DivergedError(
+                f"a loss is not finite at gradient step {self.step} ({values}); a lower learning_rate usually mends it"
+            )
+        return values
+
+    def _save(self) -> None:
+        checkpoints.save(self._directory, *sb3_state.capture(self.model, replay=False))  # the log is the buffer

@@ -1,0 +1,114 @@
+"""The environments that stable-baselines3 trains in: seeded episode by episode, counted, kept as a log."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from rlformer.core import seeding
+from rlformer.core.errors import InputError
+from rlformer.core.types import Array, EnvSpec, Episode, RunLog
+from rlformer.data.writer import DatasetWriter
+from rlformer.envs.environments import make
+
+
+class Tally:
+    """What the training environments of one run have done, all of them together."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self.env_steps = 0
+        self.episodes = 0  # begun
+        self.returns: deque[float] = deque(maxlen=100)  # of the latest episodes that ended
+        self.ended: list[tuple[Episode, int]] = []  # not written yet, each with the env_steps at its end
+
+    def next_seed(self) -> int:
+        """The seed of the next training episode, whichever environment begins it."""
+        seed = seeding.episode_seeds(self._seed, "train", 1, start=self.episodes)[0]
+        self.episodes += 1
+        return int(seed)
+
+
+class Recorder(gym.Wrapper[Any, Any, Any, Any]):
+    """Counts steps and returns as the environment knows them, and keeps whole episodes where asked.
+
+    Stands below any normalisation: observations and rewards are raw, actions are what was executed. The seed
+    given to `reset` is ignored: the tally has one for each episode, disjoint from those of evaluations.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], name: str, tally: Tally, keep: bool) -> None:
+        super().__init__(env)
+        self._name, self._tally, self._keep = name, tally, keep
+        self._begin(np.zeros(0), 0)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        """See `gymnasium.Env`."""
+        episode_seed = self._tally.next_seed()
+        observation, info = self.env.reset(seed=episode_seed, options=options)
+        self._check(observation, 0.0)
+        self._begin(observation, episode_seed)
+        return observation, info
+
+    def step(self, action: Any) -> Any:
+        """See `gymnasium.Env`. Raises InputError where a reward or an observation is not finite."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._check(observation, float(reward))
+        self._tally.env_steps += 1
+        self._return += float(reward)
+        if self._keep:
+            self._observations.append(np.array(observation))
+            self._actions.append(np.array(action))
+            self._rewards.append(float(reward))
+        if terminated or truncated:
+            self._end(bool(terminated), bool(truncated))
+        return observation, reward, terminated, truncated, info
+
+    def _check(self, observation: Array, reward: float) -> None:
+        """What is no number must not be learned from: here, since a terminal observation is seen nowhere else."""
+        if math.isfinite(reward) and np.isfinite(observation).all():
+            return
+        what = "an observation" if math.isfinite(reward) else "a reward"
+        raise InputError(f"environment '{self._name}': {what} that is not finite, {self._tally.env_steps} steps on")
+
+    def _begin(self, observation: Array, seed: int) -> None:
+        self._episode_seed, self._return = seed, 0.0
+        self._observations, self._actions, self._rewards = [np.array(observation)], [], []  # type: ignore[var-annotated]
+
+    def _end(self, terminated: bool, truncated: bool) -> None:
+        self._tally.returns.append(self._return)
+        if self._keep:
+            observations, actions = np.stack(self._observations), np.stack(self._actions)
+            rewards = np.array(self._rewards)
+            episode = Episode(observations, actions, rewards, terminated, truncated, self._episode_seed)
+            self._tally.ended.append((episode, self._tally.env_steps))
+
+
+class TrainingEnvironments(DummyVecEnv):
+    """`num` recorded environments side by side; with `keep`, `writer` gets every episode that ends."""
+
+    writer: DatasetWriter | None = None
+
+    def __init__(self, spec: EnvSpec, num: int, tally: Tally, log: RunLog, keep: bool) -> None:
+        super().__init__([lambda: Recorder(make(spec), spec.name, tally, keep) for _ in range(num)])
+        self._tally, self._log = tally, log
+
+    def reset(self) -> Any:
+        """See `stable_baselines3.common.vec_env.VecEnv`."""
+        with self._log.clock("environment"):
+            return super().reset()
+
+    def step_wait(self) -> Any:
+        """See `stable_baselines3.common.vec_env.VecEnv`."""
+        with self._log.clock("environment"):
+            step = super().step_wait()
+        if self.writer is not None and self._tally.ended:
+            with self._log.clock("log"):
+                for episode, env_steps in self._tally.ended:
+                    self.writer.add(episode, behaviour_steps=env_steps)
+                self._tally.ended.clear()
+        return step

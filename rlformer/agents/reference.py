@@ -1,0 +1,82 @@
+"""What is not learned: uniform actions, and the log itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rlformer.core import files
+from rlformer.core.errors import InputError
+from rlformer.core.types import SCHEMA, DataCost, EnvSpec, Policy, RunLog, Task
+from rlformer.envs.environments import action_spec, make
+from rlformer.envs.rollout import RandomPolicy
+
+
+class RandomLearner:
+    """Uniform actions. See `types.Learner`."""
+
+    needs = frozenset({"env"})
+    num_parameters = 0
+    scales: Mapping[str, Any] = {}
+
+    def __init__(self) -> None:
+        self._env: EnvSpec | None = None
+        self._seed = 0
+
+    @classmethod
+    def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
+        """See `types.Learner`."""
+
+    def fit(self, task: Task, log: RunLog) -> DataCost:
+        """See `types.Learner`."""
+        self._env, self._seed = task.env, task.seed
+        return DataCost()
+
+    def policy(self, sample: bool = False) -> Policy:
+        """See `types.Learner`."""
+        assert self._env is not None, "fit or load first"
+        env = make(self._env)
+        try:
+            return RandomPolicy(action_spec(env.action_space), self._seed)
+        finally:
+            env.close()
+
+    def save(self, directory: Path) -> None:
+        """Write random.json: the seed is all there is to know."""
+        files.write_json(files.writable_directory(directory) / "random.json", {"schema": SCHEMA, "seed": self._seed})
+
+    @classmethod
+    def load(cls, directory: Path, env: EnvSpec | None, hyperparameters: Mapping[str, Any]) -> RandomLearner:
+        """The inverse of `save`."""
+        learner = cls()
+        learner._env, learner._seed = env, files.read_json(directory / "random.json")["seed"]
+        return learner
+
+
+class BehaviourLearner:
+    """The log's own episodes, as a rung of the ladder: nothing is learned and nothing can act."""
+
+    needs = frozenset({"dataset"})
+    num_parameters = 0
+    scales: Mapping[str, Any] = {}
+
+    @classmethod
+    def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
+        """See `types.Learner`."""
+
+    def fit(self, task: Task, log: RunLog) -> DataCost:
+        """See `types.Learner`."""
+        return DataCost(logged_steps=task.dataset.num_steps, upstream_env_steps=task.dataset.upstream_env_steps)
+
+    def policy(self, sample: bool = False) -> Policy:
+        """Raises InputError: a log cannot act."""
+        raise InputError("the behaviour arm is a log, not a policy: it cannot act")
+
+    def save(self, directory: Path) -> None:
+        """Nothing to write."""
+
+    @classmethod
+    def load(cls, directory: Path, env: EnvSpec | None, hyperparameters: Mapping[str, Any]) -> BehaviourLearner:
+        """See `types.Learner`."""
+        return cls()

@@ -1,0 +1,27 @@
+"""An LSTM over the tokens of a window (Siebenborn et al. 2022: how crucial is the transformer?)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from rlformer.agents.sequence.dropout import draw, drop
+from rlformer.agents.sequence.norms import NORMS
+from rlformer.agents.sequence.rows import Rows, count, take
+
+
+class Lstm(nn.Module):
+    """(B, T, D) token embeddings -> (B, M, D) at the asked rows; the state begins at zero with each window."""
+
+    def __init__(self, width: int, layers: int, dropout: float, norm: str = "layer") -> None:
+        super().__init__()
+        self.norm = NORMS[norm](width)
+        self.lstm = nn.LSTM(width, width, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
+        self.dropout = dropout  # of what goes in and comes out: nn.LSTM drops between layers alone
+
+    def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
+        """tokens: (B, T, D) -> (B, M, D) at the asked rows. A row sees the tokens at and before it."""
+        batch, length, width = tokens.shape
+        shapes = [(batch, length, width), (batch, count(rows, length), width)]
+        of_tokens, of_rows = draw(shapes, self.dropout if self.training else 0.0, tokens.device)
+        h, _ = self.lstm(drop(self.norm(tokens), of_tokens))
+        return drop(take(h, rows), of_rows)

@@ -1,0 +1,282 @@
+"""Decision Transformers in the form of Hugging Face's `DecisionTransformerModel`: config.json and model.safetensors.
+
+The same network as our transformer with three tokens a step, but for two things that are moved into other weights,
+exactly: there the first row of `encoder.wpe` is added behind the norm of the tokens, whose bias is added too; and the
+scale of the scores can be another, which is the queries'. What a checkpoint does not say (how observations and returns
+are scaled, how many steps are read, what return to ask for) stands beside it in rlformer.json, if anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlformer.agents.sequence.learner import SequenceLearner
+from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
+from rlformer.core import files
+from rlformer.core.errors import InputError
+from rlformer.core.types import SCHEMA, ActionSpec, Array, EnvSpec
+from rlformer.data.scales import Scales
+from rlformer.envs.environments import spaces_of
+
+_CONFIG, _WEIGHTS, _BESIDE = "config.json", "model.safetensors", "rlformer.json"
+_PICKLED = "pytorch_model.bin"
+_CONTEXT = 20  # steps, of the paper, where nothing says it
+_ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
+# What is computed otherwise there, and the value with which it is not.
+_REFUSED = {"n_inner": None, "layer_norm_epsilon": 1e-5, "add_cross_attention": False}
+_BLOCK = {"ln_1": "attention_norm", "attn.c_attn": "attention.qkv", "attn.c_proj": "attention.project"} | {
+    "ln_2": "inner_norm", "mlp.c_fc": "expand", "mlp.c_proj": "contract"
+}  # fmt: skip
+_OUTSIDE = {
+    "embed_timestep": "embed_timestep",
+    "embed_return": "embed_return",
+    "embed_state": "embed_observation",
+    "embed_action": "embed_action",
+    "embed_ln": "backbone.embedding_norm",
+    "encoder.ln_f": "backbone.norm",
+    "predict_action.0": "predict_action",
+}
+
+
+def load_checkpoint(folder: Path, env: EnvSpec | None = None, trust: bool = False) -> SequenceLearner:
+    """The model in a folder of Hugging Face's, as a learner that was fitted.
+
+    env: what it shall act in, which tells categories from reals where rlformer.json does not, and is checked. trust:
+    whether weights that are pickled, as they were before safetensors, may be read.
+
+    Raises InputError where it is damaged, of another architecture, or does not fit `env`.
+    """
+    config, beside = files.read_json(folder / _CONFIG), _beside(folder)
+    try:
+        spec = ActionSpec.from_dict(beside["actions"]) if "actions" in beside else _actions(config, env)
+        architecture = _architecture(config, beside, spec)
+        size = architecture.observation_size
+        scales = Scales(
+            _vector(beside, "observation_mean", np.zeros(size)),
+            _vector(beside, "observation_std", np.ones(size)),
+            beside.get("action_mean"),
+            beside.get("action_std"),
+            float(beside.get("return_scale", 1.0)),
+        )
+        learner = SequenceLearner()
+        learner.model = TrajectoryModel(architecture, scales)
+        state = learner.model.state_dict()  # the scales are part of it
+        inward = _inward(_weights(folder, trust), config)
+        learner.model.load_state_dict(state | {name: inward[name] for name in state if name in inward})
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{folder}: cannot be read: {' '.join(str(error).split())}") from error
+    learner.model.eval()
+    learner.scales = dict(beside.get("scales", {}))
+    _check_fit(learner.model, env, folder)
+    return learner
+
+
+def _vector(beside: Mapping[str, Any], key: str, default: Array) -> Array:
+    """One of its vectors. Raises ValueError where it has not as many numbers as an observation."""
+    found = np.asarray(beside.get(key, default), np.float64)
+    if found.shape != default.shape:
+        raise ValueError(f"{_BESIDE}: {key} has {found.size} numbers, an observation {default.size}")
+    return found
+
+
+def export_checkpoint(learner: SequenceLearner, folder: Path) -> None:
+    """Write what `DecisionTransformerModel.from_pretrained(folder)` reads, and rlformer.json beside it.
+
+    Its inputs are scaled as rlformer.json says, and Discrete actions are one-hot vectors in and logits out. Raises
+    InputError where the model has no counterpart there, saying what would have one, and where the folder holds a model
+    that did not come from here.
+    """
+    from safetensors.torch import save_file
+
+    model = learner.model
+    assert model is not None, "fit or load first"
+    _check_exportable(model.architecture)
+    files.writable_directory(folder)
+    there = {path.name for path in folder.iterdir()}
+    if not there <= {_CONFIG, _WEIGHTS, _BESIDE} or (_CONFIG in there and _BESIDE not in there):
+        raise InputError(f"{folder}: holds other things than a model that was exported here: name another folder")
+    with files.replacing(folder / _WEIGHTS) as temporary:
+        save_file(_outward(model), temporary, metadata={"format": "pt"})
+    described = model.architecture.to_dict()
+    codec = model.codec
+    beside = {
+        "schema": SCHEMA,
+        "actions": described["actions"],
+        "context_length": described["context_length"],
+        "timestep_encoding": described["timestep_encoding"],
+        "observation_mean": model.observation_mean.tolist(),
+        "observation_std": model.observation_std.tolist(),
+        "return_scale": float(model.return_scale),
+        "scales": learner.scales,
+    }
+    if codec.spec.kind == "box":
+        beside |= {"action_mean": codec.center.tolist(), "action_std": codec.scale.tolist()}
+    files.write_json(folder / _BESIDE, beside)
+    files.write_json(folder / _CONFIG, _config(model))  # the last: with it the folder is a checkpoint
+
+
+def _beside(folder: Path) -> dict[str, Any]:
+    return dict(files.read_json(folder / _BESIDE)) if (folder / _BESIDE).is_file() else {}
+
+
+def _architecture(config: Mapping[str, Any], beside: Mapping[str, Any], spec: ActionSpec) -> Architecture:
+    activation = config.get("activation_function", "relu")
+    if activation not in _ACTIVATIONS:
+        raise ValueError(f"activation_function '{activation}' is none of {', '.join(_ACTIVATIONS)}")
+    for key, same in _REFUSED.items():
+        inner = 4 * config["hidden_size"] if key == "n_inner" else same
+        if config.get(key, same) not in (same, inner):
+            raise ValueError(f"{key} = {config[key]}: only {inner} is computed alike")
+    architecture = Architecture(
+        observation_size=config["state_dim"],
+        actions=spec,
+        context_length=beside.get("context_length", _CONTEXT),
+        layers=config.get("n_layer", 3),
+        heads=config.get("n_head", 1),
+        width=config["hidden_size"],
+        dropout=config.get("resid_pdrop", 0.1),
+        activation=_ACTIVATIONS[activation],
+        timestep_encoding=beside.get("timestep_encoding", "episode"),
+        max_timesteps=config.get("max_ep_len", 4096),
+    )
+    architecture.check()
+    return architecture
+
+
+def _actions(config: Mapping[str, Any], env: EnvSpec | None) -> ActionSpec:
+    """Reals, squashed or not, that are read and written as they are; or, where `env` has them, categories."""
+    size, squashed = config["act_dim"], config.get("action_tanh", True)
+    if env is not None and not squashed and (actions := spaces_of(env)[1]).kind != "box":
+        return actions
+    bound = 1.0 if squashed else math.inf
+    return ActionSpec("box", (), (-bound,) * size, (bound,) * size)
+
+
+def _weights(folder: Path, trust: bool) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if (folder / _WEIGHTS).is_file():
+        try:
+            return load_file(folder / _WEIGHTS)
+        except SafetensorError as error:
+            raise ValueError(f"{_WEIGHTS}: {error}") from error
+    if not (folder / _PICKLED).is_file():
+        raise ValueError(f"no {_WEIGHTS} in it")
+    if not trust:
+        raise ValueError(f"{_PICKLED} needs unpickling: pass --trust if you trust where it comes from")
+    return dict(torch.load(folder / _PICKLED, map_location="cpu", weights_only=True))
+
+
+def _inward(theirs: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Their weights by our names."""
+    ours: dict[str, Tensor] = {}
+    for name, outside in _OUTSIDE.items():
+        ours |= {f"{outside}.{kind}": theirs[f"{name}.{kind}"] for kind in _kinds(name)}
+    ours["backbone.embedding_norm.bias"] = theirs["embed_ln.bias"] + theirs["encoder.wpe.weight"][0]
+    width = config["hidden_size"]
+    for layer in range(config.get("n_layer", 3)):
+        for name, inside in _BLOCK.items():
+            matrix, bias = theirs[f"encoder.h.{layer}.{name}.weight"], theirs[f"encoder.h.{layer}.{name}.bias"]
+            if name == "attn.c_attn":
+                scale = torch.ones(3 * width)
+                scale[:width] = _score_scale(config, layer)
+                matrix, bias = matrix * scale, bias * scale
+            block = f"backbone.blocks.{layer}.{inside}"
+            ours |= {f"{block}.weight": _transposed(matrix), f"{block}.bias": bias}
+    return ours
+
+
+def _score_scale(config: Mapping[str, Any], layer: int) -> float:
+    """By what their scores of a layer are larger than ours, which are divided by the root of a head's size."""
+    scale = (
+        1.0 if config.get("scale_attn_weights", True) else math.sqrt(config["hidden_size"] / config.get("n_head", 1))
+    )
+    return scale / (layer + 1) if config.get("scale_attn_by_inverse_layer_idx", False) else scale
+
+
+def _outward(model: TrajectoryModel) -> dict[str, Tensor]:
+    """Our weights by their names; what has no counterpart here is zero."""
+    ours, a = model.state_dict(), model.architecture
+    theirs = {"encoder.wpe.weight": torch.zeros(3 * a.context_length, a.width)}
+    theirs["encoder.wte.weight"] = torch.zeros(1, a.width)
+    for name, size in (("predict_state", a.observation_size), ("predict_return", 1)):
+        theirs |= {f"{name}.weight": torch.zeros(size, a.width), f"{name}.bias": torch.zeros(size)}
+    for name, outside in _OUTSIDE.items():
+        for kind in _kinds(name):
+            absent = torch.zeros(a.max_timesteps, a.width)  # without an encoding
+            theirs[f"{name}.{kind}"] = ours.get(f"{outside}.{kind}", absent)
+    for layer in range(a.layers):
+        for name, inside in _BLOCK.items():
+            for kind in ("weight", "bias"):
+                theirs[f"encoder.h.{layer}.{name}.{kind}"] = _transposed(
+                    ours[f"backbone.blocks.{layer}.{inside}.{kind}"]
+                )
+    return {name: tensor.contiguous() for name, tensor in theirs.items()}
+
+
+def _transposed(t: Tensor) -> Tensor:
+    """GPT-2 keeps its matrices inputs first; vectors are as they are."""
+    return t.T if t.ndim == 2 else t
+
+
+def _kinds(name: str) -> tuple[str, ...]:
+    return ("weight",) if name == "embed_timestep" else ("weight", "bias")
+
+
+def _config(model: TrajectoryModel) -> dict[str, Any]:
+    a = model.architecture
+    names = {ours: theirs for theirs, ours in reversed(_ACTIVATIONS.items())}
+    return {
+        "architectures": ["DecisionTransformerModel"],
+        "model_type": "decision_transformer",
+        "state_dim": a.observation_size,
+        "act_dim": model.codec.width,
+        "action_tanh": a.actions.kind == "box" and a.actions.bounded,
+        "hidden_size": a.width,
+        "max_ep_len": len(model.embed_timestep.weight) if a.timestep_encoding != "none" else a.max_timesteps,
+        "n_layer": a.layers,
+        "n_head": a.heads,
+        "n_positions": 3 * a.context_length,
+        "activation_function": names[a.activation],
+        "vocab_size": 1,
+        **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), a.dropout),
+    }
+
+
+def _check_exportable(a: Architecture) -> None:
+    wanted = {
+        "backbone": "transformer", "conditioning": "return", "attention_band": 0, "tokens": "separate", "norm": "layer",
+        "residual": True,
+    }  # fmt: skip
+    other = {key: value for key, value in wanted.items() if getattr(a, key) != value}
+    if other:
+        has = ", ".join(f"{key} '{getattr(a, key)}'" for key in other)
+        instead = " ".join(f"--set {key}={str(value).lower()}" for key, value in other.items())
+        agent = "--agent dt-paper" if {"backbone", "conditioning", "attention_band"} & set(other) else instead
+        raise InputError(f"Hugging Face's model has no {has}: train with {agent}")
+    if a.context_length < 2:
+        raise InputError("Hugging Face's model reads actions, one that sees a single step does not: context_length 2")
+    if a.actions.kind == "box":
+        if a.action_head != "deterministic":
+            raise InputError("Hugging Face's model has no gaussian head: train with --set action_head=deterministic")
+        if len({bool(np.isfinite(b)) for pair in (a.actions.low, a.actions.high) for b in pair}) > 1:
+            raise InputError("Hugging Face's model bounds all dimensions of an action or none; here some are bounded")
+
+
+def _check_fit(model: TrajectoryModel, env: EnvSpec | None, folder: Path) -> None:
+    if env is None:
+        return
+    shape, actions = spaces_of(env)
+    own = model.architecture
+    if shape != (own.observation_size,):
+        raise InputError(f"{folder}: reads {own.observation_size} numbers, an observation of {env.name} has {shape}")
+    if (own.actions.kind, own.actions.nvec, own.actions.shape) != (actions.kind, actions.nvec, actions.shape):
+        raise InputError(f"{folder}: acts in {own.actions.describe()}, {env.name} in {actions.describe()}")

@@ -1,0 +1,189 @@
+"""The offline family that imitates a log: the Decision Transformer and its relatives."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rlformer.agents import devices
+from rlformer.agents.sequence.acting import SequencePolicy
+from rlformer.agents.sequence.training.loop import train
+from rlformer.agents.sequence.training.state import TrainOptions
+from rlformer.agents.sequence.training.step import imitate
+from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
+from rlformer.core import files, seeding
+from rlformer.core.errors import InputError
+from rlformer.core.types import SCHEMA, ActionSpec, DataCost, EnvSpec, RunLog, Task
+from rlformer.data import scales, targets
+from rlformer.data.dataset import Dataset
+from rlformer.data.windows import Windows
+
+_HELD_OUT_WINDOWS, _HELD_OUT_BATCH = 2048, 256
+_CURVE_POINTS = 10  # evaluations in the environment where the card does not say when
+
+
+class SequenceLearner:
+    """Trains a trajectory model on a log. See `types.Learner`."""
+
+    needs = frozenset({"dataset"})
+
+    def __init__(self) -> None:
+        self.model: TrajectoryModel | None = None
+        self.scales: dict[str, Any] = {}  # of the condition: the chosen target return, the log's range
+
+    @classmethod
+    def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
+        """See `types.Learner`."""
+        for key, value in hyperparameters.items():
+            if isinstance(value, Mapping):
+                raise InputError(f"{key}: expected a number; final_learning_rate and warmup_steps make the schedule")
+        _options(hyperparameters)
+        _architecture(hyperparameters, 1, ActionSpec("discrete", nvec=(2,)), 1)
+        _check_shares(hyperparameters)
+        targets.choose(hyperparameters["target_return"], np.zeros(1))
+
+    def fit(self, task: Task, log: RunLog) -> DataCost:
+        """See `types.Learner`. Raises InputError where the log or a value cannot be used."""
+        values, dataset = task.hyperparameters, task.dataset
+        assert isinstance(dataset, Dataset)
+        observation_size = int(np.prod(dataset.info.observation_shape))
+        longest = int(dataset.lengths.max())
+        architecture = _architecture(values, observation_size, dataset.info.actions, longest)
+        options, device = _options(values), devices.device(task.device)
+        log.spent(DataCost(logged_steps=dataset.num_steps, upstream_env_steps=dataset.upstream_env_steps))
+        training, held_out = _parts(values, dataset, task.seed)
+        if architecture.context_length > dataset.lengths.max():
+            log.note(
+                f"context_length {architecture.context_length} is longer than every episode of the log (at most "
+                f"{dataset.lengths.max()} steps): what lies beyond is padding"
+            )
+        self.scales = _return_scales(values, dataset) if architecture.conditioning == "return" else {}
+        torch.set_num_threads(task.threads)
+        torch.manual_seed(seeding.derive(task.seed, "weights"))
+        self.model = TrajectoryModel(architecture, scales.measure(training, values["return_scale"]))
+        windows, check = (Windows(part, architecture.context_length) for part in (training, held_out))
+        fixed = check.some(_HELD_OUT_WINDOWS, _HELD_OUT_BATCH, seeding.generator(task.seed, "held-out"))
+        stream, curve = seeding.derive(task.seed, "batches"), self._curve(task)
+        _, samples_seen = train(self.model, imitate, windows, fixed, options, log, stream, curve, device)
+        return DataCost(
+            logged_steps=dataset.num_steps,  # the filter read them all
+            upstream_env_steps=dataset.upstream_env_steps,
+            samples_seen=samples_seen,
+        )
+
+    def policy(self, sample: bool = False) -> SequencePolicy:
+        """See `types.Learner`."""
+        assert self.model is not None, "fit or load first"
+        return SequencePolicy(self.model, self.scales.get("target_return"), sample)
+
+    @property
+    def num_parameters(self) -> int:
+        """Numbers that gradients changed."""
+        assert self.model is not None, "fit or load first"
+        return self.model.num_parameters
+
+    @property
+    def digest(self) -> str:
+        """Ten hex digits over the weights."""
+        assert self.model is not None, "fit or load first"
+        digest = hashlib.sha256()
+        for name, value in self.model.state_dict().items():
+            digest.update(name.encode() + value.numpy().tobytes())
+        return digest.hexdigest()[:10]
+
+    def save(self, directory: Path) -> None:
+        """Write model.safetensors and model.json."""
+        from safetensors.torch import save_file
+
+        assert self.model is not None, "fit or load first"
+        files.writable_directory(directory)
+        with files.replacing(directory / "model.safetensors") as temporary:
+            save_file({k: v.contiguous() for k, v in self.model.state_dict().items()}, temporary)
+        files.write_json(
+            directory / "model.json",
+            {"schema": SCHEMA, "architecture": self.model.architecture.to_dict(), "scales": self.scales},
+        )
+
+    @classmethod
+    def load(cls, directory: Path, env: EnvSpec | None, hyperparameters: Mapping[str, Any]) -> SequenceLearner:
+        """The inverse of `save`. Raises InputError where the files are damaged or of other shapes."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        described = files.read_json(directory / "model.json")
+        learner = cls()
+        try:
+            learner.scales = described["scales"]
+            learner.model = TrajectoryModel(Architecture.from_dict(described["architecture"]))
+            learner.model.load_state_dict(load_file(directory / "model.safetensors"))
+        except (OSError, SafetensorError, RuntimeError, TypeError, KeyError) as error:
+            raise InputError(f"{directory}: the weights cannot be read: {' '.join(str(error).split())}") from error
+        learner.model.eval()
+        return learner
+
+    def _curve(self, task: Task) -> Callable[[TrajectoryModel], dict[str, float]] | None:
+        """The evaluation in the environment during training, if the task has one."""
+        if task.evaluate is None:
+            return None
+
+        def scores(model: TrajectoryModel) -> dict[str, float]:
+            point: dict[str, float] = task.evaluate(SequencePolicy(model, self.scales.get("target_return")))
+            return point
+
+        return scores
+
+
+def _architecture(values: Mapping[str, Any], observation_size: int, actions: ActionSpec, longest: int) -> Architecture:
+    known = {f.name: values[f.name] for f in fields(Architecture) if f.name in values}
+    known |= {"observation_size": observation_size, "actions": actions}
+    known["max_timesteps"] = values["max_timesteps"] or longest
+    architecture = Architecture(**known)
+    architecture.check()
+    return architecture
+
+
+def _options(values: Mapping[str, Any]) -> TrainOptions:
+    known = {f.name: values[f.name] for f in fields(TrainOptions) if f.name in values}
+    known["evaluate_every"] = values["evaluate_every"] or max(1, values["gradient_steps"] // _CURVE_POINTS)
+    options = TrainOptions(**known)
+    options.check()
+    return options
+
+
+def _check_shares(values: Mapping[str, Any]) -> None:
+    if not 0 < values["held_out_share"] < 1:
+        raise InputError(f"held_out_share: {values['held_out_share']} is not between 0 and 1")
+    if not 0 < values["episode_filter_share"] <= 1:
+        raise InputError(f"episode_filter_share: {values['episode_filter_share']} is not above 0 and at most 1")
+    if values["episode_filter"] not in ("none", "top"):
+        raise InputError(f"episode_filter: '{values['episode_filter']}' is none of none, top")
+    if not 0 <= values["return_scale"] < np.inf:
+        raise InputError(f"return_scale: {values['return_scale']} is not a positive number, or 0 for the log's largest")
+
+
+def _parts(values: Mapping[str, Any], dataset: Dataset, seed: int) -> tuple[Dataset, Dataset]:
+    """The episodes to train on and those held out, after the filter."""
+    _check_shares(values)
+    if values["episode_filter"] == "top":
+        dataset = dataset.top(max(values["episode_filter_share"], 2 / len(dataset)))  # two, so that one can be held out
+    return dataset.split(values["held_out_share"], seeding.generator(seed, "split"))
+
+
+def _return_scales(values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
+    returns = dataset.returns
+    target, rule = targets.choose(values["target_return"], returns)
+    low, median, high = np.quantile(returns, [0.0, 0.5, 1.0]).tolist()
+    return {
+        "target_return": target,
+        "rule": rule,
+        "rules": {name: ask(returns) for name, ask in targets.RULES.items()},  # what each would ask for
+        "log_min": low,
+        "log_median": median,
+        "log_max": high,
+    }

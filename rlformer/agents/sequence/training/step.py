@@ -1,0 +1,124 @@
+"""One gradient step; on a GPU recorded once, and replayed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from rlformer.agents.sequence.backbones import BACKBONES
+from rlformer.agents.sequence.training.state import State
+from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.core.types import Window
+from rlformer.data.windows import Windows
+
+Objective = Callable[[TrajectoryModel, Window], Tensor]  # the loss at each step of a window, (B, K), 0 at padding
+_WARM_UP = 3  # steps made before one is recorded: libraries take their workspaces in the first
+
+
+def imitate(model: TrajectoryModel, window: Window) -> Tensor:
+    """Loss of the logged action at each step, (B, K): 0 at padding, which does not enter."""
+    return model.codec.loss(model(window), window.actions).masked_fill(~window.mask, 0.0)
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """What a gradient step found: the mean loss, the gradient's norm before it was clipped, the real steps seen."""
+
+    loss: float
+    gradient_norm: float
+    samples: int
+
+    @property
+    def finite(self) -> bool:
+        """Whether the step can be trusted; else the parameters are spoiled."""
+        return math.isfinite(self.loss) and math.isfinite(self.gradient_norm)
+
+
+class Runner(Protocol):
+    """Runs a piece of work whose tensors stay where they are, and returns what it does."""
+
+    def __call__(self, work: Callable[[], Tensor]) -> Tensor: ...
+
+
+class GradientStep:
+    """Draws a batch, differentiates, clips, descends, and counts it in the state.
+
+    All of it happens where the parameters are; between drawing where the windows begin and asking what was found, at
+    its end, the host waits for nothing.
+    """
+
+    def __init__(self, state: State, objective: Objective, windows: Windows, runner: Runner | None = None) -> None:
+        self._state, self._objective, self._windows = state, objective, windows
+        self._starts = torch.zeros(state.options.batch_size, dtype=torch.int64, device=state.device)
+        self._run = runner or _runner(state)
+
+    def __call__(self) -> Stepped:
+        """One step."""
+        state = self._state
+        self._starts.copy_(self._windows.starts(len(self._starts), state.batches))
+        state.set_learning_rate()
+        loss, norm, samples = self._run(self.work).tolist()
+        found = Stepped(loss, norm, int(samples))
+        state.stepped(found.loss, found.samples)
+        return found
+
+    def work(self) -> Tensor:
+        """What a device does in a step, from where the windows start: loss, norm and samples, (3,)."""
+        state, window = self._state, self._windows.at(self._starts)
+        losses, samples = self._objective(state.model, window), window.mask.sum()
+        loss = losses.sum() / samples
+        state.parameters.gradients.zero_()
+        loss.backward()
+        norm = state.parameters.clip_gradients(state.options.gradient_clip or math.inf)
+        state.optimizer.step()
+        return torch.stack([loss.detach().double(), norm.double(), samples.double()])
+
+
+class CudaGraph:
+    """A runner for a CUDA device: the work is run a few times, then recorded, and from then on replayed.
+
+    The kernels of a small model are launched one by one more slowly than they run; a recording is launched at once.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device, self._left = device, _WARM_UP
+        self._stream = torch.cuda.Stream(device)
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._found: Tensor
+
+    def __call__(self, work: Callable[[], Tensor]) -> Tensor:
+        """See `Runner`."""
+        with torch.cuda.device(self._device):
+            if self._left > 0:  # on the stream of the recording, for which libraries take their workspaces
+                self._left -= 1
+                return self._beside(work)
+            if self._graph is None:
+                self._graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(self._graph, stream=self._stream):
+                    self._found = work()
+            self._graph.replay()
+            return self._found
+
+    def _beside(self, work: Callable[[], Tensor]) -> Tensor:
+        """On the own stream, which begins after what is under way and ends before what follows."""
+        current = torch.cuda.current_stream()
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
+            found = work()
+        current.wait_stream(self._stream)
+        return found
+
+
+def _at_once(work: Callable[[], Tensor]) -> Tensor:
+    return work()
+
+
+def _runner(state: State) -> Runner:
+    """Recurrent backbones are not recorded: of weights in one vector cuDNN makes its own copy at each call."""
+    recurrent = BACKBONES[state.model.architecture.backbone].recurrent
+    return CudaGraph(state.device) if state.device.type == "cuda" and not recurrent else _at_once

@@ -1,0 +1,213 @@
+"""What a terminal shows: progress on standard error, and only there; tables and JSON on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_LINE_SECONDS = 60.0  # between lines of progress where there is no terminal
+
+
+def say(text: str) -> None:
+    """One line for the person at the terminal; it leaves standard output alone."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object, the only thing on standard output."""
+    print(json.dumps(value, indent=1, allow_nan=False))
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Aligned columns: text to the left, numbers to the right, '-' for what is missing.
+
+    >>> print(table(["arm", "mean"], [["dt", 1.5], ["random", None]]))
+    arm     mean
+    dt       1.5
+    random     -
+    """
+    cells = [[_cell(value) for value in row] for row in rows]
+    numeric = [all(isinstance(row[i], (int, float, type(None))) for row in rows) for i in range(len(head))]
+    widths = [max(len(line[i]) for line in [list(head), *cells]) for i in range(len(head))]
+    lines = [
+        "  ".join(c.rjust(w) if n else c.ljust(w) for c, w, n in zip(line, widths, numeric, strict=True)).rstrip()
+        for line in [list(head), *cells]
+    ]
+    return "\n".join(lines)
+
+
+def scores_table(results: Mapping[str, Any]) -> str:
+    """The aggregates of `report --scores` with their intervals, and the probability of improvement of each pair."""
+    from rlformer.core.formats import estimate
+    from rlformer.report.profiles import AGGREGATES
+
+    head = ["algorithm", *(name.lower() for name, _ in AGGREGATES.values())]
+    rows = [[row["label"], *(estimate(row[key], "return") for key in AGGREGATES)] for row in results["aggregates"]]
+    parts = [table(head, rows)]
+    if results["improvement"]:
+        pairs = [[f"{pair['a']} over {pair['b']}", estimate(pair, "z")] for pair in results["improvement"]]
+        parts.append(table(["pair", "probability of improvement"], pairs))
+    return "\n\n".join(parts)
+
+
+def show_dataset(dataset: Any, as_json: bool) -> None:
+    """What a new dataset holds, and where it lies."""
+    from rlformer.data.describe import describe, describe_text
+
+    info = describe(dataset)
+    if as_json:
+        print_json({"path": str(dataset.path), **info})
+    else:
+        print(describe_text(info))
+        print(dataset.path)
+
+
+def show_projection(projected: Mapping[str, Any], as_json: bool) -> None:
+    """What a comparison would take."""
+    if as_json:
+        print_json(projected)
+        return
+    body = [
+        [a["agent"], a["runs"], a["env_steps"], a["gradient_steps"], a["seconds"], a["hours"], a["disk_bytes"] / 2**20]
+        for a in projected["agents"]
+    ]
+    head = ["agent", "runs", "env steps", "gradient steps", "seconds a run", "CPU hours", "MiB a run"]
+    print(table(head, body))
+    print(
+        f"{projected['runs']} runs, {projected['jobs']} side by side: about {projected['hours']:.2g} hours, "
+        f"{projected['env_steps']:,} environment steps, {projected['disk_bytes'] / 2**20:.0f} MiB"
+    )
+    say("from a short probe: where skill makes episodes longer, evaluations take longer than projected")
+
+
+def show_explanation(parts: Mapping[str, Any]) -> None:
+    """The rows of an explanation; what is not defined is told with its reason."""
+    if effects := parts.get("effects"):
+        rows = [list(pair) for pair in zip(effects["groups"], effects["effects"], strict=True)]
+        print(f"total effect ({effects['unit']}):")
+        print(table(["group", "effect"], rows))
+        reliance = effects["reliance"]
+        print(f"reliance: {_cell(reliance)}" if reliance is not None else f"reliance: n/a, {effects['no_reliance']}")
+    if explainers := parts.get("explainers"):
+        keys = ("agreement", "comprehensiveness", "sufficiency", "effective_groups", "gini", "sanity")
+        rows = [
+            [
+                name,
+                (judged["truth"] or {}).get("skill"),
+                *(judged[key] for key in keys),
+                judged["stability"]["sensitivity"],
+            ]
+            for name, judged in explainers["explainers"].items()
+        ]
+        print("\n" + table(["explainer", "skill", *(key.replace("_", " ") for key in keys), "sensitivity"], rows))
+        if explainers["no_truth"]:
+            print(f"skill: n/a, {explainers['no_truth']}")
+    if deletion := parts.get("deletion"):
+        rows = [[name, *curve] for name, curve in deletion["returns"].items()]
+        print("\nreturn with the first k groups of an order masked:")
+        print(table(["order", *map(str, deletion["counts"])], rows))
+    if surrogate := parts.get("surrogate"):
+        print()
+        for reads in ("observation", "window"):
+            if (found := surrogate[reads]) is None:
+                print(f"tree of the {reads}: n/a, {surrogate['no_window']}")
+                continue
+            why = found["reason"] or f"censored at {found['curve'][-1]['leaves']}"
+            fewest = f"L90 = {found['l90']}" if found["l90"] else f"L90 n/a, {why}"
+            print(f"tree of the {reads}: {fewest}")
+    if control := parts.get("controllability"):
+        if control["reason"]:
+            print(f"controllability: n/a, {control['reason']}")
+        else:
+            rows = [
+                [where, *(control[where][k] for k in ("targets", "error", "slope", "tau"))]
+                for where in ("inside", "beyond")
+            ]
+            print("\n" + table(["asked, of the log's returns", "targets", "error", "slope", "tau"], rows))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:.1f}"
+    return str(value)
+
+
+class Bar:
+    """A progress bar; where standard error is no terminal, a line a minute."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._bar: Any = None
+        self._told = time.monotonic()
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Show that `done` of `total` is done."""
+        if not sys.stderr.isatty():
+            if time.monotonic() - self._told >= _LINE_SECONDS:
+                self._told = time.monotonic()
+                say(f"{self._label}: {done / max(1, total):.0%}{', ' * bool(note)}{note}")
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, desc=self._label, file=sys.stderr, leave=False, dynamic_ncols=True)
+        self._bar.total = total
+        self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update(done - self._bar.n)
+
+    def say(self, text: str) -> None:
+        """A line, above the bar if there is one."""
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            say(text)
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+class StudyProgress:
+    """Follows a study: a bar over all runs on a terminal, and a line as each one ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._total, self._ended = folder, 0, 0
+        self.failed = 0
+        self._share: dict[str, float] = {}
+        self._bar = Bar("runs")
+
+    def __call__(self, event: Any) -> None:
+        """Take one executor.Event."""
+        if event.kind == "planned":
+            self._total, self._ended = event.value, 0
+            say(f"{self._total} runs in {self._folder}; the same command continues after an interruption")
+            return
+        agent, seed = event.key
+        arm = f"{agent}/{seed}"
+        if event.kind == "progress":
+            done, total, _ = event.value
+            self._share[arm] = min(0.99, done / max(1, total))
+        elif event.kind in ("finished", "failed", "interrupted", "skipped"):
+            self._share.pop(arm, None)
+            self._ended += 1
+            bad = event.kind in ("failed", "skipped")
+            self.failed += bad
+            why = f": {event.value}" if bad else ""
+            self._bar.say(f"[{self._ended}/{self._total}] {agent} seed {seed} {event.kind}{why}")
+        running = ", ".join(f"{name} {share:.0%}" for name, share in self._share.items())
+        self._bar(round(100 * (self._ended + sum(self._share.values()))), 100 * self._total, running)
+
+    def __enter__(self) -> StudyProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.__exit__()

@@ -1,0 +1,126 @@
+"""A short animation of a policy: one episode as an animated WebP, small enough for a page that holds ten."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rlformer.core.errors import InputError
+from rlformer.core.types import Array, EnvSpec, Episode, Policy
+from rlformer.envs.environments import Environments
+from rlformer.envs.rollout import rollout
+
+WIDTH = 160  # pixels, at most; height in proportion
+MOST_FRAMES = 60
+MOST_BYTES = 40_000  # aimed at: quality is lowered, then frames are halved, until it fits or cannot shrink further
+_QUALITIES = (60, 40, 25, 12)
+_FEWEST_FRAMES = 15
+_SHOWN_SECONDS = 6.0  # of the whole animation, at most
+
+
+class _Filmed(Environments):
+    """One environment that keeps a picture of what it shows, every so many steps."""
+
+    def __init__(self, spec: EnvSpec) -> None:
+        try:
+            super().__init__(spec, 1, render_mode="rgb_array")
+        except Exception as error:  # whatever an environment says to a render mode that it does not know
+            raise InputError(f"{spec.name} cannot render: {_told(error)}") from error
+        self.frames: list[Array] = []
+        self._every, self._steps = 1, 0
+
+    def reset(self, slots: Array, seeds: Array) -> Array:
+        first = super().reset(slots, seeds)
+        self.frames.append(self._picture())
+        return first
+
+    def step(self, slots: Array, actions: Array) -> tuple[Array, Array, Array, Array]:
+        step = super().step(slots, actions)
+        self._steps += 1
+        if self._steps % self._every == 0 or step[2][0] or step[3][0]:
+            self.frames.append(self._picture())
+        if len(self.frames) > 2 * MOST_FRAMES:  # the length is not known before: keep every other one
+            self.frames, self._every = self.frames[::2], 2 * self._every
+        return step
+
+    def _picture(self) -> Array:
+        env = self._envs[0]
+        modes = env.metadata.get("render_modes", ())
+        if env.render_mode != "rgb_array" or "rgb_array" not in modes:
+            raise InputError(f"{self.name} cannot render: it has no render mode rgb_array")
+        try:
+            picture = np.asarray(env.render())
+        except Exception as error:  # the environment's own code, or a library that it draws with
+            raise InputError(f"{self.name} cannot render: {_told(error)}") from error
+        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+            what = f"{picture.dtype} {picture.shape}"
+            raise InputError(f"{self.name} cannot render: its picture is {what}, not uint8 (H, W, 3)")
+        return picture
+
+
+def play(policy: Policy, spec: EnvSpec, seed: int, target_return: float | None = None) -> tuple[list[Array], Episode]:
+    """One episode on this seed: at most MOST_FRAMES pictures (H, W, 3), evenly spaced, and what happened.
+
+    Raises InputError, with the reason, where the environment cannot render.
+    """
+    filmed = _Filmed(spec)
+    try:
+        asked = None if target_return is None else np.array([target_return])
+        ((_, episode),) = rollout(filmed, policy, np.array([seed]), asked, keep_observations=False)
+    finally:
+        filmed.close()
+    return [filmed.frames[i] for i in _spaced(len(filmed.frames), MOST_FRAMES)], episode
+
+
+def webp(frames: Sequence[Array]) -> bytes:
+    """Pictures (H, W, 3) of one size as an endless animation of at most WIDTH pixels, aiming at MOST_BYTES."""
+    shown = [_small(frame) for frame in frames]
+    while True:
+        for quality in _QUALITIES:
+            packed = _pack(shown, quality)
+            if len(packed) <= MOST_BYTES:
+                return packed
+        if len(shown) <= _FEWEST_FRAMES:
+            return packed
+        shown = [shown[i] for i in _spaced(len(shown), max(_FEWEST_FRAMES, len(shown) // 2))]
+
+
+def still(animated: bytes) -> bytes:
+    """The first frame of an animation, as a WebP of its own: for those who want nothing to move."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(animated)) as image:
+        image.seek(0)
+        return _saved(image.convert("RGB"), quality=_QUALITIES[0])
+
+
+def _told(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _spaced(count: int, most: int) -> Array:
+    """At most that many of `count` positions, evenly spaced, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def _small(frame: Array) -> Any:
+    from PIL import Image
+
+    image = Image.fromarray(frame)
+    width = min(WIDTH, image.width)
+    return image.resize((width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS)
+
+
+def _pack(images: Sequence[Any], quality: int) -> bytes:
+    each = round(min(100.0, 1000 * _SHOWN_SECONDS / len(images)))  # milliseconds
+    more = {"save_all": True, "append_images": list(images[1:]), "duration": each, "loop": 0}
+    return _saved(images[0], quality=quality, **(more if len(images) > 1 else {}))
+
+
+def _saved(image: Any, **options: Any) -> bytes:
+    packed = io.BytesIO()
+    image.save(packed, format="WEBP", method=4, **options)
+    return packed.getvalue()

@@ -1,0 +1,175 @@
+"""Run directories in, plain records out; what cannot be read is told, not raised."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rlformer.core import files
+from rlformer.core.errors import InputError
+from rlformer.core.types import SCHEMA, EvalResult, RunRecord
+from rlformer.runs import metrics
+from rlformer.runs.directory import RunDirectory
+from rlformer.runs.spec import RunConfig
+
+
+@dataclass(frozen=True)
+class Film:
+    """An episode of the run to watch."""
+
+    told: Mapping[str, Any]  # episode_seed, episode_return, length; or `skipped`, why there is none
+    webp: bytes  # empty then
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a report needs of one run directory."""
+
+    path: str  # relative to the folder it was found below
+    config: RunConfig
+    record: RunRecord
+    final: EvalResult | None  # on the evaluation seeds that all arms share
+    asked: tuple[EvalResult, ...]  # a return-conditioned policy asked for other returns, in their order
+    sampled: EvalResult | None  # actions drawn instead of the likeliest, on the first of the same episodes
+    curve: tuple[dict[str, float], ...]  # the points that hold an evaluation
+    film: Film | None = None
+    explanation: Mapping[str, Any] = field(default_factory=dict)  # parts of explain/, by name
+
+    @property
+    def data_hash(self) -> str | None:
+        """Identifies the log the run learned from; None without one."""
+        value = self.record.data.get("hash") or self.config.data.get("hash")
+        return None if value is None else str(value)
+
+    @property
+    def budget(self) -> float | None:
+        """The share of a log that a point of the data-scaling grid read; None for an arm of the ladder."""
+        value = self.config.data.get("budget")
+        return None if value is None else float(value)
+
+    @property
+    def counts(self) -> bool:
+        """Whether the run enters the statistics."""
+        return self.record.status == "finished" and self.final is not None
+
+
+def find_runs(paths: Iterable[Path]) -> list[RunDirectory]:
+    """Every run directory at or below `paths`, each once, in the order of the paths and then by name.
+
+    Raises InputError where a path is no folder.
+    """
+    found: dict[Path, RunDirectory] = {}
+    for root in paths:
+        if not root.is_dir():
+            raise InputError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
+        for folder, children, names in os.walk(root):
+            children.sort()
+            if "record.json" in names:
+                children.clear()  # nothing below a run is another run
+                found.setdefault(Path(folder).resolve(), RunDirectory(Path(folder)))
+    return list(found.values())
+
+
+def read_runs(directories: Sequence[RunDirectory]) -> tuple[list[Run], list[dict[str, str]]]:
+    """The runs that can be read and count once, and for each of the others where it is and why it is left out.
+
+    Of runs that are the same training (see `_identity`) a finished one is kept, of several the one written last.
+    """
+    shown = _relative([directory.path for directory in directories])
+    kept: dict[str, tuple[Run, float]] = {}  # with the time of its record
+    skipped = []
+    for directory, path in zip(directories, shown, strict=True):
+        try:
+            run, written = _read(directory, path), (directory.path / "record.json").stat().st_mtime
+        except (InputError, OSError, TypeError, KeyError, ValueError, AttributeError) as error:
+            reason = str(error).replace(f"{directory.path}{os.sep}", "")
+            skipped.append({"path": path, "reason": f"unreadable: {reason}"})
+            continue
+        key = _identity(run)
+        if key not in kept:
+            kept[key] = run, written
+            continue
+        other, then = kept[key]
+        # A copy that kept its trajectories is the one that others learned from.
+        if (run.counts, run.config.log_trajectories, written) > (other.counts, other.config.log_trajectories, then):
+            kept[key], run, other = (run, written), other, run
+        copy = run.record.config_hash == other.record.config_hash
+        reason = f"a second copy of {other.path}" if copy else f"the same training as {other.path}, counted once"
+        skipped.append({"path": run.path, "reason": reason})
+    return [run for run, _ in kept.values()], skipped
+
+
+def _identity(run: Run) -> str:
+    """What makes two runs the same training. Whether it was logged changes a run's hash and not its outcome."""
+    config = run.config
+    values = [config.env.definition, config.agent, config.learner, dict(config.hyperparameters)]
+    return json.dumps([*values, run.data_hash, run.budget, run.record.seed], sort_keys=True, default=str)
+
+
+def _read(directory: RunDirectory, path: str) -> Run:
+    record, config = directory.record, directory.config
+    if record.schema != SCHEMA:
+        raise InputError(f"record.json: schema {record.schema!r}, this version reads '{SCHEMA}'")
+    evaluations = directory.evaluations()
+    for name, result in evaluations.items():
+        if not len(result.returns) or not np.isfinite(result.returns).all():
+            raise InputError(f"eval/{name}.json: no returns, or some that are not finite")
+    asked = [result for name, result in evaluations.items() if name.startswith("target-")]
+    points = (_point(point) for point in metrics.read(directory.path / "metrics.jsonl") if "eval/return" in point)
+    return Run(
+        path=path,
+        config=config,
+        record=record,
+        final=evaluations.get("final"),
+        asked=tuple(sorted((r for r in asked if r.target_return is not None), key=lambda r: r.target_return or 0.0)),
+        sampled=evaluations.get("sampled"),
+        curve=tuple(points),
+        film=_film(directory.path / "eval"),
+        explanation=_explanation(directory.path / "explain"),
+    )
+
+
+def _film(folder: Path) -> Film | None:
+    if not (folder / "episode.toml").is_file():
+        return None
+    told = tomllib.loads((folder / "episode.toml").read_text(encoding="utf-8"))
+    picture = folder / "episode.webp"
+    if not picture.is_file():
+        return Film(told, b"") if "skipped" in told else None
+    return Film({key: told[key] for key in ("episode_seed", "episode_return", "length")}, picture.read_bytes())
+
+
+def _explanation(folder: Path) -> dict[str, Any]:
+    """The parts that can be read, of this version; one that cannot is as if it were not there."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            part = files.read_json(path)
+        except InputError:
+            continue
+        if part.get("schema") == SCHEMA and part.get("part") == path.stem:
+            found[path.stem] = part
+    return found
+
+
+def _point(point: dict[str, Any]) -> dict[str, float]:
+    """`confirmed`: the mean return of fresh episodes, where they were played."""
+    known = {"step": point["step"], "seconds": point["seconds"], "return": point["eval/return"]}
+    fresh = point.get("eval/confirmed_return")
+    return known if fresh is None else {**known, "confirmed": fresh}
+
+
+def _relative(paths: Sequence[Path]) -> list[str]:
+    """The paths without what they have in common, so that no report tells where its author's home is."""
+    if not paths:
+        return []
+    resolved = [str(path.resolve()) for path in paths]
+    parents = os.path.commonpath([os.path.dirname(path) for path in resolved])
+    return [os.path.relpath(path, parents).replace(os.sep, "/") for path in resolved]

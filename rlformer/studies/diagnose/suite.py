@@ -1,0 +1,99 @@
+"""All arms of the chosen rows on all seeds, over processes; the same call continues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rlformer import catalogue
+from rlformer.agents.learners import NEEDS
+from rlformer.core.errors import InputError
+from rlformer.studies.diagnose import judge
+from rlformer.studies.diagnose.play import learn_and_play, make_log
+from rlformer.studies.diagnose.rows import Arm, Row, chosen
+from rlformer.studies.executors.local import Event, Job, LocalProcesses
+
+PROFILES: Mapping[str, int] = {"quick": 1, "full": 10}  # seeds
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a process does: the log of a row where `arm` is None, else that arm."""
+
+    row: Row
+    arm: Arm | None
+    seed: int
+    root: Path
+    threads: int
+    command: str | None
+
+
+def diagnose(
+    *,
+    only: str | None = None,
+    profile: str = "quick",
+    seeds: int | None = None,
+    root: Path = Path("runs/diagnose"),
+    jobs: int = 1,
+    threads: int = 1,
+    command: str | None = None,
+    listen: Callable[[Event], None] = lambda event: None,
+) -> dict[str, Any]:
+    """Train and play every arm of the chosen rows, and return what `judge.results` says of them.
+
+    only: names or numbers of rows with commas between; by default rows 1 to 6 in the profile `quick` (one seed), all of
+    them in `full` (10 seeds). Finished runs below `root` are left alone. A failed run does not stop the rest and is
+    listed. Raises InputError for what the caller can mend, Interrupted on Ctrl-C.
+    """
+    if profile not in PROFILES:
+        raise InputError(f"unknown profile '{profile}'; valid: {', '.join(PROFILES)}")
+    count = PROFILES[profile] if seeds is None else seeds
+    if count < 1:
+        raise InputError(f"--seeds {count}: one at least")
+    rows = chosen(only, profile == "quick" and only is None)
+    planned = plan(rows, count, root, threads, command)
+    failures: dict[Any, str] = {}
+    found: dict[Any, Path] = {}
+    listen(Event(None, "planned", len(planned)))
+    for event in LocalProcesses(jobs, threads).run(_work, planned):
+        if event.kind in ("failed", "skipped"):
+            failures[event.key] = str(event.value)
+        elif event.kind == "finished" and event.value is not None:
+            found[event.key] = event.value
+        listen(event)
+    runs = {(row.name, arm.agent): [found[key] for seed in range(count) if (key := (_label(row, arm), seed)) in found]
+            for row in rows for arm in row.arms}  # fmt: skip
+    lost = [{"what": what, "seed": seed, "reason": reason} for (what, seed), reason in failures.items()]
+    return {**judge.results(rows, runs), "profile": profile, "seeds": count, "failures": lost}
+
+
+def plan(rows: tuple[Row, ...], seeds: int, root: Path, threads: int = 1, command: str | None = None) -> list[Job]:
+    """Every run, a seed after the other, so that an interrupted suite holds whole seeds; each log before its arms."""
+    jobs = []
+    for seed in range(seeds):
+        for row in rows:
+            log = _Work(row, None, seed, root, threads, command)
+            jobs.append(Job((f"{row.name} log", seed), log))
+            for arm in row.arms:
+                offline = "dataset" in NEEDS[catalogue.agent(arm.agent).learner]
+                needs = ((f"{row.name} log", seed),) if offline else ()
+                jobs.append(Job((_label(row, arm), seed), _Work(row, arm, seed, root, threads, command), needs))
+    return jobs
+
+
+def _label(row: Row, arm: Arm) -> str:
+    return f"{row.name} {arm.agent}"
+
+
+def _work(work: _Work, stop: Callable[[], bool], progress: Callable[[int, int, str], None]) -> Path | None:
+    """In a process of its own: one log, or one run."""
+    if work.arm is None:
+        make_log(work.row.log_spec, work.row.log_episodes, work.seed, work.root, stop)
+        return None
+    run = learn_and_play(
+        work.row, work.arm, work.seed, work.root,
+        threads=work.threads, command=work.command, stop=stop, listener=progress,
+    )  # fmt: skip
+    return run.path

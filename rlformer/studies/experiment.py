@@ -1,0 +1,348 @@
+"""One run: train, evaluate, record; and what can be asked of it afterwards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rlformer import catalogue, flops, statistics
+from rlformer.agents.learners import NEEDS, learner_class
+from rlformer.core import files, seeding
+from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.types import ActionSpec, EnvSpec, EvalResult, Learner, Policy, Task
+from rlformer.data import targets
+from rlformer.data.dataset import Dataset, check_spaces
+from rlformer.data.describe import task
+from rlformer.envs import environments
+from rlformer.evaluator.measure.evaluation import Point, curve_point, evaluate, evaluate_targets, seconds_per_call
+from rlformer.runs.directory import RunDirectory, RunSession
+from rlformer.runs.spec import RunConfig
+
+EVALUATION_SEED = 0  # the same episodes for every arm and every training seed: results are paired
+_MOST_LOG_EPISODES = 10_000  # of the behaviour arm kept one by one
+UNKNOWN = "unknown-environment"  # of a log that names none
+TRAJECTORIES = "trajectories"  # the folder of a run that keeps its training episodes
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a run is evaluated."""
+
+    episodes: int = 100  # at the end
+    curve_episodes: int = 10  # at each point of the curve, on seeds of their own
+    target_episodes: int = 20  # for each asked return
+    sampled_episodes: int = 20  # of imitators that draw their actions instead of taking the likeliest
+    num_envs: int = 64
+
+
+def train(
+    config: RunConfig,
+    seed: int,
+    root: Path,
+    *,
+    dataset: Dataset | None = None,
+    threads: int = 1,
+    device: str = "cpu",
+    protocol: Protocol | None = None,
+    command: str | None = None,
+    stop: Callable[[], bool] | None = None,
+    listener: Callable[[int, int, str], None] | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> RunDirectory:
+    """Train and evaluate one agent below `root`; continue an unfinished run, leave a finished one alone.
+
+    A run whose record was damaged is put aside and made anew. device: where a sequence model is trained: cpu, cuda,
+    cuda:N or auto; all others compute on the CPU. command: what was typed, for the record. stop: whether the user asked
+    to stop. listener: hears how far it is. tell: hears remarks. Raises InputError for what the user can mend,
+    Interrupted when `stop` said so. Any other error is recorded in the run, which counts as failed, and raised.
+    """
+    check(config)
+    device = place(config.agent, config.learner, device)
+    check_data(config.agent, config.learner, dataset)
+    if dataset is not None:
+        check_fit(dataset, config.env)
+    run = RunDirectory.of(root, config, seed)
+    damage = run.set_aside_damaged()
+    if run.finished:
+        if tell is not None:
+            tell("it had finished before, and is left alone")
+        return run
+    with run.session(config, seed, stop, listener, tell) as log:
+        if damage is not None:
+            log.note(damage)
+        log.record.command = log.record.command or command
+        try:
+            _train(config, seed, dataset, threads, device, protocol or Protocol(), log, run)
+        except (Interrupted, KeyboardInterrupt):
+            log.end("interrupted")
+            raise Interrupted from None
+        except Exception as error:
+            log.end("failed", error=f"{type(error).__name__}: {' '.join(str(error).split())}")
+            raise
+    return run
+
+
+def _train(
+    config: RunConfig,
+    seed: int,
+    dataset: Dataset | None,
+    threads: int,
+    device: str,
+    protocol: Protocol,
+    log: RunSession,
+    run: RunDirectory,
+) -> None:
+    playable = _playable(config, log)
+    task = Task(
+        env=config.env if playable else None,
+        dataset=dataset,
+        hyperparameters=config.hyperparameters,
+        seed=seed,
+        threads=threads,
+        device=device,
+        log_trajectories=run.path / TRAJECTORIES if config.log_trajectories else None,
+        evaluate=_curve(config, seed, protocol) if playable else None,
+    )
+    learner = learner_class(config.learner)()
+    cost = learner.fit(task, log)
+    learner.save(run.checkpoints / "best")
+    log.record.parameters, log.record.scales = learner.num_parameters, dict(learner.scales)
+    with log.clock("evaluation"):
+        if config.learner == "behaviour":
+            assert dataset is not None
+            run.save_evaluation("final", _log_result(dataset, config.env))
+        elif playable:
+            _evaluate_finally(config, learner.policy(), learner.scales, dataset, protocol, log, run)
+            if config.learner == "sequence" and _spaces(config, dataset)[1].kind != "box":
+                _evaluate_sampled(config, learner.policy(sample=True), learner.scales, protocol, run)
+    log.spent(cost)
+    shape, actions = _spaces(config, dataset)
+    log.record.flops = flops.of_run(config.learner, config.hyperparameters, math.prod(shape), actions, log.record)
+    log.end("finished", cost)
+
+
+def _spaces(config: RunConfig, dataset: Dataset | None) -> tuple[tuple[int, ...], ActionSpec]:
+    """The shape of an observation and the actions: the log's, or the environment's."""
+    if dataset is not None:
+        return dataset.info.observation_shape, dataset.info.actions
+    return environments.spaces_of(config.env)
+
+
+def count_flops(run: RunDirectory) -> None:
+    """Give the record of a finished run its operations, if it was made before they were counted.
+
+    Raises InputError where the run's environment cannot be made: its shapes are not known then.
+    """
+    record, config = run.record, run.config
+    if record.status != "finished" or record.flops:
+        return
+    shape, actions = environments.spaces_of(config.env)
+    record.flops = flops.of_run(config.learner, config.hyperparameters, math.prod(shape), actions, record)
+    files.write_json(run.path / "record.json", record.to_dict())
+
+
+def _evaluate_finally(
+    config: RunConfig,
+    policy: Policy,
+    scales: Mapping[str, Any],
+    dataset: Dataset | None,
+    protocol: Protocol,
+    log: RunSession,
+    run: RunDirectory,
+) -> None:
+    env, agent = config.env, config.agent
+    seeds = seeding.episode_seeds(EVALUATION_SEED, "evaluate", protocol.episodes)
+    target = scales.get("target_return")
+    result = evaluate(
+        policy,
+        env,
+        seeds,
+        name=agent,
+        num_envs=protocol.num_envs,
+        target_return=target,
+        sampled=config.learner == "random",
+    )
+    run.save_evaluation("final", result)
+    if target is not None and dataset is not None:
+        levels = {"target": target, "solved": env.solved_threshold}
+        log.record.scales["coverage"] = {
+            name: asdict(statistics.target_coverage(dataset.returns, level))
+            for name, level in levels.items()
+            if level is not None
+        }
+        asked = targets.grid(dataset.returns, target)
+        some = seeding.episode_seeds(EVALUATION_SEED, "probe", protocol.target_episodes)
+        achieved = evaluate_targets(policy, env, some, asked, name=agent, num_envs=protocol.num_envs)
+        for i, answer in enumerate(achieved):
+            run.save_evaluation(f"target-{i}", answer)
+        if target > dataset.returns.max():
+            log.note(f"target return {target:g} lies beyond the log's best ({dataset.returns.max():g}): extrapolation")
+    shape, _ = environments.spaces_of(env)
+    log.record.inference_seconds = {str(n): seconds_per_call(policy, shape, n) for n in (1, 64)}
+
+
+def _evaluate_sampled(
+    config: RunConfig, policy: Policy, scales: Mapping[str, Any], protocol: Protocol, run: RunDirectory
+) -> None:
+    """The same policy drawing its actions, on the first of the same episodes.
+
+    Imitation of a log whose actions are spread out may be good at that and bad at always taking the likeliest.
+    """
+    seeds = seeding.episode_seeds(EVALUATION_SEED, "evaluate", min(protocol.sampled_episodes, protocol.episodes))
+    sampled = evaluate(
+        policy,
+        config.env,
+        seeds,
+        name=config.agent,
+        num_envs=protocol.num_envs,
+        target_return=scales.get("target_return"),
+        sampled=True,
+    )
+    run.save_evaluation("sampled", sampled)
+
+
+def _curve(config: RunConfig, seed: int, protocol: Protocol) -> Callable[[Policy], Point]:
+    seeds, fresh = (seeding.episode_seeds(seed, stream, protocol.curve_episodes) for stream in ("curve", "confirm"))
+    return lambda policy: curve_point(policy, config.env, seeds, fresh, name=config.agent, num_envs=protocol.num_envs)
+
+
+def _playable(config: RunConfig, log: RunSession) -> bool:
+    """Whether the environment can be made; a log alone can still be learned from."""
+    if config.env.id == environments.NOWHERE:
+        log.note("not evaluated: no environment was given")
+        return False
+    if config.env.name == UNKNOWN:
+        log.note("not evaluated: the log names no environment; --env does")
+        return False
+    try:
+        environments.make(config.env).close()
+    except InputError as error:
+        if "env" in NEEDS[config.learner]:
+            raise
+        log.note(f"not evaluated: {error}")
+        return False
+    return True
+
+
+def _log_result(dataset: Dataset, env: EnvSpec) -> EvalResult:
+    """The log's own episodes in the form of an evaluation, evenly thinned where they are very many."""
+    count = len(dataset)
+    every = np.unique(np.linspace(0, count - 1, min(count, _MOST_LOG_EPISODES)).astype(np.int64))
+    rows = dataset.episodes[dataset.index[every]]
+    return EvalResult(
+        env=env.name,
+        policy="behaviour",
+        seeds=rows["seed"],
+        returns=dataset.returns[every],
+        lengths=dataset.lengths[every],
+        terminated=rows["terminated"],
+        action_selection="sampled",
+    )
+
+
+def check(config: RunConfig) -> None:
+    """Raise InputError where the values cannot be used or the learner cannot act in the environment."""
+    learner_class(config.learner).check(config.env, config.hyperparameters)
+
+
+def place(agent: str, learner: str, device: str) -> str:
+    """Where an agent computes that may on this device. Raises InputError where there is none or the learner cannot."""
+    if device == "cpu":
+        return device
+    from rlformer.agents import devices
+
+    found = devices.device(device)
+    if learner == "sequence" or found.type == "cpu":
+        return str(found)
+    if device == "auto":
+        return "cpu"
+    raise InputError(f"--device {device}: agent '{agent}' computes on the CPU alone; leave --device out")
+
+
+def check_data(agent: str, learner: str, dataset: Dataset | None) -> None:
+    """Raise InputError where an agent lacks the log that it needs, or is given one that it does not."""
+    if "dataset" in NEEDS[learner] and dataset is None:
+        raise InputError(f"agent '{agent}' learns from a log: give it a dataset (rlformer train-transformer DATA)")
+    if "dataset" not in NEEDS[learner] and dataset is not None:
+        raise InputError(f"agent '{agent}' learns by interaction: it takes no dataset (rlformer train-agent ENV)")
+
+
+def check_fit(dataset: Dataset, env: EnvSpec) -> None:
+    """Raise InputError, with both shapes, where a log does not fit an environment that can be made."""
+    try:
+        shape, actions = environments.spaces_of(env)
+    except InputError:
+        return
+    check_spaces(dataset.info, env.name, shape, actions)
+
+
+def data_reference(dataset: Dataset, budget: float | None = None, made_here: bool = False) -> dict[str, Any]:
+    """What a run's configuration says of its log.
+
+    budget: the share of it that a data-scaling grid reads. made_here: whether a study made it for itself.
+    """
+    returns, made = dataset.returns, dataset.info.provenance
+    policy = made.get("behaviour_policy")
+    maker = policy if isinstance(policy, Mapping) else made
+    return {
+        "hash": dataset.hash,
+        "path": str(dataset.path) if dataset.path else None,
+        "selection": dataset.selection or "whole log",
+        "rule": dataset.rule,
+        "num_episodes": dataset.num_episodes,
+        "num_steps": dataset.num_steps,
+        "upstream_env_steps": dataset.upstream_env_steps,
+        "mean_return": float(returns.mean()),
+        "min_return": float(returns.min()),
+        "max_return": float(returns.max()),
+        "source": str(made.get("source", "")),
+        "maker": maker.get("agent"),
+        "maker_config": maker.get("config_hash") or maker.get("config"),  # of the training that made it, if one did
+        "made_here": made_here,
+        "budget": budget,
+        "task": {key: value for key, value in task(dataset).items() if value is not None},
+    }
+
+
+def dataset_env(dataset: Dataset) -> EnvSpec:
+    """The environment a log names; one that cannot be made where it names none."""
+    name = dataset.info.env or UNKNOWN
+    spec = catalogue.environment(name)
+    definition = dataset.info.env_definition
+    if not definition or definition == spec.definition:
+        definition = spec.definition
+    module = definition["id"].partition(":")[0] if ":" in definition["id"] else "rlformer"
+    if module != "rlformer" and definition["id"] not in {card.id for card in catalogue.environments().values()}:
+        # A data file must not choose what is imported.
+        instead = f"--env {name} if you trust it, or --env {environments.NOWHERE} to train without evaluating"
+        raise InputError(f"the log is of '{definition['id']}', which imports '{module}': {instead}")
+    if definition == spec.definition:
+        return spec
+    return EnvSpec(
+        name=name,
+        id=definition["id"],
+        kwargs=definition.get("kwargs", {}),
+        wrappers=tuple(definition.get("wrappers", ())),
+    )
+
+
+def load_policy(path: Path, sample: bool = False) -> tuple[Policy, RunConfig]:
+    """The trained policy of a finished run, and its configuration. Raises InputError where there is none."""
+    learner, config = load_learner(path)
+    return learner.policy(sample), config
+
+
+def load_learner(path: Path) -> tuple[Learner, RunConfig]:
+    """The trained agent of a finished run, and its configuration. Raises InputError where there is none."""
+    run = RunDirectory.open(path)
+    config = run.config
+    if not (run.checkpoints / "best").is_dir() and config.learner != "behaviour":
+        begun = f"; it goes on with: {run.record.command}" if run.record.command else ""
+        raise InputError(f"{path}: the run has not finished and holds no trained policy yet{begun}")
+    learner = learner_class(config.learner).load(run.checkpoints / "best", config.env, config.hyperparameters)
+    return learner, config

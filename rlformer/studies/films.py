@@ -1,0 +1,58 @@
+"""An episode to watch of each arm: eval/episode.webp of its median seed, and what it shows in eval/episode.toml."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rlformer.core import files
+from rlformer.core.errors import InputError
+from rlformer.core.types import SCHEMA, EvalResult
+from rlformer.envs import animation
+from rlformer.runs.directory import RunDirectory
+from rlformer.studies import experiment
+
+
+def film_medians(paths: Iterable[Path]) -> None:
+    """Film the median run of each arm among these run directories, unless it was: of an even number the lower one.
+
+    Runs of one arm share their agent, its values and how their log was cut. Logs, which cannot act, and points of
+    a data-scaling grid are left out.
+    """
+    arms: dict[str, list[tuple[float, Path, EvalResult]]] = defaultdict(list)
+    for path in paths:
+        run = RunDirectory.open(path)
+        final = run.evaluations().get("final") if run.finished else None
+        config = run.config
+        if final is None or config.learner == "behaviour" or config.data.get("budget") is not None:
+            continue
+        cut: Any = config.data.get("rule")
+        values = [config.env.definition, config.agent, dict(config.hyperparameters), cut]
+        arms[json.dumps(values, sort_keys=True, default=str)].append((final.mean, path, final))
+    for runs in arms.values():
+        _, path, final = sorted(runs, key=lambda item: item[:2])[(len(runs) - 1) // 2]
+        film(RunDirectory.open(path), final)
+
+
+def film(run: RunDirectory, final: EvalResult) -> None:
+    """Play the first episode of the run's evaluation again and keep it, or the reason why it cannot be seen."""
+    folder = run.path / "eval"
+    if (folder / "episode.webp").is_file():
+        return
+    seed = int(final.seeds[0])
+    shown: dict[str, Any] = {"schema": SCHEMA, "episode_seed": seed}
+    try:
+        policy, config = experiment.load_policy(run.path, sample=final.action_selection == "sampled")
+        frames, episode = animation.play(policy, config.env, seed, final.target_return)
+        packed = animation.webp(frames)
+    except (InputError, ImportError) as error:
+        reason = " ".join(str(error).split()).removeprefix(f"{run.path}: ")  # a report tells no folder of the machine
+        files.write_toml(folder / "episode.toml", {**shown, "skipped": reason})
+        return
+    shown |= {"episode_return": episode.episode_return, "length": len(episode), "frames": len(frames)}
+    files.write_toml(folder / "episode.toml", shown)
+    with files.replacing(folder / "episode.webp") as temporary:
+        temporary.write_bytes(packed)

@@ -1,0 +1,143 @@
+"""What a person names where a policy is wanted: a run, a saved tree, a .zip, a Hugging Face folder, or `random`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlformer.agents.online.foreign import load_zip
+from rlformer.core import files
+from rlformer.core.errors import InputError
+from rlformer.core.types import EnvSpec, EvalResult, Policy
+from rlformer.envs import environments
+from rlformer.envs.rollout import RandomPolicy
+from rlformer.runs.directory import RunDirectory
+from rlformer.studies import experiment
+
+
+@dataclass(frozen=True)
+class Source:
+    """A policy, and what is known of it."""
+
+    name: str  # as it was typed
+    policy: Policy
+    identity: Mapping[str, Any]  # what tells it from every other policy, wherever it lies
+    env: EnvSpec | None = None  # that it was trained in
+    sampled: bool = False  # whether it draws its actions
+    target_return: float | None = None  # what it asks for if nothing is said
+    listens: bool = False  # whether it does what return it is asked for
+    log_max: float | None = None  # the best return of its log
+    rules: Mapping[str, float] = field(default_factory=dict)  # what each rule would ask for, from its log
+    env_steps_behind: int | None = None  # all that were taken until it existed; None: unknown
+
+    def asked(self, target_return: float | str | None) -> float | None:
+        """What it is asked for, where a rule may stand for a number: nothing where it does not listen.
+
+        Raises InputError where nothing says it.
+        """
+        if not self.listens:
+            return None
+        if isinstance(target_return, str):
+            if target_return not in self.rules:
+                known = f"it knows {', '.join(self.rules)}" if self.rules else "it knows no rule: --target-return R"
+                raise InputError(f"{self.name}: does not say what '{target_return}' of its log is; {known}")
+            return self.rules[target_return]
+        asked = self.target_return if target_return is None else target_return
+        if asked is None:
+            raise InputError(
+                f"{self.name}: does not say what return to ask for: --target-return R, or "
+                '"scales": {"target_return": R} in its rlformer.json'
+            )
+        return asked
+
+    def check_acts_in(self, env: EnvSpec) -> None:
+        """Raise InputError, with both spaces, unless the policy's are those of `env`."""
+        if self.env is None or self.env.definition == env.definition:
+            return
+        (shape, actions), (own_shape, own_actions) = (environments.spaces_of(spec) for spec in (env, self.env))
+        if (shape, actions) != (own_shape, own_actions):
+            raise InputError(
+                f"{self.name}: was trained for observations {own_shape} and actions {own_actions.describe()}; "
+                f"{env.name} has {shape} and {actions.describe()}"
+            )
+
+
+def open_source(
+    text: str, env: EnvSpec | None = None, agent: str | None = None, sample: bool = False, trust: bool = False
+) -> Source:
+    """The policy that a person names.
+
+    env: where it will act; `random` needs it. agent: the class of a .zip that does not say it. trust: whether a .zip,
+    or another file whose reading unpickles, may be read. Raises InputError where the text names no policy.
+    """
+    if text == "random":
+        if env is None:
+            raise InputError("'random' needs --env")
+        uniform = RandomPolicy(environments.spaces_of(env)[1])
+        return Source(text, uniform, {"agent": "random"}, env, sampled=True, env_steps_behind=0)
+    path = Path(text)
+    if path.suffix == ".zip":
+        policy = load_zip(path, agent=agent, trust=trust, env=env, sample=sample)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+        return Source(text, policy, {"agent": path.stem, "config": digest}, None, sample)
+    if is_huggingface(path):
+        return _huggingface(text, path, env, sample, trust)
+    if (path / "tree.json").is_file():
+        from rlformer.explain.tree import SavedTree
+
+        saved = SavedTree.load(path)
+        identity = {**saved.of, "tree": saved.tree.leaves, "reads": saved.reads}
+        return Source(text, saved.policy(), identity, saved.env, target_return=saved.target_return)
+    policy, config = experiment.load_policy(path, sample)
+    record = RunDirectory.open(path).record
+    cost = record.cost
+    behind = cost.upstream_env_steps
+    return Source(
+        text,
+        policy,
+        {"agent": config.agent, "config": config.hash, "seed": record.seed},
+        config.env,
+        sampled=sample or config.learner == "random",
+        target_return=record.scales.get("target_return"),
+        listens=record.scales.get("target_return") is not None,
+        log_max=record.scales.get("log_max"),
+        rules=record.scales.get("rules", {}),
+        env_steps_behind=None if behind is None else behind + cost.env_steps + cost.selection_env_steps,
+    )
+
+
+def is_huggingface(path: Path) -> bool:
+    """Whether the folder holds a Decision Transformer in Hugging Face's form."""
+    config = path / "config.json"
+    try:
+        return config.is_file() and files.read_json(config).get("model_type") == "decision_transformer"
+    except InputError:
+        return False
+
+
+def _huggingface(text: str, path: Path, env: EnvSpec | None, sample: bool, trust: bool) -> Source:
+    from rlformer.agents.sequence.huggingface import load_checkpoint
+
+    learner = load_checkpoint(path, env, trust)
+    return Source(
+        text,
+        learner.policy(sample),
+        {"agent": path.resolve().name, "config": learner.digest},
+        None,
+        sampled=sample,
+        target_return=learner.scales.get("target_return"),
+        listens=True,
+        log_max=learner.scales.get("log_max"),
+        rules=learner.scales.get("rules", {}),
+    )
+
+
+def beyond_the_log(source: Source, result: EvalResult) -> str | None:
+    """A warning where the policy was asked for more than its log ever reached."""
+    asked, best = result.target_return, source.log_max
+    if asked is None or best is None or asked <= best:
+        return None
+    return f"{source.name}: {asked:g} was asked for and the log's best is {best:g}: extrapolation"
