@@ -13,7 +13,8 @@ import torch
 from rlformer.agents.sequence.training.state import State, TrainOptions
 from rlformer.agents.sequence.training.step import GradientStep, imitate
 from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
-from rlformer.core.types import ActionSpec, Episode
+from rlformer.core.records import Episode
+from rlformer.core.spaces import ActionSpec
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.windows import Windows
 from rlformer.flops.sequence import window

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rlformer.core import files
-from rlformer.core.types import SCHEMA
+from rlformer.core.records import SCHEMA
 from rlformer.explain.pictures import png
 from rlformer.runs.directory import RunDirectory
 

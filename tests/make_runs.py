@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from rlformer.core import files
-from rlformer.core.types import DataCost, EnvSpec, EvalResult
+from rlformer.core.records import Cost, EnvSpec, EvalResult
 from rlformer.runs import metrics
 from rlformer.runs.directory import RunDirectory
-from rlformer.runs.spec import RunConfig
+from rlformer.runs.spec import RunSpec
 
 CARTPOLE = EnvSpec(
     name="CartPole-v1",
@@ -100,7 +100,7 @@ def make_run(
         "max_return": LOG_RANGE[1],
         **(log or {}),
     }
-    config = RunConfig(
+    config = RunSpec(
         env, arm.agent, arm.learner, arm.hyperparameters, arm.tuning, data if arm.offline else {}, log_trajectories
     )
     run = RunDirectory.of(root, config, seed)
@@ -108,7 +108,7 @@ def make_run(
     with run.session(config, seed) as session:
         if error is not None:
             session.progress(40, 100)
-            session.end("failed", DataCost(4 * arm.env_steps // 10, logged_steps=LOGGED * arm.offline), error)
+            session.end("failed", Cost(4 * arm.env_steps // 10, logged_steps=LOGGED * arm.offline), error)
             return run
         for step in range(0, arm.env_steps + 1, 2000) if arm.env_steps else ():
             learned = 1 / (1 + np.exp(-18 * (step / arm.env_steps - 0.25 + rng.normal(0, 0.03))))
@@ -126,7 +126,7 @@ def make_run(
             session.record.inference_seconds = {"1": 2e-4 + 1e-8 * arm.parameters, "64": 4e-4}
             session.record.flops = {"training": 6e5 * arm.seconds * arm.parameters, "action": 2.0 * arm.parameters}
         read, upstream = (LOGGED, UPSTREAM) if arm.offline else (0, 0)
-        session.end("finished", DataCost(arm.env_steps, 0, read, upstream))
+        session.end("finished", Cost(arm.env_steps, 0, read, upstream))
     _invent_times(run, arm, float(rng.uniform(0.9, 1.1)))
     return run
 

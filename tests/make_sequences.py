@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
-from rlformer.core.types import ActionSpec, DataCost, Episode
+from rlformer.core.records import Cost, Episode
+from rlformer.core.spaces import ActionSpec
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.scales import measure
 
@@ -85,7 +86,7 @@ def model(actions: ActionSpec, seed: int = 0, **values: Any) -> TrajectoryModel:
 
 
 class Journal:
-    """A run's log (see `types.RunLog`) in memory; asks to stop when it was asked `stop_after` times whether to."""
+    """A run's log (see `agents.base.RunLog`) in memory; asks to stop when asked `stop_after` times."""
 
     def __init__(self, directory: Path, stop_after: int | None = None) -> None:
         self.directory = directory
@@ -110,7 +111,7 @@ class Journal:
     def clock(self, part: str) -> Iterator[None]:
         yield
 
-    def spent(self, cost: DataCost) -> None:
+    def spent(self, cost: Cost) -> None:
         self.cost = cost
 
     def on_gpu(self, name: str, peak_bytes: int) -> None:

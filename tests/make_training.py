@@ -11,11 +11,13 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from rlformer import catalogue
 from rlformer.agents.online import sb3_state
 from rlformer.agents.online.sb3_learner import SB3Learner
 from rlformer.core import seeding
-from rlformer.core.types import Array, DataCost, EnvSpec, EvalResult, Policy
+from rlformer.core.policy import Policy
+from rlformer.core.records import Cost, EnvSpec, EvalResult
+from rlformer.core.spaces import Array
+from rlformer.envs import cards as env_cards
 from rlformer.evaluator.measure.evaluation import evaluate
 
 
@@ -61,7 +63,7 @@ class Log:
         self.points: list[tuple[int, dict[str, float]]] = []
         self.notes: list[str] = []
         self.parts: set[str] = set()
-        self.costs: list[DataCost] = []
+        self.costs: list[Cost] = []
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         self.points.append((step, dict(values)))
@@ -73,7 +75,7 @@ class Log:
         self.parts.add(part)
         yield
 
-    def spent(self, cost: DataCost) -> None:
+    def spent(self, cost: Cost) -> None:
         self.costs.append(cost)
 
     def stop_requested(self) -> bool:
@@ -91,11 +93,11 @@ class Log:
 
 
 def match(kind: str) -> EnvSpec:
-    return catalogue.environment(f"Match-{kind}-v0")
+    return env_cards.environment(f"Match-{kind}-v0")
 
 
 def play(policy: Policy, env: str | EnvSpec, episodes: int = 20, num_envs: int = 8) -> EvalResult:
-    spec = catalogue.environment(env) if isinstance(env, str) else env
+    spec = env_cards.environment(env) if isinstance(env, str) else env
     return evaluate(policy, spec, seeding.episode_seeds(0, "evaluate", episodes), name="x", num_envs=num_envs)
 
 

@@ -11,7 +11,9 @@ import torch
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.training.parameters import FlatParameters
 from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
-from rlformer.core.types import Array, EnvSpec, Policy, Window
+from rlformer.core.policy import Policy
+from rlformer.core.records import EnvSpec, Window
+from rlformer.core.spaces import Array
 from rlformer.envs.environments import action_spec, make
 from rlformer.evaluator.measure.evaluation import evaluate
 from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, model

@@ -15,16 +15,20 @@ import numpy as np
 import pytest
 import tomli_w
 
-from rlformer import catalogue
+from rlformer.agents import cards as agent_cards
+from rlformer.agents.base import Task
+from rlformer.agents.cards import resolve
 from rlformer.agents.learners import LEARNERS, learner_class
 from rlformer.agents.online import sb3
 from rlformer.core.errors import InputError
-from rlformer.core.types import ActionSpec, DataCost, EnvSpec, Episode, Task
+from rlformer.core.records import Cost, EnvSpec, Episode
+from rlformer.core.spaces import ActionSpec
 from rlformer.data.dataset import DatasetInfo, from_episodes
+from rlformer.envs import cards as env_cards
 from rlformer.envs import environments
-from rlformer.runs.spec import RunConfig, resolve
+from rlformer.runs.spec import RunSpec
 
-ENVS, AGENTS = catalogue.environments(), catalogue.agents()
+ENVS, AGENTS = env_cards.environments(), agent_cards.agents()
 ONLINE = [name for name, card in AGENTS.items() if card.learner == "sb3"]
 OFFLINE = [name for name, card in AGENTS.items() if card.learner == "sequence"]
 CLASSIC = ("Acrobot-v1", "CartPole-v1", "LunarLander-v3", "MountainCar-v0", "Pendulum-v1")
@@ -145,7 +149,7 @@ class Quiet:
 
     def scalars(self, values: Mapping[str, float], step: int) -> None: ...
     def progress(self, done: int, total: int, note: str = "") -> None: ...
-    def spent(self, cost: DataCost) -> None:
+    def spent(self, cost: Cost) -> None:
         pass
 
     def stop_requested(self) -> bool:
@@ -179,7 +183,7 @@ def test_a_child_has_its_parents_values_but_for_its_own(workspace: Path) -> None
         "careful-ppo",
         'extends = "ppo"\nsummary = "s"\n[defaults]\ngamma = 0.5\n[presets.CartPole-v1]\nsteps = 7\n',
     )
-    child, parent = catalogue.agent("careful-ppo"), catalogue.agent("ppo")
+    child, parent = agent_cards.agent("careful-ppo"), agent_cards.agent("ppo")
     assert child.learner == "sb3"
     assert child.defaults == {**parent.defaults, "gamma": 0.5}
     # its default wins over the parent's preset, its preset over both
@@ -195,7 +199,7 @@ def test_a_users_card_of_the_same_name_overlays_ours_key_by_key(workspace: Path)
         "[defaults]\nhidden = [32]\n[presets.CartPole-v1]\nlearning_rate = 1e-3\n"
         "[presets.Acrobot-v1]\nclip_range = { start = 0.3, end = 0.1 }\n",
     )
-    ours, theirs = AGENTS["ppo"], catalogue.agent("ppo")
+    ours, theirs = AGENTS["ppo"], agent_cards.agent("ppo")
     assert theirs.defaults == {**ours.defaults, "hidden": [32]}
     changed = {"hidden": [32], "learning_rate": 1e-3}  # the schedule is replaced whole, by a number
     assert theirs.resolve("CartPole-v1") == {**ours.resolve("CartPole-v1"), **changed}
@@ -206,22 +210,22 @@ def test_a_users_card_of_the_same_name_overlays_ours_key_by_key(workspace: Path)
 
 def test_an_overlay_reaches_the_children_of_what_it_overlays(workspace: Path) -> None:
     write(workspace / "agents", "bc", "[defaults]\nbatch_size = 5\n")
-    assert catalogue.agent("bc-top").defaults["batch_size"] == 5
+    assert agent_cards.agent("bc-top").defaults["batch_size"] == 5
 
 
 def test_a_users_environment_is_overlaid_section_by_section(workspace: Path) -> None:
     write(workspace / "envs", "CartPole-v1", "[scores]\nsolved = 200.0\n")
-    assert catalogue.environment("CartPole-v1") == replace(ENVS["CartPole-v1"], solved_threshold=200.0)
+    assert env_cards.environment("CartPole-v1") == replace(ENVS["CartPole-v1"], solved_threshold=200.0)
 
 
 def test_a_file_of_another_tool_is_left_alone(workspace: Path) -> None:
     (workspace / "agents").mkdir()
     (workspace / "agents" / "other.toml").write_text("[tool]\nx = 1\n")
-    assert "other" not in catalogue.agents()
+    assert "other" not in agent_cards.agents()
 
 
 def test_an_environment_without_a_card_is_its_bare_id() -> None:
-    spec = catalogue.environment("FrozenLake-v1")
+    spec = env_cards.environment("FrozenLake-v1")
     assert (spec.name, spec.id, spec.normalize(1.0)) == ("FrozenLake-v1", "FrozenLake-v1", None)
 
 
@@ -243,7 +247,7 @@ def test_an_environment_without_a_card_is_its_bare_id() -> None:
 def test_a_mistake_in_an_agents_card_is_named(workspace: Path, text: str, message: str) -> None:
     write(workspace / "agents", "mine", text)
     with pytest.raises(InputError, match=re.escape(message)):
-        catalogue.agent("mine")
+        agent_cards.agent("mine")
 
 
 @pytest.mark.parametrize(
@@ -260,12 +264,12 @@ def test_a_mistake_in_an_agents_card_is_named(workspace: Path, text: str, messag
 def test_a_mistake_in_an_environments_card_is_named(workspace: Path, text: str, message: str) -> None:
     write(workspace / "envs", "Mine", text)
     with pytest.raises(InputError, match=re.escape(message)):
-        catalogue.environment("Mine")
+        env_cards.environment("Mine")
 
 
 def test_an_unknown_agent_is_told_with_the_nearest_name() -> None:
     with pytest.raises(InputError, match=re.escape("unknown agent 'DNQ'; did you mean 'dqn'?")):
-        catalogue.agent("DNQ")
+        agent_cards.agent("DNQ")
 
 
 # --- the configuration of a run ---
@@ -287,7 +291,7 @@ def test_an_unknown_agent_is_told_with_the_nearest_name() -> None:
     ],
 )
 def test_an_override_takes_the_type_of_the_cards_value(override: str, key: str, value: Any) -> None:
-    found = resolve(ENVS["CartPole-v1"], "ppo", [override]).hyperparameters[key]
+    found = resolve(ENVS["CartPole-v1"], "ppo", [override]).values[key]
     assert found == value
     assert type(found) is type(value)
 
@@ -319,7 +323,7 @@ def test_the_last_word_is_the_overrides_and_the_record_says_so() -> None:
 
 def test_a_configuration_survives_its_file() -> None:
     whole = resolve(ENVS["LunarLander-v3"], "ppo", data={"hash": "abc", "path": None}, log_trajectories=True)
-    again = RunConfig.from_dict(tomllib.loads(tomli_w.dumps(whole.to_dict())))
+    again = RunSpec.from_dict(tomllib.loads(tomli_w.dumps(whole.to_dict())))
     assert again == replace(whole, data={"hash": "abc"})
     assert again.hash == whole.hash
 

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rlformer import catalogue
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
-from rlformer.core.types import ActionSpec, Array
+from rlformer.core.spaces import ActionSpec, Array
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, load
+from rlformer.envs import cards as env_cards
 from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import RandomPolicy, rollout
 
-CARTPOLE = catalogue.environment("CartPole-v1")
+CARTPOLE = env_cards.environment("CartPole-v1")
 LEFT_OR_RIGHT = ActionSpec("discrete", nvec=(2,))
 
 
@@ -124,7 +124,7 @@ def test_epsilon_mixes_uniform_actions_in(tmp_path: Path) -> None:
 
 def test_endings_are_the_environment_s(tmp_path: Path) -> None:
     """Pendulum never terminates: it is truncated after 200 steps, and what was observed last is kept."""
-    pendulum = catalogue.environment("Pendulum-v1")
+    pendulum = env_cards.environment("Pendulum-v1")
     torque = ActionSpec("box", low=(-2.0,), high=(2.0,))
     dataset = collect(
         RandomPolicy(torque),

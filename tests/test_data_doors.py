@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from rlformer import catalogue
 from rlformer.core.errors import InputError
-from rlformer.core.types import ActionSpec, Array, EnvSpec
+from rlformer.core.records import EnvSpec
+from rlformer.core.spaces import ActionSpec, Array
 from rlformer.data.dataset import Dataset
 from rlformer.data.loaders import hdf5
 from rlformer.data.loaders.columns import infer_action_space
 from rlformer.data.loaders.doors import import_data, open_data
+from rlformer.envs import cards as env_cards
 
 SHARED = Path(__file__).parents[1].parent / "shared/data"
 real_logs = pytest.mark.skipif(not SHARED.is_dir(), reason="the real logs are not here")
-CARTPOLE, PENDULUM = catalogue.environment("CartPole-v1"), catalogue.environment("Pendulum-v1")
+CARTPOLE, PENDULUM = env_cards.environment("CartPole-v1"), env_cards.environment("Pendulum-v1")
 
 
 def columns(lengths: tuple[int, ...] = (3, 2), **changes: Any) -> dict[str, Array]:
@@ -225,7 +226,7 @@ def test_images_are_refused(tmp_path: Path, opened: Callable[..., Dataset], pixe
 
 
 def test_categories_of_observations_become_vectors(tmp_path: Path, opened: Callable[..., Dataset]) -> None:
-    lake = catalogue.environment("FrozenLake-v1")
+    lake = env_cards.environment("FrozenLake-v1")
     states = {
         "observations": np.array([0, 4, 8, 0, 1]),
         "next_observations": None,

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from rlformer.core.errors import InputError
-from rlformer.core.types import ActionSpec, Episode
+from rlformer.core.records import Episode
+from rlformer.core.spaces import ActionSpec
 from rlformer.data.dataset import INFERRED, Dataset, DatasetInfo, check_spaces, from_episodes, load
 from rlformer.data.writer import DatasetWriter
 

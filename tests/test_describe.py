@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rlformer.core.types import ActionSpec, Episode
+from rlformer.core.records import Episode
+from rlformer.core.spaces import ActionSpec
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.describe import describe, describe_text
 from rlformer.data.writer import DatasetWriter

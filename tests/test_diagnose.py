@@ -12,14 +12,15 @@ import pytest
 
 from rlformer.core import seeding
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array, DataCost, EnvSpec, EvalResult
+from rlformer.core.records import Cost, EnvSpec, EvalResult
+from rlformer.core.spaces import Array
 from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import rollout
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
 from rlformer.envs.worlds.registration import MODULES
 from rlformer.report import diagnostics
 from rlformer.runs.directory import RunDirectory
-from rlformer.runs.spec import RunConfig
+from rlformer.runs.spec import RunSpec
 from rlformer.studies import experiment
 from rlformer.studies.diagnose import judge, play, rows, suite
 from rlformer.studies.diagnose.rows import ROWS, Arm, Row, predicted
@@ -112,8 +113,8 @@ def test_an_arm_is_trained_and_played_once(tmp_path: Path) -> None:
     written = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.is_file() and path.name != "lock"}
     kept = run.evaluations()["suite-sampled"]
     assert (len(kept.returns), kept.action_selection) == (50, "sampled")
-    share = run.config.hyperparameters["episode_filter_share"]
-    assert share == run.config.data["mean_return"] > 0
+    share = run.spec.values["episode_filter_share"]
+    assert share == run.spec.data["mean_return"] > 0
     assert play.learn_and_play(row, row.arms[0], 3, tmp_path).path == run.path
     assert written == {path: path.stat().st_mtime_ns for path in written}
 
@@ -149,10 +150,10 @@ def invent(root: Path, name: str, reached: Reached, seeds: int = 3) -> dict[str,
     runs: dict[tuple[str, str], list[Path]] = {}
     for arm in row.arms:
         for seed in range(seeds):
-            config = RunConfig(row.spec, arm.agent, "sequence", {})
+            config = RunSpec(row.spec, arm.agent, "sequence", {})
             run = RunDirectory.of(root, config, seed)
             with run.session(config, seed) as session:
-                session.end("finished", DataCost())
+                session.end("finished", Cost())
             for way in arm.selections:
                 for asked in play.questions(row, arm):
                     returns = reached(predicted(row, arm, asked, way) or 0.0)

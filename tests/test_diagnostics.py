@@ -22,9 +22,10 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
-from rlformer import catalogue
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array, EnvSpec
+from rlformer.core.records import EnvSpec
+from rlformer.core.spaces import Array
+from rlformer.envs import cards as env_cards
 from rlformer.envs import environments
 from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import rollout
@@ -666,7 +667,7 @@ def test_a_log_does_not_depend_on_how_many_are_played_side_by_side() -> None:
 
 @every
 def test_its_card_says_what_the_environment_says(name: str) -> None:
-    card = catalogue.environments()[name]
+    card = env_cards.environments()[name]
     environment = environments.make(card).unwrapped
     assert isinstance(environment, Diagnostic)
     assert card.id == f"rlformer:rlformer/{name}-v0"

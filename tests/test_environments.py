@@ -15,7 +15,7 @@ from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
 
 from rlformer.core.errors import InputError, MissingExtra
-from rlformer.core.types import EnvSpec
+from rlformer.core.records import EnvSpec
 from rlformer.envs import environments
 from rlformer.envs.environments import Environments, make
 

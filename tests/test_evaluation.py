@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rlformer import catalogue
 from rlformer.core import seeding
 from rlformer.core.errors import InputError
-from rlformer.core.types import ActionSpec, Array, EnvSpec, EvalResult
+from rlformer.core.records import EnvSpec, EvalResult
+from rlformer.core.spaces import ActionSpec, Array
+from rlformer.envs import cards as env_cards
 from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import RandomPolicy
 from rlformer.evaluator.measure.evaluation import (
@@ -20,7 +21,7 @@ from rlformer.evaluator.measure.evaluation import (
     summarize,
 )
 
-CARTPOLE = catalogue.environment("CartPole-v1")
+CARTPOLE = env_cards.environment("CartPole-v1")
 SEEDS = seeding.episode_seeds(0, "evaluate", 12)
 
 

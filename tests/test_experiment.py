@@ -15,13 +15,13 @@ import pytest
 import torch
 
 import rlformer
-from rlformer import catalogue
+from rlformer.agents.cards import resolve
 from rlformer.core import files
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.data.dataset import Dataset, from_episodes, load
 from rlformer.data.prefix import mid_training
+from rlformer.envs import cards as env_cards
 from rlformer.runs.directory import RunDirectory
-from rlformer.runs.spec import resolve
 from rlformer.studies import experiment, study
 
 SMALL_BC = ["gradient_steps=60", "width=16", "layers=1", "validate_every=20"]
@@ -40,7 +40,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="module")
 def ppo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short PPO run that kept its training episodes."""
-    config = resolve(catalogue.environment("CartPole-v1"), "ppo", SMALL_PPO, log_trajectories=True)
+    config = resolve(env_cards.environment("CartPole-v1"), "ppo", SMALL_PPO, log_trajectories=True)
     return experiment.train(config, 0, tmp_path_factory.mktemp("ppo"), protocol=QUICKLY).path
 
 
@@ -127,7 +127,7 @@ def test_a_log_may_be_learned_from_without_making_its_environment(tmp_path: Path
         rlformer.train("bc", dataset=theirs, root=tmp_path)
     path = rlformer.train("bc", env="none", dataset=theirs, overrides=SMALL_BC, root=tmp_path)
     run = RunDirectory.open(path)
-    assert (run.config.env.name, run.evaluations()) == ("Theirs-v0", {})
+    assert (run.spec.env.name, run.evaluations()) == ("Theirs-v0", {})
     assert run.record.notes == ["not evaluated: no environment was given"]
     with pytest.raises(InputError, match="'Theirs-v0' was learned from a log alone; --env names"):
         rlformer.evaluate([path])
@@ -140,10 +140,10 @@ def test_a_log_may_be_learned_from_without_making_its_environment(tmp_path: Path
 
 
 def test_a_log_of_another_environment_is_refused(tmp_path: Path, log: Dataset) -> None:
-    config = resolve(catalogue.environment("Acrobot-v1"), "bc", data=experiment.data_reference(log))
+    config = resolve(env_cards.environment("Acrobot-v1"), "bc", data=experiment.data_reference(log))
     with pytest.raises(InputError, match=r"shape \(4,\), but those of 'Acrobot-v1' have \(6,\)"):
         experiment.train(config, 0, tmp_path, dataset=log)
-    pendulum = resolve(catalogue.environment("MountainCar-v0"), "bc")
+    pendulum = resolve(env_cards.environment("MountainCar-v0"), "bc")
     with pytest.raises(InputError, match="learns from a log"):
         experiment.train(pendulum, 0, tmp_path)
 
@@ -189,7 +189,8 @@ def test_a_training_that_never_rose_is_cut_in_half() -> None:
 
 def _returning(returns: Sequence[float]) -> Dataset:
     """Episodes of one step with these returns, made one training step after another."""
-    from rlformer.core.types import ActionSpec, Episode
+    from rlformer.core.records import Episode
+    from rlformer.core.spaces import ActionSpec
     from rlformer.data.dataset import DatasetInfo
 
     episodes = [
@@ -272,7 +273,7 @@ def test_compare_runs_every_arm_and_repeats_nothing(tmp_path: Path) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("record.json")}
 
     (torn,) = (tmp_path / "runs").rglob("bc-*/seed-0/record.json")
-    (values,) = (tmp_path / "runs").rglob("random-*/seed-0/config.toml")
+    (values,) = (tmp_path / "runs").rglob("random-*/seed-0/spec.toml")
     (lost,) = (tmp_path / "runs").rglob("ppo-*/seed-0/record.json")
     cost = json.loads(lost.read_text())["cost"]
     torn.write_text("{torn")
@@ -294,7 +295,7 @@ def test_a_failed_arm_does_not_stop_the_rest_and_is_told(tmp_path: Path, log: Da
     settings = ["dt.learning_rate=1e30", *(f"dt.{v}" for v in SMALL_DT), *SETTINGS[:4]]
     made = study.plan("CartPole-v1", arms=["dt", "bc"], seeds=1, dataset=log, root=tmp_path, overrides=settings)
     outcome = study.execute(made, jobs=2)
-    statuses = {RunDirectory.open(path).config.agent: RunDirectory.open(path).record.status for path in outcome.runs}
+    statuses = {RunDirectory.open(path).spec.agent.name: RunDirectory.open(path).record.status for path in outcome.runs}
     assert statuses == {"dt": "failed", "bc": "finished"}
     assert [failure["agent"] for failure in outcome.failures] == ["dt"]
     assert outcome.missing == ()

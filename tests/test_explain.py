@@ -11,12 +11,14 @@ import pytest
 import torch
 
 import rlformer
-from rlformer import api, catalogue
+from rlformer import api
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.core.errors import InputError
-from rlformer.core.types import ActionSpec, EnvSpec, Episode, Window
+from rlformer.core.records import EnvSpec, Episode, Window
+from rlformer.core.spaces import ActionSpec
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
+from rlformer.envs import cards as env_cards
 from rlformer.envs import environments
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
 from rlformer.explain import attribution, quality
@@ -245,7 +247,7 @@ def test_controllability_by_hand_inside_the_log_and_beyond_apart() -> None:
 
 
 def test_distractors_added_to_a_log_are_those_of_the_wrapper() -> None:
-    spec = catalogue.environment("CartPole-v1")
+    spec = env_cards.environment("CartPole-v1")
     env = with_distractors(spec, 2)
     made = environments.make(env)
     observations, taken, over = [made.reset(seed=3)[0]], [], False
@@ -288,7 +290,7 @@ def solved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str,
     (folder / "envs" / "Maze.toml").write_text(TMAZE)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        spec = catalogue.environment("Maze")
+        spec = env_cards.environment("Maze")
         base: Any = environments.make(spec).unwrapped
         made = collect(
             BehaviourPolicy(base), spec, folder / "data", seed=0, episodes=600, provenance={}, upstream_env_steps=0

@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rlformer import catalogue
+from rlformer.agents.cards import resolve
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.types import ActionSpec
+from rlformer.core.spaces import ActionSpec
 from rlformer.envs import animation
+from rlformer.envs import cards as env_cards
 from rlformer.envs.rollout import RandomPolicy
 from rlformer.evaluator.measure.evaluation import evaluate
 from rlformer.report import build
 from rlformer.runs.directory import RunDirectory
-from rlformer.runs.spec import resolve
 from rlformer.studies import experiment, films
 from tests.make_runs import BC, make_runs
 
-CARTPOLE = catalogue.environment("CartPole-v1")
+CARTPOLE = env_cards.environment("CartPole-v1")
 RANDOM = RandomPolicy(ActionSpec("discrete", (2,)))
 
 

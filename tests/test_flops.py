@@ -14,15 +14,20 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from rlformer import catalogue, flops
+from rlformer import flops
+from rlformer.agents import cards as agent_cards
+from rlformer.agents.base import Task
 from rlformer.agents.learners import LEARNERS
 from rlformer.agents.offline.offline_training import Training as OfflineTraining
 from rlformer.agents.online.sb3_training import Training as OnlineTraining
 from rlformer.agents.sequence.training.step import imitate
-from rlformer.core.types import ActionSpec, DataCost, RunRecord, Task, Window
+from rlformer.core.records import Cost, Window
+from rlformer.core.spaces import ActionSpec
 from rlformer.data.windows import Windows
+from rlformer.envs import cards as env_cards
 from rlformer.flops import agents, rules, sequence
 from rlformer.runs import spec
+from rlformer.runs.record import RunRecord
 from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, log, model
 from tests.make_training import Log
 
@@ -37,7 +42,7 @@ def counted(work: Callable[[], Any]) -> float:
 
 
 def record(env_steps: int = 0, samples: int = 0, **progress: int) -> RunRecord:
-    return RunRecord("E", "a", 0, "", cost=DataCost(env_steps, samples_seen=samples), progress=progress)
+    return RunRecord("E", "a", 0, "", cost=Cost(env_steps, samples_seen=samples), progress=progress)
 
 
 # Trajectory models.
@@ -113,7 +118,7 @@ ONLINE = {
 @pytest.mark.parametrize("name", ONLINE)
 def test_a_training_by_interaction_costs_what_torch_counts(name: str, tmp_path: Path) -> None:
     env, *overrides = ONLINE[name]
-    spec = catalogue.environment(env)
+    spec = env_cards.environment(env)
     values = spec.resolve(spec, name.partition("-")[0], overrides).hyperparameters
     training = OnlineTraining(Task(spec, None, values, seed=0), Log(tmp_path))
     seen = counted(training.run)
@@ -127,7 +132,7 @@ def test_a_training_by_interaction_costs_what_torch_counts(name: str, tmp_path: 
 
 @pytest.mark.parametrize(("name", "space"), [("cql", "discrete"), ("td3-bc", "box")])
 def test_a_training_on_a_log_costs_what_torch_counts(name: str, space: str, tmp_path: Path) -> None:
-    values = spec.resolve(catalogue.environment("X-v0"), name, ("gradient_steps=8", "hidden=[32, 16]"))
+    values = spec.resolve(env_cards.environment("X-v0"), name, ("gradient_steps=8", "hidden=[32, 16]"))
     task = Task(None, log(SPACES[space]), values.hyperparameters, seed=0)
     training = OfflineTraining(task, Log(tmp_path))
     seen = counted(training.run)
@@ -139,7 +144,7 @@ def test_a_training_on_a_log_costs_what_torch_counts(name: str, space: str, tmp_
 @pytest.mark.parametrize(("name", "learner"), [("ppo", "sb3"), ("dqn", "sb3"), ("sac", "sb3"), ("td3", "sb3")])
 def test_an_action_of_an_agent_costs_what_torch_counts(name: str, learner: str, tmp_path: Path) -> None:
     env, *overrides = ONLINE[name]
-    spec = catalogue.environment(env)
+    spec = env_cards.environment(env)
     values = spec.resolve(spec, name, overrides).hyperparameters
     training = OnlineTraining(Task(spec, None, values, seed=0), Log(tmp_path))
     from rlformer.agents.online.sb3_training import policy
@@ -183,9 +188,9 @@ def test_every_learner_has_a_count_and_an_unknown_one_has_none() -> None:
     assert flops.of_run("behaviour", {}, 3, SPACES["discrete"], record()) == {"training": 0.0}
 
 
-@pytest.mark.parametrize("name", [name for name, card in catalogue.agents().items() if card.learner != "behaviour"])
+@pytest.mark.parametrize("name", [name for name, card in agent_cards.agents().items() if card.learner != "behaviour"])
 def test_every_card_can_be_counted(name: str) -> None:
-    card = catalogue.agent(name)
+    card = agent_cards.agent(name)
     space = "box" if card.defaults.get("algorithm") in ("SAC", "TD3", "TD3-BC") else "discrete"
     found = flops.of_run(card.learner, card.resolve("CartPole-v1"), 4, SPACES[space], record(5000, 5000, done=5))
     assert set(found) == {"action", "training"}

@@ -29,7 +29,7 @@ from rlformer.agents.sequence.training.state import State, TrainOptions
 from rlformer.agents.sequence.training.step import CudaGraph, GradientStep, Objective, Runner, Stepped, imitate
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError, Interrupted
-from rlformer.core.types import Window
+from rlformer.core.records import Window
 from rlformer.data.windows import Windows
 from tests.make_sequences import MODELS, SPACES, Journal, log, model
 

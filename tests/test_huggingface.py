@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from rlformer import api, catalogue
+from rlformer import api
 from rlformer.agents.sequence.huggingface import export_checkpoint, load_checkpoint
 from rlformer.agents.sequence.learner import SequenceLearner
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError
-from rlformer.core.types import ActionSpec, Array, Window
+from rlformer.core.records import Window
+from rlformer.core.spaces import ActionSpec, Array
 from rlformer.data.windows import Windows
+from rlformer.envs import cards as env_cards
 from tests.make_sequences import OBSERVATION_SIZE, SPACES, log, model
 
 transformers = pytest.importorskip("transformers")
@@ -227,7 +229,7 @@ def test_it_is_a_policy_like_any_other(tmp_path: Path) -> None:
         api.evaluate([tmp_path], env="Pendulum-v1", episodes=2)
     with pytest.raises(InputError, match="reads 3 numbers, an observation of CartPole-v1 has"):
         api.evaluate([tmp_path], env="CartPole-v1", episodes=2, target_return=1.0)
-    assert load_checkpoint(tmp_path, catalogue.environment("Pendulum-v1")).num_parameters > 0
+    assert load_checkpoint(tmp_path, env_cards.environment("Pendulum-v1")).num_parameters > 0
 
 
 def test_categories_are_told_by_the_environment_where_the_file_does_not(tmp_path: Path) -> None:

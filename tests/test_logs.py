@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import rlformer
-from rlformer import catalogue
+from rlformer.agents.cards import resolve
 from rlformer.core import seeding
 from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset
+from rlformer.envs import cards as env_cards
 from rlformer.runs.directory import RunDirectory
-from rlformer.runs.spec import resolve
 from rlformer.studies import experiment, logs, study
 
 SMALL = ("steps=2048", "n_epochs=2")
@@ -58,7 +58,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of runs with a short PPO training of seed 0."""
     root = tmp_path_factory.mktemp("runs")
     experiment.train(
-        resolve(catalogue.environment("CartPole-v1"), "ppo", SMALL, log_trajectories=True),
+        resolve(env_cards.environment("CartPole-v1"), "ppo", SMALL, log_trajectories=True),
         0,
         root,
         protocol=experiment.Protocol(episodes=4, curve_episodes=2),
@@ -68,7 +68,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def made(root: Path, text: str, **values: object) -> Dataset:
     log = logs.Log(
-        catalogue.environment("CartPole-v1"), 0, root, recipe=logs.recipe(text), overrides=SMALL, steps=600, **values
+        env_cards.environment("CartPole-v1"), 0, root, recipe=logs.recipe(text), overrides=SMALL, steps=600, **values
     )  # type: ignore[arg-type]
     if log.collected is not None:
         assert log.make(lambda: False, lambda done, total: None) == log.collected
@@ -85,7 +85,7 @@ def test_what_plays_decides_the_quality_of_a_log(trained: Path) -> None:
     assert [log.rule for log in (expert, mixed)] == ["expert", "mixed"]
     reference = experiment.data_reference(expert)
     run = RunDirectory(next((trained / "CartPole-v1").glob("ppo-*/seed-0")))
-    assert (reference["maker"], reference["maker_config"]) == ("ppo", run.config.hash)
+    assert (reference["maker"], reference["maker_hash"]) == ("ppo", run.spec.hash)
 
 
 def test_the_budget_of_a_training_is_its_beginning(trained: Path) -> None:

@@ -15,20 +15,21 @@ from gymnasium import spaces
 from minari.data_collector import EpisodeBuffer
 from typer.testing import CliRunner
 
-from rlformer import catalogue
 from rlformer.cli.data import app
 from rlformer.core.errors import InputError
-from rlformer.core.types import ActionSpec, Episode
+from rlformer.core.records import Episode
+from rlformer.core.spaces import ActionSpec
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.loaders.doors import open_data
 from rlformer.data.loaders.foreign import canonical_observations
 from rlformer.data.loaders.minari import export_minari
 from rlformer.data.writer import DatasetWriter
+from rlformer.envs import cards as env_cards
 from rlformer.envs.rollout import RandomPolicy
 
 SHARED = Path(__file__).parents[1].parent / "shared/data"
-CARTPOLE = catalogue.environment("CartPole-v1")
+CARTPOLE = env_cards.environment("CartPole-v1")
 DISCRETE = ActionSpec("discrete", nvec=(3,))
 PLANE = spaces.Box(-1, 1, (2,))
 pytestmark = pytest.mark.filterwarnings("ignore:env_spec is None:UserWarning")

@@ -18,7 +18,8 @@ from rlformer.agents.sequence.backbones import BACKBONES
 from rlformer.agents.sequence.backbones.transformer import Transformer
 from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
 from rlformer.core.errors import InputError
-from rlformer.core.types import ActionSpec, Window
+from rlformer.core.records import Window
+from rlformer.core.spaces import ActionSpec
 from rlformer.data.scales import Scales
 from rlformer.data.windows import Windows
 from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, log, model

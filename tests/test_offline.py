@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from rlformer import catalogue
+from rlformer.agents.base import Task
 from rlformer.agents.offline.offline import OfflineLearner
 from rlformer.agents.offline.offline_algorithms import conservative_gap
 from rlformer.agents.sequence.training.loop import DivergedError
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
-from rlformer.core.types import ActionSpec, DataCost, EnvSpec, Episode, Policy, Task
+from rlformer.core.policy import Policy
+from rlformer.core.records import Cost, EnvSpec, Episode
+from rlformer.core.spaces import ActionSpec
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.transitions import transitions
+from rlformer.envs import cards as env_cards
 from rlformer.envs.environments import Environments, action_spec, make
 from rlformer.envs.rollout import RandomPolicy, rollout
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
@@ -56,7 +59,7 @@ def played(spec: EnvSpec, policy: Policy, count: int) -> Dataset:
 
 
 def random_log(env: str, count: int) -> Dataset:
-    spec = catalogue.environment(env)
+    spec = env_cards.environment(env)
     return played(spec, RandomPolicy(action_spec(make(spec).action_space)), count)
 
 
@@ -70,7 +73,7 @@ def task(dataset: Dataset, agent: str, *overrides: str, env: EnvSpec | None = No
 
 def test_cql_goes_a_way_that_no_episode_went(tmp_path: Path) -> None:
     """From A the log earns .5 at most, and imitation no more; the way from A to M and on is worth 1."""
-    spec = catalogue.environment("Stitch")
+    spec = env_cards.environment("Stitch")
     start_in_b = EnvSpec("Stitch", spec.id, Stitch.log_kwargs)
     dataset = played(start_in_b, BehaviourPolicy(Stitch()), 300)
     from_a = np.array([episode.observations[0, 0] == 1 for episode in dataset])
@@ -206,7 +209,7 @@ def test_a_stopped_training_ends_as_if_it_never_stopped(agent: str, env: str, tm
 
 @pytest.mark.parametrize(("agent", "env"), RUNS)
 def test_evaluations_make_a_curve_against_gradient_steps(agent: str, env: str, tmp_path: Path) -> None:
-    spec, dataset = catalogue.environment(env), random_log(env, 3)
+    spec, dataset = env_cards.environment(env), random_log(env, 3)
     with_curve, without, log = OfflineLearner(), OfflineLearner(), Log(tmp_path / "a")
     settings = (*QUICK, "gradient_steps=25", "evaluate_every=10")
     curve = lambda policy: {"eval/return": play(policy, spec, 2).mean}  # noqa: E731
@@ -214,8 +217,8 @@ def test_evaluations_make_a_curve_against_gradient_steps(agent: str, env: str, t
     cost = with_curve.fit(wanted, log)
     assert [step for step, _ in log.curve("eval/return")] == [10, 20, 25]
     batch = with_curve.model.batch_size  # type: ignore[attr-defined]
-    assert cost == DataCost(logged_steps=dataset.num_steps, upstream_env_steps=None, samples_seen=25 * batch)
-    assert log.costs == [DataCost(logged_steps=dataset.num_steps, upstream_env_steps=None)]  # known at once
+    assert cost == Cost(logged_steps=dataset.num_steps, upstream_env_steps=None, samples_seen=25 * batch)
+    assert log.costs == [Cost(logged_steps=dataset.num_steps, upstream_env_steps=None)]  # known at once
     without.fit(replace(wanted, env=None, evaluate=None), Log(tmp_path / "b"))  # as where the environment is not here
     assert same(weights(with_curve), weights(without))
 

@@ -11,14 +11,16 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from rlformer import catalogue
+from rlformer.agents import cards as agent_cards
+from rlformer.agents.base import Task
 from rlformer.agents.online import sb3, sb3_state, sb3_training
 from rlformer.agents.online.foreign import export_zip, load_zip
 from rlformer.agents.online.sb3 import OnlineLearner
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
-from rlformer.core.types import EnvSpec, Task
+from rlformer.core.records import EnvSpec
 from rlformer.data.dataset import load as load_dataset
+from rlformer.envs import cards as env_cards
 from rlformer.envs.environments import make
 from rlformer.runs import checkpoints
 from tests.make_training import Log, match, play, same, weights
@@ -28,7 +30,7 @@ AGENTS = ("a2c", "dqn", "ppo", "recurrent-ppo", "sac", "td3")
 
 
 def task(env: str | EnvSpec, agent: str, *overrides: str, seed: int = 0, **rest: Any) -> Task:
-    spec = catalogue.environment(env) if isinstance(env, str) else env
+    spec = env_cards.environment(env) if isinstance(env, str) else env
     resolved = spec.resolve(spec, agent, overrides)
     return Task(env=spec, dataset=None, hyperparameters=resolved.hyperparameters, seed=seed, **rest)
 
@@ -437,7 +439,7 @@ def test_what_stable_baselines3_warns_of_is_noted(tmp_path: Path) -> None:
 def test_published_agents_reach_their_published_scores(
     file: str, env: str, episodes: int, low: float, high: float
 ) -> None:
-    policy = load_zip(ZOO / file, trust=True, env=catalogue.environment(env))
+    policy = load_zip(ZOO / file, trust=True, env=env_cards.environment(env))
     assert low <= play(policy, env, episodes, num_envs=50).mean <= high
 
 
@@ -458,7 +460,7 @@ def test_an_exported_zip_comes_back(agent: str, tmp_path: Path) -> None:
     export_zip(learner, tmp_path / "agent.zip")
     for sample in (False, agent != "td3"):  # the noise of TD3's exploration is not in the file
         own = play(learner.policy(sample), "Pendulum-v1", 3)
-        back = load_zip(tmp_path / "agent.zip", trust=True, env=catalogue.environment("Pendulum-v1"), sample=sample)
+        back = load_zip(tmp_path / "agent.zip", trust=True, env=env_cards.environment("Pendulum-v1"), sample=sample)
         np.testing.assert_array_equal(play(back, "Pendulum-v1", 3).returns, own.returns)
 
 
@@ -475,7 +477,7 @@ def test_a_zip_that_cannot_be_used_is_told_in_one_line(tmp_path: Path) -> None:
         (lambda: load_zip(path, agent="pp0", trust=True), "did you mean 'ppo'"),
         (lambda: load_zip(path, agent="dqn", trust=True), "cannot be loaded as DQN"),
         (lambda: load_zip(path, agent="random", trust=True), "not one of stable-baselines3"),
-        (lambda: load_zip(path, trust=True, env=catalogue.environment("Pendulum-v1")), "reads 4 numbers"),
+        (lambda: load_zip(path, trust=True, env=env_cards.environment("Pendulum-v1")), "reads 4 numbers"),
     ]
     for call, message in cases:
         with pytest.raises(InputError, match=message):
@@ -483,5 +485,5 @@ def test_a_zip_that_cannot_be_used_is_told_in_one_line(tmp_path: Path) -> None:
 
 
 def test_the_algorithms_of_the_cards_are_those_known() -> None:
-    cards = [card for card in catalogue.agents().values() if card.learner == "sb3"]
+    cards = [card for card in agent_cards.agents().values() if card.learner == "sb3"]
     assert {card.defaults["algorithm"] for card in cards} == set(sb3.ALGORITHMS)

@@ -19,7 +19,7 @@ import pytest
 
 from rlformer import statistics
 from rlformer.core.errors import InputError
-from rlformer.core.types import EnvSpec
+from rlformer.core.records import EnvSpec
 from rlformer.evaluator.judge.arms import by_arm
 from rlformer.evaluator.judge.collect import collect
 from rlformer.evaluator.judge.load import read_runs
@@ -104,7 +104,7 @@ def test_a_path_that_is_no_folder_is_an_error(tmp_path: Path) -> None:
         ("record.json", '{"schema": "rlform'),
         ("record.json", '{"schema": "rlformer/1", "seed": 0}'),
         ("record.json", "[]"),
-        ("config.toml", "agent = "),
+        ("spec.toml", "agent = "),
         ("eval/final.json", '{"returns": [1.0]}'),
     ],
 )
@@ -137,7 +137,7 @@ def test_a_training_counts_once_and_the_logged_one_is_kept(tmp_path: Path, newer
     for run, written in ((logged, newer), (plain, not newer)):
         os.utime(run.path / "record.json", (1e9 + written, 1e9 + written))
     (run,), (skipped,) = read_runs(find_runs([tmp_path]))
-    assert run.config.log_trajectories
+    assert run.spec.keeps_log
     assert skipped["reason"] == f"the same training as {run.path}, counted once"
 
 
@@ -588,7 +588,7 @@ def test_colours_are_distinct_and_defined_for_both_themes(results: dict[str, Any
 
 def test_an_imitator_that_does_better_by_drawing_its_actions_is_told(tmp_path: Path) -> None:
     for run in make_runs(tmp_path, [BC, PPO]):
-        if run.config.agent == "bc":
+        if run.spec.agent.name == "bc":
             final = run.evaluations()["final"]
             drawn = replace(final, seeds=final.seeds[:20], returns=final.returns[:20] + 100, action_selection="sampled")
             run.save_evaluation("sampled", drawn)

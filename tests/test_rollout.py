@@ -11,7 +11,9 @@ import pytest
 from gymnasium import spaces
 
 from rlformer.core.errors import InputError
-from rlformer.core.types import ActionSpec, Array, EnvSpec, Episode, Policy
+from rlformer.core.policy import Policy
+from rlformer.core.records import EnvSpec, Episode
+from rlformer.core.spaces import ActionSpec, Array
 from rlformer.envs import rollout as rollout_module
 from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import EpsilonPolicy, RandomPolicy, rollout

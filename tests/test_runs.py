@@ -7,32 +7,33 @@ from pathlib import Path
 
 import pytest
 
-from rlformer import catalogue
+from rlformer.agents.cards import resolve
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.types import DataCost
+from rlformer.core.records import Cost
+from rlformer.envs import cards as env_cards
 from rlformer.runs import ledger, metrics
 from rlformer.runs.directory import RunDirectory
-from rlformer.runs.spec import RunConfig, resolve
+from rlformer.runs.spec import RunSpec
 
 
 @pytest.fixture
-def config() -> RunConfig:
-    return resolve(catalogue.environment("CartPole-v1"), "random")
+def config() -> RunSpec:
+    return resolve(env_cards.environment("CartPole-v1"), "random")
 
 
-def test_a_run_says_what_it_is_and_how_it_ended(tmp_path: Path, config: RunConfig) -> None:
+def test_a_run_says_what_it_is_and_how_it_ended(tmp_path: Path, config: RunSpec) -> None:
     run = RunDirectory.of(tmp_path, config, seed=3)
     with run.session(config, 3) as log:
         log.scalars({"eval/return": 20.0}, step=100)
         log.progress(100, 200, "half")
         log.note("a remark")
         log.note("a remark")
-        log.end("finished", DataCost(env_steps=200))
+        log.end("finished", Cost(env_steps=200))
     again = RunDirectory.open(run.path)
     assert run.path.parent.parent.name == "CartPole-v1"
     assert again.finished
-    assert again.config == config
+    assert again.spec == config
     assert (again.record.seed, again.record.cost.env_steps, again.record.notes) == (3, 200, ["a remark"])
     assert [point["eval/return"] for point in metrics.read(run.path / "metrics.jsonl")] == [20.0]
     assert list((run.path / "tb").iterdir())
@@ -47,7 +48,7 @@ def test_a_file_is_for_all_who_may_read_its_neighbours_whoever_wrote_it(tmp_path
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
 
 
-def test_a_run_that_used_a_gpu_says_so_though_it_ended_without_one(tmp_path: Path, config: RunConfig) -> None:
+def test_a_run_that_used_a_gpu_says_so_though_it_ended_without_one(tmp_path: Path, config: RunSpec) -> None:
     run = RunDirectory.of(tmp_path, config, seed=0)
     with run.session(config, 0) as log:
         assert "gpu" not in log.record.hardware
@@ -82,14 +83,14 @@ def test_what_a_killed_writer_left_is_cleared_away(tmp_path: Path) -> None:
 
 
 def test_by_hand_is_what_differs_from_the_preset() -> None:
-    env = catalogue.environment("CartPole-v1")
-    width = resolve(env, "dt").hyperparameters["width"]
+    env = env_cards.environment("CartPole-v1")
+    width = resolve(env, "dt").values["width"]
     assert "by hand" not in resolve(env, "dt", [f"width={width}"]).tuning
     assert resolve(env, "dt", [f"width={width}", "heads=4"]).tuning.endswith("Changed by hand: heads=4")
 
 
-def test_the_hash_covers_what_changes_the_outcome_and_nothing_else(config: RunConfig) -> None:
-    env = catalogue.environment("CartPole-v1")
+def test_the_hash_covers_what_changes_the_outcome_and_nothing_else(config: RunSpec) -> None:
+    env = env_cards.environment("CartPole-v1")
     one = resolve(env, "bc", data={"hash": "a", "path": "here"})
     assert one.hash == resolve(env, "bc", data={"hash": "a", "path": "there"}).hash
     assert one.hash != resolve(env, "bc", data={"hash": "b", "path": "here"}).hash
@@ -97,13 +98,13 @@ def test_the_hash_covers_what_changes_the_outcome_and_nothing_else(config: RunCo
     assert one.hash != config.hash
 
 
-def _hold(path: Path, config: RunConfig, ready: object, release: object) -> None:
+def _hold(path: Path, config: RunSpec, ready: object, release: object) -> None:
     with RunDirectory(path).session(config, 0):
         ready.set()  # type: ignore[attr-defined]
         release.wait(20)  # type: ignore[attr-defined]
 
 
-def test_a_second_process_is_refused_and_a_dead_one_is_not_in_the_way(tmp_path: Path, config: RunConfig) -> None:
+def test_a_second_process_is_refused_and_a_dead_one_is_not_in_the_way(tmp_path: Path, config: RunSpec) -> None:
     context = multiprocessing.get_context("spawn")
     ready, release = context.Event(), context.Event()
     process = context.Process(target=_hold, args=(tmp_path / "run", config, ready, release))

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rlformer import catalogue
+from rlformer.agents import cards as agent_cards
+from rlformer.agents.base import Task
 from rlformer.agents.sequence.learner import SequenceLearner
 from rlformer.core.errors import InputError
-from rlformer.core.types import ActionSpec, Array, EnvSpec, Episode, Task
+from rlformer.core.records import EnvSpec, Episode
+from rlformer.core.spaces import ActionSpec, Array
 from rlformer.data import targets
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from tests.make_sequences import SPACES, Journal, log
 
-FAMILY = [name for name, card in catalogue.agents().items() if card.learner == "sequence"]
+FAMILY = [name for name, card in agent_cards.agents().items() if card.learner == "sequence"]
 QUICK = {
     "gradient_steps": 250,
     "learning_rate": 3e-3,
@@ -31,7 +33,7 @@ QUICK = {
 
 def fit(name: str, data: Dataset, tmp_path: Path, evaluate: Any = None, **values: Any) -> SequenceLearner:
     """A learner of that card, fitted to a log."""
-    task = Task(None, data, {**catalogue.agent(name).defaults, **values}, seed=0, evaluate=evaluate)
+    task = Task(None, data, {**agent_cards.agent(name).defaults, **values}, seed=0, evaluate=evaluate)
     learner = SequenceLearner()
     learner.fit(task, Journal(tmp_path))
     return learner
@@ -154,7 +156,7 @@ def test_every_card_learns_in_every_action_space_and_comes_back_from_disk(
 
 def test_the_cost_is_the_whole_log_and_every_transition_seen(tmp_path: Path) -> None:
     data = log(SPACES["discrete"])
-    task = Task(None, data, {**catalogue.agent("bc-top").defaults, "gradient_steps": 5, "batch_size": 7}, seed=0)
+    task = Task(None, data, {**agent_cards.agent("bc-top").defaults, "gradient_steps": 5, "batch_size": 7}, seed=0)
     cost = SequenceLearner().fit(task, Journal(tmp_path))
     assert (cost.env_steps, cost.selection_env_steps) == (0, 0)
     assert cost.logged_steps == data.num_steps  # the filter read them all
@@ -164,7 +166,7 @@ def test_the_cost_is_the_whole_log_and_every_transition_seen(tmp_path: Path) -> 
 def test_the_same_seed_learns_the_same_and_another_another(tmp_path: Path) -> None:
     policies = []
     for run, seed in (("a", 0), ("b", 0), ("c", 1)):
-        task = Task(None, log(SPACES["box"]), {**catalogue.agent("dt").defaults, "gradient_steps": 3}, seed=seed)
+        task = Task(None, log(SPACES["box"]), {**agent_cards.agent("dt").defaults, "gradient_steps": 3}, seed=seed)
         learner = SequenceLearner()
         learner.fit(task, Journal(tmp_path / run))
         policies.append(learner.policy().act(np.ones((2, 3))))
@@ -180,7 +182,7 @@ def test_the_curve_has_ten_points_unless_the_card_says_otherwise(every: int, poi
         return {"eval/return": 3.0, "eval/length": 2.0}
 
     journal = Journal(tmp_path)
-    values = {**catalogue.agent("dt").defaults, "gradient_steps": 20, "evaluate_every": every}
+    values = {**agent_cards.agent("dt").defaults, "gradient_steps": 20, "evaluate_every": every}
     SequenceLearner().fit(Task(None, log(SPACES["discrete"]), values, seed=0, evaluate=evaluate), journal)
     assert journal.curve("eval/return") == dict.fromkeys(points, 3.0)
     assert journal.curve("eval/length") == dict.fromkeys(points, 2.0)
@@ -197,7 +199,7 @@ def test_the_target_return_comes_from_the_log_or_from_the_user(tmp_path: Path) -
 
 def test_a_context_longer_than_every_episode_is_remarked_upon(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
-    values = {**catalogue.agent("dt").defaults, "gradient_steps": 1, "context_length": 13}
+    values = {**agent_cards.agent("dt").defaults, "gradient_steps": 1, "context_length": 13}
     SequenceLearner().fit(Task(None, log(SPACES["discrete"]), values, seed=0), journal)
     assert journal.notes == [
         "context_length 13 is longer than every episode of the log (at most 12 steps): what lies beyond is padding"
@@ -223,7 +225,7 @@ def test_a_context_longer_than_every_episode_is_remarked_upon(tmp_path: Path) ->
 def test_unusable_values_are_refused_in_one_line(values: dict[str, Any], message: str, tmp_path: Path) -> None:
     for attempt in (
         lambda: fit("dt", log(SPACES["discrete"]), tmp_path, **values),
-        lambda: SequenceLearner.check(EnvSpec("World-v0", "World-v0"), {**catalogue.agent("dt").defaults, **values}),
+        lambda: SequenceLearner.check(EnvSpec("World-v0", "World-v0"), {**agent_cards.agent("dt").defaults, **values}),
     ):
         with pytest.raises(InputError) as error:
             attempt()

@@ -18,6 +18,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from rlformer.agents.base import Task
+from rlformer.agents.cards import resolve
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.learner import SequenceLearner
 from rlformer.agents.sequence.training.loop import DivergedError, held_out_loss, layer_norms, train
@@ -26,11 +28,10 @@ from rlformer.agents.sequence.training.state import TrainOptions
 from rlformer.agents.sequence.training.step import imitate
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError, Interrupted
-from rlformer.core.types import EnvSpec, Task, Window
+from rlformer.core.records import EnvSpec, Window
 from rlformer.data.windows import Windows
 from rlformer.runs import checkpoints, metrics
 from rlformer.runs.directory import RunDirectory
-from rlformer.runs.spec import resolve
 from tests.make_sequences import MODELS, SPACES, Journal, log, model
 
 LENGTHS = (9, 2, 14, 6, 11, 3, 8, 12)
@@ -120,7 +121,7 @@ def run_in(directory: Path) -> bytes:
     settings = ["gradient_steps=400", "warmup_steps=50", "validate_every=40", "width=16", "context_length=6"]
     config = resolve(EnvSpec("Nowhere-v0", "Nowhere-v0"), "dt", settings)
     with RunDirectory(directory).session(config, 0) as session:
-        values = {**config.hyperparameters, "checkpoint_seconds": 0.05}
+        values = {**config.values, "checkpoint_seconds": 0.05}
         learner = SequenceLearner()
         learner.fit(Task(None, log(SPACES["discrete"], tuple(range(1, 30))), values, seed=3), session)
     learner.save(directory / "best")

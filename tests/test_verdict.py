@@ -164,16 +164,16 @@ def test_the_break_even_lambda_is_the_ratio_of_what_is_saved(tmp_path: Path) -> 
 def test_the_break_even_of_another_agents_log_is_defined(tmp_path: Path) -> None:
     other = replace(DQN, mean=500, spread=0, hyperparameters={"learning_rate": 2e-3})
     make_runs(tmp_path, [replace(PPO, mean=470, spread=0), other], seeds=range(3))
-    made = next(run.config.hash for run in find_runs([tmp_path]) if run.config.agent == "ppo")
-    log = {"maker": "ppo", "maker_config": made}
+    made = next(run.spec.hash for run in find_runs([tmp_path]) if run.spec.agent.name == "ppo")
+    log = {"maker": "ppo", "maker_hash": made}
     found = environment_of(tmp_path, [GOOD_DT], 3, Terms(), log=log)["verdict"]
     assert (found["pair"]["a"]["label"], found["lambda_star"]["reason"]) == ("dqn", None)
 
 
 def test_it_has_no_break_even_where_the_log_is_the_agents_own_training(tmp_path: Path) -> None:
     make_runs(tmp_path, [PPO], seeds=range(3))
-    made = next(find.config.hash for find in find_runs([tmp_path]))
-    found = environment_of(tmp_path, [GOOD_DT], 3, Terms(), log={"maker": "ppo", "maker_config": made})["verdict"]
+    made = next(find.spec.hash for find in find_runs([tmp_path]))
+    found = environment_of(tmp_path, [GOOD_DT], 3, Terms(), log={"maker": "ppo", "maker_hash": made})["verdict"]
     assert found["made_here"]
     assert (found["terms"]["share"], found["terms"]["logged_step"]) == (1.0, 1.0)  # all of it was paid
     assert "own training" in found["lambda_star"]["reason"]

@@ -26,7 +26,7 @@ NEEDS: dict[str, frozenset[str]] = {
 
 
 def learner_class(name: str) -> Any:
-    """The class (a `types.Learner`) of that name, imported when it is asked for."""
+    """The class (a `agents.base.Learner`) of that name, imported when it is asked for."""
     if name not in LEARNERS:
         raise unknown("learner", name, LEARNERS)
     module, _, attribute = LEARNERS[name].partition(":")

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rlformer.agents.base import RunLog, Task
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.types import SCHEMA, DataCost, EnvSpec, Policy, RunLog, Task
+from rlformer.core.policy import Policy
+from rlformer.core.records import SCHEMA, Cost, EnvSpec
 from rlformer.envs.environments import action_spec, make
 from rlformer.envs.rollout import RandomPolicy
 
 
 class RandomLearner:
-    """Uniform actions. See `types.Learner`."""
+    """Uniform actions. See `agents.base.Learner`."""
 
     needs = frozenset({"env"})
     num_parameters = 0
@@ -26,15 +28,15 @@ class RandomLearner:
 
     @classmethod
     def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
-        """See `types.Learner`."""
+        """See `agents.base.Learner`."""
 
-    def fit(self, task: Task, log: RunLog) -> DataCost:
-        """See `types.Learner`."""
+    def fit(self, task: Task, log: RunLog) -> Cost:
+        """See `agents.base.Learner`."""
         self._env, self._seed = task.env, task.seed
-        return DataCost()
+        return Cost()
 
     def policy(self, sample: bool = False) -> Policy:
-        """See `types.Learner`."""
+        """See `agents.base.Learner`."""
         assert self._env is not None, "fit or load first"
         env = make(self._env)
         try:
@@ -63,11 +65,12 @@ class BehaviourLearner:
 
     @classmethod
     def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
-        """See `types.Learner`."""
+        """See `agents.base.Learner`."""
 
-    def fit(self, task: Task, log: RunLog) -> DataCost:
-        """See `types.Learner`."""
-        return DataCost(logged_steps=task.dataset.num_steps, upstream_env_steps=task.dataset.upstream_env_steps)
+    def fit(self, task: Task, log: RunLog) -> Cost:
+        """See `agents.base.Learner`."""
+        assert task.dataset is not None
+        return Cost(logged_steps=task.dataset.num_steps, upstream_env_steps=task.dataset.upstream_env_steps)
 
     def policy(self, sample: bool = False) -> Policy:
         """Raises InputError: a log cannot act."""
@@ -78,5 +81,5 @@ class BehaviourLearner:
 
     @classmethod
     def load(cls, directory: Path, env: EnvSpec | None, hyperparameters: Mapping[str, Any]) -> BehaviourLearner:
-        """See `types.Learner`."""
+        """See `agents.base.Learner`."""
         return cls()

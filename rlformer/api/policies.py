@@ -9,16 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from rlformer import catalogue
+from rlformer.agents import cards as agent_cards
+from rlformer.agents.cards import resolve
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
-from rlformer.core.types import EnvSpec, EvalResult, Policy
+from rlformer.core.policy import Policy
+from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.data.collect import collect as _collect
 from rlformer.data.dataset import Dataset
+from rlformer.data.describe import log_input
 from rlformer.data.loaders.doors import open_data as _open_data
+from rlformer.envs import cards as env_cards
 from rlformer.envs.environments import NOWHERE, nowhere
 from rlformer.evaluator.measure.evaluation import evaluate as _evaluate
-from rlformer.runs.spec import resolve
+from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies import experiment, logs
 from rlformer.studies.sources import beyond_the_log, is_huggingface, open_source
 
@@ -44,7 +48,7 @@ def load(
     A sequence model also wants to hear what happened: `policy.observe(actions, rewards)` after each step.
     Raises InputError where the source is none of these.
     """
-    return open_source(str(source), None if env is None else catalogue.environment(env), agent, sample, trust).policy
+    return open_source(str(source), None if env is None else env_cards.environment(env), agent, sample, trust).policy
 
 
 def open_data(source: str | Path, *, env: str | None = None, prefix: str | None = None, **options: Any) -> Dataset:
@@ -55,8 +59,8 @@ def open_data(source: str | Path, *, env: str | None = None, prefix: str | None 
     text, env = str(source), None if env == NOWHERE else env
     if (Path(text) / experiment.TRAJECTORIES).is_dir():
         text = str(Path(text) / experiment.TRAJECTORIES)
-    dataset = _open_data(text, env=None if env is None else catalogue.environment(env), **options)
-    return dataset if prefix is None else logs.open_log(dataset, prefix)
+    dataset = _open_data(text, env=None if env is None else env_cards.environment(env), **options)
+    return dataset if prefix is None else logs.cut_log(dataset, Recipe(Cut.parse(prefix)))
 
 
 def train(
@@ -82,14 +86,14 @@ def train(
         info = dataset.info
         spec = nowhere(info.env or experiment.UNKNOWN, info.observation_shape, info.actions)
     elif env is not None:
-        spec = catalogue.environment(env)
+        spec = env_cards.environment(env)
     elif dataset is not None:
         spec = experiment.dataset_env(dataset)
     else:
         raise InputError("train needs an environment or a dataset")
-    experiment.check_data(agent, catalogue.agent(agent).learner, dataset)  # before its values, which others lack
-    data = None if dataset is None else experiment.data_reference(dataset)
-    config = resolve(spec, agent, overrides, data, log_trajectories)
+    experiment.check_data(agent, agent_cards.agent(agent).learner, dataset)  # before its values, which others lack
+    inputs = () if dataset is None else (log_input(dataset),)
+    config = resolve(spec, agent, overrides, inputs, log_trajectories)
     trained = experiment.train(config, seed, Path(root), dataset=dataset, threads=threads, device=device, **hooks)
     return trained.path
 
@@ -117,7 +121,7 @@ def evaluate(
     if episodes < 1 or num_envs < 1:
         raise InputError(f"--episodes {episodes} and --num-envs {num_envs}: one at least")
     texts = [str(policy) for policy in policies]
-    spec = catalogue.environment(env) if env is not None else _common_environment(texts)
+    spec = env_cards.environment(env) if env is not None else _common_environment(texts)
     sources = [open_source(text, spec, agent, sample, trust) for text in texts]
     for source in sources:
         source.check_acts_in(spec)
@@ -164,8 +168,8 @@ def collect(
         raise InputError("give one of --episodes and --steps")
     if not 0 <= epsilon <= 1:
         raise InputError(f"--epsilon {epsilon}: a share from 0 to 1")
-    source = open_source(str(policy), None if env is None else catalogue.environment(env), agent, sample, trust)
-    spec = catalogue.environment(env) if env is not None else source.env
+    source = open_source(str(policy), None if env is None else env_cards.environment(env), agent, sample, trust)
+    spec = env_cards.environment(env) if env is not None else source.env
     if spec is None:
         raise InputError("which environment? --env names it")
     source.check_acts_in(spec)
@@ -247,13 +251,13 @@ def explain(
         if (path / "record.json").is_file():
             if distractors is not None:
                 path = explanation.distracted_run(path, distractors, stop=stop)
-            what = explanation.open_run(path, seed, dataset, None if env is None else catalogue.environment(env))
+            what = explanation.open_run(path, seed, dataset, None if env is None else env_cards.environment(env))
             if out is not None:
                 what = replace(what, folder=Path(out))
         elif distractors is not None:
             raise InputError(f"{policy}: --distractors trains a run again, and this is no run directory")
         else:
-            spec = None if env is None else catalogue.environment(env)
+            spec = None if env is None else env_cards.environment(env)
             what = explanation.open_other(
                 str(policy), spec, seed, dataset, agent, trust, None if out is None else Path(out)
             )

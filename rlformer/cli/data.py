@@ -42,12 +42,12 @@ def data_import(
     debug: Debug = False,
 ) -> None:
     """Turn a foreign log into a dataset."""
-    from rlformer import catalogue
     from rlformer.cli import console
     from rlformer.data.loaders.doors import import_data
+    from rlformer.envs import cards as env_cards
 
     with console.Bar("import") as bar:
-        dataset = import_data(data, out, None if env is None else catalogue.environment(env), progress=bar)
+        dataset = import_data(data, out, None if env is None else env_cards.environment(env), progress=bar)
     console.show_dataset(dataset, as_json)
 
 
@@ -61,13 +61,14 @@ def data_export(
     debug: Debug = False,
 ) -> None:
     """Write a log as a Minari dataset, which minari.load_dataset reads."""
-    from rlformer import api, catalogue
+    from rlformer import api
     from rlformer.cli import console
     from rlformer.data.loaders.minari import export_minari
+    from rlformer.envs import cards as env_cards
     from rlformer.studies import experiment
 
     dataset = api.open_data(data, env=env, prefix=prefix)
-    spec = None if env is None else catalogue.environment(env)
+    spec = None if env is None else env_cards.environment(env)
     if spec is None and dataset.info.env is not None:
         spec = experiment.dataset_env(dataset)
     path = export_minari(dataset, minari, spec)

@@ -14,13 +14,13 @@ app = typer.Typer()
 @app.command()
 def envs(as_json: Json = False, debug: Debug = False) -> None:
     """List the environments in the catalogue, and which extra is missing."""
-    from rlformer import catalogue
     from rlformer.cli import console
     from rlformer.cli.extras import missing_extra
+    from rlformer.envs import cards as env_cards
 
     rows = [
         {"name": name, **spec.to_dict(), "missing_extra": missing_extra(spec.extra)}
-        for name, spec in catalogue.environments().items()
+        for name, spec in env_cards.environments().items()
     ]
     if as_json:
         console.print_json({"environments": rows})
@@ -42,7 +42,7 @@ def envs(as_json: Json = False, debug: Debug = False) -> None:
 @app.command()
 def agents(as_json: Json = False, debug: Debug = False) -> None:
     """List the agents in the catalogue, and which extra is missing."""
-    from rlformer import catalogue
+    from rlformer.agents import cards as agent_cards
     from rlformer.cli import console
     from rlformer.cli.extras import missing_extra
 
@@ -57,7 +57,7 @@ def agents(as_json: Json = False, debug: Debug = False) -> None:
             "defaults": card.defaults,
             "missing_extra": missing_extra(card.extra),
         }
-        for name, card in catalogue.agents().items()
+        for name, card in agent_cards.agents().items()
     ]
     if as_json:
         console.print_json({"agents": rows})

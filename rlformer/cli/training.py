@@ -97,7 +97,7 @@ def _train(agent: str, as_json: bool, **options: Any) -> None:
         path = api.train(agent, command=typed(), stop=lambda: interrupt.ever, listener=bar, tell=tell, **options)
     run = RunDirectory.open(path)
     final = run.evaluations().get("final")
-    summary = None if final is None else summarize(final, run.config.env)
+    summary = None if final is None else summarize(final, run.spec.env)
     record = run.record
     if as_json:
         console.print_json({"run": str(path), "record": record.to_dict(), "evaluation": summary})

@@ -8,7 +8,7 @@ import hashlib
 
 import numpy as np
 
-from rlformer.core.types import Array
+from rlformer.core.spaces import Array
 
 _STREAMS = ("train", "collect", "select", "curve", "evaluate", "explain", "probe", "confirm")
 _WIDTH = 1 << 28  # seeds in a stream; eight streams fill the 31 bits that every library accepts

@@ -11,7 +11,8 @@ from typing import Any
 
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
-from rlformer.core.types import EnvSpec, Episode, Policy
+from rlformer.core.policy import Policy
+from rlformer.core.records import EnvSpec, Episode
 from rlformer.data.dataset import Dataset, DatasetInfo, load
 from rlformer.data.writer import DatasetWriter
 from rlformer.envs.environments import Environments

@@ -23,7 +23,9 @@ import numpy as np
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.types import SCHEMA, ActionSpec, Array, Episode
+from rlformer.core.records import SCHEMA, Episode
+from rlformer.core.spaces import ActionSpec, Array
+from rlformer.runs.inputs import Recipe
 
 EPISODE = np.dtype(
     [
@@ -90,7 +92,7 @@ class Dataset:
     episodes: Array  # (E,) of EPISODE, all that the arrays hold
     index: Array  # (n,) which of them this view holds, in its order
     selection: str = ""  # how the view was chosen, in words; "" is everything
-    rule: str = "full"  # the same in the terms of `--prefix`, alike for every seed of a study
+    recipe: Recipe = field(default_factory=Recipe)  # how it was made and cut, alike for every seed of a study
     path: Path | None = None
 
     @property

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from rlformer.core.types import SCHEMA, Array
+from rlformer.core.records import SCHEMA
+from rlformer.core.spaces import Array
 from rlformer.data.dataset import ARRAYS, Dataset
+from rlformer.runs.inputs import LogInput, LogTask
 
 _QUARTILES = ("min", "q1", "median", "q3", "max")
 _COMPARED = 50_000  # steps of a log, at most, in which repetitions are looked for
@@ -35,7 +39,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
             "truncated": float((truncated & ~terminated).mean()),
             "neither": float((~terminated & ~truncated).mean()),
         },
-        **task(dataset),
+        **asdict(log_task(dataset)),
         "upstream_env_steps": dataset.upstream_env_steps,
         "final_observations": info.final_observations,
         "provenance": dict(info.provenance),
@@ -77,7 +81,7 @@ def describe_text(description: dict[str, Any]) -> str:
     return "\n".join([*shown, *(f"warning: {warning}" for warning in known["warnings"])])
 
 
-def task(dataset: Dataset) -> dict[str, Any]:
+def log_task(dataset: Dataset) -> LogTask:
     """What a log alone tells of its task: sparsity, horizon, and how far chance decides.
 
     nonzero_rewards: share of steps. rewarded_steps: of the median episode. median_length, max_length: steps.
@@ -91,16 +95,41 @@ def task(dataset: Dataset) -> dict[str, Any]:
     few = dataset.select(np.arange(max(1, int(np.searchsorted(np.cumsum(dataset.lengths), _COMPARED)))), "compared")
     chance, steps = _chance_per_step(few)
     luck, episodes = _luck(few)
-    return {
-        "nonzero_rewards": float(rewarded.sum() / dataset.num_steps),
-        "rewarded_steps": float(np.median(rewarded)),
-        "median_length": float(np.median(dataset.lengths)),
-        "max_length": int(dataset.lengths.max()),
-        "chance_per_step": chance,
-        "repeated_steps": steps,
-        "luck": luck,
-        "repeated_episodes": episodes,
-    }
+    return LogTask(
+        nonzero_rewards=float(rewarded.sum() / dataset.num_steps),
+        rewarded_steps=float(np.median(rewarded)),
+        median_length=float(np.median(dataset.lengths)),
+        max_length=int(dataset.lengths.max()),
+        chance_per_step=chance,
+        repeated_steps=steps,
+        luck=luck,
+        repeated_episodes=episodes,
+    )
+
+
+def log_input(dataset: Dataset, made_here: bool = False) -> LogInput:
+    """What a run's specification says of its log. made_here: whether a study made it for itself."""
+    returns, made = dataset.returns, dataset.info.provenance
+    policy = made.get("behaviour_policy")
+    maker = policy if isinstance(policy, Mapping) else made
+    maker_hash = maker.get("spec_hash") or maker.get("spec")
+    return LogInput(
+        hash=dataset.hash,
+        recipe=dataset.recipe,
+        path=str(dataset.path) if dataset.path else None,
+        selection=dataset.selection or "whole log",
+        num_episodes=dataset.num_episodes,
+        num_steps=dataset.num_steps,
+        upstream_env_steps=dataset.upstream_env_steps,
+        mean_return=float(returns.mean()),
+        min_return=float(returns.min()),
+        max_return=float(returns.max()),
+        source=str(made.get("source", "")),
+        maker=None if maker.get("agent") is None else str(maker["agent"]),
+        maker_hash=None if maker_hash is None else str(maker_hash),
+        made_here=made_here,
+        task=log_task(dataset),
+    )
 
 
 def _chance_per_step(dataset: Dataset) -> tuple[float | None, int]:

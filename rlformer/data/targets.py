@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array
+from rlformer.core.spaces import Array
 
 _SUPPORT = 10  # episodes that must have reached a target before it counts as covered
 

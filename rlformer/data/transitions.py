@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rlformer.core.types import Array
+from rlformer.core.spaces import Array
 from rlformer.data.dataset import Dataset
 from rlformer.data.windows import observation_rows, step_rows
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlformer.core.types import Array, Window
+from rlformer.core.records import Window
+from rlformer.core.spaces import Array
 from rlformer.data.dataset import Dataset
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.types import SCHEMA, Episode
+from rlformer.core.records import SCHEMA, Episode
 from rlformer.data.dataset import ARRAYS, EPISODE, Dataset, DatasetInfo, check_episode, content_hash, load
 
 _HEADER = 256  # bytes; the longest description with 19-digit shapes fits

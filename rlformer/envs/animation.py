@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array, EnvSpec, Episode, Policy
+from rlformer.core.policy import Policy
+from rlformer.core.records import EnvSpec, Episode
+from rlformer.core.spaces import Array
 from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import rollout
 

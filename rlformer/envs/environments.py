@@ -19,10 +19,11 @@ import numpy as np
 from gymnasium import spaces, wrappers
 from gymnasium.envs.registration import find_highest_version, parse_env_id
 
-from rlformer import catalogue
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, MissingExtra, unknown
-from rlformer.core.types import ActionSpec, Array, EnvSpec
+from rlformer.core.records import EnvSpec
+from rlformer.core.spaces import ActionSpec, Array
+from rlformer.envs import cards as env_cards
 
 NOWHERE = "none"  # the id in place of an environment: a log is learned from and nothing evaluated
 
@@ -146,7 +147,7 @@ def _make_base(spec: EnvSpec, render_mode: str | None) -> gym.Env[Any, Any]:
         # The passive checker warns once and then costs time at every step.
         return gym.make(spec.id, disable_env_checker=True, **kwargs)
     except (gym.error.NameNotFound, gym.error.NamespaceNotFound, gym.error.VersionNotFound) as error:
-        cards = catalogue.environments()
+        cards = env_cards.environments()
         listed = f"{', '.join(cards)}, or any Gymnasium id"
         raise unknown("environment", spec.id, {*cards, *gym.registry}, listed) from error
     except gym.error.DependencyNotInstalled as error:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from rlformer.core.errors import InputError
+from rlformer.core.policy import Policy
+from rlformer.core.records import Episode
 from rlformer.core.seeding import policy_generator
-from rlformer.core.types import ActionSpec, Array, Episode, Policy
+from rlformer.core.spaces import ActionSpec, Array
 from rlformer.envs.environments import Environments
 
 _MOST_STEPS = 1_000_000  # of an episode

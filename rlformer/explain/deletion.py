@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rlformer.core.types import Array, EnvSpec
+from rlformer.core.records import EnvSpec
+from rlformer.core.spaces import Array
 from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import rollout
 from rlformer.explain.groups import Groups

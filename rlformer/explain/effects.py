@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlformer.core.types import Array
+from rlformer.core.spaces import Array
 from rlformer.explain.groups import Groups
 from rlformer.explain.states import Sample, States
 from rlformer.explain.subject import Subject

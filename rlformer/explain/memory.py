@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from rlformer.agents.sequence.actions import ActionCodec
-from rlformer.core.types import ActionSpec, Array, Policy
+from rlformer.core.policy import Policy
+from rlformer.core.spaces import ActionSpec, Array
 from rlformer.explain.groups import Groups
 from rlformer.explain.states import Log, Sample, States
 from rlformer.explain.subject import Subject

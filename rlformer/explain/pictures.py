@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from rlformer.core.types import Array, EnvSpec
+from rlformer.core.records import EnvSpec
+from rlformer.core.spaces import Array
 from rlformer.envs.environments import make
 from rlformer.explain.attribution import attention_of_tokens, explain, has_attention, scale_of
 from rlformer.explain.groups import Groups

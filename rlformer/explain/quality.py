@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlformer.core.types import Array
+from rlformer.core.spaces import Array
 from rlformer.explain.attribution import RANDOM, chance, concentration, explain, scale_of
 from rlformer.explain.effects import effect_of
 from rlformer.explain.groups import Groups

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from rlformer.agents.sequence.actions import ActionCodec
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array, Window
+from rlformer.core.records import Window
+from rlformer.core.spaces import Array
 from rlformer.data.dataset import Dataset
 from rlformer.data.windows import returns_to_go, step_rows
 

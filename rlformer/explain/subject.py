@@ -12,7 +12,8 @@ from torch import Tensor
 
 from rlformer.agents.sequence.actions import ActionCodec
 from rlformer.core.errors import InputError
-from rlformer.core.types import ActionSpec, Policy, Scorer
+from rlformer.core.policy import Policy, Scorer
+from rlformer.core.spaces import ActionSpec
 from rlformer.data.dataset import Dataset
 from rlformer.explain.states import States
 

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from rlformer.core.types import ActionSpec, Array, EnvSpec, Policy
+from rlformer.core.policy import Policy
+from rlformer.core.records import EnvSpec
+from rlformer.core.spaces import ActionSpec, Array
 from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import rollout
 from rlformer.explain.memory import Asked, Deciding, Watched, joined

@@ -11,7 +11,8 @@ import numpy as np
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.types import SCHEMA, ActionSpec, Array, EnvSpec
+from rlformer.core.records import SCHEMA, EnvSpec
+from rlformer.core.spaces import ActionSpec, Array
 from rlformer.explain.memory import Deciding, Memory
 from rlformer.explain.states import States
 

@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 
 from rlformer.core.errors import InputError
+from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.seeding import generator
-from rlformer.core.types import ActionSpec, EnvSpec, Episode
+from rlformer.core.spaces import ActionSpec
 from rlformer.data.dataset import Dataset, from_episodes
 from rlformer.envs import environments
 from rlformer.envs.worlds.diagnostic import RETURN as RETURN_OF_DIAGNOSTICS

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rlformer.core.types import ActionSpec
+from rlformer.core.spaces import ActionSpec
 from rlformer.flops.rules import Work, linear, lstm, perceptron
 
 CRITICS = 2  # of SAC and TD3

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rlformer.core.types import ActionSpec, RunRecord
+from rlformer.core.spaces import ActionSpec
 from rlformer.flops import agents, sequence
+from rlformer.runs.record import RunRecord
 
 
 def of_run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlformer.core.types import ActionSpec
+from rlformer.core.spaces import ActionSpec
 from rlformer.flops.rules import Work, attention, linear, lstm
 
 HISTORY = frozenset({"transformer", "lstm"})  # backbones that read earlier tokens

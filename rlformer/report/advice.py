@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rlformer.core import formats
-from rlformer.core.types import EnvSpec
+from rlformer.core.records import EnvSpec
 from rlformer.evaluator.judge.comparisons import difference
 from rlformer.evaluator.judge.decision import break_even, decide, sweep
 from rlformer.evaluator.judge.prices import OFFLINE, ONLINE, SEQUENCE, Terms, counted, scale_of

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rlformer import catalogue
+from rlformer.agents import cards as agent_cards
 from rlformer.core import files, formats
 from rlformer.evaluator.judge.arms import LEARNERS, rung
 from rlformer.evaluator.judge.estimates import rounded
@@ -143,7 +143,7 @@ def _told(line: Mapping[str, Any]) -> str:
 
 
 def _family(agent: str) -> str:
-    return LEARNERS.get(catalogue.agent(agent).learner, "offline")
+    return LEARNERS.get(agent_cards.agent(agent).learner, "offline")
 
 
 def _summary(results: Mapping[str, Any]) -> list[str]:

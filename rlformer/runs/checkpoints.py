@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from rlformer.core import files
-from rlformer.core.types import Array
+from rlformer.core.spaces import Array
 
 _CURRENT, _PREVIOUS, _DAMAGED = "checkpoint.safetensors", "previous.safetensors", "damaged.safetensors"
 

@@ -1,4 +1,4 @@
-"""One run on disk: config.toml, record.json, metrics.jsonl, tb/, checkpoints/, eval/, explain/."""
+"""One run on disk: spec.toml, record.json, metrics.jsonl, tb/, checkpoints/, eval/, explain/."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Any
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.types import DataCost, EvalResult, RunRecord
+from rlformer.core.records import Cost, EvalResult
 from rlformer.runs import ledger
 from rlformer.runs.metrics import Metrics, Throttle
-from rlformer.runs.spec import RunConfig
+from rlformer.runs.record import RunRecord
+from rlformer.runs.spec import RunSpec
 
 
 class RunDirectory:
@@ -25,10 +26,10 @@ class RunDirectory:
         self.path = Path(path)
 
     @classmethod
-    def of(cls, root: Path, config: RunConfig, seed: int) -> RunDirectory:
+    def of(cls, root: Path, spec: RunSpec, seed: int) -> RunDirectory:
         """Where a run of this configuration and seed belongs below `root`."""
-        env, agent = files.slug(config.env.name), files.slug(config.agent)
-        return cls(root / env / f"{agent}-{config.hash}" / f"seed-{seed}")
+        env, agent = files.slug(spec.env.name), files.slug(spec.agent.name)
+        return cls(root / env / f"{agent}-{spec.hash}" / f"seed-{seed}")
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
@@ -39,13 +40,13 @@ class RunDirectory:
         return cls(path)
 
     @property
-    def config(self) -> RunConfig:
-        """The resolved configuration."""
+    def spec(self) -> RunSpec:
+        """What was to be trained, resolved."""
         try:
-            text = (self.path / "config.toml").read_text(encoding="utf-8")
-            return RunConfig.from_dict(tomllib.loads(text))
+            text = (self.path / "spec.toml").read_text(encoding="utf-8")
+            return RunSpec.from_dict(tomllib.loads(text))
         except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
-            raise InputError(f"{self.path / 'config.toml'}: cannot be read: {error}") from error
+            raise InputError(f"{self.path / 'spec.toml'}: cannot be read: {error}") from error
 
     @property
     def record(self) -> RunRecord:
@@ -77,7 +78,7 @@ class RunDirectory:
         if not (self.path / "record.json").exists():
             return f"{self.path / 'record.json'}: lost" if self.checkpoints.is_dir() else None
         try:
-            told = self.record.env, self.config.env.name
+            told = self.record.env, self.spec.env.name
         except (InputError, TypeError, KeyError, ValueError, AttributeError) as error:
             return str(error) if isinstance(error, InputError) else f"{self.path}: its record is damaged"
         return None if told[0] == told[1] else f"{self.path}: its record is of another environment"
@@ -99,7 +100,7 @@ class RunDirectory:
 
     @contextmanager
     def session(
-        self, config: RunConfig, seed: int, stop: Any = None, listener: Any = None, tell: Any = None
+        self, spec: RunSpec, seed: int, stop: Any = None, listener: Any = None, tell: Any = None
     ) -> Iterator[RunSession]:
         """The run, open for writing; its record says how it ended.
 
@@ -109,7 +110,7 @@ class RunDirectory:
         """
         files.writable_directory(self.path)
         with files.locked(self.path / "lock", "run"):
-            session = RunSession(self, config, seed, stop, listener, tell)
+            session = RunSession(self, spec, seed, stop, listener, tell)
             try:
                 yield session
             finally:
@@ -119,14 +120,14 @@ class RunDirectory:
 class RunSession:
     """What a learner sees of its run (the `RunLog` of types), and what the experiment adds to it."""
 
-    def __init__(self, run: RunDirectory, config: RunConfig, seed: int, stop: Any, listener: Any, tell: Any) -> None:
+    def __init__(self, run: RunDirectory, spec: RunSpec, seed: int, stop: Any, listener: Any, tell: Any) -> None:
         self.directory = run.path
         self._stop, self._listener, self._tell = stop, listener, tell
         if (run.path / "record.json").is_file():
             self.record = replace(run.record, status="running", error=None)
         else:
-            self.record = RunRecord(config.env.name, config.agent, seed, config.hash, data=dict(config.data))
-            files.write_toml(run.path / "config.toml", config.to_dict())
+            self.record = RunRecord(spec.env.name, spec.agent.name, seed, spec.hash)
+            files.write_toml(run.path / "spec.toml", spec.to_dict())
         used_before = {key: value for key, value in self.record.hardware.items() if key == "gpu"}
         self.record.hardware, self.record.versions = {**ledger.hardware(), **used_before}, dict(ledger.versions())
         self.record.commit = ledger.commit()
@@ -136,11 +137,11 @@ class RunSession:
         self.save()
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """See `types.RunLog`."""
+        """See `agents.base.RunLog`."""
         self._metrics.write(values, step, self._ledger.training_seconds)
 
     def progress(self, done: int, total: int, note: str = "") -> None:
-        """See `types.RunLog`."""
+        """See `agents.base.RunLog`."""
         self.record.progress = {"done": int(done), "total": int(total), "note": note}
         if self._listener is not None:
             self._listener(int(done), int(total), note)
@@ -148,34 +149,34 @@ class RunSession:
             self.save()
 
     def clock(self, part: str) -> AbstractContextManager[None]:
-        """See `types.RunLog`."""
+        """See `agents.base.RunLog`."""
         return self._ledger.clock(part)
 
-    def spent(self, cost: DataCost) -> None:
-        """See `types.RunLog`."""
+    def spent(self, cost: Cost) -> None:
+        """See `agents.base.RunLog`."""
         self.record.cost = cost
 
     def on_gpu(self, name: str, peak_bytes: int) -> None:
-        """See `types.RunLog`."""
+        """See `agents.base.RunLog`."""
         self.record.hardware["gpu"] = name
         self.record.peak_gpu_memory_bytes = max(self.record.peak_gpu_memory_bytes, peak_bytes)
 
     def stop_requested(self) -> bool:
-        """See `types.RunLog`."""
+        """See `agents.base.RunLog`."""
         return self._stop is not None and bool(self._stop())
 
     def rewind(self, step: int) -> None:
-        """See `types.RunLog`."""
+        """See `agents.base.RunLog`."""
         self._metrics.rewind(step)
 
     def note(self, text: str) -> None:
-        """See `types.RunLog`."""
+        """See `agents.base.RunLog`."""
         if text not in self.record.notes:
             self.record.notes.append(text)
             if self._tell is not None:
                 self._tell(text)
 
-    def end(self, status: str, cost: DataCost | None = None, error: str | None = None) -> None:
+    def end(self, status: str, cost: Cost | None = None, error: str | None = None) -> None:
         """Say how the run ended."""
         self.record.status = status  # type: ignore[assignment]
         self.record.error = error

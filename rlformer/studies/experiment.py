@@ -10,18 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from rlformer import catalogue, flops, statistics
+from rlformer import flops, statistics
+from rlformer.agents.base import Learner, Task
 from rlformer.agents.learners import NEEDS, learner_class
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError, Interrupted
-from rlformer.core.types import ActionSpec, EnvSpec, EvalResult, Learner, Policy, Task
+from rlformer.core.policy import Policy
+from rlformer.core.records import EnvSpec, EvalResult
+from rlformer.core.spaces import ActionSpec
 from rlformer.data import targets
 from rlformer.data.dataset import Dataset, check_spaces
-from rlformer.data.describe import task
+from rlformer.envs import cards as env_cards
 from rlformer.envs import environments
 from rlformer.evaluator.measure.evaluation import Point, curve_point, evaluate, evaluate_targets, seconds_per_call
 from rlformer.runs.directory import RunDirectory, RunSession
-from rlformer.runs.spec import RunConfig
+from rlformer.runs.spec import RunSpec
 
 EVALUATION_SEED = 0  # the same episodes for every arm and every training seed: results are paired
 _MOST_LOG_EPISODES = 10_000  # of the behaviour arm kept one by one
@@ -41,7 +44,7 @@ class Protocol:
 
 
 def train(
-    config: RunConfig,
+    config: RunSpec,
     seed: int,
     root: Path,
     *,
@@ -62,8 +65,8 @@ def train(
     Interrupted when `stop` said so. Any other error is recorded in the run, which counts as failed, and raised.
     """
     check(config)
-    device = place(config.agent, config.learner, device)
-    check_data(config.agent, config.learner, dataset)
+    device = place(config.agent.name, config.agent.learner, device)
+    check_data(config.agent.name, config.agent.learner, dataset)
     if dataset is not None:
         check_fit(dataset, config.env)
     run = RunDirectory.of(root, config, seed)
@@ -88,7 +91,7 @@ def train(
 
 
 def _train(
-    config: RunConfig,
+    config: RunSpec,
     seed: int,
     dataset: Dataset | None,
     threads: int,
@@ -101,32 +104,32 @@ def _train(
     task = Task(
         env=config.env if playable else None,
         dataset=dataset,
-        hyperparameters=config.hyperparameters,
+        hyperparameters=config.values,
         seed=seed,
         threads=threads,
         device=device,
-        log_trajectories=run.path / TRAJECTORIES if config.log_trajectories else None,
+        log_trajectories=run.path / TRAJECTORIES if config.keeps_log else None,
         evaluate=_curve(config, seed, protocol) if playable else None,
     )
-    learner = learner_class(config.learner)()
+    learner = learner_class(config.agent.learner)()
     cost = learner.fit(task, log)
     learner.save(run.checkpoints / "best")
     log.record.parameters, log.record.scales = learner.num_parameters, dict(learner.scales)
     with log.clock("evaluation"):
-        if config.learner == "behaviour":
+        if config.agent.learner == "behaviour":
             assert dataset is not None
             run.save_evaluation("final", _log_result(dataset, config.env))
         elif playable:
             _evaluate_finally(config, learner.policy(), learner.scales, dataset, protocol, log, run)
-            if config.learner == "sequence" and _spaces(config, dataset)[1].kind != "box":
+            if config.agent.learner == "sequence" and _spaces(config, dataset)[1].kind != "box":
                 _evaluate_sampled(config, learner.policy(sample=True), learner.scales, protocol, run)
     log.spent(cost)
     shape, actions = _spaces(config, dataset)
-    log.record.flops = flops.of_run(config.learner, config.hyperparameters, math.prod(shape), actions, log.record)
+    log.record.flops = flops.of_run(config.agent.learner, config.values, math.prod(shape), actions, log.record)
     log.end("finished", cost)
 
 
-def _spaces(config: RunConfig, dataset: Dataset | None) -> tuple[tuple[int, ...], ActionSpec]:
+def _spaces(config: RunSpec, dataset: Dataset | None) -> tuple[tuple[int, ...], ActionSpec]:
     """The shape of an observation and the actions: the log's, or the environment's."""
     if dataset is not None:
         return dataset.info.observation_shape, dataset.info.actions
@@ -138,16 +141,16 @@ def count_flops(run: RunDirectory) -> None:
 
     Raises InputError where the run's environment cannot be made: its shapes are not known then.
     """
-    record, config = run.record, run.config
+    record, config = run.record, run.spec
     if record.status != "finished" or record.flops:
         return
     shape, actions = environments.spaces_of(config.env)
-    record.flops = flops.of_run(config.learner, config.hyperparameters, math.prod(shape), actions, record)
+    record.flops = flops.of_run(config.agent.learner, config.values, math.prod(shape), actions, record)
     files.write_json(run.path / "record.json", record.to_dict())
 
 
 def _evaluate_finally(
-    config: RunConfig,
+    config: RunSpec,
     policy: Policy,
     scales: Mapping[str, Any],
     dataset: Dataset | None,
@@ -155,7 +158,7 @@ def _evaluate_finally(
     log: RunSession,
     run: RunDirectory,
 ) -> None:
-    env, agent = config.env, config.agent
+    env, agent = config.env, config.agent.name
     seeds = seeding.episode_seeds(EVALUATION_SEED, "evaluate", protocol.episodes)
     target = scales.get("target_return")
     result = evaluate(
@@ -165,7 +168,7 @@ def _evaluate_finally(
         name=agent,
         num_envs=protocol.num_envs,
         target_return=target,
-        sampled=config.learner == "random",
+        sampled=config.agent.learner == "random",
     )
     run.save_evaluation("final", result)
     if target is not None and dataset is not None:
@@ -187,7 +190,7 @@ def _evaluate_finally(
 
 
 def _evaluate_sampled(
-    config: RunConfig, policy: Policy, scales: Mapping[str, Any], protocol: Protocol, run: RunDirectory
+    config: RunSpec, policy: Policy, scales: Mapping[str, Any], protocol: Protocol, run: RunDirectory
 ) -> None:
     """The same policy drawing its actions, on the first of the same episodes.
 
@@ -198,7 +201,7 @@ def _evaluate_sampled(
         policy,
         config.env,
         seeds,
-        name=config.agent,
+        name=config.agent.name,
         num_envs=protocol.num_envs,
         target_return=scales.get("target_return"),
         sampled=True,
@@ -206,12 +209,14 @@ def _evaluate_sampled(
     run.save_evaluation("sampled", sampled)
 
 
-def _curve(config: RunConfig, seed: int, protocol: Protocol) -> Callable[[Policy], Point]:
+def _curve(config: RunSpec, seed: int, protocol: Protocol) -> Callable[[Policy], Point]:
     seeds, fresh = (seeding.episode_seeds(seed, stream, protocol.curve_episodes) for stream in ("curve", "confirm"))
-    return lambda policy: curve_point(policy, config.env, seeds, fresh, name=config.agent, num_envs=protocol.num_envs)
+    return lambda policy: curve_point(
+        policy, config.env, seeds, fresh, name=config.agent.name, num_envs=protocol.num_envs
+    )
 
 
-def _playable(config: RunConfig, log: RunSession) -> bool:
+def _playable(config: RunSpec, log: RunSession) -> bool:
     """Whether the environment can be made; a log alone can still be learned from."""
     if config.env.id == environments.NOWHERE:
         log.note("not evaluated: no environment was given")
@@ -222,7 +227,7 @@ def _playable(config: RunConfig, log: RunSession) -> bool:
     try:
         environments.make(config.env).close()
     except InputError as error:
-        if "env" in NEEDS[config.learner]:
+        if "env" in NEEDS[config.agent.learner]:
             raise
         log.note(f"not evaluated: {error}")
         return False
@@ -245,9 +250,9 @@ def _log_result(dataset: Dataset, env: EnvSpec) -> EvalResult:
     )
 
 
-def check(config: RunConfig) -> None:
+def check(config: RunSpec) -> None:
     """Raise InputError where the values cannot be used or the learner cannot act in the environment."""
-    learner_class(config.learner).check(config.env, config.hyperparameters)
+    learner_class(config.agent.learner).check(config.env, config.values)
 
 
 def place(agent: str, learner: str, device: str) -> str:
@@ -281,43 +286,15 @@ def check_fit(dataset: Dataset, env: EnvSpec) -> None:
     check_spaces(dataset.info, env.name, shape, actions)
 
 
-def data_reference(dataset: Dataset, budget: float | None = None, made_here: bool = False) -> dict[str, Any]:
-    """What a run's configuration says of its log.
-
-    budget: the share of it that a data-scaling grid reads. made_here: whether a study made it for itself.
-    """
-    returns, made = dataset.returns, dataset.info.provenance
-    policy = made.get("behaviour_policy")
-    maker = policy if isinstance(policy, Mapping) else made
-    return {
-        "hash": dataset.hash,
-        "path": str(dataset.path) if dataset.path else None,
-        "selection": dataset.selection or "whole log",
-        "rule": dataset.rule,
-        "num_episodes": dataset.num_episodes,
-        "num_steps": dataset.num_steps,
-        "upstream_env_steps": dataset.upstream_env_steps,
-        "mean_return": float(returns.mean()),
-        "min_return": float(returns.min()),
-        "max_return": float(returns.max()),
-        "source": str(made.get("source", "")),
-        "maker": maker.get("agent"),
-        "maker_config": maker.get("config_hash") or maker.get("config"),  # of the training that made it, if one did
-        "made_here": made_here,
-        "budget": budget,
-        "task": {key: value for key, value in task(dataset).items() if value is not None},
-    }
-
-
 def dataset_env(dataset: Dataset) -> EnvSpec:
     """The environment a log names; one that cannot be made where it names none."""
     name = dataset.info.env or UNKNOWN
-    spec = catalogue.environment(name)
+    spec = env_cards.environment(name)
     definition = dataset.info.env_definition
     if not definition or definition == spec.definition:
         definition = spec.definition
     module = definition["id"].partition(":")[0] if ":" in definition["id"] else "rlformer"
-    if module != "rlformer" and definition["id"] not in {card.id for card in catalogue.environments().values()}:
+    if module != "rlformer" and definition["id"] not in {card.id for card in env_cards.environments().values()}:
         # A data file must not choose what is imported.
         instead = f"--env {name} if you trust it, or --env {environments.NOWHERE} to train without evaluating"
         raise InputError(f"the log is of '{definition['id']}', which imports '{module}': {instead}")
@@ -331,18 +308,18 @@ def dataset_env(dataset: Dataset) -> EnvSpec:
     )
 
 
-def load_policy(path: Path, sample: bool = False) -> tuple[Policy, RunConfig]:
+def load_policy(path: Path, sample: bool = False) -> tuple[Policy, RunSpec]:
     """The trained policy of a finished run, and its configuration. Raises InputError where there is none."""
     learner, config = load_learner(path)
     return learner.policy(sample), config
 
 
-def load_learner(path: Path) -> tuple[Learner, RunConfig]:
+def load_learner(path: Path) -> tuple[Learner, RunSpec]:
     """The trained agent of a finished run, and its configuration. Raises InputError where there is none."""
     run = RunDirectory.open(path)
-    config = run.config
-    if not (run.checkpoints / "best").is_dir() and config.learner != "behaviour":
+    config = run.spec
+    if not (run.checkpoints / "best").is_dir() and config.agent.learner != "behaviour":
         begun = f"; it goes on with: {run.record.command}" if run.record.command else ""
         raise InputError(f"{path}: the run has not finished and holds no trained policy yet{begun}")
-    learner = learner_class(config.learner).load(run.checkpoints / "best", config.env, config.hyperparameters)
+    learner = learner_class(config.agent.learner).load(run.checkpoints / "best", config.env, config.values)
     return learner, config

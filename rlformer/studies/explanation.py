@@ -13,12 +13,12 @@ from typing import Any
 
 from rlformer.core import files
 from rlformer.core.errors import InputError, Interrupted, unknown
-from rlformer.core.types import EnvSpec
+from rlformer.core.records import EnvSpec
 from rlformer.data.dataset import Dataset, check_spaces, load
+from rlformer.data.describe import log_input
 from rlformer.envs import environments
 from rlformer.explain.truth import log_with_distractors, with_distractors
 from rlformer.runs.directory import RunDirectory
-from rlformer.runs.spec import resolve
 from rlformer.studies import experiment, logs
 from rlformer.studies.executors.local import Event, Job, LocalProcesses
 from rlformer.studies.explanation_parts import NEEDS, PARTS, Explained, Maker
@@ -78,10 +78,10 @@ def _enter_costs(run: RunDirectory, folder: Path) -> None:
 
 def log_of(run: RunDirectory) -> Dataset | None:
     """The log that a run learned from, or that it kept of its own training; None where there is none any more."""
-    data = run.config.data
-    if data.get("path") and Path(data["path"]).is_dir():
-        log = logs.open_log(load(Path(data["path"])), str(data.get("rule", "full")))
-        return log if log.hash == data["hash"] else None  # another one lies there now
+    read = run.spec.log
+    if read is not None and read.path and Path(read.path).is_dir():
+        log = logs.cut_log(load(Path(read.path)), read.recipe, run.record.seed)
+        return log if log.hash == read.hash else None  # another one lies there now
     kept = run.path / experiment.TRAJECTORIES
     return load(kept) if (kept / "dataset.json").is_file() else None
 
@@ -93,7 +93,7 @@ def open_run(path: Path, seed: int = 0, dataset: Dataset | None = None, env: Env
     """
     run = RunDirectory.open(path)
     source = open_source(str(path))
-    spec = env or run.config.env
+    spec = env or run.spec.env
     source.check_acts_in(spec)
     log = dataset if dataset is not None else log_of(run)
     if log is not None:
@@ -107,16 +107,14 @@ def distracted_run(path: Path, count: int, threads: int = 1, **hooks: Any) -> Pa
     An imitator learns from its own log with the distractors added to it. A finished counterpart is left alone.
     """
     run = RunDirectory.open(path)
-    config = run.config
+    config = run.spec
     env, dataset = with_distractors(config.env, count), None
-    if config.data:
+    if config.log is not None:
         log = log_of(run)
         if log is None:
-            raise InputError(f"{path}: its log is not at {config.data.get('path')} any more")
+            raise InputError(f"{path}: its log is not at {config.log.path} any more")
         dataset = log_with_distractors(log, env, count, run.record.seed)
-    data = None if dataset is None else experiment.data_reference(dataset)
-    told = replace(resolve(env, config.agent, (), data, config.log_trajectories), tuning=config.tuning)
-    told = replace(told, hyperparameters=config.hyperparameters)
+    told = replace(config, env=env, inputs=() if dataset is None else (log_input(dataset),))
     root = path.resolve().parents[2]
     return experiment.train(told, run.record.seed, root, dataset=dataset, threads=threads, **hooks).path
 
@@ -156,12 +154,12 @@ def explain_runs(
     found = [run for run in map(RunDirectory.open, runs) if run.finished and _explainable(run)]
     lenders: dict[int, Path] = {}
     for run in found:
-        if run.config.data.get("path"):
+        if run.spec.log is not None and run.spec.log.path:
             lenders.setdefault(run.record.seed, run.path)
     todo = []
     for run in found:
-        lender = lenders.get(run.record.seed) if not run.config.data else None
-        todo.append(Job((run.config.agent, run.record.seed), (run.path, lender)))
+        lender = lenders.get(run.record.seed) if run.spec.log is None else None
+        todo.append(Job((run.spec.agent.name, run.record.seed), (run.path, lender)))
     listen(Event(None, "planned", len(todo)))
     for event in LocalProcesses(jobs or max(1, (os.cpu_count() or 1) // threads), threads).run(_explain_run, todo):
         listen(event)
@@ -169,8 +167,8 @@ def explain_runs(
 
 def _explainable(run: RunDirectory) -> bool:
     """Whether it learned something, from a whole log: those of a data-scaling grid are left out."""
-    config = run.config
-    return config.learner not in ("random", "behaviour") and config.data.get("budget") is None
+    config = run.spec
+    return config.agent.learner not in ("random", "behaviour") and config.budget is None
 
 
 def _explain_run(

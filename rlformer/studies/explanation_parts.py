@@ -13,7 +13,8 @@ import numpy as np
 
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
-from rlformer.core.types import SCHEMA, EnvSpec, Episode, EvalResult, Policy
+from rlformer.core.policy import Policy
+from rlformer.core.records import SCHEMA, EnvSpec, Episode, EvalResult
 from rlformer.data import targets
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.envs import environments
@@ -115,7 +116,7 @@ class Maker:
 
     @cached_property
     def _truth(self) -> Truth | None:
-        imitates = self._what.run is not None and bool(self._what.run.config.data)
+        imitates = self._what.run is not None and self._what.run.spec.log is not None
         return truth_of(self._what.env, self._size, "log" if imitates else "expert")
 
     @property
@@ -156,7 +157,7 @@ class Maker:
         """What the policy itself returns."""
         what = self._what
         final = None
-        if what.run is not None and what.run.config.env.definition == what.env.definition:
+        if what.run is not None and what.run.spec.env.definition == what.env.definition:
             final = what.run.evaluations().get("final")
         if final is None:
             final = self._play(_SCORE_EPISODES)
@@ -299,7 +300,7 @@ class Maker:
         if what.target_return is None:
             return {"inside": None, "beyond": None, "reason": "it is not told what return to reach"}
         results = [] if what.run is None else [r for n, r in what.run.evaluations().items() if n.startswith("target-")]
-        if not results or (what.run is not None and what.run.config.env.definition != what.env.definition):
+        if not results or (what.run is not None and what.run.spec.env.definition != what.env.definition):
             asked = targets.grid(self._log.returns, what.target_return)
             seeds = seeding.episode_seeds(what.seed, "explain", _TARGET_EPISODES, start=_FIRST["targets"])
             results = evaluate_targets(what.source.policy, what.env, seeds, asked, name="policy")

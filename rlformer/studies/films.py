@@ -10,7 +10,7 @@ from typing import Any
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.types import SCHEMA, EvalResult
+from rlformer.core.records import SCHEMA, EvalResult
 from rlformer.envs import animation
 from rlformer.runs.directory import RunDirectory
 from rlformer.studies import experiment
@@ -26,11 +26,11 @@ def film_medians(paths: Iterable[Path]) -> None:
     for path in paths:
         run = RunDirectory.open(path)
         final = run.evaluations().get("final") if run.finished else None
-        config = run.config
-        if final is None or config.learner == "behaviour" or config.data.get("budget") is not None:
+        config = run.spec
+        if final is None or config.agent.learner == "behaviour" or config.budget is not None:
             continue
-        cut: Any = config.data.get("rule")
-        values = [config.env.definition, config.agent, dict(config.hyperparameters), cut]
+        cut = "" if config.log is None else config.log.recipe.label
+        values = [config.env.definition, config.agent.name, dict(config.values), cut]
         arms[json.dumps(values, sort_keys=True, default=str)].append((final.mean, path, final))
     for runs in arms.values():
         _, path, final = sorted(runs, key=lambda item: item[:2])[(len(runs) - 1) // 2]

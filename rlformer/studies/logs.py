@@ -2,62 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from rlformer.agents.cards import resolve
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
-from rlformer.core.types import EnvSpec
+from rlformer.core.records import EnvSpec
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, load
 from rlformer.data.prefix import mid_training
 from rlformer.runs.directory import RunDirectory
-from rlformer.runs.spec import resolve
+from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies import experiment
 from rlformer.studies.sources import open_source
 
 _MOST_COLLECTED = 100_000  # steps of a collected log, unless more are asked for
-_KINDS = "replay, prefix, prefix=SHARE, expert, mixed, random, epsilon=E"
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How the log of each seed is made.
-
-    Of a training (`played` false) the log is what happened during it, cut by `prefix`. Otherwise whole episodes are
-    collected: the trained agent plays, in a share `random_episodes` of them somebody who knows nothing plays instead,
-    and each step of the others is uniform with chance `epsilon`.
-    """
-
-    name: str
-    prefix: str = "full"
-    played: bool = False
-    random_episodes: float = 0.0
-    epsilon: float = 0.0
-
-
-def recipe(text: str) -> Recipe:
-    """What `--log` says. Raises InputError for anything else.
-
-    >>> recipe("prefix").prefix, recipe("mixed").random_episodes, recipe("epsilon=.3").epsilon
-    ('mid', 0.5, 0.3)
-    """
-    kind, equals, value = text.partition("=")
-    share = _share(value) if value else None
-    known = {
-        "replay": Recipe(text),
-        "prefix": Recipe(text, prefix=value or "mid"),
-        "expert": Recipe(text, played=True),
-        "mixed": Recipe(text, played=True, random_episodes=0.5),
-        "random": Recipe(text, played=True, random_episodes=1.0),
-        "epsilon": Recipe(text, played=True, epsilon=share or 0.0),
-    }
-    valued = kind in ("prefix", "epsilon") and share is not None
-    if kind not in known or (kind == "epsilon" and not valued) or (equals and not valued):
-        raise InputError(f"--log '{text}': one of {_KINDS}, with shares from 0 to 1")
-    return known[kind]
 
 
 @dataclass(frozen=True)
@@ -68,7 +29,7 @@ class Log:
     seed: int
     root: Path
     path: Path | None = None  # of a dataset that was given; the rest is then of no use
-    prefix: str = "full"
+    cut: Cut = field(default_factory=Cut)  # of a given one
     recipe: Recipe | None = None
     agent: str = "ppo"  # who is trained, and plays
     overrides: tuple[str, ...] = ()
@@ -90,18 +51,18 @@ class Log:
         """The folder of its episodes, where they are collected for it."""
         if self.recipe is None or not self.recipe.played:
             return None
-        config = resolve(self.env, self.agent, self.overrides, log_trajectories=True)
-        name = f"log-{files.slug(self.recipe.name)}-{self._num_steps}-{config.hash}"
+        config = resolve(self.env, self.agent, self.overrides, keeps_log=True)
+        name = f"log-{files.slug(self.recipe.label)}-{self._num_steps}-{config.hash}"
         return self.root / files.slug(self.env.name) / name / f"seed-{self.seed}"
 
     @property
     def _maker(self) -> RunDirectory:
-        config = resolve(self.env, self.agent, self.overrides, log_trajectories=True)
+        config = resolve(self.env, self.agent, self.overrides, keeps_log=True)
         return RunDirectory.of(self.root, config, self.seed)
 
     @property
     def _num_steps(self) -> int:
-        trained = resolve(self.env, self.agent, self.overrides).hyperparameters["steps"]
+        trained = resolve(self.env, self.agent, self.overrides).values["steps"]
         return self.steps or min(int(trained), _MOST_COLLECTED)
 
     def make(self, stop: Callable[[], bool], progress: Callable[[int, int], None]) -> Path:
@@ -128,44 +89,43 @@ class Log:
         """The log as an arm reads it, which must have been made. Raises InputError where a cut leaves no episode."""
         if self.recipe is None:
             assert self.path is not None
-            whole = load(self.path)
+            whole, recipe = load(self.path), Recipe(self.cut)
         else:
-            whole = load(self.collected or self._maker.path / experiment.TRAJECTORIES)
-            if self.recipe.played:
-                whole = replace(whole, rule=self.recipe.name)
+            whole, recipe = load(self.collected or self._maker.path / experiment.TRAJECTORIES), self.recipe
         if not len(whole):
             raise InputError("the log holds no episode: none had ended")
-        if self.budget is None:
-            return open_log(whole, self.prefix)
-        return _budgeted(whole, self.budget, self.seed)
+        if self.budget is not None and not recipe.played:
+            recipe = Recipe()  # shares are of all of it
+        return cut_log(whole, replace(recipe, budget=self.budget), self.seed)
 
 
-def open_log(dataset: Dataset, prefix: str) -> Dataset:
-    """A training log cut as `prefix` says: mid, full, a share of its training steps, or a number of them."""
-    if prefix == "full":
-        return dataset
-    if prefix == "mid":
-        cut = mid_training(dataset)
-    else:
-        amount = check_prefix(prefix)
-        steps = int(amount * (dataset.upstream_env_steps or 0) if amount <= 1 else amount)
-        cut = dataset.prefix(steps)
-        if not len(cut):
-            raise InputError(f"no episode had ended {steps} steps into the training: a longer prefix is needed")
-    return replace(cut, rule=prefix)
+def cut_log(whole: Dataset, recipe: Recipe, seed: int = 0) -> Dataset:
+    """What an arm reads of a whole log. seed: of the draw of a budget's episodes.
+
+    A budget of a training is its beginning, of any other log whole episodes, each share within the larger ones. Raises
+    InputError where a cut leaves no episode.
+    """
+    cut = whole if recipe.played else _cut(whole, recipe.cut)
+    if recipe.budget not in (None, 1):
+        if (whole.episodes["behaviour_steps"][whole.index] >= 0).all():
+            cut = whole.prefix(int(recipe.budget * (whole.upstream_env_steps or whole.num_steps)))
+        else:
+            cut = whole.some(round(recipe.budget * whole.num_steps), seeding.generator(seed, "budget"))
+        if len(cut) < 2:
+            raise InputError(f"a share of {recipe.budget:g} of the log holds {len(cut)} whole episodes: two at least")
+    return replace(cut, recipe=recipe)
 
 
-def check_prefix(prefix: str) -> float:
-    """A prefix as a number. Raises InputError where it is neither a word that is known nor one."""
-    if prefix in ("mid", "full"):
-        return 1.0
-    try:
-        amount = float(prefix)
-    except ValueError:
-        amount = -1.0
-    if not 0 < amount < math.inf or (amount > 1 and amount != int(amount)):
-        raise InputError(f"prefix '{prefix}': mid, full, a share of the training such as 0.5, or a number of its steps")
-    return amount
+def _cut(whole: Dataset, cut: Cut) -> Dataset:
+    if cut.kind == "full":
+        return whole
+    if cut.kind == "mid":
+        return mid_training(whole)
+    steps = int(cut.amount * (whole.upstream_env_steps or 0) if cut.kind == "share" else cut.amount)
+    prefix = whole.prefix(steps)
+    if not len(prefix):
+        raise InputError(f"no episode had ended {steps} steps into the training: a longer prefix is needed")
+    return prefix
 
 
 def budgets(text: str) -> tuple[float, ...]:
@@ -187,27 +147,6 @@ def budgets(text: str) -> tuple[float, ...]:
     return tuple(sorted(set(numbers)))
 
 
-def _budgeted(whole: Dataset, share: float, seed: int) -> Dataset:
-    """A share of a log: of a training its beginning, of any other whole episodes, each share within the larger ones."""
-    if share == 1:
-        return whole
-    if (whole.episodes["behaviour_steps"][whole.index] >= 0).all():
-        cut = whole.prefix(int(share * (whole.upstream_env_steps or whole.num_steps)))
-    else:
-        cut = whole.some(round(share * whole.num_steps), seeding.generator(seed, "budget"))
-    if len(cut) < 2:
-        raise InputError(f"a share of {share:g} of the log holds {len(cut)} whole episodes: two are the least")
-    return replace(cut, rule=f"{whole.rule}, {share:g} of it")
-
-
-def _share(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if 0 < number <= 1 else None
-
-
 def listed(text: str) -> Sequence[Recipe]:
     """Several recipes, separated by commas: the quality of the log becomes an axis of the study."""
-    return tuple(dict.fromkeys(recipe(part.strip()) for part in text.split(",")))
+    return tuple(dict.fromkeys(Recipe.parse(part.strip()) for part in text.split(",")))

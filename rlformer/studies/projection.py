@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rlformer.agents.cards import resolve
 from rlformer.agents.learners import NEEDS
 from rlformer.data.dataset import Dataset, load
+from rlformer.data.describe import log_input
 from rlformer.runs.directory import RunDirectory
-from rlformer.runs.spec import resolve
 from rlformer.studies import experiment
 from rlformer.studies.study import Arm, Plan
 
@@ -76,7 +77,7 @@ def project(
 
 
 def _learner(arm: Arm) -> str:
-    return resolve(arm.env, arm.agent).learner
+    return resolve(arm.env, arm.agent).agent.learner
 
 
 def _log(arm: Arm, root: Path, threads: int) -> Dataset:
@@ -85,15 +86,15 @@ def _log(arm: Arm, root: Path, threads: int) -> Dataset:
     if arm.log.path is not None:
         return arm.log.open()
     short = _short(replace(arm, agent=arm.log.agent, overrides=arm.log.overrides, keeps_log=True), None)
-    config = resolve(arm.env, arm.log.agent, short, log_trajectories=True)
+    config = resolve(arm.env, arm.log.agent, short, keeps_log=True)
     run = experiment.train(config, arm.seed, root / "log", threads=threads, protocol=_PROTOCOL)
     return load(run.path / experiment.TRAJECTORIES)
 
 
 def _probe(arm: Arm, runs: int, dataset: Dataset | None, root: Path, threads: int) -> Projected:
     learns = "dataset" in NEEDS[_learner(arm)]
-    data = experiment.data_reference(dataset) if learns and dataset is not None else None
-    config = resolve(arm.env, arm.agent, _short(arm, dataset), data, arm.keeps_log)
+    inputs = (log_input(dataset),) if learns and dataset is not None else ()
+    config = resolve(arm.env, arm.agent, _short(arm, dataset), inputs, arm.keeps_log)
     run = experiment.train(
         config,
         arm.seed,
@@ -103,11 +104,13 @@ def _probe(arm: Arm, runs: int, dataset: Dataset | None, root: Path, threads: in
         device=arm.device,
         protocol=_PROTOCOL,
     )
-    record, values = run.record, resolve(arm.env, arm.agent, arm.overrides).hyperparameters
+    record, values = run.record, resolve(arm.env, arm.agent, arm.overrides).values
     unit = "steps" if "steps" in values else "gradient_steps"
-    ratio = values[unit] / max(config.hyperparameters[unit], record.cost.env_steps) if unit in values else 1.0
+    ratio = values[unit] / max(config.values[unit], record.cost.env_steps) if unit in values else 1.0
     times = record.times
-    evaluation = times["evaluation"] * _episodes(_FULL, config.learner) / _episodes(_PROTOCOL, config.learner)
+    evaluation = (
+        times["evaluation"] * _episodes(_FULL, config.agent.learner) / _episodes(_PROTOCOL, config.agent.learner)
+    )
     steps = round(record.cost.env_steps * ratio)
     return Projected(
         arm.agent,
@@ -121,7 +124,7 @@ def _probe(arm: Arm, runs: int, dataset: Dataset | None, root: Path, threads: in
 
 def _short(arm: Arm, dataset: Dataset | None) -> Sequence[str]:
     """The arm's overrides and those that shorten it."""
-    values = resolve(arm.env, arm.agent, arm.overrides).hyperparameters
+    values = resolve(arm.env, arm.agent, arm.overrides).values
     if "steps" in values:
         rollout = values.get("n_steps", 1) * values["num_envs"] if "n_epochs" in values else 1
         least = max(_PROBE_STEPS, values.get("learning_starts", 0) + 500, rollout)

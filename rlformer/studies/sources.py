@@ -11,7 +11,8 @@ from typing import Any
 from rlformer.agents.online.foreign import load_zip
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.types import EnvSpec, EvalResult, Policy
+from rlformer.core.policy import Policy
+from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.envs import environments
 from rlformer.envs.rollout import RandomPolicy
 from rlformer.runs.directory import RunDirectory
@@ -98,9 +99,9 @@ def open_source(
     return Source(
         text,
         policy,
-        {"agent": config.agent, "config": config.hash, "seed": record.seed},
+        {"agent": config.agent.name, "spec": config.hash, "seed": record.seed},
         config.env,
-        sampled=sample or config.learner == "random",
+        sampled=sample or config.agent.learner == "random",
         target_return=record.scales.get("target_return"),
         listens=record.scales.get("target_return") is not None,
         log_max=record.scales.get("log_max"),

@@ -8,18 +8,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rlformer import catalogue
+from rlformer.agents import cards as agent_cards
+from rlformer.agents.cards import resolve
 from rlformer.agents.learners import NEEDS
 from rlformer.core.errors import InputError
-from rlformer.core.types import ActionSpec, EnvSpec
+from rlformer.core.records import EnvSpec
+from rlformer.core.spaces import ActionSpec
 from rlformer.data.dataset import Dataset
+from rlformer.data.describe import log_input
+from rlformer.envs import cards as env_cards
 from rlformer.envs import environments
 from rlformer.runs.directory import RunDirectory
-from rlformer.runs.spec import RunConfig, resolve
+from rlformer.runs.inputs import Cut, Recipe
+from rlformer.runs.spec import RunSpec
 from rlformer.studies import experiment
 from rlformer.studies.executors.local import Event, Job, LocalProcesses
-from rlformer.studies.logs import Log, Recipe, check_prefix
-from rlformer.studies.logs import recipe as log_recipe
+from rlformer.studies.logs import Log
 
 _LADDER = (
     "random", "behaviour", "bc", "bc-top", "rvs", "dt-k1", "dt-no-rtg", "dt-lstm", "dt", "offline-rl", "online",
@@ -29,7 +33,7 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
     "standard": {"seeds": 10, "arms": _LADDER},
     "full": {"seeds": 20, "arms": _LADDER, "budgets": (0.125, 0.25, 0.5, 1.0)},
 }
-_DEFAULT_LOG = log_recipe("prefix")
+_DEFAULT_LOG = Recipe(Cut("mid"))
 
 # The arms behind "online", by kind of action space: those whose log the others learn from come first.
 ONLINE: Mapping[str, tuple[str, ...]] = {
@@ -61,7 +65,7 @@ class Arm:
     def name(self) -> str:
         """In the words of progress and of failures: the agent, and what tells it from its other runs."""
         recipe, budget = (self.log.recipe, self.log.budget) if self.log else (None, None)
-        told = f" on {recipe.name}" if recipe is not None and recipe.name != _DEFAULT_LOG.name else ""
+        told = f" on {recipe.label}" if recipe is not None and recipe != _DEFAULT_LOG else ""
         return f"{self.agent}{told}" + ("" if budget is None else f" with {budget:g} of the log")
 
 
@@ -120,7 +124,7 @@ def plan(
     """
     if profile not in PROFILES:
         raise InputError(f"unknown profile '{profile}'; valid: {', '.join(PROFILES)}")
-    env = catalogue.environment(env_name)
+    env = env_cards.environment(env_name)
     _, actions = environments.spaces_of(env)
     names = _chosen(profile, arms, interaction, actions, env.name)
     count = PROFILES[profile]["seeds"] if seeds is None else seeds
@@ -131,20 +135,20 @@ def plan(
         if dataset.path is None or dataset.selection:
             raise InputError("compare takes a whole dataset from disk: cut it with prefix, or write the episodes first")
         experiment.check_fit(dataset, env)
-    offline = [name for name in names if "dataset" in NEEDS[catalogue.agent(name).learner]]
+    offline = [name for name in names if "dataset" in NEEDS[agent_cards.agent(name).learner]]
     needs_training = bool(offline) and any(recipe is not None and recipe.random_episodes < 1 for recipe in recipes)
     if needs_training and log_from not in names:
         names = (log_from, *names)
-    if needs_training and catalogue.agent(log_from).learner != "sb3":
+    if needs_training and agent_cards.agent(log_from).learner != "sb3":
         raise InputError(f"a log comes from the training of an online agent, not of '{log_from}'")
     by_agent = _by_agent(overrides, names)
     for name in names:  # what cannot work is found before anything is trained
         experiment.check(resolve(env, name, by_agent.get(name, ())))
     of_sequences = experiment.place("dt", "sequence", device)
-    check_prefix(prefix or "full")
+    cut = Cut.parse(prefix or "full")
     grid = Grid(PROFILES[profile].get("budgets", ())) if grid is None else grid
     scaled = [n for n in names if n in _expand(_fitting(grid.arms, actions), actions.kind, env.name)]
-    places = {n: of_sequences if catalogue.agent(n).learner == "sequence" else "cpu" for n in names}
+    places = {n: of_sequences if agent_cards.agent(n).learner == "sequence" else "cpu" for n in names}
     jobs: list[Job] = []
     for name in _costly_first(names, log_from):
         for seed in range(count):
@@ -154,12 +158,12 @@ def plan(
                 jobs.append(Job((arm.name, seed), arm))
                 continue
             for recipe in recipes:
-                path, cut = (dataset.path, prefix or "full") if dataset else (None, recipe.prefix if recipe else "full")
+                path = dataset.path if dataset else None
                 log = Log(env, seed, root, path, cut, recipe, log_from, by_agent.get(log_from, ()), log_steps)
                 shares: list[float | None] = [None]
                 if name in scaled and seed < grid.seeds and recipe in _parents(recipes):
                     kin = [r for r in recipes if r is None or r.played == log.collects]
-                    whole = "full" in [log.prefix if r is None else r.prefix for r in kin]
+                    whole = "full" in [cut.kind if r is None else r.cut.kind for r in kin]
                     shares += [share for share in grid.budgets if share < 1 or not whole]  # all of it is an arm itself
                 for share in shares:
                     jobs += _with_log(replace(arm, log=replace(log, budget=share)), jobs)
@@ -180,7 +184,7 @@ def _with_log(arm: Arm, before: Sequence[Job]) -> list[Job]:
     needs: tuple[tuple[str, int], ...] = ((whole.agent, arm.seed),) if whole.trained else ()
     jobs = []
     if whole.collected is not None and whole.recipe is not None:
-        key = (f"log {whole.recipe.name}", arm.seed)
+        key = (f"log {whole.recipe.label}", arm.seed)
         if key not in [job.key for job in before]:
             jobs.append(Job(key, whole, needs))
         needs = (key,)
@@ -199,7 +203,7 @@ def _recipes(
         raise InputError("--no-interaction needs a log that exists: --dataset DATA")
     if logs and prefix is not None:
         raise InputError("--log and --prefix both say which log: --log prefix=0.5 says it in one")
-    return logs or ((_DEFAULT_LOG if prefix is None else Recipe("prefix", prefix)),)
+    return logs or ((_DEFAULT_LOG if prefix is None else Recipe(Cut.parse(prefix))),)
 
 
 def _chosen(
@@ -213,7 +217,7 @@ def _chosen(
     names = _expand(asked, actions.kind, env_name)
     if interaction:
         return names
-    steps = [name for name in names if catalogue.agent(name).learner == "sb3"]
+    steps = [name for name in names if agent_cards.agent(name).learner == "sb3"]
     if arms and steps:
         raise InputError(f"--no-interaction leaves out what learns by stepping the environment: {', '.join(steps)}")
     return tuple(name for name in names if name not in steps)
@@ -273,14 +277,14 @@ def _expand(arms: Sequence[str], kind: str, env_name: str) -> tuple[str, ...]:
             acts = ", ".join(f"{agent} acts in {fitting}" for fitting, agent in OFFLINE_RL.items())
             raise InputError(f"no offline RL fits the {kind} actions of {env_name}: {acts}")
         groups = {"online": ONLINE[kind], "offline-rl": (OFFLINE_RL.get(kind, ""),)}
-        names += groups.get(arm) or [catalogue.agent(arm).name]
+        names += groups.get(arm) or [agent_cards.agent(arm).name]
     return tuple(dict.fromkeys(names))
 
 
 def _costly_first(names: Sequence[str], log_from: str) -> list[str]:
     """The log's maker first, since others wait for it; then the long ones, so that no core idles at the end."""
     rank = {"sb3": 1, "offline": 2, "sequence": 2, "behaviour": 3, "random": 3}
-    return sorted(names, key=lambda name: 0 if name == log_from else rank[catalogue.agent(name).learner])
+    return sorted(names, key=lambda name: 0 if name == log_from else rank[agent_cards.agent(name).learner])
 
 
 def _by_agent(overrides: Sequence[str], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -312,11 +316,10 @@ def _work(payload: Arm | Log, stop: Callable[[], bool], progress: Callable[[int,
     return run.path
 
 
-def _config(arm: Arm, dataset: Dataset | None) -> RunConfig:
-    budget = arm.log.budget if arm.log else None
+def _config(arm: Arm, dataset: Dataset | None) -> RunSpec:
     made_here = arm.log is not None and arm.log.recipe is not None
-    data = experiment.data_reference(dataset, budget, made_here) if dataset is not None else None
-    return resolve(arm.env, arm.agent, arm.overrides, data, arm.keeps_log)
+    inputs = (log_input(dataset, made_here),) if dataset is not None else ()
+    return resolve(arm.env, arm.agent, arm.overrides, inputs, arm.keeps_log)
 
 
 def _directory_of(arm: Arm) -> Path | None:

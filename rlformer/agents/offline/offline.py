@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rlformer.agents.base import RunLog, Task
 from rlformer.agents.online import sb3
 from rlformer.agents.online.sb3_learner import SB3Learner
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.types import ActionSpec, DataCost, EnvSpec, RunLog, Task
+from rlformer.core.records import Cost, EnvSpec
+from rlformer.core.spaces import ActionSpec
 from rlformer.data.dataset import Dataset
 from rlformer.envs.environments import spaces_of
 
@@ -20,7 +22,7 @@ _LOWEST = {"evaluate_every": 0}
 
 
 class OfflineLearner(SB3Learner):
-    """Maximises returns from the transitions of a log; the environment is not needed. See `types.Learner`."""
+    """Maximises returns from the transitions of a log; the environment is not needed. See `agents.base.Learner`."""
 
     needs = frozenset({"dataset"})
 
@@ -30,7 +32,7 @@ class OfflineLearner(SB3Learner):
 
     @classmethod
     def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
-        """See `types.Learner`. Of an environment that is not here only the log can tell the actions: see `fit`."""
+        """See `agents.base.Learner`. Where the environment is not here, the log tells the actions: see `fit`."""
         sb3.check(hyperparameters, ALGORITHMS, _LOWEST)
         try:
             _, actions = spaces_of(env)
@@ -38,8 +40,8 @@ class OfflineLearner(SB3Learner):
             return
         _check_actions(hyperparameters, actions, env.name)
 
-    def fit(self, task: Task, log: RunLog) -> DataCost:
-        """See `types.Learner`. Raises InputError where a value or the log's actions do not fit."""
+    def fit(self, task: Task, log: RunLog) -> Cost:
+        """See `agents.base.Learner`. Raises InputError where a value or the log's actions do not fit."""
         assert isinstance(task.dataset, Dataset)
         info = task.dataset.info
         sb3.check(task.hyperparameters, ALGORITHMS, _LOWEST)

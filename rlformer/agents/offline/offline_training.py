@@ -15,11 +15,13 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from rlformer.agents.base import RunLog, Task
 from rlformer.agents.online import sb3_state, sb3_training
 from rlformer.agents.sequence.training.loop import DivergedError
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
-from rlformer.core.types import ActionSpec, DataCost, RunLog, Task
+from rlformer.core.records import Cost
+from rlformer.core.spaces import ActionSpec
 from rlformer.data import scales
 from rlformer.data.dataset import Dataset
 from rlformer.data.transitions import Transitions, transitions
@@ -77,6 +79,7 @@ class Training:
         self._task, self._log, self._values = task, log, task.hyperparameters
         self._total: int = self._values["gradient_steps"]
         self._evaluate_every = self._values["evaluate_every"] or max(1, self._total // _EVALUATIONS)
+        assert task.dataset is not None
         self._dataset: Dataset = task.dataset
         self._directory = log.directory / "checkpoints" / "last"
         self.model = self._prepare()
@@ -88,15 +91,15 @@ class Training:
         return int(self.model._n_updates)
 
     @property
-    def cost(self) -> DataCost:
+    def cost(self) -> Cost:
         """So far."""
-        return DataCost(
+        return Cost(
             logged_steps=self._dataset.num_steps,
             upstream_env_steps=self._dataset.upstream_env_steps,
             samples_seen=self.step * self._values["batch_size"],
         )
 
-    def run(self) -> DataCost:
+    def run(self) -> Cost:
         """Train to the end. Raises Interrupted, with everything on disk, when the log asks to stop.
 
         Raises DivergedError when a loss is not finite.

@@ -16,10 +16,11 @@ from typing import Any
 
 import gymnasium as gym
 
-from rlformer import catalogue
+from rlformer.agents import cards as agent_cards
 from rlformer.agents.online.sb3 import ALGORITHMS, OnlineLearner
 from rlformer.core.errors import InputError
-from rlformer.core.types import EnvSpec, Policy
+from rlformer.core.policy import Policy
+from rlformer.core.records import EnvSpec
 from rlformer.envs.environments import action_spec, make
 
 _STATISTICS = "vecnormalize.pkl"
@@ -93,7 +94,7 @@ def _data(path: Path) -> dict[str, Any]:
 
 
 def _algorithm(agent: str) -> str:
-    card = catalogue.agent(agent)
+    card = agent_cards.agent(agent)
     if card.learner != "sb3":
         raise InputError(f"agent '{agent}' is not one of stable-baselines3")
     return str(card.defaults["algorithm"])

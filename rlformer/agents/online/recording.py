@@ -10,9 +10,11 @@ import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from rlformer.agents.base import RunLog
 from rlformer.core import seeding
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array, EnvSpec, Episode, RunLog
+from rlformer.core.records import EnvSpec, Episode
+from rlformer.core.spaces import Array
 from rlformer.data.writer import DatasetWriter
 from rlformer.envs.environments import make
 

@@ -8,11 +8,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from rlformer import catalogue
+from rlformer.agents import cards as agent_cards
+from rlformer.agents.base import RunLog, Task
 from rlformer.agents.online.sb3_learner import SB3Learner
 from rlformer.core import files
 from rlformer.core.errors import InputError, unknown
-from rlformer.core.types import ActionSpec, DataCost, EnvSpec, RunLog, Task
+from rlformer.core.records import Cost, EnvSpec
+from rlformer.core.spaces import ActionSpec
 from rlformer.envs.environments import action_spec, make
 
 # Which action spaces each algorithm acts in.
@@ -52,19 +54,19 @@ _SHARES = (
 class OnlineLearner(SB3Learner):
     """Trains by interaction. The policy is the last one: choosing by rollouts would cost environment steps.
 
-    See `types.Learner`.
+    See `agents.base.Learner`.
     """
 
     needs = frozenset({"env"})
 
     @classmethod
     def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
-        """See `types.Learner`."""
+        """See `agents.base.Learner`."""
         check(hyperparameters)
         check_actions(hyperparameters["algorithm"], env)
 
-    def fit(self, task: Task, log: RunLog) -> DataCost:
-        """See `types.Learner`. Raises InputError where a value or the environment's actions do not fit."""
+    def fit(self, task: Task, log: RunLog) -> Cost:
+        """See `agents.base.Learner`. Raises InputError where a value or the environment's actions do not fit."""
         assert task.env is not None
         self.check(task.env, task.hyperparameters)
         from rlformer.agents.online.sb3_training import Training
@@ -162,7 +164,7 @@ def check_fit(
         needed = ", ".join(_SPACES[kind] for kind in _SPACES if kind in algorithms[algorithm])
         fitting = [
             name
-            for name, card in catalogue.agents().items()
+            for name, card in agent_cards.agents().items()
             if card.learner in learners and _acts_in(card.defaults.get("algorithm"), algorithms, actions.kind)
         ]
         raise InputError(

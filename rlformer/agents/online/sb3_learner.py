@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.types import SCHEMA, Policy
+from rlformer.core.policy import Policy
+from rlformer.core.records import SCHEMA
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -29,7 +30,7 @@ class SB3Learner:
         return self._model
 
     def policy(self, sample: bool = False) -> Policy:
-        """See `types.Learner`."""
+        """See `agents.base.Learner`."""
         from rlformer.agents.online import sb3_training
 
         return sb3_training.policy(self.model, sample)

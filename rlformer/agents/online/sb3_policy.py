@@ -16,8 +16,9 @@ from torch import Tensor
 
 from rlformer.agents.sequence.actions import ActionCodec
 from rlformer.core.errors import InputError
+from rlformer.core.records import Window
 from rlformer.core.seeding import policy_generator
-from rlformer.core.types import ActionSpec, Array, Window
+from rlformer.core.spaces import ActionSpec, Array
 from rlformer.envs.environments import action_spec
 
 _MULTIPLE = 8  # rounding of matrix products depends on the batch: pad, so that N does not change what is played
@@ -28,21 +29,21 @@ class Actor(Protocol):
 
     draws: int  # random numbers per action
     normal: bool  # whether they are standard normal, or uniform in [0, 1)
-    stochastic: bool  # see `types.Scorer`
+    stochastic: bool  # see `core.policy.Scorer`
 
     @property
     def networks(self) -> tuple[torch.nn.Module, ...]:
-        """See `types.Scorer`."""
+        """See `core.policy.Scorer`."""
 
     def scores(self, observations: Tensor) -> Tensor:
-        """(M, obs) -> (M, A), see `types.Scorer`."""
+        """(M, obs) -> (M, A), see `core.policy.Scorer`."""
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
         """(M, obs), (M, draws) or None for the best action -> (M, *act), a box before it is clipped."""
 
 
 class SB3Policy:
-    """See `types.Policy` and `types.Scorer`.
+    """See `types.Policy` and `core.policy.Scorer`.
 
     statistics: a VecNormalize, whose statistics map raw observations to what the network was trained on.
     """
@@ -80,26 +81,26 @@ class SB3Policy:
 
     @property
     def actions(self) -> ActionSpec:
-        """See `types.Scorer`."""
+        """See `core.policy.Scorer`."""
         return self._spec
 
     @property
     def context_length(self) -> int | None:
-        """See `types.Scorer`."""
+        """See `core.policy.Scorer`."""
         return None if isinstance(self._actor, Recurrent) else 1
 
     @property
     def stochastic(self) -> bool:
-        """See `types.Scorer`."""
+        """See `core.policy.Scorer`."""
         return self._actor.stochastic
 
     @property
     def networks(self) -> tuple[torch.nn.Module, ...]:
-        """See `types.Scorer`."""
+        """See `core.policy.Scorer`."""
         return self._actor.networks
 
     def scores(self, window: Window) -> Tensor:
-        """See `types.Scorer`."""
+        """See `core.policy.Scorer`."""
         last = window.mask.long().sum(dim=1) - 1  # (B,)
         observations = self._standardized(window.observations)
         if isinstance(self._actor, Recurrent):

@@ -18,13 +18,14 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
+from rlformer.agents.base import RunLog, Task
 from rlformer.agents.offline.offline_algorithms import CQL, TD3BC
 from rlformer.agents.online import sb3_state
 from rlformer.agents.online.recording import Tally, TrainingEnvironments
 from rlformer.agents.online.sb3_policy import SB3Policy, actor_of
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted, MissingExtra
-from rlformer.core.types import DataCost, RunLog, Task
+from rlformer.core.records import Cost
 from rlformer.data.dataset import DatasetInfo
 from rlformer.data.writer import DatasetWriter
 from rlformer.envs.environments import action_spec, make
@@ -141,7 +142,7 @@ class Training:
         log.rewind(self._tally.env_steps)
         self._writer = self._environments.writer = self._open_writer()
 
-    def run(self) -> DataCost:
+    def run(self) -> Cost:
         """Train to the end. Raises Interrupted, with everything on disk, when the log asks to stop."""
         try:
             done = self.model.num_timesteps
@@ -167,13 +168,13 @@ class Training:
                 self._writer.close()
 
     @property
-    def cost(self) -> DataCost:
+    def cost(self) -> Cost:
         """So far."""
         if isinstance(self.model, OnPolicyAlgorithm):  # an update is a pass over the whole rollout
             per_update = self.model.n_steps * self.model.n_envs
         else:
             per_update = self._values["batch_size"]
-        return DataCost(env_steps=self.model.num_timesteps, samples_seen=self.model._n_updates * per_update)
+        return Cost(env_steps=self.model.num_timesteps, samples_seen=self.model._n_updates * per_update)
 
     def after_step(self) -> None:
         """Called when every environment has made a step."""
@@ -275,7 +276,7 @@ class Training:
         }
         if (self._log.directory / "record.json").is_file():
             record = RunDirectory(self._log.directory).record
-            known |= {"agent": record.agent, "config_hash": record.config_hash}
+            known |= {"agent": record.agent, "spec_hash": record.spec_hash}
         return known
 
 

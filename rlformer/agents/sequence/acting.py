@@ -11,8 +11,9 @@ import torch
 from rlformer.agents.sequence.backbones.transformer import Transformer
 from rlformer.agents.sequence.sliding import SlidingWindows
 from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.core.records import Window
 from rlformer.core.seeding import policy_generator
-from rlformer.core.types import ActionSpec, Array, Window
+from rlformer.core.spaces import ActionSpec, Array
 
 # Rows of a matrix product for each thread. Products of fewer take other kernels, which round otherwise: with so
 # many at least, what is played does not depend on how many environments run side by side.
@@ -48,31 +49,31 @@ class SequencePolicy:
 
     @property
     def actions(self) -> ActionSpec:
-        """See `types.Scorer`."""
+        """See `core.policy.Scorer`."""
         return self.model.architecture.actions
 
     @property
     def context_length(self) -> int | None:
-        """See `types.Scorer`."""
+        """See `core.policy.Scorer`."""
         return self.model.architecture.reach
 
     @property
     def reads_returns(self) -> bool:
-        """See `types.Scorer`."""
+        """See `core.policy.Scorer`."""
         return self.model.architecture.conditioning == "return"
 
     @property
     def stochastic(self) -> bool:
-        """See `types.Scorer`."""
+        """See `core.policy.Scorer`."""
         return self.actions.kind != "box"
 
     @property
     def networks(self) -> tuple[torch.nn.Module, ...]:
-        """See `types.Scorer`."""
+        """See `core.policy.Scorer`."""
         return (self.model,)
 
     def scores(self, window: Window) -> torch.Tensor:
-        """See `types.Scorer`."""
+        """See `core.policy.Scorer`."""
         predictions = self.model.scores(window)
         return self.model.codec.greedy(predictions) if self.actions.kind == "box" else predictions
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rlformer.core.types import ActionSpec, Array
+from rlformer.core.spaces import ActionSpec, Array
 
 _LOG_STD = (-5.0, 2.0)  # of a Gaussian head, in units of the scaled action
 _UNIFORM = (2.0**-24, 1 - 2.0**-24)  # inverted, the ends would be infinite

@@ -21,7 +21,8 @@ from rlformer.agents.sequence.learner import SequenceLearner
 from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.types import SCHEMA, ActionSpec, Array, EnvSpec
+from rlformer.core.records import SCHEMA, EnvSpec
+from rlformer.core.spaces import ActionSpec, Array
 from rlformer.data.scales import Scales
 from rlformer.envs.environments import spaces_of
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from rlformer.agents import devices
+from rlformer.agents.base import RunLog, Task
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.training.loop import train
 from rlformer.agents.sequence.training.state import TrainOptions
@@ -19,7 +20,8 @@ from rlformer.agents.sequence.training.step import imitate
 from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
-from rlformer.core.types import SCHEMA, ActionSpec, DataCost, EnvSpec, RunLog, Task
+from rlformer.core.records import SCHEMA, Cost, EnvSpec
+from rlformer.core.spaces import ActionSpec
 from rlformer.data import scales, targets
 from rlformer.data.dataset import Dataset
 from rlformer.data.windows import Windows
@@ -29,7 +31,7 @@ _CURVE_POINTS = 10  # evaluations in the environment where the card does not say
 
 
 class SequenceLearner:
-    """Trains a trajectory model on a log. See `types.Learner`."""
+    """Trains a trajectory model on a log. See `agents.base.Learner`."""
 
     needs = frozenset({"dataset"})
 
@@ -39,7 +41,7 @@ class SequenceLearner:
 
     @classmethod
     def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
-        """See `types.Learner`."""
+        """See `agents.base.Learner`."""
         for key, value in hyperparameters.items():
             if isinstance(value, Mapping):
                 raise InputError(f"{key}: expected a number; final_learning_rate and warmup_steps make the schedule")
@@ -48,15 +50,15 @@ class SequenceLearner:
         _check_shares(hyperparameters)
         targets.choose(hyperparameters["target_return"], np.zeros(1))
 
-    def fit(self, task: Task, log: RunLog) -> DataCost:
-        """See `types.Learner`. Raises InputError where the log or a value cannot be used."""
+    def fit(self, task: Task, log: RunLog) -> Cost:
+        """See `agents.base.Learner`. Raises InputError where the log or a value cannot be used."""
         values, dataset = task.hyperparameters, task.dataset
         assert isinstance(dataset, Dataset)
         observation_size = int(np.prod(dataset.info.observation_shape))
         longest = int(dataset.lengths.max())
         architecture = _architecture(values, observation_size, dataset.info.actions, longest)
         options, device = _options(values), devices.device(task.device)
-        log.spent(DataCost(logged_steps=dataset.num_steps, upstream_env_steps=dataset.upstream_env_steps))
+        log.spent(Cost(logged_steps=dataset.num_steps, upstream_env_steps=dataset.upstream_env_steps))
         training, held_out = _parts(values, dataset, task.seed)
         if architecture.context_length > dataset.lengths.max():
             log.note(
@@ -71,14 +73,14 @@ class SequenceLearner:
         fixed = check.some(_HELD_OUT_WINDOWS, _HELD_OUT_BATCH, seeding.generator(task.seed, "held-out"))
         stream, curve = seeding.derive(task.seed, "batches"), self._curve(task)
         _, samples_seen = train(self.model, imitate, windows, fixed, options, log, stream, curve, device)
-        return DataCost(
+        return Cost(
             logged_steps=dataset.num_steps,  # the filter read them all
             upstream_env_steps=dataset.upstream_env_steps,
             samples_seen=samples_seen,
         )
 
     def policy(self, sample: bool = False) -> SequencePolicy:
-        """See `types.Learner`."""
+        """See `agents.base.Learner`."""
         assert self.model is not None, "fit or load first"
         return SequencePolicy(self.model, self.scales.get("target_return"), sample)
 
@@ -127,14 +129,14 @@ class SequenceLearner:
         learner.model.eval()
         return learner
 
-    def _curve(self, task: Task) -> Callable[[TrajectoryModel], dict[str, float]] | None:
+    def _curve(self, task: Task) -> Callable[[TrajectoryModel], Mapping[str, float]] | None:
         """The evaluation in the environment during training, if the task has one."""
-        if task.evaluate is None:
+        evaluate = task.evaluate
+        if evaluate is None:
             return None
 
-        def scores(model: TrajectoryModel) -> dict[str, float]:
-            point: dict[str, float] = task.evaluate(SequencePolicy(model, self.scales.get("target_return")))
-            return point
+        def scores(model: TrajectoryModel) -> Mapping[str, float]:
+            return evaluate(SequencePolicy(model, self.scales.get("target_return")))
 
         return scores
 

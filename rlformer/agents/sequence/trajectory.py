@@ -22,7 +22,8 @@ from rlformer.agents.sequence.backbones.transformer import ACTIVATIONS, Transfor
 from rlformer.agents.sequence.norms import NORMS
 from rlformer.agents.sequence.rows import Rows
 from rlformer.core.errors import InputError
-from rlformer.core.types import ActionSpec, Window
+from rlformer.core.records import Window
+from rlformer.core.spaces import ActionSpec
 from rlformer.data.scales import Scales
 
 
@@ -195,7 +196,7 @@ class TrajectoryModel(nn.Module):
         return cast(Transformer, self.backbone).memory_shape if self.architecture.streams else (0,)
 
     def scores(self, window: Window) -> Tensor:
-        """See `types.Scorer`: the predictions at the last real step of each window, (B, A)."""
+        """See `core.policy.Scorer`: the predictions at the last real step of each window, (B, A)."""
         return self.predict_at(window, window.mask.long().sum(dim=1) - 1)
 
     @property

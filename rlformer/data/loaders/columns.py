@@ -10,7 +10,8 @@ import numpy as np
 from gymnasium import spaces
 
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array, Episode
+from rlformer.core.records import Episode
+from rlformer.core.spaces import Array
 from rlformer.data.dataset import INFERRED, DatasetInfo
 from rlformer.data.loaders.foreign import (
     Episodes,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.types import EnvSpec
+from rlformer.core.records import EnvSpec
 from rlformer.data.dataset import Dataset, check_spaces, load
 from rlformer.data.loaders import foreign, minari
 from rlformer.data.loaders.foreign import ForeignLog, Native, Progress

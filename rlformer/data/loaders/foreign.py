@@ -16,7 +16,8 @@ import numpy as np
 from gymnasium import spaces, wrappers
 
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array, EnvSpec, Episode
+from rlformer.core.records import EnvSpec, Episode
+from rlformer.core.spaces import Array
 from rlformer.data.dataset import Dataset, DatasetInfo, load
 from rlformer.data.writer import DatasetWriter
 from rlformer.envs import environments

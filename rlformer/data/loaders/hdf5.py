@@ -22,7 +22,8 @@ import h5py
 import numpy as np
 
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array, Episode
+from rlformer.core.records import Episode
+from rlformer.core.spaces import Array
 from rlformer.data.loaders.columns import check_columns, from_arrays, with_last
 from rlformer.data.loaders.foreign import ForeignLog, Native
 

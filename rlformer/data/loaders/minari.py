@@ -18,7 +18,8 @@ from gymnasium import spaces
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.types import SCHEMA, ActionSpec, EnvSpec, Episode
+from rlformer.core.records import SCHEMA, EnvSpec, Episode
+from rlformer.core.spaces import ActionSpec
 from rlformer.data.dataset import Dataset, DatasetInfo, check_spaces
 from rlformer.data.loaders.foreign import ForeignLog, Native, canonical_actions, canonical_observations
 from rlformer.envs import environments

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array, Episode
+from rlformer.core.records import Episode
+from rlformer.core.spaces import Array
 from rlformer.data.loaders.columns import check_columns, from_arrays, with_last
 from rlformer.data.loaders.foreign import ForeignLog, Native
 

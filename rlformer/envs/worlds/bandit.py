@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array
+from rlformer.core.spaces import Array
 from rlformer.envs.worlds.diagnostic import Diagnostic, State, always
 from rlformer.envs.worlds.vector import DiagnosticVector
 

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from rlformer.core.seeding import policy_generator
-from rlformer.core.types import Array
+from rlformer.core.spaces import Array
 from rlformer.envs.worlds.diagnostic import Diagnostic
 
 

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array
+from rlformer.core.spaces import Array
 from rlformer.envs.worlds.diagnostic import Diagnostic, State, one_hot
 from rlformer.envs.worlds.vector import DiagnosticVector
 

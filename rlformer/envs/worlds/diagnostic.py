@@ -19,7 +19,7 @@ import numpy as np
 from gymnasium import spaces
 
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array
+from rlformer.core.spaces import Array
 from rlformer.envs.worlds import pictures
 
 RETURN = "return"  # the group of the returns-to-go, which every policy that is conditioned on them has

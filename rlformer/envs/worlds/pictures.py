@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rlformer.core.types import Array
+from rlformer.core.spaces import Array
 
 _SCALE = 4  # pixels of a point
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array
+from rlformer.core.spaces import Array
 from rlformer.envs.worlds.diagnostic import Diagnostic, State, always, one_hot
 from rlformer.envs.worlds.vector import DiagnosticVector
 

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array
+from rlformer.core.spaces import Array
 from rlformer.envs.worlds.diagnostic import Diagnostic
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rlformer import statistics
-from rlformer.core.types import Array
+from rlformer.core.spaces import Array
 from rlformer.evaluator.judge import aggregates
 from rlformer.evaluator.judge.arms import rung
 

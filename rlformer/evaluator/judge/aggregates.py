@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rlformer import statistics
-from rlformer.core.types import Array
+from rlformer.core.spaces import Array
 
 Scores = Mapping[str, Sequence[Array]]
 

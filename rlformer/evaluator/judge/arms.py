@@ -27,17 +27,17 @@ class Arm:
     @property
     def agent(self) -> str:
         """The name of its card."""
-        return self.runs[0].config.agent
+        return self.runs[0].spec.agent.name
 
     @property
     def log(self) -> str:
         """How the log of its runs was made and cut, alike for every seed; "" without one."""
-        return _said(self.runs[0], "rule")
+        return _recipe(self.runs[0])
 
     @property
     def family(self) -> str:
         """random, behaviour, sequence (imitates a log), offline (RL on a log) or online."""
-        learner = self.runs[0].config.learner
+        learner = self.runs[0].spec.agent.learner
         return LEARNERS.get(learner, "offline" if self.runs[0].data_hash else "online")
 
 
@@ -45,7 +45,7 @@ def by_environment(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Runs by environment; two definitions under one name are told apart by what they are."""
     groups: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for run in runs:
-        groups[run.config.env.name, json.dumps(run.config.env.definition, sort_keys=True)].append(run)
+        groups[run.spec.env.name, json.dumps(run.spec.env.definition, sort_keys=True)].append(run)
     names = Counter(name for name, _ in groups)
     ordered = sorted(groups.items(), key=lambda item: item[0])
     return {name if names[name] == 1 else f"{name} {definition}": runs for (name, definition), runs in ordered}
@@ -59,13 +59,13 @@ def by_arm(runs: Sequence[Run]) -> list[Arm]:
     """
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
-        config = run.config
-        values = [config.agent, config.learner, dict(config.hyperparameters), _cut(run)]
+        config = run.spec
+        values = [config.agent.name, config.agent.learner, dict(config.values), _cut(run)]
         groups[json.dumps(values, sort_keys=True, default=str)].append(run)
     parted = [part for group in groups.values() for part in _part(group, [_source, _selection, _hash])]
     by_agent: dict[str, list[list[Run]]] = defaultdict(list)
     for part in parted:
-        by_agent[part[0].config.agent].append(sorted(part, key=lambda run: run.record.seed))
+        by_agent[part[0].spec.agent.name].append(sorted(part, key=lambda run: run.record.seed))
     arms = [
         Arm(agent if not difference else f"{agent} ({difference})", tuple(part))
         for agent, parts in by_agent.items()
@@ -99,21 +99,21 @@ def _part(runs: list[Run], ways: Sequence[Callable[[Run], str]]) -> list[list[Ru
 
 
 def _cut(run: Run) -> str:
-    """How the log was cut, in words that hold for every seed: its rule, else its selection without the numbers."""
-    return _said(run, "rule") or re.sub(r"\d+", "N", _selection(run))
+    """How the log was made and cut, alike for every seed."""
+    return _recipe(run)
+
+
+def _recipe(run: Run) -> str:
+    return "" if run.spec.log is None else run.spec.log.recipe.label
 
 
 def _selection(run: Run) -> str:
-    return _said(run, "selection")
-
-
-def _said(run: Run, key: str) -> str:
-    return str(run.record.data.get(key) or run.config.data.get(key) or "")
+    return "" if run.spec.log is None else run.spec.log.selection
 
 
 def _source(run: Run) -> str:
     """Where the log lies, the seed's own folder aside."""
-    return re.sub(r"seed-\d+", "seed-*", str(run.config.data.get("path", "")))
+    return re.sub(r"seed-\d+", "seed-*", (run.spec.log.path or "" if run.spec.log else ""))
 
 
 def _hash(run: Run) -> str:
@@ -135,17 +135,17 @@ def _differences(parts: list[list[Run]]) -> list[str]:
     labels = [label if len(label) <= 60 else f"{label[:57]}…" for label in labels]
     repeated = Counter(labels)
     return [
-        label if label and repeated[label] == 1 else f"{label} {part[0].record.config_hash}".strip()
+        label if label and repeated[label] == 1 else f"{label} {part[0].record.spec_hash}".strip()
         for label, part in zip(labels, parts, strict=True)
     ]
 
 
 def _describe(part: Sequence[Run]) -> Mapping[str, Any]:
     run = part[0]
-    known = {**run.config.hyperparameters, "learner": run.config.learner}
+    known = {**run.spec.values, "learner": run.spec.agent.learner}
     if run.data_hash:
         one = len({_selection(run) for run in part}) == 1  # then its numbers can be told
-        log = _said(run, "rule") or (_selection(run) if one else _cut(run)) or "whole log"
+        log = _recipe(run) or (_selection(run) if one else "whole log")
         known |= {"log": log, "from": "/".join(_source(run).split("/")[-2:])}
     return known
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from rlformer import statistics
-from rlformer.core.types import SCHEMA, Array, EnvSpec
+from rlformer.core.records import SCHEMA, EnvSpec
+from rlformer.core.spaces import Array
 from rlformer.evaluator.judge.arms import Arm, by_arm, by_environment
 from rlformer.evaluator.judge.estimates import interval, normalized, rounded, shared_logs, spread, spreads
 from rlformer.evaluator.judge.load import Run
@@ -77,9 +78,9 @@ class _Distinct:
 
 
 def _environment(name: str, runs: list[Run], machines: _Distinct) -> dict[str, Any]:
-    env = runs[0].config.env
-    cards = Counter((run.config.env.random_score, run.config.env.reference_score) for run in runs)
-    evaluated = [run.final for run in runs if run.final is not None and run.config.learner != "behaviour"]
+    env = runs[0].spec.env
+    cards = Counter((run.spec.env.random_score, run.spec.env.reference_score) for run in runs)
+    evaluated = [run.final for run in runs if run.final is not None and run.spec.agent.learner != "behaviour"]
     return {
         "name": name,
         "card": env.to_dict(),
@@ -88,7 +89,7 @@ def _environment(name: str, runs: list[Run], machines: _Distinct) -> dict[str, A
             "episodes": sorted({len(result.returns) for result in evaluated}),
             "same_seeds": len({result.seeds.tobytes() for result in evaluated}) <= 1,
             "first_seed": int(evaluated[0].seeds[0]) if evaluated else None,
-            "action_selection": _action_selection([run for run in runs if run.config.learner not in REFERENCES]),
+            "action_selection": _action_selection([run for run in runs if run.spec.agent.learner not in REFERENCES]),
         },
         "logs": _logs([run for run in runs if run.budget is None]),
         "arms": [_arm(arm, env, machines) for arm in by_arm([run for run in runs if run.budget is None])],
@@ -99,7 +100,7 @@ def _environment(name: str, runs: list[Run], machines: _Distinct) -> dict[str, A
 
 def _action_selection(runs: Sequence[Run]) -> list[str]:
     """How the evaluated ones of these runs chose their actions. Random play samples, whatever its record says."""
-    evaluated = [(run.config.learner, run.final) for run in runs if run.final is not None]
+    evaluated = [(run.spec.agent.learner, run.final) for run in runs if run.final is not None]
     return sorted({"sampled" if learner == "random" else final.action_selection for learner, final in evaluated})
 
 
@@ -110,11 +111,12 @@ def _logs(runs: Sequence[Run]) -> list[dict[str, Any]]:
         if run.data_hash is None:
             continue
         log = found.setdefault(run.data_hash, {"hash": run.data_hash, "seeds": []})
-        for key, value in {**run.config.data, **run.record.data}.items():
+        assert run.spec.log is not None
+        for key, value in run.spec.log.to_dict().items():
             log.setdefault(key, value)
         if run.record.seed not in log["seeds"]:
             log["seeds"].append(run.record.seed)
-        if run.config.learner == "behaviour" and run.final is not None:
+        if run.spec.agent.learner == "behaviour" and run.final is not None:
             quartiles = np.quantile(run.final.returns, [0.25, 0.5, 0.75]).tolist()
             log["quartiles"] = dict(zip(("q1", "median", "q3"), quartiles, strict=True))
         log.pop("path", None)  # of the machine that made it
@@ -128,15 +130,15 @@ def _arm(arm: Arm, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
     logs = [run.data_hash for run in counted]
     reason = _why_nointerval(arm, logs)
     mean_return = interval(means, logs, reason is None)
-    config = arm.runs[0].config
+    config = arm.runs[0].spec
     return {
         "label": arm.label,
         "agent": arm.agent,
         "family": arm.family,
         "log": arm.log,
-        "learner": config.learner,
-        "tuning": config.tuning,
-        "hyperparameters": dict(config.hyperparameters),
+        "learner": config.agent.learner,
+        "tuning": config.agent.tuning,
+        "hyperparameters": dict(config.values),
         "seeds": [run.record.seed for run in counted],
         "failed": sum(run.record.status == "failed" for run in arm.runs),
         "missing": [],  # seeds without a run directory
@@ -179,7 +181,7 @@ def _run(run: Run, env: EnvSpec, machines: _Distinct) -> dict[str, Any]:
         "notes": record.notes,
         "progress": record.progress,
         "path": run.path,
-        "config_hash": record.config_hash,
+        "spec_hash": record.spec_hash,
         "data_hash": run.data_hash,
         "mean_return": None if final is None else final.mean,
         "normalized_score": None if final is None else env.normalize(final.mean),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rlformer import statistics
-from rlformer.core.types import EnvSpec
+from rlformer.core.records import EnvSpec
 from rlformer.evaluator.judge.estimates import shared_logs
 
 MARGIN = 0.05  # of the normalised score: a smaller difference does not matter

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from rlformer import statistics
-from rlformer.core.types import Array, EnvSpec
+from rlformer.core.records import EnvSpec
+from rlformer.core.spaces import Array
 
 DIGITS = 7  # significant ones, of every float in the results
 

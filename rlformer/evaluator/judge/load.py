@@ -14,10 +14,11 @@ import numpy as np
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.types import SCHEMA, EvalResult, RunRecord
+from rlformer.core.records import SCHEMA, EvalResult
 from rlformer.runs import metrics
 from rlformer.runs.directory import RunDirectory
-from rlformer.runs.spec import RunConfig
+from rlformer.runs.record import RunRecord
+from rlformer.runs.spec import RunSpec
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Run:
     """What a report needs of one run directory."""
 
     path: str  # relative to the folder it was found below
-    config: RunConfig
+    spec: RunSpec
     record: RunRecord
     final: EvalResult | None  # on the evaluation seeds that all arms share
     asked: tuple[EvalResult, ...]  # a return-conditioned policy asked for other returns, in their order
@@ -45,14 +46,12 @@ class Run:
     @property
     def data_hash(self) -> str | None:
         """Identifies the log the run learned from; None without one."""
-        value = self.record.data.get("hash") or self.config.data.get("hash")
-        return None if value is None else str(value)
+        return None if self.spec.log is None else self.spec.log.hash
 
     @property
     def budget(self) -> float | None:
         """The share of a log that a point of the data-scaling grid read; None for an arm of the ladder."""
-        value = self.config.data.get("budget")
-        return None if value is None else float(value)
+        return self.spec.budget
 
     @property
     def counts(self) -> bool:
@@ -98,9 +97,9 @@ def read_runs(directories: Sequence[RunDirectory]) -> tuple[list[Run], list[dict
             continue
         other, then = kept[key]
         # A copy that kept its trajectories is the one that others learned from.
-        if (run.counts, run.config.log_trajectories, written) > (other.counts, other.config.log_trajectories, then):
+        if (run.counts, run.spec.keeps_log, written) > (other.counts, other.spec.keeps_log, then):
             kept[key], run, other = (run, written), other, run
-        copy = run.record.config_hash == other.record.config_hash
+        copy = run.record.spec_hash == other.record.spec_hash
         reason = f"a second copy of {other.path}" if copy else f"the same training as {other.path}, counted once"
         skipped.append({"path": run.path, "reason": reason})
     return [run for run, _ in kept.values()], skipped
@@ -108,13 +107,13 @@ def read_runs(directories: Sequence[RunDirectory]) -> tuple[list[Run], list[dict
 
 def _identity(run: Run) -> str:
     """What makes two runs the same training. Whether it was logged changes a run's hash and not its outcome."""
-    config = run.config
-    values = [config.env.definition, config.agent, config.learner, dict(config.hyperparameters)]
+    config = run.spec
+    values = [config.env.definition, config.agent.name, config.agent.learner, dict(config.values)]
     return json.dumps([*values, run.data_hash, run.budget, run.record.seed], sort_keys=True, default=str)
 
 
 def _read(directory: RunDirectory, path: str) -> Run:
-    record, config = directory.record, directory.config
+    record, config = directory.record, directory.spec
     if record.schema != SCHEMA:
         raise InputError(f"record.json: schema {record.schema!r}, this version reads '{SCHEMA}'")
     evaluations = directory.evaluations()
@@ -125,7 +124,7 @@ def _read(directory: RunDirectory, path: str) -> Run:
     points = (_point(point) for point in metrics.read(directory.path / "metrics.jsonl") if "eval/return" in point)
     return Run(
         path=path,
-        config=config,
+        spec=config,
         record=record,
         final=evaluations.get("final"),
         asked=tuple(sorted((r for r in asked if r.target_return is not None), key=lambda r: r.target_return or 0.0)),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rlformer import statistics
-from rlformer.core.types import Array
+from rlformer.core.spaces import Array
 from rlformer.evaluator.judge.estimates import shared_logs
 from rlformer.evaluator.judge.prices import ONLINE, Scale, Terms, counted, made_here, maker_of, scale_of
 from rlformer.evaluator.measure.evaluation import CONFIRM_FROM

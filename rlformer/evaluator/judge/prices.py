@@ -111,9 +111,9 @@ def log_of(environment: Mapping[str, Any], arm: Mapping[str, Any]) -> list[Mappi
 
 def maker_of(environment: Mapping[str, Any], arm: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The online arm of this comparison that an offline arm's logs come from; None where they come from elsewhere."""
-    made = {log.get("maker_config") for log in log_of(environment, arm)}
+    made = {log.get("maker_hash") for log in log_of(environment, arm)}
     for other in environment["arms"]:
-        if other["family"] == ONLINE and made & {run["config_hash"] for run in other["runs"]}:
+        if other["family"] == ONLINE and made & {run["spec_hash"] for run in other["runs"]}:
             found: Mapping[str, Any] = other
             return found
     return None

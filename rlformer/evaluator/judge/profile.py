@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rlformer.core import formats
-from rlformer.core.types import EnvSpec
+from rlformer.core.records import EnvSpec
 from rlformer.evaluator.judge.comparisons import difference
 
 LUCKY = 0.1  # distance of achieved from asked return, as a share of the log's range, from which luck is suspected

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rlformer.core.types import EnvSpec
+from rlformer.core.records import EnvSpec
 from rlformer.evaluator.judge.estimates import interval, normalized, spread
 from rlformer.evaluator.judge.load import Run
 
@@ -24,21 +24,22 @@ def scaling(runs: Sequence[Run], env: EnvSpec) -> list[dict[str, Any]]:
     """
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
-        if run.data_hash is not None and run.config.learner != "behaviour":
+        if run.data_hash is not None and run.spec.agent.learner != "behaviour":
             groups[_identity(run)].append(run)
     found = [_curve(group, env) for group in groups.values() if any(run.budget is not None for run in group)]
     return sorted(found, key=lambda curve: (curve["agent"], curve["log"]))
 
 
 def _identity(run: Run) -> str:
-    config = run.config
-    whose = config.data.get("maker_config") or "/".join(str(config.data.get("path", "")).split("/")[-2:])
-    return json.dumps([config.agent, dict(config.hyperparameters), _log(run), whose], sort_keys=True, default=str)
+    config = run.spec
+    assert config.log is not None
+    whose = config.log.maker_hash or "/".join((config.log.path or "").split("/")[-2:])
+    return json.dumps([config.agent.name, dict(config.values), _log(run), whose], sort_keys=True, default=str)
 
 
 def _log(run: Run) -> str:
     """What the shares are shares of; a cut by another rule is another log."""
-    return str(run.config.data.get("rule", "full")).partition(", ")[0]
+    return "full" if run.spec.log is None else run.spec.log.recipe.whole.label
 
 
 def _curve(group: Sequence[Run], env: EnvSpec) -> dict[str, Any]:
@@ -49,8 +50,8 @@ def _curve(group: Sequence[Run], env: EnvSpec) -> dict[str, Any]:
         if run.record.seed in seeds:
             budgets[budget].append(run)
     return {
-        "agent": group[0].config.agent,
-        "learner": group[0].config.learner,
+        "agent": group[0].spec.agent.name,
+        "learner": group[0].spec.agent.learner,
         "log": _log(group[0]),
         "points": [_point(budget, budgets[budget], env) for budget in sorted(budgets)],
     }

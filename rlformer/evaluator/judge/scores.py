@@ -13,7 +13,8 @@ import numpy as np
 
 from rlformer.core import formats
 from rlformer.core.errors import InputError
-from rlformer.core.types import SCHEMA, Array
+from rlformer.core.records import SCHEMA
+from rlformer.core.spaces import Array
 from rlformer.evaluator.judge import aggregates
 
 COLUMNS = ("algorithm", "task", "run", "score")

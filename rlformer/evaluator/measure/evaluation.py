@@ -10,7 +10,9 @@ import numpy as np
 
 from rlformer import statistics
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array, EnvSpec, EvalResult, Policy
+from rlformer.core.policy import Policy
+from rlformer.core.records import EnvSpec, EvalResult
+from rlformer.core.spaces import Array
 from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import rollout
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from rlformer import statistics
-from rlformer.core.types import SCHEMA, Array, EvalResult
+from rlformer.core.records import SCHEMA, EvalResult
+from rlformer.core.spaces import Array
 from rlformer.runs.directory import RunDirectory
 from rlformer.studies.diagnose.play import evaluation_name, questions
 from rlformer.studies.diagnose.rows import CONTROLS, Arm, Control, Row, Selection, predicted

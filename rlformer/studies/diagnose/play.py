@@ -9,19 +9,23 @@ from pathlib import Path
 import numpy as np
 from gymnasium.utils.seeding import np_random
 
-from rlformer import catalogue
+from rlformer.agents import cards as agent_cards
+from rlformer.agents.cards import resolve
 from rlformer.agents.learners import NEEDS
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
-from rlformer.core.types import Array, EnvSpec, EvalResult, Policy
+from rlformer.core.policy import Policy
+from rlformer.core.records import EnvSpec, EvalResult
+from rlformer.core.spaces import Array
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset
+from rlformer.data.describe import log_input
 from rlformer.envs import environments
 from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import rollout
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
 from rlformer.runs.directory import RunDirectory
-from rlformer.runs.spec import RunConfig, resolve
+from rlformer.runs.spec import RunSpec
 from rlformer.studies import experiment
 from rlformer.studies.diagnose.rows import Arm, Row, Selection, rules_of
 
@@ -85,7 +89,7 @@ def log_path(spec: EnvSpec, episodes: int, seed: int, root: Path) -> Path:
     return root / "logs" / files.slug("-".join([spec.name, *ways, *kinds, f"{episodes}-episodes"])) / f"seed-{seed}"
 
 
-def configure(row: Row, arm: Arm, dataset: Dataset | None) -> RunConfig:
+def configure(row: Row, arm: Arm, dataset: Dataset | None) -> RunSpec:
     """The arm's configuration; filtered cloning keeps the log's episodes that return the row's `best`.
 
     Raises InputError where the log holds none of them.
@@ -98,8 +102,7 @@ def configure(row: Row, arm: Arm, dataset: Dataset | None) -> RunConfig:
         if not count:
             raise InputError(f"{row.name}: no episode of the log returns {row.best:g}: filtered cloning has no data")
         overrides.append(f"episode_filter_share={count / len(dataset)}")
-    data = None if dataset is None else experiment.data_reference(dataset)
-    return resolve(row.spec, arm.agent, overrides, data)
+    return resolve(row.spec, arm.agent, overrides, () if dataset is None else (log_input(dataset),))
 
 
 def learn_and_play(
@@ -119,7 +122,7 @@ def learn_and_play(
     evaluations of the run, see `evaluation_name`. Raises what `experiment.train` raises.
     """
     dataset = None
-    if "dataset" in NEEDS[catalogue.agent(arm.agent).learner]:
+    if "dataset" in NEEDS[agent_cards.agent(arm.agent).learner]:
         dataset = make_log(row.log_spec, row.log_episodes, seed, root, stop)
     config = configure(row, arm, dataset)
     run = experiment.train(

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from rlformer import catalogue
 from rlformer.core.errors import InputError, unknown
-from rlformer.core.types import EnvSpec
+from rlformer.core.records import EnvSpec
+from rlformer.envs import cards as env_cards
 from rlformer.envs.worlds.diagnostic import Diagnostic
 from rlformer.envs.worlds.registration import MODULES
 
@@ -54,7 +54,7 @@ class Row:
     @property
     def spec(self) -> EnvSpec:
         """The environment that policies are trained and judged in."""
-        card = catalogue.environment(self.environment)
+        card = env_cards.environment(self.environment)
         return replace(card, kwargs={**card.kwargs, **self.kwargs}, wrappers=self.wrappers)
 
     @property

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from rlformer.agents.base import RunLog
 from rlformer.agents.sequence import placement
 from rlformer.agents.sequence.training import memory
 from rlformer.agents.sequence.training.state import State, TrainOptions
 from rlformer.agents.sequence.training.step import GradientStep, Objective
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError, Interrupted
-from rlformer.core.types import RunLog, Window
+from rlformer.core.records import Window
 from rlformer.data.windows import Windows, moved
 from rlformer.runs.metrics import Throttle
 

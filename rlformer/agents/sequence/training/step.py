@@ -13,7 +13,7 @@ from torch import Tensor
 from rlformer.agents.sequence.backbones import BACKBONES
 from rlformer.agents.sequence.training.state import State
 from rlformer.agents.sequence.trajectory import TrajectoryModel
-from rlformer.core.types import Window
+from rlformer.core.records import Window
 from rlformer.data.windows import Windows
 
 Objective = Callable[[TrajectoryModel, Window], Tensor]  # the loss at each step of a window, (B, K), 0 at padding

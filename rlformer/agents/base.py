@@ -1,0 +1,84 @@
+"""What a learner is, what it is asked, and where it writes while it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rlformer.core.policy import Policy
+from rlformer.core.records import Cost, EnvSpec
+
+if TYPE_CHECKING:
+    from rlformer.data.dataset import Dataset
+
+
+class RunLog(Protocol):
+    """Where a learner writes while it learns."""
+
+    directory: Path
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Points of curves at `step` of the family's own unit of data."""
+
+    def progress(self, done: int, total: int, note: str = "") -> None:
+        """How far the run is."""
+
+    def clock(self, part: str) -> AbstractContextManager[None]:
+        """Time spent inside counts for `part` (environment, evaluation, log) and not for learning."""
+
+    def spent(self, cost: Cost) -> None:
+        """What the data has cost so far, so that a run that fails or is stopped does not count as free."""
+
+    def on_gpu(self, name: str, peak_bytes: int) -> None:
+        """The learner computes on this GPU, where its tensors have taken so many bytes at most."""
+
+    def stop_requested(self) -> bool:
+        """Whether the user asked to stop: save a checkpoint and raise `Interrupted`."""
+
+    def rewind(self, step: int) -> None:
+        """Forget the points after `step`: the run continues from a checkpoint made there."""
+
+    def note(self, text: str) -> None:
+        """A remark that belongs into the record, such as a warning."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a learner is asked to do."""
+
+    env: EnvSpec | None
+    dataset: Dataset | None
+    hyperparameters: Mapping[str, Any]
+    seed: int
+    threads: int = 1
+    device: str = "cpu"  # of sequence models: see `training.devices`
+    log_trajectories: Path | None = None  # a folder for every training episode, as a dataset
+    evaluate: Callable[[Policy], Mapping[str, float]] | None = None  # -> a point of the curves, by name
+
+
+class Learner(Protocol):
+    """Fits one agent to one task."""
+
+    needs: frozenset[str]  # {"env"}, {"dataset"}, or both
+    num_parameters: int  # that gradients changed
+    scales: Mapping[str, Any]  # of a condition: the chosen target return and the log's range; empty without one
+
+    @classmethod
+    def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
+        """Raise InputError where a value cannot be used, or the environment's actions do not fit, before any work."""
+
+    def fit(self, task: Task, log: RunLog) -> Cost:
+        """Learn, continuing from the checkpoint in `log.directory` if there is one."""
+
+    def policy(self, sample: bool = False) -> Policy:
+        """The learned policy; `sample` draws actions instead of taking the best."""
+
+    def save(self, directory: Path) -> None:
+        """Write what `load` needs."""
+
+    @classmethod
+    def load(cls, directory: Path, env: EnvSpec | None, hyperparameters: Mapping[str, Any]) -> Learner:
+        """The inverse of `save`."""

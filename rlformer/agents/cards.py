@@ -1,0 +1,203 @@
+"""The cards of agents: what is trained, with which values, and what it is in a comparison.
+
+A card's `[defaults]` name every key that can be set; presets, children, the user's overlays and `--set` may only change
+keys that exist. A card that `extends` another inherits its defaults, presets, role and family, and its own differences
+win over both.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rlformer.core import cards
+from rlformer.core.cards import Card, check, coerce
+from rlformer.core.errors import InputError, unknown
+from rlformer.core.records import EnvSpec
+from rlformer.runs.inputs import Input
+from rlformer.runs.spec import FAMILIES, ROLES, AgentSpec, Contrast, RunSpec
+
+# The keys of a card, with a value of the type that theirs must have.
+_KEYS: Mapping[str, Any] = {
+    **dict.fromkeys(("schema", "extends", "learner", "summary", "source", "tuning", "extra", "role", "family"), ""),
+    **{key: {} for key in ("defaults", "presets")},
+    "rung": 0,
+    "profiles": [],
+    "default_for": [],
+    "contrasts": [],
+}
+_INHERITED = ("learner", "summary", "source", "extra", "role", "family", "rung")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one card of a chain of `extends` adds."""
+
+    name: str
+    tuning: str
+    defaults: Mapping[str, Any]
+    presets: Mapping[str, Mapping[str, Any]]  # by the environment's name
+
+
+@dataclass(frozen=True)
+class AgentCard:
+    """An agent as its card defines it, parents included."""
+
+    name: str
+    learner: str
+    role: str  # candidate, simple or control: see METHODS
+    family: str  # of the verdict; "" where it has none
+    rung: int  # where it stands in the ladder, from the bottom up
+    summary: str = ""
+    source: str = ""
+    extra: str | None = None
+    profiles: tuple[str, ...] = ()  # of `compare` that train it
+    default_for: tuple[str, ...] = ()  # kinds of action space in which it stands for its family
+    contrasts: tuple[Contrast, ...] = ()
+    layers: tuple[Layer, ...] = ()  # root first
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Every key that can be set, with its value where no preset applies."""
+        return self.values_for(None)
+
+    def values_for(self, env_name: str | None) -> dict[str, Any]:
+        """The hyperparameters for one environment: each ancestor's defaults, then its preset, in turn."""
+        merged: dict[str, Any] = {}
+        for layer in self.layers:
+            merged.update(layer.defaults)
+            merged.update({k: v for k, v in layer.presets.get(env_name or "", {}).items() if k != "tuning"})
+        return merged
+
+    @property
+    def tuning(self) -> str:
+        """How the defaults were found."""
+        return self.tuning_for(None)
+
+    def tuning_for(self, env_name: str | None) -> str:
+        """How these hyperparameters were found: the nearest card's word, and whose it is where it is a parent's."""
+        for layer in reversed(self.layers):
+            text = layer.presets.get(env_name or "", {}).get("tuning") or layer.tuning
+            if text:
+                return str(text) if layer.name == self.name else f"Not tuned itself; {layer.name}: {text}"
+        return "Not tuned."
+
+    @property
+    def presets(self) -> list[str]:
+        """Environments with a preset of their own."""
+        return sorted({name for layer in self.layers for name in layer.presets})
+
+
+def agent(name: str) -> AgentCard:
+    """The agent of that card. Raises InputError with the nearest name where there is none."""
+    known = cards.read("agents")
+    if name not in known:
+        raise unknown("agent", name, known)
+    chain: list[tuple[str, Card]] = []
+    while name:
+        if any(name == seen for seen, _ in chain):
+            raise InputError(f"{chain[0][1].path}: 'extends' runs in a circle through '{name}'")
+        if name not in known:
+            raise InputError(f"{chain[-1][1].path}: extends an {unknown('agent', name, known)}")
+        check(known[name].values, _KEYS, known[name].path, "card")
+        chain.append((name, known[name]))
+        name = known[name].values.get("extends", "")
+    return _agent_card(chain)
+
+
+def agents() -> dict[str, AgentCard]:
+    """Every agent that has a card, by name."""
+    return {name: agent(name) for name in sorted(cards.read("agents"))}
+
+
+def resolve(
+    env: EnvSpec,
+    agent_name: str,
+    overrides: Sequence[str] = (),
+    inputs: tuple[Input, ...] = (),
+    keeps_log: bool = False,
+) -> RunSpec:
+    """Card, preset and overrides ("key=value" strings, as `--set` takes them) made one.
+
+    Raises InputError for an unknown agent or key, or a value of another type than the card's.
+    """
+    card = agent(agent_name)
+    preset, defaults = card.values_for(env.name), card.defaults
+    values, changed = dict(preset), []
+    for override in overrides:
+        key, value = _parse(override)
+        if key not in values:
+            raise unknown("key", key, values)
+        values[key] = coerce(key, value, defaults[key])
+        changed += [override] * (values[key] != preset[key])
+    by_hand = " Changed by hand: " + ", ".join(changed) if changed else ""
+    return RunSpec(
+        env=env,
+        agent=AgentSpec(
+            name=agent_name,
+            learner=card.learner,
+            role=card.role,
+            family=card.family,
+            rung=card.rung,
+            contrasts=card.contrasts,
+            tuning=card.tuning_for(env.name) + by_hand,
+        ),
+        values=values,
+        inputs=inputs,
+        keeps_log=keeps_log,
+    )
+
+
+def _parse(override: str) -> tuple[str, Any]:
+    key, separator, text = override.partition("=")
+    if not separator or not key.strip():
+        raise InputError(f"--set takes key=value, got '{override}'")
+    try:
+        return key.strip(), tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), text.strip()  # a bare word is a string
+
+
+def _agent_card(chain: list[tuple[str, Card]]) -> AgentCard:
+    """`chain`: the card, its parent, ..., the root."""
+    inherited: dict[str, Any] = {}
+    root, known = chain[-1][1], chain[-1][1].values.get("defaults", {})
+    if "learner" not in root.values:
+        raise InputError(f"{root.path}: a card needs 'learner' or 'extends'")
+    layers = []
+    for name, (card, path) in reversed(chain):
+        defaults, presets = card.get("defaults", {}), card.get("presets", {})
+        check(defaults, known, path, "defaults")
+        for env_name, preset in presets.items():
+            check(preset, {**known, "tuning": ""}, path, f"presets.{env_name}")
+        layers.append(Layer(name, card.get("tuning", ""), defaults, presets))
+        inherited.update({k: card[k] for k in _INHERITED if k in card})
+    name, (card, path) = chain[0]
+    role, family = inherited.pop("role", "candidate"), inherited.pop("family", "")
+    _check_place(role, family, path)
+    return AgentCard(
+        name=name,
+        role=role,
+        family=family,
+        rung=inherited.pop("rung", 100),
+        profiles=tuple(card.get("profiles", ())),
+        default_for=tuple(card.get("default_for", ())),
+        contrasts=tuple(_contrast(table, path) for table in card.get("contrasts", ())),
+        layers=tuple(layers),
+        **inherited,
+    )
+
+
+def _check_place(role: str, family: str, path: Any) -> None:
+    if role not in ROLES:
+        raise InputError(f"{path}: {unknown('role', role, ROLES)}")
+    if family not in FAMILIES and (family or role == "candidate"):
+        raise InputError(f"{path}: {unknown('family', family, FAMILIES)}")
+
+
+def _contrast(table: Any, path: Any) -> Contrast:
+    if not isinstance(table, dict) or set(table) != {"question", "more", "less"}:
+        raise InputError(f"{path}: [[contrasts]] takes question, more and less, got {table!r}")
+    return Contrast(**{key: str(value) for key, value in table.items()})

@@ -1,0 +1,130 @@
+"""Cards: definitions in TOML, never evaluated, overlaid by the user's own of the same name.
+
+What the cards of environments and agents have in common; their keys stand in `envs.cards` and `agents.cards`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rlformer.core.errors import InputError, unknown
+from rlformer.core.records import SCHEMA
+
+
+class Card(NamedTuple):
+    """What a card says, and the file that says it."""
+
+    values: dict[str, Any]
+    path: Path
+
+
+def check(table: Any, valid: Mapping[str, Any], path: Path, where: str) -> None:
+    """Raise InputError unless `table` has keys of `valid` alone, and values of their types."""
+    if not isinstance(table, dict):
+        raise InputError(f"{path}: {where}: expected a table, got {table!r}")
+    for key, value in table.items():
+        if key not in valid:
+            raise InputError(f"{path}: [{where}] {unknown('key', key, valid)}")
+        _check_value(key, value, valid[key], path, where)
+
+
+def _check_value(key: str, value: Any, default: Any, path: Path, where: str) -> None:
+    if isinstance(default, dict) and isinstance(value, dict):
+        return  # a section, or a schedule, which its learner checks
+    try:
+        coerce(key, value, default)
+    except InputError as error:
+        raise InputError(f"{path}: [{where}] {error}") from None
+
+
+def coerce(key: str, value: Any, default: Any) -> Any:
+    """`value` with the type of the default; numbers may become schedules (a table with 'start' and 'end').
+
+    Raises InputError where it has another type.
+    """
+    number = isinstance(default, (int, float)) and not isinstance(default, bool)
+    if isinstance(value, dict) and (number or isinstance(default, dict)):
+        if set(value) != {"start", "end"}:
+            raise InputError(f"{key}: a schedule is a table such as {{ start = 1e-3, end = 0.0 }}, got {value}")
+        return value
+    if isinstance(default, dict) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(default, int) and not isinstance(default, bool) and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(default, str) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)  # such as a target return
+    if type(value) is not type(default):
+        raise InputError(
+            f"{key}: expected {_type_name(default)} such as {default!r}, got {_type_name(value)} {value!r}"
+        )
+    return value
+
+
+def _type_name(value: Any) -> str:
+    names = {
+        bool: "true or false",
+        int: "an integer",
+        float: "a number",
+        str: "a string",
+        list: "a list",
+        dict: "a table",
+    }
+    return names.get(type(value), type(value).__name__)
+
+
+def folders(kind: str) -> list[Path]:
+    """Where cards of a kind ('envs' or 'agents') are read, the first overlaid by the next.
+
+    In a checkout the repository's folder comes before the copy that the wheel carries, since an editable
+    install leaves that copy stale.
+    """
+    package = Path(__file__).resolve().parents[1]
+    checkout, wheel = package.parent / kind, package / "_catalogue" / kind
+    shipped = checkout if (package.parent / "pyproject.toml").is_file() and checkout.is_dir() else wheel
+    own = Path.cwd() / kind
+    return [shipped, own] if own.is_dir() and own.resolve() != shipped else [shipped]
+
+
+def read(kind: str) -> Mapping[str, Card]:
+    """Every card of a kind ('envs' or 'agents') by its name. Raises InputError where one is not valid TOML."""
+    return _read_folders(tuple(folders(kind)))
+
+
+@cache
+def _read_folders(places: tuple[Path, ...]) -> dict[str, Card]:
+    cards: dict[str, Card] = {}
+    for index, folder in enumerate(places):
+        for path in sorted(folder.glob("*.toml")):
+            card = _read_file(path)
+            if card.get("schema") != SCHEMA:
+                if index:  # some other tool's file in the user's folder
+                    continue
+                raise InputError(f'{path}: a card begins with schema = "{SCHEMA}"')
+            name = path.stem
+            cards[name] = Card(_overlay(cards[name].values, card) if name in cards else card, path)
+    return cards
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from error
+
+
+def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Section by section, preset by preset, key by key; a hyperparameter that is a table is replaced whole."""
+    merged = {**below, **{k: v for k, v in above.items() if not isinstance(v, dict)}}
+    for section in (k for k, v in above.items() if isinstance(v, dict)):
+        old = below.get(section, {})
+        if section == "presets":
+            merged[section] = {**old, **{e: {**old.get(e, {}), **p} for e, p in above[section].items()}}
+        else:
+            merged[section] = {**old, **above[section]}
+    return merged

@@ -1,0 +1,161 @@
+"""Records that every room shares.
+
+Shapes: T steps of an episode, E episodes, B windows, K steps of context, `*obs` one observation as it is stored,
+`*act` one action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from rlformer.core.spaces import Array
+
+SCHEMA = "rlformer/2"
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One episode, whole."""
+
+    observations: Array  # (T+1, *obs): the last one included, as in Minari
+    actions: Array  # (T, *act)
+    rewards: Array  # (T,)
+    terminated: bool
+    truncated: bool
+    seed: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.rewards)
+
+    @property
+    def episode_return(self) -> float:
+        """The undiscounted sum of rewards."""
+        return float(np.sum(self.rewards, dtype=np.float64))
+
+
+@dataclass(frozen=True)
+class EnvSpec:
+    """An environment as a card defines it, or a bare Gymnasium id with nothing known about it."""
+
+    name: str
+    id: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    wrappers: tuple[Mapping[str, Any], ...] = ()
+    extra: str | None = None
+    summary: str = ""
+    random_score: float | None = None
+    random_source: str = ""
+    reference_score: float | None = None
+    reference_source: str = ""
+    solved_threshold: float | None = None
+    feature_names: tuple[str, ...] = ()
+    action_names: tuple[str, ...] = ()
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What makes two environments the same one: id, keywords, wrappers."""
+        return {"id": self.id, "kwargs": dict(self.kwargs), "wrappers": [dict(w) for w in self.wrappers]}
+
+    def normalize(self, episode_return: float) -> float | None:
+        """(R - R_random) / (R_reference - R_random); None where the card has no scores."""
+        if self.random_score is None or self.reference_score is None:
+            return None
+        return (episode_return - self.random_score) / (self.reference_score - self.random_score)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON- and TOML-ready form, without the keys that are empty."""
+        return {k: v for k, v in plain(asdict(self)).items() if v not in (None, "", [], {})}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> EnvSpec:
+        """The inverse of `to_dict`."""
+        known = dict(data)
+        for key in ("wrappers", "feature_names", "action_names"):
+            known[key] = tuple(known.get(key, ()))
+        return cls(**known)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run cost in data. Repeated draws of the same transition are `samples_seen`, not data."""
+
+    env_steps: int = 0  # stepped in order to learn
+    selection_env_steps: int = 0  # stepped in order to choose a checkpoint or a target return
+    logged_steps: int = 0  # distinct logged transitions read
+    upstream_env_steps: int | None = 0  # all the steps behind that log, the logged ones among them; None: unknown
+    samples_seen: int = 0  # transitions that entered a gradient, with repeats
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """One policy on fixed episode seeds, in the order of the seeds."""
+
+    env: str
+    policy: str
+    seeds: Array  # (E,) int64
+    returns: Array  # (E,) float64
+    lengths: Array  # (E,) int64
+    terminated: Array  # (E,) bool
+    action_selection: Literal["greedy", "sampled"]
+    target_return: float | None = None
+    seconds: float = 0.0  # wall time of the whole rollout
+    num_envs: int = 1
+
+    @property
+    def env_steps(self) -> int:
+        """Environment steps that the evaluation took."""
+        return int(self.lengths.sum())
+
+    @property
+    def mean(self) -> float:
+        """Mean episode return."""
+        return float(self.returns.mean())
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form."""
+        return {**plain(asdict(self)), "schema": SCHEMA}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> EvalResult:
+        """The inverse of `to_dict`."""
+        known = {k: v for k, v in data.items() if k != "schema"}
+        for key, dtype in (
+            ("seeds", np.int64),
+            ("returns", np.float64),
+            ("lengths", np.int64),
+            ("terminated", bool),
+        ):
+            known[key] = np.asarray(known[key], dtype)
+        return cls(**known)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A batch of contexts, padded on the right: row k is real where mask[:, k].
+
+    The arrays are numpy's or torch's, alike in shape: observations (B, K, *obs), actions (B, K, *act),
+    returns_to_go (B, K), timesteps (B, K), mask (B, K) bool.
+    """
+
+    observations: Any
+    actions: Any
+    returns_to_go: Any
+    timesteps: Any
+    mask: Any
+
+
+def plain(value: Any) -> Any:
+    """numpy and tuples as JSON knows them."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    return value

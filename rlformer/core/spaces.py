@@ -1,0 +1,199 @@
+"""What an environment shows and what it lets one do, in the canonical form that every room shares.
+
+Shapes: N environments side by side, `*obs` one observation as it is stored, `*act` one action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One named part of an observation.
+
+    kind       shape                       dtype
+    vector     (D,)                        its own: float32, uint8, ...
+    image      (C, H, W)                   uint8, or float32
+    category   (n,), one-hot               float32
+    """
+
+    name: str
+    kind: Literal["vector", "image", "category"]
+    shape: tuple[int, ...]
+    dtype: str = "float32"  # a numpy name
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class ObservationSpec:
+    """What one observation is: its parts, one after the other in the array that is stored.
+
+    A plain Box is one part. Parts of a Dict or Tuple are flattened, in the order of their names, into one vector.
+    """
+
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def vector(cls, size: int, dtype: str = "float32") -> ObservationSpec:
+        """A plain vector of `size` numbers."""
+        return cls((Part("observation", "vector", (size,), dtype),))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one stored observation: that of the only part, or of the vector that several make."""
+        return self.parts[0].shape if len(self.parts) == 1 else (self.size,)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of stored observations: the parts' own where they agree, else what holds them all."""
+        return np.result_type(*(np.dtype(part.dtype) for part in self.parts))
+
+    @property
+    def size(self) -> int:
+        """How many numbers one observation holds."""
+        return sum(part.size for part in self.parts)
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """Where each part stands in the flattened observation, by its name."""
+        ends = np.cumsum([part.size for part in self.parts]).tolist()
+        return {part.name: slice(end - part.size, end) for part, end in zip(self.parts, ends, strict=True)}
+
+    def describe(self) -> str:
+        """In a few words, for messages.
+
+        >>> ObservationSpec.vector(4).describe()
+        '(4,) float32'
+        """
+        text = f"{self.shape} {self.dtype}"
+        named = ", ".join(f"{part.name} {part.shape}" for part in self.parts)
+        return text if len(self.parts) == 1 else f"{text}: {named}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form."""
+        return {"parts": [{**vars(part), "shape": list(part.shape)} for part in self.parts]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ObservationSpec:
+        """The inverse of `to_dict`."""
+        return cls(tuple(Part(**{**part, "shape": tuple(part["shape"])}) for part in data["parts"]))
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """An action space in its canonical form: zero-based categories, or a vector of reals.
+
+    kind          one action                        nvec
+    discrete      () int64                          (n,)
+    multidiscrete (d,) int64                        (n_1, ..., n_d)
+    multibinary   (d,) int64                        (2, ..., 2)
+    box           (d,) float32, `low` to `high`     ()
+    """
+
+    kind: Literal["discrete", "multidiscrete", "multibinary", "box"]
+    nvec: tuple[int, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one action."""
+        return () if self.kind == "discrete" else (len(self.low if self.kind == "box" else self.nvec),)
+
+    @property
+    def dtype(self) -> type[np.generic]:
+        """The dtype of stored actions."""
+        return np.float32 if self.kind == "box" else np.int64
+
+    @property
+    def bounded(self) -> bool:
+        """Whether every dimension has finite bounds (always so for categories)."""
+        return bool(np.isfinite(self.low).all() and np.isfinite(self.high).all())
+
+    def clip(self, actions: Array) -> Array:
+        """What the environment executes: real actions are clipped into the bounds, categories are as they are."""
+        if self.kind != "box":
+            return actions
+        low, high = np.asarray(self.low, np.float32), np.asarray(self.high, np.float32)
+        return np.clip(actions, low, high)
+
+    def contains(self, actions: Array) -> Array:
+        """Which of (N, *act) actions lie in the space: (N,) bool. Bounds of a box hold to 1e-4 of rounding."""
+        rows = actions.reshape(len(actions), -1)
+        if self.kind == "box":
+            low, high = np.asarray(self.low), np.asarray(self.high)
+            slack = 1e-4 * np.maximum(1.0, np.abs(np.where(np.isfinite(high), high, 1.0)))
+            return np.asarray(((rows >= low - slack) & (rows <= high + slack)).all(axis=1))
+        return np.asarray(((rows >= 0) & (rows < np.asarray(self.nvec))).all(axis=1))
+
+    def sample(self, rng: np.random.Generator, count: int) -> Array:
+        """`count` uniform actions: (count, *act). Unbounded dimensions are drawn from a standard normal."""
+        if self.kind != "box":
+            return rng.integers(0, self.nvec, (count, len(self.nvec))).reshape(count, *self.shape)
+        low, high = np.asarray(self.low), np.asarray(self.high)
+        finite = np.isfinite(low) & np.isfinite(high)
+        drawn = rng.uniform(np.where(finite, low, 0.0), np.where(finite, high, 1.0), (count, len(low)))
+        if not finite.all():
+            drawn = np.where(finite, drawn, rng.standard_normal(drawn.shape))
+        return np.clip(drawn, low, high).astype(np.float32)
+
+    def describe(self) -> str:
+        """In a few words, for messages.
+
+        >>> ActionSpec("discrete", nvec=(2,)).describe()
+        'discrete [2]'
+        """
+        if self.kind == "box":
+            low, high = (b[0] if len(set(b)) == 1 else list(b) for b in (self.low, self.high))
+            return f"box of {len(self.low)} from {low} to {high}"
+        return f"{self.kind} {list(self.nvec)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form; infinite bounds are written as null."""
+        if self.kind != "box":
+            return {"kind": self.kind, "nvec": list(self.nvec)}
+        finite = lambda bounds: [float(b) if np.isfinite(b) else None for b in bounds]  # noqa: E731
+        return {"kind": self.kind, "low": finite(self.low), "high": finite(self.high)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ActionSpec:
+        """The inverse of `to_dict`."""
+        return cls(
+            kind=data["kind"],
+            nvec=tuple(int(n) for n in data.get("nvec", ())),
+            low=tuple(-np.inf if b is None else float(b) for b in data.get("low", ())),
+            high=tuple(np.inf if b is None else float(b) for b in data.get("high", ())),
+        )
+
+
+@dataclass(frozen=True)
+class Spaces:
+    """Both spaces of a task, canonical."""
+
+    observation: ObservationSpec
+    actions: ActionSpec
+
+    def describe(self) -> str:
+        """In a few words, for messages."""
+        return f"observations {self.observation.describe()} and actions {self.actions.describe()}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form."""
+        return {"observation": self.observation.to_dict(), "actions": self.actions.to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Spaces:
+        """The inverse of `to_dict`."""
+        return cls(ObservationSpec.from_dict(data["observation"]), ActionSpec.from_dict(data["actions"]))

@@ -1,0 +1,47 @@
+"""What is known of a run besides its curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from rlformer.core.records import SCHEMA, Cost, plain
+
+
+@dataclass
+class RunRecord:
+    """What is known of a run besides its curves; `record.json`."""
+
+    env: str
+    agent: str
+    seed: int
+    spec_hash: str
+    status: Literal["running", "interrupted", "failed", "finished"] = "running"
+    cost: Cost = field(default_factory=Cost)
+    times: dict[str, float] = field(default_factory=dict)  # seconds, by part; see runs.ledger
+    peak_memory_bytes: int = 0
+    peak_gpu_memory_bytes: int = 0
+    parameters: int = 0  # numbers that gradients changed
+    inference_seconds: dict[str, float] = field(default_factory=dict)  # per call of `act`, by number of environments
+    flops: dict[str, float] = field(default_factory=dict)  # of "training" and of one "action"; see `flops.of_run`
+    scales: dict[str, Any] = field(default_factory=dict)  # of conditioning: chosen target return, range in the log
+    progress: dict[str, Any] = field(default_factory=dict)
+    hardware: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    commit: str | None = None
+    command: str | None = None  # as it was typed
+    error: str | None = None
+    notes: list[str] = field(default_factory=list)
+    schema: str = SCHEMA
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form."""
+        return plain(asdict(self))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> RunRecord:
+        """The inverse of `to_dict`."""
+        known = dict(data)
+        known["cost"] = Cost(**known["cost"])
+        return cls(**known)
