@@ -1,0 +1,38 @@
+"""The side of commit 217c1b8 in `scripts/goldens`: CHECKOUT LOG OUT; leaves OUT/weights.npz and OUT/returns.json."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+import rlformer
+from rlformer import api
+
+EPISODES = 30
+
+
+def main() -> None:
+    """Train and play, alone on one thread."""
+    checkout, log, out = (Path(argument) for argument in sys.argv[1:])
+    assert Path(rlformer.__file__).is_relative_to(checkout), f"{rlformer.__file__} is not of {checkout}"
+    run = api.train(
+        "dt",
+        env="CartPole-v1",
+        dataset=api.open_data(log, env="CartPole-v1"),
+        overrides=("gradient_steps=40", "validate_every=10", "evaluate_every=20"),
+        root=out / "runs",
+    )
+    (weights,) = (run / "checkpoints" / "best").glob("*.safetensors")
+    np.savez(out / "weights.npz", **load_file(weights))
+    returns = {}
+    for name, sample in (("greedy", False), ("sampled", True)):
+        _, (result,) = api.evaluate([run], episodes=EPISODES, sample=sample)
+        returns[name] = result.returns.tolist()
+    for name in ("final", "sampled"):  # what training itself measured
+        returns[f"after training, {name}"] = json.loads((run / "eval" / f"{name}.json").read_text())["returns"]
+    (out / "returns.json").write_text(json.dumps(returns))
+
+
+main()
