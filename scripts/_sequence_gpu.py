@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from rlformer.agents.sequence.flops import window
 from rlformer.agents.sequence.training.state import State, TrainOptions
 from rlformer.agents.sequence.training.step import GradientStep, imitate
 from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
 from rlformer.core.records import Episode
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.windows import Windows
-from rlformer.flops.sequence import window
 
 LARGE = {"layers": 12, "heads": 12, "width": 768, "context_length": 256}
 BATCH, STEPS, EPISODES, EPISODE = 256, 20, 200, 1000
@@ -32,7 +32,7 @@ def random_log(episodes: int, length: int) -> Dataset:
         observations = rng.standard_normal((length + 1, 11)).astype(np.float32)
         actions = rng.uniform(-1, 1, (length, 3)).astype(np.float32)
         made.append(Episode(observations, actions, rng.standard_normal(length), terminated=False, truncated=True))
-    return from_episodes(DatasetInfo("Hopper-v5", ACTIONS, (11,)), made)
+    return from_episodes(DatasetInfo("Hopper-v5", Spaces.plain((11,), ACTIONS)), made)
 
 
 def training(device: torch.device, data: Dataset, steps: int, batch_size: int, **sizes: Any) -> dict[str, float]:

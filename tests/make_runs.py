@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from rlformer.agents import cards as agent_cards
 from rlformer.core import files
 from rlformer.core.records import Cost, EnvSpec, EvalResult
 from rlformer.runs import metrics
 from rlformer.runs.directory import RunDirectory
-from rlformer.runs.spec import RunSpec
+from rlformer.runs.inputs import LogInput
+from rlformer.runs.spec import AgentSpec, RunSpec
 
 CARTPOLE = EnvSpec(
     name="CartPole-v1",
@@ -49,6 +51,16 @@ class Invented:
     def offline(self) -> bool:
         return self.learner in ("behaviour", "sequence", "offline")
 
+    @property
+    def spec(self) -> AgentSpec:
+        """What its card says that it is in a comparison; a candidate of its learner's family without a card."""
+        known = agent_cards.agents().get(self.agent)
+        if known is None:
+            family = {"sequence": "sequence", "offline": "offline", "sb3": "online"}.get(self.learner, "")
+            return AgentSpec(self.agent, self.learner, "candidate", family, tuning=self.tuning)
+        own = (known.role, known.family, known.rung, known.contrasts)
+        return AgentSpec(self.agent, self.learner, *own, tuning=self.tuning)
+
 
 RANDOM = Invented("random", "random", 22, 0.6, 1.0)
 BEHAVIOUR = Invented("behaviour", "behaviour", 152, 12, 0.5)
@@ -80,7 +92,7 @@ def make_run(
     error: str | None = None,
     log: Mapping[str, Any] | None = None,
     asked_beyond: bool = False,
-    log_trajectories: bool = False,
+    keeps_log: bool = False,
 ) -> RunDirectory:
     """One run: finished, or failed with that error after 40 % of its steps.
 
@@ -88,21 +100,19 @@ def make_run(
     asked_beyond: whether the chosen target lies beyond the log.
     """
     rng = np.random.default_rng([seed, *arm.agent.encode()])
-    data = {
-        "hash": f"{0xA1B2C3 + seed:016x}",
-        "selection": f"prefix of {UPSTREAM} training steps",
-        "path": f"runs/ppo/seed-{seed}/trajectories",
-        "num_episodes": 180,
-        "num_steps": LOGGED,
-        "upstream_env_steps": UPSTREAM,
-        "mean_return": BEHAVIOUR.mean,
-        "min_return": LOG_RANGE[0],
-        "max_return": LOG_RANGE[1],
-        **(log or {}),
-    }
-    config = RunSpec(
-        env, arm.agent, arm.learner, arm.hyperparameters, arm.tuning, data if arm.offline else {}, log_trajectories
+    given = LogInput(
+        hash=f"{0xA1B2C3 + seed:016x}",
+        selection=f"prefix of {UPSTREAM} training steps",
+        path=f"runs/ppo/seed-{seed}/trajectories",
+        num_episodes=180,
+        num_steps=LOGGED,
+        upstream_env_steps=UPSTREAM,
+        mean_return=BEHAVIOUR.mean,
+        min_return=LOG_RANGE[0],
+        max_return=LOG_RANGE[1],
     )
+    inputs = (replace(given, **(log or {})),) if arm.offline else ()
+    config = RunSpec(env, arm.spec, arm.hyperparameters, inputs, keeps_log)
     run = RunDirectory.of(root, config, seed)
     level = float(np.clip(arm.mean + arm.spread * rng.standard_normal(), LOW, HIGH))
     with run.session(config, seed) as session:

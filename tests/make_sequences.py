@@ -12,7 +12,7 @@ import torch
 
 from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
 from rlformer.core.records import Cost, Episode
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.scales import measure
 
@@ -71,7 +71,7 @@ def episode(actions: ActionSpec, length: int, rng: np.random.Generator) -> Episo
 def log(actions: ActionSpec, lengths: tuple[int, ...] = (7, 1, 12, 3, 5), seed: int = 0) -> Dataset:
     """Random episodes of these lengths."""
     rng = np.random.default_rng(seed)
-    info = DatasetInfo("Nowhere-v0", actions, (OBSERVATION_SIZE,))
+    info = DatasetInfo("Nowhere-v0", Spaces.plain((OBSERVATION_SIZE,), actions))
     return from_episodes(info, [episode(actions, length, rng) for length in lengths])
 
 

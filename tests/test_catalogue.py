@@ -22,7 +22,7 @@ from rlformer.agents.learners import LEARNERS, learner_class
 from rlformer.agents.online import sb3
 from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, EnvSpec, Episode
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import DatasetInfo, from_episodes
 from rlformer.envs import cards as env_cards
 from rlformer.envs import environments
@@ -166,7 +166,7 @@ class Quiet:
 @pytest.mark.parametrize("name", OFFLINE)
 def test_an_offline_agents_card_can_be_trained(name: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    info = DatasetInfo("CartPole-v1", ActionSpec("discrete", (2,)), (4,))
+    info = DatasetInfo("CartPole-v1", Spaces.plain((4,), ActionSpec("discrete", (2,))))
     episodes = [Episode(rng.random((9, 4)), rng.integers(0, 2, 8), np.ones(8), True, False) for _ in range(20)]
     values = {**AGENTS[name].resolve("CartPole-v1"), "gradient_steps": 1, "validate_every": 1}
     learner = learner_class("sequence")()

@@ -11,12 +11,12 @@ import pytest
 
 from rlformer.core.errors import InputError
 from rlformer.core.records import Episode
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import INFERRED, Dataset, DatasetInfo, check_spaces, from_episodes, load
 from rlformer.data.writer import DatasetWriter
 
-INFO = DatasetInfo(env=None, actions=ActionSpec("discrete", nvec=(3,)), observation_shape=(2,))
-BOX = replace(INFO, actions=ActionSpec("box", low=(-1.0, -1.0), high=(1.0, 1.0)))
+INFO = DatasetInfo(env=None, spaces=Spaces.plain((2,), ActionSpec("discrete", nvec=(3,))))
+BOX = replace(INFO, spaces=Spaces.plain((2,), ActionSpec("box", low=(-1.0, -1.0), high=(1.0, 1.0))))
 
 
 def episode(length: int, seed: int, terminated: bool = True) -> Episode:
@@ -77,7 +77,7 @@ def test_seeds_that_are_unknown_stay_unknown(tmp_path: Path) -> None:
 
 
 def test_real_actions_keep_infinite_bounds(tmp_path: Path) -> None:
-    unbounded = replace(BOX, actions=ActionSpec("box", low=(-np.inf, -1.0), high=(np.inf, 1.0)))
+    unbounded = replace(BOX, spaces=Spaces.plain((2,), ActionSpec("box", low=(-np.inf, -1.0), high=(np.inf, 1.0))))
     moved = replace(EPISODES[0], actions=np.full((4, 2), [1e6, 0.5], np.float32))
     dataset = written(tmp_path / "log", [moved], unbounded)
     assert dataset.info.actions == unbounded.actions
@@ -106,8 +106,8 @@ def test_the_hash_follows_all_that_can_be_learned_from(changed: Episode) -> None
 
 def test_the_hash_follows_the_spaces() -> None:
     """The same numbers are other actions in a wider space, and another observation in another shape."""
-    four = replace(INFO, actions=ActionSpec("discrete", nvec=(4,)))
-    square = replace(INFO, observation_shape=(2, 1))
+    four = replace(INFO, spaces=Spaces.plain((2,), ActionSpec("discrete", nvec=(4,))))
+    square = replace(INFO, spaces=Spaces.plain((2, 1), INFO.actions))
     reshaped = replace(EPISODES[0], observations=EPISODES[0].observations[..., None])
     hashes = {from_episodes(info, EPISODES[:1]).hash for info in (INFO, four)}
     assert len({*hashes, from_episodes(square, [reshaped]).hash}) == 3
@@ -115,7 +115,7 @@ def test_the_hash_follows_the_spaces() -> None:
 
 
 def written_bounds(bound: float) -> str:
-    info = replace(BOX, actions=ActionSpec("box", low=(-bound,) * 2, high=(bound,) * 2))
+    info = replace(BOX, spaces=Spaces.plain((2,), ActionSpec("box", low=(-bound,) * 2, high=(bound,) * 2)))
     return from_episodes(info, [replace(EPISODES[0], actions=np.zeros((4, 2)))]).hash
 
 
@@ -135,16 +135,16 @@ def test_views_have_hashes_of_their_own() -> None:
 
 def test_bounds_are_part_of_a_space() -> None:
     wide, rounded = (ActionSpec("box", low=(-1.0, -1.0), high=(1.0, b)) for b in (2.0, 1.0 + 1e-7))
-    check_spaces(BOX, "Mine-v0", (2,), rounded)
+    check_spaces(BOX, "Mine-v0", Spaces.plain((2,), rounded))
     guessed = replace(BOX, provenance={"action_space": INFERRED})
     for info, advice in ((BOX, "--env names"), (guessed, "import it with --env Mine-v0")):
         with pytest.raises(InputError, match=rf"from -1.0 to 1.0, but .*'Mine-v0' .* to \[1.0, 2.0\]; {advice}"):
-            check_spaces(info, "Mine-v0", (2,), wide)
+            check_spaces(info, "Mine-v0", Spaces.plain((2,), wide))
 
 
 def test_infinite_bounds_equal_each_other() -> None:
     unbounded = ActionSpec("box", low=(-np.inf, -1.0), high=(np.inf, 1.0))
-    check_spaces(replace(BOX, actions=unbounded), "Mine-v0", (2,), unbounded)
+    check_spaces(replace(BOX, spaces=Spaces.plain((2,), unbounded)), "Mine-v0", Spaces.plain((2,), unbounded))
 
 
 # Views

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 
 from rlformer.core.records import Episode
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.describe import describe, describe_text
 from rlformer.data.writer import DatasetWriter
 
 INFO = DatasetInfo(
     env="CartPole-v1",
-    actions=ActionSpec("discrete", nvec=(2,)),
-    observation_shape=(4,),
+    spaces=Spaces.plain((4,), ActionSpec("discrete", nvec=(2,))),
     provenance={"source": "collected", "behaviour_policy": {"agent": "ppo", "seed": 3}},
     upstream_env_steps=12345,
 )

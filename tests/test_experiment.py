@@ -190,13 +190,13 @@ def test_a_training_that_never_rose_is_cut_in_half() -> None:
 def _returning(returns: Sequence[float]) -> Dataset:
     """Episodes of one step with these returns, made one training step after another."""
     from rlformer.core.records import Episode
-    from rlformer.core.spaces import ActionSpec
+    from rlformer.core.spaces import ActionSpec, Spaces
     from rlformer.data.dataset import DatasetInfo
 
     episodes = [
         Episode(np.zeros((2, 1), np.float32), np.zeros(1, np.int64), np.array([float(r)]), True, False) for r in returns
     ]
-    log = from_episodes(DatasetInfo("E", ActionSpec("discrete", (2,)), (1,)), episodes)
+    log = from_episodes(DatasetInfo("E", Spaces.plain((1,), ActionSpec("discrete", (2,)))), episodes)
     log.episodes["behaviour_steps"] = np.arange(1, len(returns) + 1)
     return log
 

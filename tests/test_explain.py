@@ -15,7 +15,7 @@ from rlformer import api
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Episode, Window
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.envs import cards as env_cards
@@ -119,7 +119,7 @@ def test_aligned_states_are_the_windows_that_the_policy_reads_when_it_acts(kind:
     actions = SPACES[kind]
     policy = SequencePolicy(model(actions, context_length=4, tokens="separate", timestep_encoding="episode"), 0.0)
     silent = [Episode(e.observations, e.actions, 0.0 * e.rewards, True, False) for e in log(actions, (7, 7))]
-    dataset = from_episodes(DatasetInfo("E", actions, (OBSERVATION_SIZE,)), silent)
+    dataset = from_episodes(DatasetInfo("E", Spaces.plain((OBSERVATION_SIZE,), actions)), silent)
     subject = subject_of(policy, dataset)
     states = Log(dataset, 4).at(np.zeros(7, np.int64), np.arange(7))
     policy.begin(np.array([0]), np.array([0]), None)
@@ -192,7 +192,7 @@ def test_a_function_of_time_is_replaced_at_any_decision_and_only_there(twelve: D
         )
         for _ in range(6)
     ]
-    clock = from_episodes(DatasetInfo("E", SPACES["discrete"], (3,)), episodes)
+    clock = from_episodes(DatasetInfo("E", Spaces.plain((3,), SPACES["discrete"])), episodes)
     policy = Linear([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [-9.0, 0.0, 0.0]], SPACES["discrete"])
     with torch.no_grad():
         policy.layer.bias.copy_(torch.tensor([-1.0, 1.0, 0.0]))
@@ -258,7 +258,9 @@ def test_distractors_added_to_a_log_are_those_of_the_wrapper() -> None:
         over = terminated or truncated
     whole = np.array(observations, np.float32)
     plain = Episode(whole[:, :4], np.array(taken), np.ones(len(taken)), True, False)
-    base = from_episodes(DatasetInfo("CartPole-v1", SPACES["discrete"].__class__("discrete", (2,)), (4,)), [plain])
+    base = from_episodes(
+        DatasetInfo("CartPole-v1", Spaces.plain((4,), SPACES["discrete"].__class__("discrete", (2,)))), [plain]
+    )
     added = log_with_distractors(base, env, 2, 0)[0].observations
     np.testing.assert_array_equal(added[:, :4], whole[:, :4])
     assert set(np.unique(added[:, 4:6])) == {-1.0, 1.0}

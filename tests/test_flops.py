@@ -26,7 +26,7 @@ from rlformer.core.spaces import ActionSpec
 from rlformer.data.windows import Windows
 from rlformer.envs import cards as env_cards
 from rlformer.flops import agents, rules, sequence
-from rlformer.runs import spec
+from rlformer.agents.cards import resolve
 from rlformer.runs.record import RunRecord
 from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, log, model
 from tests.make_training import Log

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from rlformer.cli.data import app
 from rlformer.core.errors import InputError
 from rlformer.core.records import Episode
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.loaders.doors import open_data
@@ -201,7 +201,9 @@ def log_of(actions: ActionSpec) -> Dataset:
             (2, False, False, None),
         )
     ]
-    return from_episodes(DatasetInfo(None, actions, (3,), final_observations=False, upstream_env_steps=70), episodes)
+    return from_episodes(
+        DatasetInfo(None, Spaces.plain((3,), actions), final_observations=False, upstream_env_steps=70), episodes
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.policy import Policy
 from rlformer.core.records import Cost, EnvSpec, Episode
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.transitions import transitions
 from rlformer.envs import cards as env_cards
@@ -24,7 +24,7 @@ from rlformer.envs.environments import Environments, action_spec, make
 from rlformer.envs.rollout import RandomPolicy, rollout
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
 from rlformer.envs.worlds.stitch import Stitch
-from rlformer.runs import spec
+from rlformer.agents.cards import resolve
 from rlformer.studies import study
 from tests.make_training import Log, match, play, same, weights
 
@@ -35,7 +35,7 @@ QUICK = ("hidden=[32]", "gamma=1.0", "learning_rate=3e-3")
 
 def two_steps(terminated: bool, final_observations: bool = True) -> Dataset:
     """Ten times the same episode: rooms 0, 1, 0, action 0 throughout, a reward of 1 at each step."""
-    info = DatasetInfo("TwoRooms", BUTTON, (1,), final_observations=final_observations)
+    info = DatasetInfo("TwoRooms", Spaces.plain((1,), BUTTON), final_observations=final_observations)
     rooms = np.array([[0.0], [1.0], [0.0]], np.float32)
     episode = Episode(rooms, np.zeros(2, np.int64), np.ones(2), terminated, not terminated)
     return from_episodes(info, [episode] * 10)
@@ -45,7 +45,9 @@ def one_step(actions: np.ndarray[Any, Any], rewards: np.ndarray[Any, Any]) -> Da
     """An episode for each of (E,) positions of the lever and what it earned; nothing is seen."""
     nothing = np.zeros((2, 1), np.float32)
     pulls = zip(actions.astype(np.float32)[:, None, None], rewards[:, None], strict=True)
-    return from_episodes(DatasetInfo("Lever", LEVER, (1,)), [Episode(nothing, a, r, True, False) for a, r in pulls])
+    return from_episodes(
+        DatasetInfo("Lever", Spaces.plain((1,), LEVER)), [Episode(nothing, a, r, True, False) for a, r in pulls]
+    )
 
 
 def played(spec: EnvSpec, policy: Policy, count: int) -> Dataset:
@@ -53,7 +55,7 @@ def played(spec: EnvSpec, policy: Policy, count: int) -> Dataset:
     environments = Environments(spec, 8)
     seeds = seeding.episode_seeds(0, "collect", count)
     episodes = [episode for _, episode in sorted(rollout(environments, policy, seeds), key=lambda item: item[0])]
-    info = DatasetInfo(spec.name, environments.actions, environments.observation_shape)
+    info = DatasetInfo(spec.name, Spaces.plain(environments.observation_shape, environments.actions))
     environments.close()
     return from_episodes(info, episodes)
 
@@ -284,7 +286,7 @@ def test_td3_bc_needs_bounds(tmp_path: Path) -> None:
     episode = Episode(np.zeros((2, 1), np.float32), np.zeros((1, 1), np.float32), np.zeros(1), True, False)
     with pytest.raises(InputError, match=r"Lever: td3-bc needs finite bounds of a Box action space, it has \[-inf\]"):
         OfflineLearner().fit(
-            task(from_episodes(DatasetInfo("Lever", endless, (1,)), [episode]), "td3-bc"), Log(tmp_path)
+            task(from_episodes(DatasetInfo("Lever", Spaces.plain((1,), endless)), [episode]), "td3-bc"), Log(tmp_path)
         )
 
 

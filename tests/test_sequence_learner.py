@@ -14,7 +14,7 @@ from rlformer.agents.base import Task
 from rlformer.agents.sequence.learner import SequenceLearner
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Episode
-from rlformer.core.spaces import ActionSpec, Array
+from rlformer.core.spaces import ActionSpec, Array, Spaces
 from rlformer.data import targets
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from tests.make_sequences import SPACES, Journal, log
@@ -46,7 +46,7 @@ def world(act: Callable[[np.random.Generator], tuple[Array, Array, Array]], acti
     for _ in range(300):
         observations, chosen, rewards = act(rng)
         episodes.append(Episode(observations.astype(np.float32), chosen, rewards, terminated=True, truncated=False))
-    return from_episodes(DatasetInfo("World-v0", actions, (size,)), episodes)
+    return from_episodes(DatasetInfo("World-v0", Spaces.plain((size,), actions)), episodes)
 
 
 def bandit(rng: np.random.Generator) -> tuple[Array, Array, Array]:

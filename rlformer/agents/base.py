@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rlformer.core.policy import Policy
 from rlformer.core.records import Cost, EnvSpec
+from rlformer.core.spaces import ActionSpec
+from rlformer.runs.record import RunRecord
 
 if TYPE_CHECKING:
     from rlformer.data.dataset import Dataset
@@ -59,10 +62,35 @@ class Task:
     evaluate: Callable[[Policy], Mapping[str, float]] | None = None  # -> a point of the curves, by name
 
 
+@dataclass(frozen=True)
+class LearnerKind:
+    """A way to train, and all that others need to know of it, told without importing what trains."""
+
+    name: str  # as a card's `learner` says it
+    implementation: str  # "module:Class", a `Learner`
+    needs: frozenset[str]  # of "env", "log" and "weights"
+    curve_unit: str  # what its curves run over: env_steps or gradient_steps
+    flops: Callable[[Mapping[str, Any], int, ActionSpec, RunRecord], dict[str, float]]  # see `agents.flops.of_run`
+    learns: bool = True  # whether gradients change it
+    acts: bool = True  # whether it is a policy
+    gpu: bool = False  # whether it may compute on a GPU
+    evaluations: frozenset[str] = frozenset({"final"})  # of "final", "targets", "sampled" and "log": what is measured
+
+    @property
+    def steps_env(self) -> bool:
+        """Whether it learns by interaction."""
+        return self.learns and "env" in self.needs
+
+    def load(self) -> type[Learner]:
+        """The class, imported."""
+        module, _, attribute = self.implementation.partition(":")
+        found: type[Learner] = getattr(importlib.import_module(module), attribute)
+        return found
+
+
 class Learner(Protocol):
     """Fits one agent to one task."""
 
-    needs: frozenset[str]  # {"env"}, {"dataset"}, or both
     num_parameters: int  # that gradients changed
     scales: Mapping[str, Any]  # of a condition: the chosen target return and the log's range; empty without one
 

@@ -1,33 +1,19 @@
-"""The learners by name. A new one is a module and a line here."""
+"""The learners by name. A new one is a file or folder that describes itself, and a line here."""
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
+from rlformer.agents.base import LearnerKind
+from rlformer.agents.offline import OFFLINE
+from rlformer.agents.online import ONLINE
+from rlformer.agents.reference import BEHAVIOUR, RANDOM
+from rlformer.agents.sequence import SEQUENCE
 from rlformer.core.errors import unknown
 
-LEARNERS: dict[str, str] = {
-    "random": "rlformer.agents.reference:RandomLearner",
-    "behaviour": "rlformer.agents.reference:BehaviourLearner",
-    "sequence": "rlformer.agents.sequence.learner:SequenceLearner",
-    "offline": "rlformer.agents.offline.offline:OfflineLearner",
-    "sb3": "rlformer.agents.online.sb3:OnlineLearner",
-}
-
-# What each needs, known without importing it.
-NEEDS: dict[str, frozenset[str]] = {
-    "random": frozenset({"env"}),
-    "behaviour": frozenset({"dataset"}),
-    "sequence": frozenset({"dataset"}),
-    "offline": frozenset({"dataset"}),
-    "sb3": frozenset({"env"}),
-}
+LEARNERS: dict[str, LearnerKind] = {kind.name: kind for kind in (RANDOM, BEHAVIOUR, SEQUENCE, OFFLINE, ONLINE)}
 
 
-def learner_class(name: str) -> Any:
-    """The class (a `agents.base.Learner`) of that name, imported when it is asked for."""
+def learner(name: str) -> LearnerKind:
+    """The learner of that name. Raises InputError where there is none."""
     if name not in LEARNERS:
         raise unknown("learner", name, LEARNERS)
-    module, _, attribute = LEARNERS[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    return LEARNERS[name]

@@ -6,19 +6,37 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rlformer.agents.base import RunLog, Task
+from rlformer.agents.base import LearnerKind, RunLog, Task
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import SCHEMA, Cost, EnvSpec
-from rlformer.envs.environments import action_spec, make
+from rlformer.envs.environments import spaces_of
 from rlformer.envs.rollout import RandomPolicy
+
+RANDOM = LearnerKind(
+    name="random",
+    implementation="rlformer.agents.reference:RandomLearner",
+    needs=frozenset({"env"}),
+    curve_unit="gradient_steps",
+    flops=lambda values, size, actions, record: {"action": 0.0, "training": 0.0},
+    learns=False,
+)
+BEHAVIOUR = LearnerKind(
+    name="behaviour",
+    implementation="rlformer.agents.reference:BehaviourLearner",
+    needs=frozenset({"log"}),
+    curve_unit="gradient_steps",
+    flops=lambda values, size, actions, record: {"training": 0.0},  # a log does not act
+    learns=False,
+    acts=False,
+    evaluations=frozenset({"log"}),
+)
 
 
 class RandomLearner:
     """Uniform actions. See `agents.base.Learner`."""
 
-    needs = frozenset({"env"})
     num_parameters = 0
     scales: Mapping[str, Any] = {}
 
@@ -38,11 +56,7 @@ class RandomLearner:
     def policy(self, sample: bool = False) -> Policy:
         """See `agents.base.Learner`."""
         assert self._env is not None, "fit or load first"
-        env = make(self._env)
-        try:
-            return RandomPolicy(action_spec(env.action_space), self._seed)
-        finally:
-            env.close()
+        return RandomPolicy(spaces_of(self._env).actions, self._seed)
 
     def save(self, directory: Path) -> None:
         """Write random.json: the seed is all there is to know."""
@@ -59,7 +73,6 @@ class RandomLearner:
 class BehaviourLearner:
     """The log's own episodes, as a rung of the ladder: nothing is learned and nothing can act."""
 
-    needs = frozenset({"dataset"})
     num_parameters = 0
     scales: Mapping[str, Any] = {}
 

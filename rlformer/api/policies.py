@@ -84,7 +84,7 @@ def train(
     """
     if env == NOWHERE and dataset is not None:
         info = dataset.info
-        spec = nowhere(info.env or experiment.UNKNOWN, info.observation_shape, info.actions)
+        spec = nowhere(info.env or experiment.UNKNOWN, info.spaces)
     elif env is not None:
         spec = env_cards.environment(env)
     elif dataset is not None:

@@ -185,6 +185,11 @@ class Spaces:
     observation: ObservationSpec
     actions: ActionSpec
 
+    @classmethod
+    def plain(cls, shape: tuple[int, ...], actions: ActionSpec, dtype: str = "float32") -> Spaces:
+        """Of observations that are one array without named parts."""
+        return cls(ObservationSpec((Part("observation", "vector", shape, dtype),)), actions)
+
     def describe(self) -> str:
         """In a few words, for messages."""
         return f"observations {self.observation.describe()} and actions {self.actions.describe()}"

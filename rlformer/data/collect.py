@@ -63,8 +63,7 @@ def collect(
     environments = Environments(spec, min(num_envs, episodes or num_envs))
     info = DatasetInfo(
         spec.name,
-        environments.actions,
-        environments.observation_shape,
+        environments.spaces,
         begun["provenance"],
         env_definition=begun["env"],
     )

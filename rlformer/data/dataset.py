@@ -24,7 +24,7 @@ import numpy as np
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, Episode
-from rlformer.core.spaces import ActionSpec, Array
+from rlformer.core.spaces import ActionSpec, Array, Spaces
 from rlformer.runs.inputs import Recipe
 
 EPISODE = np.dtype(
@@ -46,8 +46,7 @@ class DatasetInfo:
     """What is known of a log besides its numbers; `dataset.json`."""
 
     env: str | None  # a card's name or a Gymnasium id
-    actions: ActionSpec
-    observation_shape: tuple[int, ...]
+    spaces: Spaces
     provenance: Mapping[str, Any] = field(default_factory=dict)  # source, behaviour policy, versions
     final_observations: bool = True  # False: the source had none, the last row repeats the one before
     upstream_env_steps: int | None = None  # all environment steps behind the log; None: unknown
@@ -62,8 +61,7 @@ class DatasetInfo:
             "schema": SCHEMA,
             "env": self.env,
             "env_definition": dict(self.env_definition),
-            "actions": self.actions.to_dict(),
-            "observation_shape": list(self.observation_shape),
+            "spaces": self.spaces.to_dict(),
             "final_observations": self.final_observations,
             "upstream_env_steps": self.upstream_env_steps,
             "provenance": dict(self.provenance),
@@ -76,9 +74,17 @@ class DatasetInfo:
     def from_dict(cls, data: Mapping[str, Any]) -> DatasetInfo:
         """The inverse of `to_dict`."""
         known = {k: v for k, v in data.items() if k != "schema"}
-        known["actions"] = ActionSpec.from_dict(known["actions"])
-        known["observation_shape"] = tuple(known["observation_shape"])
-        return cls(**known)
+        return cls(**{**known, "spaces": Spaces.from_dict(known["spaces"])})
+
+    @property
+    def actions(self) -> ActionSpec:
+        """The action space."""
+        return self.spaces.actions
+
+    @property
+    def observation_shape(self) -> tuple[int, ...]:
+        """Of one stored observation."""
+        return self.spaces.observation.shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,8 +278,7 @@ def content_hash(info: DatasetInfo, observations: Array, actions: Array, rewards
 
     When an episode was made, and from which seed, does not change what it teaches.
     """
-    spaces = {"actions": info.actions.to_dict(), "observation_shape": list(info.observation_shape)}
-    digest = hashlib.sha256(json.dumps(spaces, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(info.spaces.to_dict(), sort_keys=True).encode())
     taught = (episodes[field] for field in ("length", "terminated", "truncated"))
     for array in (observations, actions, rewards, *taught):
         flat = np.reshape(array, -1)
@@ -282,14 +287,14 @@ def content_hash(info: DatasetInfo, observations: Array, actions: Array, rewards
     return digest.hexdigest()[:16]
 
 
-def check_spaces(info: DatasetInfo, env: str, observation_shape: tuple[int, ...], actions: ActionSpec) -> None:
+def check_spaces(info: DatasetInfo, env: str, spaces: Spaces) -> None:
     """Raise InputError, naming both, where a log's spaces are not those of the environment called `env`.
 
     Bounds are compared too, to 1e-6: the same number means another action where they differ.
     """
-    shape, logged = info.observation_shape, info.actions
-    if shape != observation_shape:
-        raise InputError(f"observations have shape {shape}, but those of '{env}' have {observation_shape}")
+    shape, logged, actions = info.observation_shape, info.actions, spaces.actions
+    if shape != spaces.observation.shape:
+        raise InputError(f"observations have shape {shape}, but those of '{env}' have {spaces.observation.shape}")
     same = (logged.kind, logged.nvec, logged.shape) == (actions.kind, actions.nvec, actions.shape)
     if not same or not _close(logged.low, actions.low) or not _close(logged.high, actions.high):
         inferred = info.provenance.get("action_space") == INFERRED

@@ -22,7 +22,7 @@ from gymnasium.envs.registration import find_highest_version, parse_env_id
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, MissingExtra, unknown
 from rlformer.core.records import EnvSpec
-from rlformer.core.spaces import ActionSpec, Array
+from rlformer.core.spaces import ActionSpec, Array, Spaces
 from rlformer.envs import cards as env_cards
 
 NOWHERE = "none"  # the id in place of an environment: a log is learned from and nothing evaluated
@@ -69,26 +69,31 @@ def action_spec(space: spaces.Space[Any]) -> ActionSpec:
     )
 
 
-def spaces_of(spec: EnvSpec) -> tuple[tuple[int, ...], ActionSpec]:
-    """The shape of an observation and the action space, canonical. Raises InputError as `make` does."""
+def spaces_of(spec: EnvSpec) -> Spaces:
+    """Both spaces, canonical. Raises InputError as `make` does."""
     if _is_nowhere(spec):
-        return tuple(spec.kwargs["observation_shape"]), ActionSpec.from_dict(spec.kwargs["actions"])
+        return Spaces.from_dict(spec.kwargs)
     env = make(spec)
     try:
-        shape = env.observation_space.shape
-        assert shape is not None
-        return shape, action_spec(env.action_space)
+        return spaces_in(env)
     finally:
         env.close()
 
 
-def nowhere(name: str, observation_shape: tuple[int, ...], actions: ActionSpec) -> EnvSpec:
+def spaces_in(env: gym.Env[Any, Any]) -> Spaces:
+    """Both spaces of an environment that `make` made."""
+    space = env.observation_space
+    assert space.shape is not None
+    return Spaces.plain(space.shape, action_spec(env.action_space), str(space.dtype))
+
+
+def nowhere(name: str, spaces: Spaces) -> EnvSpec:
     """In place of an environment that is not to be made: what a log tells of its spaces."""
-    return EnvSpec(name, NOWHERE, {"observation_shape": list(observation_shape), "actions": actions.to_dict()})
+    return EnvSpec(name, NOWHERE, spaces.to_dict())
 
 
 def _is_nowhere(spec: EnvSpec) -> bool:
-    return spec.id == NOWHERE and "observation_shape" in spec.kwargs
+    return spec.id == NOWHERE and "observation" in spec.kwargs
 
 
 class Environments:
@@ -101,8 +106,8 @@ class Environments:
     def __init__(self, spec: EnvSpec, num: int, render_mode: str | None = None) -> None:
         self.name = spec.name
         self._envs = [make(spec, render_mode) for _ in range(num)]
-        self.actions = action_spec(self._envs[0].action_space)
-        self.observation_shape: tuple[int, ...] = self._envs[0].observation_space.shape  # type: ignore[assignment]
+        self.spaces = spaces_in(self._envs[0])
+        self.actions, self.observation_shape = self.spaces.actions, self.spaces.observation.shape
 
     def __len__(self) -> int:
         return len(self._envs)

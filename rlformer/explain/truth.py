@@ -11,7 +11,7 @@ import numpy as np
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.seeding import generator
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import Dataset, from_episodes
 from rlformer.envs import environments
 from rlformer.envs.worlds.diagnostic import RETURN as RETURN_OF_DIAGNOSTICS
@@ -33,9 +33,9 @@ def log_with_distractors(dataset: Dataset, env: EnvSpec, count: int, seed: int) 
     The random dimensions are drawn anew, the copy of the previous action follows from the log.
     """
     rng, spec = generator(seed, "distractors"), dataset.info.actions
-    shape = (dataset.info.observation_shape[0] + count + _copied(spec),)
+    spaces = Spaces.plain((dataset.info.observation_shape[0] + count + _copied(spec),), spec)
     info = replace(
-        dataset.info, env=env.name, env_definition=env.definition, observation_shape=shape,
+        dataset.info, env=env.name, env_definition=env.definition, spaces=spaces,
         provenance={**dataset.info.provenance, "distractors": count},
     )  # fmt: skip
     return from_episodes(info, [_distracted(episode, spec, count, rng) for episode in dataset])
@@ -82,7 +82,7 @@ def _dimensions(env: EnvSpec, size: int) -> tuple[int, list[str]]:
     counts = [int(w["count"]) for w in env.wrappers if w["kind"] == "distractors"]
     if not counts:
         return size, []
-    _, spec = environments.spaces_of(env)
+    spec = environments.spaces_of(env).actions
     levels, added = action_levels(env, spec), []
     for place, count in enumerate(counts):
         again = f" ({place + 1})" if place else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from rlformer import flops, statistics
+from rlformer import statistics
+from rlformer.agents import flops
 from rlformer.agents.base import Learner, Task
-from rlformer.agents.learners import NEEDS, learner_class
+from rlformer.agents.learners import learner as learner_kind
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import Spaces
 from rlformer.data import targets
 from rlformer.data.dataset import Dataset, check_spaces
 from rlformer.envs import cards as env_cards
@@ -111,7 +111,7 @@ def _train(
         log_trajectories=run.path / TRAJECTORIES if config.keeps_log else None,
         evaluate=_curve(config, seed, protocol) if playable else None,
     )
-    learner = learner_class(config.agent.learner)()
+    learner = learner_kind(config.agent.learner).load()()
     cost = learner.fit(task, log)
     learner.save(run.checkpoints / "best")
     log.record.parameters, log.record.scales = learner.num_parameters, dict(learner.scales)
@@ -121,18 +121,18 @@ def _train(
             run.save_evaluation("final", _log_result(dataset, config.env))
         elif playable:
             _evaluate_finally(config, learner.policy(), learner.scales, dataset, protocol, log, run)
-            if config.agent.learner == "sequence" and _spaces(config, dataset)[1].kind != "box":
+            if config.agent.learner == "sequence" and _spaces(config, dataset).actions.kind != "box":
                 _evaluate_sampled(config, learner.policy(sample=True), learner.scales, protocol, run)
     log.spent(cost)
-    shape, actions = _spaces(config, dataset)
-    log.record.flops = flops.of_run(config.agent.learner, config.values, math.prod(shape), actions, log.record)
+    spaces = _spaces(config, dataset)
+    log.record.flops = flops.of_run(config, spaces.observation.size, spaces.actions, log.record)
     log.end("finished", cost)
 
 
-def _spaces(config: RunSpec, dataset: Dataset | None) -> tuple[tuple[int, ...], ActionSpec]:
-    """The shape of an observation and the actions: the log's, or the environment's."""
+def _spaces(config: RunSpec, dataset: Dataset | None) -> Spaces:
+    """The log's, or the environment's."""
     if dataset is not None:
-        return dataset.info.observation_shape, dataset.info.actions
+        return dataset.info.spaces
     return environments.spaces_of(config.env)
 
 
@@ -144,8 +144,8 @@ def count_flops(run: RunDirectory) -> None:
     record, config = run.record, run.spec
     if record.status != "finished" or record.flops:
         return
-    shape, actions = environments.spaces_of(config.env)
-    record.flops = flops.of_run(config.agent.learner, config.values, math.prod(shape), actions, record)
+    spaces = environments.spaces_of(config.env)
+    record.flops = flops.of_run(config, spaces.observation.size, spaces.actions, record)
     files.write_json(run.path / "record.json", record.to_dict())
 
 
@@ -185,7 +185,7 @@ def _evaluate_finally(
             run.save_evaluation(f"target-{i}", answer)
         if target > dataset.returns.max():
             log.note(f"target return {target:g} lies beyond the log's best ({dataset.returns.max():g}): extrapolation")
-    shape, _ = environments.spaces_of(env)
+    shape = environments.spaces_of(env).observation.shape
     log.record.inference_seconds = {str(n): seconds_per_call(policy, shape, n) for n in (1, 64)}
 
 
@@ -227,7 +227,7 @@ def _playable(config: RunSpec, log: RunSession) -> bool:
     try:
         environments.make(config.env).close()
     except InputError as error:
-        if "env" in NEEDS[config.agent.learner]:
+        if "env" in learner_kind(config.agent.learner).needs:
             raise
         log.note(f"not evaluated: {error}")
         return False
@@ -252,7 +252,7 @@ def _log_result(dataset: Dataset, env: EnvSpec) -> EvalResult:
 
 def check(config: RunSpec) -> None:
     """Raise InputError where the values cannot be used or the learner cannot act in the environment."""
-    learner_class(config.agent.learner).check(config.env, config.values)
+    learner_kind(config.agent.learner).load().check(config.env, config.values)
 
 
 def place(agent: str, learner: str, device: str) -> str:
@@ -271,19 +271,19 @@ def place(agent: str, learner: str, device: str) -> str:
 
 def check_data(agent: str, learner: str, dataset: Dataset | None) -> None:
     """Raise InputError where an agent lacks the log that it needs, or is given one that it does not."""
-    if "dataset" in NEEDS[learner] and dataset is None:
+    if "log" in learner_kind(learner).needs and dataset is None:
         raise InputError(f"agent '{agent}' learns from a log: give it a dataset (rlformer train-transformer DATA)")
-    if "dataset" not in NEEDS[learner] and dataset is not None:
+    if "log" not in learner_kind(learner).needs and dataset is not None:
         raise InputError(f"agent '{agent}' learns by interaction: it takes no dataset (rlformer train-agent ENV)")
 
 
 def check_fit(dataset: Dataset, env: EnvSpec) -> None:
     """Raise InputError, with both shapes, where a log does not fit an environment that can be made."""
     try:
-        shape, actions = environments.spaces_of(env)
+        spaces = environments.spaces_of(env)
     except InputError:
         return
-    check_spaces(dataset.info, env.name, shape, actions)
+    check_spaces(dataset.info, env.name, spaces)
 
 
 def dataset_env(dataset: Dataset) -> EnvSpec:
@@ -321,5 +321,5 @@ def load_learner(path: Path) -> tuple[Learner, RunSpec]:
     if not (run.checkpoints / "best").is_dir() and config.agent.learner != "behaviour":
         begun = f"; it goes on with: {run.record.command}" if run.record.command else ""
         raise InputError(f"{path}: the run has not finished and holds no trained policy yet{begun}")
-    learner = learner_class(config.agent.learner).load(run.checkpoints / "best", config.env, config.values)
+    learner = learner_kind(config.agent.learner).load().load(run.checkpoints / "best", config.env, config.values)
     return learner, config

@@ -97,7 +97,7 @@ def open_run(path: Path, seed: int = 0, dataset: Dataset | None = None, env: Env
     source.check_acts_in(spec)
     log = dataset if dataset is not None else log_of(run)
     if log is not None:
-        check_spaces(log.info, spec.name, *environments.spaces_of(spec))
+        check_spaces(log.info, spec.name, environments.spaces_of(spec))
     return Explained(source, spec, run.path / "explain", seed, run, log)
 
 
@@ -134,7 +134,7 @@ def open_other(
     if spec is None:
         raise InputError("which environment? --env names it")
     if dataset is not None:
-        check_spaces(dataset.info, spec.name, *environments.spaces_of(spec))
+        check_spaces(dataset.info, spec.name, environments.spaces_of(spec))
     name = files.slug("-".join(map(str, (spec.name, *source.identity.values()))))
     return Explained(source, spec, folder or Path("explanations") / name, seed, None, dataset)
 

@@ -372,11 +372,7 @@ def _ungated(effects: Mapping[str, Any]) -> str | None:
 def _own_log(policy: Policy, env: EnvSpec, seed: int, target_return: float | None) -> tuple[Dataset, int]:
     """Episodes of the policy itself, and the steps they took."""
     fewest, most = _OWN_EPISODES
-    made = environments.make(env)
-    shape, spec = made.observation_space.shape, environments.action_spec(made.action_space)
-    made.close()
-    assert shape is not None
-    info = DatasetInfo(env.name, spec, shape, {"source": "explain"}, env_definition=env.definition)
+    info = DatasetInfo(env.name, environments.spaces_of(env), {"source": "explain"}, env_definition=env.definition)
     seeds = seeding.episode_seeds(seed, "explain", most, start=_FIRST["own log"])
     episodes = _episodes(policy, env, seeds[:fewest], target_return)
     steps = sum(map(len, episodes))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rlformer.agents.cards import resolve
-from rlformer.agents.learners import NEEDS
+from rlformer.agents.learners import learner
 from rlformer.data.dataset import Dataset, load
 from rlformer.data.describe import log_input
 from rlformer.runs.directory import RunDirectory
@@ -53,13 +53,13 @@ def project(
     for arm in study.runs:
         firsts.setdefault(arm.agent, arm)
     counts = {agent: sum(arm.agent == agent for arm in study.runs) for agent in firsts}
-    order = sorted(firsts.values(), key=lambda arm: "dataset" in NEEDS[_learner(arm)])
+    order = sorted(firsts.values(), key=lambda arm: "log" in learner(_learner(arm)).needs)
     rows, dataset = [], None
     with tempfile.TemporaryDirectory(prefix="rlformer-probe-") as folder:
         for done, arm in enumerate(order):
             if progress:
                 progress(done, len(order), arm.agent)
-            if "dataset" in NEEDS[_learner(arm)] and dataset is None:
+            if "log" in learner(_learner(arm)).needs and dataset is None:
                 dataset = _log(arm, Path(folder), threads)
             rows.append(_probe(arm, counts[arm.agent], dataset, Path(folder), threads))
     side_by_side = jobs or max(1, (os.cpu_count() or 1) // threads)
@@ -92,7 +92,7 @@ def _log(arm: Arm, root: Path, threads: int) -> Dataset:
 
 
 def _probe(arm: Arm, runs: int, dataset: Dataset | None, root: Path, threads: int) -> Projected:
-    learns = "dataset" in NEEDS[_learner(arm)]
+    learns = "log" in learner(_learner(arm)).needs
     inputs = (log_input(dataset),) if learns and dataset is not None else ()
     config = resolve(arm.env, arm.agent, _short(arm, dataset), inputs, arm.keeps_log)
     run = experiment.train(

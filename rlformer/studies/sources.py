@@ -58,12 +58,9 @@ class Source:
         """Raise InputError, with both spaces, unless the policy's are those of `env`."""
         if self.env is None or self.env.definition == env.definition:
             return
-        (shape, actions), (own_shape, own_actions) = (environments.spaces_of(spec) for spec in (env, self.env))
-        if (shape, actions) != (own_shape, own_actions):
-            raise InputError(
-                f"{self.name}: was trained for observations {own_shape} and actions {own_actions.describe()}; "
-                f"{env.name} has {shape} and {actions.describe()}"
-            )
+        spaces, own = (environments.spaces_of(spec) for spec in (env, self.env))
+        if spaces != own:
+            raise InputError(f"{self.name}: was trained for {own.describe()}; {env.name} has {spaces.describe()}")
 
 
 def open_source(
@@ -77,7 +74,7 @@ def open_source(
     if text == "random":
         if env is None:
             raise InputError("'random' needs --env")
-        uniform = RandomPolicy(environments.spaces_of(env)[1])
+        uniform = RandomPolicy(environments.spaces_of(env).actions)
         return Source(text, uniform, {"agent": "random"}, env, sampled=True, env_steps_behind=0)
     path = Path(text)
     if path.suffix == ".zip":

@@ -10,7 +10,7 @@ from typing import Any
 
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.cards import resolve
-from rlformer.agents.learners import NEEDS
+from rlformer.agents.learners import learner
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import ActionSpec
@@ -125,7 +125,7 @@ def plan(
     if profile not in PROFILES:
         raise InputError(f"unknown profile '{profile}'; valid: {', '.join(PROFILES)}")
     env = env_cards.environment(env_name)
-    _, actions = environments.spaces_of(env)
+    actions = environments.spaces_of(env).actions
     names = _chosen(profile, arms, interaction, actions, env.name)
     count = PROFILES[profile]["seeds"] if seeds is None else seeds
     if count < 1:
@@ -135,7 +135,7 @@ def plan(
         if dataset.path is None or dataset.selection:
             raise InputError("compare takes a whole dataset from disk: cut it with prefix, or write the episodes first")
         experiment.check_fit(dataset, env)
-    offline = [name for name in names if "dataset" in NEEDS[agent_cards.agent(name).learner]]
+    offline = [name for name in names if "log" in learner(agent_cards.agent(name).learner).needs]
     needs_training = bool(offline) and any(recipe is not None and recipe.random_episodes < 1 for recipe in recipes)
     if needs_training and log_from not in names:
         names = (log_from, *names)

@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,13 @@ import tomli_w
 if __name__ == "__main__":  # as a script: the program and its tests are those of this checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from rlformer.agents import cards as agent_cards
+from rlformer.agents.flops import of_run
+from rlformer.core.records import Cost, EnvSpec
+from rlformer.core.spaces import ActionSpec
+from rlformer.runs.inputs import Cut, LogInput, Recipe
+from rlformer.runs.record import RunRecord
+from rlformer.runs.spec import AgentSpec
 from tests.goldens.explanations import parts
 from tests.goldens.invented import ARMS, Log, Run, Task, invent
 
@@ -32,8 +39,8 @@ STUDIES = ("study-one", "study-two")
 
 
 def write_run(root: Path, run: Run) -> Path:
-    """The run directory below `root`: all that knows how runs lie on disk (schema rlformer/1)."""
-    schema: dict[str, Any] = {"schema": "rlformer/1"}
+    """The run directory below `root`: all that knows how runs lie on disk (schema rlformer/2)."""
+    schema: dict[str, Any] = {"schema": "rlformer/2"}
     path = root / run.task.name.replace("|", "-") / f"{run.arm.agent}-{run.hash}" / f"seed-{run.seed}"
     task, told = run.task, run.task.scored
     card = {
@@ -43,17 +50,16 @@ def write_run(root: Path, run: Run) -> Path:
         "solved_threshold": task.solved,
     }  # fmt: skip
     config = schema | {
-        "agent": run.arm.agent, "learner": run.arm.learner, "tuning": run.arm.tuning,
-        "log_trajectories": run.keeps_log, "hyperparameters": run.arm.hyperparameters,
-        "env": {key: value for key, value in card.items() if value},
-        "data": {key: value for key, value in run.data.items() if value is not None},
+        "agent": _agent(run.arm.agent, run.arm.learner, run.arm.tuning), "keeps_log": run.keeps_log,
+        "values": run.arm.hyperparameters, "env": {key: value for key, value in card.items() if value},
+        "inputs": [_log(run.data)] if run.data else [],
     }  # fmt: skip
     record = schema | {
-        "env": run.task.name, "agent": run.arm.agent, "seed": run.seed, "config_hash": run.hash, "status": run.status,
+        "env": run.task.name, "agent": run.arm.agent, "seed": run.seed, "spec_hash": run.hash, "status": run.status,
         "cost": run.cost, "times": run.times, "peak_memory_bytes": run.peak_memory_bytes,
         "peak_gpu_memory_bytes": run.peak_gpu_memory_bytes, "parameters": run.parameters,
         "inference_seconds": run.inference_seconds, "flops": run.flops, "scales": run.scales,
-        "progress": run.progress, "data": run.data, "hardware": run.hardware, "versions": run.versions,
+        "progress": run.progress, "hardware": run.hardware, "versions": run.versions,
         "commit": "0123456789ab", "command": run.command, "error": run.error, "notes": run.notes,
     }  # fmt: skip
     evaluations = {
@@ -64,7 +70,7 @@ def write_run(root: Path, run: Run) -> Path:
         }
         for name, e in run.evaluations.items()
     }  # fmt: skip
-    _write(path / "config.toml", tomli_w.dumps(config))
+    _write(path / "spec.toml", tomli_w.dumps(config))
     _write(path / "record.json", json.dumps(record, indent=1))
     for name, evaluation in evaluations.items():
         _write(path / "eval" / f"{name}.json", json.dumps(evaluation))
@@ -81,6 +87,24 @@ def write_run(root: Path, run: Run) -> Path:
 
 
 _WEBP = "UklGRhoAAABXRUJQVlA4TA4AAAAvAAAAAAcQEf0PRET/Aw=="  # one pixel
+
+
+def _agent(name: str, learner: str, tuning: str) -> dict[str, Any]:
+    """What its card says that it is in a comparison."""
+    card = agent_cards.agent(name)
+    spec = AgentSpec(name, learner, card.role, card.family, card.rung, card.contrasts, tuning)
+    return spec.to_dict()
+
+
+def _log(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The log of a run as an input."""
+    rule = data["rule"].partition(", ")[0]
+    recipe = Recipe(played=True) if rule == "expert" else Recipe(Cut(rule))
+    recipe = replace(recipe, budget=data["budget"])
+    renamed = {"maker_config": "maker_hash"}
+    given = {renamed.get(key, key): value for key, value in data.items() if key not in ("rule", "budget")}
+    given["made_here"] = bool(given.get("made_here"))
+    return LogInput.from_dict({**given, "recipe": asdict(recipe)}).to_dict()
 
 
 def _write(path: Path, text: str) -> None:
@@ -191,17 +215,11 @@ _ONLY = {"dqn": "discrete", "cql": "discrete", "sac": "box", "td3": "box", "td3-
 
 def flops() -> dict[str, dict[str, float]]:
     """Of every card, by "card, preset of, observation size, actions": operations of a training and of an action."""
-    from rlformer import catalogue
-    from rlformer.flops import of_run
-    from rlformer.types import ActionSpec, DataCost, RunRecord
-
-    done = RunRecord("E", "a", 0, "", cost=DataCost(5000, samples_seen=7000), progress={"done": 40, "total": 40})
+    done = RunRecord("E", "a", 0, "", cost=Cost(5000, samples_seen=7000), progress={"done": 40, "total": 40})
     found = {}
     for name, preset, size, kind in _cases():
-        card = catalogue.agent(name)
-        found[f"{name}, {preset}, {size}, {kind}"] = of_run(
-            card.learner, card.resolve(preset), size, ActionSpec(**_ACTIONS[kind]), done
-        )
+        spec = agent_cards.resolve(EnvSpec(preset, preset), name)
+        found[f"{name}, {preset}, {size}, {kind}"] = of_run(spec, size, ActionSpec(**_ACTIONS[kind]), done)
     return found
 
 

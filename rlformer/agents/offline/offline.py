@@ -24,8 +24,6 @@ _LOWEST = {"evaluate_every": 0}
 class OfflineLearner(SB3Learner):
     """Maximises returns from the transitions of a log; the environment is not needed. See `agents.base.Learner`."""
 
-    needs = frozenset({"dataset"})
-
     def __init__(self) -> None:
         super().__init__()
         self._spaces: dict[str, Any] = {}
@@ -35,7 +33,7 @@ class OfflineLearner(SB3Learner):
         """See `agents.base.Learner`. Where the environment is not here, the log tells the actions: see `fit`."""
         sb3.check(hyperparameters, ALGORITHMS, _LOWEST)
         try:
-            _, actions = spaces_of(env)
+            actions = spaces_of(env).actions
         except InputError:
             return
         _check_actions(hyperparameters, actions, env.name)

@@ -21,7 +21,7 @@ from rlformer.agents.online.sb3 import ALGORITHMS, OnlineLearner
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec
-from rlformer.envs.environments import action_spec, make
+from rlformer.envs.environments import action_spec, spaces_of
 
 _STATISTICS = "vecnormalize.pkl"
 # The module of the policy's class, as the file names it, tells the algorithm; PPO and A2C share theirs.
@@ -161,9 +161,8 @@ def _old_gym() -> Iterator[None]:
 
 
 def _check_fit(model: Any, env: EnvSpec, path: Path) -> None:
-    environment = make(env)
-    seen, actions = environment.observation_space.shape, action_spec(environment.action_space)
-    environment.close()
+    spaces = spaces_of(env)
+    seen, actions = spaces.observation.shape, spaces.actions
     size, own = gym.spaces.flatdim(model.observation_space), action_spec(model.action_space)
     if seen != (size,):
         raise InputError(f"{path}: reads {size} numbers, an observation of {env.name} has shape {seen}")

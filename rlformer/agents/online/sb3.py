@@ -15,7 +15,7 @@ from rlformer.core import files
 from rlformer.core.errors import InputError, unknown
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.core.spaces import ActionSpec
-from rlformer.envs.environments import action_spec, make
+from rlformer.envs.environments import make, spaces_of
 
 # Which action spaces each algorithm acts in.
 ALGORITHMS: Mapping[str, frozenset[str]] = {
@@ -56,8 +56,6 @@ class OnlineLearner(SB3Learner):
 
     See `agents.base.Learner`.
     """
-
-    needs = frozenset({"env"})
 
     @classmethod
     def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
@@ -140,10 +138,7 @@ def _check_number(key: str, value: Any, lowest: float) -> None:
 
 def check_actions(algorithm: str, env: EnvSpec) -> None:
     """Raise InputError, naming agents that fit, unless the online algorithm can act in the environment."""
-    environment = make(env)
-    actions = action_spec(environment.action_space)
-    environment.close()
-    check_fit(algorithm, ALGORITHMS, actions, env.name, ("sb3",))
+    check_fit(algorithm, ALGORITHMS, spaces_of(env).actions, env.name, ("sb3",))
 
 
 def check_fit(

@@ -28,7 +28,7 @@ from rlformer.core.errors import InputError, Interrupted, MissingExtra
 from rlformer.core.records import Cost
 from rlformer.data.dataset import DatasetInfo
 from rlformer.data.writer import DatasetWriter
-from rlformer.envs.environments import action_spec, make
+from rlformer.envs.environments import action_spec, spaces_of
 from rlformer.runs import checkpoints, ledger
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.metrics import Throttle
@@ -259,10 +259,7 @@ class Training:
             return None
         if self._tally.env_steps >= self._total and (path / "dataset.json").is_file():
             return None
-        probe = make(env)
-        shape, actions = probe.observation_space.shape, action_spec(probe.action_space)
-        probe.close()
-        info = DatasetInfo(env.name, actions, shape or (), self._provenance(), env_definition=env.definition)
+        info = DatasetInfo(env.name, spaces_of(env), self._provenance(), env_definition=env.definition)
         writer = DatasetWriter(path, info)
         writer.rewind(self._tally.env_steps)
         return writer

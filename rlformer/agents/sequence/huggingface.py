@@ -154,7 +154,7 @@ def _architecture(config: Mapping[str, Any], beside: Mapping[str, Any], spec: Ac
 def _actions(config: Mapping[str, Any], env: EnvSpec | None) -> ActionSpec:
     """Reals, squashed or not, that are read and written as they are; or, where `env` has them, categories."""
     size, squashed = config["act_dim"], config.get("action_tanh", True)
-    if env is not None and not squashed and (actions := spaces_of(env)[1]).kind != "box":
+    if env is not None and not squashed and (actions := spaces_of(env).actions).kind != "box":
         return actions
     bound = 1.0 if squashed else math.inf
     return ActionSpec("box", (), (-bound,) * size, (bound,) * size)
@@ -275,7 +275,8 @@ def _check_exportable(a: Architecture) -> None:
 def _check_fit(model: TrajectoryModel, env: EnvSpec | None, folder: Path) -> None:
     if env is None:
         return
-    shape, actions = spaces_of(env)
+    spaces = spaces_of(env)
+    shape, actions = spaces.observation.shape, spaces.actions
     own = model.architecture
     if shape != (own.observation_size,):
         raise InputError(f"{folder}: reads {own.observation_size} numbers, an observation of {env.name} has {shape}")

@@ -33,8 +33,6 @@ _CURVE_POINTS = 10  # evaluations in the environment where the card does not say
 class SequenceLearner:
     """Trains a trajectory model on a log. See `agents.base.Learner`."""
 
-    needs = frozenset({"dataset"})
-
     def __init__(self) -> None:
         self.model: TrajectoryModel | None = None
         self.scales: dict[str, Any] = {}  # of the condition: the chosen target return, the log's range

@@ -11,7 +11,7 @@ from gymnasium import spaces
 
 from rlformer.core.errors import InputError
 from rlformer.core.records import Episode
-from rlformer.core.spaces import Array
+from rlformer.core.spaces import Array, Spaces
 from rlformer.data.dataset import INFERRED, DatasetInfo
 from rlformer.data.loaders.foreign import (
     Episodes,
@@ -70,8 +70,7 @@ def from_arrays(
     info = DatasetInfo(
         env=env.name if env else None,
         env_definition=env.definition if env else {},
-        actions=environments.action_spec(action_space),
-        observation_shape=(width,),
+        spaces=Spaces.plain((width,), environments.action_spec(action_space)),
         provenance={**provenance, "action_space": f"of {env.name}" if env else INFERRED},
         final_observations=final_observations,
     )

@@ -95,9 +95,9 @@ class _Place:
 
 
 def _check_fit(text: str, dataset: Dataset, env: EnvSpec) -> None:
-    shape, actions = environments.spaces_of(env)
+    spaces = environments.spaces_of(env)
     try:
-        check_spaces(dataset.info, env.name, shape, actions)
+        check_spaces(dataset.info, env.name, spaces)
     except InputError as error:
         raise InputError(f"{text}: {error}") from error
 

@@ -19,7 +19,7 @@ from gymnasium import spaces
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EnvSpec, Episode
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import Dataset, DatasetInfo, check_spaces
 from rlformer.data.loaders.foreign import ForeignLog, Native, canonical_actions, canonical_observations
 from rlformer.envs import environments
@@ -75,9 +75,9 @@ def open_minari(folder: Path, env: Native | None) -> ForeignLog:
         raise InputError(f"observation space {type(data.observation_space).__name__} cannot be flattened")
     info = _info(metadata, data.observation_space, data.action_space)
     if env is not None:
-        actions = environments.action_spec(env.action_space)
-        check_spaces(info, env.name, (spaces.flatdim(env.observation_space),), actions)
-        info = replace(info, env=env.name, env_definition=env.definition, actions=actions)
+        own = Spaces.plain((spaces.flatdim(env.observation_space),), environments.action_spec(env.action_space))
+        check_spaces(info, env.name, own)
+        info = replace(info, env=env.name, env_definition=env.definition, spaces=own)
     return ForeignLog(data.id, info, count, lambda first: _episodes(data, range(first, count)))
 
 
@@ -100,8 +100,7 @@ def export_minari(dataset: Dataset, dataset_id: str, env: EnvSpec | None = None)
     observation_space: spaces.Space[Any] = spaces.Box(-np.inf, np.inf, info.observation_shape, np.float32)
     made = environments.make(env) if env else None
     if made is not None:
-        shape = made.observation_space.shape or ()
-        check_spaces(info, env.name if env else "", shape, environments.action_spec(made.action_space))
+        check_spaces(info, env.name if env else "", environments.spaces_in(made))
         observation_space = made.observation_space
     try:
         with warnings.catch_warnings():
@@ -161,8 +160,7 @@ def _info(metadata: Mapping[str, Any], observations: spaces.Space[Any], actions:
     return DatasetInfo(
         env=ours.get("env", name),
         env_definition=ours.get("env_definition", definition),
-        actions=environments.action_spec(actions),
-        observation_shape=(spaces.flatdim(observations),),
+        spaces=Spaces.plain((spaces.flatdim(observations),), environments.action_spec(actions)),
         provenance=provenance,
         final_observations=ours.get("final_observations", True),
         upstream_env_steps=ours.get("upstream_env_steps"),

@@ -37,8 +37,8 @@ class Arm:
     @property
     def family(self) -> str:
         """random, behaviour, sequence (imitates a log), offline (RL on a log) or online."""
-        learner = self.runs[0].spec.agent.learner
-        return LEARNERS.get(learner, "offline" if self.runs[0].data_hash else "online")
+        agent = self.runs[0].spec.agent
+        return agent.family or agent.learner
 
 
 def by_environment(runs: Sequence[Run]) -> dict[str, list[Run]]:

@@ -11,7 +11,7 @@ from gymnasium.utils.seeding import np_random
 
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.cards import resolve
-from rlformer.agents.learners import NEEDS
+from rlformer.agents.learners import learner
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
@@ -122,7 +122,7 @@ def learn_and_play(
     evaluations of the run, see `evaluation_name`. Raises what `experiment.train` raises.
     """
     dataset = None
-    if "dataset" in NEEDS[agent_cards.agent(arm.agent).learner]:
+    if "log" in learner(agent_cards.agent(arm.agent).learner).needs:
         dataset = make_log(row.log_spec, row.log_episodes, seed, root, stop)
     config = configure(row, arm, dataset)
     run = experiment.train(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rlformer.agents import cards as agent_cards
-from rlformer.agents.learners import NEEDS
+from rlformer.agents.learners import learner
 from rlformer.core.errors import InputError
 from rlformer.studies.diagnose import judge
 from rlformer.studies.diagnose.play import learn_and_play, make_log
@@ -77,7 +77,7 @@ def plan(rows: tuple[Row, ...], seeds: int, root: Path, threads: int = 1, comman
             log = _Work(row, None, seed, root, threads, command)
             jobs.append(Job((f"{row.name} log", seed), log))
             for arm in row.arms:
-                offline = "dataset" in NEEDS[agent_cards.agent(arm.agent).learner]
+                offline = "log" in learner(agent_cards.agent(arm.agent).learner).needs
                 needs = ((f"{row.name} log", seed),) if offline else ()
                 jobs.append(Job((_label(row, arm), seed), _Work(row, arm, seed, root, threads, command), needs))
     return jobs

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rlformer.core.flops import Work, linear, lstm, perceptron
 from rlformer.core.spaces import ActionSpec
-from rlformer.flops.rules import Work, linear, lstm, perceptron
+from rlformer.runs.record import RunRecord
 
 CRITICS = 2  # of SAC and TD3
 
@@ -24,6 +25,13 @@ class Agent:
     step: float  # one environment step of training
     sample: float  # one transition in one gradient step
     first_step: float = 0.0  # environment steps before which actions are drawn without the network
+
+
+def of_run(values: Mapping[str, Any], size: int, actions: ActionSpec, record: RunRecord) -> dict[str, float]:
+    """See `agents.flops.of_run`."""
+    counts = agent(values, size, actions)
+    acted = max(0.0, record.cost.env_steps - counts.first_step)
+    return {"action": counts.action, "training": acted * counts.step + record.cost.samples_seen * counts.sample}
 
 
 def agent(values: Mapping[str, Any], observation_size: int, actions: ActionSpec) -> Agent:

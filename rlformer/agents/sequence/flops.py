@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rlformer.core.flops import Work, attention, linear, lstm
 from rlformer.core.spaces import ActionSpec
-from rlformer.flops.rules import Work, attention, linear, lstm
+from rlformer.runs.record import RunRecord
 
 HISTORY = frozenset({"transformer", "lstm"})  # backbones that read earlier tokens
+
+
+def of_run(values: Mapping[str, Any], size: int, actions: ActionSpec, record: RunRecord) -> dict[str, float]:
+    """See `agents.flops.of_run`. Whole windows are computed, padding too, so that gradient steps count."""
+    counts = {"action": window(values, size, actions, acting=True).forward}
+    gradient_steps = record.progress.get("done")
+    if gradient_steps is not None:
+        counts["training"] = gradient_steps * values["batch_size"] * window(values, size, actions).training
+    return counts
 
 
 def window(values: Mapping[str, Any], observation_size: int, actions: ActionSpec, acting: bool = False) -> Work:

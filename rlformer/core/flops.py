@@ -1,4 +1,13 @@
-"""The operations of one layer, forward and backward."""
+"""Floating-point operations, counted from shapes.
+
+Counted are matrix products, a multiply-add being 2 operations: linear layers, LSTM gates, attention scores and
+mixtures, as they are computed (a causal mask saves nothing). A backward pass costs one product for the weights'
+gradients and one for the inputs', where these are needed. Left out, because they are a few operations a number where a
+product has hundreds: biases, activations, normalisation, softmax, dropout, embeddings' lookups, losses, optimisers,
+averages for target networks. Left out too: environments, and everything that evaluates, in the environment or on
+held-out windows. torch's own counter sees none of an LSTM and of fused attention on the CPU, which would flatter
+whoever uses them: hence formulas, which the tests hold against it where it does see.
+"""
 
 from __future__ import annotations
 
