@@ -24,10 +24,15 @@ from rlformer.evaluator.judge.arms import by_arm
 from rlformer.evaluator.judge.collect import collect
 from rlformer.evaluator.judge.load import read_runs
 from rlformer.evaluator.judge.threats import absences, warnings
-from rlformer.report import build, compute, figures, find_runs, render, table
+from rlformer.report import build, find_runs, plots
 from rlformer.report.build import results_of
 from rlformer.report.markdown import document
-from rlformer.report.summary import sentences
+from rlformer.report.page import page, view_of
+from rlformer.report.sections import SECTIONS, EnvironmentSection, EnvironmentView
+from rlformer.report.sections.performance import figures, table
+from rlformer.report.sections.summary.words import sentences
+from rlformer.report.sections.time.flops import score_against_flops
+from rlformer.report.templates import asset
 from tests.make_runs import (
     BC,
     BC_TOP,
@@ -72,6 +77,11 @@ def results(report: Path) -> dict[str, Any]:
 def arm_of(results: dict[str, Any], label: str) -> dict[str, Any]:
     arms = results["environments"][0]["arms"]
     return next(arm for arm in arms if arm["label"] == label)
+
+
+def view(environment: dict[str, Any]) -> EnvironmentView:
+    """What the sections of a report on this environment alone read."""
+    return view_of({"environments": [environment]}).environments[0]
 
 
 def environment_of(root: Path) -> dict[str, Any]:
@@ -333,7 +343,7 @@ def test_operations_are_those_of_the_runs_and_curves_end_at_them(results: dict[s
     spent = [run["flops"]["training"] for run in arm_of(results, "ppo")["runs"]]
     cell = {row["arm"].text: row for row in table.rows(environment)}["ppo"]["flops"]
     assert cell.value == pytest.approx(np.mean(spent))
-    figure = compute.flops_axis(environment, figures.slots([environment]))
+    figure = score_against_flops(view(environment))
     assert figure is not None
     lines = [trace for trace in figure.data if trace["name"] == "ppo" and trace["mode"] == "lines"]
     ends = [x for x, after in zip(lines[0]["x"], [*lines[0]["x"][1:], None], strict=True) if x and after is None]
@@ -349,7 +359,7 @@ def test_runs_made_before_operations_were_counted_are_shown_without(tmp_path: Pa
     environment = environment_of(tmp_path)
     cell = table.rows(environment)[0]["flops"]
     assert (cell.text, cell.title) == ("–", "not counted: `compare` counts them for runs made before")
-    assert compute.flops_axis(environment, figures.slots([environment])) is None
+    assert score_against_flops(view(environment)) is None
 
 
 def test_one_seed_has_a_mean_and_no_interval(tmp_path: Path) -> None:
@@ -514,13 +524,13 @@ def test_names_stay_text_everywhere(tmp_path: Path) -> None:
     assert not [name for _, attributes in elements for name in attributes if name.startswith("on")]
     assert sum(tag == "script" for tag, _ in elements) == 4
     assert "<script>" not in re.sub(r"`[^`]*`", "", (tmp_path / "out/report.md").read_text().split("    rlf")[0])
-    data = figures.performance(environment_of(tmp_path / "runs"), {evil.agent: 0, "ppo": 1})
+    data = figures.runs(view(environment_of(tmp_path / "runs")))
     assert data is not None
     assert "&lt;img src=x" in data.layout["yaxis"]["ticktext"][1]
 
 
 def test_markdown_holds_the_main_table(results: dict[str, Any]) -> None:
-    lines = document(results).splitlines()
+    lines = document(view_of(results)).splitlines()
     head = next(line for line in lines if line.startswith("| Arm"))
     rows = [line for line in lines if re.match(r"\| (random|behaviour|bc|bc-top|rvs|dt|dqn|ppo) \|", line)]
     assert len(rows) == 8
@@ -562,27 +572,25 @@ def test_two_definitions_under_one_name_are_told_apart(tmp_path: Path) -> None:
 
 def test_every_figure_is_valid_for_plotly(results: dict[str, Any]) -> None:
     graph_objects = pytest.importorskip("plotly.graph_objects")
-    environment = results["environments"][0]
-    colours = figures.slots(results["environments"])
-    for make in (
-        figures.performance,
-        figures.data_axis,
-        figures.time_axis,
-        compute.flops_axis,
-        figures.time_parts,
-        figures.asked_achieved,
-    ):
-        figure = make(environment, colours)
+    shown = view(results["environments"][0])
+    drawn = {
+        name: make(shown)
+        for one in SECTIONS
+        if isinstance(one, EnvironmentSection)
+        for name, make in one.figures.items()
+    }
+    for name in ("performance", "data", "time", "flops", "parts", "asked"):
+        figure = drawn[name]
         assert figure is not None
         plain = json.loads(re.sub(r'"@[a-z0-9/.-]+"', '"#123456"', json.dumps([figure.data, figure.layout])))
         graph_objects.Figure(data=plain[0], layout=plain[1])  # raises on a property that plotly does not know
 
 
 def test_colours_are_distinct_and_defined_for_both_themes(results: dict[str, Any]) -> None:
-    slots = figures.slots(results["environments"])
+    slots = plots.slots(results["environments"])
     assert len(set(slots.values())) == len(slots)
-    style = (Path(figures.__file__).parent / "assets/style.css").read_text(encoding="utf-8")
-    for slot in range(figures.COLOURS):
+    style = asset("style.css")
+    for slot in range(plots.COLOURS):
         assert len(re.findall(rf"--arm-{slot}: #[0-9a-f]{{6}};", style)) == 2
 
 
@@ -610,7 +618,7 @@ def test_twenty_seeds_of_ten_arms_fit_into_six_megabytes(tmp_path: Path) -> None
             record = replace(run.record, seed=seed)
             many.append(replace(run, record=record, final=final, curve=curve, path=f"{run.path}-{seed}"))
     results = results_of(many)
-    assert len(render.page(results).encode()) < 6e6
+    assert len(page(view_of(results)).encode()) < 6e6
 
 
 # In a browser.

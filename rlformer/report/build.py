@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlformer.core import files, formats
 from rlformer.core.errors import InputError
-from rlformer.evaluator.judge import scores
 from rlformer.evaluator.judge.across import across
 from rlformer.evaluator.judge.arms import by_arm, by_environment
 from rlformer.evaluator.judge.collect import collect
@@ -21,10 +18,11 @@ from rlformer.evaluator.judge.needs import needs
 from rlformer.evaluator.judge.prices import Terms
 from rlformer.evaluator.judge.profile import place
 from rlformer.evaluator.judge.threats import absences, warnings
-from rlformer.report import markdown, render
-from rlformer.report.advice import verdict
-from rlformer.report.limits import limits
-from rlformer.report.summary import sentences
+from rlformer.report import markdown, page
+from rlformer.report.files import now, write
+from rlformer.report.sections.limits.words import limits
+from rlformer.report.sections.summary.words import sentences
+from rlformer.report.sections.verdict.words import verdict
 
 
 def build(
@@ -58,8 +56,9 @@ def build(
             f"{where}: no run there can be read; the first, {skipped[0]['path']}, is {skipped[0]['reason']}"
         )
     results = results_of(runs, skipped, missing, terms=terms, title=title, command=command)
-    films = {run.path: run.film.webp for run in runs if run.film is not None and run.film.webp}
-    return _write(out, results, markdown.document(results), render.page(results, films))
+    videos = {run.path: run.film.webp for run in runs if run.film is not None and run.film.webp}
+    view = page.view_of(results, videos)
+    return write(out, results, markdown.document(view), page.page(view))
 
 
 def results_of(
@@ -90,34 +89,8 @@ def results_of(
     results["title"] = title or _title([environment["name"] for environment in environments])
     remembered = dict.fromkeys(run.record.command for run in runs if run.record.command)
     results["command"] = command or "\n".join(remembered) or None
-    results["built"] = _now()
+    results["built"] = now()
     return results
-
-
-def build_scores(path: Path, out: Path, *, title: str | None = None) -> dict[str, Any]:
-    """Write the same three files of the scores in a CSV file (see `scores.read`), and return the results.
-
-    Raises InputError where the file is not of that form, no task has scores of every algorithm, or `out` cannot be
-    written.
-    """
-    results: dict[str, Any] = rounded(scores.collect(scores.read(path), path.name))
-    results["title"] = title or f"{path.stem}: {formats.plural(len(results['algorithms']), 'algorithm')}, " + (
-        formats.plural(len(results["common_tasks"]), "task")
-    )
-    results["built"] = _now()
-    return _write(out, results, markdown.scores_document(results), render.scores_page(results))
-
-
-def _write(out: Path, results: dict[str, Any], text: str, page: str) -> dict[str, Any]:
-    folder = files.writable_directory(out)
-    files.write_json(folder / "results.json", results)
-    files.write_text(folder / "report.md", text)
-    files.write_text(folder / "report.html", page)
-    return results
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _title(names: Sequence[str]) -> str:

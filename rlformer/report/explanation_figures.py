@@ -8,8 +8,7 @@ from typing import Any
 
 from rlformer.core import formats
 from rlformer.evaluator.judge.explanations import SHARED
-from rlformer.report.figures import Figure
-from rlformer.report.traces import Trace, layout, line, named, safe
+from rlformer.report.plots import Figure, Trace, layout, line, named, safe
 
 _DRAWN_LEAVES = 16  # a tree with more is drawn down to _DRAWN_DEPTH
 _DRAWN_DEPTH = 4

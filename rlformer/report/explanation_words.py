@@ -8,8 +8,7 @@ from typing import Any
 from rlformer.core import formats
 from rlformer.evaluator.judge.comparisons import LEAN_BELOW
 from rlformer.evaluator.judge.explanations import CENSORED, CONTROLS
-from rlformer.report import table
-from rlformer.report.table import Cell, Column
+from rlformer.report.cells import Cell, Column
 
 COLUMNS = (
     Column(
@@ -38,21 +37,6 @@ COLUMNS = (
         "Interpretability",
     ),
 )
-
-
-def columns(results: Mapping[str, Any]) -> tuple[Column, ...]:
-    """The main table's columns; those of interpretability where some run was explained."""
-    anywhere = any(env["explanations"] for env in results["environments"])
-    return (*table.COLUMNS, *(COLUMNS if anywhere else ()))
-
-
-def rows(environment: Mapping[str, Any]) -> list[dict[str, Cell]]:
-    """The main table's rows, with cells for all of `columns`."""
-    found, nothing = environment["explanations"], Cell("n/a", None, "no run here was explained")
-    missing = {column.key: nothing for column in COLUMNS}
-    return [
-        row | (missing if found is None else cells(found, str(row["arm"].value))) for row in table.rows(environment)
-    ]
 
 
 def cells(explained: Mapping[str, Any], label: str) -> dict[str, Cell]:

@@ -9,142 +9,70 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from importlib import resources
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlformer.core import formats
 from rlformer.envs import animation
-from rlformer.evaluator.judge import aggregates
 from rlformer.evaluator.judge.estimates import rounded
-from rlformer.report import compute, explanation_figures, explanation_words, figures, figures_data, profiles, table
-from rlformer.report.failures import failures
-from rlformer.report.figures import Figure
+from rlformer.report import templates
+from rlformer.report.plots import Figure, plotly_js, slots
+from rlformer.report.sections import SECTIONS, EnvironmentSection, ReportSection, ReportView, Video
+from rlformer.report.sections.base import Block
 
 FIGURE_DIGITS = 5  # significant ones, in a plot
 
-_FIGURES: dict[str, Callable[[Mapping[str, Any], Mapping[str, int]], Figure | None]] = {
-    "performance": figures.performance,
-    "data": figures.data_axis,
-    "scaling": figures_data.scaling,
-    "quality": figures_data.quality,
-    "survival": figures_data.survival,
-    "lambda": figures_data.lambdas,
-    "time": figures.time_axis,
-    "flops": compute.flops_axis,
-    "parts": figures.time_parts,
-    "asked": figures.asked_achieved,
-    "effects": explanation_figures.effects,
-    "deletion": explanation_figures.deletion,
-    "trees": explanation_figures.trees,
-}
+
+def view_of(results: Mapping[str, Any], videos: Mapping[str, bytes] | None = None) -> ReportView:
+    """What the sections read; videos: by the paths of runs, an animated WebP each."""
+    shown = {path: Video(_data_uri(webp), _data_uri(animation.still(webp))) for path, webp in (videos or {}).items()}
+    return ReportView(results, slots(results["environments"]), shown)
 
 
-def page(results: Mapping[str, Any], films: Mapping[str, bytes] | None = None) -> str:
-    """The HTML of the results; films: by the paths of runs, an animated WebP each."""
-    colours = figures.slots(results["environments"])
-    drawn = [_figures(i, env, colours) for i, env in enumerate(results["environments"])]
-    across = _across(results["across"], colours) if results["across"] else {}
+def page(view: ReportView) -> str:
+    """The HTML."""
+    shown = blocks(view)
     return compose(
         "page.html.jinja",
-        results,
-        [entry for made in (across, *drawn) for entry in made.values() if isinstance(entry, tuple)],
-        across=across,
-        environments=[_with_pictures(env) for env in results["environments"]],
-        columns=explanation_words.columns(results),
-        explainer_columns=explanation_words.EXPLAINER_COLUMNS,
-        rows=[explanation_words.rows(env) for env in results["environments"]],
-        strips=[table.strips(env) for env in results["environments"]],
-        axes=[table.strip_axis(env) for env in results["environments"]],
-        figures=drawn,
-        failures=failures(results),
-        films={path: (_data_uri(film), _data_uri(animation.still(film))) for path, film in (films or {}).items()},
-        colours=colours,
+        view.results,
+        dict(plot for block in shown for plot in block.plots.values()),
+        navigation=navigation(view, shown),
+        sections=[templates.fill(block.template, block.values) for block in shown],
     )
 
 
-def _across(across: Mapping[str, Any], colours: Mapping[str, int]) -> dict[str, Any]:
-    """What the section on several environments shows: the profiles' figure, and labels and matrix of improvement."""
-    shown: dict[str, Any] = {}
-    if across["profiles"]:
-        figure = profiles.profile(across["profiles"], colours, "normalised score")
-        shown["profile"] = ("across-figure-profile", figure)
-    if across["improvement"]:
-        shown["labels"] = [curve["label"] for curve in across["profiles"]["curves"]]
-        shown["matrix"] = aggregates.improvement_matrix(shown["labels"], across["improvement"])
-    return shown
+def blocks(view: ReportView) -> list[Block]:
+    """The sections that apply, in the order of the page: those of one environment stand together."""
+    own = [section for section in SECTIONS if isinstance(section, EnvironmentSection)]
+    found: list[Block] = []
+    for section in SECTIONS:
+        if isinstance(section, ReportSection):
+            found += [section.block(view)] if section.applies(view) else []
+        elif section is own[0]:
+            found += [each.block(env) for env in view.environments for each in own if each.applies(env)]
+    return found
 
 
-def scores_page(results: Mapping[str, Any]) -> str:
-    """The HTML of `scores.collect`'s results."""
-    labels, common = results["algorithms"], results["common_tasks"]
-    colours = {label: (10 + i) % figures.COLOURS for i, label in enumerate(labels)}
-    key = "interquartile_mean" if len(common) > 1 else "mean"
-    plots = {
-        "aggregate": ("figure-aggregate", profiles.estimates(results["aggregates"], key, colours)),
-        "profile": ("figure-profile", profiles.profile(results["profiles"], colours)),
-    }
-    return compose(
-        "scores.html.jinja",
-        results,
-        list(plots.values()),
-        plots=plots,
-        aggregates=[(name, *profiles.AGGREGATES[name]) for name in profiles.AGGREGATES],
-        matrix=aggregates.improvement_matrix(labels, results["improvement"]),
-        counts={label: sum(results["runs"][label][task] for task in common) for label in labels},
-        colours=colours,
-    )
+def navigation(view: ReportView, shown: Sequence[Block]) -> list[Block]:
+    """What the navigation leads to: every section, or of several environments the first one of each."""
+    return [block for block in shown if view.single or block.opens or not block.environment]
 
 
-def compose(template: str, results: Mapping[str, Any], drawn: Sequence[tuple[str, Figure]], **values: Any) -> str:
-    """A template filled in, with the figures by the ids of their elements, and all that every page carries."""
-    import jinja2
+def compose(template: str, results: Mapping[str, Any], figures: Mapping[str, Figure], **values: Any) -> str:
+    """A page: a template filled in, the figures by the ids of their elements, and all that every page carries."""
     from markupsafe import Markup
 
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_asset), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    shown = ("number", "score", "percent", "count", "seconds", "interval", "estimate", "plural", "probability")
-    environment.filters |= {name: getattr(formats, name) for name in shown}
-    library, script = figures.plotly_js(), _asset("page.js")
+    library, script = plotly_js(), templates.asset("page.js")
     if "</script" in script.lower():
         raise AssertionError("a script that ends its own element cannot be inlined")
-    return environment.get_template(template).render(
-        results=results,
-        specs={key: rounded({"data": f.data, "layout": f.layout}, FIGURE_DIGITS) for key, f in drawn},
-        style=Markup(_asset("style.css")),
-        library=base64.b64encode(gzip.compress(library.encode(), mtime=0)).decode(),
-        script=Markup(script),
-        policy=" ".join(f"'sha256-{_digest(text)}'" for text in (library, script)),
-        missing=formats.MISSING,
-        **values,
-    )
-
-
-def _with_pictures(env: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The environment with what its explanations say and show."""
-    found = env["explanations"]
-    if found is None:
-        return env
-    pictures = {
-        arm["label"]: {
-            "explainers": explanation_words.explainer_rows(arm),
-            "tree": explanation_figures.tree_picture(arm["tree"]) if arm["tree"] else None,
-            "episode": explanation_figures.episode_picture(arm["pictures"]),
-            "attention": explanation_figures.attention_pictures(arm["pictures"]),
-        }
-        for arm in found["arms"]
-        if arm["seeds"]
+    carried = {
+        "results": results,
+        "specs": {key: rounded({"data": f.data, "layout": f.layout}, FIGURE_DIGITS) for key, f in figures.items()},
+        "style": Markup(templates.asset("style.css")),
+        "library": base64.b64encode(gzip.compress(library.encode(), mtime=0)).decode(),
+        "script": Markup(script),
+        "policy": " ".join(f"'sha256-{_digest(text)}'" for text in (library, script)),
     }
-    return {**env, "explanations": {**found, "sentences": explanation_words.sentences(found), "pictures": pictures}}
-
-
-def _figures(index: int, env: Mapping[str, Any], colours: Mapping[str, int]) -> dict[str, tuple[str, Figure]]:
-    """Figures of one environment by key, each with the id of its element; those without data are absent."""
-    made = {key: make(env, colours) for key, make in _FIGURES.items()}
-    return {key: (f"e{index}-figure-{key}", figure) for key, figure in made.items() if figure is not None}
+    return str(templates.fill(template, carried | values))
 
 
 def _data_uri(webp: bytes) -> str:
@@ -153,7 +81,3 @@ def _data_uri(webp: bytes) -> str:
 
 def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _asset(name: str) -> str:
-    return (resources.files("rlformer.report") / "assets" / name).read_text(encoding="utf-8")

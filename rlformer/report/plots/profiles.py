@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlformer.core import formats
-from rlformer.report.figures import Figure
-from rlformer.report.traces import dots, layout, line, safe
+from rlformer.report.plots import Figure, dots, layout, line, safe
 
 # Of `aggregates.AGGREGATES`: the name in a table's head, and what it means.
 AGGREGATES = {
@@ -44,13 +43,13 @@ def profile(found: Mapping[str, Any], colours: Mapping[str, int], score: str = "
 def estimates(found: Sequence[Mapping[str, Any]], key: str, colours: Mapping[str, int]) -> Figure:
     """One aggregate of every algorithm, a tick with its interval; `found` as `aggregates.aggregate` gives it."""
     rows, data = list(reversed(found)), []
-    for place, row in enumerate(rows):
+    for position, row in enumerate(rows):
         value, name, colour = row[key], safe(row["label"]), f"@arm-{colours[row['label']]}"
         if value["low"] is not None:
-            bar = line([value["low"], value["high"]], [place, place], f"{colour}/0.35", 11)
+            bar = line([value["low"], value["high"]], [position, position], f"{colour}/0.35", 11)
             data.append(bar | {"hoverinfo": "skip"})
         told = {"text": [formats.estimate(value, "return")], "hovertemplate": "%{text}<extra>" + name + "</extra>"}
-        data.append(dots([value["point"]], [place], colour, "line-ns", 20, edge=3) | told)
+        data.append(dots([value["point"]], [position], colour, "line-ns", 20, edge=3) | told)
     title = AGGREGATES[key][0]
     plan = layout(title.lower(), "")
     plan["yaxis"] |= {"tickvals": list(range(len(rows))), "ticktext": [safe(row["label"]) for row in rows]}

@@ -8,9 +8,10 @@ from typing import Any
 from rlformer.core import formats
 from rlformer.evaluator.judge.needs import SHARES
 from rlformer.evaluator.judge.prices import log_of
-from rlformer.report.figures import Figure
-from rlformer.report.traces import (
+from rlformer.report.plots import (
+    SPARE,
     SYMBOLS,
+    Figure,
     Scale,
     Trace,
     dots,
@@ -22,12 +23,14 @@ from rlformer.report.traces import (
     named,
     safe,
 )
+from rlformer.report.sections.base import EnvironmentView
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
-def scaling(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figure | None:
+def scaling(view: EnvironmentView) -> Figure | None:
     """Score against distinct logged transitions: learning curves of online arms beside the grid of offline ones."""
+    environment, colours = view.evidence, view.colours
     grid = [curve for curve in environment["grid"] if any(point["mean_return"] for point in curve["points"])]
     if not grid:
         return None
@@ -85,11 +88,12 @@ def _scaled(curve: Mapping[str, Any], scale: Scale, colour: str) -> list[Trace]:
 def _colour(agent: str, environment: Mapping[str, Any], colours: Mapping[str, int]) -> int:
     """That of the agent's arm."""
     labels = [arm["label"] for arm in environment["arms"] if arm["agent"] == agent]  # on several logs: the first
-    return colours[labels[0]] if labels else 15
+    return colours[labels[0]] if labels else SPARE
 
 
-def quality(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figure | None:
+def quality(view: EnvironmentView) -> Figure | None:
     """What an agent makes of logs of different quality, where it learned from several."""
+    environment, colours = view.evidence, view.colours
     scale, unit = drawn_scale(environment["card"])
     agents: dict[str, list[tuple[float, Mapping[str, Any]]]] = {}
     for arm in environment["arms"]:
@@ -124,8 +128,9 @@ def quality(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figur
     )
 
 
-def survival(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figure | None:
+def survival(view: EnvironmentView) -> Figure | None:
     """The share of seeds that have reached the verdict's threshold, against data."""
+    environment, colours = view.evidence, view.colours
     needs = environment["needs"]
     if not needs:
         return None
@@ -181,8 +186,9 @@ def _stepped(row: Mapping[str, Any], colour: str) -> Trace:
     return trace | {"name": safe(f"{name}, logged"), "showlegend": True, "hovertemplate": _SHARE}
 
 
-def lambdas(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figure | None:
+def lambdas(view: EnvironmentView) -> Figure | None:
     """What a success costs each arm, as this task pays more of what made the log."""
+    environment, colours = view.evidence, view.colours
     needs = environment["needs"]
     rows = [row for row in needs["costs"] if row["mean"] is not None and not row["unknown"]] if needs else []
     if len(rows) < 2:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlformer.core import formats
-from rlformer.report.summary import spent
+from rlformer.report.words.costs import spent
 
 
 @dataclass(frozen=True)

@@ -1,31 +1,14 @@
-"""The main table, once: its columns, and what each cell says. The page and the Markdown both print it."""
+"""The main table: its columns, and what each cell says. The page and the Markdown both print it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rlformer.core import formats
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: a short head, what it means in full, and the group it stands in."""
-
-    key: str
-    head: str
-    meaning: str
-    group: str
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What is printed, what is sorted by (None sorts last), and what more there is to say."""
-
-    text: str
-    value: float | str | None = None
-    title: str = ""
+from rlformer.report import explanation_words
+from rlformer.report.cells import Cell, Column
 
 
 @dataclass(frozen=True)
@@ -99,9 +82,20 @@ COLUMNS = (
 )
 
 
+def columns(environments: Sequence[Mapping[str, Any]]) -> tuple[Column, ...]:
+    """The columns; those of interpretability where some run was explained."""
+    explained = any(environment["explanations"] for environment in environments)
+    return (*COLUMNS, *(explanation_words.COLUMNS if explained else ()))
+
+
 def rows(environment: Mapping[str, Any]) -> list[dict[str, Cell]]:
-    """One row per arm, in the order of the ladder: a cell for "arm" and for each of COLUMNS."""
-    return [_row(arm, environment) for arm in environment["arms"]]
+    """One row per arm, in the order of the ladder: a cell for "arm" and for each of all `columns`."""
+    explained, nothing = environment["explanations"], Cell("n/a", None, "no run here was explained")
+    missing = {column.key: nothing for column in explanation_words.COLUMNS}
+    return [
+        _row(arm, environment) | (missing if explained is None else explanation_words.cells(explained, arm["label"]))
+        for arm in environment["arms"]
+    ]
 
 
 def _row(arm: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Cell]:
@@ -222,13 +216,13 @@ def strips(environment: Mapping[str, Any]) -> list[Strip | None]:
 def _strip(arm: Mapping[str, Any], axis: tuple[float, float]) -> Strip:
     width = axis[1] - axis[0]
 
-    def place(value: float | None) -> float | None:
+    def position(value: float | None) -> float | None:
         return None if value is None else (value - axis[0]) / width if width else 0.5
 
     dots = (
-        (place(run["mean_return"]) or 0.0, f"seed {run['seed']}: {formats.number(run['mean_return'])}")
+        (position(run["mean_return"]) or 0.0, f"seed {run['seed']}: {formats.number(run['mean_return'])}")
         for run in arm["runs"]
         if run["counts"]
     )
     mean = arm["mean_return"]
-    return Strip(tuple(dots), place(mean["point"]), place(mean["low"]), place(mean["high"]))
+    return Strip(tuple(dots), position(mean["point"]), position(mean["low"]), position(mean["high"]))

@@ -8,6 +8,7 @@ from typing import Any
 from rlformer import statistics
 from rlformer.core import formats
 from rlformer.evaluator.judge.comparisons import CLAIM_FROM, LEAN_BELOW, MARGIN
+from rlformer.report.words.costs import spent
 
 _SMALL = f"under {MARGIN:g} of the normalised score"
 _QUESTIONS = {
@@ -113,24 +114,6 @@ def _cost(arm: Mapping[str, Any]) -> str:
     if not cost["env_steps"] and not cost["logged_steps"]:
         parts.insert(0, f"{formats.count(cost['env_steps'])} environment steps")
     return formats.listed(parts)
-
-
-def spent(cost: Mapping[str, float | None], wall: float | None) -> list[str]:
-    """What of a run's costs is known and not zero. wall: seconds."""
-    parts = []
-    if cost["env_steps"]:
-        parts.append(f"{formats.count(cost['env_steps'])} environment steps")
-    if cost["logged_steps"]:
-        behind = cost["upstream_env_steps"]
-        parts.append(
-            f"{formats.count(cost['logged_steps'])} logged steps"
-            + (" of unknown origin" if behind is None else f" ({formats.count(behind)} environment steps made them)")
-        )
-    if cost["selection_env_steps"]:
-        parts.append(f"{formats.count(cost['selection_env_steps'])} environment steps to choose")
-    if wall:
-        parts.append(f"{formats.seconds(wall)} of wall time")
-    return parts
 
 
 def _certainty(seeds: int) -> str:

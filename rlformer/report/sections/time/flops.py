@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from rlformer.evaluator.judge.prices import counted
-from rlformer.report.figures import Figure, on_log_axis, trained
-from rlformer.report.traces import Trace, curves, drawn_scale, final
+from rlformer.report.plots import Figure, Trace, curves, drawn_scale, final, on_log_axis
+from rlformer.report.sections.base import EnvironmentView
+from rlformer.report.words.arms import trained
 
 
-def flops_axis(environment: Mapping[str, Any], colours: Mapping[str, int]) -> Figure | None:
+def score_against_flops(view: EnvironmentView) -> Figure | None:
     """Every arm whose operations were counted; None where there is none."""
+    environment, colours = view.evidence, view.colours
     scale, unit = drawn_scale(environment["card"])
     data: list[Trace] = []
     for arm in trained(environment):
