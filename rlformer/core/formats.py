@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 MISSING = "–"
 MINUS = "−"  # as wide as the plus sign
@@ -110,28 +111,41 @@ def milliseconds(value: float | None) -> str:
     return f"{thousand:.0f}" if thousand >= 10 else f"{thousand:.2g}"
 
 
-def interval(value: Mapping[str, float | None] | None) -> str:
+class Interval(Protocol):
+    """A value between two ends, which may be missing; its point may be too."""
+
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def point(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+
+
+def interval(value: Interval | None) -> str:
     """The two ends, or an en dash.
 
-    >>> interval({"low": -3.0, "point": 1.0, "high": 5.25}), interval(None)
+    >>> from types import SimpleNamespace
+    >>> interval(SimpleNamespace(low=-3.0, point=1.0, high=5.25)), interval(None)
     ('−3 to 5.25', '–')
     """
-    if value is None or value["low"] is None:
+    if value is None or value.low is None:
         return MISSING
-    return f"{number(value['low'])} to {number(value['high'])}"
+    return f"{number(value.low)} to {number(value.high)}"
 
 
-def estimate(value: Mapping[str, float | None] | None, unit: str) -> str:
+def estimate(value: Interval | None, unit: str) -> str:
     """A score ("z") or a return ("return"), with its interval where it has one.
 
-    >>> estimate({"low": 0.91, "point": 0.95, "high": 0.99}, "z")
+    >>> from types import SimpleNamespace
+    >>> estimate(SimpleNamespace(low=0.91, point=0.95, high=0.99), "z")
     '0.95 (0.91 to 0.99)'
     """
     if value is None:
         return MISSING
     show = score if unit == "z" else number
-    ends = "" if value["low"] is None else f" ({show(value['low'])} to {show(value['high'])})"
-    return show(value["point"]) + ends
+    ends = "" if value.low is None else f" ({show(value.low)} to {show(value.high)})"
+    return show(value.point) + ends
 
 
 def listed(names: Sequence[str], word: str = "and") -> str:

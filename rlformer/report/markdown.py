@@ -8,17 +8,17 @@ from rlformer.report.sections import SECTIONS, EnvironmentSection, ReportSection
 
 def document(view: ReportView) -> str:
     """The whole of report.md: environment by environment, then what concerns all of them."""
-    results = view.results
-    blocks = [f"# {escape(results['title'])}"]
-    if results["warnings"]:
-        blocks += ["Warnings:", bullets(escape(text) for text in results["warnings"])]
+    words = view.words
+    blocks = [f"# {escape(words.title)}"]
+    if words.warnings:
+        blocks += ["Warnings:", bullets(map(escape, words.warnings))]
     for environment in view.environments:
-        blocks.append(f"## {escape(environment.evidence['name'])}")
+        blocks.append(f"## {escape(environment.evidence.name)}")
         for section in SECTIONS:
             if isinstance(section, EnvironmentSection) and section.applies(environment):
                 blocks += section.markdown(environment)
     for section in SECTIONS:
         if isinstance(section, ReportSection) and section.applies(view):
             blocks += section.markdown(view)
-    blocks.append(f"Built {results['built']}; report.html has the figures, results.json every number.")
+    blocks.append(f"Built {words.built}; report.html has the figures, results.json every number.")
     return "\n\n".join(blocks) + "\n"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from rlformer.core import formats
+from rlformer.report.words.types import Answer
 
 
 def escape(text: str) -> str:
@@ -20,6 +21,11 @@ def escape(text: str) -> str:
 def bullets(lines: Iterable[str]) -> str:
     """A list; the lines are Markdown already."""
     return "\n".join(f"- {line}" for line in lines)
+
+
+def answers(given: Iterable[Answer]) -> str:
+    """A list of sentences, each after what it is about."""
+    return bullets(f"**{answer.lead}** {escape(answer.text)}" for answer in given)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -15,29 +15,28 @@ from typing import Any
 from rlformer.envs import animation
 from rlformer.evaluator.judge.estimates import rounded
 from rlformer.report import templates
-from rlformer.report.plots import Figure, plotly_js, slots
+from rlformer.report.plots import Figure, plotly_js
 from rlformer.report.sections import SECTIONS, EnvironmentSection, ReportSection, ReportView, Video
 from rlformer.report.sections.base import Block
 
 FIGURE_DIGITS = 5  # significant ones, in a plot
 
 
-def view_of(results: Mapping[str, Any], videos: Mapping[str, bytes] | None = None) -> ReportView:
-    """What the sections read; videos: by the paths of runs, an animated WebP each."""
-    shown = {path: Video(_data_uri(webp), _data_uri(animation.still(webp))) for path, webp in (videos or {}).items()}
-    return ReportView(results, slots(results["environments"]), shown)
-
-
-def page(view: ReportView) -> str:
-    """The HTML."""
+def page(view: ReportView, results: Mapping[str, Any]) -> str:
+    """The HTML. results: what results.json holds, for the page to carry."""
     shown = blocks(view)
     return compose(
         "page.html.jinja",
-        view.results,
+        results,
         dict(plot for block in shown for plot in block.plots.values()),
         navigation=navigation(view, shown),
         sections=[templates.fill(block.template, block.values) for block in shown],
     )
+
+
+def video(webp: bytes) -> Video:
+    """An animated WebP as the page holds it."""
+    return Video(_data_uri(webp), _data_uri(animation.still(webp)))
 
 
 def blocks(view: ReportView) -> list[Block]:

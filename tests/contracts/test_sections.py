@@ -16,9 +16,9 @@ from jinja2 import nodes
 from rlformer.core.records import EnvSpec
 from rlformer.evaluator.judge.load import find_runs, read_runs
 from rlformer.report import sections, templates
-from rlformer.report.build import results_of
+from rlformer.report.build import results, view_of
 from rlformer.report.markdown import document
-from rlformer.report.page import blocks, page, view_of
+from rlformer.report.page import blocks, page
 from rlformer.report.plots import Figure
 from rlformer.report.sections import SECTIONS, EnvironmentSection, EnvironmentView, ReportView
 from rlformer.report.sections.base import Block
@@ -26,7 +26,7 @@ from tests.goldens import make
 from tests.make_runs import BC, DT, PPO, make_run, make_runs
 
 NAMES = [section.name for section in SECTIONS]
-GIVEN = {"anchor", "prefix", "title", "level", "plots", "content", "single", "colours", "missing"}
+GIVEN = {"anchor", "prefix", "title", "level", "plots", "content", "single", "colours", "missing", "words"}
 EVIL = "<img src=x onerror=alert(1)>|*b*`c`"
 
 
@@ -46,7 +46,7 @@ def view(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         make_runs(root, [evil, DT, PPO], seeds=(0, 1), env=EnvSpec(name=EVIL, id=EVIL))
         make_run(root, PPO, 2, env=EnvSpec(name=EVIL, id=EVIL), error=EVIL)
     runs, skipped = read_runs(find_runs([root]))
-    return view_of(results_of(runs, skipped, title=EVIL))
+    return view_of(runs, skipped, title=EVIL)
 
 
 class Page(html.parser.HTMLParser):
@@ -92,7 +92,7 @@ def test_one_section_opens_an_environment_and_is_its_first() -> None:
 
 
 def test_every_anchor_is_in_the_navigation_and_on_the_page_once(view: ReportView) -> None:
-    parsed = Page(page(view))
+    parsed = Page(page(view, results(view)))
     links = [attributes["href"] for tag, attributes in parsed.elements if tag == "a" and "href" in attributes]
     assert len(parsed.ids) == len(set(parsed.ids))
     for block in blocks(view):

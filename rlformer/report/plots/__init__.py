@@ -1,11 +1,12 @@
 """What figures are drawn with; plotly's one door."""
 
 from rlformer.report.plots.axes import diagonal, drawn_scale, layout, levels, log_ticks, on_log_axis, scores, shade
-from rlformer.report.plots.colours import COLOURS, SPARE, SYMBOLS, slots
+from rlformer.report.plots.colours import COLOURS, SPARE, slots, symbol_of
 from rlformer.report.plots.figure import Figure, plotly_js
 from rlformer.report.plots.traces import (
     Layout,
     Numbers,
+    Positions,
     Scale,
     Trace,
     curves,
@@ -21,10 +22,10 @@ from rlformer.report.plots.traces import (
 __all__ = [
     "COLOURS",
     "SPARE",
-    "SYMBOLS",
     "Figure",
     "Layout",
     "Numbers",
+    "Positions",
     "Scale",
     "Trace",
     "curves",
@@ -45,4 +46,5 @@ __all__ = [
     "scores",
     "shade",
     "slots",
+    "symbol_of",
 ]

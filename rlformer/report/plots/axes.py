@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rlformer.core import formats
+from rlformer.core.records import EnvSpec
+from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.report.plots.figure import Figure
-from rlformer.report.plots.traces import Scale, Trace
+from rlformer.report.plots.traces import Layout, Scale, Trace
 
 _NOTE = {"showarrow": False, "font": {"color": "@muted", "size": 12}}
 _DASHED = {"type": "line", "line": {"color": "@muted", "width": 1, "dash": "dash"}, "layer": "below"}
 
 
-def layout(x: str, y: str, **more: Any) -> dict[str, Any]:
+def layout(x: str, y: str, **more: object) -> Layout:
     """Axes with these titles, the legend below."""
-    axis: dict[str, Any] = {
+    axis: Trace = {
         "gridcolor": "@grid",
         "zerolinecolor": "@grid",
         "linecolor": "@muted",
@@ -39,7 +40,7 @@ def layout(x: str, y: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def log_ticks(traces: Sequence[Trace]) -> dict[str, Any]:
+def log_ticks(traces: Sequence[Trace]) -> Layout:
     """A log axis over what the traces hold, with ticks at 1, 2 and 5 times each power of ten."""
     xs = [x for trace in traces for x in trace["x"] if x and x > 0]
     low, high = math.log10(min(xs)), math.log10(max(xs))
@@ -50,19 +51,21 @@ def log_ticks(traces: Sequence[Trace]) -> dict[str, Any]:
     return {"type": "log", "range": [low - pad, high + pad], "tickvals": ticks, "ticktext": words}
 
 
-def drawn_scale(card: Mapping[str, Any]) -> tuple[Scale, str]:
+def drawn_scale(card: EnvSpec) -> tuple[Scale, str]:
     """How a return is drawn, and what that is called: z where the card has scores, else as it is."""
-    random, reference = card.get("random_score"), card.get("reference_score")
+    random, reference = card.random_score, card.reference_score
     if random is None or reference is None:
         return float, "mean episode return"
     return lambda value: (value - random) / (reference - random), "normalised score z"
 
 
-def levels(environment: Mapping[str, Any], scale: Scale) -> dict[str, list[Trace]]:
-    """Horizontal lines for what has no note on a data axis: random play, and the log's own episodes."""
-    words = {"random": "random play", "behaviour": "the logs’ own episodes"}
-    found = [(scale(arm["mean_return"]["point"]), words[arm["family"]])
-             for arm in environment["arms"] if arm["family"] in words and arm["mean_return"]]  # fmt: skip
+def levels(environment: Evidence, scale: Scale) -> dict[str, list[Trace]]:
+    """Horizontal lines for what has no position on a data axis: random play, and the log's own episodes."""
+    found = [
+        (scale(arm.mean_return.point), "random play" if arm.acts else "the logs’ own episodes")
+        for arm in environment.arms
+        if not arm.learns and arm.mean_return is not None
+    ]
     note = {**_NOTE, "xref": "paper", "x": 1, "xanchor": "right", "yanchor": "bottom"}
     return {
         "shapes": [{**_DASHED, "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y} for y, _ in found],
@@ -70,16 +73,16 @@ def levels(environment: Mapping[str, Any], scale: Scale) -> dict[str, list[Trace
     }
 
 
-def scores(card: Mapping[str, Any]) -> dict[str, list[Trace]]:
+def scores(card: EnvSpec) -> dict[str, list[Trace]]:
     """Vertical lines at the card's scores; those at one value share a line."""
     at: dict[float, list[str]] = {}
-    for key, words in (
-        ("random_score", "random"),
-        ("solved_threshold", "solved"),
-        ("reference_score", "reference"),
+    for score, words in (
+        (card.random_score, "random"),
+        (card.solved_threshold, "solved"),
+        (card.reference_score, "reference"),
     ):
-        if card.get(key) is not None:
-            at.setdefault(card[key], []).append(words)
+        if score is not None:
+            at.setdefault(score, []).append(words)
     note = {**_NOTE, "yref": "paper", "y": 1, "yanchor": "bottom"}
     return {
         "shapes": [{**_DASHED, "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1} for x in at],
@@ -107,7 +110,7 @@ def shade(low: float, high: float) -> Trace:
 
 
 def on_log_axis(
-    environment: Mapping[str, Any],
+    environment: Evidence,
     title: str,
     caption: str,
     label: str,
@@ -115,10 +118,10 @@ def on_log_axis(
     axis: str,
     unit: str,
 ) -> Figure | None:
-    """Score on a log axis, where a point at zero, such as an evaluation before training, has no place; None if bare."""
+    """Score on a log axis, where a point at zero, such as an evaluation before training, has no position; None if bare."""
     data = [trace for trace in data if any(x and x > 0 for x in trace["x"])]
     if not data:
         return None
-    plan = layout(axis, unit, **levels(environment, drawn_scale(environment["card"])[0]))
+    plan = layout(axis, unit, **levels(environment, drawn_scale(environment.card)[0]))
     plan["xaxis"] |= log_ticks(data)
     return Figure(title, caption, label, data, plan)

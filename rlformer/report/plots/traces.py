@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rlformer.core import formats
-from rlformer.evaluator.judge.prices import counted
-from rlformer.report.plots.colours import SYMBOLS
+from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
+from rlformer.evaluator.judge.values import Band, Estimate
+from rlformer.report.plots.colours import symbol_of
 
 Trace = dict[str, Any]
-Layout = dict[str, Any]
+Layout = Trace
 Scale = Callable[[float], float]
 Numbers = Sequence[float | None]
+Positions = Sequence[float | None] | Sequence[str]  # numbers, or names of a category axis
 
 
 def safe(text: str) -> str:
@@ -30,9 +32,9 @@ def safe(text: str) -> str:
     return html.escape(text, quote=False)
 
 
-def named(arm: Mapping[str, Any]) -> Trace:
+def named(arm: ArmEvidence) -> Trace:
     """What ties a trace to its arm: its name, its place in the legend, and what hovering over it tells."""
-    name = safe(arm["label"])
+    name = safe(arm.label)
     return {"name": name, "legendgroup": name, "hovertemplate": "%{text}<extra>%{fullData.name}</extra>"}
 
 
@@ -49,9 +51,9 @@ def line(xs: Numbers, ys: Numbers, colour: str, width: float, dash: str = "solid
     }
 
 
-def dots(xs: Sequence[Any], ys: Sequence[Any], colour: str, symbol: str, size: float, edge: float = 0) -> Trace:
+def dots(xs: Positions, ys: Positions, colour: str, symbol: str, size: float, edge: float = 0) -> Trace:
     """Markers; with an `edge` they are rings (or strokes, for symbols of lines) of that width."""
-    marker: dict[str, Any] = {"color": f"{colour}/0" if edge else colour, "symbol": symbol, "size": size}
+    marker: Trace = {"color": f"{colour}/0" if edge else colour, "symbol": symbol, "size": size}
     marker["line"] = {"width": edge, "color": colour}
     return {
         "type": "scatter",
@@ -68,49 +70,52 @@ def faint(count: int) -> float:
     return round(min(0.4, count**-0.5), 2)
 
 
-def curves(arm: Mapping[str, Any], axis: str, scale: Scale, colour: str) -> list[Trace]:
-    """Thin lines of the seeds (dotted where a run does not count), the band of their mean, and the mean."""
+def curves(
+    arm: ArmEvidence, xs: Callable[[RunFacts], Sequence[float]], band: Band | None, scale: Scale, colour: str
+) -> list[Trace]:
+    """Thin lines of the seeds (dotted where a run does not count), the band of their mean, and the mean.
+
+    xs: where the evaluations of a run stand; none for a run that is not drawn. band: their mean.
+    """
     traces = []
     for counts, dash in ((True, "solid"), (False, "dot")):
-        runs = [run for run in arm["runs"] if run["curve"][axis] and run["counts"] is counts]
-        if runs:
-            xs = [x for run in runs for x in (*run["curve"][axis], None)]
-            ys = [y for run in runs for y in (*map(scale, run["curve"]["return"]), None)]
-            traces.append(named(arm) | line(xs, ys, f"{colour}/{faint(len(runs))}", 1, dash) | {"hoverinfo": "skip"})
-    band = arm["curves"][axis]
+        drawn = [(run, xs(run)) for run in arm.runs if run.counts is counts and len(xs(run))]
+        if drawn:
+            x = [value for _, positions in drawn for value in (*positions, None)]
+            y = [value for run, _ in drawn for value in (*map(scale, run.curve.return_), None)]
+            traces.append(named(arm) | line(x, y, f"{colour}/{faint(len(drawn))}", 1, dash) | {"hoverinfo": "skip"})
     if band is None:
         return traces
-    x, mean = band["x"], [scale(y) for y in band["mean"]]
-    if "low" in band:
-        low, high = [scale(y) for y in band["low"]], [scale(y) for y in band["high"]]
-        edge = line([*x, *reversed(x)], [*high, *reversed(low)], f"{colour}/0", 0)
+    mean = [scale(value) for value in band.mean]
+    if band.low is not None and band.high is not None:
+        low, high = [scale(value) for value in band.low], [scale(value) for value in band.high]
+        edge = line([*band.x, *reversed(band.x)], [*high, *reversed(low)], f"{colour}/0", 0)
         traces.append(named(arm) | edge | {"fill": "toself", "fillcolor": f"{colour}/0.15", "hoverinfo": "skip"})
     hover = "%{y:.3~f} at %{x:.3~s}<extra>%{fullData.name}, mean</extra>"
-    return [*traces, named(arm) | line(x, mean, colour, 2.5) | {"hovertemplate": hover}]
+    return [*traces, named(arm) | line(band.x, mean, colour, 2.5) | {"hovertemplate": hover}]
 
 
-def final(arm: Mapping[str, Any], xs: Sequence[float], scale: Scale, colour: str, unit: str) -> list[Trace]:
+def final(arm: ArmEvidence, xs: Sequence[float], scale: Scale, colour: str, unit: str) -> list[Trace]:
     """The final evaluation of each run at its x, and their mean with its interval."""
-    runs, mean, symbol = counted(arm), arm["mean_return"], SYMBOLS[arm["family"]]
-    if not runs:
+    runs, mean, symbol = arm.counted, arm.mean_return, symbol_of(arm.family)
+    if not runs or mean is None:
         return []
-    ys = [run["mean_return"] for run in runs]
-    told = [
-        f"seed {run['seed']}: {formats.number(y)} at {formats.count(x)} {unit}"
-        for run, x, y in zip(runs, xs, ys, strict=True)
+    texts = [
+        f"seed {run.seed}: {formats.number(run.score)} at {formats.count(x)} {unit}"
+        for run, x in zip(runs, xs, strict=True)
     ]
-    each = dots(xs, [scale(y) for y in ys], f"{colour}/0.45", symbol, 7) | {"text": told}
-    at = scale(mean["point"])
+    each = dots(xs, [scale(run.score) for run in runs], f"{colour}/0.45", symbol, 7) | {"text": texts}
+    at = scale(mean.point)
     centre = dots([math.fsum(xs) / len(xs)], [at], colour, symbol, 12)
     centre |= {"text": [mean_and_interval(mean)], "showlegend": True}
-    if mean["low"] is not None:
-        low, high = sorted((scale(mean["low"]), scale(mean["high"])))
+    if mean.low is not None and mean.high is not None:
+        low, high = sorted((scale(mean.low), scale(mean.high)))
         ends = {"type": "data", "symmetric": False, "array": [high - at], "arrayminus": [at - low]}
         centre["error_y"] = {**ends, "color": colour, "thickness": 1.5}
     return [named(arm) | each, named(arm) | centre]
 
 
-def mean_and_interval(mean: Mapping[str, float | None]) -> str:
+def mean_and_interval(mean: Estimate) -> str:
     """A mean in words, with its interval where it has one."""
-    ends = "" if mean["low"] is None else f", 95 % interval {formats.interval(mean)}"
-    return f"mean {formats.number(mean['point'])}{ends}"
+    ends = "" if mean.low is None else f", 95 % interval {formats.interval(mean)}"
+    return f"mean {formats.number(mean.point)}{ends}"

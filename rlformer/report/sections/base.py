@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
+from rlformer.evaluator.judge.evidence import Evidence, Judgement
+from rlformer.evaluator.judge.verdict import Verdict
 from rlformer.report.plots import Figure
+from rlformer.report.words.types import ReportWords, Words
 
 
 @dataclass(frozen=True)
@@ -21,19 +24,21 @@ class Video:
 class ReportView:
     """What a section about the whole report may read."""
 
-    results: Mapping[str, Any]
+    judgement: Judgement
+    words: ReportWords
+    words_by_environment: tuple[Words, ...]
     colours: Mapping[str, int]  # of the style sheet, by an arm's label: the same in every environment
     videos: Mapping[str, Video] = field(default_factory=dict)  # by the path of a run
 
     @property
     def single(self) -> bool:
         """Whether there is one environment, whose sections then stand in the navigation."""
-        return len(self.results["environments"]) == 1
+        return len(self.judgement.environments) == 1
 
     @property
     def environments(self) -> tuple[EnvironmentView, ...]:
         """A view of each environment, in the order of the page."""
-        return tuple(EnvironmentView(self, index) for index in range(len(self.results["environments"])))
+        return tuple(EnvironmentView(self, index) for index in range(len(self.judgement.environments)))
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,20 @@ class EnvironmentView:
     index: int
 
     @property
-    def evidence(self) -> Mapping[str, Any]:
+    def evidence(self) -> Evidence:
         """What is known of this environment."""
-        found: Mapping[str, Any] = self.report.results["environments"][self.index]
-        return found
+        return self.report.judgement.environments[self.index]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What follows from it."""
+        assert self.evidence.verdict is not None  # a judgement has judged all its environments
+        return self.evidence.verdict
+
+    @property
+    def words(self) -> Words:
+        """What is said of it."""
+        return self.report.words_by_environment[self.index]
 
     @property
     def colours(self) -> Mapping[str, int]:
@@ -82,8 +97,8 @@ class Section(Generic[View]):
     """A part of the report: its folder holds this value and `section.html.jinja`.
 
     The template is given `content`, what `context` returns; `plots`, those of `figures` that have data; `anchor`,
-    `level` and `title` of its heading, `prefix` of its other ids; `env` (or `results`), `single` and `colours`. It
-    sees nothing of another section. `markdown` returns blocks of report.md, names escaped.
+    `level` and `title` of its heading, `prefix` of its other ids; `env` (or `judgement`), `words`, `single`, `colours`.
+    It sees nothing of another section. `markdown` returns blocks of report.md, names escaped.
     """
 
     name: str  # of its folder, and what its anchor ends with
@@ -114,7 +129,8 @@ class ReportSection(Section[ReportView]):
         plots = self.drawn(view, self.name)
         given = {
             "anchor": self.name, "prefix": self.name, "title": self.title, "level": 2, "plots": plots,
-            "content": self.context(view), "results": view.results, "single": view.single, "colours": view.colours,
+            "content": self.context(view), "judgement": view.judgement, "words": view.words,
+            "single": view.single, "colours": view.colours,
         }  # fmt: skip
         return Block(self.name, self.navigation, False, False, self.template, plots, given)
 
@@ -132,9 +148,9 @@ class EnvironmentSection(Section[EnvironmentView]):
         plots = self.drawn(view, view.anchor)
         named = self.opens and not single
         given = {
-            "anchor": anchor, "prefix": view.anchor, "title": view.evidence["name"] if named else self.title,
+            "anchor": anchor, "prefix": view.anchor, "title": view.evidence.name if named else self.title,
             "level": 2 if single or named else 3, "plots": plots, "content": self.context(view),
-            "env": view.evidence, "single": single, "colours": view.colours,
+            "env": view.evidence, "words": view.words, "single": single, "colours": view.colours,
         }  # fmt: skip
-        link = self.navigation if single else view.evidence["name"]
+        link = self.navigation if single else view.evidence.name
         return Block(anchor, link, True, self.opens, self.template, plots, given)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.facts import ArmEvidence
 
 
-def trained(environment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def trained(environment: Evidence) -> list[ArmEvidence]:
     """The arms that learn."""
-    return [arm for arm in environment["arms"] if arm["family"] not in ("random", "behaviour")]
+    return [arm for arm in environment.arms if arm.learns]

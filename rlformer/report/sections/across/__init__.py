@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from rlformer.core import formats
 from rlformer.evaluator.judge import aggregates
+from rlformer.evaluator.judge.findings import Across
+from rlformer.evaluator.judge.values import Estimate
 from rlformer.report import markup
 from rlformer.report.markup import escape
 from rlformer.report.plots import Figure
@@ -17,48 +17,54 @@ from rlformer.report.sections.base import ReportSection, ReportView
 
 @dataclass(frozen=True)
 class Content:
-    """The names of the environments, and the matrix of improvement with its labels, which may be empty."""
+    """The numbers, the names of the environments, and the matrix of improvement with its labels, which may be empty."""
 
+    across: Across
     environments: list[str]
     labels: list[str]
-    matrix: list[list[dict[str, Any] | None]]
+    matrix: list[list[Estimate | None]]
 
 
 def content(view: ReportView) -> Content:
     """What the template needs."""
-    found = view.results["across"]
-    names = [environment["name"] for environment in view.results["environments"]]
-    labels = _labels(found) if found["improvement"] else []
-    return Content(names, labels, aggregates.improvement_matrix(labels, found["improvement"] or []))
+    across = _across(view)
+    labels = _labels(across)
+    matrix = aggregates.improvement_matrix(labels, across.improvement or ())
+    return Content(across, [environment.name for environment in view.judgement.environments], labels, matrix)
 
 
 def profiles(view: ReportView) -> Figure | None:
     """Performance profiles of the arms that ran everywhere."""
-    found = view.results["across"]["profiles"]
+    found = _across(view).profiles
     return profile(found, view.colours, "normalised score") if found else None
 
 
 def markdown(view: ReportView) -> list[str]:
     """Scores by arm and environment, and the probabilities of improvement."""
-    found = view.results["across"]
-    units = [*found["units"], "z"]
-    names = (environment["name"] for environment in view.results["environments"])
-    head = ["Arm", *(f"{escape(name)}, {unit}" for name, unit in zip(names, found["units"], strict=True))]
+    across = _across(view)
+    units = [*across.units, "z"]
+    names = (environment.name for environment in view.judgement.environments)
+    head = ["Arm", *(f"{escape(name)}, {unit}" for name, unit in zip(names, across.units, strict=True))]
     rows = []
-    for row in found["rows"]:
-        scores = zip([*row["scores"], row["interquartile_mean"]], units, strict=True)
-        rows.append([escape(row["label"]), *(formats.estimate(score, unit) for score, unit in scores)])
+    for row in across.rows:
+        scores = zip([*row.scores, row.interquartile_mean], units, strict=True)
+        rows.append([escape(row.label), *(formats.estimate(score, unit) for score, unit in scores)])
     blocks = ["## Across environments", markup.table([*head, "Interquartile mean of z"], rows)]
-    if found["improvement"]:
-        blocks += ["Probability of improvement, mean of the environments:"]
-        blocks += [
-            markup.improvement(_labels(found), aggregates.improvement_matrix(_labels(found), found["improvement"]))
-        ]
+    if labels := _labels(across):
+        matrix = aggregates.improvement_matrix(labels, across.improvement or ())
+        blocks += ["Probability of improvement, mean of the environments:", markup.improvement(labels, matrix)]
     return blocks
 
 
-def _labels(found: Mapping[str, Any]) -> list[str]:
-    return [curve["label"] for curve in found["profiles"]["curves"]]
+def _across(view: ReportView) -> Across:
+    assert view.judgement.across is not None  # of several environments there is always one
+    return view.judgement.across
+
+
+def _labels(across: Across) -> list[str]:
+    """The arms of the matrix of improvement; none where there is no matrix."""
+    curves = across.profiles.curves if across.profiles and across.improvement else ()
+    return [curve.label for curve in curves]
 
 
 SECTION = ReportSection(

@@ -9,16 +9,16 @@ from rlformer.report.sections.failures.table import Failure, failures
 
 def content(view: ReportView) -> list[Failure]:
     """A row each."""
-    return failures(view.results)
+    return failures(view.judgement)
 
 
 def markdown(view: ReportView) -> list[str]:
     """Runs that failed, and folders that could not be read, where there are any."""
     blocks = []
-    if lost := failures(view.results):
+    if lost := failures(view.judgement):
         blocks += ["## Failed and unfinished runs", bullets(map(_line, lost))]
-    if skipped := view.results["skipped"]:
-        blocks += ["## Folders left out", bullets(f"{item['path']}: {item['reason']}" for item in skipped)]
+    if skipped := view.judgement.skipped:
+        blocks += ["## Folders left out", bullets(f"{item.path}: {item.reason}" for item in skipped)]
     return blocks
 
 
@@ -26,7 +26,7 @@ def _line(failure: Failure) -> str:
     reason = "; ".join(filter(None, (failure.error, *failure.notes))) or "the run left no word"
     cost = f" (spent: {failure.spent})" if failure.spent else ""
     where = f"{failure.environment}, {failure.arm}, seed {failure.seed}"
-    return escape(f"{where}: {failure.told}{cost}: {reason}")
+    return escape(f"{where}: {failure.text}{cost}: {reason}")
 
 
 SECTION = ReportSection("failures", "Failed and unfinished runs", "Failures", content, markdown=markdown)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from rlformer.core import formats
-from rlformer.report.words.costs import spent
+from rlformer.evaluator.judge.evidence import Judgement, Missing
+from rlformer.evaluator.judge.facts import RunFacts
+from rlformer.report.words.costs import Spent
 
 
 @dataclass(frozen=True)
@@ -18,37 +18,36 @@ class Failure:
     arm: str
     seed: int
     status: str  # of its record, or "missing": it has none
-    told: str  # the status in words
+    text: str  # the status in words
     spent: str  # what its record says it cost; "" where that is nothing
     error: str | None
     notes: tuple[str, ...] = ()
 
 
-def failures(results: Mapping[str, Any]) -> list[Failure]:
+def failures(judgement: Judgement) -> list[Failure]:
     """Environment by environment: the runs of each arm, then those without a directory."""
     found = []
-    for environment in results["environments"]:
-        name = environment["name"]
+    for environment in judgement.environments:
         found += [
-            _of_run(name, arm["label"], run)
-            for arm in environment["arms"]
-            for run in arm["runs"]
-            if not run["counts"] or run["notes"]
+            _of_run(environment.name, arm.label, run)
+            for arm in environment.arms
+            for run in arm.runs
+            if not run.counts or run.notes
         ]
-        found += [_absent(name, item) for item in environment["missing"]]
-    return found + [_absent(item["env"], item) for item in results["missing"]]
+        found += [_absent(environment.name, missing) for missing in environment.missing]
+    return found + [_absent(missing.env, missing) for missing in judgement.missing]
 
 
-def _of_run(environment: str, arm: str, run: Mapping[str, Any]) -> Failure:
-    told, progress = run["status"], run["progress"]
-    if told in ("running", "interrupted") and progress.get("total"):
-        told += f" at {formats.percent(progress['done'] / progress['total'])}"
-    if told == "finished" and not run["counts"]:
-        told += ", not evaluated"
-    parts = spent(run["cost"], run["times"].get("wall"))
+def _of_run(environment: str, arm: str, run: RunFacts) -> Failure:
+    text, progress = str(run.status), run.progress
+    if text in ("running", "interrupted") and progress.total:
+        text += f" at {formats.percent((progress.done or 0) / progress.total)}"
+    if text == "finished" and not run.counts:
+        text += ", not evaluated"
+    parts = Spent.of_run(run).words
     cost = formats.listed(parts) if parts else ""
-    return Failure(environment, arm, run["seed"], run["status"], told, cost, run["error"], tuple(run["notes"]))
+    return Failure(environment, arm, run.seed, run.status, text, cost, run.error, run.notes)
 
 
-def _absent(environment: str, item: Mapping[str, Any]) -> Failure:
-    return Failure(environment, item["agent"], item["seed"], "missing", "no run", "", str(item["reason"]))
+def _absent(environment: str, missing: Missing) -> Failure:
+    return Failure(environment, missing.agent, missing.seed, "missing", "no run", "", missing.reason)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from rlformer.report.markup import bullets, escape
+from rlformer.report.markup import answers
 from rlformer.report.sections.base import ReportSection, ReportView
 
 
 def markdown(view: ReportView) -> list[str]:
     """A line for each limit."""
-    lines = (f"**{item['lead']}** {escape(item['text'])}" for item in view.results["limits"])
-    return ["## What this report cannot tell you", bullets(lines)]
+    return ["## What this report cannot tell you", answers(view.words.limits)]
 
 
 SECTION = ReportSection("limits", "What this report cannot tell you", "Limits", markdown=markdown)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rlformer import statistics
 from rlformer.core import formats
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.report.words.arms import trained
+from rlformer.report.words.types import Answer
 
 
-def limits(results: Mapping[str, Any]) -> list[dict[str, str]]:
-    """A `lead` and a `text` each, the gravest first."""
-    environments = results["environments"]
+def limits(environments: Sequence[Evidence]) -> tuple[Answer, ...]:
+    """The gravest first."""
     tasks = "this one task" if len(environments) == 1 else f"these {len(environments)} tasks"
-    trained = [
-        arm
-        for environment in environments
-        for arm in environment["arms"]
-        if arm["family"] not in ("random", "behaviour") and arm["seeds"]
-    ]
-    seeds = min((len(arm["seeds"]) for arm in trained), default=0)
-    logs = sum(len(environment["logs"]) for environment in environments)
+    learned = [arm for environment in environments for arm in trained(environment) if arm.seeds]
+    seeds = min((len(arm.seeds) for arm in learned), default=0)
+    logs = sum(len(environment.logs) for environment in environments)
     behind = f"{formats.plural(logs, 'log')} stood behind the offline arms here. " if logs else ""
     pairs = (
         (
@@ -70,7 +66,7 @@ def limits(results: Mapping[str, Any]) -> list[dict[str, str]]:
             "exists already may cost nothing.",
         ),
     )
-    return [{"lead": lead, "text": text[0].upper() + text[1:]} for lead, text in pairs]
+    return tuple(Answer(lead, text[0].upper() + text[1:]) for lead, text in pairs)
 
 
 def _seeds(seeds: int) -> str:
@@ -85,7 +81,7 @@ def _seeds(seeds: int) -> str:
     )
 
 
-def _sizes(environments: Sequence[Mapping[str, Any]]) -> str:
-    if any(environment["grid"] for environment in environments):
+def _sizes(environments: Sequence[Evidence]) -> str:
+    if any(environment.grid for environment in environments):
         return "The data-scaling curve shows shares of these logs, and ends where they end."
     return "The data axis shows one size of log, not how the score grows with it."

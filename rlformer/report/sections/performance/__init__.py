@@ -23,12 +23,11 @@ class Content:
 
 def content(view: EnvironmentView) -> Content:
     """What the template needs; the columns are those of all environments, so that their tables look alike."""
-    found = view.evidence
     return Content(
-        table.columns(view.report.results["environments"]),
-        table.rows(found),
-        table.strips(found),
-        table.strip_axis(found),
+        table.columns(view.report.judgement.environments),
+        table.rows(view),
+        table.strips(view.evidence),
+        table.strip_axis(view.evidence),
         dict(view.report.videos),
     )
 
@@ -37,7 +36,7 @@ def markdown(view: EnvironmentView) -> list[str]:
     """The main table."""
     columns = table.columns([view.evidence])
     keys = ["arm", *(column.key for column in columns)]
-    rows = ([markup.escape(row[key].text) for key in keys] for row in table.rows(view.evidence))
+    rows = ([markup.escape(row[key].text) for key in keys] for row in table.rows(view))
     return [markup.table(["Arm", *(column.head for column in columns)], rows)]
 
 

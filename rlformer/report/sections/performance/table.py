@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rlformer.core import formats
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.evaluator.judge.findings import CostCurve, Needs, Survival
+from rlformer.evaluator.judge.values import Estimate, Spread
 from rlformer.report import explanation_words
 from rlformer.report.cells import Cell, Column
+from rlformer.report.sections.base import EnvironmentView
 
 
 @dataclass(frozen=True)
@@ -82,147 +86,159 @@ COLUMNS = (
 )
 
 
-def columns(environments: Sequence[Mapping[str, Any]]) -> tuple[Column, ...]:
+def columns(environments: Sequence[Evidence]) -> tuple[Column, ...]:
     """The columns; those of interpretability where some run was explained."""
-    explained = any(environment["explanations"] for environment in environments)
+    explained = any(environment.explanations for environment in environments)
     return (*COLUMNS, *(explanation_words.COLUMNS if explained else ()))
 
 
-def rows(environment: Mapping[str, Any]) -> list[dict[str, Cell]]:
+def rows(view: EnvironmentView) -> list[dict[str, Cell]]:
     """One row per arm, in the order of the ladder: a cell for "arm" and for each of all `columns`."""
-    explained, nothing = environment["explanations"], Cell("n/a", None, "no run here was explained")
+    explained, nothing = view.evidence.explanations, Cell("n/a", None, "no run here was explained")
     missing = {column.key: nothing for column in explanation_words.COLUMNS}
     return [
-        _row(arm, environment) | (missing if explained is None else explanation_words.cells(explained, arm["label"]))
-        for arm in environment["arms"]
+        _row(arm, view) | (missing if explained is None else explanation_words.cells(explained, arm.label))
+        for arm in view.evidence.arms
     ]
 
 
-def _row(arm: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Cell]:
-    gone = "no finished run" if arm["mean_return"] is None else ""
-    mean, z, success = arm["mean_return"], arm["normalized_score"], arm["success_rate"]
-    row = {"arm": Cell(arm["label"], arm["label"], arm["tuning"]), "seeds": _seeds(arm)}
-    row["mean"] = _cell(formats.number, mean and mean["point"], gone)
-    row["interval"] = (
-        Cell(formats.MISSING, None, arm["no_interval"] or gone)
-        if mean is None or mean["low"] is None
-        else Cell(formats.interval(mean), mean["low"])
-    )
-    row["z"] = _cell(
-        formats.score,
-        z and z["point"],
-        gone or "no scores to normalise by on the card",
-        _ends(z, formats.score),
-    )
-    no_threshold = gone or "no solved threshold on the card"
-    row["success"] = _cell(formats.percent, success and success["point"], no_threshold, _ends(success, formats.percent))
-    for key in ("env_steps", "selection_env_steps", "logged_steps", "upstream_env_steps"):
-        row[key] = _spread(formats.count, arm["cost"][key], gone or "unknown: the log does not say", "{:,.0f}")
-    for key in ("wall", "cpu"):
-        row[key] = _spread(formats.seconds, arm["times"].get(key), gone or "not measured", "{:,.1f} s")
-    row["memory"] = _spread(_bytes, arm["peak_memory_bytes"], gone or "not measured", "{:,.0f} bytes")
-    row |= _needs(arm, environment)
-    nothing = "nothing is learned" if arm["family"] in ("random", "behaviour") else "not counted"
-    row["parameters"] = _spread(formats.count, arm["parameters"], gone or nothing, "{:,.0f}")
-    unmeasured = "the log's episodes stand for themselves" if arm["family"] == "behaviour" else "not measured"
-    uncounted = "not counted: `compare` counts them for runs made before" if arm["flops"] == {} else unmeasured
-    for key, what in (("flops", "training"), ("flops_action", "action")):
-        row[key] = _spread(formats.count, arm["flops"].get(what), gone or uncounted, "{:.4g} operations")
-    for key, batch in (("act1", 1), ("act64", 64)):
-        row[key] = _per_action(arm["inference_seconds"].get(str(batch)), batch, gone or unmeasured)
-    return row
+def _row(arm: ArmEvidence, view: EnvironmentView) -> dict[str, Cell]:
+    gone = "no finished run" if arm.mean_return is None else ""
+    row = {"arm": Cell(arm.label, arm.label, arm.tuning), "seeds": _seeds(arm)}
+    return row | _scores(arm, gone) | _data(arm, gone) | _needs(arm, view) | _compute(arm, gone)
 
 
-def _needs(arm: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Cell]:
+def _scores(arm: ArmEvidence, gone: str) -> dict[str, Cell]:
+    mean, z, success = arm.mean_return, arm.normalized_score, arm.success_rate
+    interval = Cell(formats.MISSING, None, arm.no_interval or gone)
+    if mean is not None and mean.low is not None:
+        interval = Cell(formats.interval(mean), mean.low)
+    return {
+        "mean": Cell(formats.MISSING, None, gone) if mean is None else Cell(formats.number(mean.point), mean.point),
+        "interval": interval,
+        "z": _estimate(formats.score, z, gone or "no scores to normalise by on the card"),
+        "success": _estimate(formats.percent, success, gone or "no solved threshold on the card"),
+    }
+
+
+def _data(arm: ArmEvidence, gone: str) -> dict[str, Cell]:
+    cost, unknown = arm.cost, gone or "unknown: the log does not say"
+    return {
+        "env_steps": _spread(formats.count, cost.env_steps, unknown, "{:,.0f}"),
+        "selection_env_steps": _spread(formats.count, cost.selection_env_steps, unknown, "{:,.0f}"),
+        "logged_steps": _spread(formats.count, cost.logged_steps, unknown, "{:,.0f}"),
+        "upstream_env_steps": _spread(formats.count, cost.upstream_env_steps, unknown, "{:,.0f}"),
+    }
+
+
+def _compute(arm: ArmEvidence, gone: str) -> dict[str, Cell]:
+    unmeasured = gone or ("not measured" if arm.acts else "the log's episodes stand for themselves")
+    uncounted = gone or ("not counted: `compare` counts them for runs made before" if not arm.flops else unmeasured)
+    unlearned = gone or ("not counted" if arm.learns else "nothing is learned")
+    times = {
+        key: _spread(formats.seconds, arm.times.get(key), gone or "not measured", "{:,.1f} s")
+        for key in ("wall", "cpu")
+    }
+    return times | {
+        "memory": _spread(_bytes, arm.peak_memory_bytes, gone or "not measured", "{:,.0f} bytes"),
+        "parameters": _spread(formats.count, arm.parameters, unlearned, "{:,.0f}"),
+        "flops": _spread(formats.count, arm.flops.get("training"), uncounted, "{:.4g} operations"),
+        "flops_action": _spread(formats.count, arm.flops.get("action"), uncounted, "{:.4g} operations"),
+        "act1": _per_action(arm.inference_seconds.get("1"), 1, unmeasured),
+        "act64": _per_action(arm.inference_seconds.get("64"), 64, unmeasured),
+    }
+
+
+def _needs(arm: ArmEvidence, view: EnvironmentView) -> dict[str, Cell]:
     """Time to threshold and cost, where something says what a good return is."""
-    needs, level = environment["needs"], environment["verdict"]["terms"]["threshold"]
+    needs, level = view.evidence.needs, view.verdict.terms.threshold
     if needs is None:
         reason = "nothing says what a good return is here"
         return {key: Cell(formats.MISSING, None, reason) for key in ("rmst", "cost0", "cost1")}
-    found = [r for r in needs["online"] if (r["label"], r["threshold"]) == (arm["label"], level)]
-    whole = [r for r in needs["grid"] if (r["agent"], r["threshold"]) == (arm["agent"], level)]
-    played = [log for log in ("full", arm["log"]) if arm["log"] and log in {r["log"] for r in whole}]
-    found += [r for r in whole if r["log"] in played[-1:]]  # a cut of a training is a part of all of it
-    if found:
-        told = f"reached on {found[0]['reached']} of {formats.plural(len(found[0]['times']), 'seed')}"
-        rmst = Cell(formats.count(found[0]["rmst"]), found[0]["rmst"], told)
-    else:
-        rmst = Cell(formats.MISSING, None, "no curve against data: see --budgets for offline arms")
-    costs = next((row for row in needs["costs"] if row["label"] == arm["label"]), None)
-    cells = {}
-    for key, at in (("cost0", 0), ("cost1", -1)):
-        if costs is None:
-            cells[key] = Cell(formats.MISSING, None, "nothing is learned, or no run finished")
-        elif costs["mean"] is None:
-            cells[key] = Cell("infinite", None, f"no run reached z {level:g}")
-        elif at and costs["unknown"]:
-            cells[key] = Cell(formats.MISSING, None, "unknown: the log does not say how many steps made it")
-        else:
-            cells[key] = Cell(formats.count(costs["mean"][at]), costs["mean"][at], f"{costs['solved']} succeeded")
-    return {"rmst": rmst, **cells}
+    costs = next((row for row in needs.costs if row.label == arm.label), None)
+    return {"rmst": _rmst(arm, needs, level), "cost0": _cost(costs, 0, level), "cost1": _cost(costs, -1, level)}
+
+
+def _rmst(arm: ArmEvidence, needs: Needs, level: float) -> Cell:
+    own: list[Survival] = [row for row in needs.online if (row.label, row.threshold) == (arm.label, level)]
+    shares = [row for row in needs.grid if (row.agent, row.threshold) == (arm.agent, level)]
+    logs = [log for log in ("full", arm.log) if arm.log and log in {row.log for row in shares}]
+    own += [row for row in shares if row.log in logs[-1:]]  # a cut of a training is a part of all of it
+    if not own:
+        return Cell(formats.MISSING, None, "no curve against data: see --budgets for offline arms")
+    first = own[0]
+    reached = f"reached on {first.reached} of {formats.plural(len(first.times), 'seed')}"
+    return Cell(formats.count(first.rmst), first.rmst, reached)
+
+
+def _cost(costs: CostCurve | None, at: int, level: float) -> Cell:
+    """The cost of a success at the first or the last of the shares of what made the log."""
+    if costs is None:
+        return Cell(formats.MISSING, None, "nothing is learned, or no run finished")
+    if costs.mean is None:
+        return Cell("infinite", None, f"no run reached z {level:g}")
+    if at and costs.unknown:
+        return Cell(formats.MISSING, None, "unknown: the log does not say how many steps made it")
+    return Cell(formats.count(costs.mean[at]), costs.mean[at], f"{costs.solved} succeeded")
 
 
 def _bytes(value: float) -> str:
     return f"{formats.count(value)}B"
 
 
-def _seeds(arm: Mapping[str, Any]) -> Cell:
-    counts = ((arm["failed"] + len(arm["missing"]), "failed"), (arm["unfinished"], "unfinished"))
+def _seeds(arm: ArmEvidence) -> Cell:
+    counts = ((arm.failed + len(arm.missing), "failed"), (arm.unfinished, "unfinished"))
     lost = [f"{count} {word}" for count, word in counts if count]
-    text = f"{len(arm['seeds'])} ({', '.join(lost)})" if lost else str(len(arm["seeds"]))
-    groups = (("seeds", arm["seeds"]), ("no run on", arm["missing"]))
+    text = f"{len(arm.seeds)} ({', '.join(lost)})" if lost else str(len(arm.seeds))
+    groups = (("seeds", arm.seeds), ("no run on", arm.missing))
     told = [f"{word} {', '.join(map(str, seeds))}" for word, seeds in groups if seeds]
-    return Cell(text, len(arm["seeds"]), "; ".join(told))
+    return Cell(text, len(arm.seeds), "; ".join(told))
 
 
-def _ends(interval: Mapping[str, Any] | None, show: Any) -> str:
-    if interval is None or interval["low"] is None:
-        return ""
-    return f"95 % interval {show(interval['low'])} to {show(interval['high'])}"
+def _estimate(show: Callable[[float], str], estimate: Estimate | None, missing: str) -> Cell:
+    if estimate is None:
+        return Cell(formats.MISSING, None, missing)
+    ends = ""
+    if estimate.low is not None and estimate.high is not None:
+        ends = f"95 % interval {show(estimate.low)} to {show(estimate.high)}"
+    return Cell(show(estimate.point), estimate.point, ends)
 
 
-def _cell(show: Any, value: float | None, missing: str, title: str = "") -> Cell:
-    return Cell(formats.MISSING, None, missing) if value is None else Cell(show(value), value, title)
-
-
-def _spread(show: Any, spread: Mapping[str, float] | None, missing: str, exact: str) -> Cell:
+def _spread(show: Callable[[float], str], spread: Spread | None, missing: str, exact: str) -> Cell:
     if spread is None:
         return Cell(formats.MISSING, None, missing)
-    title = exact.format(spread["mean"])
-    if spread["min"] < spread["max"]:
-        title = f"mean of the seeds {title}, from {exact.format(spread['min'])} to {exact.format(spread['max'])}"
-    return Cell(show(spread["mean"]), spread["mean"], title)
+    title = exact.format(spread.mean)
+    if spread.min < spread.max:
+        title = f"mean of the seeds {title}, from {exact.format(spread.min)} to {exact.format(spread.max)}"
+    return Cell(show(spread.mean), spread.mean, title)
 
 
-def _per_action(spread: Mapping[str, float] | None, batch: int, missing: str) -> Cell:
+def _per_action(spread: Spread | None, batch: int, missing: str) -> Cell:
     if spread is None:
         return Cell(formats.MISSING, None, missing)
-    value = spread["mean"] / batch
+    value = spread.mean / batch
     return Cell(formats.milliseconds(value), value, f"{1e6 * value:,.1f} microseconds")
 
 
-def strip_axis(environment: Mapping[str, Any]) -> tuple[float, float] | None:
+def strip_axis(environment: Evidence) -> tuple[float, float] | None:
     """The least and the greatest mean return of any run; None where no run has one."""
-    values = [run["mean_return"] for arm in environment["arms"] for run in arm["runs"] if run["counts"]]
+    values = [run.score for arm in environment.arms for run in arm.counted]
     return (min(values), max(values)) if values else None
 
 
-def strips(environment: Mapping[str, Any]) -> list[Strip | None]:
+def strips(environment: Evidence) -> list[Strip | None]:
     """One strip per arm; None for an arm without a finished run."""
     axis = strip_axis(environment)
-    return [None if axis is None or arm["mean_return"] is None else _strip(arm, axis) for arm in environment["arms"]]
+    means = [(arm, arm.mean_return) for arm in environment.arms]
+    return [None if axis is None or mean is None else _strip(arm, mean, axis) for arm, mean in means]
 
 
-def _strip(arm: Mapping[str, Any], axis: tuple[float, float]) -> Strip:
+def _strip(arm: ArmEvidence, mean: Estimate, axis: tuple[float, float]) -> Strip:
     width = axis[1] - axis[0]
 
-    def position(value: float | None) -> float | None:
-        return None if value is None else (value - axis[0]) / width if width else 0.5
+    def position(value: float) -> float:
+        return (value - axis[0]) / width if width else 0.5
 
-    dots = (
-        (position(run["mean_return"]) or 0.0, f"seed {run['seed']}: {formats.number(run['mean_return'])}")
-        for run in arm["runs"]
-        if run["counts"]
-    )
-    mean = arm["mean_return"]
-    return Strip(tuple(dots), position(mean["point"]), position(mean["low"]), position(mean["high"]))
+    dots = tuple((position(run.score), f"seed {run.seed}: {formats.number(run.score)}") for run in arm.counted)
+    low, high = (None if end is None else position(end) for end in (mean.low, mean.high))
+    return Strip(dots, position(mean.point), low, high)

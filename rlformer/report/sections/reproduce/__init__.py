@@ -21,7 +21,7 @@ def content(view: ReportView) -> Content:
 
 def markdown(view: ReportView) -> list[str]:
     """The command, where it is known."""
-    command = view.results["command"]
+    command = view.words.command
     return ["## How to reproduce it", "    " + command.replace("\n", "\n    ")] if command else []
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from rlformer.report.markup import bullets, escape
+from rlformer.report.markup import answers, bullets, escape
 from rlformer.report.sections.base import EnvironmentSection, EnvironmentView
 
 
 def markdown(view: EnvironmentView) -> list[str]:
     """The answers, then the warnings."""
-    found = view.evidence
-    blocks = [bullets(f"**{item['lead']}** {escape(item['text'])}" for item in found["summary"])]
-    if found["warnings"]:
-        blocks += ["Warnings:", bullets(map(escape, found["warnings"]))]
+    blocks = [answers(view.words.summary)]
+    if view.words.warnings:
+        blocks += ["Warnings:", bullets(map(escape, view.words.warnings))]
     return blocks
 
 

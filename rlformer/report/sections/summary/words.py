@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rlformer import statistics
 from rlformer.core import formats
 from rlformer.evaluator.judge.comparisons import CLAIM_FROM, LEAN_BELOW, MARGIN
-from rlformer.report.words.costs import spent
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.evaluator.judge.findings import Comparison
+from rlformer.report.words.costs import Spent
+from rlformer.report.words.types import Answer
 
 _SMALL = f"under {MARGIN:g} of the normalised score"
+_HIGHEST = "Which arm scores highest?"
 _QUESTIONS = {
     "filtered": "Does the sequence model do more than imitate the log’s best episodes?",
     "log": "Does it improve on the log it learned from?",
@@ -18,42 +22,37 @@ _QUESTIONS = {
 }
 
 
-def sentences(environment: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The summary of one environment: `text`, and as `lead` the question that it answers."""
-    trained = [a for a in environment["arms"] if a["family"] not in ("random", "behaviour") and a["mean_return"]]
-    if not trained:
-        return [
-            {
-                "lead": "Which arm scores highest?",
-                "text": "No trained arm has finished, so there is nothing to compare.",
-            }
-        ]
-    comparisons = environment["comparisons"]
-    best = max(trained, key=lambda arm: arm["mean_return"]["point"])
-    found = [{"lead": "Which arm scores highest?", "text": _best(best, comparisons)}]
-    found += [
-        {"lead": _QUESTIONS[comparison["question"]], "text": _compared(comparison)}
-        for comparison in comparisons
-        if comparison["question"] in _QUESTIONS
-    ]
-    found.append({"lead": "At what cost?", "text": _costs(environment, best)})
-    found.append({"lead": "How sure is that?", "text": _certainty(min(len(arm["seeds"]) for arm in trained))})
-    return found
+def sentences(environment: Evidence) -> tuple[Answer, ...]:
+    """The summary of one environment: questions with their answers."""
+    learned, comparisons = environment.trained, environment.comparisons
+    if not learned:
+        return (Answer(_HIGHEST, "No trained arm has finished, so there is nothing to compare."),)
+    best = next((environment.arm(each.a) for each in comparisons if each.question == "best"), learned[0])
+    return (
+        Answer(_HIGHEST, _best(best, comparisons)),
+        *(
+            Answer(_QUESTIONS[comparison.question], _compared(comparison))
+            for comparison in comparisons
+            if comparison.question in _QUESTIONS
+        ),
+        Answer("At what cost?", _costs(environment, best)),
+        Answer("How sure is that?", _certainty(min(len(arm.seeds) for arm in learned))),
+    )
 
 
-def _best(best: Mapping[str, Any], comparisons: Sequence[Mapping[str, Any]]) -> str:
-    mean, z, seeds = best["mean_return"], best["normalized_score"], len(best["seeds"])
-    known = [formats.plural(seeds, "seed")]
-    if mean["low"] is not None:
-        known.insert(0, f"95 % interval {formats.interval(mean)}")
+def _best(best: ArmEvidence, comparisons: Sequence[Comparison]) -> str:
+    mean, z = best.mean_return, best.normalized_score
+    details = [formats.plural(len(best.seeds), "seed")]
+    if mean is not None and mean.low is not None:
+        details.insert(0, f"95 % interval {formats.interval(mean)}")
     if z is not None:
-        known.append(f"normalised score {formats.score(z['point'])}")
+        details.append(f"normalised score {formats.score(z.point)}")
     rivals: dict[tuple[str, str], list[str]] = {}
     for comparison in comparisons:
-        if comparison["question"] == "best":
-            rivals.setdefault((comparison["outcome"], comparison["strength"]), []).append(comparison["b"])
+        if comparison.question == "best":
+            rivals.setdefault((comparison.outcome, comparison.strength), []).append(comparison.b)
     claim = "has the highest mean return," if rivals else "is the only trained arm that finished; it returns"
-    text = f"{best['label']} {claim} {formats.number(mean['point'])} ({', '.join(known)})."
+    text = f"{best.label} {claim} {formats.number(best.point)} ({', '.join(details)})."
     phrases = [_against(outcome, strength, names) for (outcome, strength), names in sorted(rivals.items())]
     return " ".join([text, *phrases])
 
@@ -79,14 +78,14 @@ def _against(outcome: str, strength: str, names: Sequence[str]) -> str:
     return f"These seeds do not separate it from {either}."
 
 
-def _compared(comparison: Mapping[str, Any]) -> str:
-    a, b, seeds = comparison["a"], comparison["b"], comparison["seeds"]
-    other = "the log’s own episodes" if comparison["question"] == "log" else b
-    point, known = comparison["difference"]["point"], formats.plural(seeds, "seed")
-    if comparison["difference"]["low"] is not None:
-        known = f"95 % interval {formats.interval(comparison['difference'])}, {known}"
-    numbers = f"{a} minus {other}: {formats.signed(point)} ({known})."
-    outcome, strength = comparison["outcome"], comparison["strength"]
+def _compared(comparison: Comparison) -> str:
+    a, b, seeds = comparison.a, comparison.b, comparison.seeds
+    other = "the log’s own episodes" if comparison.question == "log" else b
+    gap, details = comparison.difference, formats.plural(seeds, "seed")
+    if gap.low is not None:
+        details = f"95 % interval {formats.interval(gap)}, {details}"
+    numbers = f"{a} minus {other}: {formats.signed(gap.point)} ({details})."
+    outcome, strength = comparison.outcome, comparison.strength
     if outcome == "unknown":
         return f"{numbers} One seed cannot tell."
     if outcome == "open":
@@ -99,20 +98,19 @@ def _compared(comparison: Mapping[str, Any]) -> str:
     return f"{numbers} {verb} {conclusion}."
 
 
-def _costs(environment: Mapping[str, Any], best: Mapping[str, Any]) -> str:
+def _costs(environment: Evidence, best: ArmEvidence) -> str:
     """What the best arm and those that the questions are about spent, a run on average."""
-    asked = [c for c in environment["comparisons"] if c["question"] in ("filtered", "families")]
-    named = {best["label"], *(comparison[side] for comparison in asked for side in ("a", "b"))}
-    took = [f"{arm['label']} took {_cost(arm)}" for arm in environment["arms"] if arm["label"] in named]
+    asked = [c for c in environment.comparisons if c.question in ("filtered", "families")]
+    named = {best.label, *(label for comparison in asked for label in (comparison.a, comparison.b))}
+    took = [f"{arm.label} took {_cost(arm)}" for arm in environment.arms if arm.label in named]
     return "A run, on average: " + "; ".join(took) + "."
 
 
-def _cost(arm: Mapping[str, Any]) -> str:
-    cost = {key: value["mean"] if value else None for key, value in arm["cost"].items()}
-    wall = arm["times"].get("wall")
-    parts = spent(cost, wall and wall["mean"])
-    if not cost["env_steps"] and not cost["logged_steps"]:
-        parts.insert(0, f"{formats.count(cost['env_steps'])} environment steps")
+def _cost(arm: ArmEvidence) -> str:
+    spent = Spent.of_arm(arm)
+    parts = spent.words
+    if not spent.env_steps and not spent.logged_steps:
+        parts.insert(0, f"{formats.count(spent.env_steps)} environment steps")
     return formats.listed(parts)
 
 

@@ -8,12 +8,12 @@ from rlformer.report.sections.base import EnvironmentSection, EnvironmentView
 
 def markdown(view: EnvironmentView) -> list[str]:
     """The headline, and lists where there are any."""
-    verdict = view.evidence["verdict"]
-    blocks = [f"**{escape(verdict['headline'])}**"]
+    verdict = view.words.verdict
+    blocks = [f"**{escape(verdict.headline)}**"]
     for lead, texts in (
-        ("", verdict["reasons"]),
-        ("What would turn it:", verdict["flips"]),
-        ("Beware:", verdict["warnings"]),
+        ("", verdict.reasons),
+        ("What would turn it:", verdict.flips),
+        ("Beware:", verdict.warnings),
     ):
         if texts:
             blocks += [lead] * bool(lead) + [bullets(map(escape, texts))]
