@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rlformer.agents import cards as agent_cards
 from rlformer.core import formats
-from rlformer.evaluator.judge.arms import LEARNERS, rung
 from rlformer.evaluator.judge.estimates import rounded
 from rlformer.report.files import now, write
 from rlformer.report.markup import bullets, escape
 from rlformer.report.page import compose
-from rlformer.report.plots import SYMBOLS, Figure, Trace, diagonal, dots, layout, safe, slots
+from rlformer.report.plots import Figure, Trace, diagonal, dots, layout, safe, slots, symbol_of
 
 _HEAD = ("Row", "Arm", "Asked", "Greedy: predicted", "observed", "Sampled: predicted", "observed", "Verdict")
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """An agent as a figure draws it."""
+
+    label: str
+    rung: int
+    family: str
 
 
 def build(results: Mapping[str, Any], out: Path, *, command: str | None = None) -> dict[str, Any]:
@@ -96,18 +105,17 @@ def predicted_observed(results: Mapping[str, Any]) -> Figure | None:
     lines = [line for line in results["lines"] if line["predicted"] is not None]
     if not lines:
         return None
-    agents = sorted({line["agent"] for line in lines}, key=lambda name: rung(_family(name), name, name))
-    arms = [{"label": name, "agent": name, "family": _family(name)} for name in agents]
-    colours = slots([{"arms": arms}])
+    arms = sorted({_arm(line["agent"]) for line in lines}, key=lambda arm: (arm.rung, arm.label))
+    colours = slots(arms)
     data: list[Trace] = []
     for arm in arms:
         for selection, edge in (("greedy", 0), ("sampled", 2)):
-            mine = [line for line in lines if line["agent"] == arm["agent"] and line["selection"] == selection]
+            mine = [line for line in lines if line["agent"] == arm.label and line["selection"] == selection]
             if mine:
                 xs, ys = (
                     [_position(line[key], rows[line["row"]]) for line in mine] for key in ("predicted", "observed")
                 )
-                mark = dots(xs, ys, f"@arm-{colours[arm['label']]}", SYMBOLS[arm["family"]], 10, edge)
+                mark = dots(xs, ys, f"@arm-{colours[arm['label']]}", symbol_of(arm.family), 10, edge)
                 mark |= {
                     "name": f"{safe(arm['label'])}, {selection}",
                     "showlegend": True,
@@ -137,8 +145,9 @@ def _told(line: Mapping[str, Any]) -> str:
     return f"{line['row']}{asked}: {found} ({line['verdict']})"
 
 
-def _family(agent: str) -> str:
-    return LEARNERS.get(agent_cards.agent(agent).learner, "offline")
+def _arm(agent: str) -> _Arm:
+    card = agent_cards.agent(agent)
+    return _Arm(agent, card.rung, card.family)
 
 
 def _summary(results: Mapping[str, Any]) -> list[str]:

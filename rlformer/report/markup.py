@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from rlformer.core import formats
 from rlformer.report.words.types import Answer
@@ -35,7 +35,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def improvement(labels: Sequence[str], matrix: Sequence[Sequence[Mapping[str, float | None] | None]]) -> str:
+def improvement(labels: Sequence[str], matrix: Sequence[Sequence[formats.Interval | None]]) -> str:
     """How likely a run of the row beats one of the column, as a table; names as they are."""
     names = [escape(label) for label in labels]
     rows = zip(names, matrix, strict=True)

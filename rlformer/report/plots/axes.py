@@ -118,7 +118,7 @@ def on_log_axis(
     axis: str,
     unit: str,
 ) -> Figure | None:
-    """Score on a log axis, where a point at zero, such as an evaluation before training, has no position; None if bare."""
+    """Score on a log axis, which has no position for zero, as of an evaluation before training; None without data."""
     data = [trace for trace in data if any(x and x > 0 for x in trace["x"])]
     if not data:
         return None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-from rlformer.evaluator.judge.facts import ArmEvidence
+from typing import Protocol
 
 COLOURS = 16  # of arms in the style sheet: the rungs of the ladder, then offline and online agents, spares
 SPARE = 15  # of what has no arm
@@ -13,12 +12,23 @@ _FIRST = {"offline": (9,), "online": (10, 11, 12, 13)}
 _SYMBOLS = {"online": "circle", "offline": "square", "sequence": "diamond"}
 
 
+class Coloured(Protocol):
+    """An arm as far as colours go."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def rung(self) -> int: ...
+    @property
+    def family(self) -> str: ...
+
+
 def symbol_of(family: str) -> str:
     """Plotly's name of the symbol."""
     return _SYMBOLS.get(family, "hexagon")
 
 
-def slots(arms: Iterable[ArmEvidence]) -> dict[str, int]:
+def slots(arms: Iterable[Coloured]) -> dict[str, int]:
     """A colour number for each label; one that occurs on several environments has the same on all of them."""
     given: dict[str, int] = {}
     for arm in arms:
@@ -29,7 +39,7 @@ def slots(arms: Iterable[ArmEvidence]) -> dict[str, int]:
     return given
 
 
-def _own(arm: ArmEvidence) -> tuple[int, ...]:
+def _own(arm: Coloured) -> tuple[int, ...]:
     """The colours that are an arm's before others': that of its rung, or those of its family."""
     rung, between = divmod(arm.rung, 10)
     return (rung - 1,) if not between and 1 <= rung <= _RUNGS else _FIRST.get(arm.family, ())

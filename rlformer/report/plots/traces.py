@@ -32,9 +32,9 @@ def safe(text: str) -> str:
     return html.escape(text, quote=False)
 
 
-def named(arm: ArmEvidence) -> Trace:
+def named(label: str) -> Trace:
     """What ties a trace to its arm: its name, its place in the legend, and what hovering over it tells."""
-    name = safe(arm.label)
+    name = safe(label)
     return {"name": name, "legendgroup": name, "hovertemplate": "%{text}<extra>%{fullData.name}</extra>"}
 
 
@@ -83,16 +83,17 @@ def curves(
         if drawn:
             x = [value for _, positions in drawn for value in (*positions, None)]
             y = [value for run, _ in drawn for value in (*map(scale, run.curve.return_), None)]
-            traces.append(named(arm) | line(x, y, f"{colour}/{faint(len(drawn))}", 1, dash) | {"hoverinfo": "skip"})
+            thin = line(x, y, f"{colour}/{faint(len(drawn))}", 1, dash)
+            traces.append(named(arm.label) | thin | {"hoverinfo": "skip"})
     if band is None:
         return traces
     mean = [scale(value) for value in band.mean]
     if band.low is not None and band.high is not None:
         low, high = [scale(value) for value in band.low], [scale(value) for value in band.high]
         edge = line([*band.x, *reversed(band.x)], [*high, *reversed(low)], f"{colour}/0", 0)
-        traces.append(named(arm) | edge | {"fill": "toself", "fillcolor": f"{colour}/0.15", "hoverinfo": "skip"})
+        traces.append(named(arm.label) | edge | {"fill": "toself", "fillcolor": f"{colour}/0.15", "hoverinfo": "skip"})
     hover = "%{y:.3~f} at %{x:.3~s}<extra>%{fullData.name}, mean</extra>"
-    return [*traces, named(arm) | line(band.x, mean, colour, 2.5) | {"hovertemplate": hover}]
+    return [*traces, named(arm.label) | line(band.x, mean, colour, 2.5) | {"hovertemplate": hover}]
 
 
 def final(arm: ArmEvidence, xs: Sequence[float], scale: Scale, colour: str, unit: str) -> list[Trace]:
@@ -112,7 +113,7 @@ def final(arm: ArmEvidence, xs: Sequence[float], scale: Scale, colour: str, unit
         low, high = sorted((scale(mean.low), scale(mean.high)))
         ends = {"type": "data", "symmetric": False, "array": [high - at], "arrayminus": [at - low]}
         centre["error_y"] = {**ends, "color": colour, "thickness": 1.5}
-    return [named(arm) | each, named(arm) | centre]
+    return [named(arm.label) | each, named(arm.label) | centre]
 
 
 def mean_and_interval(mean: Estimate) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlformer.core import formats
-from rlformer.core.records import Cost
 from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
 from rlformer.evaluator.judge.values import Spread
 
@@ -23,7 +22,7 @@ class Spent:
     @classmethod
     def of_run(cls, run: RunFacts) -> Spent:
         """What its record says."""
-        cost: Cost = run.cost
+        cost = run.cost
         return cls(
             cost.env_steps, cost.selection_env_steps, cost.logged_steps, cost.upstream_env_steps, run.times.get("wall")
         )
@@ -33,7 +32,8 @@ class Spent:
         """The means over its runs."""
         cost = arm.cost
         spreads = (cost.env_steps, cost.selection_env_steps, cost.logged_steps, cost.upstream_env_steps)
-        return cls(*map(_mean, spreads), _mean(arm.times.get("wall")))
+        env, selection, logged, upstream = map(_mean, spreads)
+        return cls(env, selection, logged, upstream, _mean(arm.times.get("wall")))
 
     @property
     def words(self) -> list[str]:

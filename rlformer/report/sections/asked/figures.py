@@ -56,20 +56,20 @@ def _conditioned(arm: ArmEvidence, colour: str) -> list[Trace]:
     ]
     xs = [x for seed in pairs for x in (*(asked for asked, _ in seed), None)]
     ys = [y for seed in pairs for y in (*(achieved for _, achieved in seed), None)]
-    data = [named(arm) | line(xs, ys, f"{colour}/{faint(len(runs))}", 1) | {"text": _points(xs, ys, "seed")}]
+    data = [named(arm.label) | line(xs, ys, f"{colour}/{faint(len(runs))}", 1) | {"text": _points(xs, ys, "seed")}]
     marked: Trace = {"mode": "lines+markers", "showlegend": True}
     if len({len(seed) for seed in pairs}) == 1:
         ranks = list(zip(*pairs, strict=True))  # the targets of all seeds, rank by rank
         x, y = ([math.fsum(pair[i] for pair in rank) / len(rank) for rank in ranks] for i in (0, 1))
         marked["marker"] = {"color": colour, "symbol": symbol_of(arm.family), "size": 7}
-        data.append(named(arm) | line(x, y, colour, 2.5) | {"text": _points(x, y, "mean of the seeds"), **marked})
+        data.append(named(arm.label) | line(x, y, colour, 2.5) | {"text": _points(x, y, "mean of the seeds"), **marked})
     else:
         data[0] |= {**marked, "marker": {"color": colour, "symbol": symbol_of(arm.family), "size": 5}}
     chosen = [(run.target_return, run.score) for run in runs if run.target_return is not None]
     if chosen:
         x, y = ([math.fsum(pair[i] for pair in chosen) / len(chosen)] for i in (0, 1))
         ring = dots(x, y, colour, "circle", 16, edge=3)
-        data.append(named(arm) | ring | {"text": _points(x, y, "chosen target, mean of the seeds")})
+        data.append(named(arm.label) | ring | {"text": _points(x, y, "chosen target, mean of the seeds")})
     return data
 
 

@@ -34,7 +34,7 @@ def score_against_data(view: EnvironmentView) -> Figure | None:
             reach = line([math.fsum(read) / len(read), upstream.mean * shift], [y, y], f"{colour}/0.8", 1, "dot")
             marker = {"symbol": ["circle", "circle-open"], "size": [1, 7], "color": colour}
             texts = ["", f"{formats.count(upstream.mean)} environment steps behind its log"]
-            data.append(named(arm) | reach | {"mode": "lines+markers", "marker": marker, "text": texts})
+            data.append(named(arm.label) | reach | {"mode": "lines+markers", "marker": marker, "text": texts})
     caption = (
         "Lines are online arms as they take environment steps (mean, its 95 % band, one thin line per "
         "seed); diamonds are arms that learned from a log, at the logged steps they read (moved a little "

@@ -47,7 +47,7 @@ def scaling(view: EnvironmentView) -> Figure | None:
         if band is not None:
             colour = f"@arm-{colours[arm.label]}"
             ys = [scale(y) for y in band.mean]
-            data.append(named(arm) | line(band.x, ys, colour, 2, "dot") | {"showlegend": True, **_HOVER})
+            data.append(named(arm.label) | line(band.x, ys, colour, 2, "dot") | {"showlegend": True, **_HOVER})
     plan = layout("distinct logged transitions, or environment steps (log scale)", unit)
     plan["xaxis"] |= log_ticks(data)
     return Figure(

@@ -1,57 +1,87 @@
-"""What policies rely on, and whether explanations find it."""
+"""The section on what policies rely on, and whether explanations find it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from rlformer.report import explanation_figures, explanation_words
-from rlformer.report.markup import bullets, escape
+from rlformer.evaluator.judge.explanations import Explanations
+from rlformer.report.markup import answers
 from rlformer.report.plots import Figure
 from rlformer.report.sections.base import EnvironmentSection, EnvironmentView
+from rlformer.report.sections.interpretability import figures
+from rlformer.report.sections.interpretability.pictures import (
+    AttentionPicture,
+    EpisodePicture,
+    TreePicture,
+    attention_pictures,
+    episode_picture,
+    tree_picture,
+)
+from rlformer.report.sections.interpretability.tables import (
+    EXPLAINER_COLUMNS,
+    ExplainerColumn,
+    ExplainerRow,
+    explainer_rows,
+    explanations_of,
+)
+from rlformer.report.sections.interpretability.words import sentences
+from rlformer.report.words.types import Answer
+
+
+@dataclass(frozen=True)
+class ArmContent:
+    """What is shown of one explained arm."""
+
+    explainers: tuple[ExplainerRow, ...]
+    tree: TreePicture | None
+    episode: EpisodePicture | None
+    attention: tuple[AttentionPicture, ...]
 
 
 @dataclass(frozen=True)
 class Content:
-    """Sentences, and for each explained arm its tables and pictures."""
+    """What the template shows."""
 
-    sentences: list[dict[str, str]]
-    pictures: dict[str, dict[str, Any]]  # by an arm's label
-    explainer_columns: tuple[tuple[str, str, str], ...]
+    explanations: Explanations
+    sentences: tuple[Answer, ...]
+    arms: Mapping[str, ArmContent]  # by label
+    explainer_columns: tuple[ExplainerColumn, ...] = EXPLAINER_COLUMNS
 
 
 def content(view: EnvironmentView) -> Content | None:
-    """What the template needs; None where nothing was explained."""
-    explained = view.evidence["explanations"]
-    if explained is None:
+    """What the template shows; None where no run was explained."""
+    explanations = explanations_of(view.evidence)
+    if explanations is None:
         return None
-    pictures = {
-        arm["label"]: {
-            "explainers": explanation_words.explainer_rows(arm),
-            "tree": explanation_figures.tree_picture(arm["tree"]) if arm["tree"] else None,
-            "episode": explanation_figures.episode_picture(arm["pictures"]),
-            "attention": explanation_figures.attention_pictures(arm["pictures"]),
-        }
-        for arm in explained["arms"]
-        if arm["seeds"]
+    arms = {
+        arm.label: ArmContent(
+            explainer_rows(arm),
+            None if arm.tree is None else tree_picture(arm.tree),
+            episode_picture(arm.pictures),
+            attention_pictures(arm.pictures),
+        )
+        for arm in explanations.explained
     }
-    return Content(explanation_words.sentences(explained), pictures, explanation_words.EXPLAINER_COLUMNS)
+    return Content(explanations, sentences(explanations), arms)
 
 
 def markdown(view: EnvironmentView) -> list[str]:
-    """The sentences."""
-    explained = view.evidence["explanations"]
-    if explained is None:
-        return []
-    said = explanation_words.sentences(explained)
-    return ["### Interpretability", bullets(f"**{item['lead']}** {escape(item['text'])}" for item in said)]
+    """The sentences, where some run was explained."""
+    explanations = explanations_of(view.evidence)
+    return [] if explanations is None else ["### Interpretability", answers(sentences(explanations))]
 
 
 def _figure(
-    draw: Callable[[Mapping[str, Any], Mapping[str, int]], Figure | None],
+    draw: Callable[[Explanations, Mapping[str, int]], Figure | None],
 ) -> Callable[[EnvironmentView], Figure | None]:
-    return lambda view: draw(view.evidence, view.colours)
+    """A figure of explanations as one of an environment: none without any."""
+
+    def drawn(view: EnvironmentView) -> Figure | None:
+        explanations = explanations_of(view.evidence)
+        return None if explanations is None else draw(explanations, view.colours)
+
+    return drawn
 
 
 SECTION = EnvironmentSection(
@@ -59,10 +89,6 @@ SECTION = EnvironmentSection(
     "Interpretability",
     "Interpretability",
     content,
-    {
-        "effects": _figure(explanation_figures.effects),
-        "deletion": _figure(explanation_figures.deletion),
-        "trees": _figure(explanation_figures.trees),
-    },
+    {"effects": _figure(figures.effects), "deletion": _figure(figures.deletion), "trees": _figure(figures.trees)},
     markdown,
 )

@@ -23,7 +23,7 @@ def runs(view: EnvironmentView) -> Figure | None:
         each = dots([run.score for run in runs], spread, colour, "circle", 8)
         texts = [f"seed {run.seed}: {formats.number(run.score)}" for run in runs]
         tick = dots([mean.point], [row], colour, "line-ns", 20, edge=3) | {"text": [mean_and_interval(mean)]}
-        data += [named(arm) | each | {"text": texts}, named(arm) | tick]
+        data += [named(arm.label) | each | {"text": texts}, named(arm.label) | tick]
     plan = layout("mean episode return", "", **scores(environment.card))
     plan["yaxis"] |= {"tickvals": list(range(len(arms))), "ticktext": [safe(arm.label) for arm, _ in arms]}
     plan["yaxis"] |= {"range": [-0.6, len(arms) - 0.4], "zeroline": False, "fixedrange": True}

@@ -10,9 +10,9 @@ from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import CostCurve, Needs, Survival
 from rlformer.evaluator.judge.values import Estimate, Spread
-from rlformer.report import explanation_words
 from rlformer.report.cells import Cell, Column
 from rlformer.report.sections.base import EnvironmentView
+from rlformer.report.sections.interpretability import tables as explanations
 
 
 @dataclass(frozen=True)
@@ -89,17 +89,13 @@ COLUMNS = (
 def columns(environments: Sequence[Evidence]) -> tuple[Column, ...]:
     """The columns; those of interpretability where some run was explained."""
     explained = any(environment.explanations for environment in environments)
-    return (*COLUMNS, *(explanation_words.COLUMNS if explained else ()))
+    return (*COLUMNS, *(explanations.COLUMNS if explained else ()))
 
 
 def rows(view: EnvironmentView) -> list[dict[str, Cell]]:
     """One row per arm, in the order of the ladder: a cell for "arm" and for each of all `columns`."""
-    explained, nothing = view.evidence.explanations, Cell("n/a", None, "no run here was explained")
-    missing = {column.key: nothing for column in explanation_words.COLUMNS}
-    return [
-        _row(arm, view) | (missing if explained is None else explanation_words.cells(explained, arm.label))
-        for arm in view.evidence.arms
-    ]
+    explained = explanations.explanations_of(view.evidence)
+    return [_row(arm, view) | explanations.cells(explained, arm.label) for arm in view.evidence.arms]
 
 
 def _row(arm: ArmEvidence, view: EnvironmentView) -> dict[str, Cell]:

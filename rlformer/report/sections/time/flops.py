@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
@@ -20,7 +21,7 @@ def score_against_flops(view: EnvironmentView) -> Figure | None:
         if not arm.flops.get("training"):
             continue
         colour, spent = f"@arm-{colours[arm.label]}", [run.flops.get("training", 0.0) for run in arm.counted]
-        data += curves(arm, lambda run, arm=arm: _operations(arm, run), _band(arm), scale, colour)
+        data += curves(arm, functools.partial(_operations, arm), _band(arm), scale, colour)
         data += final(arm, spent, scale, colour, "operations")
     caption = (
         "Every arm by the arithmetic of its training, which no machine changes: lines are scores while training (each "

@@ -225,8 +225,8 @@ def doubt(found: Doubt) -> str:
             )
         case Miscalibrated(label, error):
             return (
-                f"{label} overshoots what it is asked for by {formats.score(error)} of z on average: it does not follow "
-                "the request."
+                f"{label} overshoots what it is asked for by {formats.score(error)} of z on average: it does not "
+                "follow the request."
             )
         case Stitched(label, model, gap):
             return (
