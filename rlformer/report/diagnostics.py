@@ -115,9 +115,9 @@ def predicted_observed(results: Mapping[str, Any]) -> Figure | None:
                 xs, ys = (
                     [_position(line[key], rows[line["row"]]) for line in mine] for key in ("predicted", "observed")
                 )
-                mark = dots(xs, ys, f"@arm-{colours[arm['label']]}", symbol_of(arm.family), 10, edge)
+                mark = dots(xs, ys, f"@arm-{colours[arm.label]}", symbol_of(arm.family), 10, edge)
                 mark |= {
-                    "name": f"{safe(arm['label'])}, {selection}",
+                    "name": f"{safe(arm.label)}, {selection}",
                     "showlegend": True,
                     "text": [_told(x) for x in mine],
                 }
