@@ -141,10 +141,12 @@ def write_report(
     terms: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Rebuild report.html, report.md and results.json in `out`; returns what results.json holds."""
+    from rlformer.evaluator.judge.evidence import Missing
     from rlformer.report import build
 
-    prices = _terms(terms)
-    return build([Path(d) for d in directories], Path(out), title=title, command=command, missing=missing, terms=prices)
+    absent = [Missing(**item) for item in missing]
+    paths, prices = [Path(directory) for directory in directories], _terms(terms)
+    return build(paths, Path(out), title=title, command=command, missing=absent, terms=prices)
 
 
 def report_scores(path: str | Path, *, out: str | Path | None = None, title: str | None = None) -> Mapping[str, Any]:

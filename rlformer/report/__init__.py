@@ -6,7 +6,7 @@ of their own.
 """
 
 from rlformer.evaluator.judge.load import find_runs
-from rlformer.evaluator.judge.prices import Terms
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.report.build import build
 from rlformer.report.scores import build_scores
 

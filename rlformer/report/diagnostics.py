@@ -9,7 +9,7 @@ from typing import Any
 
 from rlformer.agents import cards as agent_cards
 from rlformer.core import formats
-from rlformer.evaluator.judge.estimates import rounded
+from rlformer.evaluator.as_json import rounded
 from rlformer.report.files import now, write
 from rlformer.report.markup import bullets, escape
 from rlformer.report.page import compose

@@ -114,12 +114,13 @@ def _write(path: Path, text: str) -> None:
 
 def build(study: str, root: Path, out: Path) -> None:
     """results.json, report.md and report.html of a study into `out`, by the program's own door."""
+    from rlformer.evaluator.judge.evidence import Missing
     from rlformer.report import Terms
     from rlformer.report import build as build_report
 
     if study == "study-one":
         make_study_one(root)
-        absent = [{"env": "CartPole-v1", "agent": "td3-bc", "seed": 0, "reason": "no offline RL fits on seed 0"}]
+        absent = [Missing("CartPole-v1", "td3-bc", 0, "no offline RL fits on seed 0")]
         build_report([root], out, command="rlformer compare CartPole-v1 --budgets 3", missing=absent)
     else:
         make_study_two(root)

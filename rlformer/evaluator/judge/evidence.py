@@ -1,7 +1,7 @@
 """What the evaluator knows, as frozen dataclasses: `Run -> Evidence -> Verdict -> Judgement`.
 
     load.read_runs        run directories -> Run
-    collect.evidence      Run             -> Evidence, of one environment: logs, arms, their runs and statistics
+    environments.evidence Run             -> Evidence, of each environment: logs, arms, their runs and statistics
     decision.decide       Evidence, Terms -> Verdict
     judging.judge         Run, Terms      -> Judgement: every environment with its comparisons, data needs, task
                                              profile, threats and verdict, and all of them across
@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rlformer.core import formats
+from rlformer.core.errors import InputError, unknown
 from rlformer.core.records import EnvSpec
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import Across, Comparison, Needs
@@ -184,3 +186,20 @@ class Judgement:
     missing: tuple[Missing, ...]  # of environments without any run
     across: Across | None  # of one environment alone
     threats: tuple[NoRun, ...] = field(default=())  # of those environments
+
+    @property
+    def verdict(self) -> Verdict:
+        """That of the only environment. Raises InputError where there are several."""
+        if len(self.environments) != 1:
+            names = formats.listed([evidence.name for evidence in self.environments])
+            raise InputError(f"one verdict for each environment, and these are {names}: see Judgement.environments")
+        found = self.environments[0].verdict
+        assert found is not None  # every environment of a judgement is judged
+        return found
+
+    def environment(self, name: str) -> Evidence:
+        """The environment of that name. Raises InputError where there is none."""
+        for evidence in self.environments:
+            if evidence.name == name:
+                return evidence
+        raise unknown("environment", name, [evidence.name for evidence in self.environments])

@@ -158,7 +158,7 @@ class ArmEvidence:
     label: str
     agent: str
     family: str  # of the verdict; of a reference that has none its learner: random, behaviour
-    role: Literal["candidate", "simple", "control"]
+    role: str  # candidate, simple or control
     rung: int
     learns: bool  # whether gradients change it
     acts: bool  # whether it is a policy; a log's own episodes are none
