@@ -25,7 +25,8 @@ from rlformer.core.records import Cost, EnvSpec, Episode
 from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import DatasetInfo, from_episodes
 from rlformer.envs import cards as env_cards
-from rlformer.envs import environments
+from rlformer.envs.make import make
+from rlformer.envs.spaces import action_spec
 from rlformer.runs.spec import RunSpec
 
 ENVS, AGENTS = env_cards.environments(), agent_cards.agents()
@@ -54,8 +55,8 @@ def test_the_catalogue_holds_what_the_readme_promises() -> None:
 def test_an_environments_card_describes_what_is_made(name: str) -> None:
     spec = ENVS[name]
     assert spec.summary
-    environment = environments.make(spec)
-    actions = environments.action_spec(environment.action_space)
+    environment = make(spec)
+    actions = action_spec(environment.action_space)
     if spec.feature_names:
         assert (len(spec.feature_names),) == environment.observation_space.shape
     if spec.action_names:
@@ -72,7 +73,7 @@ def test_an_environments_card_describes_what_is_made(name: str) -> None:
 @pytest.mark.parametrize("name", CLASSIC)
 def test_a_classic_environment_is_known_through_and_through(name: str) -> None:
     spec = ENVS[name]
-    made = environments.make(spec)
+    made = make(spec)
     assert made.spec is not None
     assert spec.solved_threshold == made.spec.reward_threshold
     assert spec.random_source.startswith("scripts/random_scores")
@@ -137,7 +138,7 @@ def test_an_online_agents_card_can_be_built(name: str) -> None:
         sb3.check(values)
         spec = ENVS[env or fitting]
         sb3.check_actions(values["algorithm"], spec)
-        made = DummyVecEnv([lambda spec=spec: environments.make(spec) for _ in range(values["num_envs"])])
+        made = DummyVecEnv([lambda spec=spec: make(spec) for _ in range(values["num_envs"])])
         assert type(build(values, made, seed=0)).__name__ == values["algorithm"]
 
 

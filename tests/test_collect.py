@@ -17,8 +17,8 @@ from rlformer.core.spaces import ActionSpec, Array
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, load
 from rlformer.envs import cards as env_cards
-from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import RandomPolicy, rollout
+from rlformer.envs.vector import Environments
 
 CARTPOLE = env_cards.environment("CartPole-v1")
 LEFT_OR_RIGHT = ActionSpec("discrete", nvec=(2,))

@@ -17,7 +17,7 @@ from rlformer.core.spaces import ActionSpec, Array
 from rlformer.data.dataset import Dataset
 from rlformer.data.loaders import hdf5
 from rlformer.data.loaders.columns import infer_action_space
-from rlformer.data.loaders.doors import import_data, open_data
+from rlformer.data.open import import_data, open_data
 from rlformer.envs import cards as env_cards
 
 SHARED = Path(__file__).parents[1].parent / "shared/data"

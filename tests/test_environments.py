@@ -16,8 +16,9 @@ from gymnasium.utils.env_checker import check_env
 
 from rlformer.core.errors import InputError, MissingExtra
 from rlformer.core.records import EnvSpec
-from rlformer.envs import environments
-from rlformer.envs.environments import Environments, make
+from rlformer.envs.make import make
+from rlformer.envs.vector import Environments
+from rlformer.envs.wrappers import WRAPPERS as CARD_WRAPPERS
 
 TWO = spaces.Discrete(2)
 IMAGE, GREY = spaces.Box(0, 255, (8, 8, 3), np.uint8), spaces.Box(0, 255, (8, 8), np.uint8)
@@ -400,7 +401,7 @@ def test_wrappers_of_vectors_refuse_anything_else(kind: str, space: spaces.Space
 
 @pytest.mark.parametrize("action", [spaces.Discrete(3, start=1), spaces.Box(-1, 1, (2,))], ids=str)
 def test_distractors_pass_gymnasiums_check(action: spaces.Space[Any]) -> None:
-    env = environments._WRAPPERS["distractors"](Echo(VECTOR, action), count=4)
+    env = CARD_WRAPPERS["distractors"].wrap(Echo(VECTOR, action), count=4)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         # It asks for unwrapped environments, and for a spec that only registered ones have.

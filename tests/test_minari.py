@@ -21,9 +21,9 @@ from rlformer.core.records import Episode
 from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
-from rlformer.data.loaders.doors import open_data
-from rlformer.data.loaders.foreign import canonical_observations
+from rlformer.data.loaders.base import canonical_observations
 from rlformer.data.loaders.minari import export_minari
+from rlformer.data.open import open_data
 from rlformer.data.writer import DatasetWriter
 from rlformer.envs import cards as env_cards
 from rlformer.envs.rollout import RandomPolicy

@@ -43,7 +43,7 @@ def data_import(
 ) -> None:
     """Turn a foreign log into a dataset."""
     from rlformer.cli import console
-    from rlformer.data.loaders.doors import import_data
+    from rlformer.data.open import import_data
     from rlformer.envs import cards as env_cards
 
     with console.Bar("import") as bar:

@@ -15,8 +15,8 @@ from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.data.dataset import Dataset, DatasetInfo, load
 from rlformer.data.writer import DatasetWriter
-from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import EpsilonPolicy, rollout
+from rlformer.envs.vector import Environments
 from rlformer.runs.metrics import Throttle
 
 _COMMIT_SECONDS = 5.0

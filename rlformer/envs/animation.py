@@ -12,8 +12,8 @@ from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.spaces import Array
-from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import rollout
+from rlformer.envs.vector import Environments
 
 WIDTH = 160  # pixels, at most; height in proportion
 MOST_FRAMES = 60
@@ -26,11 +26,11 @@ _SHOWN_SECONDS = 6.0  # of the whole animation, at most
 class _Filmed(Environments):
     """One environment that keeps a picture of what it shows, every so many steps."""
 
-    def __init__(self, spec: EnvSpec) -> None:
+    def __init__(self, env: EnvSpec) -> None:
         try:
-            super().__init__(spec, 1, render_mode="rgb_array")
+            super().__init__(env, 1, render_mode="rgb_array")
         except Exception as error:  # whatever an environment says to a render mode that it does not know
-            raise InputError(f"{spec.name} cannot render: {_told(error)}") from error
+            raise InputError(f"{env.name} cannot render: {_told(error)}") from error
         self.frames: list[Array] = []
         self._every, self._steps = 1, 0
 
@@ -63,12 +63,12 @@ class _Filmed(Environments):
         return picture
 
 
-def play(policy: Policy, spec: EnvSpec, seed: int, target_return: float | None = None) -> tuple[list[Array], Episode]:
+def play(policy: Policy, env: EnvSpec, seed: int, target_return: float | None = None) -> tuple[list[Array], Episode]:
     """One episode on this seed: at most MOST_FRAMES pictures (H, W, 3), evenly spaced, and what happened.
 
     Raises InputError, with the reason, where the environment cannot render.
     """
-    filmed = _Filmed(spec)
+    filmed = _Filmed(env)
     try:
         asked = None if target_return is None else np.array([target_return])
         ((_, episode),) = rollout(filmed, policy, np.array([seed]), asked, keep_observations=False)
