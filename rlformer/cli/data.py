@@ -23,14 +23,14 @@ def data_info(
     """What a log holds: spaces, episodes, steps, returns, lengths, endings, provenance, hash."""
     from rlformer import api
     from rlformer.cli import console
-    from rlformer.data.describe import describe, describe_text
+    from rlformer.data.describe import describe
 
     with console.Bar("import") as bar:
         info = describe(api.open_data(data, env=env, prefix=prefix, progress=bar))
     if as_json:
-        console.print_json(info)
+        console.print_json(info.to_dict())
     else:
-        print(describe_text(info))
+        print(info)
 
 
 @app.command("import")

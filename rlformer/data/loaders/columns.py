@@ -37,8 +37,8 @@ def from_arrays(
 ) -> ForeignLog:
     """The log of these `count` native episodes, whose spaces are the environment's or else inferred.
 
-    Observations get the environment's dtype, or keep that of the file. categorical: whether actions are categories, where the file says so. Raises InputError where the episodes
-    do not fit the environment.
+    Observations get the environment's dtype, or keep that of the file. categorical: whether actions are categories,
+    where the file says so. Raises InputError where the episodes do not fit the environment.
     """
     first = next(episodes(0)).observations
     shape = first.shape[1:]
