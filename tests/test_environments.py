@@ -120,7 +120,7 @@ def test_observations_are_flat_vectors_in_their_own_dtype(space: spaces.Space[An
         ),
         (
             spaces.Tuple([spaces.Discrete(2), spaces.Dict(x=spaces.MultiDiscrete([2, 2]))]),
-            [("0", "category", (2,), "uint8"), ("1.x.0", "category", (2,), "uint8"), ("1.x.1", "category", (2,), "uint8")],
+            [(name, "category", (2,), "uint8") for name in ("0", "1.x.0", "1.x.1")],
         ),
     ],
     ids=str,

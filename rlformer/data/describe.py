@@ -172,7 +172,7 @@ def describe(dataset: Dataset) -> Description:
 
 
 def log_task(dataset: Dataset) -> LogTask:
-    """What a log alone tells of its task: sparsity, horizon, and how far chance decides.
+    """What a log alone says of its task: sparsity, horizon, and how far chance decides.
 
     nonzero_rewards: share of steps. rewarded_steps: of the median episode. median_length, max_length: steps.
     chance_per_step: among the steps whose observation and action occurred before, the share that led to another

@@ -55,7 +55,7 @@ def spaces_of(env: EnvSpec) -> Spaces:
 
 
 def nowhere(name: str, spaces: Spaces) -> EnvSpec:
-    """In place of an environment that is not to be made: what a log tells of its spaces."""
+    """In place of an environment that is not to be made: the spaces of its log."""
     return EnvSpec(name, NOWHERE, spaces.to_dict())
 
 

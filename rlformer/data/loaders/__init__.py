@@ -1,4 +1,4 @@
-"""The loaders of other formats, asked in this order; a new one is a file here and a line in `LOADERS`."""
+"""The loaders of other formats; a new one is a file here and a line in `LOADERS`."""
 
 from rlformer.data.loaders.base import Loader
 from rlformer.data.loaders.hdf5 import HDF5

@@ -7,7 +7,7 @@ d3rlpy 2    `observations_0`, `actions_0`, ... by episode   its arrays do
 
 d3rlpy 1 may set `terminals` on an episode's last two steps: it says how an episode ended, not where. A D4RL
 file without `timeouts` is cut at the environment's time limit, as D4RL's own `qlearning_dataset` cuts it.
-Only D4RL's `next_observations` tell what was observed last; without them the last observation is repeated.
+Only D4RL's `next_observations` hold what was observed last; without them the last observation is repeated.
 """
 
 from __future__ import annotations
