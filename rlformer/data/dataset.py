@@ -13,7 +13,6 @@ A dataset is a folder. S steps in E episodes:
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -26,20 +25,9 @@ from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, Episode
 from rlformer.core.spaces import ActionSpec, Array, Spaces
+from rlformer.data.arrays import ARRAYS, EPISODE, array_forms, content_hash
 from rlformer.data.checks import check_episode
 from rlformer.runs.inputs import Recipe
-
-EPISODE = np.dtype(
-    [
-        ("length", np.int64),
-        ("terminated", np.bool_),
-        ("truncated", np.bool_),
-        ("seed", np.int64),  # -1: unknown
-        ("behaviour_steps", np.int64),  # steps its policy had been trained for when it ended; -1: unknown
-    ]
-)
-ARRAYS = ("observations", "actions", "rewards", "episodes")
-_HASHED_AT_ONCE = 1 << 20  # numbers; the arrays may be larger than memory
 
 
 @dataclass(frozen=True)
@@ -277,33 +265,8 @@ def from_episodes(info: DatasetInfo, episodes: list[Episode]) -> Dataset:
         np.concatenate([e.actions for e in episodes], out=actions, casting="unsafe")
         np.concatenate([e.rewards for e in episodes], out=rewards, casting="unsafe")
     arrays = (observations, actions, rewards, rows)
-    known = replace(info, num_episodes=count, num_steps=steps, hash=content_hash(info, *arrays))
+    known = replace(info, num_episodes=count, num_steps=steps, hash=content_hash(info.spaces, *arrays))
     return Dataset(known, *arrays, np.arange(count))
-
-
-def array_forms(spaces: Spaces, steps: int, episodes: int) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Shape and dtype of each of ARRAYS in a log of so many steps and episodes."""
-    seen, actions = spaces.observation, spaces.actions
-    return {
-        "observations": ((steps + episodes, *seen.shape), seen.dtype),
-        "actions": ((steps, *actions.shape), np.dtype(actions.dtype)),
-        "rewards": ((steps,), np.dtype(np.float64)),
-        "episodes": ((episodes,), EPISODE),
-    }
-
-
-def content_hash(info: DatasetInfo, observations: Array, actions: Array, rewards: Array, episodes: Array) -> str:
-    """Identifies a log: 16 hex digits over all that can be learned from, its spaces and its numbers.
-
-    When an episode was made, and from which seed, does not change what it teaches.
-    """
-    digest = hashlib.sha256(json.dumps(info.spaces.to_dict(), sort_keys=True).encode())
-    taught = (episodes[field] for field in ("length", "terminated", "truncated"))
-    for array in (observations, actions, rewards, *taught):
-        flat = np.reshape(array, -1)
-        for start in range(0, len(flat), _HASHED_AT_ONCE):
-            digest.update(np.ascontiguousarray(flat[start : start + _HASHED_AT_ONCE]).tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _open_array(path: Path) -> Array:

@@ -10,8 +10,9 @@ import numpy as np
 
 from rlformer.core.records import SCHEMA
 from rlformer.core.spaces import Array, Spaces
+from rlformer.data.arrays import ARRAYS
 from rlformer.data.chance import chance_per_step, luck
-from rlformer.data.dataset import ARRAYS, Dataset
+from rlformer.data.dataset import Dataset
 from rlformer.runs.inputs import LogInput, LogTask
 
 _COMPARED = 50_000  # steps of a log, at most, in which repetitions are looked for

@@ -18,8 +18,9 @@ import numpy as np
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, Episode
+from rlformer.data.arrays import ARRAYS, EPISODE, array_forms, content_hash
 from rlformer.data.checks import check_episode
-from rlformer.data.dataset import ARRAYS, EPISODE, Dataset, DatasetInfo, array_forms, content_hash, load
+from rlformer.data.dataset import Dataset, DatasetInfo, load
 
 _HEADER = 256  # bytes; the longest description with 19-digit shapes fits
 _LOCK = ".lock"
@@ -109,7 +110,7 @@ class DatasetWriter:
             upstream_env_steps=upstream_env_steps if upstream_env_steps is not None else known,
             num_episodes=self.num_episodes,
             num_steps=self.num_steps,
-            hash=content_hash(self._info, **arrays),
+            hash=content_hash(self._info.spaces, **arrays),
         )
         files.write_json(self._path / "dataset.json", info.to_dict())
         (self._path / "progress.json").unlink()

@@ -75,6 +75,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
             self._rewards.append(float(reward))
         if terminated or truncated:
             self._end(bool(terminated), bool(truncated))
+            seen = seen.copy()  # stable-baselines3 keeps it beyond the reset
         return seen, reward, terminated, truncated, info
 
     def _check(self, observation: Array, reward: float) -> Array:
@@ -84,7 +85,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         """
         seen = np.asarray(observation)
         if math.isfinite(reward) and computable(seen).all():
-            return seen.astype(np.float32)  # a copy: stable-baselines3 keeps the last one of an episode
+            return seen.astype(np.float32, copy=False)
         what = "an observation" if math.isfinite(reward) else "a reward"
         raise InputError(f"environment '{self._name}': {what} that is not finite, {self._tally.env_steps} steps on")
 
