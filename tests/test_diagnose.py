@@ -14,8 +14,8 @@ from rlformer.core import seeding
 from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, EnvSpec, EvalResult
 from rlformer.core.spaces import Array
-from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import rollout
+from rlformer.envs.vector import Environments
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
 from rlformer.envs.worlds.registration import MODULES
 from rlformer.report import diagnostics

@@ -10,8 +10,8 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.core.spaces import ActionSpec, Array
 from rlformer.envs import cards as env_cards
-from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import RandomPolicy
+from rlformer.envs.vector import Environments
 from rlformer.evaluator.measure.evaluation import (
     curve_point,
     evaluate,

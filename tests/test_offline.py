@@ -20,11 +20,12 @@ from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.transitions import transitions
 from rlformer.envs import cards as env_cards
-from rlformer.envs.environments import Environments, action_spec, make
+from rlformer.envs.make import make
 from rlformer.envs.rollout import RandomPolicy, rollout
+from rlformer.envs.spaces import action_spec
+from rlformer.envs.vector import Environments
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
 from rlformer.envs.worlds.stitch import Stitch
-from rlformer.agents.cards import resolve
 from rlformer.studies import study
 from tests.make_training import Log, match, play, same, weights
 

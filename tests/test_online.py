@@ -21,7 +21,7 @@ from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import EnvSpec
 from rlformer.data.dataset import load as load_dataset
 from rlformer.envs import cards as env_cards
-from rlformer.envs.environments import make
+from rlformer.envs.make import make
 from rlformer.runs import checkpoints
 from tests.make_training import Log, match, play, same, weights
 

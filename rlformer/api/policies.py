@@ -18,9 +18,9 @@ from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.data.collect import collect as _collect
 from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
-from rlformer.data.loaders.doors import open_data as _open_data
+from rlformer.data.open import open_data as _open_data
 from rlformer.envs import cards as env_cards
-from rlformer.envs.environments import NOWHERE, nowhere
+from rlformer.envs.make import NOWHERE, nowhere
 from rlformer.evaluator.measure.evaluation import evaluate as _evaluate
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies import experiment, logs

@@ -56,13 +56,13 @@ def scores_table(results: Mapping[str, Any]) -> str:
 
 def show_dataset(dataset: Any, as_json: bool) -> None:
     """What a new dataset holds, and where it lies."""
-    from rlformer.data.describe import describe, describe_text
+    from rlformer.data.describe import describe
 
     info = describe(dataset)
     if as_json:
-        print_json({"path": str(dataset.path), **info})
+        print_json({**info.to_dict(), "path": str(dataset.path)})
     else:
-        print(describe_text(info))
+        print(info)
         print(dataset.path)
 
 

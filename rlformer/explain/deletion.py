@@ -9,8 +9,8 @@ import numpy as np
 
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Array
-from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import rollout
+from rlformer.envs.vector import Environments
 from rlformer.explain.groups import Groups
 from rlformer.explain.memory import masked
 from rlformer.explain.quality import COUNTS

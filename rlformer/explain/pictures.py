@@ -13,7 +13,7 @@ import torch
 
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Array
-from rlformer.envs.environments import make
+from rlformer.envs.make import make
 from rlformer.explain.attribution import attention_of_tokens, explain, has_attention, scale_of
 from rlformer.explain.groups import Groups
 from rlformer.explain.states import Log, Sample, States

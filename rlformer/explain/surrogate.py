@@ -15,8 +15,8 @@ import numpy as np
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import ActionSpec, Array
-from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import rollout
+from rlformer.envs.vector import Environments
 from rlformer.explain.memory import Asked, Deciding, Watched, joined
 from rlformer.explain.states import States
 from rlformer.explain.subject import Subject

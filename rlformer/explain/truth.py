@@ -13,7 +13,7 @@ from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.seeding import generator
 from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import Dataset, from_episodes
-from rlformer.envs import environments
+from rlformer.envs.make import make, spaces_of
 from rlformer.envs.worlds.diagnostic import RETURN as RETURN_OF_DIAGNOSTICS
 from rlformer.envs.worlds.diagnostic import Diagnostic
 from rlformer.explain.groups import PAST_ACTIONS, RETURN, Truth
@@ -82,7 +82,7 @@ def _dimensions(env: EnvSpec, size: int) -> tuple[int, list[str]]:
     counts = [int(w["count"]) for w in env.wrappers if w["kind"] == "distractors"]
     if not counts:
         return size, []
-    spec = environments.spaces_of(env).actions
+    spec = spaces_of(env).actions
     levels, added = action_levels(env, spec), []
     for place, count in enumerate(counts):
         again = f" ({place + 1})" if place else ""
@@ -99,7 +99,7 @@ def truth_of(env: EnvSpec, size: int, behaviour: Literal["log", "expert"]) -> Tr
     """
     base, added = _dimensions(env, size)
     try:
-        made = environments.make(env)
+        made = make(env)
     except InputError:
         return None
     inner = made.unwrapped

@@ -19,9 +19,10 @@ from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.core.spaces import Spaces
 from rlformer.data import targets
-from rlformer.data.dataset import Dataset, check_spaces
+from rlformer.data.checks import check_spaces
+from rlformer.data.dataset import Dataset
 from rlformer.envs import cards as env_cards
-from rlformer.envs import environments
+from rlformer.envs.make import NOWHERE, make, spaces_of
 from rlformer.evaluator.measure.evaluation import Point, curve_point, evaluate, evaluate_targets, seconds_per_call
 from rlformer.runs.directory import RunDirectory, RunSession
 from rlformer.runs.spec import RunSpec
@@ -133,7 +134,7 @@ def _spaces(config: RunSpec, dataset: Dataset | None) -> Spaces:
     """The log's, or the environment's."""
     if dataset is not None:
         return dataset.info.spaces
-    return environments.spaces_of(config.env)
+    return spaces_of(config.env)
 
 
 def count_flops(run: RunDirectory) -> None:
@@ -144,7 +145,7 @@ def count_flops(run: RunDirectory) -> None:
     record, config = run.record, run.spec
     if record.status != "finished" or record.flops:
         return
-    spaces = environments.spaces_of(config.env)
+    spaces = spaces_of(config.env)
     record.flops = flops.of_run(config, spaces.observation.size, spaces.actions, record)
     files.write_json(run.path / "record.json", record.to_dict())
 
@@ -185,7 +186,7 @@ def _evaluate_finally(
             run.save_evaluation(f"target-{i}", answer)
         if target > dataset.returns.max():
             log.note(f"target return {target:g} lies beyond the log's best ({dataset.returns.max():g}): extrapolation")
-    shape = environments.spaces_of(env).observation.shape
+    shape = spaces_of(env).observation.shape
     log.record.inference_seconds = {str(n): seconds_per_call(policy, shape, n) for n in (1, 64)}
 
 
@@ -218,14 +219,14 @@ def _curve(config: RunSpec, seed: int, protocol: Protocol) -> Callable[[Policy],
 
 def _playable(config: RunSpec, log: RunSession) -> bool:
     """Whether the environment can be made; a log alone can still be learned from."""
-    if config.env.id == environments.NOWHERE:
+    if config.env.id == NOWHERE:
         log.note("not evaluated: no environment was given")
         return False
     if config.env.name == UNKNOWN:
         log.note("not evaluated: the log names no environment; --env does")
         return False
     try:
-        environments.make(config.env).close()
+        make(config.env).close()
     except InputError as error:
         if "env" in learner_kind(config.agent.learner).needs:
             raise
@@ -280,7 +281,7 @@ def check_data(agent: str, learner: str, dataset: Dataset | None) -> None:
 def check_fit(dataset: Dataset, env: EnvSpec) -> None:
     """Raise InputError, with both shapes, where a log does not fit an environment that can be made."""
     try:
-        spaces = environments.spaces_of(env)
+        spaces = spaces_of(env)
     except InputError:
         return
     check_spaces(dataset.info, env.name, spaces)
@@ -296,7 +297,7 @@ def dataset_env(dataset: Dataset) -> EnvSpec:
     module = definition["id"].partition(":")[0] if ":" in definition["id"] else "rlformer"
     if module != "rlformer" and definition["id"] not in {card.id for card in env_cards.environments().values()}:
         # A data file must not choose what is imported.
-        instead = f"--env {name} if you trust it, or --env {environments.NOWHERE} to train without evaluating"
+        instead = f"--env {name} if you trust it, or --env {NOWHERE} to train without evaluating"
         raise InputError(f"the log is of '{definition['id']}', which imports '{module}': {instead}")
     if definition == spec.definition:
         return spec

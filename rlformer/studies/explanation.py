@@ -14,9 +14,10 @@ from typing import Any
 from rlformer.core import files
 from rlformer.core.errors import InputError, Interrupted, unknown
 from rlformer.core.records import EnvSpec
-from rlformer.data.dataset import Dataset, check_spaces, load
+from rlformer.data.checks import check_spaces
+from rlformer.data.dataset import Dataset, load
 from rlformer.data.describe import log_input
-from rlformer.envs import environments
+from rlformer.envs.make import spaces_of
 from rlformer.explain.truth import log_with_distractors, with_distractors
 from rlformer.runs.directory import RunDirectory
 from rlformer.studies import experiment, logs
@@ -97,7 +98,7 @@ def open_run(path: Path, seed: int = 0, dataset: Dataset | None = None, env: Env
     source.check_acts_in(spec)
     log = dataset if dataset is not None else log_of(run)
     if log is not None:
-        check_spaces(log.info, spec.name, environments.spaces_of(spec))
+        check_spaces(log.info, spec.name, spaces_of(spec))
     return Explained(source, spec, run.path / "explain", seed, run, log)
 
 
@@ -134,7 +135,7 @@ def open_other(
     if spec is None:
         raise InputError("which environment? --env names it")
     if dataset is not None:
-        check_spaces(dataset.info, spec.name, environments.spaces_of(spec))
+        check_spaces(dataset.info, spec.name, spaces_of(spec))
     name = files.slug("-".join(map(str, (spec.name, *source.identity.values()))))
     return Explained(source, spec, folder or Path("explanations") / name, seed, None, dataset)
 

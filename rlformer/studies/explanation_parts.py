@@ -17,9 +17,9 @@ from rlformer.core.policy import Policy
 from rlformer.core.records import SCHEMA, EnvSpec, Episode, EvalResult
 from rlformer.data import targets
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
-from rlformer.envs import environments
-from rlformer.envs.environments import Environments
+from rlformer.envs.make import spaces_of
 from rlformer.envs.rollout import rollout
+from rlformer.envs.vector import Environments
 from rlformer.evaluator.measure.evaluation import evaluate, evaluate_targets
 from rlformer.explain.groups import Truth
 from rlformer.explain.truth import action_levels, feature_names, truth_of
@@ -372,7 +372,7 @@ def _ungated(effects: Mapping[str, Any]) -> str | None:
 def _own_log(policy: Policy, env: EnvSpec, seed: int, target_return: float | None) -> tuple[Dataset, int]:
     """Episodes of the policy itself, and the steps they took."""
     fewest, most = _OWN_EPISODES
-    info = DatasetInfo(env.name, environments.spaces_of(env), {"source": "explain"}, env_definition=env.definition)
+    info = DatasetInfo(env.name, spaces_of(env), {"source": "explain"}, env_definition=env.definition)
     seeds = seeding.episode_seeds(seed, "explain", most, start=_FIRST["own log"])
     episodes = _episodes(policy, env, seeds[:fewest], target_return)
     steps = sum(map(len, episodes))

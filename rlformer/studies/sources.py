@@ -13,7 +13,7 @@ from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
-from rlformer.envs import environments
+from rlformer.envs.make import spaces_of
 from rlformer.envs.rollout import RandomPolicy
 from rlformer.runs.directory import RunDirectory
 from rlformer.studies import experiment
@@ -58,7 +58,7 @@ class Source:
         """Raise InputError, with both spaces, unless the policy's are those of `env`."""
         if self.env is None or self.env.definition == env.definition:
             return
-        spaces, own = (environments.spaces_of(spec) for spec in (env, self.env))
+        spaces, own = (spaces_of(spec) for spec in (env, self.env))
         if spaces != own:
             raise InputError(f"{self.name}: was trained for {own.describe()}; {env.name} has {spaces.describe()}")
 
@@ -74,7 +74,7 @@ def open_source(
     if text == "random":
         if env is None:
             raise InputError("'random' needs --env")
-        uniform = RandomPolicy(environments.spaces_of(env).actions)
+        uniform = RandomPolicy(spaces_of(env).actions)
         return Source(text, uniform, {"agent": "random"}, env, sampled=True, env_steps_behind=0)
     path = Path(text)
     if path.suffix == ".zip":

@@ -17,7 +17,7 @@ from rlformer.core.spaces import ActionSpec
 from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
-from rlformer.envs import environments
+from rlformer.envs.make import spaces_of
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.runs.spec import RunSpec
@@ -125,7 +125,7 @@ def plan(
     if profile not in PROFILES:
         raise InputError(f"unknown profile '{profile}'; valid: {', '.join(PROFILES)}")
     env = env_cards.environment(env_name)
-    actions = environments.spaces_of(env).actions
+    actions = spaces_of(env).actions
     names = _chosen(profile, arms, interaction, actions, env.name)
     count = PROFILES[profile]["seeds"] if seeds is None else seeds
     if count < 1:

@@ -14,7 +14,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.core.spaces import ActionSpec
 from rlformer.data.dataset import Dataset
-from rlformer.envs.environments import spaces_of
+from rlformer.envs.make import spaces_of
 
 # Which action space each algorithm acts in.
 ALGORITHMS: Mapping[str, frozenset[str]] = {"CQL": frozenset({"discrete"}), "TD3-BC": frozenset({"box"})}

@@ -21,7 +21,8 @@ from rlformer.agents.online.sb3 import ALGORITHMS, OnlineLearner
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec
-from rlformer.envs.environments import action_spec, spaces_of
+from rlformer.envs.make import spaces_of
+from rlformer.envs.spaces import action_spec
 
 _STATISTICS = "vecnormalize.pkl"
 # The module of the policy's class, as the file names it, tells the algorithm; PPO and A2C share theirs.

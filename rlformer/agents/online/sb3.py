@@ -15,7 +15,7 @@ from rlformer.core import files
 from rlformer.core.errors import InputError, unknown
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.core.spaces import ActionSpec
-from rlformer.envs.environments import make, spaces_of
+from rlformer.envs.make import make, spaces_of
 
 # Which action spaces each algorithm acts in.
 ALGORITHMS: Mapping[str, frozenset[str]] = {

@@ -19,7 +19,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import Window
 from rlformer.core.seeding import policy_generator
 from rlformer.core.spaces import ActionSpec, Array
-from rlformer.envs.environments import action_spec
+from rlformer.envs.spaces import action_spec
 
 _MULTIPLE = 8  # rounding of matrix products depends on the batch: pad, so that N does not change what is played
 
@@ -102,7 +102,7 @@ class SB3Policy:
     def scores(self, window: Window) -> Tensor:
         """See `core.policy.Scorer`."""
         last = window.mask.long().sum(dim=1) - 1  # (B,)
-        observations = self._standardized(window.observations)
+        observations = self._standardized(window.observations.float())
         if isinstance(self._actor, Recurrent):
             return self._actor.scores_over(observations, last)
         return self._actor.scores(observations[torch.arange(len(last)), last])

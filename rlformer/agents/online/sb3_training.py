@@ -28,7 +28,8 @@ from rlformer.core.errors import InputError, Interrupted, MissingExtra
 from rlformer.core.records import Cost
 from rlformer.data.dataset import DatasetInfo
 from rlformer.data.writer import DatasetWriter
-from rlformer.envs.environments import action_spec, spaces_of
+from rlformer.envs.make import spaces_of
+from rlformer.envs.spaces import action_spec
 from rlformer.runs import checkpoints, ledger
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.metrics import Throttle

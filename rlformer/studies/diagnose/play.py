@@ -16,13 +16,13 @@ from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
-from rlformer.core.spaces import Array
+from rlformer.core.spaces import Array, ObservationSpec, Spaces
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
-from rlformer.envs import environments
-from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import rollout
+from rlformer.envs.spaces import action_spec
+from rlformer.envs.vector import Environments
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.spec import RunSpec
@@ -41,8 +41,8 @@ class NativeEnvironments(Environments):
         self._rules = rules_of(_name(spec), spec.kwargs)
         self._envs = []
         self._state = self._rules.begin(np.zeros((num, len(self._rules.coins)), bool))
-        self.actions = environments.action_spec(self._rules.action_space)
-        self.observation_shape = (len(self._rules.feature_names),)
+        observation = ObservationSpec.vector(len(self._rules.feature_names))
+        self.spaces = Spaces(observation, action_spec(self._rules.action_space))
 
     def __len__(self) -> int:
         return len(self._state.time)
