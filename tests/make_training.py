@@ -11,8 +11,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from rlformer.agents.online import sb3_state
-from rlformer.agents.online.sb3_learner import SB3Learner
+from rlformer.agents.online import state
+from rlformer.agents.online.learner import SB3Learner
 from rlformer.core import seeding
 from rlformer.core.policy import Policy
 from rlformer.core.records import Cost, EnvSpec, EvalResult
@@ -102,7 +102,7 @@ def play(policy: Policy, env: str | EnvSpec, episodes: int = 20, num_envs: int =
 
 
 def weights(learner: SB3Learner) -> dict[str, Array]:
-    return {name: array.copy() for name, array in sb3_state.acting_arrays(learner.model).items()}
+    return {name: array.copy() for name, array in state.acting_arrays(learner.model).items()}
 
 
 def same(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
