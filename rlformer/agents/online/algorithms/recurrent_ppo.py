@@ -35,7 +35,7 @@ def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
 RECURRENT_PPO = Algorithm(
     name="RecurrentPPO",
     implementation="sb3_contrib:RecurrentPPO",
-    action_kinds=frozenset({"discrete", "multidiscrete", "multibinary", "box"}),
+    action_kinds=frozenset({"discrete", "multidiscrete", "box"}),  # its buffer keeps bits as int8: no loss takes them
     actor=actor,
     counts=counts,
     extra="contrib",
