@@ -140,23 +140,23 @@ class Training:
 
     def _prepare(self) -> Any:
         """The model of this run with the log in its buffer, as it is before the first step."""
-        known, info = transitions(self._dataset), self._dataset.info
-        if known.left_out:
+        steps, info = transitions(self._dataset), self._dataset.info
+        if steps.left_out:
             self._log.note(
-                f"the log lacks final observations: what the last step of {known.left_out} episodes that were cut off "
+                f"the log lacks final observations: what the last step of {steps.left_out} episodes that were cut off "
                 "led to is unknown, and those steps are left out"
             )
-        if not len(known):
+        if not len(steps):
             raise InputError("the log has no transition to learn from: each episode is one step, cut off behind it")
         seed = seeding.derive(self._task.seed, "training")
-        model = build(self.algorithm, self._values, info.spaces, len(known), seed)
+        model = build(self.algorithm, self._values, info.spaces, len(steps), seed)
         model.set_logger(Logger(None, []))
-        fill(model, known)
+        fill(model, steps)
         normalize = model.get_vec_normalize_env()
         if normalize is not None:
             measured = scales.measure(self._dataset, return_scale=1.0)
             normalize.obs_rms.mean, normalize.obs_rms.var = measured.observation_mean, measured.observation_std**2
-            normalize.obs_rms.count = float(len(known))
+            normalize.obs_rms.count = float(len(steps))
         return model
 
     def _continue(self) -> None:

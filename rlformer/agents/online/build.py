@@ -11,6 +11,7 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from rlformer.agents.online.algorithms.base import Algorithm
+from rlformer.agents.online.checks import ACTIVATIONS
 from rlformer.agents.online.flops import action_size
 from rlformer.core.errors import InputError
 from rlformer.envs.environments import action_spec
@@ -28,7 +29,6 @@ RUN_KEYS = frozenset(
         "activation",
     }
 )
-_ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "elu": torch.nn.ELU, "gelu": torch.nn.GELU}
 
 
 def build(algorithm: Algorithm, values: Mapping[str, Any], environments: VecEnv, seed: int) -> BaseAlgorithm:
@@ -42,7 +42,7 @@ def build(algorithm: Algorithm, values: Mapping[str, Any], environments: VecEnv,
         )
     networks: dict[str, Any] = {
         "net_arch": list(values["hidden"]),
-        "activation_fn": _ACTIVATIONS[values["activation"]],
+        "activation_fn": getattr(torch.nn, ACTIVATIONS[values["activation"]]),
         "optimizer_kwargs": dict(algorithm.optimizer),
         **{key: values[key] for key in algorithm.network_keys if key in values},
     }

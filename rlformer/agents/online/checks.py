@@ -13,7 +13,7 @@ from rlformer.agents.online.algorithms.base import Algorithm
 from rlformer.core.errors import InputError, unknown
 from rlformer.core.spaces import ActionSpec
 
-ACTIVATIONS = ("relu", "tanh", "elu", "gelu")
+ACTIVATIONS = {"relu": "ReLU", "tanh": "Tanh", "elu": "ELU", "gelu": "GELU"}  # names in cards and in torch.nn
 _SPACES = {  # Gymnasium's name of each kind of action space
     "discrete": "Discrete",
     "multidiscrete": "MultiDiscrete",

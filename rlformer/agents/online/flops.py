@@ -17,7 +17,7 @@ from rlformer.runs.record import RunRecord
 if TYPE_CHECKING:
     from rlformer.agents.online.algorithms.base import Algorithm
 
-CRITICS = 2  # of SAC and TD3
+CRITICS = 2  # of a policy of real actions
 
 
 @dataclass(frozen=True)

@@ -106,10 +106,10 @@ class SB3Policy:
         """What VecNormalize does to observations (..., obs), differentiably."""
         if self._statistics is None:
             return observations
-        known, most = self._statistics.obs_rms, self._statistics.clip_obs
-        mean = torch.as_tensor(known.mean, dtype=torch.float32)
-        deviation = torch.as_tensor(np.sqrt(known.var + self._statistics.epsilon), dtype=torch.float32)
-        return ((observations - mean) / deviation).clamp(-most, most)
+        moments, bound = self._statistics.obs_rms, self._statistics.clip_obs
+        mean = torch.as_tensor(moments.mean, dtype=torch.float32)
+        std = torch.as_tensor(np.sqrt(moments.var + self._statistics.epsilon), dtype=torch.float32)
+        return ((observations - mean) / std).clamp(-bound, bound)
 
     def _noise(self, size: int) -> Tensor:
         """(size, draws): the next numbers of each slot's own stream."""

@@ -184,7 +184,7 @@ class Training:
         return writer
 
     def _provenance(self) -> dict[str, Any]:
-        known: dict[str, Any] = {
+        provenance: dict[str, Any] = {
             "source": "online training",
             "algorithm": self._values["algorithm"],
             "seed": self._task.seed,
@@ -192,8 +192,8 @@ class Training:
         }
         if (self._log.directory / "record.json").is_file():
             record = RunDirectory(self._log.directory).record
-            known |= {"agent": record.agent, "spec_hash": record.spec_hash}
-        return known
+            provenance |= {"agent": record.agent, "spec_hash": record.spec_hash}
+        return provenance
 
 
 class _Callback(BaseCallback):

@@ -81,10 +81,10 @@ def _data(path: Path) -> dict[str, Any]:
     """The description inside, without unpickling what it holds."""
     try:
         with zipfile.ZipFile(path) as archive:
-            found: dict[str, Any] = json.loads(archive.read("data"))
+            description: dict[str, Any] = json.loads(archive.read("data"))
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: not a stable-baselines3 .zip ({' '.join(str(error).split())})") from error
-    return found
+    return description
 
 
 def _algorithm(agent: str) -> Algorithm:
@@ -129,13 +129,13 @@ def _statistics(path: Path, given: Path | None) -> Any:
     from stable_baselines3.common.vec_env import VecNormalize
 
     beside = [path.parent / _STATISTICS, path.with_suffix("") / _STATISTICS]
-    found = given or next((place for place in beside if place.is_file()), None)
-    if found is None:
+    source = given or next((candidate for candidate in beside if candidate.is_file()), None)
+    if source is None:
         return None
-    with found.open("rb") as file:
+    with source.open("rb") as file:
         statistics = pickle.load(file)
     if not isinstance(statistics, VecNormalize):
-        raise InputError(f"{found}: holds a {type(statistics).__name__}, not a VecNormalize")
+        raise InputError(f"{source}: holds a {type(statistics).__name__}, not a VecNormalize")
     return statistics if statistics.norm_obs else None
 
 

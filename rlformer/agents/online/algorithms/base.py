@@ -39,8 +39,8 @@ class Algorithm:
     # How a card's values become arguments.
     policy: str = "MlpPolicy"  # stable-baselines3's name for its networks on vectors
     network_keys: tuple[str, ...] = ()  # the values that are arguments of the networks
-    objects: Mapping[str, Callable[[Any, int], Any]] = field(default_factory=dict)  # what a value stands for, by its
-    # key: of the value and the size of an action
+    # What a value stands for, by its key: made of the value and the size of an action.
+    objects: Mapping[str, Callable[[Any, int], Any]] = field(default_factory=dict)
     optimizer: Mapping[str, Any] = field(default_factory=lambda: {"fused": True})  # of Adam: PyTorch's faster one
     schedules: tuple[str, ...] = ("learning_rate",)  # keys that take a number or a schedule
     own_bounds: Bounds = field(default_factory=dict)
