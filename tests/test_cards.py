@@ -1,6 +1,5 @@
 """The cards: each of ours is whole and can be made; a user's own extend or overlay them; mistakes are named."""
 
-import inspect
 import re
 import subprocess
 import sys
@@ -19,7 +18,6 @@ from rlformer.agents import cards as agent_cards
 from rlformer.agents.base import Task
 from rlformer.agents.cards import resolve
 from rlformer.agents.learners import LEARNERS
-from rlformer.agents.online import sb3
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, Cost, EnvSpec, Episode
 from rlformer.core.spaces import ActionSpec, Spaces
@@ -31,7 +29,6 @@ from rlformer.runs.inputs import LogInput
 from rlformer.runs.spec import FAMILIES, ROLES, RunSpec
 
 ENVS, AGENTS = env_cards.environments(), agent_cards.agents()
-ONLINE = [name for name, card in AGENTS.items() if card.learner == "sb3"]
 OFFLINE = [name for name, card in AGENTS.items() if card.learner == "sequence"]
 CLASSIC = ("Acrobot-v1", "CartPole-v1", "LunarLander-v3", "MountainCar-v0", "Pendulum-v1")
 
@@ -122,34 +119,6 @@ def _simple(value: Any) -> bool:
 
 def _inline(value: Any) -> Any:
     return value if _simple(value) else str(value)
-
-
-@pytest.mark.parametrize("name", ONLINE)
-def test_an_online_agents_keys_are_its_algorithms_arguments(name: str) -> None:
-    from rlformer.agents.online.sb3_training import RUN_KEYS, algorithm_class, policy_name
-
-    defaults = AGENTS[name].defaults
-    algorithm = algorithm_class(defaults["algorithm"])
-    assert set(defaults) - RUN_KEYS <= set(inspect.signature(algorithm).parameters)
-    assert {"ortho_init", "log_std_init", "lstm_hidden_size"} & set(defaults) <= set(
-        inspect.signature(algorithm.policy_aliases[policy_name(algorithm)]).parameters
-    )
-
-
-@pytest.mark.parametrize("name", ONLINE)
-def test_an_online_agents_card_can_be_built(name: str) -> None:
-    from stable_baselines3.common.vec_env import DummyVecEnv
-
-    from rlformer.agents.online.sb3_training import build
-
-    fitting = "CartPole-v1" if "discrete" in sb3.ALGORITHMS[AGENTS[name].defaults["algorithm"]] else "Pendulum-v1"
-    for env in (*AGENTS[name].presets, None):
-        values = AGENTS[name].values_for(env)
-        sb3.check(values)
-        spec = ENVS[env or fitting]
-        sb3.check_actions(values["algorithm"], spec)
-        made = DummyVecEnv([lambda spec=spec: make(spec) for _ in range(values["num_envs"])])
-        assert type(build(values, made, seed=0)).__name__ == values["algorithm"]
 
 
 class Quiet:

@@ -210,8 +210,8 @@ def export(run: str | Path, *, huggingface: str | Path | None = None, sb3: str |
             raise InputError(f"{run}: is no sequence model, so that Hugging Face's library has no form for it")
         export_checkpoint(learner, Path(huggingface))
         return Path(huggingface)
-    from rlformer.agents.online.foreign import export_zip
-    from rlformer.agents.online.sb3 import OnlineLearner
+    from rlformer.agents.online.learner import OnlineLearner
+    from rlformer.agents.online.zips import export_zip
 
     assert sb3 is not None
     if not isinstance(learner, OnlineLearner):

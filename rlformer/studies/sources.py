@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rlformer.agents.online.foreign import load_zip
+from rlformer.agents.online.zips import load_zip
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
