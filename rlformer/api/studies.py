@@ -49,9 +49,9 @@ def compare(
     with one_thread():
         films.film_medians(outcome.runs)
     if explained:
-        from rlformer.studies import explanation
+        from rlformer.studies import explain_runs
 
-        explanation.explain_runs(outcome.runs, jobs=jobs, threads=threads, listen=listen)
+        explain_runs.explain_runs(outcome.runs, jobs=jobs, threads=threads, listen=listen)
     return write_report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=terms)
 
 

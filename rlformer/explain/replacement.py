@@ -1,8 +1,6 @@
-"""Question A: what a policy relies on, measured by replacing inputs. No explainer takes part."""
+"""How far the greedy action moves where inputs are replaced by those of other states. No explainer takes part."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -81,11 +79,3 @@ def _probabilities(subject: Subject, states: States) -> Tensor:
 def _entropy(p: Tensor) -> Tensor:
     """(..., levels) -> (...) bits."""
     return -torch.special.xlogy(p, p).sum(dim=-1) / np.log(2.0)
-
-
-def reliance(effects: Sequence[float], names: Sequence[str], relevant: frozenset[str]) -> float | None:
-    """The share of all effect that groups have which matter; None where nothing has any effect."""
-    total = float(np.sum(effects))
-    if total <= 0.0:
-        return None
-    return float(sum(e for e, name in zip(effects, names, strict=True) if name in relevant)) / total
