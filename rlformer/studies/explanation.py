@@ -19,6 +19,7 @@ from rlformer.data.describe import log_input
 from rlformer.envs import environments
 from rlformer.explain.truth import log_with_distractors, with_distractors
 from rlformer.runs.directory import RunDirectory
+from rlformer.runs.hooks import Hooks
 from rlformer.studies import experiment, logs
 from rlformer.studies.executors.local import Event, Job, LocalProcesses
 from rlformer.studies.explanation_parts import NEEDS, PARTS, Explained, Maker
@@ -82,7 +83,7 @@ def log_of(run: RunDirectory) -> Dataset | None:
     if read is not None and read.path and Path(read.path).is_dir():
         log = logs.cut_log(load(Path(read.path)), read.recipe, run.record.seed)
         return log if log.hash == read.hash else None  # another one lies there now
-    kept = run.path / experiment.TRAJECTORIES
+    kept = run.trajectories
     return load(kept) if (kept / "dataset.json").is_file() else None
 
 
@@ -101,7 +102,7 @@ def open_run(path: Path, seed: int = 0, dataset: Dataset | None = None, env: Env
     return Explained(source, spec, run.path / "explain", seed, run, log)
 
 
-def distracted_run(path: Path, count: int, threads: int = 1, **hooks: Any) -> Path:
+def distracted_run(path: Path, count: int, threads: int = 1, hooks: Hooks | None = None) -> Path:
     """The counterpart of a run on the same task with `count` distractors, trained as it was; see `with_distractors`.
 
     An imitator learns from its own log with the distractors added to it. A finished counterpart is left alone.
@@ -116,7 +117,7 @@ def distracted_run(path: Path, count: int, threads: int = 1, **hooks: Any) -> Pa
         dataset = log_with_distractors(log, env, count, run.record.seed)
     told = replace(config, env=env, inputs=() if dataset is None else (log_input(dataset),))
     root = path.resolve().parents[2]
-    return experiment.train(told, run.record.seed, root, dataset=dataset, threads=threads, **hooks).path
+    return experiment.train(told, run.record.seed, root, dataset=dataset, threads=threads, hooks=hooks).path
 
 
 def open_other(

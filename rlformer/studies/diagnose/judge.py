@@ -13,7 +13,7 @@ from rlformer.core.records import SCHEMA, EvalResult
 from rlformer.core.spaces import Array
 from rlformer.runs.directory import RunDirectory
 from rlformer.studies.diagnose.play import evaluation_name, questions
-from rlformer.studies.diagnose.rows import CONTROLS, Arm, Control, Row, Selection, predicted
+from rlformer.studies.diagnose.rows import CONTROLS, Control, Expectation, Row, Selection, predicted
 
 ALPHA = 0.05  # of all lines together
 
@@ -68,7 +68,7 @@ def _describe(row: Row) -> dict[str, Any]:
 
 
 def _line(
-    row: Row, arm: Arm, selection: Selection, asked: float | None, played: Sequence[EvalResult]
+    row: Row, arm: Expectation, selection: Selection, asked: float | None, played: Sequence[EvalResult]
 ) -> dict[str, Any]:
     means = np.array([result.mean for result in played])
     expected = predicted(row, arm, asked, selection)
@@ -104,7 +104,7 @@ def _equivalence(sample: Array, expected: float, margin: float) -> statistics.Eq
     return statistics.equivalence_test(sample, expected, margin)
 
 
-def _why_not(arm: Arm, selection: Selection) -> str:
+def _why_not(arm: Expectation, selection: Selection) -> str:
     if arm.why:
         return arm.why
     if arm.law == "optimum":
