@@ -12,6 +12,7 @@ from typing import Any
 from rlformer.agents import cards as agent_cards
 from rlformer.core.errors import InputError, unknown
 from rlformer.envs import cards as env_cards
+from rlformer.envs.environments import spaces_of
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies.arms import GROUPS
 
@@ -87,9 +88,9 @@ def one_of(kind: str, valid: Iterable[str]) -> Callable[[str, object], str]:
 
 
 def environment(key: str, value: object) -> str:
-    """An environment that there is."""
+    """An environment that can be made."""
     name = text(key, value)
-    env_cards.environment(name)
+    spaces_of(env_cards.environment(name))
     return name
 
 
