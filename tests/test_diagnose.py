@@ -161,7 +161,7 @@ def invent(root: Path, name: str, reached: Reached, seeds: int = 3) -> dict[str,
                     result = EvalResult(name, arm.agent, zeros, returns, zeros + 1, zeros > 0, way, asked)
                     run.save_evaluation(play.evaluation_name(way, asked), result)
             runs.setdefault((name, arm.agent), []).append(run.path)
-    return {**judge.results([row], runs), "profile": "full", "seeds": seeds, "failures": []}
+    return {**judge.results([row], runs).to_dict(), "profile": "full", "seeds": seeds, "failures": []}
 
 
 def verdicts(results: dict[str, Any]) -> set[str]:
@@ -202,7 +202,7 @@ def test_one_run_is_judged_by_its_episodes(tmp_path: Path) -> None:
 
 
 def test_rows_without_runs_have_no_lines(tmp_path: Path) -> None:
-    results = judge.results(ROWS, {})
+    results = judge.results(ROWS, {}).to_dict()
     assert (results["lines"], len(results["rows"])) == ([], len(ROWS))
     assert {control["holds"] for control in results["controls"]} == {None}
 
@@ -230,6 +230,6 @@ def test_the_page_shows_prediction_and_observation_side_by_side(tmp_path: Path) 
 
 
 def test_without_lines_there_is_a_page_without_figure(tmp_path: Path) -> None:
-    results = {**judge.results(ROWS, {}), "profile": "quick", "seeds": 1, "failures": []}
+    results = {**judge.results(ROWS, {}).to_dict(), "profile": "quick", "seeds": 1, "failures": []}
     diagnostics.build(results, tmp_path)
     assert "0 of 0 predictions are met" in (tmp_path / "report.html").read_text(encoding="utf-8")

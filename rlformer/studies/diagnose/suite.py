@@ -67,7 +67,7 @@ def diagnose(
     runs = {(row.name, arm.agent): [found[key] for seed in range(count) if (key := (_label(row, arm), seed)) in found]
             for row in rows for arm in row.arms}  # fmt: skip
     lost = [{"what": what, "seed": seed, "reason": reason} for (what, seed), reason in failures.items()]
-    return {**judge.results(rows, runs), "profile": profile, "seeds": count, "failures": lost}
+    return {**judge.results(rows, runs).to_dict(), "profile": profile, "seeds": count, "failures": lost}
 
 
 def plan(rows: tuple[Row, ...], seeds: int, root: Path, threads: int = 1, command: str | None = None) -> list[Job]:
