@@ -65,12 +65,12 @@ def data_export(
     from rlformer.cli import console
     from rlformer.data.loaders.minari import export_minari
     from rlformer.envs import cards as env_cards
-    from rlformer.studies import experiment
+    from rlformer.studies import logs
 
     dataset = api.open_data(data, env=env, prefix=prefix)
     spec = None if env is None else env_cards.environment(env)
     if spec is None and dataset.info.env is not None:
-        spec = experiment.dataset_env(dataset)
+        spec = logs.dataset_env(dataset)
     path = export_minari(dataset, minari, spec)
     if as_json:
         console.print_json({"minari": minari, "path": str(path), "episodes": dataset.num_episodes})

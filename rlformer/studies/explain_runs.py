@@ -21,6 +21,7 @@ from rlformer.explain.parts import Explanation, PartCost, Surrogate
 from rlformer.explain.parts.surrogate import saved_tree
 from rlformer.explain.truth import log_with_distractors, with_distractors
 from rlformer.runs.directory import RunDirectory
+from rlformer.runs.hooks import Hooks
 from rlformer.studies import experiment, logs
 from rlformer.studies.executors.local import Event, Job, LocalProcesses
 from rlformer.studies.sources import Source, open_source
@@ -75,7 +76,7 @@ def log_of(run: RunDirectory) -> Dataset | None:
             return None
         log = logs.cut_log(load(Path(read.path)), read.recipe, run.record.seed)
         return log if log.hash == read.hash else None  # another one lies there now
-    kept = run.path / experiment.TRAJECTORIES
+    kept = run.trajectories
     return load(kept) if (kept / "dataset.json").is_file() else None
 
 
@@ -127,7 +128,7 @@ def _case(source: Source, env: EnvSpec, seed: int, log: Dataset | None) -> Case:
     return Case(source.policy, source.identity, env, source.target_return, seed, log)
 
 
-def distracted_run(path: Path, count: int, threads: int = 1, stop: Callable[[], bool] | None = None) -> Path:
+def distracted_run(path: Path, count: int, threads: int = 1, hooks: Hooks | None = None) -> Path:
     """The counterpart of a run on the same task with `count` distractors, trained as it was; see `with_distractors`.
 
     An imitator learns from its own log with the distractors added to it. A finished counterpart is left alone.
@@ -143,7 +144,7 @@ def distracted_run(path: Path, count: int, threads: int = 1, stop: Callable[[], 
         dataset = log_with_distractors(log, env, count, run.record.seed)
     distracted = replace(spec, env=env, inputs=() if dataset is None else (log_input(dataset),))
     root = path.resolve().parents[2]
-    return experiment.train(distracted, run.record.seed, root, dataset=dataset, threads=threads, stop=stop).path
+    return experiment.train(distracted, run.record.seed, root, dataset=dataset, threads=threads, hooks=hooks).path
 
 
 def explain_runs(
