@@ -12,7 +12,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, load
-from rlformer.data.loaders.base import Progress
+from rlformer.data.open import Progress
 from rlformer.data.open import open_data as open_named
 from rlformer.data.prefix import mid_training
 from rlformer.envs import cards as env_cards
