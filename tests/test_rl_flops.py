@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from rlformer.agents.base import Task
@@ -19,7 +19,7 @@ from rlformer.agents.offline.training import Training as OfflineTraining
 from rlformer.agents.online import ONLINE
 from rlformer.agents.online.algorithms.dqn import DQN
 from rlformer.agents.online.algorithms.recurrent_ppo import RECURRENT_PPO
-from rlformer.agents.online.policy import policy_of
+from rlformer.agents.online.policy import actor_of
 from rlformer.agents.online.training import Training as OnlineTraining
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.core.spaces import ActionSpec
@@ -82,10 +82,10 @@ def test_a_training_on_a_log_costs_what_torch_counts(name: str, space: str, tmp_
 @pytest.mark.parametrize("name", ["ppo", "dqn", "sac", "td3"])
 def test_an_action_of_an_agent_costs_what_torch_counts(name: str, tmp_path: Path) -> None:
     training, values, env = training_of(name, tmp_path)
-    spaces, acting = spaces_of(env), policy_of(training.algorithm, training.model)
-    acting.begin(np.arange(8), np.arange(8), None)
+    spaces, actor = spaces_of(env), actor_of(training.algorithm, training.model)
     found = ONLINE.flops(values, spaces.observation.size, spaces.actions, record())
-    assert 8 * found["action"] == counted(lambda: acting.act(np.zeros((8, spaces.observation.size), np.float32)))
+    with torch.inference_mode():
+        assert 8 * found["action"] == counted(lambda: actor(torch.zeros(8, spaces.observation.size), None))
 
 
 def test_recurrent_ppo_by_hand() -> None:

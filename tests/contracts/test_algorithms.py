@@ -31,6 +31,7 @@ from rlformer.agents.online.algorithms.base import Algorithm
 from rlformer.agents.online.build import RUN_KEYS, build
 from rlformer.agents.online.checks import check_values
 from rlformer.agents.online.learner import SB3Learner
+from rlformer.agents.online.policy import actor_of
 from rlformer.agents.online.zips import export_zip, load_zip
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import Cost, EnvSpec
@@ -210,11 +211,10 @@ def test_it_costs_what_torch_counts(case: Case, tmp_path: Path) -> None:
         costs.append(fresh.fit(task, Log(tmp_path)))
     record = RunRecord("E", "a", 0, "", cost=costs[0])
     found = LEARNERS[case.learner].flops(task.hyperparameters, 2, actions, record)
-    policy = fresh.policy()
-    policy.begin(np.arange(8), np.arange(8), None)
-    with FlopCounterMode(display=False) as one_action:
-        policy.act(np.zeros((8, 2), np.float32))
-    seen = {"training": counter.get_total_flops(), "action": one_action.get_total_flops() / 8}
+    actor = actor_of(case.algorithm, fresh.model)
+    with torch.inference_mode(), FlopCounterMode(display=False) as of_actions:
+        actor(torch.zeros(8, 2), None)
+    seen = {"training": counter.get_total_flops(), "action": of_actions.get_total_flops() / 8}
     if any(isinstance(module, torch.nn.RNNBase) for module in fresh.model.policy.modules()):
         assert all(found[part] > seen[part] > 0 for part in seen)
     else:
