@@ -15,7 +15,7 @@ from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
 from rlformer.explain import parts
 from rlformer.explain.parts import PARTS, Effects
-from rlformer.runs.directory import RunDirectory
+from rlformer.runs.directory import TRAJECTORIES, RunDirectory
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies import experiment, explain_runs
 from rlformer.studies.logs import cut_log

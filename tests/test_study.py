@@ -7,6 +7,8 @@ import pytest
 
 from rlformer.core.errors import InputError
 from rlformer.evaluator.judge.prices import Terms
+from rlformer.studies.logs import TrainingLog
+from rlformer.studies.plan import plan
 from rlformer.studies.study import KEYS, Grid, Log, Study
 
 WHOLE = Study(
@@ -84,6 +86,25 @@ def test_a_mistake_in_a_file_is_told_with_the_file_and_the_key(tmp_path: Path, t
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read: No such file"):
         Study.read(tmp_path / "study.toml")
+
+
+def test_a_profile_asks_cards_and_no_names(workspace: Path) -> None:
+    """A user's cards join, in the place and for the actions that they say; the log's maker is the first that fits."""
+    (workspace / "agents").mkdir()
+    for name, text in {
+        "mine": 'extends = "dt"\nrung = 95\nprofiles = ["quick"]\ndefault_for = ["discrete"]\n',
+        "slow": 'extends = "ppo"\nrung = 119\nprofiles = ["quick"]\ndefault_for = ["discrete"]\n',
+        "real": 'extends = "ppo"\nrung = 118\nprofiles = ["quick"]\ndefault_for = ["box"]\n',
+        "other": 'extends = "dt"\nprofiles = ["full"]\n',
+    }.items():
+        (workspace / "agents" / f"{name}.toml").write_text(f'schema = "rlformer/2"\n{text}')
+    made = plan(Study("CartPole-v1", seeds=1, grid=Grid((0.5,))))
+    assert made.arms == ("random", "behaviour", "bc", "bc-top", "dt", "mine", "slow", "ppo", "dqn")
+    assert {run.spec.agent.name for run in made.runs if run.budget} == {"bc-top", "dt", "mine"}
+    maker = next(run.source for run in made.runs if run.spec.agent.name == "mine")
+    assert isinstance(maker, TrainingLog)
+    assert maker.maker.agent.name == "slow"
+    assert made.runs[0].spec == maker.maker  # it is trained first
 
 
 def test_where_a_study_was_read_is_no_part_of_it(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from rlformer.evaluator.judge.prices import Terms
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.missing import MissingRun
 from rlformer.studies import experiment, videos
-from rlformer.studies.execute import execute
+from rlformer.studies.execute import execute, local
 from rlformer.studies.executors.local import Event
 from rlformer.studies.plan import Plan
 from rlformer.studies.plan import plan as _plan
@@ -44,7 +44,7 @@ def compare(
     files.writable_directory(Path(study.runs))
     made = plan(study, dataset=dataset, command=command)
     study.write(folder / "study.toml")
-    outcome = execute(made, jobs=jobs, threads=study.threads, listen=listen)
+    outcome = execute(made, local(jobs, study.threads), listen)
     for path in outcome.runs:
         experiment.count_flops(RunDirectory.open(path))
     with one_thread():

@@ -122,7 +122,7 @@ def compare(
     if dry_run:
         with console.Bar("probe") as bar:
             projection = api.project(study, jobs=jobs, progress=bar)
-        console.show_projection(projection.to_dict(), as_json)
+        console.show_projection(projection, as_json)
         return
     with console.StudyProgress(Path(study.runs)) as progress:
         results = api.compare(study, out=out, jobs=jobs, command=typed(), listen=progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -154,7 +155,7 @@ def _train(
 
 def _show(path: Path, told: list[str], as_json: bool) -> None:
     from rlformer.cli import console
-    from rlformer.evaluator.measure.evaluation import summarize
+    from rlformer.evaluator.measure.summary import summarize
     from rlformer.runs.directory import RunDirectory
 
     run = RunDirectory.open(path)
@@ -162,15 +163,17 @@ def _show(path: Path, told: list[str], as_json: bool) -> None:
     summary = None if final is None else summarize(final, run.spec.env)
     record = run.record
     if as_json:
-        console.print_json({"run": str(path), "record": record.to_dict(), "evaluation": summary})
+        console.print_json(
+            {"run": str(path), "record": record.to_dict(), "evaluation": None if summary is None else asdict(summary)}
+        )
         return
     for note in record.notes:
         if note not in told:
             console.say(f"note: {note}")
     if summary is not None:
-        score = "" if summary["normalized_score"] is None else f", normalised score {summary['normalized_score']:.3f}"
-        error = "" if summary["standard_error"] is None else f" +- {summary['standard_error']:.1f}"
-        print(f"return {summary['mean']:.1f}{error} over {summary['episodes']} episodes{score}")
+        score = "" if summary.normalized_score is None else f", normalised score {summary.normalized_score:.3f}"
+        error = "" if summary.standard_error is None else f" +- {summary.standard_error:.1f}"
+        print(f"return {summary.mean:.1f}{error} over {summary.episodes} episodes{score}")
     if "held-out loss" in str(record.progress.get("note")):
         print(record.progress["note"])
     print(f"wall {record.times['wall']:.1f} s, cpu {record.times['cpu']:.1f} s, {record.parameters} parameters")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.missing import MissingRun
+from rlformer.studies.executors import Executor
 from rlformer.studies.executors.local import Event, LocalProcesses
 from rlformer.studies.plan import Plan, PlannedLog, PlannedRun
 
@@ -30,14 +31,11 @@ class Outcome:
     missing: tuple[MissingRun, ...]  # those of them that have no record
 
 
-def execute(
-    plan: Plan, *, jobs: int | None = None, threads: int = 1, listen: Callable[[Event], None] = lambda event: None
-) -> Outcome:
+def execute(plan: Plan, executor: Executor, listen: Callable[[Event], None] = lambda event: None) -> Outcome:
     """Run a plan; a failed run does not stop the rest.
 
-    jobs: runs side by side; by default one a core. Raises Interrupted on Ctrl-C; the same plan continues.
+    Raises Interrupted on Ctrl-C; the same plan continues.
     """
-    executor = LocalProcesses(jobs or side_by_side(threads), threads)
     found: dict[Hashable, Path] = {}
     reasons: dict[Hashable, str] = {}
     listen(Event(None, "planned", len(plan.jobs)))
@@ -61,6 +59,11 @@ def execute(
         tuple(Failure(run, reasons[key]) for key, run in runs if key in reasons),
         tuple(missing),
     )
+
+
+def local(jobs: int | None = None, threads: int = 1) -> Executor:
+    """This machine. jobs: runs side by side; by default one a core."""
+    return LocalProcesses(jobs or side_by_side(threads), threads)
 
 
 def side_by_side(threads: int) -> int:
