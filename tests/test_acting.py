@@ -14,7 +14,8 @@ from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, Window
 from rlformer.core.spaces import Array
-from rlformer.envs.environments import action_spec, make
+from rlformer.envs.make import make
+from rlformer.envs.spaces import action_spec
 from rlformer.evaluator.measure.evaluation import evaluate
 from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, model
 

@@ -1,6 +1,5 @@
 """The cards: each of ours is whole and can be made; a user's own extend or overlay them; mistakes are named."""
 
-import inspect
 import re
 import subprocess
 import sys
@@ -18,18 +17,18 @@ import tomli_w
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.base import Task
 from rlformer.agents.cards import resolve
-from rlformer.agents.learners import LEARNERS, learner_class
-from rlformer.agents.online import sb3
+from rlformer.agents.learners import LEARNERS
 from rlformer.core.errors import InputError
-from rlformer.core.records import Cost, EnvSpec, Episode
+from rlformer.core.records import SCHEMA, Cost, EnvSpec, Episode
 from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import DatasetInfo, from_episodes
 from rlformer.envs import cards as env_cards
-from rlformer.envs import environments
-from rlformer.runs.spec import RunSpec
+from rlformer.envs.make import make
+from rlformer.envs.spaces import action_spec
+from rlformer.runs.inputs import LogInput
+from rlformer.runs.spec import FAMILIES, ROLES, RunSpec
 
 ENVS, AGENTS = env_cards.environments(), agent_cards.agents()
-ONLINE = [name for name, card in AGENTS.items() if card.learner == "sb3"]
 OFFLINE = [name for name, card in AGENTS.items() if card.learner == "sequence"]
 CLASSIC = ("Acrobot-v1", "CartPole-v1", "LunarLander-v3", "MountainCar-v0", "Pendulum-v1")
 
@@ -38,7 +37,7 @@ def write(folder: Path, name: str, text: str) -> Path:
     """A card of the user's own, below the current folder."""
     path = folder / f"{name}.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text if text.startswith("schema") else f'schema = "rlformer/1"\n{text}')
+    path.write_text(text if text.startswith("schema") else f'schema = "{SCHEMA}"\n{text}')
     return path
 
 
@@ -54,8 +53,8 @@ def test_the_catalogue_holds_what_the_readme_promises() -> None:
 def test_an_environments_card_describes_what_is_made(name: str) -> None:
     spec = ENVS[name]
     assert spec.summary
-    environment = environments.make(spec)
-    actions = environments.action_spec(environment.action_space)
+    environment = make(spec)
+    actions = action_spec(environment.action_space)
     if spec.feature_names:
         assert (len(spec.feature_names),) == environment.observation_space.shape
     if spec.action_names:
@@ -72,7 +71,7 @@ def test_an_environments_card_describes_what_is_made(name: str) -> None:
 @pytest.mark.parametrize("name", CLASSIC)
 def test_a_classic_environment_is_known_through_and_through(name: str) -> None:
     spec = ENVS[name]
-    made = environments.make(spec)
+    made = make(spec)
     assert made.spec is not None
     assert spec.solved_threshold == made.spec.reward_threshold
     assert spec.random_source.startswith("scripts/random_scores")
@@ -97,12 +96,21 @@ def test_an_agents_card_is_whole(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", AGENTS)
+def test_an_agents_card_says_what_it_is_in_a_comparison(name: str) -> None:
+    card = AGENTS[name]
+    assert card.role in ROLES
+    assert card.family in FAMILIES or (card.family == "" and card.role != "candidate")
+    assert set(card.profiles) <= set(agent_cards.PROFILES)
+    assert [other.name for other in AGENTS.values() if other.rung == card.rung] == [name], "two cards on one rung"
+
+
+@pytest.mark.parametrize("name", AGENTS)
 def test_a_presets_values_have_the_types_of_the_defaults(name: str) -> None:
     for env in AGENTS[name].presets:
-        values = AGENTS[name].resolve(env)
+        values = AGENTS[name].values_for(env)
         given = [tomli_w.dumps({key: _inline(value)}).strip() for key, value in values.items()]
         again = resolve(ENVS[env], name, [g for g, v in zip(given, values.values(), strict=True) if _simple(v)])
-        assert again.hyperparameters == values
+        assert again.values == values
 
 
 def _simple(value: Any) -> bool:
@@ -111,34 +119,6 @@ def _simple(value: Any) -> bool:
 
 def _inline(value: Any) -> Any:
     return value if _simple(value) else str(value)
-
-
-@pytest.mark.parametrize("name", ONLINE)
-def test_an_online_agents_keys_are_its_algorithms_arguments(name: str) -> None:
-    from rlformer.agents.online.sb3_training import RUN_KEYS, algorithm_class, policy_name
-
-    defaults = AGENTS[name].defaults
-    algorithm = algorithm_class(defaults["algorithm"])
-    assert set(defaults) - RUN_KEYS <= set(inspect.signature(algorithm).parameters)
-    assert {"ortho_init", "log_std_init", "lstm_hidden_size"} & set(defaults) <= set(
-        inspect.signature(algorithm.policy_aliases[policy_name(algorithm)]).parameters
-    )
-
-
-@pytest.mark.parametrize("name", ONLINE)
-def test_an_online_agents_card_can_be_built(name: str) -> None:
-    from stable_baselines3.common.vec_env import DummyVecEnv
-
-    from rlformer.agents.online.sb3_training import build
-
-    fitting = "CartPole-v1" if "discrete" in sb3.ALGORITHMS[AGENTS[name].defaults["algorithm"]] else "Pendulum-v1"
-    for env in (*AGENTS[name].presets, None):
-        values = AGENTS[name].resolve(env)
-        sb3.check(values)
-        spec = ENVS[env or fitting]
-        sb3.check_actions(values["algorithm"], spec)
-        made = DummyVecEnv([lambda spec=spec: environments.make(spec) for _ in range(values["num_envs"])])
-        assert type(build(values, made, seed=0)).__name__ == values["algorithm"]
 
 
 class Quiet:
@@ -152,6 +132,7 @@ class Quiet:
     def spent(self, cost: Cost) -> None:
         pass
 
+    def on_gpu(self, name: str, peak_bytes: int) -> None: ...
     def stop_requested(self) -> bool:
         return False
 
@@ -168,8 +149,8 @@ def test_an_offline_agents_card_can_be_trained(name: str, tmp_path: Path) -> Non
     rng = np.random.default_rng(0)
     info = DatasetInfo("CartPole-v1", Spaces.plain((4,), ActionSpec("discrete", (2,))))
     episodes = [Episode(rng.random((9, 4)), rng.integers(0, 2, 8), np.ones(8), True, False) for _ in range(20)]
-    values = {**AGENTS[name].resolve("CartPole-v1"), "gradient_steps": 1, "validate_every": 1}
-    learner = learner_class("sequence")()
+    values = {**AGENTS[name].values_for("CartPole-v1"), "gradient_steps": 1, "validate_every": 1}
+    learner = LEARNERS["sequence"].load()()
     cost = learner.fit(Task(None, from_episodes(info, episodes), values, seed=0), Quiet(tmp_path))
     assert cost.samples_seen > 0
 
@@ -187,7 +168,7 @@ def test_a_child_has_its_parents_values_but_for_its_own(workspace: Path) -> None
     assert child.learner == "sb3"
     assert child.defaults == {**parent.defaults, "gamma": 0.5}
     # its default wins over the parent's preset, its preset over both
-    assert child.resolve("CartPole-v1") == {**parent.resolve("CartPole-v1"), "gamma": 0.5, "steps": 7}
+    assert child.values_for("CartPole-v1") == {**parent.values_for("CartPole-v1"), "gamma": 0.5, "steps": 7}
     assert child.tuning_for("CartPole-v1") == f"Not tuned itself; ppo: {parent.tuning_for('CartPole-v1')}"
     assert child.presets == parent.presets
 
@@ -202,9 +183,9 @@ def test_a_users_card_of_the_same_name_overlays_ours_key_by_key(workspace: Path)
     ours, theirs = AGENTS["ppo"], agent_cards.agent("ppo")
     assert theirs.defaults == {**ours.defaults, "hidden": [32]}
     changed = {"hidden": [32], "learning_rate": 1e-3}  # the schedule is replaced whole, by a number
-    assert theirs.resolve("CartPole-v1") == {**ours.resolve("CartPole-v1"), **changed}
-    assert theirs.resolve("Acrobot-v1")["clip_range"] == {"start": 0.3, "end": 0.1}
-    assert theirs.resolve("Acrobot-v1")["n_epochs"] == ours.resolve("Acrobot-v1")["n_epochs"]
+    assert theirs.values_for("CartPole-v1") == {**ours.values_for("CartPole-v1"), **changed}
+    assert theirs.values_for("Acrobot-v1")["clip_range"] == {"start": 0.3, "end": 0.1}
+    assert theirs.values_for("Acrobot-v1")["n_epochs"] == ours.values_for("Acrobot-v1")["n_epochs"]
     assert theirs.summary == ours.summary
 
 
@@ -218,10 +199,38 @@ def test_a_users_environment_is_overlaid_section_by_section(workspace: Path) -> 
     assert env_cards.environment("CartPole-v1") == replace(ENVS["CartPole-v1"], solved_threshold=200.0)
 
 
-def test_a_file_of_another_tool_is_left_alone(workspace: Path) -> None:
-    (workspace / "agents").mkdir()
-    (workspace / "agents" / "other.toml").write_text("[tool]\nx = 1\n")
-    assert "other" not in agent_cards.agents()
+@pytest.mark.parametrize(
+    "text", ["[tool]\nx = 1\n", 'schema = "other/1"\nlearner = "x"\n', "", "id = 1\na = 1\nb = 1\n"]
+)
+@pytest.mark.parametrize("kind", ["agents", "envs"])
+def test_a_file_of_another_tool_is_left_alone(workspace: Path, kind: str, text: str) -> None:
+    (workspace / kind).mkdir()
+    (workspace / kind / "other.toml").write_text(text)
+    assert "other" not in {**agent_cards.agents(), **env_cards.environments()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("agents", 'extends = "dt"\n[defaults]\nwidth = 32\n'),
+        ("agents", 'learner = "sequence"\nsumary = "s"\n'),
+        ("envs", 'id = "X-v0"\n'),
+        ("envs", 'id = "X-v0"\nsummary = "s"\n[[wrapers]]\nkind = "flatten"\n'),
+    ],
+)
+def test_a_card_without_a_schema_is_not_skipped(workspace: Path, kind: str, text: str) -> None:
+    (workspace / kind).mkdir()
+    (workspace / kind / "mine.toml").write_text(text)
+    with pytest.raises(InputError, match=rf'mine.toml: a card begins with schema = "{SCHEMA}"$'):
+        agent_cards.agents() if kind == "agents" else env_cards.environments()
+
+
+@pytest.mark.parametrize("kind", ["agents", "envs"])
+def test_a_card_of_an_older_version_gets_one_line(workspace: Path, kind: str) -> None:
+    write(workspace / kind, "old", 'schema = "rlformer/1"\nsummary = "s"\n')
+    message = rf"old.toml: a card of schema 'rlformer/1', this version reads '{SCHEMA}'$"
+    with pytest.raises(InputError, match=message):
+        agent_cards.agents() if kind == "agents" else env_cards.environments()
 
 
 def test_an_environment_without_a_card_is_its_bare_id() -> None:
@@ -242,6 +251,30 @@ def test_an_environment_without_a_card_is_its_bare_id() -> None:
         ("extends = 'ppo'\nsumary = 's'\n", "[card] unknown key 'sumary'; did you mean 'summary'?"),
         ("extends = 'ppo'\n[defaults]\ngama = 1.0\n", "[defaults] unknown key 'gama'; did you mean 'gamma'?"),
         ("extends = 'ppo'\n[presets.X]\ngama = 1.0\n", "[presets.X] unknown key 'gama'; did you mean 'gamma'?"),
+        (
+            "extends = 'ppo'\nrole = 'candidat'\n",
+            "agents/mine.toml: unknown role 'candidat'; did you mean 'candidate'?",
+        ),
+        ("extends = 'ppo'\nfamily = 'onlin'\n", "agents/mine.toml: unknown family 'onlin'; did you mean 'online'?"),
+        ("learner = 'sb3'\n", "agents/mine.toml: a candidate needs 'family', one of online, offline, sequence, hybrid"),
+        ("extends = 'ppo'\nrung = 'high'\n", "[card] rung: expected an integer such as 0, got a string 'high'"),
+        ("extends = 'ppo'\nprofiles = 'full'\n", "[card] profiles: expected a list such as [], got a string 'full'"),
+        ("extends = 'ppo'\nprofiles = ['ful']\n", "[profiles] unknown profile 'ful'; did you mean 'full'?"),
+        ("extends = 'ppo'\nprofiles = [1]\n", "[profiles] unknown profile '1'; valid: full, quick, standard"),
+        ("extends = 'ppo'\ndefault_for = ['boxes']\n", "[default_for] unknown kind of action space 'boxes'"),
+        (
+            "extends = 'ppo'\ncontrasts = [{ question = 'memory', more = 'mine', less = 'pp0' }]\n",
+            "[contrasts] less: unknown agent 'pp0'; did you mean 'ppo'?",
+        ),
+        (
+            "extends = 'ppo'\ncontrasts = [{ question = 'memory', more = 'mine' }]\n",
+            "[contrasts] takes strings question, more, less, got {'question': 'memory', 'more': 'mine'}",
+        ),
+        ("extends = 'ppo'\ncontrasts = ['dt']\n", "[contrasts] takes strings question, more, less, got 'dt'"),
+        (
+            "extends = 'ppo'\ncontrasts = [{ question = 'memory', more = 1, less = 'ppo' }]\n",
+            "[contrasts] takes strings question, more, less, got {'question': 'memory', 'more': 1, 'less': 'ppo'}",
+        ),
     ],
 )
 def test_a_mistake_in_an_agents_card_is_named(workspace: Path, text: str, message: str) -> None:
@@ -259,6 +292,8 @@ def test_a_mistake_in_an_agents_card_is_named(workspace: Path, text: str, messag
         ("id = 'X-v0'\n[features]\nactions = []\n", "[features] unknown key 'actions'; did you mean 'action'?"),
         ("id = 'X-v0'\n[[wrappers]]\nkind = 'timelimit'\n", "unknown wrapper 'timelimit'; did you mean 'time_limit'?"),
         ("id = 'X-v0'\n[[wrappers]]\nkind = 'flatten'\nn = 1\n", "[wrapper 'flatten'] unknown key 'n'"),
+        ("id = 'X-v0'\nwrappers = ['flatten', 1]\n", "unknown wrapper 'flatten'"),
+        ("id = 'X-v0'\n[features]\nobservation = [1]\n", "[features] observation: expected a list of strings, got [1]"),
     ],
 )
 def test_a_mistake_in_an_environments_card_is_named(workspace: Path, text: str, message: str) -> None:
@@ -317,14 +352,15 @@ def test_an_override_of_another_type_is_refused(override: str, message: str) -> 
 
 def test_the_last_word_is_the_overrides_and_the_record_says_so() -> None:
     changed = resolve(ENVS["CartPole-v1"], "ppo", ["gamma=0.5"])
-    assert changed.hyperparameters["gamma"] == 0.5
-    assert changed.tuning.endswith("Changed by hand: gamma=0.5")
+    assert changed.values["gamma"] == 0.5
+    assert changed.agent.tuning.endswith("Changed by hand: gamma=0.5")
 
 
 def test_a_configuration_survives_its_file() -> None:
-    whole = resolve(ENVS["LunarLander-v3"], "ppo", data={"hash": "abc", "path": None}, log_trajectories=True)
+    log = LogInput("abc", path=None, num_steps=7, mean_return=1.5)
+    whole = resolve(ENVS["LunarLander-v3"], "ppo", ["gamma=0.5"], (log,), keeps_log=True)
     again = RunSpec.from_dict(tomllib.loads(tomli_w.dumps(whole.to_dict())))
-    assert again == replace(whole, data={"hash": "abc"})
+    assert again == whole
     assert again.hash == whole.hash
 
 
@@ -332,14 +368,17 @@ def test_the_hash_covers_what_changes_the_outcome_and_nothing_else() -> None:
     env = ENVS["CartPole-v1"]
     base = resolve(env, "ppo")
     renamed = replace(env, name="Mine", summary="other", solved_threshold=1.0)
-    assert replace(base, env=renamed, agent="mine", tuning="x", data={"path": "elsewhere"}).hash == base.hash
+    agent = replace(base.agent, name="mine", tuning="x", role="control", rung=1)
+    assert replace(base, env=renamed, agent=agent).hash == base.hash
+    moved = [replace(base, inputs=(LogInput("abc", path=path),)).hash for path in ("here", "there")]
+    assert moved[0] == moved[1]
     wrapped: EnvSpec = replace(env, wrappers=({"kind": "delayed_reward"},))
     others = (
         replace(base, env=wrapped),
         resolve(env, "ppo", ["gamma=0.5"]),
-        replace(base, data={"hash": "abc"}),
-        replace(base, log_trajectories=True),
-        replace(base, learner="other"),
+        replace(base, inputs=(LogInput("abc"),)),
+        replace(base, keeps_log=True),
+        replace(base, agent=replace(base.agent, learner="other")),
     )
     assert len({each.hash for each in (base, *others)}) == 1 + len(others)
 

@@ -8,16 +8,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from rlformer.agents.learners import learner
+from rlformer.agents.loading import load_policy
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EvalResult
 from rlformer.envs import animation
 from rlformer.runs.directory import RunDirectory
-from rlformer.studies import experiment
 
 
-def film_medians(paths: Iterable[Path]) -> None:
-    """Film the median run of each arm among these run directories, unless it was: of an even number the lower one.
+def record_medians(paths: Iterable[Path]) -> None:
+    """A video of the median run of each arm among these run directories: of an even number of them the lower one.
 
     Runs of one arm share their agent, its values and how their log was cut. Logs, which cannot act, and points of
     a data-scaling grid are left out.
@@ -26,18 +27,18 @@ def film_medians(paths: Iterable[Path]) -> None:
     for path in paths:
         run = RunDirectory.open(path)
         final = run.evaluations().get("final") if run.finished else None
-        config = run.spec
-        if final is None or config.agent.learner == "behaviour" or config.budget is not None:
+        spec = run.spec
+        if final is None or not learner(spec.agent.learner).acts or spec.budget is not None:
             continue
-        cut = "" if config.log is None else config.log.recipe.label
-        values = [config.env.definition, config.agent.name, dict(config.values), cut]
+        cut = "" if spec.log is None else spec.log.recipe.label
+        values = [spec.env.definition, spec.agent.name, dict(spec.values), cut]
         arms[json.dumps(values, sort_keys=True, default=str)].append((final.mean, path, final))
     for runs in arms.values():
         _, path, final = sorted(runs, key=lambda item: item[:2])[(len(runs) - 1) // 2]
-        film(RunDirectory.open(path), final)
+        record(RunDirectory.open(path), final)
 
 
-def film(run: RunDirectory, final: EvalResult) -> None:
+def record(run: RunDirectory, final: EvalResult) -> None:
     """Play the first episode of the run's evaluation again and keep it, or the reason why it cannot be seen."""
     folder = run.path / "eval"
     if (folder / "episode.webp").is_file():
@@ -45,8 +46,8 @@ def film(run: RunDirectory, final: EvalResult) -> None:
     seed = int(final.seeds[0])
     shown: dict[str, Any] = {"schema": SCHEMA, "episode_seed": seed}
     try:
-        policy, config = experiment.load_policy(run.path, sample=final.action_selection == "sampled")
-        frames, episode = animation.play(policy, config.env, seed, final.target_return)
+        policy, spec = load_policy(run.path, sample=final.action_selection == "sampled")
+        frames, episode = animation.play(policy, spec.env, seed, final.target_return)
         packed = animation.webp(frames)
     except (InputError, ImportError) as error:
         reason = " ".join(str(error).split()).removeprefix(f"{run.path}: ")  # a report tells no folder of the machine

@@ -1,4 +1,4 @@
-"""Animations: one episode of the median seed, small, kept with its run; or the reason why there is none."""
+"""Videos: one episode of the median seed, small, kept with its run; or the reason why there is none."""
 
 import io
 import json
@@ -18,9 +18,10 @@ from rlformer.envs import animation
 from rlformer.envs import cards as env_cards
 from rlformer.envs.rollout import RandomPolicy
 from rlformer.evaluator.measure.evaluation import evaluate
+from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.report import build
 from rlformer.runs.directory import RunDirectory
-from rlformer.studies import experiment, films
+from rlformer.studies import experiment, videos
 from tests.make_runs import BC, make_runs
 
 CARTPOLE = env_cards.environment("CartPole-v1")
@@ -35,9 +36,9 @@ def opened(packed: bytes) -> Any:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three random runs of CartPole; what they learn takes no time."""
     root = tmp_path_factory.mktemp("runs")
-    protocol = experiment.Protocol(episodes=3, curve_episodes=1, target_episodes=1, num_envs=1)
-    config = resolve(CARTPOLE, "random")
-    return [experiment.train(config, seed, root, protocol=protocol).path for seed in range(3)]
+    protocol = Protocol(episodes=3, curve_episodes=1, target_episodes=1, num_envs=1)
+    spec = resolve(CARTPOLE, "random")
+    return [experiment.train(spec, seed, root, protocol=protocol).path for seed in range(3)]
 
 
 def test_the_episode_is_the_evaluations_own() -> None:
@@ -77,19 +78,19 @@ def test_what_cannot_render_says_why() -> None:
         animation.play(RANDOM, bare, seed=0)
 
 
-def test_the_median_run_is_filmed_once(runs: list[Path]) -> None:
-    films.film_medians(runs)
+def test_the_median_run_gets_a_video_once(runs: list[Path]) -> None:
+    videos.record_medians(runs)
     means = {path: RunDirectory.open(path).evaluations()["final"].mean for path in runs}
     median = sorted(runs, key=lambda path: (means[path], path))[1]
-    filmed = [path for path in runs if (path / "eval/episode.webp").is_file()]
-    assert filmed == [median]
+    shown = [path for path in runs if (path / "eval/episode.webp").is_file()]
+    assert shown == [median]
     before = (median / "eval/episode.webp").stat().st_mtime_ns
-    films.film_medians(runs)
+    videos.record_medians(runs)
     assert (median / "eval/episode.webp").stat().st_mtime_ns == before
 
 
 def test_the_page_shows_it_and_keeps_still_for_those_who_ask(runs: list[Path], tmp_path: Path) -> None:
-    films.film_medians(runs)
+    videos.record_medians(runs)
     results = build(runs, tmp_path)
     (arm,) = results["environments"][0]["arms"]
     run = next(run for run in arm["runs"] if run["seed"] == arm["film"]["seed"])
@@ -102,7 +103,7 @@ def test_the_page_shows_it_and_keeps_still_for_those_who_ask(runs: list[Path], t
 
 def test_the_page_says_why_there_is_none(tmp_path: Path) -> None:
     for run in make_runs(tmp_path / "runs", [BC], seeds=(0, 1)):
-        told = {"schema": "rlformer/1", "episode_seed": 1, "skipped": "X cannot render: no <pygame>"}
+        told = {"schema": "rlformer/2", "episode_seed": 1, "skipped": "X cannot render: no <pygame>"}
         files.write_toml(run.path / "eval/episode.toml", told)
     build([tmp_path / "runs"], tmp_path / "out")
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
@@ -111,7 +112,7 @@ def test_the_page_says_why_there_is_none(tmp_path: Path) -> None:
 
 def test_a_run_whose_weights_cannot_be_read_is_skipped_with_the_reason(tmp_path: Path) -> None:
     (run,) = make_runs(tmp_path, [BC], seeds=(0,))
-    films.film_medians([run.path])
+    videos.record_medians([run.path])
     assert "holds no trained policy" in (run.path / "eval/episode.toml").read_text()
     assert set(run.evaluations()) == {"final"}
     results = build([tmp_path], tmp_path / "out")

@@ -16,12 +16,16 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from rlformer.agents.base import RunLog, Task
-from rlformer.agents.online import sb3_state, sb3_training
+from rlformer.agents.offline.algorithms import ALGORITHMS
+from rlformer.agents.online import state as states
+from rlformer.agents.online.algorithms.base import Algorithm
+from rlformer.agents.online.build import build as build_model
+from rlformer.agents.online.policy import policy_of
 from rlformer.agents.sequence.training.loop import DivergedError
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import Cost
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import Spaces
 from rlformer.data import scales
 from rlformer.data.dataset import Dataset
 from rlformer.data.transitions import Transitions, transitions
@@ -32,27 +36,26 @@ _CURVE_POINTS, _EVALUATIONS = 200, 10  # of losses, and in the environment where
 _CHECKPOINT_SECONDS = 10.0
 
 
-class Spaces(gym.Env[Any, Any]):
+class WithoutEnvironment(gym.Env[Any, Any]):
     """An environment's spaces without the environment: all that stable-baselines3 needs to build its networks."""
 
-    def __init__(self, observation_shape: tuple[int, ...], actions: ActionSpec) -> None:
-        self.observation_space = spaces.Box(-np.inf, np.inf, observation_shape, np.float32)
+    def __init__(self, task: Spaces) -> None:
+        self.observation_space = spaces.Box(-np.inf, np.inf, task.observation.shape, np.float32)
+        actions = task.actions
         if actions.kind == "discrete":
             self.action_space: spaces.Space[Any] = spaces.Discrete(actions.nvec[0])
         else:
             self.action_space = spaces.Box(np.array(actions.low, np.float32), np.array(actions.high, np.float32))
 
 
-def build(
-    values: Mapping[str, Any], observation_shape: tuple[int, ...], actions: ActionSpec, buffer_size: int, seed: int
-) -> Any:
-    """The algorithm that a card's values describe, untrained, with an empty buffer.
+def build(algorithm: Algorithm, values: Mapping[str, Any], task: Spaces, buffer_size: int, seed: int) -> Any:
+    """The model that a card's values describe, untrained, with an empty buffer.
 
     Raises InputError where they do not fit.
     """
     own = {key: value for key, value in values.items() if key != "gradient_steps"}  # the run's, not an update's
-    environments = DummyVecEnv([lambda: Spaces(observation_shape, actions)])
-    return sb3_training.build({**own, "normalize_rewards": False, "buffer_size": buffer_size}, environments, seed)
+    own |= {"normalize_rewards": False, "buffer_size": buffer_size}
+    return build_model(algorithm, own, DummyVecEnv([lambda: WithoutEnvironment(task)]), seed)
 
 
 def fill(model: OffPolicyAlgorithm, log: Transitions) -> None:
@@ -77,6 +80,7 @@ class Training:
     def __init__(self, task: Task, log: RunLog) -> None:
         torch.set_num_threads(task.threads)
         self._task, self._log, self._values = task, log, task.hyperparameters
+        self.algorithm = ALGORITHMS[self._values["algorithm"]]
         self._total: int = self._values["gradient_steps"]
         self._evaluate_every = self._values["evaluate_every"] or max(1, self._total // _EVALUATIONS)
         assert task.dataset is not None
@@ -104,7 +108,7 @@ class Training:
 
         Raises DivergedError when a loss is not finite.
         """
-        policy = sb3_training.policy(self.model)
+        policy = policy_of(self.algorithm, self.model)
         progress_due, save_due = Throttle(0.2), Throttle(_CHECKPOINT_SECONDS)
         save_due()
         every = max(1, self._total // _CURVE_POINTS)
@@ -136,23 +140,23 @@ class Training:
 
     def _prepare(self) -> Any:
         """The model of this run with the log in its buffer, as it is before the first step."""
-        known, info = transitions(self._dataset), self._dataset.info
-        if known.left_out:
+        steps, info = transitions(self._dataset), self._dataset.info
+        if steps.left_out:
             self._log.note(
-                f"the log lacks final observations: what the last step of {known.left_out} episodes that were cut off "
+                f"the log lacks final observations: what the last step of {steps.left_out} episodes that were cut off "
                 "led to is unknown, and those steps are left out"
             )
-        if not len(known):
+        if not len(steps):
             raise InputError("the log has no transition to learn from: each episode is one step, cut off behind it")
         seed = seeding.derive(self._task.seed, "training")
-        model = build(self._values, info.observation_shape, info.actions, len(known), seed)
+        model = build(self.algorithm, self._values, info.spaces, len(steps), seed)
         model.set_logger(Logger(None, []))
-        fill(model, known)
+        fill(model, steps)
         normalize = model.get_vec_normalize_env()
         if normalize is not None:
             measured = scales.measure(self._dataset, return_scale=1.0)
             normalize.obs_rms.mean, normalize.obs_rms.var = measured.observation_mean, measured.observation_std**2
-            normalize.obs_rms.count = float(len(known))
+            normalize.obs_rms.count = float(len(steps))
         return model
 
     def _continue(self) -> None:
@@ -162,7 +166,7 @@ class Training:
             if warning:
                 self._log.note(warning)
             if state:
-                sb3_state.restore(self.model, arrays, state)
+                states.restore(self.algorithm, self.model, arrays, state)
         self._log.rewind(self.step)
 
     def _take_losses(self) -> dict[str, float]:
@@ -176,4 +180,5 @@ class Training:
         return values
 
     def _save(self) -> None:
-        checkpoints.save(self._directory, *sb3_state.capture(self.model, replay=False))  # the log is the buffer
+        arrays, state = states.capture(self.algorithm, self.model, replay=False)  # the log is the buffer
+        checkpoints.save(self._directory, arrays, state)

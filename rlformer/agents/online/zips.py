@@ -1,4 +1,4 @@
-"""Agents in stable-baselines3's own .zip files, in and out."""
+"""Agents in stable-baselines3's own .zip files: those that others trained, and ours for them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,16 @@ from typing import Any
 import gymnasium as gym
 
 from rlformer.agents import cards as agent_cards
-from rlformer.agents.online.sb3 import ALGORITHMS, OnlineLearner
+from rlformer.agents.online.algorithms import ALGORITHMS
+from rlformer.agents.online.algorithms.base import Algorithm
+from rlformer.agents.online.learner import OnlineLearner
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec
-from rlformer.envs.environments import action_spec, spaces_of
+from rlformer.envs.make import spaces_of
+from rlformer.envs.spaces import action_spec
 
 _STATISTICS = "vecnormalize.pkl"
-# The module of the policy's class, as the file names it, tells the algorithm; PPO and A2C share theirs.
-_MODULES = {
-    "stable_baselines3.dqn.policies": "DQN",
-    "stable_baselines3.sac.policies": "SAC",
-    "stable_baselines3.td3.policies": "TD3",
-    "sb3_contrib.common.recurrent.policies": "RecurrentPPO",
-}
 _UNPICKLED = ("observation_space", "action_space", "policy_kwargs")
 
 
@@ -55,23 +51,22 @@ def load_zip(
         raise InputError(f"{path}: no such file")
     if not trust:
         raise InputError(f"{path}: needs unpickling, which runs code: pass --trust if you trust where it comes from")
-    from rlformer.agents.online.sb3_policy import SB3Policy, actor_of
-    from rlformer.agents.online.sb3_training import algorithm_class, policy_name
+    from rlformer.agents.online.policy import SB3Policy, actor_of
 
     data = _data(path)
     algorithm = _algorithm(agent) if agent else _infer(data, path)
-    kind = algorithm_class(algorithm)
+    kind = algorithm.load()
     with _old_gym(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the age of the file
         try:
-            acting = kind.policy_aliases[policy_name(kind)]
+            acting = kind.policy_aliases[algorithm.policy]
             model = kind.load(path, device="cpu", custom_objects=_replaced(data, acting))
             statistics = _statistics(path, vecnormalize)
         except Exception as error:  # whatever a pickle of another version runs into
-            raise InputError(f"{path}: cannot be loaded as {algorithm}: {' '.join(str(error).split())}") from error
+            raise InputError(f"{path}: cannot be loaded as {algorithm.name}: {' '.join(str(error).split())}") from error
     if env is not None:
         _check_fit(model, env, path)
-    return SB3Policy(actor_of(model), action_spec(model.action_space), statistics, sample)
+    return SB3Policy(actor_of(algorithm, model), action_spec(model.action_space), statistics, sample)
 
 
 def export_zip(learner: OnlineLearner, path: Path) -> None:
@@ -87,29 +82,30 @@ def _data(path: Path) -> dict[str, Any]:
     """The description inside, without unpickling what it holds."""
     try:
         with zipfile.ZipFile(path) as archive:
-            found: dict[str, Any] = json.loads(archive.read("data"))
+            description: dict[str, Any] = json.loads(archive.read("data"))
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: not a stable-baselines3 .zip ({' '.join(str(error).split())})") from error
-    return found
+    return description
 
 
-def _algorithm(agent: str) -> str:
-    card = agent_cards.agent(agent)
-    if card.learner != "sb3":
+def _algorithm(agent: str) -> Algorithm:
+    """That of an agent's card."""
+    name = str(agent_cards.agent(agent).defaults.get("algorithm"))
+    if name not in ALGORITHMS:
         raise InputError(f"agent '{agent}' is not one of stable-baselines3")
-    return str(card.defaults["algorithm"])
+    return ALGORITHMS[name]
 
 
-def _infer(data: Mapping[str, Any], path: Path) -> str:
+def _infer(data: Mapping[str, Any], path: Path) -> Algorithm:
+    """The one that the description fits, the most particular of several."""
     module = str(data.get("policy_class", {}).get("__module__", "unknown"))
-    if module == "stable_baselines3.common.policies":
-        return "PPO" if "clip_range" in data else "A2C"
-    if module not in _MODULES:
+    fitting = [a for a in ALGORITHMS.values() if a.zip_module == module and a.zip_keys <= data.keys()]
+    if not fitting:
         raise InputError(
             f"{path}: its algorithm is not known (policy of {module}): name it with --agent; "
             f"supported: {', '.join(ALGORITHMS)}"
         )
-    return _MODULES[module]
+    return max(fitting, key=lambda algorithm: len(algorithm.zip_keys))
 
 
 def _replaced(data: Mapping[str, Any], policy_class: type) -> dict[str, Any]:
@@ -134,13 +130,13 @@ def _statistics(path: Path, given: Path | None) -> Any:
     from stable_baselines3.common.vec_env import VecNormalize
 
     beside = [path.parent / _STATISTICS, path.with_suffix("") / _STATISTICS]
-    found = given or next((place for place in beside if place.is_file()), None)
-    if found is None:
+    source = given or next((candidate for candidate in beside if candidate.is_file()), None)
+    if source is None:
         return None
-    with found.open("rb") as file:
+    with source.open("rb") as file:
         statistics = pickle.load(file)
     if not isinstance(statistics, VecNormalize):
-        raise InputError(f"{found}: holds a {type(statistics).__name__}, not a VecNormalize")
+        raise InputError(f"{source}: holds a {type(statistics).__name__}, not a VecNormalize")
     return statistics if statistics.norm_obs else None
 
 

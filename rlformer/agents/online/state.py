@@ -12,10 +12,11 @@ import torch
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from torch import Tensor
 
+from rlformer.agents.online.algorithms.base import Algorithm
 from rlformer.core.spaces import Array
 
 _REPLAY = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
-_COUNTERS = ("num_timesteps", "_n_updates", "_n_calls", "exploration_rate", "_current_progress_remaining")
+_COUNTERS = ("num_timesteps", "_n_updates", "_current_progress_remaining")
 
 
 def acting_arrays(model: Any) -> dict[str, Array]:
@@ -40,12 +41,10 @@ def restore_acting(model: Any, arrays: Mapping[str, Array]) -> None:
         statistics.count = float(arrays["observations.count"])
 
 
-def capture(model: Any, replay: bool) -> tuple[dict[str, Array], dict[str, Any]]:
+def capture(algorithm: Algorithm, model: Any, replay: bool) -> tuple[dict[str, Array], dict[str, Any]]:
     """Networks, optimisers, statistics, random streams and counters; with `replay` the replay buffer too."""
-    arrays, state = (
-        acting_arrays(model),
-        {name: getattr(model, name) for name in _COUNTERS if hasattr(model, name)},
-    )
+    arrays = acting_arrays(model)
+    state: dict[str, Any] = {name: getattr(model, name) for name in (*_COUNTERS, *algorithm.counters)}
     groups = {}
     for name, optimizer in optimizers(model).items():
         parts = optimizer.state_dict()
@@ -74,12 +73,11 @@ def capture(model: Any, replay: bool) -> tuple[dict[str, Array], dict[str, Any]]
     return arrays, {**state, "optimizers": groups}
 
 
-def restore(model: Any, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
+def restore(algorithm: Algorithm, model: Any, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
     """The inverse of `capture`, for a model of the same hyperparameters that has not trained yet."""
     restore_acting(model, arrays)
-    for name in _COUNTERS:
-        if hasattr(model, name):
-            setattr(model, name, state[name])
+    for name in (*_COUNTERS, *algorithm.counters):
+        setattr(model, name, state[name])
     for name, optimizer in optimizers(model).items():
         entries: dict[int, dict[str, Tensor]] = {}
         for key, array in _below(f"{name}.", arrays).items():

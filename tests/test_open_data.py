@@ -1,4 +1,4 @@
-"""The doors: logs that others made become datasets. Minari's have a file of tests to themselves."""
+"""Logs that others made become datasets. Minari's have a file of tests to themselves."""
 
 import shutil
 import zipfile
@@ -17,7 +17,7 @@ from rlformer.core.spaces import ActionSpec, Array
 from rlformer.data.dataset import Dataset
 from rlformer.data.loaders import hdf5
 from rlformer.data.loaders.columns import infer_action_space
-from rlformer.data.loaders.doors import import_data, open_data
+from rlformer.data.open import import_data, open_data
 from rlformer.envs import cards as env_cards
 
 SHARED = Path(__file__).parents[1].parent / "shared/data"
@@ -413,7 +413,9 @@ def test_a_truncated_npz_file(tmp_path: Path, opened: Callable[..., Dataset]) ->
 
 def test_what_is_no_dataset_is_said_to_be_none(tmp_path: Path, opened: Callable[..., Dataset]) -> None:
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(InputError, match=r"notes.txt: no dataset: by its first bytes neither HDF5 nor NPZ"):
+    with pytest.raises(
+        InputError, match=r"notes.txt: no dataset: a file of no known format; a log is a dataset folder, a Minari id"
+    ):
         opened(str(tmp_path / "notes.txt"))
     (tmp_path / "empty.h5").touch()
     with pytest.raises(InputError, match=r"empty.h5: no dataset"):
@@ -423,7 +425,7 @@ def test_what_is_no_dataset_is_said_to_be_none(tmp_path: Path, opened: Callable[
     with pytest.raises(InputError, match=r"policy.zip: no obs and no actions .* in it; it holds data"):
         opened(str(tmp_path / "policy.zip"))
     (tmp_path / "folder").mkdir()
-    with pytest.raises(InputError, match=r"folder: no dataset: no dataset.json in it, and no metadata.json"):
+    with pytest.raises(InputError, match=r"folder: no dataset: no dataset.json in it, and nothing else that is a log"):
         opened(str(tmp_path / "folder"))
     with pytest.raises(InputError, match=r"'no-such.h5': no such file or folder, and no Minari id"):
         opened("no-such.h5")
