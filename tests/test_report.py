@@ -24,10 +24,15 @@ from rlformer.evaluator.judge.arms import by_arm
 from rlformer.evaluator.judge.collect import collect
 from rlformer.evaluator.judge.load import read_runs
 from rlformer.evaluator.judge.threats import absences, warnings
-from rlformer.report import build, compute, figures, find_runs, render, table
-from rlformer.report.build import results_of
+from rlformer.report import build, find_runs, plots
+from rlformer.report.build import results as results_of
+from rlformer.report.build import view_of
 from rlformer.report.markdown import document
-from rlformer.report.summary import sentences
+from rlformer.report.page import page
+from rlformer.report.sections import SECTIONS, EnvironmentSection, EnvironmentView
+from rlformer.report.sections.performance import figures, table
+from rlformer.report.sections.time.flops import score_against_flops
+from rlformer.report.templates import asset
 from tests.make_runs import (
     BC,
     BC_TOP,
@@ -74,10 +79,20 @@ def arm_of(results: dict[str, Any], label: str) -> dict[str, Any]:
     return next(arm for arm in arms if arm["label"] == label)
 
 
+def view(root: Path) -> EnvironmentView:
+    """What the sections of a report on the runs below `root` read of the one environment."""
+    return view_of(read_runs(find_runs([root]))[0]).environments[0]
+
+
 def environment_of(root: Path) -> dict[str, Any]:
     """The one environment of the results of the runs below `root`."""
-    environment: dict[str, Any] = results_of(read_runs(find_runs([root]))[0])["environments"][0]
+    environment: dict[str, Any] = results_of(view(root).report)["environments"][0]
     return environment
+
+
+def summary_of(root: Path) -> list[str]:
+    """The answers of the summary."""
+    return [answer.text for answer in view(root).words.summary]
 
 
 # Finding and reading runs.
@@ -328,12 +343,12 @@ def test_random_play_alone_is_labelled_sampled(tmp_path: Path) -> None:
     assert "policy, sampled actions," in (tmp_path / "out/report.html").read_text(encoding="utf-8")
 
 
-def test_operations_are_those_of_the_runs_and_curves_end_at_them(results: dict[str, Any]) -> None:
+def test_operations_are_those_of_the_runs_and_curves_end_at_them(results: dict[str, Any], quick: Path) -> None:
     environment = results["environments"][0]
     spent = [run["flops"]["training"] for run in arm_of(results, "ppo")["runs"]]
     cell = {row["arm"].text: row for row in table.rows(environment)}["ppo"]["flops"]
     assert cell.value == pytest.approx(np.mean(spent))
-    figure = compute.flops_axis(environment, figures.slots([environment]))
+    figure = score_against_flops(view(quick))
     assert figure is not None
     lines = [trace for trace in figure.data if trace["name"] == "ppo" and trace["mode"] == "lines"]
     ends = [x for x, after in zip(lines[0]["x"], [*lines[0]["x"][1:], None], strict=True) if x and after is None]
@@ -349,7 +364,7 @@ def test_runs_made_before_operations_were_counted_are_shown_without(tmp_path: Pa
     environment = environment_of(tmp_path)
     cell = table.rows(environment)[0]["flops"]
     assert (cell.text, cell.title) == ("–", "not counted: `compare` counts them for runs made before")
-    assert compute.flops_axis(environment, figures.slots([environment])) is None
+    assert score_against_flops(view(tmp_path)) is None
 
 
 def test_one_seed_has_a_mean_and_no_interval(tmp_path: Path) -> None:
@@ -357,7 +372,7 @@ def test_one_seed_has_a_mean_and_no_interval(tmp_path: Path) -> None:
     environment = environment_of(tmp_path)
     assert environment["arms"][0]["mean_return"]["low"] is None
     assert table.rows(environment)[0]["interval"].title == "one seed: no interval"
-    said = " ".join(item["text"] for item in sentences(environment))
+    said = " ".join(summary_of(tmp_path))
     assert "leans" not in said
     assert "One seed says nothing" in said
 
@@ -398,12 +413,12 @@ def test_few_seeds_only_ever_lean(results: dict[str, Any]) -> None:
 def test_an_arm_alone_is_not_called_the_best(tmp_path: Path) -> None:
     make_runs(tmp_path, [RANDOM, PPO])
     make_run(tmp_path, BC, 0, error="KilledError")
-    assert "ppo is the only trained arm that finished" in sentences(environment_of(tmp_path))[0]["text"]
+    assert "ppo is the only trained arm that finished" in summary_of(tmp_path)[0]
 
 
 def test_twenty_seeds_may_claim(tmp_path: Path) -> None:
     make_runs(tmp_path, [BC, PPO], seeds=range(20))
-    assert "It is ahead of bc." in sentences(environment_of(tmp_path))[0]["text"]
+    assert "It is ahead of bc." in summary_of(tmp_path)[0]
 
 
 def test_arms_that_overlap_are_left_open_and_equal_ones_are_called_equivalent(tmp_path: Path) -> None:
@@ -416,9 +431,9 @@ def test_arms_that_overlap_are_left_open_and_equal_ones_are_called_equivalent(tm
 
 def test_filtered_imitation_may_win(tmp_path: Path) -> None:
     make_runs(tmp_path, [replace(BC_TOP, mean=480, spread=5), replace(DT, mean=300, spread=20)])
-    environment = environment_of(tmp_path)
-    asked = next(item for item in sentences(environment) if item["lead"].startswith("Does the sequence model"))
-    assert asked["text"].endswith("The evidence leans towards bc-top.")
+    answers = view(tmp_path).words.summary
+    asked = next(answer for answer in answers if answer.lead.startswith("Does the sequence model"))
+    assert asked.text.endswith("The evidence leans towards bc-top.")
 
 
 @pytest.mark.parametrize(
@@ -514,13 +529,13 @@ def test_names_stay_text_everywhere(tmp_path: Path) -> None:
     assert not [name for _, attributes in elements for name in attributes if name.startswith("on")]
     assert sum(tag == "script" for tag, _ in elements) == 4
     assert "<script>" not in re.sub(r"`[^`]*`", "", (tmp_path / "out/report.md").read_text().split("    rlf")[0])
-    data = figures.performance(environment_of(tmp_path / "runs"), {evil.agent: 0, "ppo": 1})
+    data = figures.runs(view(tmp_path / "runs"))
     assert data is not None
     assert "&lt;img src=x" in data.layout["yaxis"]["ticktext"][1]
 
 
-def test_markdown_holds_the_main_table(results: dict[str, Any]) -> None:
-    lines = document(results).splitlines()
+def test_markdown_holds_the_main_table(quick: Path) -> None:
+    lines = document(view(quick).report).splitlines()
     head = next(line for line in lines if line.startswith("| Arm"))
     rows = [line for line in lines if re.match(r"\| (random|behaviour|bc|bc-top|rvs|dt|dqn|ppo) \|", line)]
     assert len(rows) == 8
@@ -560,29 +575,27 @@ def test_two_definitions_under_one_name_are_told_apart(tmp_path: Path) -> None:
     assert all(name.startswith("CartPole-v1 {") for name in names)
 
 
-def test_every_figure_is_valid_for_plotly(results: dict[str, Any]) -> None:
+def test_every_figure_is_valid_for_plotly(quick: Path) -> None:
     graph_objects = pytest.importorskip("plotly.graph_objects")
-    environment = results["environments"][0]
-    colours = figures.slots(results["environments"])
-    for make in (
-        figures.performance,
-        figures.data_axis,
-        figures.time_axis,
-        compute.flops_axis,
-        figures.time_parts,
-        figures.asked_achieved,
-    ):
-        figure = make(environment, colours)
+    shown = view(quick)
+    drawn = {
+        name: make(shown)
+        for one in SECTIONS
+        if isinstance(one, EnvironmentSection)
+        for name, make in one.figures.items()
+    }
+    for name in ("performance", "data", "time", "flops", "parts", "asked"):
+        figure = drawn[name]
         assert figure is not None
         plain = json.loads(re.sub(r'"@[a-z0-9/.-]+"', '"#123456"', json.dumps([figure.data, figure.layout])))
         graph_objects.Figure(data=plain[0], layout=plain[1])  # raises on a property that plotly does not know
 
 
 def test_colours_are_distinct_and_defined_for_both_themes(results: dict[str, Any]) -> None:
-    slots = figures.slots(results["environments"])
+    slots = plots.slots(results["environments"])
     assert len(set(slots.values())) == len(slots)
-    style = (Path(figures.__file__).parent / "assets/style.css").read_text(encoding="utf-8")
-    for slot in range(figures.COLOURS):
+    style = asset("style.css")
+    for slot in range(plots.COLOURS):
         assert len(re.findall(rf"--arm-{slot}: #[0-9a-f]{{6}};", style)) == 2
 
 
@@ -609,8 +622,8 @@ def test_twenty_seeds_of_ten_arms_fit_into_six_megabytes(tmp_path: Path) -> None
         for seed in range(20):
             record = replace(run.record, seed=seed)
             many.append(replace(run, record=record, final=final, curve=curve, path=f"{run.path}-{seed}"))
-    results = results_of(many)
-    assert len(render.page(results).encode()) < 6e6
+    shown = view_of(many)
+    assert len(page(shown, results_of(shown)).encode()) < 6e6
 
 
 # In a browser.

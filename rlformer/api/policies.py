@@ -22,6 +22,7 @@ from rlformer.data.loaders.doors import open_data as _open_data
 from rlformer.envs import cards as env_cards
 from rlformer.envs.environments import NOWHERE, nowhere
 from rlformer.evaluator.measure.evaluation import evaluate as _evaluate
+from rlformer.explain.parts import Explanation
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies import experiment, logs
 from rlformer.studies.sources import beyond_the_log, is_huggingface, open_source
@@ -236,33 +237,33 @@ def explain(
     trust: bool = False,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
-) -> dict[str, Any]:
-    """What a policy relies on, how well explainers find it, and what tree could stand for it: parts by name.
+) -> Explanation:
+    """What a policy relies on, how well explainers find it, and what tree could stand for it: `.get(Effects)`, ...
 
     dataset: whose states and marginals are used, instead of the run's own log; a policy without one makes its own.
     distractors: explain the run's counterpart on the task with so many irrelevant dimensions, which is trained first.
     tree: a folder for the surrogate tree. only: some of the parts. They are written to `out`, by default the run's
     folder `explain`. Raises InputError where there is nothing to explain, Interrupted where `stop` says so.
     """
-    from rlformer.studies import explanation
+    from rlformer.studies import explain_runs
 
     path = Path(policy)
     with one_thread():
         if (path / "record.json").is_file():
             if distractors is not None:
-                path = explanation.distracted_run(path, distractors, stop=stop)
-            what = explanation.open_run(path, seed, dataset, None if env is None else env_cards.environment(env))
+                path = explain_runs.distracted_run(path, distractors, stop=stop)
+            opened = explain_runs.open_run(path, seed, dataset, None if env is None else env_cards.environment(env))
             if out is not None:
-                what = replace(what, folder=Path(out))
+                opened = replace(opened, folder=Path(out))
         elif distractors is not None:
             raise InputError(f"{policy}: --distractors trains a run again, and this is no run directory")
         else:
             spec = None if env is None else env_cards.environment(env)
-            what = explanation.open_other(
+            opened = explain_runs.open_other(
                 str(policy), spec, seed, dataset, agent, trust, None if out is None else Path(out)
             )
-        return explanation.explain(
-            what,
+        return explain_runs.explain(
+            opened,
             only=only,
             tree=None if tree is None else Path(tree),
             progress=progress or _silent,

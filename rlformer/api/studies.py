@@ -10,6 +10,7 @@ from rlformer.api.policies import Progress, one_thread
 from rlformer.core import files
 from rlformer.data.dataset import Dataset
 from rlformer.runs.directory import RunDirectory
+from rlformer.runs.missing import MissingRun
 from rlformer.studies import experiment, films, logs, study
 from rlformer.studies.executors.local import Event
 
@@ -49,9 +50,9 @@ def compare(
     with one_thread():
         films.film_medians(outcome.runs)
     if explained:
-        from rlformer.studies import explanation
+        from rlformer.studies import explain_runs
 
-        explanation.explain_runs(outcome.runs, jobs=jobs, threads=threads, listen=listen)
+        explain_runs.explain_runs(outcome.runs, jobs=jobs, threads=threads, listen=listen)
     return write_report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=terms)
 
 
@@ -137,7 +138,7 @@ def write_report(
     out: str | Path,
     title: str | None = None,
     command: str | None = None,
-    missing: Sequence[Mapping[str, Any]] = (),
+    missing: Sequence[MissingRun] = (),
     terms: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Rebuild report.html, report.md and results.json in `out`; returns what results.json holds."""

@@ -43,7 +43,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def scores_table(results: Mapping[str, Any]) -> str:
     """The aggregates of `report --scores` with their intervals, and the probability of improvement of each pair."""
     from rlformer.core.formats import estimate
-    from rlformer.report.profiles import AGGREGATES
+    from rlformer.report.plots.profiles import AGGREGATES
 
     head = ["algorithm", *(name.lower() for name, _ in AGGREGATES.values())]
     rows = [[row["label"], *(estimate(row[key], "return") for key in AGGREGATES)] for row in results["aggregates"]]
@@ -82,52 +82,6 @@ def show_projection(projected: Mapping[str, Any], as_json: bool) -> None:
         f"{projected['env_steps']:,} environment steps, {projected['disk_bytes'] / 2**20:.0f} MiB"
     )
     say("from a short probe: where skill makes episodes longer, evaluations take longer than projected")
-
-
-def show_explanation(parts: Mapping[str, Any]) -> None:
-    """The rows of an explanation; what is not defined is told with its reason."""
-    if effects := parts.get("effects"):
-        rows = [list(pair) for pair in zip(effects["groups"], effects["effects"], strict=True)]
-        print(f"total effect ({effects['unit']}):")
-        print(table(["group", "effect"], rows))
-        reliance = effects["reliance"]
-        print(f"reliance: {_cell(reliance)}" if reliance is not None else f"reliance: n/a, {effects['no_reliance']}")
-    if explainers := parts.get("explainers"):
-        keys = ("agreement", "comprehensiveness", "sufficiency", "effective_groups", "gini", "sanity")
-        rows = [
-            [
-                name,
-                (judged["truth"] or {}).get("skill"),
-                *(judged[key] for key in keys),
-                judged["stability"]["sensitivity"],
-            ]
-            for name, judged in explainers["explainers"].items()
-        ]
-        print("\n" + table(["explainer", "skill", *(key.replace("_", " ") for key in keys), "sensitivity"], rows))
-        if explainers["no_truth"]:
-            print(f"skill: n/a, {explainers['no_truth']}")
-    if deletion := parts.get("deletion"):
-        rows = [[name, *curve] for name, curve in deletion["returns"].items()]
-        print("\nreturn with the first k groups of an order masked:")
-        print(table(["order", *map(str, deletion["counts"])], rows))
-    if surrogate := parts.get("surrogate"):
-        print()
-        for reads in ("observation", "window"):
-            if (found := surrogate[reads]) is None:
-                print(f"tree of the {reads}: n/a, {surrogate['no_window']}")
-                continue
-            why = found["reason"] or f"censored at {found['curve'][-1]['leaves']}"
-            fewest = f"L90 = {found['l90']}" if found["l90"] else f"L90 n/a, {why}"
-            print(f"tree of the {reads}: {fewest}")
-    if control := parts.get("controllability"):
-        if control["reason"]:
-            print(f"controllability: n/a, {control['reason']}")
-        else:
-            rows = [
-                [where, *(control[where][k] for k in ("targets", "error", "slope", "tau"))]
-                for where in ("inside", "beyond")
-            ]
-            print("\n" + table(["asked, of the log's returns", "targets", "error", "slope", "tau"], rows))
 
 
 def _cell(value: Any) -> str:

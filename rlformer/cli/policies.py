@@ -162,11 +162,11 @@ def explain(
 ) -> None:
     """Measure what a policy relies on, and which explanations of it can be trusted."""
     from rlformer import api
-    from rlformer.cli import console
+    from rlformer.cli import console, explanations
     from rlformer.runs.interrupt import Interrupt
 
     with Interrupt() as interrupt, console.Bar("explain") as bar:
-        parts = api.explain(
+        explanation = api.explain(
             policy,
             env=env,
             dataset=None if dataset is None else api.open_data(dataset, env=env, prefix=prefix),
@@ -181,9 +181,9 @@ def explain(
             stop=lambda: interrupt.ever,
         )
     if as_json:
-        console.print_json(parts)
+        console.print_json(explanation.to_dict())
     else:
-        console.show_explanation(parts)
+        explanations.show(explanation)
 
 
 def _target(text: str | None) -> float | str | None:

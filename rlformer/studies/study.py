@@ -20,6 +20,7 @@ from rlformer.envs import cards as env_cards
 from rlformer.envs import environments
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.inputs import Cut, Recipe
+from rlformer.runs.missing import MissingRun
 from rlformer.runs.spec import RunSpec
 from rlformer.studies import experiment
 from rlformer.studies.executors.local import Event, Job, LocalProcesses
@@ -235,7 +236,7 @@ class Outcome:
 
     runs: tuple[Path, ...]  # in the order of the plan, failed ones with a record among them
     failures: tuple[Mapping[str, Any], ...]  # agent, seed, reason: all that did not finish
-    missing: tuple[Mapping[str, Any], ...]  # the same with env, of those that have no record
+    missing: tuple[MissingRun, ...]  # those of them that have no record
 
 
 def execute(
@@ -265,9 +266,17 @@ def execute(
             found[job.key] = path
     lost = [(job, {"agent": job.payload.name, "seed": job.payload.seed, "reason": reasons[job.key]})
             for job in runs if job.key in reasons]  # fmt: skip
-    missing = [{"env": study.env.name, **failure} for job, failure in lost if job.key not in found]
+    missing = [_missing(study.env.name, job.payload, reasons[job.key]) for job, _ in lost if job.key not in found]
     paths = tuple(found[job.key] for job in runs if job.key in found)
     return Outcome(paths, tuple(failure for _, failure in lost), tuple(missing))
+
+
+def _missing(env: str, arm: Arm, reason: str) -> MissingRun:
+    recipe = None
+    if arm.log is not None:
+        given = arm.log.recipe or Recipe()
+        recipe = replace(given, cut=given.cut if arm.log.path is None else arm.log.cut, budget=arm.log.budget)
+    return MissingRun(env, arm.agent, arm.seed, reason, arm.name, recipe)
 
 
 def _expand(arms: Sequence[str], kind: str, env_name: str) -> tuple[str, ...]:

@@ -8,16 +8,17 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from rlformer.agents.base import LearnerKind
 from rlformer.agents.learners import learner
-from rlformer.core import files
+from rlformer.core.codec import decode
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EvalResult
-from rlformer.evaluator.judge.evidence import Skipped
+from rlformer.evaluator.judge.facts import Progress, Scales, Skipped
+from rlformer.explain import parts
+from rlformer.explain.parts import Explanation
 from rlformer.runs import metrics
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.inputs import Recipe
@@ -58,7 +59,7 @@ class Run:
     sampled: EvalResult | None  # sampled instead of greedy actions, on the first of the same episodes
     curve: tuple[Point, ...]
     film: Recording | None = None
-    explanation: Mapping[str, Any] = field(default_factory=dict)  # parts of explain/, by name
+    explanation: Explanation = field(default_factory=Explanation)
 
     @property
     def kind(self) -> LearnerKind:
@@ -144,6 +145,8 @@ def _read(directory: RunDirectory, path: str) -> Run:
     if record.schema != SCHEMA:
         raise InputError(f"record.json: schema {record.schema!r}, this version reads '{SCHEMA}'")
     learner(spec.agent.learner)  # that this version knows
+    for kind, given in ((Scales, record.scales), (Progress, record.progress)):
+        decode(kind, given)  # what does not fit is told here
     evaluations = directory.evaluations()
     for name, result in evaluations.items():
         if not len(result.returns) or not np.isfinite(result.returns).all():
@@ -159,7 +162,7 @@ def _read(directory: RunDirectory, path: str) -> Run:
         sampled=evaluations.get("sampled"),
         curve=tuple(points),
         film=_film(directory.path / "eval"),
-        explanation=_explanation(directory.path / "explain"),
+        explanation=parts.read(directory.path / "explain"),
     )
 
 
@@ -171,19 +174,6 @@ def _film(folder: Path) -> Recording | None:
     if not picture.is_file():
         return Recording(skipped=told["skipped"]) if "skipped" in told else None
     return Recording(picture.read_bytes(), told["episode_seed"], told["episode_return"], told["length"])
-
-
-def _explanation(folder: Path) -> dict[str, Any]:
-    """The parts that can be read, of this version; one that cannot is as if it were not there."""
-    found = {}
-    for path in sorted(folder.glob("*.json")):
-        try:
-            part = files.read_json(path)
-        except InputError:
-            continue
-        if part.get("schema") == SCHEMA and part.get("part") == path.stem:
-            found[path.stem] = part
-    return found
 
 
 def _point(point: Mapping[str, float]) -> Point:

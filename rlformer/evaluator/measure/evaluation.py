@@ -13,8 +13,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.core.spaces import Array
-from rlformer.envs.environments import Environments
-from rlformer.envs.rollout import rollout
+from rlformer.envs.play import play
 
 Point: TypeAlias = dict[str, float]
 
@@ -34,22 +33,18 @@ def evaluate(
 
     The returns do not depend on `num_envs`. `target_return` is what a return-conditioned policy is asked for.
     """
-    count = len(seeds)
-    if count == 0:
-        raise InputError("an evaluation needs one episode at least")
-    targets = None if target_return is None else np.full(count, float(target_return))
-    returns, lengths, terminated, seconds = _play(policy, spec, seeds, targets, num_envs, progress)
+    played = play(policy, spec, seeds, target_return=target_return, num_envs=num_envs, progress=progress)
     return EvalResult(
         env=spec.name,
         policy=name,
         seeds=np.asarray(seeds),
-        returns=returns,
-        lengths=lengths,
-        terminated=terminated,
+        returns=played.returns,
+        lengths=played.lengths,
+        terminated=played.terminated,
         action_selection="sampled" if sampled else "greedy",
         target_return=target_return,
-        seconds=seconds,
-        num_envs=min(num_envs, count),
+        seconds=played.seconds,
+        num_envs=played.num_envs,
     )
 
 
@@ -59,46 +54,22 @@ def evaluate_targets(
     """A return-conditioned policy asked for several returns, on the same `seeds` (E,) each; all play side by side."""
     each = len(seeds)
     asked, again = np.repeat(np.asarray(targets, np.float64), each), np.tile(seeds, len(targets))
-    returns, lengths, terminated, seconds = _play(policy, spec, again, asked, num_envs, None)
+    played = play(policy, spec, again, target_return=asked, num_envs=num_envs)
     return [
         EvalResult(
             env=spec.name,
             policy=name,
             seeds=np.asarray(seeds),
-            returns=returns[part],
-            lengths=lengths[part],
-            terminated=terminated[part],
+            returns=played.returns[part],
+            lengths=played.lengths[part],
+            terminated=played.terminated[part],
             action_selection="greedy",
             target_return=float(target),
-            seconds=seconds / len(targets),
-            num_envs=min(num_envs, len(again)),
+            seconds=played.seconds / len(targets),
+            num_envs=played.num_envs,
         )
         for target, part in zip(targets, (slice(i * each, (i + 1) * each) for i in range(len(targets))), strict=True)
     ]
-
-
-def _play(
-    policy: Policy,
-    spec: EnvSpec,
-    seeds: Array,
-    targets: Array | None,
-    num_envs: int,
-    progress: Callable[[int, int], None] | None,
-) -> tuple[Array, Array, Array, float]:
-    """Returns, lengths, terminated in the order of the seeds, and the wall seconds it took."""
-    count = len(seeds)
-    environments = Environments(spec, min(num_envs, count))
-    returns, lengths, terminated = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, bool)
-    start = time.perf_counter()
-    try:
-        episodes = rollout(environments, policy, seeds, targets, keep_observations=False)
-        for done, (i, episode) in enumerate(episodes, 1):
-            returns[i], lengths[i], terminated[i] = episode.episode_return, len(episode), episode.terminated
-            if progress:
-                progress(done, count)
-    finally:
-        environments.close()
-    return returns, lengths, terminated, time.perf_counter() - start
 
 
 CONFIRM_FROM = 0.5  # of the normalised score: the lowest threshold that a time to threshold is asked for
