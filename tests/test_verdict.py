@@ -12,7 +12,7 @@ from rlformer.core.errors import InputError
 from rlformer.evaluator.judge import comparisons
 from rlformer.evaluator.judge.load import find_runs, read_runs
 from rlformer.evaluator.judge.needs import SHARES
-from rlformer.evaluator.judge.prices import Terms
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.report.build import results, view_of
 from tests.make_runs import BC, BC_TOP, BEHAVIOUR, DQN, DT, PPO, RANDOM, UPSTREAM, Invented, make_run, make_runs
 

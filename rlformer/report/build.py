@@ -8,7 +8,8 @@ from typing import Any
 
 from rlformer.core.errors import InputError
 from rlformer.evaluator.as_json import encode
-from rlformer.evaluator.judge.evidence import Evidence, Missing, Skipped
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.facts import Skipped
 from rlformer.evaluator.judge.judging import judge
 from rlformer.evaluator.judge.load import Run, find_runs, read_runs
 from rlformer.evaluator.judge.terms import Terms
@@ -21,6 +22,7 @@ from rlformer.report.sections.summary import threats
 from rlformer.report.sections.summary.words import sentences
 from rlformer.report.sections.verdict import words as verdict
 from rlformer.report.words.types import ReportWords, Words
+from rlformer.runs.missing import MissingRun
 
 
 def build(
@@ -29,7 +31,7 @@ def build(
     *,
     title: str | None = None,
     command: str | None = None,
-    missing: Sequence[Missing] = (),
+    missing: Sequence[MissingRun] = (),
     terms: Terms | None = None,
 ) -> dict[str, Any]:
     """Write report.html, report.md and results.json into `out`, each at once, and return the results.
@@ -57,7 +59,7 @@ def build(
 def view_of(
     runs: Sequence[Run],
     skipped: Sequence[Skipped] = (),
-    missing: Sequence[Missing] = (),
+    missing: Sequence[MissingRun] = (),
     *,
     terms: Terms | None = None,
     title: str | None = None,

@@ -29,6 +29,7 @@ from rlformer.agents.flops import of_run
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.core.spaces import ActionSpec
 from rlformer.runs.inputs import Cut, LogInput, Recipe
+from rlformer.runs.missing import MissingRun
 from rlformer.runs.record import RunRecord
 from rlformer.runs.spec import AgentSpec
 from tests.goldens.explanations import parts
@@ -114,13 +115,12 @@ def _write(path: Path, text: str) -> None:
 
 def build(study: str, root: Path, out: Path) -> None:
     """results.json, report.md and report.html of a study into `out`, by the program's own door."""
-    from rlformer.evaluator.judge.evidence import Missing
     from rlformer.report import Terms
     from rlformer.report import build as build_report
 
     if study == "study-one":
         make_study_one(root)
-        absent = [Missing("CartPole-v1", "td3-bc", 0, "no offline RL fits on seed 0")]
+        absent = [MissingRun("CartPole-v1", "td3-bc", 0, "no offline RL fits on seed 0", "td3-bc")]
         build_report([root], out, command="rlformer compare CartPole-v1 --budgets 3", missing=absent)
     else:
         make_study_two(root)

@@ -99,7 +99,7 @@ def arm_evidence(arm: Arm, env: EnvSpec, machines: Machines, missing: Sequence[i
 
 
 def action_selection(runs: Sequence[Run]) -> tuple[Literal["greedy", "sampled"], ...]:
-    """How the evaluated ones of these runs chose their actions: what learns nothing samples, whatever its record says."""
+    """How the evaluated ones of these runs chose actions: what learns nothing samples, whatever its record says."""
     found = {run.final.action_selection if run.kind.learns else "sampled" for run in runs if run.final is not None}
     ways: tuple[Literal["greedy", "sampled"], ...] = ("greedy", "sampled")
     return tuple(way for way in ways if way in found)

@@ -18,7 +18,7 @@ from rlformer.evaluator.judge.objections import (
     Stitched,
     UnknownOrigin,
 )
-from rlformer.evaluator.judge.standing import OFFLINE
+from rlformer.evaluator.judge.prices import OFFLINE
 from rlformer.evaluator.judge.support import support, targets
 from rlformer.evaluator.judge.terms import Scale
 from rlformer.evaluator.judge.verdict import Verdict

@@ -7,21 +7,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rlformer.core.codec import encode
 from rlformer.core.records import EvalResult
 from rlformer.evaluator.as_json import rounded
 from rlformer.evaluator.judge.arm_evidence import Machines, action_selection, arm_evidence
 from rlformer.evaluator.judge.arms import Arm, by_arm, by_environment
-from rlformer.evaluator.judge.evidence import EvaluationFacts, Evidence, LogFacts, Machine, Missing, Quartiles
+from rlformer.evaluator.judge.evidence import EvaluationFacts, Evidence, LogFacts, Machine, Quartiles
 from rlformer.evaluator.judge.explanations import explained
 from rlformer.evaluator.judge.load import Run
 from rlformer.evaluator.judge.scaling import scaling
 from rlformer.runs.inputs import LogInput
+from rlformer.runs.missing import MissingRun
 
 
 def evidence(
-    runs: Sequence[Run], missing: Sequence[Missing] = ()
-) -> tuple[tuple[Evidence, ...], tuple[Machine, ...], tuple[Missing, ...]]:
+    runs: Sequence[Run], missing: Sequence[MissingRun] = ()
+) -> tuple[tuple[Evidence, ...], tuple[Machine, ...], tuple[MissingRun, ...]]:
     """What is known of each environment, the machines of the runs, and the missing runs of no environment here.
 
     A missing run belongs to the environment and the arm of its names and recipe.
@@ -42,7 +42,7 @@ def evidence(
     return tuple(rounded(found)), tuple(rounded(machines.found)), homeless
 
 
-def _environment(name: str, runs: Sequence[Run], missing: Sequence[Missing], machines: Machines) -> Evidence:
+def _environment(name: str, runs: Sequence[Run], missing: Sequence[MissingRun], machines: Machines) -> Evidence:
     env = runs[0].spec.env
     cards = {(run.spec.env.random_score, run.spec.env.reference_score) for run in runs}
     ladder = [run for run in runs if run.budget is None]
@@ -57,22 +57,16 @@ def _environment(name: str, runs: Sequence[Run], missing: Sequence[Missing], mac
         arms=measured,
         grid=scaling(runs, env),
         missing=tuple(missing),
-        explanations=encode(explained(arms)),
+        explanations=explained(arms),
     )
 
 
-def _missing_seeds(arm: Arm, arms: Sequence[Arm], missing: Sequence[Missing]) -> list[int]:
-    """Seeds of an arm without a run. Where the recipe of a missing run's log is not known, its agent's only arm."""
-    alike = [other for other in arms if other.agent == arm.agent]
+def _missing_seeds(arm: Arm, arms: Sequence[Arm], missing: Sequence[MissingRun]) -> list[int]:
+    """Seeds of an arm that left no run; none where an agent has two arms on logs of one recipe."""
+    alike = [other for other in arms if (other.agent, other.recipe) == (arm.agent, arm.recipe)]
     there = {run.record.seed for run in arm.runs}
-
-    def fits(item: Missing) -> bool:
-        if item.agent != arm.agent:
-            return False
-        same = [other for other in alike if item.recipe is None or other.recipe == item.recipe]
-        return same == [arm]
-
-    return [item.seed for item in missing if fits(item) and item.seed not in there]
+    own = [item.seed for item in missing if (item.agent, item.recipe) == (arm.agent, arm.recipe)]
+    return [seed for seed in own if seed not in there] if alike == [arm] else []
 
 
 def _evaluation(runs: Sequence[Run]) -> EvaluationFacts:

@@ -19,18 +19,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from rlformer.core import formats
 from rlformer.core.errors import InputError, unknown
 from rlformer.core.records import EnvSpec
-from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.evaluator.judge.explanations.evidence import Explanations
+from rlformer.evaluator.judge.facts import ArmEvidence, Skipped
 from rlformer.evaluator.judge.findings import Across, Comparison, Needs
 from rlformer.evaluator.judge.objections import NoRun, Threat
 from rlformer.evaluator.judge.task import TaskProfile
 from rlformer.evaluator.judge.values import KEPT, Estimate, Spread
 from rlformer.evaluator.judge.verdict import Verdict
 from rlformer.runs.inputs import LogTask, Recipe
+from rlformer.runs.missing import MissingRun
 
 
 @dataclass(frozen=True)
@@ -112,17 +114,6 @@ class EvaluationFacts:
 
 
 @dataclass(frozen=True)
-class Missing:
-    """A run that was meant to be and left no directory."""
-
-    env: str
-    agent: str
-    seed: int
-    reason: str
-    recipe: Recipe | None = None  # of its log; None: it has none, or it is not known
-
-
-@dataclass(frozen=True)
 class Machine:
     """What runs were made on and with."""
 
@@ -136,14 +127,6 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """A run directory that does not count, and why."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class Evidence:
     """Everything known of one environment, and the verdict that follows from it."""
 
@@ -154,8 +137,8 @@ class Evidence:
     logs: tuple[LogFacts, ...]
     arms: tuple[ArmEvidence, ...]  # by rung
     grid: tuple[ScalingCurve, ...]
-    missing: tuple[Missing, ...]
-    explanations: Mapping[str, Any] | None  # see `explanations`
+    missing: tuple[MissingRun, ...]
+    explanations: Explanations | None
     comparisons: tuple[Comparison, ...] = ()
     needs: Needs | None = field(default=None, metadata=KEPT)  # None: nothing says what a good return is
     verdict: Verdict | None = field(default=None, metadata=KEPT)  # None until it is judged, as what follows
@@ -183,7 +166,7 @@ class Judgement:
     environments: tuple[Evidence, ...]
     machines: tuple[Machine, ...]
     skipped: tuple[Skipped, ...]
-    missing: tuple[Missing, ...]  # of environments without any run
+    missing: tuple[MissingRun, ...]  # of environments without any run
     across: Across | None  # of one environment alone
     threats: tuple[NoRun, ...] = field(default=())  # of those environments
 

@@ -15,6 +15,14 @@ from rlformer.runs.spec import Contrast
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """A run directory that does not count, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far a run came; empty where it never told."""
 

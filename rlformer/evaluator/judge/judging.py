@@ -15,7 +15,8 @@ from rlformer.evaluator.judge.break_even import break_even
 from rlformer.evaluator.judge.comparisons import compare_arms
 from rlformer.evaluator.judge.decision import decide
 from rlformer.evaluator.judge.doubts import doubts
-from rlformer.evaluator.judge.evidence import Evidence, Judgement, Machine, Missing, Skipped
+from rlformer.evaluator.judge.evidence import Evidence, Judgement, Machine
+from rlformer.evaluator.judge.facts import Skipped
 from rlformer.evaluator.judge.load import Run, find_runs, read_runs
 from rlformer.evaluator.judge.needs import needs
 from rlformer.evaluator.judge.profile import task_profile
@@ -23,13 +24,14 @@ from rlformer.evaluator.judge.sweep import sweep
 from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.judge.threats import absences, threats
 from rlformer.evaluator.judge.verdict import Verdict
+from rlformer.runs.missing import MissingRun
 
 
 def judge(
     runs: Iterable[Run | Path | str] | Path | str,
     *,
     terms: Terms | None = None,
-    missing: Sequence[Missing] = (),
+    missing: Sequence[MissingRun] = (),
     skipped: Sequence[Skipped] = (),
 ) -> Judgement:
     """Everything that runs tell, and the verdict that follows.
@@ -90,7 +92,7 @@ def verdict(evidence: Evidence, terms: Terms) -> Verdict:
     return replace(found, lambda_star=star, doubts=doubts(evidence, found), sweep=sweep(evidence, found))
 
 
-def _nothing(paths: Sequence[Path], skipped: Sequence[Skipped], missing: Sequence[Missing]) -> str:
+def _nothing(paths: Sequence[Path], skipped: Sequence[Skipped], missing: Sequence[MissingRun]) -> str:
     """Why there is no run."""
     where = ", ".join(map(str, paths)) or "nowhere"
     if missing:

@@ -13,9 +13,10 @@ import numpy as np
 
 from rlformer.agents.base import LearnerKind
 from rlformer.agents.learners import learner
+from rlformer.core.codec import decode
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EvalResult
-from rlformer.evaluator.judge.evidence import Skipped
+from rlformer.evaluator.judge.facts import Progress, Scales, Skipped
 from rlformer.explain import parts
 from rlformer.explain.parts import Explanation
 from rlformer.runs import metrics
@@ -144,6 +145,8 @@ def _read(directory: RunDirectory, path: str) -> Run:
     if record.schema != SCHEMA:
         raise InputError(f"record.json: schema {record.schema!r}, this version reads '{SCHEMA}'")
     learner(spec.agent.learner)  # that this version knows
+    for kind, given in ((Scales, record.scales), (Progress, record.progress)):
+        decode(kind, given)  # what does not fit is told here
     evaluations = directory.evaluations()
     for name, result in evaluations.items():
         if not len(result.returns) or not np.isfinite(result.returns).all():

@@ -13,8 +13,7 @@ from rlformer.evaluator.judge.estimates import estimate, shared_logs
 from rlformer.evaluator.judge.evidence import Evidence, GridRun, ScalingCurve
 from rlformer.evaluator.judge.facts import ArmEvidence, Curve
 from rlformer.evaluator.judge.findings import CostCurve, Early, GridNeed, Needs, OnlineNeed, SurvivalCurve
-from rlformer.evaluator.judge.prices import made_here, maker_of, scale_of
-from rlformer.evaluator.judge.standing import ONLINE
+from rlformer.evaluator.judge.prices import ONLINE, made_here, maker_of, scale_of
 from rlformer.evaluator.judge.terms import Scale, Terms
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.evaluator.measure.evaluation import CONFIRM_FROM

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rlformer.evaluator.judge.evidence import Evidence, LogFacts
 from rlformer.evaluator.judge.facts import ArmEvidence
-from rlformer.evaluator.judge.standing import ONLINE
 from rlformer.evaluator.judge.terms import MEASURED, Scale
+
+ONLINE, SEQUENCE, OFFLINE = "online", "sequence", "offline"  # families that a verdict chooses between
 
 
 def scale_of(evidence: Evidence) -> Scale | None:
@@ -20,7 +21,7 @@ def scale_of(evidence: Evidence) -> Scale | None:
     return Scale(random[0], max(others), MEASURED)
 
 
-def logs_of(evidence: Evidence, arm: ArmEvidence) -> list[LogFacts]:
+def log_of(evidence: Evidence, arm: ArmEvidence) -> list[LogFacts]:
     """The logs that an arm's runs learned from."""
     read = {run.data_hash for run in arm.counted}
     return [log for log in evidence.logs if log.hash in read]
@@ -28,7 +29,7 @@ def logs_of(evidence: Evidence, arm: ArmEvidence) -> list[LogFacts]:
 
 def maker_of(evidence: Evidence, arm: ArmEvidence) -> ArmEvidence | None:
     """The online arm of this comparison that an offline arm's logs come from; None where they come from elsewhere."""
-    made = {log.maker_hash for log in logs_of(evidence, arm)}
+    made = {log.maker_hash for log in log_of(evidence, arm)}
     return next(
         (other for other in evidence.arms if other.family == ONLINE and made & {run.spec_hash for run in other.runs}),
         None,
@@ -37,5 +38,5 @@ def maker_of(evidence: Evidence, arm: ArmEvidence) -> ArmEvidence | None:
 
 def made_here(evidence: Evidence, arm: ArmEvidence) -> bool:
     """Whether an arm's logs were made for this comparison."""
-    logs = logs_of(evidence, arm)
+    logs = log_of(evidence, arm)
     return bool(logs) and all(log.made_here for log in logs)

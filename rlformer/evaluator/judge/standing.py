@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
 
-ONLINE, SEQUENCE, OFFLINE = "online", "sequence", "offline"  # families that a verdict chooses between
-
 
 def standing(arm: ArmEvidence) -> tuple[float, float]:
     """What the best of some arms is the largest of: its mean return, and where that ties, fewer environment steps."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rlformer.evaluator.judge.comparisons import MARGIN
-from rlformer.evaluator.judge.evidence import Evidence, Machine, Missing
+from rlformer.evaluator.judge.evidence import Evidence, Machine
 from rlformer.evaluator.judge.objections import (
     BeyondLog,
     Effort,
@@ -28,8 +28,8 @@ from rlformer.evaluator.judge.objections import (
     UnlikeTuning,
     UnlikeVersions,
 )
-from rlformer.evaluator.judge.prices import scale_of
-from rlformer.evaluator.judge.standing import ONLINE, SEQUENCE
+from rlformer.evaluator.judge.prices import ONLINE, SEQUENCE, scale_of
+from rlformer.runs.missing import MissingRun
 
 FAR_UNDER = 0.75  # of the normalised score: an online agent below is not the baseline its card promises
 SIMILAR_SIZE = 1.2  # ratio of parameters between arms that are compared
@@ -53,9 +53,9 @@ def threats(evidence: Evidence, machines: Sequence[Machine]) -> tuple[Threat, ..
     return (*found, *_unlike_machines(evidence, machines))
 
 
-def absences(missing: Sequence[Missing]) -> tuple[NoRun, ...]:
+def absences(missing: Sequence[MissingRun]) -> tuple[NoRun, ...]:
     """Runs that left no directory, one threat for each agent on each environment."""
-    groups: dict[tuple[str, str], list[Missing]] = {}
+    groups: dict[tuple[str, str], list[MissingRun]] = {}
     for item in missing:
         groups.setdefault((item.env, item.agent), []).append(item)
     return tuple(

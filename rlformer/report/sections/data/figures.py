@@ -9,8 +9,7 @@ from rlformer.evaluator.judge.evidence import Evidence, ScalingCurve
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import GridNeed, OnlineNeed, SurvivalCurve
 from rlformer.evaluator.judge.needs import SHARES
-from rlformer.evaluator.judge.prices import logs_of
-from rlformer.evaluator.judge.standing import ONLINE
+from rlformer.evaluator.judge.prices import ONLINE, log_of
 from rlformer.report.plots import (
     SPARE,
     Figure,
@@ -106,7 +105,7 @@ def quality(view: EnvironmentView) -> Figure | None:
     scale, unit = drawn_scale(environment.card)
     agents: dict[str, list[tuple[float, ArmEvidence]]] = {}
     for arm in environment.arms:
-        means = [log.mean_return for log in logs_of(environment, arm)]
+        means = [log.mean_return for log in log_of(environment, arm)]
         if arm.log and arm.mean_return and means and arm.learns:
             agents.setdefault(arm.agent, []).append((scale(sum(means) / len(means)), arm))
     data: list[Trace] = []

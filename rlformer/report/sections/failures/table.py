@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlformer.core import formats
-from rlformer.evaluator.judge.evidence import Judgement, Missing
+from rlformer.evaluator.judge.evidence import Judgement
 from rlformer.evaluator.judge.facts import RunFacts
 from rlformer.report.words.costs import Spent
+from rlformer.runs.missing import MissingRun
 
 
 @dataclass(frozen=True)
@@ -49,5 +50,5 @@ def _of_run(environment: str, arm: str, run: RunFacts) -> Failure:
     return Failure(environment, arm, run.seed, run.status, text, cost, run.error, run.notes)
 
 
-def _absent(environment: str, missing: Missing) -> Failure:
+def _absent(environment: str, missing: MissingRun) -> Failure:
     return Failure(environment, missing.agent, missing.seed, "missing", "no run", "", missing.reason)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rlformer.core import formats
-from rlformer.core.codec import decode
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.explanations import CENSORED, ExplainedArm, Explanations
 from rlformer.evaluator.judge.explanations.evidence import FewestLeaves
@@ -46,8 +44,7 @@ COLUMNS = (
 
 def explanations_of(evidence: Evidence) -> Explanations | None:
     """Those of an environment; None where no run was explained."""
-    found = evidence.explanations
-    return decode(Explanations, found) if isinstance(found, Mapping) else found
+    return evidence.explanations
 
 
 def cells(explanations: Explanations | None, label: str) -> dict[str, Cell]:
