@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rlformer.flops import agents, rules, sequence
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -25,8 +26,6 @@ from rlformer.core.records import Cost, Window
 from rlformer.core.spaces import ActionSpec
 from rlformer.data.windows import Windows
 from rlformer.envs import cards as env_cards
-from rlformer.flops import agents, rules, sequence
-from rlformer.agents.cards import resolve
 from rlformer.runs.record import RunRecord
 from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, log, model
 from tests.make_training import Log

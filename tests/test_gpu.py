@@ -15,6 +15,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import torch
+from rlformer.agents.sequence.training.loop import train
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -24,7 +25,6 @@ from rlformer.agents import devices
 from rlformer.agents.sequence import placement
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.dropout import drop
-from rlformer.agents.sequence.training.loop import train
 from rlformer.agents.sequence.training.state import State, TrainOptions
 from rlformer.agents.sequence.training.step import CudaGraph, GradientStep, Objective, Runner, Stepped, imitate
 from rlformer.agents.sequence.trajectory import TrajectoryModel

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rlformer.agents.loop import DivergedError
 
 from rlformer.agents.base import Task
 from rlformer.agents.offline.offline import OfflineLearner
 from rlformer.agents.offline.offline_algorithms import conservative_gap
-from rlformer.agents.sequence.training.loop import DivergedError
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.policy import Policy
@@ -24,7 +24,6 @@ from rlformer.envs.environments import Environments, action_spec, make
 from rlformer.envs.rollout import RandomPolicy, rollout
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
 from rlformer.envs.worlds.stitch import Stitch
-from rlformer.agents.cards import resolve
 from rlformer.studies import study
 from tests.make_training import Log, match, play, same, weights
 

@@ -22,7 +22,6 @@ from rlformer.agents.base import Task
 from rlformer.agents.cards import resolve
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.learner import SequenceLearner
-from rlformer.agents.sequence.training.loop import DivergedError, held_out_loss, layer_norms, train
 from rlformer.agents.sequence.training.parameters import FlatParameters
 from rlformer.agents.sequence.training.state import TrainOptions
 from rlformer.agents.sequence.training.step import imitate

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from rlformer.agents.sequence.acting import SequencePolicy
-from rlformer.agents.sequence.backbones.transformer import Transformer
 from rlformer.explain.effects import repeated
 from rlformer.explain.groups import Groups
 from rlformer.explain.states import Sample, States
@@ -42,8 +41,8 @@ def explainers(subject: Subject) -> tuple[str, ...]:
 
 
 def has_attention(subject: Subject) -> bool:
-    """Whether the policy is a transformer's."""
-    return isinstance(subject.scorer, SequencePolicy) and isinstance(subject.scorer.model.backbone, Transformer)
+    """Whether the policy's model has attention weights."""
+    return isinstance(subject.scorer, SequencePolicy) and subject.scorer.model.architecture.kind.attends
 
 
 def explain(name: str, subject: Subject, groups: Groups, sample: Sample, seed: int) -> Attribution:
