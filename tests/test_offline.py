@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from rlformer.agents.loop import DivergedError
 
 from rlformer.agents.base import Task
+from rlformer.agents.loop import DivergedError
 from rlformer.agents.offline.offline import OfflineLearner
 from rlformer.agents.offline.offline_algorithms import conservative_gap
 from rlformer.core import seeding

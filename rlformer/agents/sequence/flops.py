@@ -39,4 +39,5 @@ def window(a: Architecture, acting: bool = False) -> Work:
         embedding += linear(encoded, a.width, input_gradient=False) * read
     asked = 1 if acting else steps
     body = stream(a) if stream else a.kind.work(a, a.tokens_per_window, asked)
-    return embedding + body + linear(a.width, encoded) * asked
+    predicted = 2 * encoded if a.actions.kind == "box" and a.action_head == "gaussian" else encoded
+    return embedding + body + linear(a.width, predicted) * asked
