@@ -9,7 +9,7 @@ from typing import Any
 from rlformer.agents.sequence.activations import ACTIVATIONS
 from rlformer.agents.sequence.backbones import BACKBONES
 from rlformer.agents.sequence.backbones.base import Backbone
-from rlformer.agents.sequence.encoders import joined
+from rlformer.agents.sequence.encoders import encoder_of, joined
 from rlformer.agents.sequence.norms import NORMS
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import ActionSpec, ObservationSpec, Spaces
@@ -68,7 +68,8 @@ class Architecture:
             if self.tokens != "step":
                 raise InputError(f"tokens: the {self.backbone} reads one token, so that they must be 'step'")
         self.kind.check(self)
-        joined(self.observation)  # each part has an encoder
+        for part in joined(self.observation):
+            encoder_of(part)
 
     def _check_band(self) -> None:
         """A banded layer goes on for ever, one token a step: nothing may depend on where a window begins."""
