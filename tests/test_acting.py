@@ -13,8 +13,9 @@ from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.training.parameters import FlatParameters
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.policy import Policy
+from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
-from rlformer.core.spaces import Array
+from rlformer.core.spaces import Array, ObservationSpec
 from rlformer.envs.environments import spaces_of
 from rlformer.evaluator.measure.evaluation import evaluate
 from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, model
@@ -31,6 +32,14 @@ def test_actions_lie_in_the_space_and_have_its_type(space: str, sample: bool) ->
     assert actions.shape == (5, *spec.shape)
     assert actions.dtype == spec.dtype
     assert spec.contains(actions).all()
+
+
+def test_observations_that_would_be_cut_to_integers_are_refused() -> None:
+    built = TrajectoryModel(Architecture(ObservationSpec.vector(3, "uint8"), SPACES["discrete"], context_length=2))
+    policy = SequencePolicy(built)
+    policy.act(np.full((2, 3), 200, np.uint8))
+    with pytest.raises(InputError, match="observations are float64, the model was trained on uint8"):
+        policy.act(np.full((2, 3), 0.5))
 
 
 def play(policy: Policy, observations: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +210,7 @@ def test_an_unknown_one_is_refused_with_all_there_are() -> None:
 
 
 def counted(built: TrajectoryModel, work: Callable[[], Any], passes: int) -> float:
-    """What torch's counter sees of the work, and by hand the recurrent modules, of which it sees nothing.
+    """What torch's counter sees of the work, and by hand the recurrent modules of which it sees nothing.
 
     Each of their matrices is used once a token. Backward it is used twice more (`passes` 3): for its own gradient, and
     for that of what it reads.
@@ -221,12 +222,20 @@ def counted(built: TrajectoryModel, work: Callable[[], Any], passes: int) -> flo
         matrices = sum(p.numel() for p in module.parameters() if p.ndim == 2)
         unseen += 2 * matrices * inputs[0].shape[0] * inputs[0].shape[1]
 
-    hooks = [m.register_forward_hook(count) for m in built.modules() if isinstance(m, nn.RNNBase)]
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        work()
+    recurrent = [module for module in built.modules() if isinstance(module, nn.RNNBase)]
+    hidden = [module for module in recurrent if not seen(partial(module, torch.zeros(1, 1, module.input_size)))]
+    hooks = [module.register_forward_hook(count) for module in hidden]
+    found = seen(work)
     for hook in hooks:
         hook.remove()
-    return float(counter.get_total_flops()) + passes * unseen
+    return found + passes * unseen
+
+
+def seen(work: Callable[[], Any]) -> float:
+    """What torch's counter sees, with a backend of attention of which it sees something."""
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        work()
+    return float(counter.get_total_flops())
 
 
 def values_of(built: TrajectoryModel, batch: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import torch
 
 from rlformer.agents.sequence.backbones.base import Sliding
 from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.core.errors import InputError
 from rlformer.core.records import Window
 from rlformer.core.seeding import policy_generator
 from rlformer.core.spaces import ActionSpec, Array
@@ -88,11 +89,14 @@ class SequencePolicy:
 
     @torch.inference_mode()
     def act(self, observations: Array) -> Array:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`. Raises InputError where observations would lose in the model's dtype."""
         count, rows = len(observations), _ROWS * torch.get_num_threads()
         size = max(count, rows)
         self._reserve(size)
         slots, every = self._slots, np.arange(size)
+        if not np.can_cast(observations.dtype, slots.observations.dtype, "same_kind"):
+            have, reads = observations.dtype, slots.observations.dtype
+            raise InputError(f"observations are {have}, the model was trained on {reads}")
         time = slots.time[:size]
         slots.observations[every[:count], time[:count] % self._k] = observations
         slots.returns_to_go[every, time % self._k] = slots.owed[:size]

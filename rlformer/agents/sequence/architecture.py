@@ -31,9 +31,7 @@ class Architecture:
     activation: str = "relu"
     norm: str = "layer"  # of tokens, in every block and behind the last; "rms", or "none"
     residual: bool = True  # of a transformer: whether each branch is added to what it read, or replaces it
-    attention_band: int = (
-        0  # how many steps each layer attends to, where the backbone can stream; 0: all of the context
-    )
+    attention_band: int = 0  # steps that each layer attends to, where the backbone streams; 0: all of the context
     action_head: str = "deterministic"  # of Box actions; "gaussian": mean and deviation
     tokens: str = "separate"  # return, observation and action of a step, as in the paper; "step": one of them all
     timestep_encoding: str = "episode"  # of the step in its episode, as in the paper; "window": in its window; "none"
