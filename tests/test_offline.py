@@ -10,9 +10,9 @@ import torch
 
 from rlformer.agents.base import Task
 from rlformer.agents.cards import resolve
+from rlformer.agents.loop import DivergedError
 from rlformer.agents.offline.algorithms.cql.train import conservative_gap
 from rlformer.agents.offline.learner import OfflineLearner
-from rlformer.agents.sequence.training.loop import DivergedError
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import Cost, EnvSpec, Episode
 from rlformer.core.spaces import ActionSpec, Spaces
