@@ -11,7 +11,7 @@ from scipy.stats import trim_mean
 from rlformer import api, cli, statistics
 from rlformer.core.errors import InputError
 from rlformer.evaluator.judge import aggregates, scores
-from rlformer.report.build import build_scores
+from rlformer.report import build_scores
 
 TEXT = """\
 task, run, score, note, algorithm

@@ -12,8 +12,8 @@ from rlformer.core.errors import InputError
 from rlformer.evaluator.judge import comparisons
 from rlformer.evaluator.judge.load import find_runs, read_runs
 from rlformer.evaluator.judge.needs import SHARES
-from rlformer.evaluator.judge.prices import Terms
-from rlformer.report.build import results_of
+from rlformer.evaluator.judge.terms import Terms
+from rlformer.report.build import results, view_of
 from tests.make_runs import BC, BC_TOP, BEHAVIOUR, DQN, DT, PPO, RANDOM, UPSTREAM, Invented, make_run, make_runs
 
 FREE = Terms(share=0.0, logged_step=0.0)
@@ -24,7 +24,7 @@ def environment_of(
     root: Path, arms: Sequence[Invented], seeds: int = 10, terms: Terms = FREE, **options: Any
 ) -> dict[str, Any]:
     make_runs(root, arms, seeds=range(seeds), **options)
-    found: dict[str, Any] = results_of(read_runs(find_runs([root]))[0], terms=terms)["environments"][0]
+    found: dict[str, Any] = results(view_of(read_runs(find_runs([root]))[0], terms=terms))["environments"][0]
     return found
 
 
@@ -118,7 +118,7 @@ def test_what_nobody_knows_the_cost_of_is_not_called_cheap(tmp_path: Path) -> No
         runs = read_runs(find_runs([tmp_path]))[0]
         unknown = [replace(r, record=replace(r.record, cost=replace(r.record.cost, upstream_env_steps=None)))
                    if r.data_hash else r for r in runs]  # fmt: skip
-        assert results_of(unknown, terms=terms)["environments"][0]["verdict"]["answer"] == answer
+        assert results(view_of(unknown, terms=terms))["environments"][0]["verdict"]["answer"] == answer
 
 
 def test_one_seed_cannot_tell_nor_can_one_family(tmp_path: Path) -> None:

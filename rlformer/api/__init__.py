@@ -12,7 +12,7 @@ from rlformer.api.studies import (
     study_of,
     write_report,
 )
-from rlformer.evaluator.judge.prices import Terms
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.runs.hooks import Hooks
 from rlformer.studies.logs import open_data
 from rlformer.studies.study import Grid, Log, Study

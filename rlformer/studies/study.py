@@ -15,7 +15,7 @@ from typing import Any
 from rlformer.core import files
 from rlformer.core.errors import InputError, unknown
 from rlformer.core.records import SCHEMA
-from rlformer.evaluator.judge.prices import Terms
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies import read_values
 from rlformer.studies.arms import PROFILES
