@@ -11,6 +11,7 @@ from rlformer.api.studies import (
     scores_folder,
     write_report,
 )
+from rlformer.evaluator import judge
 
 __all__ = [
     "Progress",
@@ -20,6 +21,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "judge",
     "load",
     "open_data",
     "plan",
