@@ -9,6 +9,7 @@ from rlformer.envs.worlds.registration import register_with_gymnasium as _regist
 
 _register()
 
+<<<<<<< HEAD
 __all__ = [
     "Grid",
     "Log",
@@ -23,6 +24,9 @@ __all__ = [
     "train",
     "write_report",
 ]
+=======
+__all__ = ["collect", "compare", "evaluate", "export", "judge", "load", "open_data", "train", "write_report"]
+>>>>>>> judge
 
 
 def __getattr__(name: str) -> Any:
