@@ -9,7 +9,6 @@ from rlformer.envs.worlds.registration import register_with_gymnasium as _regist
 
 _register()
 
-<<<<<<< HEAD
 __all__ = [
     "Grid",
     "Log",
@@ -19,14 +18,12 @@ __all__ = [
     "compare",
     "evaluate",
     "export",
+    "judge",
     "load",
     "open_data",
     "train",
     "write_report",
 ]
-=======
-__all__ = ["collect", "compare", "evaluate", "export", "judge", "load", "open_data", "train", "write_report"]
->>>>>>> judge
 
 
 def __getattr__(name: str) -> Any:

@@ -14,11 +14,6 @@ from rlformer.evaluator.judge.comparisons import compare_arms
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.load import find_runs, read_runs
 from rlformer.evaluator.judge.needs import SHARES
-<<<<<<< HEAD
-from rlformer.evaluator.judge.terms import Terms
-from rlformer.report.build import results, view_of
-from tests.make_runs import BC, BC_TOP, BEHAVIOUR, DQN, DT, PPO, RANDOM, UPSTREAM, Invented, make_run, make_runs
-=======
 from rlformer.evaluator.judge.standing import best
 from rlformer.evaluator.judge.values import Estimate, Spread
 from rlformer.report.sections.verdict.words import words
@@ -38,7 +33,6 @@ from tests.make_runs import (
     make_run,
     make_runs,
 )
->>>>>>> judge
 
 FREE = Terms(share=0.0, logged_step=0.0)
 GOOD_DT, BAD_DT = replace(DT, mean=498, spread=0.5), replace(DT, mean=200, spread=5)

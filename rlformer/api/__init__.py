@@ -12,14 +12,11 @@ from rlformer.api.studies import (
     study_of,
     write_report,
 )
-<<<<<<< HEAD
+from rlformer.evaluator import judge
 from rlformer.evaluator.judge.terms import Terms
 from rlformer.runs.hooks import Hooks
 from rlformer.studies.logs import open_data
 from rlformer.studies.study import Grid, Log, Study
-=======
-from rlformer.evaluator import judge
->>>>>>> judge
 
 __all__ = [
     "Grid",
