@@ -17,7 +17,7 @@ import numpy as np
 from rlformer.core.codec import decode
 from rlformer.core.records import EnvSpec
 
-__all__ = ["decode", "encode", "optional", "rounded"]
+__all__ = ["decode", "encode", "key_of", "optional", "rounded"]
 
 DIGITS = 7  # significant ones, of every float
 
@@ -52,7 +52,7 @@ def encode(value: object) -> Any:
         return encode(value.to_dict())  # without the keys that are empty
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         known = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
-        return {_key(f): encode(item) for f, item in known if item is not None or not optional(f)}
+        return {key_of(f): encode(item) for f, item in known if item is not None or not optional(f)}
     if isinstance(value, Mapping):
         return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -65,5 +65,5 @@ def optional(field: dataclasses.Field[Any]) -> bool:
     return field.default is None and not field.metadata.get("kept")
 
 
-def _key(field: dataclasses.Field[Any]) -> str:
+def key_of(field: dataclasses.Field[Any]) -> str:
     return field.name.rstrip("_")

@@ -1,6 +1,7 @@
 """A study as a value and as a file: everything that decides what `compare` does, but for how many run side by side.
 
-The file is TOML. `KEYS` lists what it may hold; `--with KEY=VALUE` sets any of these keys from the command line.
+The file is TOML; its paths are relative to the current folder. `KEYS` lists what it may hold; `--with KEY=VALUE` sets
+any of these keys from the command line.
 """
 
 from __future__ import annotations

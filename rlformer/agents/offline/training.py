@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,25 +14,24 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from rlformer.agents import loop
 from rlformer.agents.base import RunLog, Task
+from rlformer.agents.loop import DivergedError, Pace
 from rlformer.agents.offline.algorithms import ALGORITHMS
 from rlformer.agents.online import state as states
 from rlformer.agents.online.algorithms.base import Algorithm
 from rlformer.agents.online.build import build as build_model
 from rlformer.agents.online.policy import policy_of
-from rlformer.agents.sequence.training.loop import DivergedError
 from rlformer.core import seeding
-from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.errors import InputError
 from rlformer.core.records import Cost
 from rlformer.core.spaces import Spaces
 from rlformer.data import scales
 from rlformer.data.dataset import Dataset
 from rlformer.data.transitions import Transitions, transitions
 from rlformer.runs import checkpoints
-from rlformer.runs.metrics import Throttle
 
 _CURVE_POINTS, _EVALUATIONS = 200, 10  # of losses, and in the environment where the card does not say when
-_CHECKPOINT_SECONDS = 10.0
 
 
 class WithoutEnvironment(gym.Env[Any, Any]):
@@ -71,7 +69,9 @@ def fill(model: OffPolicyAlgorithm, log: Transitions) -> None:
 
 
 class Training:
-    """One run of `task`, continued from the checkpoint in `log.directory` if there is one.
+    """One run of `task`, continued from the checkpoint in `log.directory` if there is one: see `agents.loop.Training`.
+
+    A step is a gradient step.
 
     The policy is the last one: the loss of temporal differences does not tell a good policy from a bad one, so
     that nothing is held out and nothing stops early.
@@ -82,12 +82,11 @@ class Training:
         self._task, self._log, self._values = task, log, task.hyperparameters
         self.algorithm = ALGORITHMS[self._values["algorithm"]]
         self._total: int = self._values["gradient_steps"]
-        self._evaluate_every = self._values["evaluate_every"] or max(1, self._total // _EVALUATIONS)
         assert task.dataset is not None
         self._dataset: Dataset = task.dataset
         self._directory = log.directory / "checkpoints" / "last"
         self.model = self._prepare()
-        self._continue()
+        loop.resume(self, log)
 
     @property
     def step(self) -> int:
@@ -108,35 +107,62 @@ class Training:
 
         Raises DivergedError when a loss is not finite.
         """
-        policy = policy_of(self.algorithm, self.model)
-        progress_due, save_due = Throttle(0.2), Throttle(_CHECKPOINT_SECONDS)
-        save_due()
-        every = max(1, self._total // _CURVE_POINTS)
-        logged_step, logged_at = self.step, time.perf_counter()
-        while self.step < self._total:
-            if self._log.stop_requested():
-                self._save()
-                raise Interrupted
-            self.model._current_progress_remaining = 1.0 - self.step / self._total  # of learning-rate schedules
-            self.model.train(1, self._values["batch_size"])
-            step, last = self.step, self.step == self._total
-            if step % every == 0 or last:
-                now = time.perf_counter()
-                values = self._take_losses()
-                values["train/steps_per_second"] = (step - logged_step) / (now - logged_at)
-                self._log.scalars(values, step)
-                logged_step, logged_at = step, now
-            if self._task.evaluate is not None and (step % self._evaluate_every == 0 or last):
-                since = time.perf_counter()
-                with self._log.clock("evaluation"):
-                    scores = self._task.evaluate(policy)
-                self._log.scalars(scores, step)
-                logged_at += time.perf_counter() - since
-            if save_due() or last:
-                self._save()
-            if progress_due() or last:
-                self._log.progress(step, self._total)
+        self._policy = policy_of(self.algorithm, self.model)
+        every = self._values["evaluate_every"] or max(1, self._total // _EVALUATIONS)
+        pace = Pace(
+            total=self._total,
+            log_every=max(1, self._total // _CURVE_POINTS),
+            evaluate_every=every if self._task.evaluate else 0,
+        )
+        loop.run(self, pace, self._log)
         return self.cost
+
+    def ended(self) -> bool:
+        """Whether all steps were made."""
+        return self.step >= self._total
+
+    def advance(self) -> None:
+        """One gradient step."""
+        self.model._current_progress_remaining = 1.0 - self.step / self._total  # of learning-rate schedules
+        self.model.train(1, self._values["batch_size"])
+
+    def scalars(self) -> Mapping[str, float]:
+        """Means of the losses since the last call. Raises DivergedError where one is not finite."""
+        values = {name: float(value) for name, value in self.model.logger.name_to_value.items()}
+        self.model.logger.dump(self.step)  # nothing is printed; the values are cleared
+        if not all(math.isfinite(value) for value in values.values()):
+            raise DivergedError(
+                f"a loss is not finite at gradient step {self.step} ({values}); a lower learning_rate usually mends it"
+            )
+        return values
+
+    def validate(self) -> Mapping[str, float]:
+        """Nothing is held out."""
+        return {}
+
+    def evaluate(self) -> Mapping[str, float]:
+        """Points of curves, of episodes in the environment."""
+        assert self._task.evaluate is not None, "the pace asks for none"
+        return self._task.evaluate(self._policy)
+
+    def note(self) -> str:
+        """Nothing stands beside the progress."""
+        return ""
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        arrays, state = states.capture(self.algorithm, self.model, replay=False)  # the log is the buffer
+        checkpoints.save(self._directory, arrays, state)
+
+    def restore(self) -> str | None:
+        """Continue from the checkpoint, if there is one; a warning where one was damaged."""
+        found = checkpoints.load(self._directory)
+        if found is None:
+            return None
+        arrays, state, warning = found
+        if state:
+            states.restore(self.algorithm, self.model, arrays, state)
+        return warning
 
     def _prepare(self) -> Any:
         """The model of this run with the log in its buffer, as it is before the first step."""
@@ -158,27 +184,3 @@ class Training:
             normalize.obs_rms.mean, normalize.obs_rms.var = measured.observation_mean, measured.observation_std**2
             normalize.obs_rms.count = float(len(steps))
         return model
-
-    def _continue(self) -> None:
-        found = checkpoints.load(self._directory)
-        if found is not None:
-            arrays, state, warning = found
-            if warning:
-                self._log.note(warning)
-            if state:
-                states.restore(self.algorithm, self.model, arrays, state)
-        self._log.rewind(self.step)
-
-    def _take_losses(self) -> dict[str, float]:
-        """Means since the last call."""
-        values = {name: float(value) for name, value in self.model.logger.name_to_value.items()}
-        self.model.logger.dump(self.step)  # nothing is printed; the values are cleared
-        if not all(math.isfinite(value) for value in values.values()):
-            raise DivergedError(
-                f"a loss is not finite at gradient step {self.step} ({values}); a lower learning_rate usually mends it"
-            )
-        return values
-
-    def _save(self) -> None:
-        arrays, state = states.capture(self.algorithm, self.model, replay=False)  # the log is the buffer
-        checkpoints.save(self._directory, arrays, state)

@@ -97,8 +97,8 @@ class CostCurve:
     runs: int
     unknown: bool  # whether nobody knows how many steps made its log
     mean: tuple[float, ...] | None
-    low: tuple[float, ...] | None
-    high: tuple[float, ...] | None
+    low: tuple[float | None, ...] | None
+    high: tuple[float | None, ...] | None  # of both ends: None is infinite
 
 
 @dataclass(frozen=True)

@@ -1,46 +1,45 @@
-"""One loop for every trajectory model: step; validate, log, checkpoint, continue."""
+"""Training a trajectory model: gradient steps, held-out loss, curves, checkpoints, in the loop of `agents.loop`."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
+from rlformer.agents import loop
 from rlformer.agents.base import RunLog
+from rlformer.agents.loop import DivergedError, Pace
 from rlformer.agents.sequence import placement
+from rlformer.agents.sequence.objectives.base import Loss
 from rlformer.agents.sequence.training import memory
 from rlformer.agents.sequence.training.state import State, TrainOptions
-from rlformer.agents.sequence.training.step import GradientStep, Objective
+from rlformer.agents.sequence.training.step import GradientStep
 from rlformer.agents.sequence.trajectory import TrajectoryModel
-from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.errors import InputError
 from rlformer.core.records import Window
 from rlformer.data.windows import Windows, moved
-from rlformer.runs.metrics import Throttle
 
-
-class DivergedError(RuntimeError):
-    """The loss is not finite; the last checkpoint holds the state from before."""
+Evaluate = Callable[[TrajectoryModel], Mapping[str, float]]  # points of curves, of a model on the CPU
 
 
 def train(
     model: TrajectoryModel,
-    objective: Objective,
+    loss: Loss,
     batches: Windows,
     held_out: list[Window],
     options: TrainOptions,
     log: RunLog,
     seed: int,
-    evaluate: Callable[[TrajectoryModel], Mapping[str, float]] | None = None,
+    evaluate: Evaluate | None = None,
     device: torch.device | None = None,
 ) -> tuple[int, int]:
     """Train `model` in place and leave it on the CPU, with the weights of the lowest held-out loss.
 
     Continues from `log.directory`/checkpoints/last. On the CPU with the same number of threads the weights are, bit
-    for bit, those of a training that was never interrupted. `evaluate` gives points of curves, every
-    `evaluate_every` steps and at the end, of a model on the CPU. device: where to train, with all of the log there; the
-    CPU by default. Returns (gradient steps, transitions seen with repeats).
+    for bit, those of a training that was never interrupted. `evaluate` is asked every `evaluate_every` steps and at the
+    end. device: where to train, with all of the log there; the CPU by default. Returns (gradient steps, transitions
+    seen with repeats).
 
     Raises Interrupted when the log asks to stop, DivergedError when the loss or its gradient is not finite.
     """
@@ -48,56 +47,93 @@ def train(
     if device is not None and device.type == "cuda":
         batches, held_out = _on_gpu(model, batches, held_out, device)
     state = State(model, options, seed, log.directory / "checkpoints" / "last")
-    if (warning := state.restore()) is not None:
-        log.note(warning)
-    log.rewind(state.step)
-    progress_due = Throttle(0.2)
-    gradient_step = GradientStep(state, objective, batches)
-    logged_step, logged_at = state.step, time.perf_counter()
+    training = _Training(state, loss, batches, held_out, log, evaluate)
+    loop.resume(training, log)
     model.train()
-
-    while not state.ended():
-        if log.stop_requested():
-            _save(state, log)
-            raise Interrupted
-        found = gradient_step()
-        if not found.finite:
-            raise DivergedError(_diverged(state, found.loss))
-        step = state.step
-        if step % options.log_every == 0 or step == options.gradient_steps:
-            now = time.perf_counter()
-            values = {"train/loss": state.take_mean_loss(), "train/gradient_norm": found.gradient_norm}
-            values |= layer_norms(model, found.gradient_norm)
-            values["train/learning_rate"] = options.learning_rate_at(step - 1)
-            values["train/steps_per_second"] = (step - logged_step) / (now - logged_at)
-            log.scalars(values, step)
-            logged_step, logged_at = step, now
-        if step % options.validate_every == 0 or step == options.gradient_steps:
-            held_out_now = held_out_loss(model, objective, held_out)
-            state.validated(held_out_now)
-            log.scalars({"train/held_out_loss": held_out_now}, step)
-        if evaluate and options.evaluate_every and (step % options.evaluate_every == 0 or state.ended()):
-            since = time.perf_counter()
-            with log.clock("evaluation"), torch.random.fork_rng(devices=()):
-                scores = evaluate(_on_cpu(model))
-            model.train()
-            log.scalars(scores, step)
-            logged_at += time.perf_counter() - since
-        if state.save_due:
-            _save(state, log)
-        if state.ended() or progress_due():
-            log.progress(step, options.gradient_steps, f"held-out loss {state.best_loss:.4f}")
-    _save(state, log)
+    loop.run(training, training.pace, log)
     model.load_state_dict(state.best_weights)
     model.to("cpu")
     return state.step, state.samples_seen
 
 
+class _Training:
+    """See `agents.loop.Training`; a step is a gradient step."""
+
+    def __init__(
+        self,
+        state: State,
+        loss: Loss,
+        batches: Windows,
+        held_out: list[Window],
+        log: RunLog,
+        evaluate: Evaluate | None,
+    ) -> None:
+        self._state, self._loss, self._held_out = state, loss, held_out
+        self._log, self._evaluate = log, evaluate
+        self._gradient_step = GradientStep(state, loss, batches)
+        self._gradient_norm = 0.0
+        o = state.options
+        self.pace = Pace(
+            total=o.gradient_steps,
+            log_every=o.log_every,
+            validate_every=o.validate_every,
+            evaluate_every=o.evaluate_every if evaluate else 0,
+            checkpoint_seconds=o.checkpoint_seconds,
+        )
+
+    @property
+    def step(self) -> int:
+        return self._state.step
+
+    def ended(self) -> bool:
+        return self._state.ended()
+
+    def advance(self) -> None:
+        found = self._gradient_step()
+        if not found.finite:
+            raise DivergedError(_diverged(self._state, found.loss))
+        self._gradient_norm = found.gradient_norm
+
+    def scalars(self) -> Mapping[str, float]:
+        state, norm = self._state, self._gradient_norm
+        return {
+            **{f"train/{name}": mean for name, mean in state.take_means().items()},
+            "train/gradient_norm": norm,
+            **layer_norms(state.model, norm),
+            "train/learning_rate": state.options.learning_rate_at(state.step - 1),
+        }
+
+    def validate(self) -> Mapping[str, float]:
+        loss = held_out_loss(self._state.model, self._loss, self._held_out)
+        self._state.validated(loss)
+        return {"train/held_out_loss": loss}
+
+    def evaluate(self) -> Mapping[str, float]:
+        assert self._evaluate is not None, "the pace asks for none"
+        with torch.random.fork_rng(devices=()):
+            scores = self._evaluate(_on_cpu(self._state.model))
+        self._state.model.train()
+        return scores
+
+    def note(self) -> str:
+        return f"held-out loss {self._state.best_loss:.4f}"
+
+    def save(self) -> None:
+        """With what was taken of a GPU until then."""
+        self._state.save()
+        device = self._state.device
+        if device.type == "cuda":
+            self._log.on_gpu(torch.cuda.get_device_name(device), torch.cuda.max_memory_allocated(device))
+
+    def restore(self) -> str | None:
+        return self._state.restore()
+
+
 @torch.no_grad()
-def held_out_loss(model: TrajectoryModel, objective: Objective, windows: list[Window]) -> float:
+def held_out_loss(model: TrajectoryModel, loss: Loss, windows: list[Window]) -> float:
     """Mean over the real steps of fixed windows, without dropout."""
     training = model.training
-    losses = torch.stack([objective(model.eval(), window).sum(dtype=torch.float64) for window in windows])
+    losses = torch.stack([loss(model.eval(), window)[0].sum(dtype=torch.float64) for window in windows])
     steps = torch.stack([window.mask.sum() for window in windows])
     model.train(training)
     return float(losses.sum() / steps.sum())
@@ -130,13 +166,6 @@ def _on_gpu(
     except torch.OutOfMemoryError as error:
         text = " ".join(str(error).split())
         raise InputError(f"--device {device}: the log does not fit into its memory: {text}") from error
-
-
-def _save(state: State, log: RunLog) -> None:
-    """Write the checkpoint, and tell what was taken of a GPU until then."""
-    state.save()
-    if state.device.type == "cuda":
-        log.on_gpu(torch.cuda.get_device_name(state.device), torch.cuda.max_memory_allocated(state.device))
 
 
 def _on_cpu(model: TrajectoryModel) -> TrajectoryModel:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache, partial
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import repeat
 from typing import cast
 
@@ -13,15 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rlformer.agents.sequence import placement
+from rlformer.agents.sequence.activations import ACTIVATIONS
 from rlformer.agents.sequence.dropout import Noise, draw, drop
 from rlformer.agents.sequence.norms import NORMS
 from rlformer.agents.sequence.rows import Rows, count, take
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": F.relu_,  # in place: its gradient needs its output alone
-    "gelu": F.gelu,
-    "gelu_tanh": partial(F.gelu, approximate="tanh"),  # GPT-2's
-}
 _EVERY = slice(None)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rlformer.agents.sequence.backbones.transformer import Block, Transformer
+from rlformer.agents.sequence.backbones.transformer.network import Block, Transformer
 
 
 class SlidingWindows:
