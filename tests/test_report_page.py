@@ -19,7 +19,6 @@ import pytest
 from rlformer import statistics
 from rlformer.core.records import EnvSpec
 from rlformer.evaluator.as_json import encode
-from rlformer.evaluator.judge.evidence import Missing
 from rlformer.evaluator.judge.load import Point, read_runs
 from rlformer.report import build, find_runs, plots
 from rlformer.report.build import results as results_of
@@ -30,6 +29,8 @@ from rlformer.report.sections import SECTIONS, EnvironmentSection, EnvironmentVi
 from rlformer.report.sections.performance import figures, table
 from rlformer.report.sections.time.flops import score_against_flops
 from rlformer.report.templates import asset
+from rlformer.runs.inputs import Recipe
+from rlformer.runs.missing import MissingRun
 from tests.make_runs import (
     BC,
     BC_TOP,
@@ -109,9 +110,9 @@ def test_memory_on_a_gpu_stands_beside_the_hosts(tmp_path: Path) -> None:
 
 def test_runs_without_a_directory_are_told_everywhere(tmp_path: Path) -> None:
     make_runs(tmp_path / "runs", [BC, PPO], seeds=(0, 1))
-    missing = [Missing("CartPole-v1", "bc", 2, "killed <by> the kernel")]
-    missing += [Missing("CartPole-v1", "dt", seed, f"ppo seed {seed} did not finish") for seed in (1, 0)]
-    missing += [Missing("Other-v0", "dt", 0, "no display")]
+    missing = [MissingRun("CartPole-v1", "bc", 2, "killed <by> the kernel", "bc", Recipe())]
+    missing += [MissingRun("CartPole-v1", "dt", seed, f"ppo seed {seed} did not finish", "dt") for seed in (1, 0)]
+    missing += [MissingRun("Other-v0", "dt", 0, "no display", "dt")]
     results = build([tmp_path / "runs"], tmp_path / "out", missing=missing)
     (environment,) = results["environments"]
     assert (environment["missing"], results["missing"]) == (encode(missing[:3]), encode(missing[3:]))
