@@ -1,4 +1,4 @@
-"""Reports from invented runs: what they count, what they dare to say, and that the page is whole and safe."""
+"""Reports from invented runs: which runs and arms count, their numbers, and what is objected to."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rlformer.evaluator.judge.collect import collect
 
 from rlformer import statistics
 from rlformer.core.errors import InputError
-from rlformer.core.records import EnvSpec
 from rlformer.evaluator.judge.arms import by_arm
+from rlformer.evaluator.judge.judging import judge
 from rlformer.evaluator.judge.load import read_runs
-from rlformer.evaluator.judge.threats import absences, warnings
+from rlformer.evaluator.judge.objections import NoRun
 from rlformer.report import build, find_runs
-from rlformer.report.build import results_of
+from rlformer.report.build import results as results_of
+from rlformer.report.build import view_of
+from rlformer.report.sections.summary.threats import sentence
+from rlformer.runs.inputs import Cut, Recipe
+from rlformer.runs.missing import MissingRun
 from tests.make_runs import (
     BC,
     BC_TOP,
@@ -35,8 +38,12 @@ from tests.make_runs import (
     make_runs,
 )
 
-OTHER = replace(CARTPOLE, name="Other-v0", id="Other-v0")
-HOSTILE = EnvSpec(name="<script>alert(1)</script>", id="<script>alert(1)</script>")
+MID = Recipe(Cut("mid"))
+
+
+def share(amount: float) -> Recipe:
+    """The log of that share of a training."""
+    return Recipe(Cut("share", amount))
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +75,13 @@ def arm_of(results: dict[str, Any], label: str) -> dict[str, Any]:
 
 def environment_of(root: Path) -> dict[str, Any]:
     """The one environment of the results of the runs below `root`."""
-    environment: dict[str, Any] = results_of(read_runs(find_runs([root]))[0])["environments"][0]
+    environment: dict[str, Any] = results_of(view_of(read_runs(find_runs([root]))[0]))["environments"][0]
     return environment
+
+
+def warnings_of(root: Path) -> list[str]:
+    """What is objected to the runs below `root`, on one environment."""
+    return list(environment_of(root)["warnings"])
 
 
 # Finding and reading runs.
@@ -117,29 +129,29 @@ def test_a_run_copied_from_another_machine_counts_once(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     runs, skipped = read_runs(find_runs([tmp_path]))
     assert len(runs) == 1
-    assert "second copy" in skipped[0]["reason"]
+    assert "second copy" in skipped[0].reason
 
 
 @pytest.mark.parametrize("newer", [True, False])
 def test_a_training_counts_once_and_the_logged_one_is_kept(tmp_path: Path, newer: bool) -> None:
     """Others learned from its trajectories, and name it by its hash."""
-    logged = make_run(tmp_path, PPO, 0, log_trajectories=True)
+    logged = make_run(tmp_path, PPO, 0, keeps_log=True)
     plain = make_run(tmp_path, PPO, 0)
     assert logged.path != plain.path
     for run, written in ((logged, newer), (plain, not newer)):
         os.utime(run.path / "record.json", (1e9 + written, 1e9 + written))
     (run,), (skipped,) = read_runs(find_runs([tmp_path]))
     assert run.spec.keeps_log
-    assert skipped["reason"] == f"the same training as {run.path}, counted once"
+    assert skipped.reason == f"the same training as {run.path}, counted once"
 
 
 def test_of_one_training_the_finished_run_is_kept_though_it_is_older(tmp_path: Path) -> None:
     done = make_run(tmp_path, PPO, 0)
-    failed = make_run(tmp_path, PPO, 0, log_trajectories=True, error="KilledError")
+    failed = make_run(tmp_path, PPO, 0, keeps_log=True, error="KilledError")
     os.utime(done.path / "record.json", (1e9, 1e9))
     (run,), (skipped,) = read_runs(find_runs([tmp_path]))
     assert run.counts
-    assert failed.path.match(skipped["path"])
+    assert failed.path.match(skipped.path)
 
 
 def test_no_path_of_the_machine_enters_a_report(quick: Path, report: Path) -> None:
@@ -164,26 +176,25 @@ def test_one_agent_in_two_configurations_is_two_arms(tmp_path: Path) -> None:
 
 
 def test_a_log_for_each_seed_does_not_part_an_arm_but_another_selection_does(tmp_path: Path) -> None:
-    make_runs(tmp_path, [BC], seeds=(0, 1, 2))
-    whole = {"selection": "whole log", "hash": "f" * 16}
+    make_runs(tmp_path, [BC], seeds=(0, 1, 2), log={"recipe": MID})
+    whole = {"selection": "whole log", "hash": "f" * 16, "recipe": Recipe()}
     make_runs(tmp_path, [BC], seeds=(0, 1), log=whole)
     arms = by_arm(read_runs(find_runs([tmp_path]))[0])
     assert {arm.label: len(arm.runs) for arm in arms} == {
-        "bc (log: prefix of 16000 training steps)": 3,
-        "bc (log: whole log)": 2,
+        "bc (log: mid)": 3,
+        "bc (log: full)": 2,
     }
 
 
 @pytest.mark.parametrize(
     ("rules", "labels"),
     [
-        (({"rule": "mid"}, {"rule": "full"}), ["dt (log: full)", "dt (log: mid)"]),
-        (({}, {}), ["dt (log: prefix of N training steps)", "dt (log: whole log)"]),
-        (({"rule": "0.25"}, {"rule": "0.5", "selection": ""}), ["dt (log: 0.25)", "dt (log: 0.5)"]),
+        (({"recipe": MID}, {"recipe": Recipe()}), ["dt (log: full)", "dt (log: mid)"]),
+        (({"recipe": share(0.25)}, {"recipe": share(0.5), "selection": ""}), ["dt (log: 0.25)", "dt (log: 0.5)"]),
     ],
 )
 def test_a_prefix_of_another_length_for_each_seed_is_one_arm(
-    tmp_path: Path, rules: tuple[dict[str, str], dict[str, str]], labels: list[str]
+    tmp_path: Path, rules: tuple[dict[str, Any], dict[str, Any]], labels: list[str]
 ) -> None:
     for seed in range(3):
         make_run(tmp_path, DT, seed, log={"selection": f"prefix of {8112 + seed} training steps", **rules[0]})
@@ -194,8 +205,8 @@ def test_a_prefix_of_another_length_for_each_seed_is_one_arm(
 
 
 def test_another_cut_of_the_log_is_another_arm_though_no_seed_occurs_twice(tmp_path: Path) -> None:
-    make_runs(tmp_path, [BC], seeds=(0, 1), log={"rule": "mid"})
-    make_runs(tmp_path, [BC], seeds=(2, 3), log={"rule": "full"})
+    make_runs(tmp_path, [BC], seeds=(0, 1), log={"recipe": MID})
+    make_runs(tmp_path, [BC], seeds=(2, 3), log={"recipe": Recipe()})
     arms = by_arm(read_runs(find_runs([tmp_path]))[0])
     assert [arm.label for arm in arms] == ["bc (log: full)", "bc (log: mid)"]
 
@@ -240,23 +251,22 @@ def test_a_failed_run_is_counted_as_failed_and_enters_no_mean(results: dict[str,
 
 def test_reasons_of_more_than_one_kind_are_counted_in_the_warning() -> None:
     reasons = ("ppo seed 0 did not finish", "killed", "ppo seed 2 did not finish")
-    missing = [{"env": "E", "agent": "bc", "seed": i, "reason": reason} for i, reason in enumerate(reasons)]
-    assert absences(missing) == [
+    assert sentence(NoRun("E", "bc", (0, 1, 2), reasons)) == (
         "bc: no run on seeds 0, 1, 2: ppo seed 0 did not finish (1 other reason below, with the failed runs)"
-    ]
+    )
 
 
-def test_a_missing_run_of_an_agent_with_two_arms_is_counted_in_neither(tmp_path: Path) -> None:
-    for rule in ("mid", "full"):
-        make_runs(tmp_path, [BC], seeds=(0,), log={"rule": rule, "hash": rule})
-    missing = [{"env": "CartPole-v1", "agent": "bc", "seed": 1, "reason": "killed"}]
-    (environment,) = collect(read_runs(find_runs([tmp_path]))[0], missing=missing)["environments"]
-    assert [arm["missing"] for arm in environment["arms"]] == [[], []]
-    assert environment["missing"] == missing
+def test_a_missing_run_of_an_agent_with_two_arms_is_counted_in_that_of_its_log(tmp_path: Path) -> None:
+    for name, recipe in (("mid", MID), ("full", Recipe())):
+        make_runs(tmp_path, [BC], seeds=(0,), log={"recipe": recipe, "hash": name})
+    missing = MissingRun("CartPole-v1", "bc", 1, "killed", "bc", MID)
+    (environment,) = judge([tmp_path], missing=[missing]).environments
+    assert {arm.label: arm.missing for arm in environment.arms} == {"bc (log: full)": (), "bc (log: mid)": (1,)}
+    assert environment.missing == (missing,)
 
 
 def test_without_any_run_the_error_names_the_first_reason(tmp_path: Path) -> None:
-    missing = [{"env": "E", "agent": "ppo", "seed": 0, "reason": "no module named 'box2d'"}]
+    missing = [MissingRun("E", "ppo", 0, "no module named 'box2d'", "ppo")]
     for directories in ([], [tmp_path]):
         with pytest.raises(InputError, match="ppo on E, seed 0: no module named 'box2d'"):
             build(directories, tmp_path / "out", missing=missing)
@@ -268,7 +278,7 @@ def test_one_log_for_all_seeds_has_no_interval_of_its_own(tmp_path: Path) -> Non
     behaviour, bc = environment["arms"]
     assert behaviour["mean_return"]["low"] is None
     assert bc["mean_return"]["low"] is not None
-    assert any("learned from one log" in text for text in warnings(environment, [{}]))
+    assert any("learned from one log" in text for text in environment["warnings"])
 
 
 def test_curves_meet_where_all_seeds_have_points(results: dict[str, Any]) -> None:
@@ -289,7 +299,7 @@ def test_arms_that_overlap_are_left_open_and_equal_ones_are_called_equivalent(tm
     ("arms", "options", "expected"),
     [
         ([BC, replace(PPO, mean=120)], {}, "ppo is far under its reference score"),
-        ([BC, DT], {"asked_beyond": True}, "dt was asked for more than its log holds on 3 of 3 seeds"),
+        ([BC, DT], {"asked_beyond": True}, "dt had a target return beyond its log on 3 of 3 seeds"),
         ([BC, PPO], {}, "Tuning is a confound: some arms ran untuned"),
         ([replace(BC, tuning="20 trials."), PPO], {}, "Tuning effort differs between arms"),
         ([replace(BC, tuning="")], {}, "Nothing is recorded of how the settings of bc were found"),
@@ -298,29 +308,33 @@ def test_arms_that_overlap_are_left_open_and_equal_ones_are_called_equivalent(tm
 )
 def test_warnings(tmp_path: Path, arms: list[Any], options: dict[str, Any], expected: str) -> None:
     make_runs(tmp_path, arms, **options)
-    assert any(text.startswith(expected) for text in warnings(environment_of(tmp_path), [{}]))
+    assert any(text.startswith(expected) for text in warnings_of(tmp_path))
 
 
 def test_runs_on_a_gpu_beside_others_are_told(tmp_path: Path) -> None:
     make_runs(tmp_path, [BC, DT])
-    environment = environment_of(tmp_path)
-    for arm, machine in zip(environment["arms"], (0, 1), strict=True):
-        for run in arm["runs"]:
-            run["machine"] = machine
-    machines = [{"cpu": "c", "cores": 2}, {"cpu": "c", "cores": 2, "gpu": "G 100"}]
-    assert any("trained on a GPU (G 100): their CPU seconds" in text for text in warnings(environment, machines))
-    assert not any("GPU" in text for text in warnings(environment, machines[1:] * 2))
+
+    def on_a_gpu(agents: str) -> None:
+        for path in tmp_path.rglob("record.json"):
+            record = json.loads(path.read_text(encoding="utf-8"))
+            gpu = {"gpu": "G 100"} if record["agent"] in agents.split() else {}
+            path.write_text(json.dumps({**record, "hardware": {"cpu": "c", "cores": 2, **gpu}}), encoding="utf-8")
+
+    on_a_gpu("dt")
+    assert any("trained on a GPU (G 100): their CPU seconds" in text for text in warnings_of(tmp_path))
+    on_a_gpu("bc dt")
+    assert not any("GPU" in text for text in warnings_of(tmp_path))
 
 
 def test_nothing_to_warn_of_is_no_warning(tmp_path: Path) -> None:
     make_runs(tmp_path, [RANDOM, replace(BC, tuning="20 trials."), replace(PPO, tuning="20 trials.")])
-    assert warnings(environment_of(tmp_path), [{}]) == []
+    assert warnings_of(tmp_path) == []
 
 
 def test_two_definitions_under_one_name_are_told_apart(tmp_path: Path) -> None:
     make_runs(tmp_path, [BC], seeds=(0,))
     make_runs(tmp_path, [BC], seeds=(0,), env=replace(CARTPOLE, kwargs={"gravity": 1}))
-    names = [e["name"] for e in collect(read_runs(find_runs([tmp_path]))[0])["environments"]]
+    names = [environment.name for environment in judge([tmp_path]).environments]
     assert len(set(names)) == 2
     assert all(name.startswith("CartPole-v1 {") for name in names)
 
@@ -331,6 +345,6 @@ def test_an_imitator_that_does_better_by_drawing_its_actions_is_told(tmp_path: P
             final = run.evaluations()["final"]
             drawn = replace(final, seeds=final.seeds[:20], returns=final.returns[:20] + 100, action_selection="sampled")
             run.save_evaluation("sampled", drawn)
-    told = [text for text in warnings(environment_of(tmp_path), [{}]) if text.startswith("Drawing actions")]
+    told = [text for text in warnings_of(tmp_path) if text.startswith("Sampled instead of greedy")]
     assert len(told) == 1
     assert "bc (+0.21 of z)" in told[0]
