@@ -8,7 +8,7 @@ import pytest
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import Array
 from rlformer.envs import cards as env_cards
-from rlformer.envs.environments import spaces_of
+from rlformer.envs.make import spaces_of
 from rlformer.envs.play import play
 from rlformer.envs.rollout import RandomPolicy
 
