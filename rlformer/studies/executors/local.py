@@ -17,7 +17,7 @@ from rlformer.runs.interrupt import Interrupt
 Progress = Callable[[int, int, str], None]
 Work = Callable[[Any, Callable[[], bool], Progress], Any]  # (job, stop, progress) -> a picklable answer
 
-_PRELOAD = [
+PRELOAD = [
     "torch.utils.tensorboard",
     "torch._dynamo",  # which the first optimiser of a process would import: 1.2 s
     *(f"rlformer.{m}" for m in ("agents.online.sb3", "agents.sequence.learner", "studies.plan")),
@@ -56,7 +56,7 @@ class LocalProcesses:
         ends them at once.
         """
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(_PRELOAD)
+        context.set_forkserver_preload(PRELOAD)
         running: dict[Connection, tuple[Job, Any]] = {}
         waiting, done, lost = list(tasks), set[Hashable](), set[Hashable]()
         with _pinned(self._threads), Interrupt() as interrupt:
