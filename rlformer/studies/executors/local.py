@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from rlformer.agents.learners import LEARNERS
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.runs.interrupt import Interrupt
 
@@ -20,7 +21,8 @@ Work = Callable[[Any, Callable[[], bool], Progress], Any]  # (job, stop, progres
 PRELOAD = [
     "torch.utils.tensorboard",
     "torch._dynamo",  # which the first optimiser of a process would import: 1.2 s
-    *(f"rlformer.{m}" for m in ("agents.online.sb3", "agents.sequence.learner", "studies.plan")),
+    *sorted({kind.implementation.partition(":")[0] for kind in LEARNERS.values()}),
+    "rlformer.studies.plan",
 ]
 _ENDS = ("finished", "failed", "interrupted")
 
