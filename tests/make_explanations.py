@@ -1,18 +1,29 @@
-"""Invented explanations in run directories as `rlformer.studies.explanation` writes them, for tests of reports."""
+"""Invented explanations in run directories as `explain.making` writes them, for tests of reports."""
 
 from __future__ import annotations
 
+import base64
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from rlformer.core import files
-from rlformer.core.records import SCHEMA
-from rlformer.explain.pictures import png
+from rlformer.envs.animation import png
+from rlformer.explain.parts import Attributions, Controllability, Deletion, Effects, Made, PartCost, Pictures, Surrogate
+from rlformer.explain.parts.attributions import Judged, Skill, Stability
+from rlformer.explain.parts.effects import KnownEffects, LogStatistics, PolicyScore
+from rlformer.explain.parts.pictures import AttentionShown, EpisodeShown, Frame, ThroughTime
+from rlformer.explain.parts.surrogate import TreeCurve, TreePoint
+from rlformer.explain.tree import Tree
 from rlformer.runs.directory import RunDirectory
 
-GROUPS = ["pole angle", "cart <velocity>", "history", "returns-to-go"]
-LEAVES = [2, 4, 8, 16, 32, 64, 128, 256]
+GROUPS = ("pole angle", "cart <velocity>", "history", "returns-to-go")
+LEAVES = (2, 4, 8, 16, 32, 64, 128, 256)
+STUMP = Tree(
+    np.array([0, -1, -1]), np.array([0.02, 0.0, 0.0]), np.array([1, -1, -1]), np.array([2, -1, -1]),
+    np.array([[0.0], [0.0], [1.0]]), np.array([1.0, 0.5, 0.5]),
+)  # fmt: skip
 
 
 def explain_run(run: RunDirectory, effects: list[float], *, skill: float | None = None, l90: int | None = 8) -> None:
@@ -20,73 +31,65 @@ def explain_run(run: RunDirectory, effects: list[float], *, skill: float | None 
 
     skill: of integrated gradients, where the truth is known and the policy solves the task by it.
     """
-    attends = effects[2] > 0
-    names = ["integrated gradients", *(["attention rollout", "uniform attention"] if attends else []), "random"]
+    attends, of = effects[2] > 0, tuple(effects)
+    read = (True, True, attends, attends)
+    contents: dict[str, Any] = {
+        "effects": Effects(
+            groups=GROUPS, read=read, effects=of, unit="share of changed greedy actions",
+            divergence=of if attends else None, no_divergence=None if attends else "no probabilities",
+            decisions=None, log=LogStatistics(9, 99), policy=PolicyScore(500.0, 1.0, 100),
+            truth=None if skill is None else KnownEffects("distractors", GROUPS, of, GROUPS[:1], read),
+            reliance=None if skill is None else of[0] / sum(of),
+            no_reliance=None if skill is not None else "no truth is known for this task; --distractors makes one",
+        ),
+        "explainers": _explainers(of, skill, read),
+        "deletion": Deletion(
+            counts=(0, 1, 2), episodes=8,
+            returns={"integrated gradients": (500.0, 60.0, 30.0), "random": (500.0, 300.0, 90.0)},
+            scores={"integrated gradients": (1.0, 0.08, 0.02), "random": (1.0, 0.58, 0.14)},
+        ),
+        "surrogate": Surrogate(
+            _trees(l90), None, "it reads the current observation alone", ("left", "right"), "discrete", "observation"
+        ),
+        "controllability": Controllability("it is not told what return to reach", None, None),
+        "pictures": _pictures(attends),
+    }  # fmt: skip
+    folder = files.writable_directory(run.path / "explain")
+    for name, content in contents.items():
+        files.write_json(folder / f"{name}.json", Made(name, content, PartCost(2.0, 1.5, 100)).to_dict())
+
+
+def _explainers(effects: tuple[float, ...], skill: float | None, read: tuple[bool, ...]) -> Attributions:
+    judged = Judged(
+        shares=dict(zip(GROUPS, (0.7, 0.3, 0.0, 0.0), strict=True)), agreement=0.8,
+        comprehensiveness=0.2 + effects[0] / 10, sufficiency=-0.1, counts=(1, 2), effective_groups=1.8, gini=0.5,
+        stability=Stability(0.04), sanity=0.3, truth=None if skill is None else Skill(0.9, 1.0, 0.25, skill),
+    )  # fmt: skip
+    control = replace(
+        judged, comprehensiveness=0.0, stability=Stability(None), sanity=None,
+        truth=None if skill is None else Skill(0.9, 1.0, 0.25, 0.0),
+    )  # fmt: skip
+    explainers = {"integrated gradients": judged}
+    if read[2]:
+        explainers |= {"attention rollout": judged, "uniform attention": control}
     reason = None if skill is not None else "no truth is known for this task"
-    read = [True, True, attends, attends]
-    truth = {"source": "distractors", "groups": GROUPS, "effects": effects, "relevant": GROUPS[:1], "read": read}
-    parts: dict[str, dict[str, Any]] = {
-        "effects": {
-            "groups": GROUPS, "read": read, "effects": effects, "unit": "share of changed greedy actions",
-            "divergence": effects if attends else None, "no_divergence": None if attends else "no probabilities",
-            "decisions": None, "log": {"own": False, "episodes": 9, "steps": 99}, "policy": {"score": 1.0},
-            "truth": None if skill is None else truth,
-            "reliance": None if skill is None else effects[0] / sum(effects),
-            "no_reliance": None if skill is not None else "no truth is known for this task; --distractors makes one",
-        },
-        "explainers": {
-            "groups": GROUPS, "read": read, "no_truth": reason, "no_attention": None, "states": 64,
-            "explainers": {name: _judged(name, effects, skill) for name in names},
-        },
-        "deletion": {
-            "counts": [0, 1, 2], "episodes": 8,
-            "returns": {"integrated gradients": [500.0, 60.0, 30.0], "random": [500.0, 300.0, 90.0]},
-            "scores": {"integrated gradients": [1.0, 0.08, 0.02], "random": [1.0, 0.58, 0.14]},
-        },
-        "surrogate": {"tree": "observation", "observation": _surrogate(l90), "window": None,
-                      "no_window": "it reads the current observation alone", "actions": ["left", "right"],
-                      "kind": "discrete"},
-        "controllability": {"reason": "it is not told what return to reach", "inside": None, "beyond": None},
-        "pictures": {
-            "actions": ["left", "right"], "kind": "discrete", "no_frames": None,
-            "episode": {"seed": 1, "length": 3, "return": 3.0, "target_return": None},
-            "through_time": {"steps": [0, 1, 2], "actions": [0, 1, 0], "values": {g: [0.1, -0.4, 0.2] for g in GROUPS}},
-            "attention": [{"step": 2, "action": 1, "first": 1, "tokens": ["return", "observation", "action"],
-                           "weights": {"attention rollout": [[0.1, 0.4, 0.1], [0.1, 0.3, 0.0]]}}] if attends else [],
-            "frames": [{"step": 0, "png": _picture()}],
-        },
-    }  # fmt: skip
-    for name, part in parts.items():
-        cost = {"seconds": 2.0, "cpu_seconds": 1.5, "env_steps": 100}
-        head = {"schema": SCHEMA, "part": name, "settings": {"version": 1}, "cost": cost}
-        files.write_json(files.writable_directory(run.path / "explain") / f"{name}.json", {**head, **part})
+    return Attributions(GROUPS, read, {**explainers, "random": control}, reason, None, 64)
 
 
-def _judged(name: str, effects: list[float], skill: float | None) -> dict[str, Any]:
-    known = {"skill": skill, "relevance_mass": 0.9, "relevance_rank": 1.0, "chance": 0.25}
-    control = name in ("random", "uniform attention")
-    return {
-        "shares": dict(zip(GROUPS, [0.7, 0.3, 0.0, 0.0], strict=True)),
-        "agreement": 0.8, "comprehensiveness": 0.0 if control else 0.2 + effects[0] / 10, "sufficiency": -0.1,
-        "counts": [1, 2], "effective_groups": 1.8, "gini": 0.5, "sanity": None if control else 0.3,
-        "stability": {"sensitivity": None if control else 0.04},
-        "truth": None if skill is None else ({**known, "skill": 0.0} if control else known),
-    }  # fmt: skip
+def _trees(l90: int | None) -> TreeCurve:
+    return TreeCurve(
+        reads="observation", curve=tuple(TreePoint(n, n, 0.9, 50.0 * i, i / 8) for i, n in enumerate(LEAVES)),
+        policy=PolicyScore(500.0, 1.0, 10), l90=l90, censored=l90 is None, reason=None, samples=99, episodes=10,
+        tree=STUMP, names=GROUPS[:2],
+    )  # fmt: skip
 
 
-def _surrogate(l90: int | None) -> dict[str, Any]:
-    curve = [
-        {"leaves": n, "grown": n, "fidelity": 0.9, "return": 50.0 * i, "score": i / 8} for i, n in enumerate(LEAVES)
-    ]
-    tree = {
-        "feature": [0, -1, -1], "threshold": [0.02, 0.0, 0.0], "left": [1, -1, -1], "right": [2, -1, -1],
-        "value": [[0.0], [0.0], [1.0]], "share": [1.0, 0.5, 0.5],
-    }  # fmt: skip
-    return {"curve": curve, "policy": {"return": 500.0, "score": 1.0}, "l90": l90, "censored": l90 is None,
-            "reason": None, "samples": 99, "episodes": 10, "tree": tree, "names": GROUPS[:2]}  # fmt: skip
-
-
-def _picture() -> str:
-    import base64
-
-    return base64.b64encode(png(np.zeros((2, 3, 3), np.uint8))).decode()
+def _pictures(attends: bool) -> Pictures:
+    weights = {"attention rollout": ((0.1, 0.4, 0.1), (0.1, 0.3, 0.0))}
+    attention = AttentionShown(2, 1, 1, ("return", "observation", "action"), weights)
+    picture = base64.b64encode(png(np.zeros((2, 3, 3), np.uint8))).decode()
+    return Pictures(
+        episode=EpisodeShown(1, 3, 3.0, None), actions=("left", "right"), kind="discrete",
+        through_time=ThroughTime((0, 1, 2), (0, 1, 0), dict.fromkeys(GROUPS, (0.1, -0.4, 0.2))),
+        attention=(attention,) if attends else (), frames=(Frame(0, picture),), no_frames=None,
+    )  # fmt: skip

@@ -12,11 +12,11 @@ from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.training.parameters import FlatParameters
 from rlformer.agents.sequence.trajectory import TrajectoryModel
-from rlformer.core.policy import Policy
 from rlformer.core.errors import InputError
+from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Array, ObservationSpec
-from rlformer.envs.environments import spaces_of
+from rlformer.envs.make import spaces_of
 from rlformer.evaluator.measure.evaluation import evaluate
 from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, model
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,34 @@ from rlformer import api
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Episode, Window
-from rlformer.core.spaces import ActionSpec, Spaces
+from rlformer.core.spaces import ActionSpec, ObservationSpec, Part, Spaces
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.envs import cards as env_cards
-from rlformer.envs import environments
+from rlformer.envs.make import make
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
-from rlformer.explain import attribution, quality
-from rlformer.explain.controllability import controllability
-from rlformer.explain.effects import effect_of, reliance, total_effects
+from rlformer.explain import quality
+from rlformer.explain.explainers import EXPLAINERS
+from rlformer.explain.explainers.attention_rollout import rollout
 from rlformer.explain.groups import HISTORY, RETURN, Groups, named, shared
-from rlformer.explain.states import Log, Sample, sample
+from rlformer.explain.naming import feature_names, features_of
+from rlformer.explain.parts import Attributions, Controllability, Effects, Explanation, Surrogate
+from rlformer.explain.parts.controllability import Following, controllability
+from rlformer.explain.parts.effects import reliance
+from rlformer.explain.replacement import effect_of, total_effects
+from rlformer.explain.states import LogStates, Sample, sample
 from rlformer.explain.subject import Subject, randomised, subject_of
-from rlformer.explain.surrogate import fit
-from rlformer.explain.tree import SavedTree
+from rlformer.explain.tree import Reading, SavedTree
 from rlformer.explain.truth import log_with_distractors, truth_of, with_distractors
-from rlformer.studies import explanation
+from rlformer.explain.viper import fit
+from rlformer.runs.directory import RunDirectory
 from tests.make_sequences import OBSERVATION_SIZE, SPACES, log, model
 
-FEATURES = ("a", "b", "c")
+FEATURES = {"a": (0,), "b": (1,), "c": (2,)}
+
+
+PERTURBING = ("integrated gradients", "feature ablation", "Shapley values")
+ATTENTION = ("attention rollout", "last-layer attention", "uniform attention")
 
 
 class Linear:
@@ -56,7 +66,7 @@ class Linear:
 
 def prepared(policy: Any, dataset: Dataset, count: int = 40) -> tuple[Subject, Groups, Sample]:
     subject = subject_of(policy, dataset)
-    states = Log(dataset, subject.context_length)
+    states = LogStates(dataset, subject.context_length)
     width = subject.codec.width
     groups = shared(FEATURES, subject.context_length, width, subject.reads_history, policy.reads_returns)
     return subject, groups, sample(states, count, 4, np.random.default_rng(0), known_decisions=False)
@@ -71,7 +81,7 @@ def twelve() -> Dataset:
 def test_integrated_gradients_of_a_linear_policy_are_weights_times_distance_from_the_baseline(twelve: Dataset) -> None:
     reals = log(SPACES["box-single"], (8,) * 12)
     subject, groups, drawn = prepared(Linear([[2.0, -3.0, 0.5]], SPACES["box-single"]), reals)
-    found = attribution.explain("integrated gradients", subject, groups, drawn, 0).groups[:, 0]
+    found = EXPLAINERS["integrated gradients"].attribute(subject, groups, drawn, 0).groups[:, 0]
     baseline = drawn.alike.observations[:, -1].view(4, 40, 3).mean(dim=0)
     expected = torch.tensor([2.0, -3.0, 0.5]) * (drawn.states.observations[:, -1] - baseline)
     torch.testing.assert_close(found[:, :3], expected, atol=1e-4, rtol=0)
@@ -81,7 +91,7 @@ def test_integrated_gradients_of_a_linear_policy_are_weights_times_distance_from
 def test_every_perturbing_explainer_agrees_on_a_linear_policy() -> None:
     reals = log(SPACES["box-single"], (8,) * 12)
     subject, groups, drawn = prepared(Linear([[2.0, -3.0, 0.5]], SPACES["box-single"]), reals)
-    first, *others = (attribution.explain(name, subject, groups, drawn, 0).groups for name in attribution.CAPTUM)
+    first, *others = (EXPLAINERS[name].attribute(subject, groups, drawn, 0).groups for name in PERTURBING)
     for other in others:
         torch.testing.assert_close(first, other, atol=1e-3, rtol=0)
 
@@ -121,7 +131,7 @@ def test_aligned_states_are_the_windows_that_the_policy_reads_when_it_acts(kind:
     silent = [Episode(e.observations, e.actions, 0.0 * e.rewards, True, False) for e in log(actions, (7, 7))]
     dataset = from_episodes(DatasetInfo("E", Spaces.plain((OBSERVATION_SIZE,), actions)), silent)
     subject = subject_of(policy, dataset)
-    states = Log(dataset, 4).at(np.zeros(7, np.int64), np.arange(7))
+    states = LogStates(dataset, 4).at(np.zeros(7, np.int64), np.arange(7))
     policy.begin(np.array([0]), np.array([0]), None)
     for t in range(7):
         acted = policy.act(dataset[0].observations[t][None])
@@ -134,19 +144,18 @@ def test_aligned_states_are_the_windows_that_the_policy_reads_when_it_acts(kind:
 def test_attention_becomes_shares_of_the_inputs_that_sum_to_one(twelve: Dataset, tokens: str) -> None:
     policy = SequencePolicy(model(SPACES["discrete"], context_length=4, tokens=tokens), 1.0)
     subject, groups, drawn = prepared(policy, twelve)
-    for name in attribution.ATTENTION:
-        shares = attribution.explain(name, subject, groups, drawn, 0).groups[:, 0].sum(dim=1)
+    for name in ATTENTION:
+        shares = EXPLAINERS[name].attribute(subject, groups, drawn, 0).groups[:, 0].sum(dim=1)
         if tokens == "separate":
             torch.testing.assert_close(shares, torch.ones(40), atol=1e-5, rtol=0)
         else:  # a window's first step has no action before it, whose part is nobody's
             assert bool((shares <= 1 + 1e-5).all())
-    assert attribution.RANDOM in attribution.explainers(subject)
 
 
 def test_a_rollout_of_attention_multiplies_layers_mixed_with_the_identity() -> None:
     """By hand: one layer [[1, 0], [.5, .5]] mixes to [[1, 0], [.25, .75]], whose square has .4375 and .5625."""
     layer = torch.tensor([[[1.0, 0.0], [0.5, 0.5]]])
-    torch.testing.assert_close(attribution.rollout([layer, layer])[0, 1], torch.tensor([0.4375, 0.5625]))
+    torch.testing.assert_close(rollout([layer, layer])[0, 1], torch.tensor([0.4375, 0.5625]))
 
 
 def test_relevance_against_a_truth_by_hand() -> None:
@@ -157,9 +166,9 @@ def test_relevance_against_a_truth_by_hand() -> None:
 
 
 def test_spread_relevance_counts_all_groups_and_a_single_one_counts_one() -> None:
-    effective, gini = attribution.concentration(np.full((2, 4), 0.25))
+    effective, gini = quality.concentration(np.full((2, 4), 0.25))
     assert (effective, gini) == pytest.approx((4.0, 0.0))
-    effective, gini = attribution.concentration(np.eye(4))
+    effective, gini = quality.concentration(np.eye(4))
     assert (effective, gini) == pytest.approx((1.0, 0.75))
 
 
@@ -170,9 +179,13 @@ def test_the_right_order_is_more_comprehensive_than_a_random_one_and_the_reverse
     better, worse = (
         quality.faithfulness(subject, groups, drawn, shares, np.random.default_rng(0)) for shares in (right, wrong)
     )
-    assert better["counts"] == [1, 2]  # four would be more groups than it reads
-    assert better["comprehensiveness"] > 0 > worse["comprehensiveness"]
-    assert better["sufficiency"] < 0 < worse["sufficiency"]
+    assert better.counts == (1, 2)  # four would be more groups than it reads
+    assert better.comprehensiveness is not None
+    assert worse.comprehensiveness is not None
+    assert better.comprehensiveness > 0 > worse.comprehensiveness
+    assert better.sufficiency is not None
+    assert worse.sufficiency is not None
+    assert better.sufficiency < 0 < worse.sufficiency
 
 
 def test_shuffled_weights_come_back(twelve: Dataset) -> None:
@@ -200,14 +213,14 @@ def test_a_function_of_time_is_replaced_at_any_decision_and_only_there(twelve: D
     found = {}
     for decisions in (None, (0, 2)):
         groups = named({"clock": (0,), "rest": (1, 2)}, 1, 3, False, False, decisions is not None)
-        drawn = sample(Log(clock, 1, decisions), 60, 4, np.random.default_rng(0), decisions is not None)
+        drawn = sample(LogStates(clock, 1, decisions), 60, 4, np.random.default_rng(0), decisions is not None)
         found[decisions] = float(total_effects(subject, groups, drawn)[:, 0].mean())
     assert found[None] == 0.0
     assert found[0, 2] > 0.3
 
 
 def test_replacing_keeps_what_the_other_state_does_not_have(twelve: Dataset) -> None:
-    states = Log(twelve, 4)
+    states = LogStates(twelve, 4)
     early, late = states.at(np.array([0]), np.array([0])), states.at(np.array([1]), np.array([5]))
     groups = shared(FEATURES, 4, 3, True, True)
     everything = torch.ones(1, 5, dtype=torch.bool)
@@ -231,7 +244,7 @@ def test_a_tree_learns_what_a_rule_says_and_survives_json(kind: str, tmp_path: P
     tree = fit(rows, answers, actions, 2, 0)
     np.testing.assert_allclose(tree(rows), answers.reshape(400, -1), rtol=1e-6)
     env = EnvSpec("E", "E-v0")
-    saved = SavedTree(tree, env, actions, 3, 1, "observation", False, None, FEATURES, {"agent": "rule"})
+    saved = SavedTree(tree, Reading("observation", actions, 3, 1, False, None, tuple(FEATURES)), env, {"agent": "rule"})
     saved.save(tmp_path)
     policy = SavedTree.load(tmp_path).policy()
     policy.begin(np.arange(4), np.arange(4), None)
@@ -239,17 +252,15 @@ def test_a_tree_learns_what_a_rule_says_and_survives_json(kind: str, tmp_path: P
 
 
 def test_controllability_by_hand_inside_the_log_and_beyond_apart() -> None:
-    found = controllability([0, 5, 10, 20], [1, 5, 9, 9], 0.0, 10.0)
-    assert found["inside"] == {
-        "targets": 3, "error": pytest.approx(2 / 30), "slope": pytest.approx(0.8), "tau": pytest.approx(1.0)
-    }  # fmt: skip
-    assert found["beyond"] == {"targets": 1, "error": pytest.approx(1.1), "slope": None, "tau": None}
+    inside, beyond = controllability([0, 5, 10, 20], [1, 5, 9, 9], 0.0, 10.0)
+    assert inside == Following(3, pytest.approx(2 / 30), pytest.approx(0.8), pytest.approx(1.0))
+    assert beyond == Following(1, pytest.approx(1.1), None, None)
 
 
 def test_distractors_added_to_a_log_are_those_of_the_wrapper() -> None:
     spec = env_cards.environment("CartPole-v1")
     env = with_distractors(spec, 2)
-    made = environments.make(env)
+    made = make(env)
     observations, taken, over = [made.reset(seed=3)[0]], [], False
     while not over:
         taken.append(len(taken) % 2)
@@ -265,15 +276,15 @@ def test_distractors_added_to_a_log_are_those_of_the_wrapper() -> None:
     np.testing.assert_array_equal(added[:, :4], whole[:, :4])
     assert set(np.unique(added[:, 4:6])) == {-1.0, 1.0}
     np.testing.assert_array_equal(added[:, 6:], whole[:, 6:])  # the copy of the action before
-    truth = truth_of(env, 8, "log")
+    truth = truth_of(env, ObservationSpec.vector(8), "log")
     assert truth is not None
     assert truth.relevant.isdisjoint({"distractor 1", "previous action: push left"})
     assert "pole angle" in truth.relevant
-    assert truth_of(spec, 4, "log") is None
+    assert truth_of(spec, ObservationSpec.vector(4), "log") is None
 
 
 TMAZE = """
-schema = "rlformer/1"
+schema = "rlformer/2"
 id = "rlformer:rlformer/PassiveTMaze-v0"
 wrappers = [{ kind = "distractors", count = 2 }]
 [kwargs]
@@ -284,75 +295,120 @@ reference = 1.0
 """
 
 
+@dataclass(frozen=True)
+class Solved:
+    """A run that solves its task, what explains it, and what the tree that stands for it returns."""
+
+    run: Path
+    explanation: Explanation
+    tree_return: float
+
+
 @pytest.fixture(scope="module")
-def solved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, Any]]:
-    """A Decision Transformer that remembers the cue, and its explanation."""
+def solved(tmp_path_factory: pytest.TempPathFactory) -> Solved:
+    """A Decision Transformer that remembers the cue."""
     folder = tmp_path_factory.mktemp("tmaze")
     (folder / "envs").mkdir()
     (folder / "envs" / "Maze.toml").write_text(TMAZE)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         spec = env_cards.environment("Maze")
-        base: Any = environments.make(spec).unwrapped
+        base: Any = make(spec).unwrapped
         made = collect(
             BehaviourPolicy(base), spec, folder / "data", seed=0, episodes=600, provenance={}, upstream_env_steps=0
         )
         small = ["context_length=2", "width=32", "layers=2", "heads=1", "dropout=0.0", "gradient_steps=1000"]
         small += ["learning_rate=2e-3", "patience=0", "validate_every=1000", "evaluate_every=1000"]
         run = rlformer.train("dt", env="Maze", dataset=made, overrides=small, root=folder / "runs")
-        parts = api.explain(run, only=["effects", "explainers", "surrogate"], tree=folder / "tree")
+        explanation = api.explain(run, only=["effects", "explainers", "surrogate"], tree=folder / "tree")
         _, results = rlformer.evaluate([folder / "tree"], episodes=50)
-    return run, {**parts, "tree": results[0]}
+    return Solved(run, explanation, results[0].mean)
 
 
-def test_a_transformer_that_solves_the_t_maze_relies_on_cue_and_return(solved: tuple[Path, Mapping[str, Any]]) -> None:
-    effects = solved[1]["effects"]
-    assert effects["policy"]["score"] == 1.0
-    assert effects["reliance"] >= 0.95
-    assert effects["truth"]["relevant"] == ["cue", RETURN]
-    assert effects["decisions"] == [1]
+def test_a_transformer_that_solves_the_t_maze_relies_on_cue_and_return(solved: Solved) -> None:
+    effects = solved.explanation.need(Effects)
+    assert effects.policy.score == 1.0
+    assert effects.reliance is not None
+    assert effects.reliance >= 0.95
+    assert effects.truth is not None
+    assert effects.truth.relevant == ("cue", RETURN)
+    assert effects.decisions == (1,)
 
 
-def test_explainers_are_scored_against_the_truth_attention_and_its_controls_beside_the_rest(
-    solved: tuple[Path, Mapping[str, Any]],
-) -> None:
-    explainers = solved[1]["explainers"]["explainers"]
-    skill = {name: judged["truth"]["skill"] for name, judged in explainers.items()}
-    assert set(skill) == {*attribution.CAPTUM, *attribution.ATTENTION, attribution.RANDOM}
-    assert skill["feature ablation"] > 0.8
-    assert abs(skill["random"]) < 0.2
-    assert abs(skill["uniform attention"]) < 0.2
+def test_explainers_are_compared_with_the_truth_attention_and_its_controls_beside_the_rest(solved: Solved) -> None:
+    explainers = solved.explanation.need(Attributions).explainers
+    skill = {name: judged.truth.skill for name, judged in explainers.items() if judged.truth is not None}
+    assert set(skill) == set(EXPLAINERS)
+    known = {name: value for name, value in skill.items() if value is not None}
+    assert known["feature ablation"] > 0.8
+    assert abs(known["random"]) < 0.2
+    assert abs(known["uniform attention"]) < 0.2
 
 
-def test_a_tree_of_the_window_stands_for_it_and_one_of_the_observation_cannot(
-    solved: tuple[Path, Mapping[str, Any]],
-) -> None:
-    surrogate, played = solved[1]["surrogate"], solved[1]["tree"]
-    assert surrogate["observation"]["l90"] is None
-    assert surrogate["observation"]["censored"]
-    assert surrogate["window"]["l90"] is not None
-    assert surrogate["tree"] == "window"
-    assert played.mean == 1.0
+def test_a_tree_of_the_window_stands_for_it_and_one_of_the_observation_cannot(solved: Solved) -> None:
+    surrogate = solved.explanation.need(Surrogate)
+    assert surrogate.observation is not None
+    assert surrogate.observation.l90 is None
+    assert surrogate.observation.censored
+    assert surrogate.window is not None
+    assert surrogate.window.l90 is not None
+    assert surrogate.tree == "window"
+    assert solved.tree_return == 1.0
 
 
-def test_parts_are_made_once_and_what_they_cost_is_recorded(solved: tuple[Path, Mapping[str, Any]]) -> None:
-    run = solved[0]
+def test_parts_are_made_once_and_what_they_cost_is_recorded(solved: Solved) -> None:
+    run = solved.run
     before = {path: path.stat().st_mtime_ns for path in (run / "explain").glob("*.json")}
     api.explain(run, only=["explainers"])
     assert before == {path: path.stat().st_mtime_ns for path in before}
     again = api.explain(run, only=["controllability"])
-    assert set(again) == {"controllability"}
-    assert again["controllability"]["inside"]["targets"] >= 2
-    recorded = explanation.RunDirectory.open(run).record.times["explaining"]
-    assert recorded == pytest.approx(
-        sum(part["cost"]["seconds"] for part in (*list(solved[1].values())[:3], *again.values())), abs=0.01
-    )
+    assert set(again.made) == {"controllability"}
+    inside = again.need(Controllability).inside
+    assert inside is not None
+    assert inside.targets >= 2
+    recorded = RunDirectory.open(run).record.times["explaining"]
+    assert recorded == pytest.approx(solved.explanation.seconds + again.seconds, abs=0.01)
 
 
-def test_what_cannot_be_explained_is_told(solved: tuple[Path, Mapping[str, Any]]) -> None:
+def test_a_part_made_in_another_way_or_torn_is_made_again(solved: Solved, tmp_path: Path) -> None:
+    api.explain(solved.run, only=["controllability"], out=tmp_path)
+    path = tmp_path / "controllability.json"
+    whole = path.read_text()
+    for changed in (whole.replace('"version": 1', '"version": 0'), whole.replace('"inside"', '"within"'), "{"):
+        assert changed != whole
+        path.write_text(changed)
+        api.explain(solved.run, only=["controllability"], out=tmp_path)
+        assert json.loads(path.read_text())["inside"] == json.loads(whole)["inside"]
+
+
+def test_what_cannot_be_explained_is_told(solved: Solved) -> None:
     with pytest.raises(InputError, match="does not score actions"):
-        api.explain("random", env="CartPole-v1", only=["effects"], out=solved[0].parent / "none")
+        api.explain("random", env="CartPole-v1", only=["effects"], out=solved.run.parent / "none")
     with pytest.raises(InputError, match="unknown part 'efects'; did you mean 'effects'"):
-        api.explain(solved[0], only=["efects"])
+        api.explain(solved.run, only=["efects"])
     with pytest.raises(InputError, match="no run directory"):
         api.explain("random", env="CartPole-v1", distractors=2)
+
+
+def test_features_are_the_parts_of_an_observation_and_their_numbers() -> None:
+    env = EnvSpec("E", "E-v0")
+    one = ObservationSpec((Part("position", "vector", (2,)),))
+    assert features_of(env, one) == {"position[0]": (0,), "position[1]": (1,)}
+    several = ObservationSpec(
+        (Part("camera", "image", (1, 2, 2), "uint8"), Part("goal", "category", (3,)), Part("speed", "vector", (1,)))
+    )
+    assert features_of(env, several) == {"camera": (0, 1, 2, 3), "goal": (4, 5, 6), "speed": (7,)}
+    assert feature_names(env, several)[3:] == ["camera[3]", "goal[0]", "goal[1]", "goal[2]", "speed"]
+
+
+def test_a_card_names_features_and_a_part_stands_before_them_where_there_are_several() -> None:
+    env = EnvSpec("E", "E-v0", feature_names=("x", "y", "door"))
+    assert list(features_of(env, ObservationSpec.vector(3))) == ["x", "y", "door"]
+    parts = ObservationSpec((Part("place", "vector", (2,)), Part("map", "vector", (1,))))
+    assert features_of(env, parts) == {"place: x": (0,), "place: y": (1,), "map: door": (2,)}
+
+
+def test_groups_of_several_numbers_are_replaced_whole() -> None:
+    groups = shared({"camera": (0, 1), "speed": (2,)}, 2, 3, True, False)
+    assert groups.names == ("camera", "speed", HISTORY, RETURN)
+    assert groups.observations.tolist() == [[2, 2, 2], [0, 0, 1]]

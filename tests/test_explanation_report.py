@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from rlformer.evaluator.judge import explanations
-from rlformer.explain.pictures import png
+from rlformer.envs.animation import png
+from rlformer.evaluator.judge.explanations.arms import fewest
+from rlformer.evaluator.judge.explanations.evidence import BothTrees, DrawnTree, FewestLeaves, TreesEvidence
+from rlformer.evaluator.judge.explanations.families import compared
+from rlformer.evaluator.judge.values import Estimate
+from rlformer.explain.tree import Tree
 from rlformer.report import build
-from rlformer.report.explanation_figures import tree_picture
+from rlformer.report.sections.interpretability.pictures import tree_picture
 from tests.make_explanations import explain_run
 from tests.make_runs import BC_TOP, DT, PPO, RANDOM, make_run
 
@@ -77,8 +81,8 @@ def test_the_two_questions_are_answered_apart_and_families_by_measure(told: tupl
 
 
 def says(*measures: tuple[str, list[float], list[float]]) -> list[str]:
-    made = [explanations._row(f"m{i}", better, a, b) for i, (better, a, b) in enumerate(measures)]
-    return [row["says"] for row in explanations._told_apart(made)]
+    rows = compared([(f"m{i}", better, a, b) for i, (better, a, b) in enumerate(measures)])  # type: ignore[misc]
+    return [row.says for row in rows]
 
 
 def test_measures_that_do_not_differ_cannot_be_told_apart() -> None:
@@ -98,16 +102,11 @@ def test_families_that_are_alike_are_rarely_told_apart() -> None:
 
 def test_seeds_without_a_tree_are_no_seeds_that_need_a_large_one() -> None:
     bad = "the policy plays no better than random"
-    trees = {"observation": {"l90": [8, 8, None], "undefined": [None, None, bad]}, "window": None}
-    assert explanations._fewest(trees) == {
-        "values": [8, 8],
-        "median": 8.0,
-        "censored": 0,
-        "undefined": 1,
-        "reason": None,
-    }
-    none = {"observation": {"l90": [None], "undefined": [bad]}, "window": None}
-    assert explanations._fewest(none)["reason"] == bad
+    point = (Estimate(None, 0.9, None),)
+    trees = TreesEvidence((8,), point, point, None, (8, 8, None), (None, None, bad))
+    assert fewest(BothTrees(trees, None)) == FewestLeaves((8, 8), 8.0, 0, 1, None)
+    none = TreesEvidence((8,), point, point, None, (None,), (bad,))
+    assert fewest(BothTrees(none, None)).reason == bad
 
 
 def test_names_from_outside_are_escaped_and_pictures_are_on_the_page(told: tuple[dict[str, Any], str]) -> None:
@@ -138,9 +137,11 @@ def test_a_torn_part_is_left_out(tmp_path: Path) -> None:
 
 
 def test_children_of_a_drawn_tree_stand_under_their_parent() -> None:
-    tree = {"feature": [0, -1, 1, -1, -1], "threshold": [0.0] * 5, "left": [1, -1, 3, -1, -1],
-            "right": [2, -1, 4, -1, -1], "value": [[0.0], [0.0], [0.0], [1.0], [0.0]]}  # fmt: skip
-    drawn = tree_picture({"tree": tree, "names": ["a", "b"], "actions": ["no", "yes"], "kind": "discrete"})
+    tree = Tree(
+        np.array([0, -1, 1, -1, -1]), np.zeros(5), np.array([1, -1, 3, -1, -1]), np.array([2, -1, 4, -1, -1]),
+        np.array([[0.0], [0.0], [0.0], [1.0], [0.0]]), np.ones(5),
+    )  # fmt: skip
+    drawn = tree_picture(DrawnTree("observation", tree, ("a", "b"), ("no", "yes"), "discrete", None))
     placed = {(node.text, node.x): node for node in drawn.nodes}
     root = next(node for node in drawn.nodes if node.text == "a ≤ 0")
     inner = next(node for node in drawn.nodes if node.text == "b ≤ 0")
@@ -155,7 +156,5 @@ def test_a_png_holds_its_pixels() -> None:
     picture = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
     data = png(picture)
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    assert struct.unpack(">II", data[16:24]) == (3, 2)
-    body = data[data.index(b"IDAT") + 4 :]
-    rows = np.frombuffer(zlib.decompress(body), np.uint8).reshape(2, 10)
-    assert np.array_equal(rows[:, 1:].reshape(2, 3, 3), picture)
+    with Image.open(io.BytesIO(data)) as image:
+        assert np.array_equal(np.asarray(image), picture)

@@ -7,7 +7,7 @@ import pytest
 
 from rlformer.core import seeding
 
-STREAMS = ("train", "collect", "select", "curve", "confirm", "evaluate")
+STREAMS = seeding.STREAMS
 
 
 @pytest.mark.parametrize(("one", "other"), list(itertools.combinations(STREAMS, 2)))
@@ -27,3 +27,15 @@ def test_seeds_fit_every_library_and_continue() -> None:
 def test_an_unknown_stream_is_an_error() -> None:
     with pytest.raises(ValueError, match="unknown stream 'test'"):
         seeding.episode_seeds(0, "test", 1)
+
+
+def test_the_seeds_of_a_stream_stay_what_they_are_when_another_is_added() -> None:
+    """What is paired with results made before depends on them."""
+    first = {name: int(seeding.episode_seeds(0, name, 1)[0]) for name in ("train", "collect", "evaluate", "confirm")}
+    assert first == {"train": 41665085, "collect": 304358389, "evaluate": 1206610796, "confirm": 1962877633}
+
+
+def test_a_stream_gives_no_seed_twice() -> None:
+    with pytest.raises(ValueError, match="has 1,048,576 seeds, 1,048,577 were wanted"):
+        seeding.episode_seeds(0, "explain/score", 2**20 + 1)
+    assert len(set(seeding.episode_seeds(5, "explain/score", 2**20).tolist())) == 2**20

@@ -7,7 +7,12 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from rlformer.data.dataset import Dataset
+    from rlformer.studies.executors.local import Event
+    from rlformer.studies.projection import Projection
 
 _LINE_SECONDS = 60.0  # between lines of progress where there is no terminal
 
@@ -54,80 +59,35 @@ def scores_table(results: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def show_dataset(dataset: Any, as_json: bool) -> None:
+def show_dataset(dataset: Dataset, as_json: bool) -> None:
     """What a new dataset holds, and where it lies."""
-    from rlformer.data.describe import describe, describe_text
+    from rlformer.data.describe import describe
 
     info = describe(dataset)
     if as_json:
-        print_json({"path": str(dataset.path), **info})
+        print_json({**info.to_dict(), "path": str(dataset.path)})
     else:
-        print(describe_text(info))
+        print(info)
         print(dataset.path)
 
 
-def show_projection(projected: Mapping[str, Any], as_json: bool) -> None:
+def show_projection(projection: Projection, as_json: bool) -> None:
     """What a comparison would take."""
+    total = projection.to_dict()
     if as_json:
-        print_json(projected)
+        print_json(total)
         return
     body = [
-        [a["agent"], a["runs"], a["env_steps"], a["gradient_steps"], a["seconds"], a["hours"], a["disk_bytes"] / 2**20]
-        for a in projected["agents"]
+        [row.agent, row.runs, row.env_steps, row.gradient_steps, row.seconds, row.hours, row.disk_bytes / 2**20]
+        for row in projection.agents
     ]
     head = ["agent", "runs", "env steps", "gradient steps", "seconds a run", "CPU hours", "MiB a run"]
     print(table(head, body))
     print(
-        f"{projected['runs']} runs, {projected['jobs']} side by side: about {projected['hours']:.2g} hours, "
-        f"{projected['env_steps']:,} environment steps, {projected['disk_bytes'] / 2**20:.0f} MiB"
+        f"{total['runs']} runs, {total['jobs']} side by side: about {total['hours']:.2g} hours, "
+        f"{total['env_steps']:,} environment steps, {total['disk_bytes'] / 2**20:.0f} MiB"
     )
     say("from a short probe: where skill makes episodes longer, evaluations take longer than projected")
-
-
-def show_explanation(parts: Mapping[str, Any]) -> None:
-    """The rows of an explanation; what is not defined is told with its reason."""
-    if effects := parts.get("effects"):
-        rows = [list(pair) for pair in zip(effects["groups"], effects["effects"], strict=True)]
-        print(f"total effect ({effects['unit']}):")
-        print(table(["group", "effect"], rows))
-        reliance = effects["reliance"]
-        print(f"reliance: {_cell(reliance)}" if reliance is not None else f"reliance: n/a, {effects['no_reliance']}")
-    if explainers := parts.get("explainers"):
-        keys = ("agreement", "comprehensiveness", "sufficiency", "effective_groups", "gini", "sanity")
-        rows = [
-            [
-                name,
-                (judged["truth"] or {}).get("skill"),
-                *(judged[key] for key in keys),
-                judged["stability"]["sensitivity"],
-            ]
-            for name, judged in explainers["explainers"].items()
-        ]
-        print("\n" + table(["explainer", "skill", *(key.replace("_", " ") for key in keys), "sensitivity"], rows))
-        if explainers["no_truth"]:
-            print(f"skill: n/a, {explainers['no_truth']}")
-    if deletion := parts.get("deletion"):
-        rows = [[name, *curve] for name, curve in deletion["returns"].items()]
-        print("\nreturn with the first k groups of an order masked:")
-        print(table(["order", *map(str, deletion["counts"])], rows))
-    if surrogate := parts.get("surrogate"):
-        print()
-        for reads in ("observation", "window"):
-            if (found := surrogate[reads]) is None:
-                print(f"tree of the {reads}: n/a, {surrogate['no_window']}")
-                continue
-            why = found["reason"] or f"censored at {found['curve'][-1]['leaves']}"
-            fewest = f"L90 = {found['l90']}" if found["l90"] else f"L90 n/a, {why}"
-            print(f"tree of the {reads}: {fewest}")
-    if control := parts.get("controllability"):
-        if control["reason"]:
-            print(f"controllability: n/a, {control['reason']}")
-        else:
-            rows = [
-                [where, *(control[where][k] for k in ("targets", "error", "slope", "tau"))]
-                for where in ("inside", "beyond")
-            ]
-            print("\n" + table(["asked, of the log's returns", "targets", "error", "slope", "tau"], rows))
 
 
 def _cell(value: Any) -> str:
@@ -144,13 +104,13 @@ class Bar:
     def __init__(self, label: str) -> None:
         self._label = label
         self._bar: Any = None
-        self._told = time.monotonic()
+        self._said_at = time.monotonic()
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Show that `done` of `total` is done."""
         if not sys.stderr.isatty():
-            if time.monotonic() - self._told >= _LINE_SECONDS:
-                self._told = time.monotonic()
+            if time.monotonic() - self._said_at >= _LINE_SECONDS:
+                self._said_at = time.monotonic()
                 say(f"{self._label}: {done / max(1, total):.0%}{', ' * bool(note)}{note}")
             return
         if self._bar is None:
@@ -185,13 +145,13 @@ class StudyProgress:
         self._share: dict[str, float] = {}
         self._bar = Bar("runs")
 
-    def __call__(self, event: Any) -> None:
-        """Take one executor.Event."""
+    def __call__(self, event: Event) -> None:
+        """Take one event of an executor."""
         if event.kind == "planned":
             self._total, self._ended = event.value, 0
             say(f"{self._total} runs in {self._folder}; the same command continues after an interruption")
             return
-        agent, seed = event.key
+        agent, seed = cast(tuple[str, int], event.key)
         arm = f"{agent}/{seed}"
         if event.kind == "progress":
             done, total, _ = event.value

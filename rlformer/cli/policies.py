@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -77,7 +78,7 @@ def evaluate(
     """Evaluate policies on the same fixed episodes."""
     from rlformer import api
     from rlformer.cli import console
-    from rlformer.evaluator.measure.evaluation import paired_difference, summarize
+    from rlformer.evaluator.measure.summary import paired_difference, summarize
 
     with console.Bar("episodes") as bar:
         spec, results = api.evaluate(
@@ -93,8 +94,8 @@ def evaluate(
             progress=bar,
             warn=lambda text: console.say(f"warning: {text}"),
         )
-    rows = [summarize(result, spec) for result in results]
-    pairs = [paired_difference(a, b) for i, a in enumerate(results) for b in results[i + 1 :]]
+    rows = [asdict(summarize(result, spec)) for result in results]
+    pairs = [asdict(paired_difference(a, b)) for i, a in enumerate(results) for b in results[i + 1 :]]
     if as_json:
         console.print_json({"env": spec.name, "policies": rows, "differences": pairs})
         return
@@ -162,11 +163,11 @@ def explain(
 ) -> None:
     """Measure what a policy relies on, and which explanations of it can be trusted."""
     from rlformer import api
-    from rlformer.cli import console
+    from rlformer.cli import console, explanations
     from rlformer.runs.interrupt import Interrupt
 
     with Interrupt() as interrupt, console.Bar("explain") as bar:
-        parts = api.explain(
+        explanation = api.explain(
             policy,
             env=env,
             dataset=None if dataset is None else api.open_data(dataset, env=env, prefix=prefix),
@@ -181,9 +182,9 @@ def explain(
             stop=lambda: interrupt.ever,
         )
     if as_json:
-        console.print_json(parts)
+        console.print_json(explanation.to_dict())
     else:
-        console.show_explanation(parts)
+        explanations.show(explanation)
 
 
 def _target(text: str | None) -> float | str | None:

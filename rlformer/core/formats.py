@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 MISSING = "–"
 MINUS = "−"  # as wide as the plus sign
@@ -110,18 +111,32 @@ def milliseconds(value: float | None) -> str:
     return f"{thousand:.0f}" if thousand >= 10 else f"{thousand:.2g}"
 
 
-def interval(value: Mapping[str, float | None] | None) -> str:
+class Interval(Protocol):
+    """A number between two ends, which are None where they are not known."""
+
+    @property
+    def low(self) -> float | None: ...
+
+    @property
+    def point(self) -> float: ...
+
+    @property
+    def high(self) -> float | None: ...
+
+
+def interval(value: Interval | Mapping[str, float | None] | None) -> str:
     """The two ends, or an en dash.
 
     >>> interval({"low": -3.0, "point": 1.0, "high": 5.25}), interval(None)
     ('−3 to 5.25', '–')
     """
-    if value is None or value["low"] is None:
+    if value is None:
         return MISSING
-    return f"{number(value['low'])} to {number(value['high'])}"
+    low, _, high = _parts(value)
+    return MISSING if low is None else f"{number(low)} to {number(high)}"
 
 
-def estimate(value: Mapping[str, float | None] | None, unit: str) -> str:
+def estimate(value: Interval | Mapping[str, float | None] | None, unit: str) -> str:
     """A score ("z") or a return ("return"), with its interval where it has one.
 
     >>> estimate({"low": 0.91, "point": 0.95, "high": 0.99}, "z")
@@ -130,8 +145,14 @@ def estimate(value: Mapping[str, float | None] | None, unit: str) -> str:
     if value is None:
         return MISSING
     show = score if unit == "z" else number
-    ends = "" if value["low"] is None else f" ({show(value['low'])} to {show(value['high'])})"
-    return show(value["point"]) + ends
+    low, point, high = _parts(value)
+    return show(point) + ("" if low is None else f" ({show(low)} to {show(high)})")
+
+
+def _parts(value: Interval | Mapping[str, float | None]) -> tuple[float | None, float | None, float | None]:
+    if isinstance(value, Mapping):
+        return value["low"], value["point"], value["high"]
+    return value.low, value.point, value.high
 
 
 def listed(names: Sequence[str], word: str = "and") -> str:

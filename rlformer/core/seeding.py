@@ -10,8 +10,21 @@ import numpy as np
 
 from rlformer.core.spaces import Array
 
-_STREAMS = ("train", "collect", "select", "curve", "evaluate", "explain", "probe", "confirm")
-_WIDTH = 1 << 28  # seeds in a stream; eight streams fill the 31 bits that every library accepts
+_WIDTH = 1 << 28  # seeds in a wide stream; eight of them fill the 31 bits that every library accepts
+_NARROW_WIDTH = 1 << 20  # seeds in a narrow stream; 256 of them share one wide stream's place
+# The order decides the seeds: a new stream is appended to the narrow ones, and nothing else changes.
+_WIDE = ("train", "collect", "select", "curve", "evaluate", "", "probe", "confirm")  # "": the narrow ones' place
+_NARROW = (
+    "explain",
+    "explain/own-log",
+    "explain/score",
+    "explain/deletion",
+    "explain/targets",
+    "explain/pictures",
+    "explain/surrogate/observation",
+    "explain/surrogate/window",
+)
+STREAMS = (*filter(None, _WIDE), *_NARROW)
 
 
 def derive(seed: int, name: str) -> int:
@@ -43,13 +56,21 @@ def policy_generator(episode_seed: int, policy_seed: int = 0) -> np.random.Gener
 def episode_seeds(seed: int, stream: str, count: int, start: int = 0) -> Array:
     """Seeds `start` to `start + count` of a stream: (count,) int64, all distinct.
 
-    stream: train, collect, select, curve, evaluate, explain, probe or confirm. Two streams never share a seed,
-    whatever their `seed`.
+    stream: one of `STREAMS`. Two streams never share a seed, whatever their `seed`.
 
     >>> set(episode_seeds(0, "train", 1000)) & set(episode_seeds(3, "evaluate", 1000))
     set()
     """
-    if stream not in _STREAMS:
-        raise ValueError(f"unknown stream '{stream}'; valid: {', '.join(_STREAMS)}")
-    offsets = (derive(seed, stream) + start + np.arange(count, dtype=np.int64)) % _WIDTH
-    return _STREAMS.index(stream) * _WIDTH + offsets
+    first, width = _place(stream)
+    if count > width:
+        raise ValueError(f"stream '{stream}' has {width:,} seeds, {count:,} were wanted")
+    return first + (derive(seed, stream) + start + np.arange(count, dtype=np.int64)) % width
+
+
+def _place(stream: str) -> tuple[int, int]:
+    """Where a stream's seeds begin, and how many there are."""
+    if stream in _NARROW:
+        return _WIDE.index("") * _WIDTH + _NARROW.index(stream) * _NARROW_WIDTH, _NARROW_WIDTH
+    if stream not in STREAMS:
+        raise ValueError(f"unknown stream '{stream}'; valid: {', '.join(STREAMS)}")
+    return _WIDE.index(stream) * _WIDTH, _WIDTH

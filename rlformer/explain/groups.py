@@ -66,16 +66,18 @@ class Groups:
 
 
 def shared(
-    features: Sequence[str], context_length: int, action_width: int, reads_history: bool, reads_returns: bool,
-    decisions_known: bool = False,
+    features: Mapping[str, Sequence[int]], context_length: int, action_width: int, reads_history: bool,
+    reads_returns: bool, decisions_known: bool = False,
 ) -> Groups:  # fmt: skip
     """Those that every family has: each feature of the current observation, all earlier steps as one, and the
     returns-to-go as one, since each of them follows from another and the rewards.
+
+    features: the dimensions of an observation that each name stands for, all of them once.
     """
-    count, steps = len(features), context_length
-    history, returns = count, count + 1
-    observations = torch.full((steps, count), history)
-    observations[-1] = torch.arange(count)
+    steps, history, returns = context_length, len(features), len(features) + 1
+    of_feature = _numbers(features)
+    observations = torch.full((steps, len(of_feature)), history)
+    observations[-1] = of_feature
     return Groups(
         (*features, HISTORY, RETURN),
         torch.full((steps,), returns),
@@ -94,19 +96,24 @@ def named(
 
     names: the dimensions of an observation that each name stands for, all of them once.
     """
-    width = sum(len(dimensions) for dimensions in names.values())
-    of_feature = torch.zeros(width, dtype=torch.long)
-    for number, dimensions in enumerate(names.values()):
-        of_feature[list(dimensions)] = number
+    of_feature = _numbers(names)
     actions, returns = len(names), len(names) + 1
     return Groups(
         (*names, PAST_ACTIONS, RETURN),
         torch.full((context_length,), returns),
-        of_feature.expand(context_length, width),
+        of_feature.expand(context_length, len(of_feature)),
         torch.full((context_length, action_width), actions),
         (*(True for _ in names), reads_history, reads_returns),
         (*(decisions_known for _ in names), False, False),
     )
+
+
+def _numbers(names: Mapping[str, Sequence[int]]) -> Tensor:
+    """The number of the name of each dimension."""
+    of_dimension = torch.zeros(sum(map(len, names.values())), dtype=torch.long)
+    for number, dimensions in enumerate(names.values()):
+        of_dimension[list(dimensions)] = number
+    return of_dimension
 
 
 @dataclass(frozen=True)

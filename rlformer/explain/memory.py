@@ -11,7 +11,7 @@ from rlformer.agents.sequence.actions import ActionCodec
 from rlformer.core.policy import Policy
 from rlformer.core.spaces import ActionSpec, Array
 from rlformer.explain.groups import Groups
-from rlformer.explain.states import Log, Sample, States
+from rlformer.explain.states import LogStates, Sample, States
 from rlformer.explain.subject import Subject
 
 
@@ -23,7 +23,7 @@ class Memory:
         self._returns = np.zeros((0, steps), np.float32)
         self._observations = np.zeros((0, steps, observation_size), np.float32)
         self._actions = np.zeros((0, steps, self._codec.width), np.float32)
-        self._times, self._owed = np.zeros(0, np.int64), np.zeros(0)
+        self._times, self._remaining = np.zeros(0, np.int64), np.zeros(0)
 
     def begin(self, slots: Array, target_returns: Array | None) -> None:
         """New episodes in these slots."""
@@ -31,7 +31,7 @@ class Memory:
         for array in (self._returns, self._observations, self._actions):
             array[slots] = 0.0
         self._times[slots] = 0
-        self._owed[slots] = self._target if target_returns is None else target_returns
+        self._remaining[slots] = self._target if target_returns is None else target_returns
 
     def see(self, observations: Array) -> States:
         """The states in which these observations (N, O) are the current ones."""
@@ -39,7 +39,7 @@ class Memory:
         self._reserve(count)
         for array in (self._returns, self._observations, self._actions):
             array[:count, :-1] = array[:count, 1:]
-        self._returns[:count, -1] = self._owed[:count]
+        self._returns[:count, -1] = self._remaining[:count]
         self._observations[:count, -1] = observations
         self._actions[:count, -1] = 0.0
         steps = self._returns.shape[1]
@@ -51,29 +51,29 @@ class Memory:
         """What was executed (N, *act), and what it earned (N,)."""
         count, given = len(actions), torch.from_numpy(np.asarray(actions, self._spec.dtype))
         self._actions[:count, -1] = given if self._spec.kind == "box" else self._codec.encode(given)
-        self._owed[:count] -= rewards
+        self._remaining[:count] -= rewards
         self._times[:count] += 1
 
     def _reserve(self, count: int) -> None:
         lacking = count - len(self._times)
         if lacking > 0:
-            for name in ("_returns", "_observations", "_actions", "_times", "_owed"):
+            for name in ("_returns", "_observations", "_actions", "_times", "_remaining"):
                 array = getattr(self, name)
                 setattr(self, name, np.concatenate([array, np.zeros((lacking, *array.shape[1:]), array.dtype)]))
 
 
 class Deciding:
-    """A policy (see `types.Policy`) from a function of states; keeps the last states for whoever wants them."""
+    """A policy (see `core.policy.Policy`) from a function of states; keeps the last states for whoever wants them."""
 
     def __init__(self, memory: Memory, decide: Callable[[States], Array]) -> None:
         self._memory, self._decide = memory, decide
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`."""
         self._memory.begin(slots, target_returns)
 
     def act(self, observations: Array) -> Array:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`."""
         return self._decide(self.seen(observations))
 
     def seen(self, observations: Array) -> States:
@@ -82,7 +82,7 @@ class Deciding:
         return self.states
 
     def observe(self, actions: Array, rewards: Array) -> None:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`."""
         self._memory.acted(actions, rewards)
 
 
@@ -98,12 +98,12 @@ class Asked:
         self.answers: list[Array] = []
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`."""
         self._player.begin(slots, seeds, target_returns)
         self._teacher.begin(slots, seeds, target_returns)
 
     def act(self, observations: Array) -> Array:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`."""
         answers = self._teacher.act(observations)
         actions = self._player.act(observations)
         self.states.append(self._player.states)
@@ -111,7 +111,7 @@ class Asked:
         return actions
 
     def observe(self, actions: Array, rewards: Array) -> None:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`."""
         self._player.observe(actions, rewards)
         self._teacher.observe(actions, rewards)
 
@@ -130,7 +130,7 @@ class Watched(Asked):
     """The teacher plays itself; the player only keeps the states."""
 
     def act(self, observations: Array) -> Array:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`."""
         answers = np.array(self._teacher.act(observations))
         self.states.append(self._player.seen(observations))
         self.answers.append(answers)
@@ -144,7 +144,7 @@ def joined(parts: list[States]) -> States:
 
 
 def masked(
-    subject: Subject, groups: Groups, log: Log, target_return: float | None, replaced: Array, seed: int
+    subject: Subject, groups: Groups, log: LogStates, target_return: float | None, replaced: Array, seed: int
 ) -> Deciding:
     """The subject with groups replaced at every step by those of the log at the same time, drawn afresh.
 
@@ -152,7 +152,7 @@ def masked(
     """
     rng = np.random.default_rng(seed)
     picked = torch.from_numpy(replaced)
-    size = int(np.prod(log.dataset.info.observation_shape))
+    size = log.dataset.info.spaces.observation.size
     memory = Memory(subject.spec, subject.context_length, size, target_return)
 
     def decide(states: States) -> Array:

@@ -68,8 +68,8 @@ class States:
         return Window(observations, actions, self.returns_to_go.gather(1, source), timesteps, mask)
 
 
-class Log:
-    """States of a log: at steps that are drawn, and others of the same time in their place."""
+class LogStates:
+    """A log as states: at steps that are drawn, and others of the same time in their place."""
 
     def __init__(self, dataset: Dataset, context_length: int, decisions: Sequence[int] | None = None) -> None:
         """decisions: the only times at which an action makes a difference, where that is known.
@@ -162,7 +162,7 @@ class Sample:
         return Sample(self.states[:kept], self.alike[rows], self.anywhen[rows])
 
 
-def sample(log: Log, count: int, replacements: int, rng: np.random.Generator, known_decisions: bool) -> Sample:
+def sample(log: LogStates, count: int, replacements: int, rng: np.random.Generator, known_decisions: bool) -> Sample:
     """`count` states of the log with others to put in their place."""
     episodes, times = log.draw(count, rng)
     states = log.at(episodes, times)

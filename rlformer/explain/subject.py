@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.actions import ActionCodec
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy, Scorer
 from rlformer.core.spaces import ActionSpec
 from rlformer.data.dataset import Dataset
+from rlformer.explain.explainers.base import ATTENTION, GRADIENTS
 from rlformer.explain.states import States
 
 LONGEST = 64  # steps of the past that a policy without a limit is shown
@@ -39,6 +41,13 @@ class Subject:
     def reads_history(self) -> bool:
         """Whether steps before the current one can matter."""
         return self.context_length > 1
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """What explainers can have of it: gradients always, attention where its model has it."""
+        scorer = self.scorer
+        attends = isinstance(scorer, SequencePolicy) and scorer.model.architecture.kind.attends
+        return frozenset({GRADIENTS, ATTENTION} if attends else {GRADIENTS})
 
     @property
     def outputs(self) -> int:

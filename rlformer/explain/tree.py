@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from rlformer.core import files
+from rlformer.core.codec import decode, encode
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EnvSpec
 from rlformer.core.spaces import ActionSpec, Array
-from rlformer.explain.memory import Deciding, Memory
-from rlformer.explain.states import States
 
-Reads = Literal["observation", "window"]
+if TYPE_CHECKING:
+    from rlformer.explain.memory import Deciding
+    from rlformer.explain.states import States
+
+Reads: TypeAlias = Literal["observation", "window"]
 
 
 @dataclass(frozen=True)
@@ -43,25 +46,6 @@ class Tree:
             goes_left = rows[inner, self.feature[nodes]] <= self.threshold[nodes]
             at[inner] = np.where(goes_left, self.left[nodes], self.right[nodes])
         return np.asarray(self.value[at])
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready form."""
-        return {key: getattr(self, key).tolist() for key in _DTYPES}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Tree:
-        """The inverse of `to_dict`."""
-        return cls(**{key: np.asarray(data[key], dtype) for key, dtype in _DTYPES.items()})
-
-
-_DTYPES = {
-    "feature": np.int64,
-    "threshold": np.float64,
-    "left": np.int64,
-    "right": np.int64,
-    "value": np.float64,
-    "share": np.float64,
-}
 
 
 def rows_of(states: States, reads: Reads, reads_returns: bool) -> Array:
@@ -91,23 +75,44 @@ def row_names(
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What a tree reads, and what it takes to act by it."""
+
+    reads: Reads
+    actions: ActionSpec
+    observation_size: int
+    context_length: int
+    reads_returns: bool
+    target_return: float | None
+    names: tuple[str, ...]  # of the columns of `rows`
+
+    def rows(self, states: States) -> Array:
+        """The tree's input: (B, F)."""
+        return rows_of(states, self.reads, self.reads_returns)
+
+
+@dataclass(frozen=True)
 class SavedTree:
     """A tree with what it takes to act."""
 
     tree: Tree
+    reading: Reading
     env: EnvSpec
-    actions: ActionSpec
-    observation_size: int
-    context_length: int
-    reads: Reads
-    reads_returns: bool
-    target_return: float | None
-    names: tuple[str, ...]  # of what it reads
     of: Mapping[str, Any]  # the policy that it stands for
 
+    @property
+    def reads(self) -> Reads:
+        """The current observation, or the window."""
+        return self.reading.reads
+
+    @property
+    def target_return(self) -> float | None:
+        """What it is asked for."""
+        return self.reading.target_return
+
     def policy(self) -> Deciding:
-        """It acts, see `types.Policy`."""
-        return tree_policy([self.tree], self)
+        """It acts, see `core.policy.Policy`."""
+        return tree_policy([self.tree], self.reading)
 
     def save(self, directory: Path) -> None:
         """Write tree.json into the directory."""
@@ -115,11 +120,9 @@ class SavedTree:
             "schema": SCHEMA,
             "kind": "tree",
             "env": self.env.to_dict(),
-            "actions": self.actions.to_dict(),
-            **{key: getattr(self, key) for key in _PLAIN},
-            "names": list(self.names),
             "of": dict(self.of),
-            "tree": self.tree.to_dict(),
+            "reading": {**encode(self.reading), "actions": self.reading.actions.to_dict()},
+            "tree": encode(self.tree),
         }
         files.write_json(files.writable_directory(directory) / "tree.json", data)
 
@@ -131,32 +134,26 @@ class SavedTree:
         if data.get("schema") != SCHEMA or data.get("kind") != "tree":
             raise InputError(f"{path}: not a tree of schema '{SCHEMA}'")
         try:
-            return cls(
-                tree=Tree.from_dict(data["tree"]),
-                env=EnvSpec.from_dict(data["env"]),
-                actions=ActionSpec.from_dict(data["actions"]),
-                names=tuple(data["names"]),
-                of=data["of"],
-                **{key: data[key] for key in _PLAIN},
-            )
+            actions = ActionSpec.from_dict(data["reading"]["actions"])  # its bounds may be infinite
+            reading = decode(Reading, {**data["reading"], "actions": encode(actions)})
+            return cls(decode(Tree, data["tree"]), reading, EnvSpec.from_dict(data["env"]), data["of"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: a damaged tree: {error}") from error
 
 
-_PLAIN = ("observation_size", "context_length", "reads", "reads_returns", "target_return")
-
-
-def tree_policy(trees: Sequence[Tree], like: SavedTree, each: int | None = None) -> Deciding:
+def tree_policy(trees: Sequence[Tree], reading: Reading, each: int | None = None) -> Deciding:
     """Trees that act side by side: tree i in slots i * each to (i + 1) * each; one in all slots without `each`."""
-    memory = Memory(like.actions, like.context_length, like.observation_size, like.target_return)
+    from rlformer.explain.memory import Deciding, Memory
+
+    memory = Memory(reading.actions, reading.context_length, reading.observation_size, reading.target_return)
 
     def decide(states: States) -> Array:
-        rows = rows_of(states, like.reads, like.reads_returns)
+        rows = reading.rows(states)
         if each is None:
             values = trees[0](rows)
         else:
             values = np.concatenate([tree(rows[i * each : (i + 1) * each]) for i, tree in enumerate(trees)])
-        values = values.astype(like.actions.dtype)
-        return values[:, 0] if like.actions.kind == "discrete" else values
+        values = values.astype(reading.actions.dtype)
+        return values[:, 0] if reading.actions.kind == "discrete" else values
 
     return Deciding(memory, decide)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rlformer.core import files, formats
+from rlformer.core.codec import encode
 from rlformer.core.errors import InputError
 from rlformer.evaluator.judge import scores
 from rlformer.evaluator.judge.across import across
@@ -75,9 +76,7 @@ def results_of(
     results = collect(runs, skipped, missing)
     environments = results["environments"]
     for environment, group in zip(environments, by_environment(runs).values(), strict=True):
-        environment["explanations"] = rounded(
-            explained(environment, by_arm([run for run in group if run.budget is None]))
-        )
+        environment["explanations"] = rounded(encode(explained(by_arm([run for run in group if run.budget is None]))))
         environment["comparisons"] = rounded(compare_arms(environment))
         environment["needs"] = rounded(needs(environment, terms or Terms()))
         environment["verdict"] = rounded(verdict(environment, terms or Terms()))

@@ -8,8 +8,9 @@ from typing import Any
 
 from rlformer.core import formats
 from rlformer.evaluator.judge import aggregates
-from rlformer.report import explanation_words, profiles
+from rlformer.report import profiles
 from rlformer.report.failures import Failure, failures
+from rlformer.report.sections.interpretability import explanations_of, tables, words
 
 
 def document(results: Mapping[str, Any]) -> str:
@@ -85,15 +86,15 @@ def _environment(environment: Mapping[str, Any]) -> list[str]:
     parts += [_bullets(f"**{item['lead']}** {escape(item['text'])}" for item in environment["summary"])]
     if environment["warnings"]:
         parts += ["Warnings:", _bullets(escape(text) for text in environment["warnings"])]
-    columns = explanation_words.columns({"environments": [environment]})
+    columns = tables.columns({"environments": [environment]})
     lines = ["| Arm | " + " | ".join(column.head for column in columns) + " |"]
     lines += ["|---|" + "---:|" * len(columns)]
-    for row in explanation_words.rows(environment):
+    for row in tables.rows(environment):
         lines.append("| " + " | ".join(escape(row[key].text) for key in ("arm", *(c.key for c in columns))) + " |")
     parts.append("\n".join(lines))
-    if environment["explanations"] is not None:
-        said = explanation_words.sentences(environment["explanations"])
-        parts += ["### Interpretability", _bullets(f"**{item['lead']}** {escape(item['text'])}" for item in said)]
+    if (explanations := explanations_of(environment)) is not None:
+        bullets = _bullets(f"**{said.lead}** {escape(said.text)}" for said in words.sentences(explanations))
+        parts += ["### Interpretability", bullets]
     return parts
 
 

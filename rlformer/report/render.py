@@ -17,9 +17,12 @@ from rlformer.core import formats
 from rlformer.envs import animation
 from rlformer.evaluator.judge import aggregates
 from rlformer.evaluator.judge.estimates import rounded
-from rlformer.report import compute, explanation_figures, explanation_words, figures, figures_data, profiles, table
+from rlformer.report import compute, figures, figures_data, profiles, table
 from rlformer.report.failures import failures
 from rlformer.report.figures import Figure
+from rlformer.report.sections import interpretability
+from rlformer.report.sections.interpretability import explanations_of, tables
+from rlformer.report.sections.interpretability import figures as explained
 
 FIGURE_DIGITS = 5  # significant ones, in a plot
 
@@ -34,10 +37,8 @@ _FIGURES: dict[str, Callable[[Mapping[str, Any], Mapping[str, int]], Figure | No
     "flops": compute.flops_axis,
     "parts": figures.time_parts,
     "asked": figures.asked_achieved,
-    "effects": explanation_figures.effects,
-    "deletion": explanation_figures.deletion,
-    "trees": explanation_figures.trees,
 }
+_EXPLAINED = {"effects": explained.effects, "deletion": explained.deletion, "trees": explained.trees}
 
 
 def page(results: Mapping[str, Any], films: Mapping[str, bytes] | None = None) -> str:
@@ -50,10 +51,10 @@ def page(results: Mapping[str, Any], films: Mapping[str, bytes] | None = None) -
         results,
         [entry for made in (across, *drawn) for entry in made.values() if isinstance(entry, tuple)],
         across=across,
-        environments=[_with_pictures(env) for env in results["environments"]],
-        columns=explanation_words.columns(results),
-        explainer_columns=explanation_words.EXPLAINER_COLUMNS,
-        rows=[explanation_words.rows(env) for env in results["environments"]],
+        environments=results["environments"],
+        interpretability=[interpretability.content(explanations_of(env)) for env in results["environments"]],
+        columns=tables.columns(results),
+        rows=[tables.rows(env) for env in results["environments"]],
         strips=[table.strips(env) for env in results["environments"]],
         axes=[table.strip_axis(env) for env in results["environments"]],
         figures=drawn,
@@ -123,27 +124,11 @@ def compose(template: str, results: Mapping[str, Any], drawn: Sequence[tuple[str
     )
 
 
-def _with_pictures(env: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The environment with what its explanations say and show."""
-    found = env["explanations"]
-    if found is None:
-        return env
-    pictures = {
-        arm["label"]: {
-            "explainers": explanation_words.explainer_rows(arm),
-            "tree": explanation_figures.tree_picture(arm["tree"]) if arm["tree"] else None,
-            "episode": explanation_figures.episode_picture(arm["pictures"]),
-            "attention": explanation_figures.attention_pictures(arm["pictures"]),
-        }
-        for arm in found["arms"]
-        if arm["seeds"]
-    }
-    return {**env, "explanations": {**found, "sentences": explanation_words.sentences(found), "pictures": pictures}}
-
-
 def _figures(index: int, env: Mapping[str, Any], colours: Mapping[str, int]) -> dict[str, tuple[str, Figure]]:
     """Figures of one environment by key, each with the id of its element; those without data are absent."""
     made = {key: make(env, colours) for key, make in _FIGURES.items()}
+    if (explanations := explanations_of(env)) is not None:
+        made |= {key: draw(explanations, colours) for key, draw in _EXPLAINED.items()}
     return {key: (f"e{index}-figure-{key}", figure) for key, figure in made.items() if figure is not None}
 
 
@@ -156,4 +141,6 @@ def _digest(script: str) -> str:
 
 
 def _asset(name: str) -> str:
-    return (resources.files("rlformer.report") / "assets" / name).read_text(encoding="utf-8")
+    """A template: of a section by its folder, NAME/section.html.jinja, or one of the page."""
+    place = "sections" if "/" in name else "assets"
+    return (resources.files("rlformer.report") / place / name).read_text(encoding="utf-8")

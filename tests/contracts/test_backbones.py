@@ -28,7 +28,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Window
 from rlformer.core.spaces import ActionSpec, Array
 from rlformer.data.windows import Windows
-from rlformer.envs.environments import spaces_of
+from rlformer.envs.make import spaces_of
 from rlformer.evaluator.measure.evaluation import evaluate
 from rlformer.runs.record import RunRecord
 from tests.make_sequences import (

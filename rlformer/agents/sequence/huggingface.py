@@ -26,7 +26,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EnvSpec
 from rlformer.core.spaces import ActionSpec, Array, ObservationSpec
 from rlformer.data.scales import Scales
-from rlformer.envs.environments import spaces_of
+from rlformer.envs.make import spaces_of
 
 _CONFIG, _WEIGHTS, _BESIDE = "config.json", "model.safetensors", "rlformer.json"
 _PICKLED = "pytorch_model.bin"

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EvalResult
+from rlformer.explain import parts
+from rlformer.explain.parts import Explanation
 from rlformer.runs import metrics
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.record import RunRecord
@@ -41,7 +42,7 @@ class Run:
     sampled: EvalResult | None  # actions drawn instead of the likeliest, on the first of the same episodes
     curve: tuple[dict[str, float], ...]  # the points that hold an evaluation
     film: Film | None = None
-    explanation: Mapping[str, Any] = field(default_factory=dict)  # parts of explain/, by name
+    explanation: Explanation = field(default_factory=Explanation)
 
     @property
     def data_hash(self) -> str | None:
@@ -131,7 +132,7 @@ def _read(directory: RunDirectory, path: str) -> Run:
         sampled=evaluations.get("sampled"),
         curve=tuple(points),
         film=_film(directory.path / "eval"),
-        explanation=_explanation(directory.path / "explain"),
+        explanation=parts.read(directory.path / "explain"),
     )
 
 
@@ -143,19 +144,6 @@ def _film(folder: Path) -> Film | None:
     if not picture.is_file():
         return Film(told, b"") if "skipped" in told else None
     return Film({key: told[key] for key in ("episode_seed", "episode_return", "length")}, picture.read_bytes())
-
-
-def _explanation(folder: Path) -> dict[str, Any]:
-    """The parts that can be read, of this version; one that cannot is as if it were not there."""
-    found = {}
-    for path in sorted(folder.glob("*.json")):
-        try:
-            part = files.read_json(path)
-        except InputError:
-            continue
-        if part.get("schema") == SCHEMA and part.get("part") == path.stem:
-            found[path.stem] = part
-    return found
 
 
 def _point(point: dict[str, Any]) -> dict[str, float]:

@@ -1,20 +1,17 @@
-"""A policy and episode seeds give a result; two results on the same seeds give a paired difference."""
+"""A policy and episode seeds give a result."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
-from rlformer import statistics
-from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.core.spaces import Array
-from rlformer.envs.environments import Environments
-from rlformer.envs.rollout import rollout
+from rlformer.envs.play import play
 
 Point: TypeAlias = dict[str, float]
 
@@ -34,22 +31,18 @@ def evaluate(
 
     The returns do not depend on `num_envs`. `target_return` is what a return-conditioned policy is asked for.
     """
-    count = len(seeds)
-    if count == 0:
-        raise InputError("an evaluation needs one episode at least")
-    targets = None if target_return is None else np.full(count, float(target_return))
-    returns, lengths, terminated, seconds = _play(policy, spec, seeds, targets, num_envs, progress)
+    played = play(policy, spec, seeds, target_return=target_return, num_envs=num_envs, progress=progress)
     return EvalResult(
         env=spec.name,
         policy=name,
         seeds=np.asarray(seeds),
-        returns=returns,
-        lengths=lengths,
-        terminated=terminated,
+        returns=played.returns,
+        lengths=played.lengths,
+        terminated=played.terminated,
         action_selection="sampled" if sampled else "greedy",
         target_return=target_return,
-        seconds=seconds,
-        num_envs=min(num_envs, count),
+        seconds=played.seconds,
+        num_envs=played.num_envs,
     )
 
 
@@ -59,116 +52,54 @@ def evaluate_targets(
     """A return-conditioned policy asked for several returns, on the same `seeds` (E,) each; all play side by side."""
     each = len(seeds)
     asked, again = np.repeat(np.asarray(targets, np.float64), each), np.tile(seeds, len(targets))
-    returns, lengths, terminated, seconds = _play(policy, spec, again, asked, num_envs, None)
+    played = play(policy, spec, again, target_return=asked, num_envs=num_envs)
     return [
         EvalResult(
             env=spec.name,
             policy=name,
             seeds=np.asarray(seeds),
-            returns=returns[part],
-            lengths=lengths[part],
-            terminated=terminated[part],
+            returns=played.returns[part],
+            lengths=played.lengths[part],
+            terminated=played.terminated[part],
             action_selection="greedy",
             target_return=float(target),
-            seconds=seconds / len(targets),
-            num_envs=min(num_envs, len(again)),
+            seconds=played.seconds / len(targets),
+            num_envs=played.num_envs,
         )
         for target, part in zip(targets, (slice(i * each, (i + 1) * each) for i in range(len(targets))), strict=True)
     ]
 
 
-def _play(
-    policy: Policy,
-    spec: EnvSpec,
-    seeds: Array,
-    targets: Array | None,
-    num_envs: int,
-    progress: Callable[[int, int], None] | None,
-) -> tuple[Array, Array, Array, float]:
-    """Returns, lengths, terminated in the order of the seeds, and the wall seconds it took."""
-    count = len(seeds)
-    environments = Environments(spec, min(num_envs, count))
-    returns, lengths, terminated = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, bool)
-    start = time.perf_counter()
-    try:
-        episodes = rollout(environments, policy, seeds, targets, keep_observations=False)
-        for done, (i, episode) in enumerate(episodes, 1):
-            returns[i], lengths[i], terminated[i] = episode.episode_return, len(episode), episode.terminated
-            if progress:
-                progress(done, count)
-    finally:
-        environments.close()
-    return returns, lengths, terminated, time.perf_counter() - start
-
-
 CONFIRM_FROM = 0.5  # of the normalised score: the lowest threshold that a time to threshold is asked for
 
 
-def curve_point(policy: Policy, spec: EnvSpec, seeds: Array, fresh: Array, *, name: str, num_envs: int) -> Point:
+def curve_point(
+    policy: Policy,
+    spec: EnvSpec,
+    seeds: Array,
+    fresh: Array,
+    *,
+    name: str,
+    num_envs: int,
+    played: Callable[[Sequence[float], Sequence[float]], None] = lambda returns, fresh: None,
+) -> Point:
     """A policy during training as a run's curves hold it: eval/return, eval/length, eval/normalized_score.
 
     Where the score on `seeds` reaches CONFIRM_FROM, `fresh` episodes are played too, and their mean return is
     eval/confirmed_return: the same few episodes at every point would let a lucky policy pass for a good one.
+    played: hears all returns, and those of the fresh episodes if there are any.
     """
     result = evaluate(policy, spec, seeds, name=name, num_envs=num_envs)
     point = {"eval/return": result.mean, "eval/length": float(result.lengths.mean())}
+    again: list[float] = []
     normalized = spec.normalize(result.mean)
-    if normalized is None:
-        return point
-    point["eval/normalized_score"] = normalized
-    if normalized >= CONFIRM_FROM:
-        point["eval/confirmed_return"] = evaluate(policy, spec, fresh, name=name, num_envs=num_envs).mean
+    if normalized is not None:
+        point["eval/normalized_score"] = normalized
+        if normalized >= CONFIRM_FROM:
+            confirmed = evaluate(policy, spec, fresh, name=name, num_envs=num_envs)
+            point["eval/confirmed_return"], again = confirmed.mean, confirmed.returns.tolist()
+    played(result.returns.tolist(), again)
     return point
-
-
-def summarize(result: EvalResult, spec: EnvSpec) -> dict[str, Any]:
-    """Mean, standard error, quartiles, success rate; None where the card gives no threshold or no scores."""
-    returns = result.returns
-    quartiles = np.quantile(returns, [0.0, 0.25, 0.5, 0.75, 1.0])
-    threshold = spec.solved_threshold
-    return {
-        "policy": result.policy,
-        "episodes": len(returns),
-        "mean": result.mean,
-        "standard_error": float(returns.std(ddof=1) / np.sqrt(len(returns))) if len(returns) > 1 else None,
-        "min": float(quartiles[0]),
-        "q1": float(quartiles[1]),
-        "median": float(quartiles[2]),
-        "q3": float(quartiles[3]),
-        "max": float(quartiles[4]),
-        "normalized_score": spec.normalize(result.mean),
-        "success_rate": None if threshold is None else float((returns >= threshold).mean()),
-        "mean_length": float(result.lengths.mean()),
-        "env_steps": result.env_steps,
-        "target_return": result.target_return,
-        "action_selection": result.action_selection,
-        "seconds": result.seconds,
-    }
-
-
-def paired_difference(a: EvalResult, b: EvalResult, seed: int = 0) -> dict[str, Any]:
-    """a - b over the same episode seeds, with a 95 % percentile-bootstrap interval over episodes
-    (None where there is one).
-
-    Raises InputError where the two were not played on the same seeds.
-    """
-    if not np.array_equal(a.seeds, b.seeds):
-        raise InputError(f"'{a.policy}' and '{b.policy}' were evaluated on different episode seeds")
-    difference = a.returns - b.returns
-    bounds: dict[str, float | None]
-    if len(difference) > 1:
-        resampled = statistics.bootstrap(lambda d: d.mean(-1), difference, rng=np.random.default_rng(seed))
-        interval = resampled.interval()
-        bounds = {"low": float(interval.low), "high": float(interval.high)}
-    else:
-        bounds = {"low": None, "high": None}
-    return {
-        "policies": [a.policy, b.policy],
-        "mean": float(difference.mean()),
-        **bounds,
-        "wins": float((difference > 0).mean()),
-        "ties": float((difference == 0).mean()),
-    }
 
 
 def seconds_per_call(

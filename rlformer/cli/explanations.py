@@ -1,0 +1,67 @@
+"""An explanation as a terminal shows it; what is not defined is told with its reason."""
+
+from __future__ import annotations
+
+from rlformer.cli.console import table
+from rlformer.explain.parts import Attributions, Controllability, Deletion, Effects, Explanation, Surrogate
+
+_MEASURES = ("agreement", "comprehensiveness", "sufficiency", "effective_groups", "gini", "sanity")
+
+
+def show(explanation: Explanation) -> None:
+    """Print the rows of every part that was made but the pictures."""
+    if effects := explanation.get(Effects):
+        _effects(effects)
+    if attributions := explanation.get(Attributions):
+        _explainers(attributions)
+    if deletion := explanation.get(Deletion):
+        print("\nreturn with the first k groups of an order masked:")
+        print(table(["order", *map(str, deletion.counts)], [[name, *of] for name, of in deletion.returns.items()]))
+    if surrogate := explanation.get(Surrogate):
+        _trees(surrogate)
+    if control := explanation.get(Controllability):
+        _control(control)
+
+
+def _effects(part: Effects) -> None:
+    print(f"total effect ({part.unit}):")
+    print(table(["group", "effect"], list(zip(part.groups, part.effects, strict=True))))
+    found = f"n/a, {part.no_reliance}" if part.reliance is None else f"{part.reliance:.4g}"
+    print(f"reliance: {found}")
+
+
+def _explainers(part: Attributions) -> None:
+    rows = [
+        [
+            name,
+            None if judged.truth is None else judged.truth.skill,
+            *(getattr(judged, measure) for measure in _MEASURES),
+            judged.stability.sensitivity,
+        ]
+        for name, judged in part.explainers.items()
+    ]
+    head = ["explainer", "skill", *(measure.replace("_", " ") for measure in _MEASURES), "sensitivity"]
+    print("\n" + table(head, rows))
+    if part.no_truth:
+        print(f"skill: n/a, {part.no_truth}")
+
+
+def _trees(part: Surrogate) -> None:
+    print()
+    for reads, curve in (("observation", part.observation), ("window", part.window)):
+        if curve is None:
+            print(f"tree of the {reads}: n/a, {part.no_window}")
+            continue
+        why = curve.reason or f"censored at {curve.curve[-1].leaves}"
+        print(f"tree of the {reads}: " + (f"L90 = {curve.l90}" if curve.l90 else f"L90 n/a, {why}"))
+
+
+def _control(part: Controllability) -> None:
+    if part.inside is None or part.beyond is None:
+        print(f"controllability: n/a, {part.reason}")
+        return
+    rows = [
+        [where, found.targets, found.error, found.slope, found.tau]
+        for where, found in (("inside", part.inside), ("beyond", part.beyond))
+    ]
+    print("\n" + table(["asked, of the log's returns", "targets", "error", "slope", "tau"], rows))

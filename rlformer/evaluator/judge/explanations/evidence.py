@@ -1,0 +1,241 @@
+"""What is known of arms that were explained, as frozen dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rlformer.evaluator.judge.values import Estimate
+from rlformer.explain.parts import PartCost, Pictures
+from rlformer.explain.tree import Reads, Tree
+
+CENSORED = 256  # leaves of the largest tree: an L90 beyond is not known
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measure of an explainer."""
+
+    mean: Estimate
+    values: tuple[float, ...]  # seed by seed
+
+
+@dataclass(frozen=True)
+class ExplainerEvidence:
+    """The measures of one explainer; None where none of the seeds defines it."""
+
+    agreement: Measured | None
+    comprehensiveness: Measured | None
+    sufficiency: Measured | None
+    effective_groups: Measured | None
+    gini: Measured | None
+    sanity: Measured | None
+    sensitivity: Measured | None
+    skill: Measured | None
+    relevance_mass: Measured | None
+    relevance_rank: Measured | None
+    chance: Measured | None
+    between_seeds: Measured | None
+
+
+@dataclass(frozen=True)
+class BestExplainer:
+    """The explainer with the highest skill, or where the truth is not known the highest comprehensiveness."""
+
+    name: str
+    by: Literal["skill", "comprehensiveness"]
+    value: Estimate
+
+
+@dataclass(frozen=True)
+class MeanCost:
+    """What explaining a run took, on average."""
+
+    seconds: float
+    env_steps: float
+
+
+@dataclass(frozen=True)
+class KnownEvidence:
+    """Total effects of the groups of which it is known whether they matter."""
+
+    source: str
+    relevant: tuple[str, ...]
+    effects: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class LogEvidence:
+    """The log whose states were used, of the first seed."""
+
+    own: bool
+    episodes: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class DeletionEvidence:
+    """Scores, or returns, with the first k groups of each explainer's order masked."""
+
+    unit: Literal["scores", "returns"]
+    counts: tuple[int, ...]
+    curves: Mapping[str, tuple[Estimate, ...]]
+    episodes: int
+
+
+@dataclass(frozen=True)
+class TreesEvidence:
+    """Surrogate trees of one kind, by their number of leaves."""
+
+    leaves: tuple[int, ...]
+    fidelity: tuple[Estimate, ...]
+    return_: tuple[Estimate, ...]
+    score: tuple[Estimate, ...] | None
+    l90: tuple[int | None, ...]  # of each seed
+    undefined: tuple[str | None, ...]  # of each seed, why
+
+
+@dataclass(frozen=True)
+class BothTrees:
+    """Of the current observation, and of the window."""
+
+    observation: TreesEvidence | None
+    window: TreesEvidence | None
+
+    def __iter__(self) -> Iterator[tuple[Reads, TreesEvidence | None]]:
+        yield "observation", self.observation
+        yield "window", self.window
+
+
+@dataclass(frozen=True)
+class FewestLeaves:
+    """L90: over seeds, the fewer leaves of the two kinds of tree.
+
+    Seeds for which it is not defined, as where a policy is no better than random, are left out and counted apart.
+    """
+
+    values: tuple[int | None, ...]  # of the other seeds; None: beyond the largest tree
+    median: float | None  # None: beyond the largest tree, or not defined
+    censored: int
+    undefined: int
+    reason: str | None  # why it is not defined for any
+
+
+@dataclass(frozen=True)
+class FollowingEvidence:
+    """How achieved returns follow target returns."""
+
+    error: Estimate | None
+    slope: Estimate | None
+    tau: Estimate | None
+
+
+@dataclass(frozen=True)
+class ControlEvidence:
+    """Inside the log's support and beyond it."""
+
+    reason: str | None  # why it is not measured
+    inside: FollowingEvidence | None
+    beyond: FollowingEvidence | None
+
+
+@dataclass(frozen=True)
+class DrawnTree:
+    """The smallest tree that stands for the first explained seed."""
+
+    reads: Reads
+    tree: Tree
+    names: tuple[str, ...]
+    actions: tuple[str, ...]
+    kind: str
+    l90: int | None
+
+
+@dataclass(frozen=True)
+class PicturesOfSeed(Pictures):
+    """Those of the first explained seed, with the head of their file."""
+
+    schema: str
+    part: str
+    settings: Mapping[str, Any]
+    cost: PartCost
+
+
+@dataclass(frozen=True)
+class UnexplainedArm:
+    """An arm of which no run was explained."""
+
+    label: str
+    family: str
+    reason: str
+    seeds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExplainedArm:
+    """An arm over its explained seeds."""
+
+    label: str
+    family: str
+    seeds: tuple[int, ...]
+    mean_return: float
+    cost: MeanCost
+    effects: Mapping[str, Estimate] | None  # None where they were not measured, and so for what follows
+    read: Mapping[str, bool]
+    unit: str | None
+    divergence: Mapping[str, Estimate] | None
+    no_divergence: str | None
+    reliance: Estimate | None
+    reliances: tuple[float, ...]  # of the seeds for which it is defined
+    no_reliance: str | None
+    truth: KnownEvidence | None
+    decisions: tuple[int, ...] | None  # the steps at which was measured; None: all
+    log: LogEvidence | None
+    explainers: Mapping[str, ExplainerEvidence]
+    no_truth: str | None
+    best: BestExplainer | None
+    deletion: DeletionEvidence | None
+    trees: BothTrees
+    no_window: str | None
+    l90: FewestLeaves
+    control: ControlEvidence
+    tree: DrawnTree | None
+    pictures: PicturesOfSeed | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class FamilyRow:
+    """One measure of the best explained arm of both families: means over seeds, and whether they differ."""
+
+    label: str
+    better: Literal["+", "-"]
+    a: Estimate | None
+    b: Estimate | None
+    difference: Estimate | None  # a - b, with Welch's interval
+    p: float | None  # Holm-adjusted over the measures
+    says: str  # "a" or "b" where one is explained better, else why nothing is said
+
+
+@dataclass(frozen=True)
+class Families:
+    """The best explained arm of online RL, a, and the best sequence model, b, measure by measure."""
+
+    a: str
+    b: str
+    seeds: int  # of the arm with fewer
+    rows: tuple[FamilyRow, ...]
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """Of one environment, arm by arm in the order of its results."""
+
+    arms: tuple[ExplainedArm | UnexplainedArm, ...]
+    families: Families | None  # None without one of the two
+
+    @property
+    def explained(self) -> tuple[ExplainedArm, ...]:
+        """The arms with an explained run."""
+        return tuple(arm for arm in self.arms if isinstance(arm, ExplainedArm))

@@ -1,0 +1,117 @@
+"""Figures of explanations: effects, deletion, and surrogate trees' curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rlformer.core import formats
+from rlformer.evaluator.judge.explanations import ExplainedArm, Explanations
+from rlformer.evaluator.judge.values import Estimate
+from rlformer.explain.explainers import SHARED
+from rlformer.report.figures import Figure
+from rlformer.report.traces import Trace, layout, line, named, safe
+
+
+def effects(explanations: Explanations, colours: Mapping[str, int]) -> Figure | None:
+    """A bar for each group of inputs and arm."""
+    arms = [(arm, arm.effects) for arm in explanations.explained if arm.effects]
+    if not arms:
+        return None
+    groups = list(dict.fromkeys(group for _, of in arms for group in of))[::-1]
+    data = [_bars(arm, [of.get(group) for group in groups], groups, colours) for arm, of in arms[::-1]]
+    plan = layout(f"total effect: {arms[0][0].unit}", "", barmode="group", bargap=0.25)
+    plan["yaxis"] |= {"fixedrange": True, "showgrid": False}
+    height = 130 + len(groups) * (10 + 11 * len(arms))
+    plan["legend"] |= {"y": -60 / (height - 130), "traceorder": "reversed"}
+    return Figure(
+        "What the greedy action depends on",
+        "Each bar is how often the action changes when one group of inputs is replaced by that of another state of "
+        "the log (for reals, how far it moves); no explainer takes part. Lines are 95 % intervals over seeds; the "
+        "history and the returns-to-go of a policy that does not read them have no effect by definition.",
+        "Total effect of each group of inputs, arm by arm",
+        data,
+        plan,
+        height,
+    )
+
+
+def _bars(
+    arm: ExplainedArm, values: Sequence[Estimate | None], groups: Sequence[str], colours: Mapping[str, int]
+) -> Trace:
+    """Of one arm, with its intervals where they are known."""
+    known = [v if v is not None else Estimate(None, 0.0, None) for v in values]
+    below = [0.0 if v.low is None else max(0.0, v.point - v.low) for v in known]
+    above = [0.0 if v.high is None else max(0.0, v.high - v.point) for v in known]
+    texts = [
+        f"{safe(group)}: {formats.estimate(value, 'z') if value else 'n/a'}"
+        + ("" if arm.read.get(group) else ", not read: 0 by definition")
+        for group, value in zip(groups, values, strict=True)
+    ]
+    bar: Trace = {"type": "bar", "orientation": "h", "x": [v.point for v in known], "y": [safe(g) for g in groups]}
+    bar |= {"marker": {"color": f"@arm-{colours[arm.label]}"}, "text": texts, "textposition": "none"}
+    ends = {"array": above, "arrayminus": below}
+    bar["error_x"] = {"type": "data", "symmetric": False, **ends, "color": "@ink", "thickness": 1, "width": 2}
+    return named({"label": arm.label}) | bar
+
+
+def deletion(explanations: Explanations, colours: Mapping[str, int]) -> Figure | None:
+    """What is left of the score as inputs are masked."""
+    arms = [(arm, arm.deletion) for arm in explanations.explained if arm.deletion]
+    if not arms:
+        return None
+    data: list[Trace] = []
+    for arm, curve in arms:
+        colour = f"@arm-{colours[arm.label]}"
+        for name, dash, width in ((SHARED.name, "solid", 2.5), ("random", "dash", 1.5)):
+            if name not in curve.curves:
+                continue
+            points = curve.curves[name]
+            masked = zip(curve.counts, points, strict=True)
+            texts = [f"{name}, {k} masked: {formats.estimate(point, 'z')}" for k, point in masked]
+            trace = line(curve.counts, [p.point for p in points], colour, width, dash)
+            trace |= {"mode": "lines+markers", "marker": {"color": colour, "size": 7 if dash == "solid" else 5}}
+            data.append(named({"label": arm.label}) | trace | {"text": texts, "showlegend": dash == "solid"})
+    unit = "normalised score z" if arms[0][1].unit == "scores" else "mean episode return"
+    plan = layout("groups of inputs masked at every step", unit)
+    plan["xaxis"] |= {"tickvals": sorted({k for _, curve in arms for k in curve.counts})}
+    return Figure(
+        "What an episode is worth without the inputs that an explainer ranks first",
+        f"Solid: masked in the order of {SHARED.name}; dashed: random orders. Masked inputs are "
+        "drawn from the log at every step. A solid line far under its dashed one belongs to an explainer that found "
+        "what the behaviour needs.",
+        f"Score against the number of masked groups, in the order of {SHARED.name} and in random orders",
+        data,
+        plan,
+        420,
+    )
+
+
+def trees(explanations: Explanations, colours: Mapping[str, int]) -> Figure | None:
+    """How well trees of each size play."""
+    curves = [(arm, reads, of) for arm in explanations.explained for reads, of in arm.trees if of is not None]
+    if not curves:
+        return None
+    data: list[Trace] = []
+    for arm, reads, of in curves:
+        colour, dash = f"@arm-{colours[arm.label]}", "solid" if reads == "observation" else "dot"
+        points = of.score or of.return_
+        texts = [
+            f"{n} leaves, reads the {reads}: {formats.estimate(p, 'z')}, fidelity {formats.percent(f.point)}"
+            for n, p, f in zip(of.leaves, points, of.fidelity, strict=True)
+        ]
+        trace = line(of.leaves, [p.point for p in points], colour, 2, dash)
+        trace |= {"mode": "lines+markers", "marker": {"color": colour, "size": 6}}
+        data.append(named({"label": arm.label}) | trace | {"text": texts, "showlegend": reads == "observation"})
+    scored = all(of.score for _, _, of in curves)
+    plan = layout("leaves (log scale)", "normalised score z" if scored else "mean episode return")
+    ticks = sorted({n for _, _, of in curves for n in of.leaves})
+    plan["xaxis"] |= {"type": "log", "tickvals": ticks, "ticktext": [str(n) for n in ticks]}
+    return Figure(
+        "How large a tree must be to play as well",
+        "Decision trees that learned from the policy’s own answers, played in its place: solid ones read the current "
+        "observation, dotted ones the whole context. Further left at the same height is easier to write down.",
+        "Score of surrogate trees against their number of leaves",
+        data,
+        plan,
+        420,
+    )

@@ -1,0 +1,163 @@
+"""Cells of explanations: columns of the main table, and an arm's table of explainers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rlformer.core import formats
+from rlformer.core.codec import decode
+from rlformer.evaluator.judge.explanations import CENSORED, ExplainedArm, Explanations
+from rlformer.evaluator.judge.explanations.evidence import FewestLeaves
+from rlformer.evaluator.judge.values import Estimate
+from rlformer.explain.explainers import EXPLAINERS
+from rlformer.report import table
+from rlformer.report.sections.interpretability.words import leaves
+from rlformer.report.table import Cell, Column
+
+COLUMNS = (
+    Column(
+        "reliance",
+        "Reliance",
+        "Share of all effect on the greedy action that inputs have which matter; defined where the truth is known",
+        "Interpretability",
+    ),
+    Column(
+        "skill",
+        "Best skill",
+        "Of the best explainer: how far above chance it finds the inputs that matter; only where the policy solves "
+        "the task by them",
+        "Interpretability",
+    ),
+    Column(
+        "l90",
+        "L90",
+        f"Fewest leaves of a decision tree with .9 of the policy’s score, median of the seeds; at most {CENSORED}",
+        "Interpretability",
+    ),
+    Column(
+        "control",
+        "Control error",
+        "Mean distance of achieved from asked returns, in shares of the log’s range, inside its support",
+        "Interpretability",
+    ),
+)
+
+
+def cells(explanations: Explanations | None, label: str) -> dict[str, Cell]:
+    """An arm's cells of `COLUMNS`: "n/a" where something is not defined, with the reason."""
+    if explanations is None:
+        return _nothing("no run here was explained")
+    arm = next(arm for arm in explanations.arms if arm.label == label)
+    if not isinstance(arm, ExplainedArm):
+        return _nothing(arm.reason)
+    best = arm.best if arm.best is not None and arm.best.by == "skill" else None
+    inside = None if arm.control.inside is None else arm.control.inside.error
+    return {
+        "reliance": _cell(arm.reliance, arm.no_reliance),
+        "skill": _cell(best.value if best else None, arm.no_truth, best.name if best else ""),
+        "l90": _leaves(arm.l90),
+        "control": _cell(inside, arm.control.reason or "no target inside the log’s support was asked for"),
+    }
+
+
+def columns(results: Mapping[str, Any]) -> tuple[Column, ...]:
+    """The main table's columns; those of interpretability where some run was explained."""
+    anywhere = any(env["explanations"] for env in results["environments"])
+    return (*table.COLUMNS, *(COLUMNS if anywhere else ()))
+
+
+def rows(environment: Mapping[str, Any]) -> list[dict[str, Cell]]:
+    """The main table's rows, with cells for all of `columns`."""
+    found = environment["explanations"]
+    explanations = None if found is None else decode(Explanations, found)
+    return [row | cells(explanations, str(row["arm"].value)) for row in table.rows(environment)]
+
+
+def _nothing(reason: str) -> dict[str, Cell]:
+    return {column.key: Cell("n/a", None, reason) for column in COLUMNS}
+
+
+def _cell(value: Estimate | None, reason: str | None, title: str = "") -> Cell:
+    if value is None:
+        return Cell("n/a", None, reason or "not measured")
+    ends = "" if value.low is None else f"95 % interval {formats.interval(value)}"
+    return Cell(formats.score(value.point), value.point, ", ".join(filter(None, (title, ends))))
+
+
+def _leaves(fewest: FewestLeaves) -> Cell:
+    if fewest.reason:
+        return Cell("n/a", None, fewest.reason)
+    each = ", ".join(f">{CENSORED}" if v is None else str(v) for v in fewest.values)
+    return Cell(leaves(fewest), fewest.median or 2 * CENSORED, f"seeds: {each}")
+
+
+@dataclass(frozen=True)
+class ExplainerColumn:
+    """A measure of explainers: a field of `ExplainerEvidence`, a short head, and what it means in full."""
+
+    measure: str
+    head: str
+    meaning: str
+
+
+EXPLAINER_COLUMNS = tuple(
+    ExplainerColumn(*column)
+    for column in (
+        ("skill", "Skill", "(relevance mass on the truth − chance) / (1 − chance)"),
+        ("relevance_mass", "On truth", "Share of its relevance that lies on the inputs that matter"),
+        ("agreement", "Agreement", "Rank correlation of its relevance with the total effects"),
+        (
+            "comprehensiveness",
+            "Compreh.",
+            "Effect of replacing its first 1, 2, 4 groups, minus a random order’s: high is good",
+        ),
+        (
+            "sufficiency",
+            "Suffic.",
+            "Effect of replacing all but its first 1, 2, 4 groups, minus a random order’s: low is good",
+        ),
+        ("effective_groups", "Groups", "Effective number of groups that share its relevance"),
+        ("gini", "Gini", "How unevenly its relevance is spread, from 0"),
+        ("sensitivity", "Sensitivity", "How far it moves where the state moves a little: low is stable"),
+        ("between_seeds", "Seeds", "Rank correlation of its mean relevance between training seeds"),
+        (
+            "sanity",
+            "Sanity",
+            "Rank correlation with its relevance after the weights were shuffled: near 1 it ignores them",
+        ),
+    )
+)
+
+
+@dataclass(frozen=True)
+class ExplainerRow:
+    """An explainer with a cell for each of `EXPLAINER_COLUMNS`."""
+
+    name: str
+    cells: tuple[Cell, ...]
+
+
+def explainer_rows(arm: ExplainedArm) -> tuple[ExplainerRow, ...]:
+    """The explainers of an arm."""
+    rows = []
+    for name, evidence in arm.explainers.items():
+        measured = [(column.measure, getattr(evidence, column.measure)) for column in EXPLAINER_COLUMNS]
+        row = tuple(_cell(of and of.mean, _why(measure, name, arm)) for measure, of in measured)
+        rows.append(ExplainerRow(name, row))
+    return tuple(rows)
+
+
+def _why(measure: str, name: str, arm: ExplainedArm) -> str:
+    """Why a measure of an explainer is not defined."""
+    explainer = EXPLAINERS[name]
+    if measure in ("skill", "relevance_mass"):
+        return arm.no_truth or "undefined"
+    if measure == "between_seeds":
+        return "one seed, or fewer than three groups, or ranks that are all alike"
+    if measure == "sensitivity" and explainer.drawn:
+        return "drawn at random: it would measure the draw"
+    if explainer.control:
+        return "a control does not look at the policy"
+    return "fewer groups than it takes, or ranks that are all alike"

@@ -1,0 +1,188 @@
+"""Runs and other policies as cases to explain, one at a time or all runs of a study side by side; see `explain`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rlformer.agents.learners import learner
+from rlformer.core import files
+from rlformer.core.errors import InputError
+from rlformer.core.records import EnvSpec
+from rlformer.data.checks import check_spaces
+from rlformer.data.dataset import Dataset, load
+from rlformer.data.describe import log_input
+from rlformer.envs.make import spaces_of
+from rlformer.explain import making, parts
+from rlformer.explain.case import Case
+from rlformer.explain.parts import Explanation, PartCost, Surrogate
+from rlformer.explain.parts.surrogate import saved_tree
+from rlformer.explain.truth import log_with_distractors, with_distractors
+from rlformer.runs.directory import RunDirectory
+from rlformer.runs.hooks import Hooks
+from rlformer.studies import experiment, logs
+from rlformer.studies.executors.local import Event, Job, LocalProcesses
+from rlformer.studies.sources import Source, open_source
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A case, and where its explanation goes."""
+
+    case: Case
+    folder: Path
+    run: RunDirectory | None = None  # whose policy it is
+
+
+def explain(
+    opened: Opened,
+    *,
+    only: Sequence[str] | None = None,
+    tree: Path | None = None,
+    progress: Progress = lambda done, total, note: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Explanation:
+    """Make the parts that are not there yet, and return all that were asked for.
+
+    tree: a folder for the surrogate tree, as a policy; its part is made too. Raises InputError for a policy that scores
+    no actions, an unknown part, or a log of another environment; Interrupted between two parts where `stop` says so.
+    """
+    if tree is not None and only is not None:
+        only = (*only, "surrogate")
+    made = making.make(opened.case, opened.folder, only=only, progress=progress, stop=stop)
+    if tree is not None:
+        saved_tree(opened.case, made.need(Surrogate)).save(tree)
+    if opened.run is not None:
+        _enter_costs(opened.run, opened.folder)
+    return made
+
+
+def _enter_costs(run: RunDirectory, folder: Path) -> None:
+    """What explaining took so far goes into the run's record."""
+    record = run.record
+    record.times["explaining"] = round(parts.read(folder).seconds, 3)
+    files.write_json(run.path / "record.json", record.to_dict())
+
+
+def log_of(run: RunDirectory) -> Dataset | None:
+    """The log that a run learned from, or that it kept of its own training; None where there is none any more."""
+    read = run.spec.log
+    if read is not None:
+        if read.path is None or not Path(read.path).is_dir():
+            return None
+        log = logs.cut_log(load(Path(read.path)), read.recipe, run.record.seed)
+        return log if log.hash == read.hash else None  # another one lies there now
+    kept = run.trajectories
+    return load(kept) if (kept / "dataset.json").is_file() else None
+
+
+def open_run(path: Path, seed: int = 0, dataset: Dataset | None = None, env: EnvSpec | None = None) -> Opened:
+    """A finished run as something to explain. dataset: instead of the run's own log.
+
+    Raises InputError where the run holds no policy, or the dataset is of other spaces.
+    """
+    run = RunDirectory.open(path)
+    source, spec, record = open_source(str(path)), run.spec, run.record
+    env = env or spec.env
+    source.check_acts_in(env)
+    log = dataset if dataset is not None else log_of(run)
+    if log is not None:
+        check_spaces(log.info, env.name, spaces_of(env))
+    case = _case(source, env, seed, log)
+    if spec.log is not None:
+        case = replace(case, imitates=True)
+    if spec.env.definition == env.definition:
+        measured = run.evaluations()
+        asked = tuple(result for name, result in measured.items() if name.startswith("target-"))
+        case = replace(case, final=measured.get("final"), asked=asked)
+    if {"log_min", "log_max"} <= record.scales.keys():
+        case = replace(case, log_range=(record.scales["log_min"], record.scales["log_max"]))
+    return Opened(case, run.path / "explain", run)
+
+
+def open_other(
+    text: str,
+    env: EnvSpec | None,
+    seed: int = 0,
+    dataset: Dataset | None = None,
+    agent: str | None = None,
+    trust: bool = False,
+    folder: Path | None = None,
+) -> Opened:
+    """A policy that is no run of ours, as something to explain. Raises InputError where it names none."""
+    source = open_source(text, env, agent, trust=trust)
+    env = env or source.env
+    if env is None:
+        raise InputError("which environment? --env names it")
+    if dataset is not None:
+        check_spaces(dataset.info, env.name, spaces_of(env))
+    name = files.slug("-".join(map(str, (env.name, *source.identity.values()))))
+    return Opened(_case(source, env, seed, dataset), folder or Path("explanations") / name)
+
+
+def _case(source: Source, env: EnvSpec, seed: int, log: Dataset | None) -> Case:
+    return Case(source.policy, source.identity, env, source.target_return, seed, log)
+
+
+def distracted_run(path: Path, count: int, threads: int = 1, hooks: Hooks | None = None) -> Path:
+    """The counterpart of a run on the same task with `count` distractors, trained as it was; see `with_distractors`.
+
+    An imitator learns from its own log with the distractors added to it. A finished counterpart is left alone.
+    Raises InputError where that log is not there any more.
+    """
+    run = RunDirectory.open(path)
+    spec = run.spec
+    env, dataset = with_distractors(spec.env, count), None
+    if spec.log is not None:
+        log = log_of(run)
+        if log is None:
+            raise InputError(f"{path}: its log is not at {spec.log.path} any more")
+        dataset = log_with_distractors(log, env, count, run.record.seed)
+    distracted = replace(spec, env=env, inputs=() if dataset is None else (log_input(dataset),))
+    root = path.resolve().parents[2]
+    return experiment.train(distracted, run.record.seed, root, dataset=dataset, threads=threads, hooks=hooks).path
+
+
+def explain_runs(
+    runs: Sequence[Path],
+    *,
+    jobs: int | None = None,
+    threads: int = 1,
+    listen: Callable[[Event], None] = lambda event: None,
+) -> None:
+    """Explain the finished, trained runs of a study, side by side, at the same states.
+
+    A run that learned from no log is explained at those of the log that the others of its seed learned from, so that
+    all effects are in the same units. A run that cannot be explained is told to `listen`, and the rest goes on.
+    """
+    found = [run for run in map(RunDirectory.open, runs) if run.finished and _explainable(run)]
+    lenders: dict[int, Path] = {}
+    for run in found:
+        if run.spec.log is not None and run.spec.log.path:
+            lenders.setdefault(run.record.seed, run.path)
+    todo = []
+    for run in found:
+        lender = lenders.get(run.record.seed) if run.spec.log is None else None
+        todo.append(Job((run.spec.agent.name, run.record.seed), (run.path, lender)))
+    listen(Event(None, "planned", len(todo)))
+    for event in LocalProcesses(jobs or max(1, (os.cpu_count() or 1) // threads), threads).run(_explain_run, todo):
+        listen(event)
+
+
+def _explainable(run: RunDirectory) -> bool:
+    """Whether it learned something, from a whole log: those of a data-scaling grid are left out."""
+    return learner(run.spec.agent.learner).learns and run.spec.budget is None
+
+
+def _explain_run(
+    payload: tuple[Path, Path | None], stop: Callable[[], bool], progress: Progress
+) -> Mapping[str, PartCost]:
+    """In a process of its own. Its answer is short: the parts are on disk."""
+    path, lender = payload
+    dataset = None if lender is None else log_of(RunDirectory.open(lender))
+    made = explain(open_run(path, dataset=dataset), progress=progress, stop=stop)
+    return {part.part: part.cost for part in made}
