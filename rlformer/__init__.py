@@ -18,6 +18,7 @@ __all__ = [
     "compare",
     "evaluate",
     "export",
+    "judge",
     "load",
     "open_data",
     "train",

@@ -14,7 +14,7 @@ from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
-from rlformer.evaluator.judge.prices import Terms
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.inputs import Cut, Recipe

@@ -237,15 +237,22 @@ def test_observations_are_standardised_by_the_log(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("agent", "env"), RUNS)
 def test_offline_rl_is_the_arm_that_fits_the_actions(agent: str, env: str) -> None:
-    assert set(study.plan(env, arms=["offline-rl"], seeds=1).arms) == {"ppo", agent}  # which makes the log
-    assert agent in study.plan(env, profile="standard", seeds=1).arms
+    assert planned(env, arms=("offline-rl",)) == {"ppo", agent}  # which makes the log
+    assert agent in planned(env, profile="standard")
+
+
+def planned(env: str, **values: Any) -> set[str]:
+    """The agents of a study."""
+    from rlformer.studies.plan import plan
+
+    return set(plan(study.Study(env, seeds=1, **values)).arms)
 
 
 def test_a_profile_leaves_out_what_fits_no_action_space() -> None:
     switches = match("multidiscrete").name
-    assert not {"cql", "td3-bc"} & set(study.plan(switches, profile="standard", seeds=1).arms)
+    assert not {"cql", "td3-bc"} & planned(switches, profile="standard")
     with pytest.raises(InputError, match="no offline RL fits the multidiscrete actions of Match-multidiscrete-v0: cql"):
-        study.plan(switches, arms=["offline-rl"], seeds=1)
+        planned(switches, arms=("offline-rl",))
 
 
 # -- mistakes --------------------------------------------------------------------------------------------

@@ -11,7 +11,10 @@ from scipy.stats import trim_mean
 from rlformer import api, cli, statistics
 from rlformer.core.errors import InputError
 from rlformer.evaluator.judge import aggregates, scores
-from rlformer.report.build import build_scores
+from rlformer.evaluator.judge.findings import Improvement, Lack, ScoresEvidence
+from rlformer.evaluator.judge.values import Estimate
+from rlformer.report import build_scores
+from rlformer.report.scores import notes
 
 TEXT = """\
 task, run, score, note, algorithm
@@ -31,7 +34,7 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def found(folder: Path, text: str) -> dict[str, object]:
+def found(folder: Path, text: str) -> ScoresEvidence:
     return scores.collect(scores.read(written(folder, text)), "scores.csv")
 
 
@@ -43,24 +46,24 @@ def many(seed: int, runs: int, tasks: int) -> list[np.ndarray]:
 
 
 def test_aggregates_by_hand(tmp_path: Path) -> None:
-    a, b = found(tmp_path, TEXT)["aggregates"]  # type: ignore[misc]
-    assert a["mean"]["point"] == 0.5  # of 1.0 on Ant and 0.0 on Hop
-    assert a["median"]["point"] == 0.5  # of the same two
-    assert a["interquartile_mean"]["point"] == 0.5  # of 0.5 and 0.5, the middle half of four
-    assert a["optimality_gap"]["point"] == 1 - (0.75 + 0.0) / 2  # the 1.5 counts as 1
-    assert a["mean"]["low"] == 0.0  # both draws the worse run: of 0.5 and -0.5
-    assert b["mean"] == {"low": None, "point": 1.0, "high": None}
+    a, b = found(tmp_path, TEXT).aggregates
+    assert a.mean.point == 0.5  # of 1.0 on Ant and 0.0 on Hop
+    assert a.median.point == 0.5  # of the same two
+    assert a.interquartile_mean.point == 0.5  # of 0.5 and 0.5, the middle half of four
+    assert a.optimality_gap.point == 1 - (0.75 + 0.0) / 2  # the 1.5 counts as 1
+    assert a.mean.low == 0.0  # both draws the worse run: of 0.5 and -0.5
+    assert b.mean == Estimate(None, 1.0, None)
 
 
 def test_profile_and_improvement_by_hand(tmp_path: Path) -> None:
     results = found(tmp_path, TEXT)
-    profile = results["profiles"]
-    assert (profile["thresholds"][0], profile["thresholds"][-1]) == (-0.5, 1.5)  # type: ignore[index]
-    share = profile["curves"][0]["share"]  # type: ignore[index]
+    profile = results.profiles
+    assert (profile.thresholds[0], profile.thresholds[-1]) == (-0.5, 1.5)
+    share = profile.curves[0].share
     assert (share[0], share[50], share[-1]) == (0.75, 0.25, 0.0)  # above -0.5, 0.5 and 1.5
-    (pair,) = results["improvement"]  # type: ignore[misc]
-    assert pair["point"] == (0.5 + 0.0) / 2  # one of two runs on Ant, none on Hop
-    assert (pair["low"], pair["high"]) == (0.0, 0.5)
+    (pair,) = results.improvement
+    assert pair.point == (0.5 + 0.0) / 2  # one of two runs on Ant, none on Hop
+    assert (pair.low, pair.high) == (0.0, 0.5)
 
 
 def test_the_formulas_are_rliables() -> None:
@@ -68,18 +71,18 @@ def test_the_formulas_are_rliables() -> None:
     x, y = many(0, 7, 5), many(1, 7, 5)
     runs = np.array(x).T
     (row,) = aggregates.aggregate({"x": x}, resamples=2)
-    assert row["mean"]["point"] == pytest.approx(np.mean(runs.mean(axis=0)))
-    assert row["median"]["point"] == pytest.approx(np.median(np.mean(runs, axis=0)))
-    assert row["interquartile_mean"]["point"] == pytest.approx(trim_mean(runs, 0.25, axis=None))
-    assert row["optimality_gap"]["point"] == pytest.approx(1.0 - np.mean(np.minimum(runs, 1.0)))
+    assert row.mean.point == pytest.approx(np.mean(runs.mean(axis=0)))
+    assert row.median.point == pytest.approx(np.median(np.mean(runs, axis=0)))
+    assert row.interquartile_mean.point == pytest.approx(trim_mean(runs, 0.25, axis=None))
+    assert row.optimality_gap.point == pytest.approx(1.0 - np.mean(np.minimum(runs, 1.0)))
     profile = aggregates.profiles({"x": x}, resamples=2)
-    expected = [np.mean(runs > level) for level in profile["thresholds"]]
-    assert profile["curves"][0]["share"] == pytest.approx(expected)
+    expected = [np.mean(runs > level) for level in profile.thresholds]
+    assert profile.curves[0].share == pytest.approx(expected)
     wins = [
         np.mean([(a > b) + 0.5 * (a == b) for a in mine for b in theirs]) for mine, theirs in zip(x, y, strict=True)
     ]
     (pair,) = aggregates.improvements({"x": x, "y": y}, resamples=2)
-    assert pair["point"] == pytest.approx(np.mean(wins))
+    assert pair.point == pytest.approx(np.mean(wins))
 
 
 def test_counting_draws_gives_the_bootstrap_of_comparing_them() -> None:
@@ -105,10 +108,10 @@ def test_the_same_scores_give_the_same_interval_to_the_bit() -> None:
 
 
 def test_below_the_diagonal_stands_the_mirror_image() -> None:
-    pairs = [{"a": "x", "b": "y", "low": 0.5, "point": 0.75, "high": 1.0}]
+    pairs = [Improvement("x", "y", 0.5, 0.75, 1.0)]
     assert aggregates.improvement_matrix(["x", "y"], pairs) == [
-        [None, {"low": 0.5, "point": 0.75, "high": 1.0}],
-        [{"low": 0.0, "point": 0.25, "high": 0.5}, None],
+        [None, Estimate(0.5, 0.75, 1.0)],
+        [Estimate(0.0, 0.25, 0.5), None],
     ]
 
 
@@ -117,13 +120,13 @@ def test_below_the_diagonal_stands_the_mirror_image() -> None:
 
 def test_what_an_algorithm_lacks_is_told_and_left_out_for_all(tmp_path: Path) -> None:
     results = found(tmp_path, TEXT + "Run,0,9.0,,a\n")
-    assert results["common_tasks"] == ["Ant", "Hop"]
-    assert results["missing"] == [{"algorithm": "b", "task": "Run"}]
-    assert results["aggregates"][0]["mean"]["point"] == 0.5  # type: ignore[index] # without the 9
-    assert results["notes"][:2] == [  # type: ignore[index]
+    assert results.common_tasks == ("Ant", "Hop")
+    assert results.missing == (Lack("b", "Run"),)
+    assert results.aggregates[0].mean.point == 0.5  # without the 9
+    assert notes(results)[:2] == (
         "b has no score on Run.",
         "Everything here is computed on the tasks that every algorithm has: Ant and Hop.",
-    ]
+    )
 
 
 def test_without_a_common_task_nothing_is_compared(tmp_path: Path) -> None:
@@ -134,9 +137,9 @@ def test_without_a_common_task_nothing_is_compared(tmp_path: Path) -> None:
 
 def test_one_run_per_task_has_no_interval(tmp_path: Path) -> None:
     results = found(tmp_path, "algorithm,task,run,score\na,Ant,0,1\na,Hop,0,0\n")
-    assert results["aggregates"][0]["mean"] == {"low": None, "point": 0.5, "high": None}  # type: ignore[index]
-    assert "low" not in results["profiles"]["curves"][0]  # type: ignore[index]
-    assert "One run per task says nothing of the spread: no interval for a." in results["notes"]  # type: ignore[operator]
+    assert results.aggregates[0].mean == Estimate(None, 0.5, None)
+    assert results.profiles.curves[0].low is None
+    assert "One run per task says nothing of the spread: no interval for a." in notes(results)
 
 
 # Files.

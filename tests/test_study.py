@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rlformer.core.errors import InputError
-from rlformer.evaluator.judge.prices import Terms
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.studies.logs import TrainingLog
 from rlformer.studies.plan import plan
 from rlformer.studies.study import KEYS, Grid, Log, Study

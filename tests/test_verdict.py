@@ -1,6 +1,6 @@
 """The verdict: chosen by score and cost together, and never with more conviction than its seeds allow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,217 +9,245 @@ import numpy as np
 import pytest
 
 from rlformer.core.errors import InputError
-from rlformer.evaluator.judge import comparisons
+from rlformer.evaluator import Evidence, Terms, Verdict, judge
+from rlformer.evaluator.judge.comparisons import compare_arms
+from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.load import find_runs, read_runs
 from rlformer.evaluator.judge.needs import SHARES
-from rlformer.evaluator.judge.prices import Terms
-from rlformer.report.build import results_of
-from tests.make_runs import BC, BC_TOP, BEHAVIOUR, DQN, DT, PPO, RANDOM, UPSTREAM, Invented, make_run, make_runs
+from rlformer.evaluator.judge.standing import best
+from rlformer.evaluator.judge.values import Estimate, Spread
+from rlformer.report.sections.verdict.words import words
+from rlformer.report.words.types import VerdictWords
+from tests.make_runs import (
+    BC,
+    BC_TOP,
+    BEHAVIOUR,
+    DQN,
+    DT,
+    DT_K1,
+    PPO,
+    RANDOM,
+    RVS,
+    UPSTREAM,
+    Invented,
+    make_run,
+    make_runs,
+)
 
 FREE = Terms(share=0.0, logged_step=0.0)
 GOOD_DT, BAD_DT = replace(DT, mean=498, spread=0.5), replace(DT, mean=200, spread=5)
 
 
-def environment_of(
-    root: Path, arms: Sequence[Invented], seeds: int = 10, terms: Terms = FREE, **options: Any
-) -> dict[str, Any]:
+def evidence_of(root: Path, arms: Sequence[Invented], seeds: int = 10, terms: Terms = FREE, **options: Any) -> Evidence:
     make_runs(root, arms, seeds=range(seeds), **options)
-    found: dict[str, Any] = results_of(read_runs(find_runs([root]))[0], terms=terms)["environments"][0]
-    return found
+    return judge(root, terms=terms).environments[0]
 
 
-def verdict_of(root: Path, arms: Sequence[Invented], seeds: int = 10, terms: Terms = FREE) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = environment_of(root, arms, seeds, terms)["verdict"]
+def spoken_of(
+    root: Path, arms: Sequence[Invented], seeds: int = 10, terms: Terms = FREE
+) -> tuple[Verdict, VerdictWords]:
+    """The verdict, and what the report says of it."""
+    found = evidence_of(root, arms, seeds, terms)
+    assert found.verdict is not None
+    return found.verdict, words(found, found.verdict)
+
+
+def verdict_of(root: Path, arms: Sequence[Invented], seeds: int = 10, terms: Terms = FREE, **options: Any) -> Verdict:
+    found = evidence_of(root, arms, seeds, terms, **options).verdict
+    assert found is not None
     return found
 
 
 def test_a_model_that_scores_alike_from_a_free_log_is_chosen(tmp_path: Path) -> None:
-    found = verdict_of(tmp_path, [RANDOM, GOOD_DT, PPO])
-    assert (found["answer"], found["arm"], found["strength"]) == ("sequence", "dt", "probable")
-    assert found["headline"].startswith("Probably the sequence model (dt)")
+    found, text = spoken_of(tmp_path, [RANDOM, GOOD_DT, PPO])
+    assert (found.answer, found.arm, found.strength) == ("sequence", "dt", "probable")
+    assert text.headline.startswith("Probably the sequence model (dt)")
 
 
 @pytest.mark.parametrize(("seeds", "strength"), [(3, "lean"), (9, "lean"), (10, "probable"), (20, "claim")])
 def test_conviction_grows_with_the_seeds(tmp_path: Path, seeds: int, strength: str) -> None:
-    assert verdict_of(tmp_path, [GOOD_DT, PPO], seeds)["strength"] == strength
+    assert verdict_of(tmp_path, [GOOD_DT, PPO], seeds).strength == strength
 
 
 def test_an_agent_that_alone_succeeds_is_cheaper_at_any_price_of_its_steps(tmp_path: Path) -> None:
     """The model never reaches the threshold: what it costs until it succeeds is infinite."""
     found = verdict_of(tmp_path, [BAD_DT, PPO])
-    assert (found["answer"], found["arm"]) == ("online", "ppo")
-    assert found["pair"]["b"]["cost"] is None
-    assert found["pair"]["a"]["cheaper"] == 1
+    assert (found.answer, found.arm) == ("online", "ppo")
+    assert found.pair.b.cost is None
+    assert found.pair.a.cheaper == 1
 
 
 def test_better_but_dearer_is_a_trade_off_with_its_price(tmp_path: Path) -> None:
-    found = verdict_of(tmp_path, [replace(DT, mean=450, spread=4), PPO], terms=replace(FREE, threshold=0.8))
-    assert (found["answer"], found["arm"]) == ("trade-off", "ppo")
-    gap = found["pair"]["difference"]["point"]
-    assert f"{100_000 / gap / 100:,.0f}"[:3] in found["headline"]
+    found, text = spoken_of(tmp_path, [replace(DT, mean=450, spread=4), PPO], terms=replace(FREE, threshold=0.8))
+    assert (found.answer, found.arm) == ("trade-off", "ppo")
+    gap = found.pair.difference.point
+    assert f"{100_000 / gap / 100:,.0f}"[:3] in text.headline
 
 
 def test_what_the_seeds_leave_open_is_inconclusive_and_says_how_many_would_settle_it(tmp_path: Path) -> None:
     dt = replace(DT, mean=400, spread=80)
-    found = verdict_of(tmp_path, [dt, replace(PPO, mean=430, spread=80)], 4, replace(FREE, threshold=0.3))
-    assert found["answer"] == "inconclusive"
-    pair = found["pair"]
-    assert pair["b"]["cheaper"] > pair["a"]["cheaper"]  # so that the question is whether dt is worse
-    distance = abs(-pair["difference"]["point"] + 0.05)
-    needed = np.ceil(4 * ((1.96 + 0.84) * pair["standard_error"] / distance) ** 2)
-    assert pair["seeds_to_settle"] == max(needed, 2)
-    assert f"about {needed:.0f} seeds would" in found["headline"]
+    found, text = spoken_of(tmp_path, [dt, replace(PPO, mean=430, spread=80)], 4, replace(FREE, threshold=0.3))
+    assert found.answer == "inconclusive"
+    pair = found.pair
+    assert pair.b.cheaper > pair.a.cheaper  # so that the question is whether dt is worse
+    distance = abs(-pair.difference.point + 0.05)
+    needed = np.ceil(4 * ((1.96 + 0.84) * pair.standard_error / distance) ** 2)
+    assert pair.seeds_to_settle == max(needed, 2)
+    assert f"about {needed:.0f} seeds would" in text.headline
 
 
 def test_filtered_imitation_that_does_as_well_for_less_is_recommended_instead(tmp_path: Path) -> None:
-    found = verdict_of(tmp_path, [replace(BC_TOP, mean=498, spread=0.5), GOOD_DT, PPO])
-    assert (found["answer"], found["arm"]) == ("simpler", "bc-top")
-    assert found["headline"].startswith("Neither. Probably bc-top")
-    row = next(row for row in found["simpler"] if row["label"] == "bc-top")
-    assert row["p_worse"] <= 0.025
-    assert row["cpu_seconds"][0] < row["cpu_seconds"][1]
+    found, text = spoken_of(tmp_path, [replace(BC_TOP, mean=498, spread=0.5), GOOD_DT, PPO])
+    assert (found.answer, found.arm) == ("simpler", "bc-top")
+    assert text.headline.startswith("Neither. Probably bc-top")
+    row = next(row for row in found.simpler if row.label == "bc-top")
+    assert row.p_worse <= 0.025
+    assert row.cpu_seconds[0] < row.cpu_seconds[1]
     worse = verdict_of(tmp_path / "worse", [replace(BC_TOP, mean=430, spread=5), GOOD_DT, PPO])
-    assert worse["answer"] == "sequence"
+    assert worse.answer == "sequence"
 
 
 def test_where_costs_tie_the_better_one_is_chosen(tmp_path: Path) -> None:
-    found = verdict_of(tmp_path, [BAD_DT, replace(PPO, mean=430)], terms=replace(FREE, env_step=0.0, threshold=0.2))
-    assert (found["answer"], found["arm"]) == ("online", "ppo")
-    assert found["headline"].endswith("it scores higher than dt, at the same cost.")
-    alike = verdict_of(tmp_path / "alike", [GOOD_DT, PPO], terms=replace(FREE, env_step=0.0))
-    assert alike["headline"].startswith("No difference that matters")
+    found, text = spoken_of(
+        tmp_path, [BAD_DT, replace(PPO, mean=430)], terms=replace(FREE, env_step=0.0, threshold=0.2)
+    )
+    assert (found.answer, found.arm) == ("online", "ppo")
+    assert text.headline.endswith("it scores higher than dt, at the same cost.")
+    _, alike = spoken_of(tmp_path / "alike", [GOOD_DT, PPO], terms=replace(FREE, env_step=0.0))
+    assert alike.headline.startswith("No difference that matters")
 
 
 def test_two_runs_of_filtered_imitation_only_lean_beside_twenty_of_the_others(tmp_path: Path) -> None:
     make_runs(tmp_path, [replace(BC_TOP, mean=498, spread=0.5)], seeds=range(2))
     found = verdict_of(tmp_path, [GOOD_DT, PPO], 20)
-    assert (found["answer"], found["arm"], found["strength"]) == ("simpler", "bc-top", "lean")
+    assert (found.answer, found.arm, found.strength) == ("simpler", "bc-top", "lean")
 
 
 def test_a_lucky_run_is_no_candidate(tmp_path: Path) -> None:
     make_runs(tmp_path, [replace(DQN, mean=500, spread=0)], seeds=[0])
-    assert verdict_of(tmp_path, [GOOD_DT, replace(PPO, mean=495)])["pair"]["a"]["label"] == "ppo"
+    assert verdict_of(tmp_path, [GOOD_DT, replace(PPO, mean=495)]).pair.a.label == "ppo"
 
 
 def test_a_better_agent_that_never_reaches_the_threshold_is_no_bargain(tmp_path: Path) -> None:
     """ppo stays just below it, dt reaches it now and then: a success of ppo costs infinitely much."""
     ppo, dt = replace(PPO, mean=440, spread=1), replace(DT, mean=380, spread=90)
-    found = verdict_of(tmp_path, [dt, ppo], 20)
-    assert found["pair"]["a"]["cost"] is None
-    assert found["pair"]["b"]["cost"] is not None
-    assert "0 more" not in found["headline"]
+    found, text = spoken_of(tmp_path, [dt, ppo], 20)
+    assert found.pair.a.cost is None
+    assert found.pair.b.cost is not None
+    assert "0 more" not in text.headline
 
 
 def test_what_nobody_knows_the_cost_of_is_not_called_cheap(tmp_path: Path) -> None:
     make_runs(tmp_path, [PPO], seeds=range(10))
     dear, free = Terms(share=0.5), Terms(share=0.0)
-    environment_of(tmp_path, [GOOD_DT], log={"upstream_env_steps": None})
+    make_runs(tmp_path, [GOOD_DT], seeds=range(10), log={"upstream_env_steps": None})
     for terms, answer in ((dear, "cannot tell"), (free, "sequence")):
         runs = read_runs(find_runs([tmp_path]))[0]
         unknown = [replace(r, record=replace(r.record, cost=replace(r.record.cost, upstream_env_steps=None)))
                    if r.data_hash else r for r in runs]  # fmt: skip
-        assert results_of(unknown, terms=terms)["environments"][0]["verdict"]["answer"] == answer
+        assert judge(unknown, terms=terms).verdict.answer == answer
 
 
 def test_one_seed_cannot_tell_nor_can_one_family(tmp_path: Path) -> None:
-    assert verdict_of(tmp_path / "one", [GOOD_DT, PPO], 1)["answer"] == "cannot tell"
-    alone = verdict_of(tmp_path / "alone", [GOOD_DT, BC])
-    assert alone["headline"].startswith("Cannot tell: no online agent")
-    none = verdict_of(tmp_path / "none", [PPO, DQN])
-    assert "no sequence model was trained" in none["headline"]
+    assert verdict_of(tmp_path / "one", [GOOD_DT, PPO], 1).answer == "cannot tell"
+    _, alone = spoken_of(tmp_path / "alone", [GOOD_DT, BC])
+    assert alone.headline.startswith("Cannot tell: no online agent")
+    _, none = spoken_of(tmp_path / "none", [PPO, DQN])
+    assert "no sequence model was trained" in none.headline
     make_run(tmp_path / "failed", DT, 0, error="DivergedError: the loss is not finite")
-    failed = verdict_of(tmp_path / "failed", [PPO, DQN])
-    assert "no run of dt finished" in failed["headline"]
+    _, failed = spoken_of(tmp_path / "failed", [PPO, DQN])
+    assert "no run of dt finished" in failed.headline
 
 
 def test_without_interaction_the_online_agent_is_no_candidate(tmp_path: Path) -> None:
-    found = verdict_of(tmp_path, [GOOD_DT, PPO], terms=replace(FREE, interaction=False))
-    assert found["answer"] == "cannot tell"
-    assert "no offline RL" in found["headline"]
+    found, text = spoken_of(tmp_path, [GOOD_DT, PPO], terms=replace(FREE, interaction=False))
+    assert found.answer == "cannot tell"
+    assert "no offline RL" in text.headline
 
 
 def test_costs_can_be_recomputed_by_hand(tmp_path: Path) -> None:
     terms = Terms(env_step=2.0, logged_step=0.5, cpu_second=10.0, share=0.25)
-    environment = environment_of(tmp_path, [GOOD_DT, PPO], terms=terms)
-    pair = environment["verdict"]["pair"]
-    arms = {arm["label"]: arm for arm in environment["arms"]}
-    for side in "ab":
-        runs = arms[pair[side]["label"]]["runs"]
+    evidence = evidence_of(tmp_path, [GOOD_DT, PPO], terms=terms)
+    assert evidence.verdict is not None
+    assert evidence.verdict.pair is not None
+    for side in (evidence.verdict.pair.a, evidence.verdict.pair.b):
+        runs = evidence.arm(side.label).runs
         paid = sum(
-            2.0 * (r["cost"]["env_steps"] + 0.25 * (r["cost"]["upstream_env_steps"] - r["cost"]["logged_steps"]))
-            + 0.5 * r["cost"]["logged_steps"]
-            + 10.0 * r["times"]["cpu"]
-            for r in runs
+            2.0 * (run.cost.env_steps + 0.25 * ((run.cost.upstream_env_steps or 0) - run.cost.logged_steps))
+            + 0.5 * run.cost.logged_steps
+            + 10.0 * run.times["cpu"]
+            for run in runs
         )
-        solved = sum(r["normalized_score"] >= 0.9 for r in runs)
-        assert pair[side]["reached"] == solved == 10
-        assert pair[side]["cost"] == pytest.approx(paid / solved, rel=1e-6)
+        solved = sum((run.normalized_score or 0.0) >= 0.9 for run in runs)
+        assert side.reached == solved == 10
+        assert side.cost == pytest.approx(paid / solved, rel=1e-6)
 
 
 def test_the_break_even_lambda_is_the_ratio_of_what_is_saved(tmp_path: Path) -> None:
-    star = verdict_of(tmp_path, [BEHAVIOUR, GOOD_DT, PPO])["lambda_star"]
-    assert star["point"] == pytest.approx((100_000 - 14_200) / (UPSTREAM - 14_200), rel=1e-6)
+    star = verdict_of(tmp_path, [BEHAVIOUR, GOOD_DT, PPO]).lambda_star
+    assert star.point == pytest.approx((100_000 - 14_200) / (UPSTREAM - 14_200), rel=1e-6)
 
 
 def test_the_break_even_of_another_agents_log_is_defined(tmp_path: Path) -> None:
     other = replace(DQN, mean=500, spread=0, hyperparameters={"learning_rate": 2e-3})
     make_runs(tmp_path, [replace(PPO, mean=470, spread=0), other], seeds=range(3))
     made = next(run.spec.hash for run in find_runs([tmp_path]) if run.spec.agent.name == "ppo")
-    log = {"maker": "ppo", "maker_hash": made}
-    found = environment_of(tmp_path, [GOOD_DT], 3, Terms(), log=log)["verdict"]
-    assert (found["pair"]["a"]["label"], found["lambda_star"]["reason"]) == ("dqn", None)
+    log = {"maker": "ppo", "maker_hash": made, "made_here": True}
+    found = verdict_of(tmp_path, [GOOD_DT], 3, Terms(), log=log)
+    assert (found.pair.a.label, found.lambda_star.reason) == ("dqn", None)
 
 
 def test_it_has_no_break_even_where_the_log_is_the_agents_own_training(tmp_path: Path) -> None:
     make_runs(tmp_path, [PPO], seeds=range(3))
     made = next(find.spec.hash for find in find_runs([tmp_path]))
-    found = environment_of(tmp_path, [GOOD_DT], 3, Terms(), log={"maker": "ppo", "maker_hash": made})["verdict"]
-    assert found["made_here"]
-    assert (found["terms"]["share"], found["terms"]["logged_step"]) == (1.0, 1.0)  # all of it was paid
-    assert "own training" in found["lambda_star"]["reason"]
-    assert found["pair"]["b"]["cost"] == UPSTREAM
+    log = {"maker": "ppo", "maker_hash": made, "made_here": True}
+    found = verdict_of(tmp_path, [GOOD_DT], 3, Terms(), log=log)
+    assert found.made_here
+    assert (found.terms.share, found.terms.logged_step) == (1.0, 1.0)  # all of it was paid
+    assert "own training" in found.lambda_star.reason
+    assert found.pair.b.cost == UPSTREAM
 
 
 def test_the_sweep_tells_what_would_turn_the_verdict(tmp_path: Path) -> None:
     found = verdict_of(tmp_path, [BEHAVIOUR, GOOD_DT, PPO])
-    cells = found["sweep"]["cells"]
-    same = [cell for cell in cells if (cell["answer"], cell["arm"]) == (found["answer"], found["arm"])]
-    assert found["sweep"]["stands"] == pytest.approx(len(same) / len(cells))
-    assert {flip["term"] for flip in found["sweep"]["flips"]} == {"env_step"}  # free steps leave nothing to save
-    assert all(flip["answer"] == "inconclusive" for flip in found["sweep"]["flips"])
+    cells = found.sweep.cells
+    same = [cell for cell in cells if (cell.answer, cell.arm) == (found.answer, found.arm)]
+    assert found.sweep.stands == pytest.approx(len(same) / len(cells))
+    assert {flip.term for flip in found.sweep.flips} == {"env_step"}  # free steps leave nothing to save
+    assert all(flip.answer == "inconclusive" for flip in found.sweep.flips)
 
 
 def test_warnings_name_luck_stitching_and_extrapolation(tmp_path: Path) -> None:
     cql = replace(BC, agent="cql", learner="offline", mean=490, spread=3)
-    beyond = verdict_of(tmp_path, [BEHAVIOUR, replace(DT, mean=400, spread=5), cql, PPO])
-    text = " ".join(beyond["warnings"])
+    _, beyond = spoken_of(tmp_path, [BEHAVIOUR, replace(DT, mean=400, spread=5), cql, PPO])
+    text = " ".join(beyond.warnings)
     assert "hardly in the log: 0 of 1.8k episodes" in text
     assert "stitched" in text
     assert "overshoots what it is asked for" in text
 
 
 def test_costs_grow_with_lambda(tmp_path: Path) -> None:
-    environment = environment_of(tmp_path, [BEHAVIOUR, GOOD_DT, BC, PPO], 3)
-    rows = {row["label"]: row for row in environment["needs"]["costs"]}
+    environment = evidence_of(tmp_path, [BEHAVIOUR, GOOD_DT, BC, PPO], 3)
+    rows = {row.label: row for row in environment.needs.costs}
     good = rows["dt"]
-    assert rows["bc"]["mean"] is None  # it never succeeds
-    assert good["mean"][0] == 0
-    assert good["mean"][-1] == pytest.approx(UPSTREAM - 14_200)  # a logged step has a price of its own here: 0
+    assert rows["bc"].mean is None  # it never succeeds
+    assert good.mean[0] == 0
+    assert good.mean[-1] == pytest.approx(UPSTREAM - 14_200)  # a logged step has a price of its own here: 0
     priced = Terms(share=0.0)
-    paid = environment_of(tmp_path / "b", [BEHAVIOUR, GOOD_DT, BC, PPO], 3, priced)["needs"]["costs"]
-    both = {row["label"]: (row["mean"][0], row["mean"][-1]) for row in paid if row["mean"]}
+    paid = evidence_of(tmp_path / "b", [BEHAVIOUR, GOOD_DT, BC, PPO], 3, priced).needs.costs
+    both = {row.label: (row.mean[0], row.mean[-1]) for row in paid if row.mean}
     assert both["dt"] == (0, UPSTREAM)
-    assert len(good["mean"]) == len(SHARES)
+    assert len(good.mean) == len(SHARES)
 
 
 def test_time_to_threshold_is_kept_confirmed_and_censored(tmp_path: Path) -> None:
-    environment = environment_of(tmp_path, [RANDOM, GOOD_DT, PPO, replace(DQN, mean=300)], 3)
-    rows = {(row["label"], row["threshold"]): row for row in environment["needs"]["online"]}
+    environment = evidence_of(tmp_path, [RANDOM, GOOD_DT, PPO, replace(DQN, mean=300)], 3)
+    rows = {(row.label, row.threshold): row for row in environment.needs.online}
     ppo, dqn = rows["ppo", 0.9], rows["dqn", 0.9]
-    assert ppo["reached"] == 3
-    assert ppo["rmst"] == pytest.approx(np.mean(ppo["times"]))
-    assert not ppo["confirmed"]  # these runs played no fresh episodes
-    assert (dqn["reached"], dqn["ert"], dqn["rmst"]) == (0, None, dqn["budget"])
+    assert ppo.reached == 3
+    assert ppo.rmst == pytest.approx(np.mean(ppo.times))
+    assert not ppo.confirmed  # these runs played no fresh episodes
+    assert (dqn.reached, dqn.ert, dqn.rmst) == (0, None, dqn.budget)
 
 
 def test_prices_and_shares_that_mean_nothing_are_refused() -> None:
@@ -228,10 +256,41 @@ def test_prices_and_shares_that_mean_nothing_are_refused() -> None:
             Terms(**wrong)
 
 
-def test_of_arms_that_score_the_same_the_cheaper_stands_higher() -> None:
-    def arm(steps: float, point: float = 500.0) -> dict[str, Any]:
-        cost = {"env_steps": {"mean": steps}, "upstream_env_steps": None}
-        return {"mean_return": {"point": point}, "cost": cost}
+def test_of_arms_that_score_the_same_the_cheaper_is_best(tmp_path: Path) -> None:
+    evidence = evidence_of(tmp_path, [PPO], 2)
+    (arm,) = evidence.arms
+    assert arm.mean_return is not None
 
-    dear, cheap, worse = arm(50_176.0), arm(32_768.0), arm(10.0, 499.0)
-    assert max([dear, cheap, worse], key=comparisons.standing) is cheap
+    def changed(label: str, steps: float, point: float = 500.0) -> ArmEvidence:
+        cost = replace(arm.cost, env_steps=Spread(steps, steps, steps), upstream_env_steps=None)
+        return replace(arm, label=label, cost=cost, mean_return=Estimate(None, point, None))
+
+    arms = [changed("dear", 50_176.0), changed("cheap", 32_768.0), changed("worse", 10.0, 499.0)]
+    found = best([*arms, replace(arm, mean_return=None)])
+    assert found is not None
+    assert found.label == "cheap"
+    (first, *_) = compare_arms(replace(evidence, arms=tuple(arms)))
+    assert (first.question, first.a) == ("best", "cheap")
+
+
+def test_the_best_of_a_familys_candidates_stands_for_it_whatever_it_is_called(tmp_path: Path) -> None:
+    lstm = Invented("dt-lstm", "sequence", 499, 0.5, 60.0, conditioned=True)
+    found = verdict_of(tmp_path, [replace(DT, mean=470, spread=1), lstm, DT_K1, PPO])
+    assert found.pair is not None
+    assert found.pair.b.label == "dt-lstm"
+
+
+def test_controls_and_simple_arms_are_no_candidates(tmp_path: Path) -> None:
+    found = verdict_of(tmp_path, [replace(DT_K1, mean=499, spread=0.5), replace(RVS, mean=499, spread=0.5), PPO])
+    assert (found.answer, found.reason) == ("cannot tell", "no sequence model was trained")
+
+
+def test_every_simple_arm_is_weighed(tmp_path: Path) -> None:
+    found = verdict_of(tmp_path, [BC, BC_TOP, replace(RVS, mean=498, spread=0.5), GOOD_DT, PPO])
+    assert [row.label for row in found.simpler or ()] == ["bc", "bc-top", "rvs"]
+    assert (found.answer, found.arm) == ("simpler", "rvs")
+
+
+def test_a_verdict_is_a_line(tmp_path: Path) -> None:
+    assert str(verdict_of(tmp_path / "a", [GOOD_DT, PPO])) == "sequence (dt), probable"
+    assert str(verdict_of(tmp_path / "b", [PPO])) == "cannot tell: no sequence model was trained"

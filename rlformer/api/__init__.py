@@ -12,7 +12,8 @@ from rlformer.api.studies import (
     study_of,
     write_report,
 )
-from rlformer.evaluator.judge.prices import Terms
+from rlformer.evaluator import judge
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.runs.hooks import Hooks
 from rlformer.studies.logs import open_data
 from rlformer.studies.study import Grid, Log, Study
@@ -30,6 +31,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "judge",
     "load",
     "open_data",
     "plan",

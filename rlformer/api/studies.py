@@ -11,7 +11,7 @@ from rlformer.api.policies import Progress, one_thread
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset
-from rlformer.evaluator.judge.prices import Terms
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.missing import MissingRun
 from rlformer.studies import experiment, videos
@@ -145,8 +145,7 @@ def write_report(
     """Rebuild report.html, report.md and results.json in `out`; returns what results.json holds."""
     from rlformer.report import build
 
-    absent = [run.to_dict() for run in missing]
-    return build([Path(d) for d in directories], Path(out), title=title, command=command, missing=absent, terms=terms)
+    return build([Path(d) for d in directories], Path(out), title=title, command=command, missing=missing, terms=terms)
 
 
 def report_scores(path: str | Path, *, out: str | Path | None = None, title: str | None = None) -> Mapping[str, Any]:

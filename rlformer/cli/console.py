@@ -48,7 +48,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def scores_table(results: Mapping[str, Any]) -> str:
     """The aggregates of `report --scores` with their intervals, and the probability of improvement of each pair."""
     from rlformer.core.formats import estimate
-    from rlformer.report.profiles import AGGREGATES
+    from rlformer.report.plots.profiles import AGGREGATES
 
     head = ["algorithm", *(name.lower() for name, _ in AGGREGATES.values())]
     rows = [[row["label"], *(estimate(row[key], "return") for key in AGGREGATES)] for row in results["aggregates"]]

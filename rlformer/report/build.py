@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rlformer.core import files, formats
-from rlformer.core.codec import encode
 from rlformer.core.errors import InputError
-from rlformer.evaluator.judge import scores
-from rlformer.evaluator.judge.across import across
-from rlformer.evaluator.judge.arms import by_arm, by_environment
-from rlformer.evaluator.judge.collect import collect
-from rlformer.evaluator.judge.comparisons import compare_arms
-from rlformer.evaluator.judge.estimates import rounded
-from rlformer.evaluator.judge.explanations import explained
+from rlformer.evaluator.as_json import encode
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.facts import Skipped
+from rlformer.evaluator.judge.judging import judge
 from rlformer.evaluator.judge.load import Run, find_runs, read_runs
-from rlformer.evaluator.judge.needs import needs
-from rlformer.evaluator.judge.prices import Terms
-from rlformer.evaluator.judge.profile import place
-from rlformer.evaluator.judge.threats import absences, warnings
-from rlformer.report import markdown, render
-from rlformer.report.advice import verdict
-from rlformer.report.limits import limits
-from rlformer.report.summary import sentences
+from rlformer.evaluator.judge.terms import Terms
+from rlformer.report import markdown, page, plots
+from rlformer.report.files import now, write
+from rlformer.report.sections import ReportView
+from rlformer.report.sections.limits.words import limits
+from rlformer.report.sections.profile import words as profile
+from rlformer.report.sections.summary import threats
+from rlformer.report.sections.summary.words import sentences
+from rlformer.report.sections.verdict import words as verdict
+from rlformer.report.words.types import ReportWords, Words
+from rlformer.runs.missing import MissingRun
 
 
 def build(
@@ -34,14 +31,14 @@ def build(
     *,
     title: str | None = None,
     command: str | None = None,
-    missing: Sequence[Mapping[str, Any]] = (),
+    missing: Sequence[MissingRun] = (),
     terms: Terms | None = None,
 ) -> dict[str, Any]:
     """Write report.html, report.md and results.json into `out`, each at once, and return the results.
 
     run_dirs: run directories, or folders anywhere above some. command: what reproduces the runs; where it is
-    not given, the commands that the runs remember. missing: runs that were meant to be and left no directory,
-    each with its "env" and "agent" by name, its "seed" and the "reason". terms: what the verdict hangs on.
+    not given, the commands that the runs remember. missing: runs that were meant to be and left no directory.
+    terms: what the verdict hangs on.
     Raises InputError where a path is no folder, no run below can be read, or `out` cannot be written.
     """
     directories = find_runs(run_dirs)
@@ -49,74 +46,63 @@ def build(
     runs, skipped = read_runs(directories)
     if not runs and missing:
         first = missing[0]
-        raise InputError(
-            f"no run to report: {first['agent']} on {first['env']}, seed {first['seed']}: {first['reason']}"
-        )
+        raise InputError(f"no run to report: {first.agent} on {first.env}, seed {first.seed}: {first.reason}")
     if not directories:
         raise InputError(f"{where}: no run directory there (a folder that holds a record.json)")
     if not runs:
-        raise InputError(
-            f"{where}: no run there can be read; the first, {skipped[0]['path']}, is {skipped[0]['reason']}"
-        )
-    results = results_of(runs, skipped, missing, terms=terms, title=title, command=command)
-    films = {run.path: run.film.webp for run in runs if run.film is not None and run.film.webp}
-    return _write(out, results, markdown.document(results), render.page(results, films))
+        raise InputError(f"{where}: no run there can be read; the first, {skipped[0].path}, is {skipped[0].reason}")
+    view = view_of(runs, skipped, missing, terms=terms, title=title, command=command)
+    found = results(view)
+    return write(out, found, markdown.document(view), page.page(view, found))
 
 
-def results_of(
+def view_of(
     runs: Sequence[Run],
-    skipped: Sequence[Mapping[str, str]] = (),
-    missing: Sequence[Mapping[str, Any]] = (),
+    skipped: Sequence[Skipped] = (),
+    missing: Sequence[MissingRun] = (),
     *,
     terms: Terms | None = None,
     title: str | None = None,
     command: str | None = None,
-) -> dict[str, Any]:
-    """All that a report says of these runs; arguments as in `build`."""
-    results = collect(runs, skipped, missing)
-    environments = results["environments"]
-    for environment, group in zip(environments, by_environment(runs).values(), strict=True):
-        environment["explanations"] = rounded(encode(explained(by_arm([run for run in group if run.budget is None]))))
-        environment["comparisons"] = rounded(compare_arms(environment))
-        environment["needs"] = rounded(needs(environment, terms or Terms()))
-        environment["verdict"] = rounded(verdict(environment, terms or Terms()))
-        environment["placing"] = place(environment)
-        environment["summary"] = sentences(environment)
-        environment["warnings"] = warnings(environment, results["machines"])
-    results["warnings"] = absences(results["missing"], name_environment=True)
-    results["across"] = rounded(across(environments)) if len(environments) > 1 else None
-    results["limits"] = limits(results)
-    results["title"] = title or _title([environment["name"] for environment in environments])
+) -> ReportView:
+    """All that a report on these runs shows; arguments as in `build`."""
+    judgement = judge(runs, terms=terms, missing=missing, skipped=skipped)
     remembered = dict.fromkeys(run.record.command for run in runs if run.record.command)
-    results["command"] = command or "\n".join(remembered) or None
-    results["built"] = _now()
-    return results
-
-
-def build_scores(path: Path, out: Path, *, title: str | None = None) -> dict[str, Any]:
-    """Write the same three files of the scores in a CSV file (see `scores.read`), and return the results.
-
-    Raises InputError where the file is not of that form, no task has scores of every algorithm, or `out` cannot be
-    written.
-    """
-    results: dict[str, Any] = rounded(scores.collect(scores.read(path), path.name))
-    results["title"] = title or f"{path.stem}: {formats.plural(len(results['algorithms']), 'algorithm')}, " + (
-        formats.plural(len(results["common_tasks"]), "task")
+    return ReportView(
+        judgement,
+        ReportWords(
+            title=title or _title([evidence.name for evidence in judgement.environments]),
+            warnings=tuple(threats.absence(threat, f"{threat.agent} on {threat.env}") for threat in judgement.threats),
+            limits=limits(judgement.environments),
+            command=command or "\n".join(remembered) or None,
+            built=now(),
+        ),
+        tuple(map(words, judgement.environments)),
+        plots.slots(arm for evidence in judgement.environments for arm in evidence.arms),
+        {run.path: page.video(run.film.webp) for run in runs if run.film is not None and run.film.webp},
     )
-    results["built"] = _now()
-    return _write(out, results, markdown.scores_document(results), render.scores_page(results))
 
 
-def _write(out: Path, results: dict[str, Any], text: str, page: str) -> dict[str, Any]:
-    folder = files.writable_directory(out)
-    files.write_json(folder / "results.json", results)
-    files.write_text(folder / "report.md", text)
-    files.write_text(folder / "report.html", page)
-    return results
+def words(evidence: Evidence) -> Words:
+    """What is said of a judged environment."""
+    assert evidence.verdict is not None
+    assert evidence.profile is not None
+    return Words(
+        verdict=verdict.words(evidence, evidence.verdict),
+        placing=profile.rows(evidence.profile),
+        summary=sentences(evidence),
+        warnings=tuple(map(threats.sentence, evidence.threats)),
+    )
 
 
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+def results(view: ReportView) -> dict[str, Any]:
+    """What results.json holds: the evidence, and what is said of it."""
+    found: dict[str, Any] = encode(view.judgement) | encode(view.words)
+    for environment, said in zip(found["environments"], view.words_by_environment, strict=True):
+        spoken = encode(said)
+        environment["verdict"] |= spoken.pop("verdict")
+        environment |= spoken
+    return found
 
 
 def _title(names: Sequence[str]) -> str:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rlformer.agents import cards as agent_cards
-from rlformer.core import files, formats
-from rlformer.evaluator.judge.arms import LEARNERS, rung
-from rlformer.evaluator.judge.estimates import rounded
-from rlformer.report import figures, render
-from rlformer.report.figures import Figure
-from rlformer.report.markdown import escape
-from rlformer.report.traces import SYMBOLS, Trace, diagonal, dots, layout, safe
+from rlformer.core import formats
+from rlformer.evaluator.as_json import rounded
+from rlformer.report.files import now, write
+from rlformer.report.markup import bullets, escape
+from rlformer.report.page import compose
+from rlformer.report.plots import Figure, Trace, diagonal, dots, layout, safe, slots, symbol_of
 
 _HEAD = ("Row", "Arm", "Asked", "Greedy: predicted", "observed", "Sampled: predicted", "observed", "Verdict")
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """An agent as a figure draws it."""
+
+    label: str
+    rung: int
+    family: str
 
 
 def build(results: Mapping[str, Any], out: Path, *, command: str | None = None) -> dict[str, Any]:
@@ -30,34 +38,30 @@ def build(results: Mapping[str, Any], out: Path, *, command: str | None = None) 
         "summary": _summary(results),
         "limits": _limits(results),
         "command": command,
-        "built": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "built": now(),
     }
-    folder = files.writable_directory(out)
-    files.write_json(folder / "results.json", told)
-    files.write_text(folder / "report.md", document(told))
-    files.write_text(folder / "report.html", page(told))
-    return told
+    return write(out, told, document(told), page(told))
 
 
 def page(results: Mapping[str, Any]) -> str:
     """The HTML."""
     figure = predicted_observed(results)
     plots = {} if figure is None else {"figure-predicted": figure}
-    return render.compose("diagnose.html.jinja", results, list(plots.items()), figures=plots)
+    return compose("diagnose.html.jinja", results, plots, plots=plots)
 
 
 def document(results: Mapping[str, Any]) -> str:
     """The Markdown."""
     head = f"| {' | '.join(_HEAD)} |\n|---|---|{'---:|' * 5}---|"
     body = [f"| {' | '.join(map(escape, row))} |" for row in cells(results)]
-    parts = [f"# {results['title']}", _bullets(escape(text) for text in results["summary"]), "\n".join([head, *body])]
-    parts += ["## Controls", _bullets(escape(control_text(control)) for control in results["controls"])]
+    parts = [f"# {results['title']}", bullets(escape(text) for text in results["summary"]), "\n".join([head, *body])]
+    parts += ["## Controls", bullets(escape(control_text(control)) for control in results["controls"])]
     if results["failures"]:
         lost = (f"{f['what']}, seed {f['seed']}: {f['reason']}" for f in results["failures"])
-        parts += ["## Runs that did not finish", _bullets(escape(text) for text in lost)]
+        parts += ["## Runs that did not finish", bullets(escape(text) for text in lost)]
     parts += [
         "## What it cannot tell",
-        _bullets(f"**{item['lead']}** {escape(item['text'])}" for item in results["limits"]),
+        bullets(f"**{item['lead']}** {escape(item['text'])}" for item in results["limits"]),
     ]
     if results["command"]:
         parts += ["## How to reproduce it", f"    {results['command']}"]
@@ -101,20 +105,19 @@ def predicted_observed(results: Mapping[str, Any]) -> Figure | None:
     lines = [line for line in results["lines"] if line["predicted"] is not None]
     if not lines:
         return None
-    agents = sorted({line["agent"] for line in lines}, key=lambda name: rung(_family(name), name, name))
-    arms = [{"label": name, "agent": name, "family": _family(name)} for name in agents]
-    colours = figures.slots([{"arms": arms}])
+    arms = sorted({_arm(line["agent"]) for line in lines}, key=lambda arm: (arm.rung, arm.label))
+    colours = slots(arms)
     data: list[Trace] = []
     for arm in arms:
         for selection, edge in (("greedy", 0), ("sampled", 2)):
-            mine = [line for line in lines if line["agent"] == arm["agent"] and line["selection"] == selection]
+            mine = [line for line in lines if line["agent"] == arm.label and line["selection"] == selection]
             if mine:
                 xs, ys = (
                     [_position(line[key], rows[line["row"]]) for line in mine] for key in ("predicted", "observed")
                 )
-                mark = dots(xs, ys, f"@arm-{colours[arm['label']]}", SYMBOLS[arm["family"]], 10, edge)
+                mark = dots(xs, ys, f"@arm-{colours[arm.label]}", symbol_of(arm.family), 10, edge)
                 mark |= {
-                    "name": f"{safe(arm['label'])}, {selection}",
+                    "name": f"{safe(arm.label)}, {selection}",
                     "showlegend": True,
                     "text": [_told(x) for x in mine],
                 }
@@ -142,8 +145,9 @@ def _told(line: Mapping[str, Any]) -> str:
     return f"{line['row']}{asked}: {found} ({line['verdict']})"
 
 
-def _family(agent: str) -> str:
-    return LEARNERS.get(agent_cards.agent(agent).learner, "offline")
+def _arm(agent: str) -> _Arm:
+    card = agent_cards.agent(agent)
+    return _Arm(agent, card.rung, card.family)
 
 
 def _summary(results: Mapping[str, Any]) -> list[str]:
@@ -195,7 +199,3 @@ def _limits(results: Mapping[str, Any]) -> list[dict[str, str]]:
             0, ("More than its seeds.", f"{formats.plural(results['seeds'], 'seed')}: another may fall elsewhere.")
         )
     return [{"lead": lead, "text": text} for lead, text in found]
-
-
-def _bullets(lines: Any) -> str:
-    return "\n".join(f"- {line}" for line in lines)

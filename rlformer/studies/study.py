@@ -1,6 +1,7 @@
 """A study as a value and as a file: everything that decides what `compare` does, but for how many run side by side.
 
-The file is TOML. `KEYS` lists what it may hold; `--with KEY=VALUE` sets any of these keys from the command line.
+The file is TOML; its paths are relative to the current folder. `KEYS` lists what it may hold; `--with KEY=VALUE` sets
+any of these keys from the command line.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from rlformer.core import files
 from rlformer.core.errors import InputError, unknown
 from rlformer.core.records import SCHEMA
-from rlformer.evaluator.judge.prices import Terms
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies import read_values
 from rlformer.studies.arms import PROFILES

@@ -29,6 +29,7 @@ from rlformer.agents.flops import of_run
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.core.spaces import ActionSpec
 from rlformer.runs.inputs import Cut, LogInput, Recipe
+from rlformer.runs.missing import MissingRun
 from rlformer.runs.record import RunRecord
 from rlformer.runs.spec import AgentSpec
 from tests.goldens.explanations import parts
@@ -119,7 +120,7 @@ def build(study: str, root: Path, out: Path) -> None:
 
     if study == "study-one":
         make_study_one(root)
-        absent = [{"env": "CartPole-v1", "agent": "td3-bc", "seed": 0, "reason": "no offline RL fits on seed 0"}]
+        absent = [MissingRun("CartPole-v1", "td3-bc", 0, "no offline RL fits on seed 0", "td3-bc")]
         build_report([root], out, command="rlformer compare CartPole-v1 --budgets 3", missing=absent)
     else:
         make_study_two(root)

@@ -1,4 +1,4 @@
-"""Scores of several algorithms on several tasks, in the forms of Agarwal et al. 2021, ready for JSON.
+"""Scores of several algorithms on several tasks, in the forms of Agarwal et al. 2021.
 
 `scores`: for each algorithm one array (runs,) per task, on the same tasks in the same order; the numbers of runs may
 differ. Intervals are 95 % percentile bootstraps of runs within each task; their ends are None where every task has one
@@ -15,84 +15,89 @@ import numpy as np
 
 from rlformer import statistics
 from rlformer.core.spaces import Array
+from rlformer.evaluator.judge.estimates import estimate
+from rlformer.evaluator.judge.findings import Aggregate, Improvement, ProfileCurve, Profiles
+from rlformer.evaluator.judge.values import Estimate
 
 Scores = Mapping[str, Sequence[Array]]
 
-AGGREGATES: Mapping[str, Callable[..., Any]] = {
-    "mean": statistics.mean,
-    "median": statistics.median,
-    "interquartile_mean": statistics.interquartile_mean,
-    "optimality_gap": statistics.optimality_gap,
-}
 RESAMPLES = 10_000
 BAND_RESAMPLES = 2000  # of a profile
 THRESHOLDS = 101  # of a profile, from the least score to the greatest
 
 
-def aggregate(scores: Scores, resamples: int = RESAMPLES) -> list[dict[str, Any]]:
-    """For each algorithm its `label` and each of AGGREGATES with its interval."""
-    return [
-        {"label": label, **{name: _estimate(of, tasks, resamples) for name, of in AGGREGATES.items()}}
+def aggregate(scores: Scores, resamples: int = RESAMPLES) -> tuple[Aggregate, ...]:
+    """The aggregates of each algorithm with their intervals."""
+    return tuple(
+        Aggregate(
+            label=label,
+            mean=over_tasks(statistics.mean, tasks, resamples),
+            median=over_tasks(statistics.median, tasks, resamples),
+            interquartile_mean=over_tasks(statistics.interquartile_mean, tasks, resamples),
+            optimality_gap=over_tasks(statistics.optimality_gap, tasks, resamples),
+        )
         for label, tasks in scores.items()
-    ]
+    )
 
 
-def profiles(scores: Scores, resamples: int = BAND_RESAMPLES) -> dict[str, Any]:
-    """The share of runs with a score above each of `thresholds`, averaged over tasks, with pointwise intervals.
-
-    `curves`: for each algorithm its `label`, the `share`, and the ends `low` and `high` of its band, if it has one.
-    """
+def profiles(scores: Scores, resamples: int = BAND_RESAMPLES) -> Profiles:
+    """The share of runs with a score above each threshold, averaged over tasks, with pointwise intervals."""
     every = np.concatenate([task for tasks in scores.values() for task in tasks])
     levels = np.linspace(every.min(), every.max(), THRESHOLDS) if np.ptp(every) > 0 else every[:1]
-    curves = []
-    for label, tasks in scores.items():
-        curve: dict[str, Any] = {"label": label, "share": statistics.performance_profile(list(tasks), levels).tolist()}
-        if _spread(tasks):
-            rng = np.random.default_rng(0)
-            band = statistics.stratified_bootstrap(
-                lambda drawn: statistics.performance_profile(drawn, levels), list(tasks), rng=rng, resamples=resamples
-            ).band()
-            curve |= {"low": band.low.tolist(), "high": band.high.tolist()}
-        curves.append(curve)
-    return {"thresholds": levels.tolist(), "curves": curves}
+    curves = tuple(_curve(label, list(tasks), levels, resamples) for label, tasks in scores.items())
+    return Profiles(tuple(levels.tolist()), curves)
 
 
-def improvements(scores: Scores, resamples: int = RESAMPLES) -> list[dict[str, Any]]:
+def improvements(scores: Scores, resamples: int = RESAMPLES) -> tuple[Improvement, ...]:
     """For each pair the probability that a run of `a` beats one of `b` on the same task, averaged over tasks."""
-    found = []
-    for a, b in combinations(scores, 2):
-        x, y = list(scores[a]), list(scores[b])
-        pair: dict[str, Any] = {"a": a, "b": b, "low": None, "high": None}
-        pair["point"] = float(statistics.probability_of_improvement(x, y))
-        if _spread(x) or _spread(y):
-            drawn = statistics.bootstrap_improvement(x, y, np.random.default_rng(0), resamples=resamples)
-            interval = drawn.interval()
-            pair |= {"low": interval.low, "high": interval.high}
-        found.append(pair)
-    return found
+    return tuple(_improvement(a, b, scores, resamples) for a, b in combinations(scores, 2))
 
 
-def improvement_matrix(labels: Sequence[str], pairs: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any] | None]]:
+def improvement_matrix(labels: Sequence[str], pairs: Sequence[Improvement]) -> list[list[Estimate | None]]:
     """Row over column: P(row > column) with its interval, the mirror image below the diagonal, None on it."""
-    found = {(pair["a"], pair["b"]): pair for pair in pairs}
+    known = {(pair.a, pair.b): Estimate(pair.low, pair.point, pair.high) for pair in pairs}
 
-    def cell(a: str, b: str) -> dict[str, Any] | None:
-        if (a, b) in found:
-            return {end: found[a, b][end] for end in ("low", "point", "high")}
-        if (b, a) not in found:
+    def cell(a: str, b: str) -> Estimate | None:
+        if (a, b) in known:
+            return known[a, b]
+        other = known.get((b, a))
+        if other is None:
             return None
-        ends = (("low", "high"), ("point", "point"), ("high", "low"))
-        return {end: None if found[b, a][of] is None else 1 - found[b, a][of] for end, of in ends}
+        low, high = (None if end is None else 1 - end for end in (other.high, other.low))
+        return Estimate(low, 1 - other.point, high)
 
     return [[cell(a, b) for b in labels] for a in labels]
 
 
-def _estimate(statistic: Callable[..., Any], tasks: Sequence[Array], resamples: int) -> dict[str, float | None]:
+def over_tasks(statistic: Callable[..., Any], tasks: Sequence[Array], resamples: int = RESAMPLES) -> Estimate:
+    """A statistic of scores, a list of one array (runs,) per task, with its interval."""
     if not _spread(tasks):
-        return {"low": None, "point": float(statistic(list(tasks))), "high": None}
+        return Estimate(None, float(statistic(list(tasks))), None)
     rng = np.random.default_rng(0)
-    interval = statistics.stratified_bootstrap(statistic, list(tasks), rng=rng, resamples=resamples).interval()
-    return {"low": interval.low, "point": interval.point, "high": interval.high}
+    drawn = statistics.stratified_bootstrap(statistic, list(tasks), rng=rng, resamples=resamples)
+    return estimate(drawn.interval())
+
+
+def _curve(label: str, tasks: list[Array], levels: Array, resamples: int) -> ProfileCurve:
+    share = tuple(statistics.performance_profile(tasks, levels).tolist())
+    if not _spread(tasks):
+        return ProfileCurve(label, share)
+    band = statistics.stratified_bootstrap(
+        lambda drawn: statistics.performance_profile(drawn, levels),
+        tasks,
+        rng=np.random.default_rng(0),
+        resamples=resamples,
+    ).band()
+    return ProfileCurve(label, share, tuple(band.low.tolist()), tuple(band.high.tolist()))
+
+
+def _improvement(a: str, b: str, scores: Scores, resamples: int) -> Improvement:
+    x, y = list(scores[a]), list(scores[b])
+    point = float(statistics.probability_of_improvement(x, y))
+    if not _spread(x) and not _spread(y):
+        return Improvement(a, b, None, point, None)
+    found = statistics.bootstrap_improvement(x, y, np.random.default_rng(0), resamples=resamples).interval()
+    return Improvement(a, b, found.low, point, found.high)
 
 
 def _spread(tasks: Sequence[Array]) -> bool:

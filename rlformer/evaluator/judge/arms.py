@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import PurePosixPath
 
+from rlformer.agents.base import LearnerKind
 from rlformer.evaluator.judge.load import Run
+from rlformer.runs.inputs import Recipe
+from rlformer.runs.spec import AgentSpec
 
-# From the bottom rung up; neighbours differ in one thing: data, objective, conditioning, history, network.
-LADDER = ("random", "behaviour", "bc", "bc-top", "rvs", "dt-k1", "dt-no-rtg", "dt-lstm", "dt")
-FAMILIES = ("random", "behaviour", "sequence", "offline", "online")
-LEARNERS = {"random": "random", "behaviour": "behaviour", "sequence": "sequence", "sb3": "online"}
+LONGEST = 60  # characters of what tells two arms of one agent apart
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One rung of the ladder on one environment: the same configuration over several seeds."""
+    """One rung of the ladder on one environment: the same specification over several seeds."""
 
     label: str
     runs: tuple[Run, ...]  # by seed
 
     @property
-    def agent(self) -> str:
-        """The name of its card."""
-        return self.runs[0].spec.agent.name
+    def spec(self) -> AgentSpec:
+        """Who was trained, and what it is in a comparison."""
+        return self.runs[0].spec.agent
 
     @property
-    def log(self) -> str:
-        """How the log of its runs was made and cut, alike for every seed; "" without one."""
-        return _recipe(self.runs[0])
+    def agent(self) -> str:
+        """The name of its card."""
+        return self.spec.name
+
+    @property
+    def kind(self) -> LearnerKind:
+        """How it was trained."""
+        return self.runs[0].kind
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """How the log of its runs was made and cut, alike for every seed; None without one."""
+        return self.runs[0].recipe
 
     @property
     def family(self) -> str:
-        """random, behaviour, sequence (imitates a log), offline (RL on a log) or online."""
-        agent = self.runs[0].spec.agent
-        return agent.family or agent.learner
+        """That of the verdict; a reference that has none goes by its learner: random, behaviour."""
+        return self.spec.family or self.spec.learner
 
 
 def by_environment(runs: Sequence[Run]) -> dict[str, list[Run]]:
@@ -52,17 +60,16 @@ def by_environment(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def by_arm(runs: Sequence[Run]) -> list[Arm]:
-    """The arms of one environment, in the order of the ladder.
+    """The arms of one environment, from the bottom rung up.
 
-    How the log was cut parts arms. Each seed usually has a log of its own, so which log it is parts them only where
-    a seed occurs twice. No arm holds a seed twice.
+    Runs of one agent with the same values, on logs of the same recipe, are seeds of one arm. Each seed usually has a
+    log of its own, so which log it is parts them only where a seed occurs twice. No arm holds a seed twice.
     """
-    groups: dict[str, list[Run]] = defaultdict(list)
+    groups: dict[tuple[str, str, str, Recipe | None], list[Run]] = defaultdict(list)
     for run in runs:
-        config = run.spec
-        values = [config.agent.name, config.agent.learner, dict(config.values), _cut(run)]
-        groups[json.dumps(values, sort_keys=True, default=str)].append(run)
-    parted = [part for group in groups.values() for part in _part(group, [_source, _selection, _hash])]
+        agent = run.spec.agent
+        groups[agent.name, agent.learner, _values(run), run.recipe].append(run)
+    parted = [part for group in groups.values() for part in _part(group, [_maker, _place, _hash])]
     by_agent: dict[str, list[list[Run]]] = defaultdict(list)
     for part in parted:
         by_agent[part[0].spec.agent.name].append(sorted(part, key=lambda run: run.record.seed))
@@ -71,13 +78,7 @@ def by_arm(runs: Sequence[Run]) -> list[Arm]:
         for agent, parts in by_agent.items()
         for part, difference in zip(parts, _differences(parts), strict=True)
     ]
-    return sorted(arms, key=lambda arm: rung(arm.family, arm.agent, arm.label))
-
-
-def rung(family: str, agent: str, label: str) -> tuple[int, int, str]:
-    """What arms are ordered by: from random play over the ladder's imitators to offline and online RL."""
-    place = LADDER.index(agent) if agent in LADDER else len(LADDER)
-    return FAMILIES.index(family), place, label
+    return sorted(arms, key=lambda arm: (arm.spec.rung, arm.agent, arm.label))
 
 
 def _part(runs: list[Run], ways: Sequence[Callable[[Run], str]]) -> list[list[Run]]:
@@ -98,22 +99,21 @@ def _part(runs: list[Run], ways: Sequence[Callable[[Run], str]]) -> list[list[Ru
     return [piece for part in parts.values() for piece in _part(part, ways[1:])]
 
 
-def _cut(run: Run) -> str:
-    """How the log was made and cut, alike for every seed."""
-    return _recipe(run)
+def _values(run: Run) -> str:
+    return json.dumps(dict(run.spec.values), sort_keys=True, default=str)
 
 
-def _recipe(run: Run) -> str:
-    return "" if run.spec.log is None else run.spec.log.recipe.label
+def _maker(run: Run) -> str:
+    """The specification, alike for every seed, of the run that made the log."""
+    return "" if run.spec.log is None else run.spec.log.maker_hash or ""
 
 
-def _selection(run: Run) -> str:
-    return "" if run.spec.log is None else run.spec.log.selection
-
-
-def _source(run: Run) -> str:
+def _place(run: Run) -> str:
     """Where the log lies, the seed's own folder aside."""
-    return re.sub(r"seed-\d+", "seed-*", (run.spec.log.path or "" if run.spec.log else ""))
+    if run.spec.log is None or run.spec.log.path is None:
+        return ""
+    own = f"seed-{run.record.seed}"
+    return "/".join("seed-*" if part == own else part for part in PurePosixPath(run.spec.log.path).parts)
 
 
 def _hash(run: Run) -> str:
@@ -124,15 +124,13 @@ def _differences(parts: list[list[Run]]) -> list[str]:
     """For each arm of one agent what tells it apart from the others; "" for an agent with one arm."""
     if len(parts) == 1:
         return [""]
-    described = [_describe(part) for part in parts]
+    described = [_describe(part[0]) for part in parts]
     keys = sorted({key for description in described for key in description})
-    telling = [key for key in keys if len({json.dumps(d.get(key), default=str) for d in described}) > 1]
-    if "log" in telling and len({json.dumps([d.get(k) for k in telling if k != "from"]) for d in described}) == len(
-        parts
-    ):
+    telling = [key for key in keys if len({d.get(key) for d in described}) > 1]
+    if "log" in telling and len({tuple(d.get(k) for k in telling if k != "from") for d in described}) == len(parts):
         telling = [key for key in telling if key != "from"]  # where it lies says no more
     labels = [", ".join(_name(key, d[key]) for key in telling if key in d) for d in described]
-    labels = [label if len(label) <= 60 else f"{label[:57]}…" for label in labels]
+    labels = [label if len(label) <= LONGEST else f"{label[: LONGEST - 3]}…" for label in labels]
     repeated = Counter(labels)
     return [
         label if label and repeated[label] == 1 else f"{label} {part[0].record.spec_hash}".strip()
@@ -140,15 +138,12 @@ def _differences(parts: list[list[Run]]) -> list[str]:
     ]
 
 
-def _describe(part: Sequence[Run]) -> Mapping[str, Any]:
-    run = part[0]
-    known = {**run.spec.values, "learner": run.spec.agent.learner}
-    if run.data_hash:
-        one = len({_selection(run) for run in part}) == 1  # then its numbers can be told
-        log = _recipe(run) or (_selection(run) if one else "whole log")
-        known |= {"log": log, "from": "/".join(_source(run).split("/")[-2:])}
+def _describe(run: Run) -> Mapping[str, str]:
+    known = {key: str(value) for key, value in {**run.spec.values, "learner": run.spec.agent.learner}.items()}
+    if run.recipe is not None:
+        known |= {"log": run.recipe.label, "from": "/".join(_place(run).split("/")[-2:])}
     return known
 
 
-def _name(key: str, value: Any) -> str:
+def _name(key: str, value: str) -> str:
     return f"log: {value}" if key == "log" else f"{key} {value}"

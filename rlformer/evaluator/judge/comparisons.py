@@ -2,118 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from rlformer import statistics
 from rlformer.core.records import EnvSpec
 from rlformer.evaluator.judge.estimates import shared_logs
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
+from rlformer.evaluator.judge.findings import Comparison, Outcome, Strength
+from rlformer.evaluator.judge.prices import OFFLINE, ONLINE, SEQUENCE
+from rlformer.evaluator.judge.standing import best, candidate
+from rlformer.evaluator.judge.values import Estimate
+from rlformer.runs.spec import Contrast
 
 MARGIN = 0.05  # of the normalised score: a smaller difference does not matter
 LEAN_BELOW, CLAIM_FROM = 10, 20  # seeds
+OF_THE_FAMILY = ("filtered", "log")  # questions about the sequence model as such: any candidate can answer them
 
 
-def compare_arms(environment: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The comparisons that the summary draws on, for one environment of the results.
+def compare_arms(evidence: Evidence) -> tuple[Comparison, ...]:
+    """The comparisons that the report draws on.
 
-    best: the arm with the highest mean against every other trained one. filtered: dt against bc-top. log: dt
-    against the log's own episodes. families: the best online arm against dt. Without a dt, the best sequence
-    arm stands in for it.
+    best: the arm with the highest mean against every other trained one. Then the contrasts that cards ask for, from
+    the top of the ladder down. families: the best online arm against the best sequence model. stitching: the best
+    offline RL against it.
     """
-    arms = [arm for arm in environment["arms"] if arm["mean_return"] is not None]
-    trained = [arm for arm in arms if arm["family"] not in ("random", "behaviour")]
-    if not trained:
-        return []
-    best = max(trained, key=standing)
-    pairs = [("best", best, arm) for arm in trained if arm is not best]
-    sequence = [arm for arm in arms if arm["family"] == "sequence"]
-    online = [arm for arm in arms if arm["family"] == "online"]
-    if sequence:
-        transformer = max([arm for arm in sequence if arm["agent"] == "dt"] or sequence, key=standing)
-        for question, agent in (("filtered", "bc-top"), ("log", "behaviour")):
-            other = _counterpart(arms, agent, transformer)
-            if other is not None and other is not transformer:
-                pairs.append((question, transformer, other))
-        if online:
-            pairs.append(("families", max(online, key=standing), transformer))
-    spec = EnvSpec.from_dict(environment["card"])
-    return [{"question": question, **difference(a, b, spec)} for question, a, b in pairs]
+    top = best(evidence.trained)
+    if top is None:
+        return ()
+    pairs = [("best", top, arm) for arm in evidence.trained if arm is not top]
+    pairs += _contrasts(evidence)
+    model = candidate(evidence, SEQUENCE)
+    for question, family in (("families", ONLINE), ("stitching", OFFLINE)):
+        other = candidate(evidence, family)
+        if model is not None and other is not None:
+            pairs.append((question, other, model))
+    return tuple(difference(question, a, b, evidence.card) for question, a, b in pairs)
 
 
-def difference(a: Mapping[str, Any], b: Mapping[str, Any], spec: EnvSpec) -> dict[str, Any]:
+def difference(question: str, a: ArmEvidence, b: ArmEvidence, env: EnvSpec) -> Comparison:
     """Mean return of arm a minus that of arm b over their finished runs, with its 95 % bootstrap interval.
 
     Runs are paired by seed where both arms have the same seeds: seed s of an offline arm learned from the log
     of seed s. outcome: ahead, behind, equivalent (the whole interval within MARGIN of z), open (none of
     these), or unknown (no interval). strength: lean, probable or claim, by the number of seeds.
     """
-    runs_a, runs_b = _finished(a), _finished(b)
-    paired = [run["seed"] for run in runs_a] == [run["seed"] for run in runs_b]
+    runs_a, runs_b = a.counted, b.counted
+    paired = a.seeds == b.seeds
     seeds = min(len(runs_a), len(runs_b))
-    x, y = (np.array([run["mean_return"] for run in runs]) for runs in (runs_a, runs_b))
-    point, low, high = float(x.mean() - y.mean()), None, None
+    x, y = (np.array([run.score for run in runs]) for runs in (runs_a, runs_b))
+    gap = Estimate(None, float(x.mean() - y.mean()), None)
     if seeds > 1:
-        interval = statistics.bootstrap_difference(
+        drawn = statistics.bootstrap_difference(
             x, y, np.random.default_rng(0), paired=paired, sources=sources(runs_a, runs_b, paired)
-        ).interval()
-        low, high = interval.low, interval.high
+        )
+        gap = Estimate(drawn.interval().low, gap.point, drawn.interval().high)
     scale = None
-    if spec.random_score is not None and spec.reference_score is not None:
-        scale = spec.reference_score - spec.random_score
-    return {
-        "a": a["label"],
-        "b": b["label"],
-        "seeds": seeds,
-        "paired": paired,
-        "difference": {"low": low, "point": point, "high": high},
-        "outcome": _outcome(low, high, scale),
-        "strength": strength(seeds),
-    }
+    if env.random_score is not None and env.reference_score is not None:
+        scale = env.reference_score - env.random_score
+    return Comparison(question, a.label, b.label, seeds, paired, gap, _outcome(gap, scale), strength(seeds))
 
 
-def strength(seeds: int) -> str:
+def strength(seeds: int) -> Strength:
     """How much that many seeds may say."""
     return "lean" if seeds < LEAN_BELOW else "probable" if seeds < CLAIM_FROM else "claim"
 
 
-def _outcome(low: float | None, high: float | None, scale: float | None) -> str:
-    """`scale`: the difference of return that is 1 of z; without it nothing says what difference is small."""
-    if low is None or high is None:
-        return "unknown"
-    if scale is not None and max(abs(low), abs(high)) < MARGIN * abs(scale):
-        return "equivalent"
-    return "ahead" if low > 0 else "behind" if high < 0 else "open"
-
-
-def sources(
-    runs_a: Sequence[Mapping[str, Any]], runs_b: Sequence[Mapping[str, Any]], paired: bool
-) -> list[list[str] | None]:
+def sources(runs_a: Sequence[RunFacts], runs_b: Sequence[RunFacts], paired: bool) -> list[list[str] | None]:
     """Labels of the logs that runs share; a pair belongs to the log of its offline half."""
-    logs_a, logs_b = ([run["data_hash"] for run in runs] for runs in (runs_a, runs_b))
+    logs_a, logs_b = ([run.data_hash for run in runs] for runs in (runs_a, runs_b))
     if paired:
         return [shared_logs([a or b for a, b in zip(logs_a, logs_b, strict=True)])]
     return [shared_logs(logs_a), shared_logs(logs_b)]
 
 
-def _counterpart(arms: Sequence[dict[str, Any]], agent: str, arm: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The arm of that agent that learned from the most of the logs that `arm` learned from; None if from none."""
+def _outcome(gap: Estimate, scale: float | None) -> Outcome:
+    """`scale`: the difference of return that is 1 of z; without it nothing says what difference is small."""
+    if gap.low is None or gap.high is None:
+        return "unknown"
+    if scale is not None and max(abs(gap.low), abs(gap.high)) < MARGIN * abs(scale):
+        return "equivalent"
+    return "ahead" if gap.low > 0 else "behind" if gap.high < 0 else "open"
+
+
+def _contrasts(evidence: Evidence) -> Iterator[tuple[str, ArmEvidence, ArmEvidence]]:
+    """Arms that differ in one thing, as their cards say: the question, the arm that has it, the arm that lacks it."""
+    arms = [arm for arm in evidence.arms if arm.mean_return is not None]
+    asked: dict[Contrast, None] = dict.fromkeys(contrast for arm in arms for contrast in arm.contrasts)
+    found = []
+    for contrast in asked:
+        more = best(arm for arm in arms if arm.agent == contrast.more)
+        if more is None and contrast.question in OF_THE_FAMILY:
+            more = candidate(evidence, SEQUENCE)
+        less = None if more is None else _counterpart(more, [arm for arm in arms if arm.agent == contrast.less])
+        if more is not None and less is not None and less is not more:
+            found.append((contrast.question, more, less))
+    yield from sorted(found, key=lambda pair: -pair[2].rung)
+
+
+def _counterpart(arm: ArmEvidence, others: Sequence[ArmEvidence]) -> ArmEvidence | None:
+    """Of these the one that learned from the most of the logs that `arm` learned from; the best where it had no log."""
     logs = _logs(arm)
-    candidates = [other for other in arms if other["agent"] == agent and logs & _logs(other)]
-    return max(candidates, key=lambda other: len(logs & _logs(other)), default=None)
+    if not logs:
+        return best(others)
+    return max((o for o in others if logs & _logs(o)), key=lambda other: len(logs & _logs(other)), default=None)
 
 
-def _logs(arm: Mapping[str, Any]) -> set[str]:
-    return {run["data_hash"] for run in _finished(arm) if run["data_hash"] is not None}
-
-
-def _finished(arm: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [run for run in arm["runs"] if run["counts"]]
-
-
-def standing(arm: Mapping[str, Any]) -> tuple[float, float]:
-    """What the best of some arms is the largest of: its mean return, and where that ties, fewer environment steps."""
-    cost = arm["cost"]
-    steps = [cost[key]["mean"] or 0.0 for key in ("env_steps", "upstream_env_steps") if cost[key] is not None]
-    return float(arm["mean_return"]["point"]), -sum(steps)
+def _logs(arm: ArmEvidence) -> set[str]:
+    return {run.data_hash for run in arm.counted if run.data_hash is not None}

@@ -1,30 +1,32 @@
-"""Means over runs with their intervals, and how numbers are written."""
+"""Means over runs with their intervals."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from rlformer import statistics
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Array
+from rlformer.evaluator.judge.values import Estimate, Spread
 
-DIGITS = 7  # significant ones, of every float in the results
+
+def estimate(found: statistics.Interval) -> Estimate:
+    """An interval of the statistics as evidence."""
+    return Estimate(found.low, found.point, found.high)
 
 
-def interval(values: Array, logs: Sequence[str | None], resample: bool) -> dict[str, float | None] | None:
-    """Mean over runs with its interval: no ends where nothing can be resampled, None without runs."""
+def interval(values: Array, logs: Sequence[str | None], resample: bool) -> Estimate | None:
+    """Mean over runs (runs,) with its interval: no ends where nothing can be resampled, None without runs."""
     if not len(values):
         return None
     if not resample:
-        return {"low": None, "point": float(values.mean()), "high": None}
+        return Estimate(None, float(values.mean()), None)
     found = statistics.bootstrap(
         lambda runs: runs.mean(axis=1), values, rng=np.random.default_rng(0), sources=[shared_logs(logs)]
-    ).interval()
-    return {"low": found.low, "point": found.point, "high": found.high}
+    )
+    return estimate(found.interval())
 
 
 def shared_logs(logs: Sequence[str | None]) -> list[str] | None:
@@ -34,35 +36,28 @@ def shared_logs(logs: Sequence[str | None]) -> list[str] | None:
     return [str(log) for log in logs]
 
 
-def normalized(estimate: Mapping[str, float | None] | None, env: EnvSpec) -> dict[str, float | None] | None:
+def normalized(found: Estimate | None, env: EnvSpec) -> Estimate | None:
     """The interval of z: z is linear in the return, so the ends map to ends (reversed if less is better)."""
-    if estimate is None or env.normalize(0.0) is None:
+    if found is None:
         return None
-    low, point, high = (None if v is None else env.normalize(v) for v in estimate.values())
+    point = env.normalize(found.point)
+    if point is None:
+        return None
+    low, high = (None if end is None else env.normalize(end) for end in (found.low, found.high))
     if low is not None and high is not None and low > high:
         low, high = high, low
-    return {"low": low, "point": point, "high": high}
+    return Estimate(low, point, high)
 
 
-def spread(values: Sequence[float | None]) -> dict[str, float] | None:
+def spread(values: Sequence[float | None]) -> Spread | None:
     """Mean, least and most over runs; None where a run does not know."""
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
         return None
-    return {"mean": float(np.mean(known)), "min": min(known), "max": max(known)}
+    return Spread(float(np.mean(known)), min(known), max(known))
 
 
-def spreads(tables: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float] | None]:
+def spreads(tables: Sequence[Mapping[str, float]]) -> dict[str, Spread | None]:
+    """The spread of each name that occurs."""
     keys = list(dict.fromkeys(key for table in tables for key in table))
     return {key: spread([table.get(key) for table in tables]) for key in keys}
-
-
-def rounded(value: Any, digits: int = DIGITS) -> Any:
-    """Floats to that many significant digits; JSON knows no infinity, so what is not finite becomes None."""
-    if isinstance(value, Mapping):
-        return {str(key): rounded(item, digits) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [rounded(item, digits) for item in value]
-    if isinstance(value, (float, np.floating)):
-        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value

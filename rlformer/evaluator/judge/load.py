@@ -8,41 +8,68 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from rlformer.agents.base import LearnerKind
+from rlformer.agents.learners import learner
+from rlformer.core.codec import decode
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EvalResult
+from rlformer.evaluator.judge.facts import Progress, Scales, Skipped
 from rlformer.explain import parts
 from rlformer.explain.parts import Explanation
 from rlformer.runs import metrics
 from rlformer.runs.directory import RunDirectory
+from rlformer.runs.inputs import Recipe
 from rlformer.runs.record import RunRecord
 from rlformer.runs.spec import RunSpec
 
 
 @dataclass(frozen=True)
-class Film:
-    """An episode of the run to watch."""
+class Recording:
+    """An episode of the run to watch, or `skipped`, why there is none."""
 
-    told: Mapping[str, Any]  # episode_seed, episode_return, length; or `skipped`, why there is none
-    webp: bytes  # empty then
+    webp: bytes = b""
+    episode_seed: int | None = None
+    episode_return: float | None = None
+    length: int | None = None
+    skipped: str | None = None
+
+
+@dataclass(frozen=True)
+class Point:
+    """An evaluation while training. `confirmed`: the mean return of fresh episodes, where they were played."""
+
+    step: float
+    seconds: float
+    return_: float
+    confirmed: float | None = None
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a report needs of one run directory."""
+    """What the evaluator needs of one run directory."""
 
     path: str  # relative to the folder it was found below
     spec: RunSpec
     record: RunRecord
     final: EvalResult | None  # on the evaluation seeds that all arms share
-    asked: tuple[EvalResult, ...]  # a return-conditioned policy asked for other returns, in their order
-    sampled: EvalResult | None  # actions drawn instead of the likeliest, on the first of the same episodes
-    curve: tuple[dict[str, float], ...]  # the points that hold an evaluation
-    film: Film | None = None
+    asked: tuple[EvalResult, ...]  # a return-conditioned policy asked for other target returns, in their order
+    sampled: EvalResult | None  # sampled instead of greedy actions, on the first of the same episodes
+    curve: tuple[Point, ...]
+    film: Recording | None = None
     explanation: Explanation = field(default_factory=Explanation)
+
+    @property
+    def kind(self) -> LearnerKind:
+        """How it was trained: whether it learns and acts, and the unit of its curve."""
+        return learner(self.spec.agent.learner)
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """How the log that it learned from was made and cut; None without one."""
+        return None if self.spec.log is None else self.spec.log.recipe
 
     @property
     def data_hash(self) -> str | None:
@@ -77,20 +104,20 @@ def find_runs(paths: Iterable[Path]) -> list[RunDirectory]:
     return list(found.values())
 
 
-def read_runs(directories: Sequence[RunDirectory]) -> tuple[list[Run], list[dict[str, str]]]:
+def read_runs(directories: Sequence[RunDirectory]) -> tuple[list[Run], list[Skipped]]:
     """The runs that can be read and count once, and for each of the others where it is and why it is left out.
 
     Of runs that are the same training (see `_identity`) a finished one is kept, of several the one written last.
     """
     shown = _relative([directory.path for directory in directories])
     kept: dict[str, tuple[Run, float]] = {}  # with the time of its record
-    skipped = []
+    skipped: list[Skipped] = []
     for directory, path in zip(directories, shown, strict=True):
         try:
             run, written = _read(directory, path), (directory.path / "record.json").stat().st_mtime
         except (InputError, OSError, TypeError, KeyError, ValueError, AttributeError) as error:
             reason = str(error).replace(f"{directory.path}{os.sep}", "")
-            skipped.append({"path": path, "reason": f"unreadable: {reason}"})
+            skipped.append(Skipped(path, f"unreadable: {reason}"))
             continue
         key = _identity(run)
         if key not in kept:
@@ -102,21 +129,24 @@ def read_runs(directories: Sequence[RunDirectory]) -> tuple[list[Run], list[dict
             kept[key], run, other = (run, written), other, run
         copy = run.record.spec_hash == other.record.spec_hash
         reason = f"a second copy of {other.path}" if copy else f"the same training as {other.path}, counted once"
-        skipped.append({"path": run.path, "reason": reason})
+        skipped.append(Skipped(run.path, reason))
     return [run for run, _ in kept.values()], skipped
 
 
 def _identity(run: Run) -> str:
     """What makes two runs the same training. Whether it was logged changes a run's hash and not its outcome."""
-    config = run.spec
-    values = [config.env.definition, config.agent.name, config.agent.learner, dict(config.values)]
+    spec = run.spec
+    values = [spec.env.definition, spec.agent.name, spec.agent.learner, dict(spec.values)]
     return json.dumps([*values, run.data_hash, run.budget, run.record.seed], sort_keys=True, default=str)
 
 
 def _read(directory: RunDirectory, path: str) -> Run:
-    record, config = directory.record, directory.spec
+    record, spec = directory.record, directory.spec
     if record.schema != SCHEMA:
         raise InputError(f"record.json: schema {record.schema!r}, this version reads '{SCHEMA}'")
+    learner(spec.agent.learner)  # that this version knows
+    for kind, given in ((Scales, record.scales), (Progress, record.progress)):
+        decode(kind, given)  # what does not fit is told here
     evaluations = directory.evaluations()
     for name, result in evaluations.items():
         if not len(result.returns) or not np.isfinite(result.returns).all():
@@ -125,7 +155,7 @@ def _read(directory: RunDirectory, path: str) -> Run:
     points = (_point(point) for point in metrics.read(directory.path / "metrics.jsonl") if "eval/return" in point)
     return Run(
         path=path,
-        spec=config,
+        spec=spec,
         record=record,
         final=evaluations.get("final"),
         asked=tuple(sorted((r for r in asked if r.target_return is not None), key=lambda r: r.target_return or 0.0)),
@@ -136,21 +166,18 @@ def _read(directory: RunDirectory, path: str) -> Run:
     )
 
 
-def _film(folder: Path) -> Film | None:
+def _film(folder: Path) -> Recording | None:
     if not (folder / "episode.toml").is_file():
         return None
     told = tomllib.loads((folder / "episode.toml").read_text(encoding="utf-8"))
     picture = folder / "episode.webp"
     if not picture.is_file():
-        return Film(told, b"") if "skipped" in told else None
-    return Film({key: told[key] for key in ("episode_seed", "episode_return", "length")}, picture.read_bytes())
+        return Recording(skipped=told["skipped"]) if "skipped" in told else None
+    return Recording(picture.read_bytes(), told["episode_seed"], told["episode_return"], told["length"])
 
 
-def _point(point: dict[str, Any]) -> dict[str, float]:
-    """`confirmed`: the mean return of fresh episodes, where they were played."""
-    known = {"step": point["step"], "seconds": point["seconds"], "return": point["eval/return"]}
-    fresh = point.get("eval/confirmed_return")
-    return known if fresh is None else {**known, "confirmed": fresh}
+def _point(point: Mapping[str, float]) -> Point:
+    return Point(point["step"], point["seconds"], point["eval/return"], point.get("eval/confirmed_return"))
 
 
 def _relative(paths: Sequence[Path]) -> list[str]:

@@ -1,13 +1,12 @@
-"""Anybody's scores: a CSV file of algorithm, task, run, score in; one JSON-ready dict of results out."""
+"""Anybody's scores: a CSV file of algorithm, task, run, score in; typed results out."""
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,9 @@ from rlformer.core import formats
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA
 from rlformer.core.spaces import Array
+from rlformer.evaluator.as_json import rounded
 from rlformer.evaluator.judge import aggregates
+from rlformer.evaluator.judge.findings import Lack, Resamples, ScoresEvidence
 
 COLUMNS = ("algorithm", "task", "run", "score")
 MOST_ALGORITHMS = 100
@@ -38,14 +39,15 @@ def read(path: Path) -> list[Row]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return _rows(path, csv.reader(file))
+            return _rows(path, file)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as CSV: {error}") from error
 
 
-def _rows(path: Path, lines: Any) -> list[Row]:
+def _rows(path: Path, file: Iterable[str]) -> list[Row]:
+    lines = csv.reader(file)
     head = [name.strip().lower() for name in next(lines, [])]
     for name in COLUMNS:
         if head.count(name) != 1:
@@ -87,8 +89,8 @@ def _number(text: str, where: str) -> float:
     return value
 
 
-def collect(rows: Sequence[Row], source: str) -> dict[str, Any]:
-    """What results.json holds. Algorithms and tasks stand in the order of their first rows.
+def collect(rows: Sequence[Row], source: str) -> ScoresEvidence:
+    """What the scores show. Algorithms and tasks stand in the order of their first rows.
 
     Where an algorithm lacks a task, everything is computed on the tasks that all of them have: on different tasks the
     same aggregate would say different things. Raises InputError where there is no such task.
@@ -100,66 +102,30 @@ def collect(rows: Sequence[Row], source: str) -> dict[str, Any]:
     if len(table) > MOST_ALGORITHMS:
         raise InputError(f"{source}: {len(table)} algorithms; {MOST_ALGORITHMS} at most can be compared pair by pair")
     common = [task for task in tasks if all(task in own for own in table.values())]
-    missing = [{"algorithm": name, "task": task} for name, own in table.items() for task in tasks if task not in own]
+    missing = [Lack(name, task) for name, own in table.items() for task in tasks if task not in own]
     if not common:
-        gaps = "; ".join(f"{name} lacks {formats.listed(_lacks(missing, name))}" for name in _names(missing)[:3])
+        lacking = list(dict.fromkeys(lack.algorithm for lack in missing))[:3]
+        gaps = "; ".join(f"{name} lacks {formats.listed(lacks(missing, name))}" for name in lacking)
         raise InputError(f"{source}: no task has scores of every algorithm, so that none can be compared: {gaps}")
     scores: dict[str, list[Array]] = {name: [np.array(own[task]) for task in common] for name, own in table.items()}
-    return {
-        "schema": SCHEMA,
-        "source": source,
-        "algorithms": list(table),
-        "tasks": tasks,
-        "common_tasks": common,
-        "missing": missing,
-        "runs": {name: {task: len(own.get(task, ())) for task in tasks} for name, own in table.items()},
-        "resamples": {"intervals": aggregates.RESAMPLES, "bands": aggregates.BAND_RESAMPLES},
-        "aggregates": aggregates.aggregate(scores),
-        "profiles": aggregates.profiles(scores),
-        "improvement": aggregates.improvements(scores),
-        "notes": notes(scores, common, missing),
-        "scores": table,
-    }
-
-
-def notes(
-    scores: Mapping[str, Sequence[Array]], common: Sequence[str], missing: Sequence[Mapping[str, str]]
-) -> list[str]:
-    """What a reader has to know of these scores, in sentences."""
-    said = [
-        f"{name} has no score on {formats.listed(_lacks(missing, name))}." for name in _names(missing)
-    ]  # fmt: skip
-    if missing:
-        said.append(f"Everything here is computed on the tasks that every algorithm has: {formats.listed(common)}.")
-    single = [name for name, tasks in scores.items() if all(len(task) == 1 for task in tasks)]
-    if single:
-        said.append(f"One run per task says nothing of the spread: no interval for {formats.listed(single)}.")
-    partly = [n for n, t in scores.items() if n not in single and any(len(task) == 1 for task in t)]
-    if partly:
-        said.append(
-            f"Some tasks have one run of {formats.listed(partly)}: what that run would vary by is missing from the "
-            "interval, which is too narrow."
+    return rounded(
+        ScoresEvidence(
+            schema=SCHEMA,
+            source=source,
+            algorithms=tuple(table),
+            tasks=tuple(tasks),
+            common_tasks=tuple(common),
+            missing=tuple(missing),
+            runs={name: {task: len(own.get(task, ())) for task in tasks} for name, own in table.items()},
+            resamples=Resamples(aggregates.RESAMPLES, aggregates.BAND_RESAMPLES),
+            aggregates=aggregates.aggregate(scores),
+            profiles=aggregates.profiles(scores),
+            improvement=aggregates.improvements(scores),
+            scores={name: {task: tuple(values) for task, values in own.items()} for name, own in table.items()},
         )
-    fewest = (
-        min(len(task) for tasks in scores.values() for task in tasks if len(task) > 1)
-        if len(single) < len(scores)
-        else 0
     )
-    if 1 < fewest < 10:
-        said.append(f"With {fewest} runs on a task the intervals cover less often than their 95 %.")
-    if len(common) == 1:
-        said.append(
-            "On one task the interquartile mean leaves out a minority of good or bad runs (30 % successes give .10), "
-            "and the median over tasks is the mean."
-        )
-    if max(float(task.max()) for tasks in scores.values() for task in tasks) > 10:
-        said.append("Some scores lie above 10: aggregates over tasks mean something only for normalised scores.")
-    return said
 
 
-def _names(missing: Sequence[Mapping[str, str]]) -> list[str]:
-    return list(dict.fromkeys(item["algorithm"] for item in missing))
-
-
-def _lacks(missing: Sequence[Mapping[str, str]], name: str) -> list[str]:
-    return [item["task"] for item in missing if item["algorithm"] == name]
+def lacks(missing: Sequence[Lack], algorithm: str) -> list[str]:
+    """The tasks on which an algorithm has no score."""
+    return [lack.task for lack in missing if lack.algorithm == algorithm]

@@ -1,172 +1,162 @@
-"""What a careful reader would object to: warnings that the results themselves give rise to."""
+"""What a careful reader would object to, found in the evidence itself. Sentences are the report's."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from rlformer.core import formats
 from rlformer.evaluator.judge.comparisons import MARGIN
-from rlformer.evaluator.judge.prices import scale_of
+from rlformer.evaluator.judge.evidence import Evidence, Machine
+from rlformer.evaluator.judge.objections import (
+    BeyondLog,
+    Effort,
+    FarUnder,
+    Gap,
+    NoRun,
+    NoTuningTold,
+    OneLog,
+    RunsLost,
+    SelectionMatters,
+    Share,
+    Size,
+    Threat,
+    UnlikeCards,
+    UnlikeGpus,
+    UnlikeMachines,
+    UnlikeSeeds,
+    UnlikeSelection,
+    UnlikeSizes,
+    UnlikeTuning,
+    UnlikeVersions,
+)
+from rlformer.evaluator.judge.prices import ONLINE, SEQUENCE, scale_of
+from rlformer.runs.missing import MissingRun
 
 FAR_UNDER = 0.75  # of the normalised score: an online agent below is not the baseline its card promises
 SIMILAR_SIZE = 1.2  # ratio of parameters between arms that are compared
 
 
-def warnings(environment: Mapping[str, Any], machines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What a careful reader would object to, the gravest first."""
+def threats(evidence: Evidence, machines: Sequence[Machine]) -> tuple[Threat, ...]:
+    """What a careful reader would object to, the gravest first. machines: of the judgement, by number."""
     checks = (
         _failures,
         _without_run,
         _far_under,
         _beyond_the_log,
-        _drawn,
+        _selection,
         _tuning,
         _unlike_evaluations,
         _one_log,
         _sizes,
         _card,
     )
-    found = [text for check in checks for text in check(environment)]
-    return found + list(_unlike_machines(environment, machines))
+    found = [threat for check in checks for threat in check(evidence)]
+    return (*found, *_unlike_machines(evidence, machines))
 
 
-def _failures(environment: Mapping[str, Any]) -> Iterator[str]:
-    for key, word in (("failed", "failed"), ("unfinished", "did not finish")):
-        arms = [f"{arm['label']} ({arm[key]} of {len(arm['runs'])})" for arm in environment["arms"] if arm[key]]
-        if arms:
-            yield (
-                f"Some runs {word}: {formats.listed(arms)}. They are left out of every mean and interval, "
-                "which flatters an arm whose failures are its own fault."
-            )
-
-
-def _without_run(environment: Mapping[str, Any]) -> Iterator[str]:
-    yield from absences(environment["missing"])
-
-
-def absences(missing: Sequence[Mapping[str, Any]], *, name_environment: bool = False) -> list[str]:
-    """A sentence for each agent with runs that left no directory: its seeds, and the first reason."""
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+def absences(missing: Sequence[MissingRun]) -> tuple[NoRun, ...]:
+    """Runs that left no directory, one threat for each agent on each environment."""
+    groups: dict[tuple[str, str], list[MissingRun]] = {}
     for item in missing:
-        groups.setdefault((item["env"], item["agent"]), []).append(item)
-    found = []
-    for (env, agent), items in groups.items():
-        seeds = sorted({item["seed"] for item in items})
-        kinds: dict[str, str] = {}  # reasons that differ in a seed's number are one
-        for item in items:
-            kinds.setdefault(re.sub(r"\d+", "N", item["reason"]), item["reason"])
-        first, *others = kinds.values()
-        more = f" ({formats.plural(len(others), 'other reason')} below, with the failed runs)" if others else ""
-        who = f"{agent} on {env}" if name_environment else agent
-        noun = "seed" if len(seeds) == 1 else "seeds"
-        found.append(f"{who}: no run on {noun} {', '.join(map(str, seeds))}: {first}{more}")
-    return found
+        groups.setdefault((item.env, item.agent), []).append(item)
+    return tuple(
+        NoRun(env, agent, tuple(sorted({item.seed for item in items})), tuple(item.reason for item in items))
+        for (env, agent), items in groups.items()
+    )
 
 
-def _far_under(environment: Mapping[str, Any]) -> Iterator[str]:
-    for arm in environment["arms"]:
-        z = arm["normalized_score"]
-        if arm["family"] == "online" and z is not None and z["point"] < FAR_UNDER:
-            yield (
-                f"{arm['label']} is far under its reference score (normalised {formats.score(z['point'])}, "
-                "1 is the reference): it is not the baseline it should be, and beating it proves little."
-            )
+def _failures(evidence: Evidence) -> Iterator[Threat]:
+    failed = tuple(Share(arm.label, arm.failed, len(arm.runs)) for arm in evidence.arms if arm.failed)
+    unfinished = tuple(Share(arm.label, arm.unfinished, len(arm.runs)) for arm in evidence.arms if arm.unfinished)
+    if failed:
+        yield RunsLost("failed", failed)
+    if unfinished:
+        yield RunsLost("unfinished", unfinished)
 
 
-def _beyond_the_log(environment: Mapping[str, Any]) -> Iterator[str]:
-    for arm in environment["arms"]:
-        scales = [(run["scales"].get("target_return"), run["scales"].get("log_max")) for run in arm["runs"]]
-        known = [(asked, most) for asked, most in scales if asked is not None and most is not None]
-        beyond = [(asked, most) for asked, most in known if asked > most]
+def _without_run(evidence: Evidence) -> Iterator[Threat]:
+    yield from absences(evidence.missing)
+
+
+def _far_under(evidence: Evidence) -> Iterator[Threat]:
+    for arm in evidence.arms:
+        z = arm.normalized_score
+        if arm.family == ONLINE and z is not None and z.point < FAR_UNDER:
+            yield FarUnder(arm.label, z.point)
+
+
+def _beyond_the_log(evidence: Evidence) -> Iterator[Threat]:
+    for arm in evidence.arms:
+        scales = [(run.scales.target_return, run.scales.log_max) for run in arm.runs]
+        known = [(target, most) for target, most in scales if target is not None and most is not None]
+        beyond = [(target, most) for target, most in known if target > most]
         if beyond:
-            asked, most = max(beyond, key=lambda pair: pair[0] - pair[1])
-            yield (
-                f"{arm['label']} was asked for more than its log holds on {len(beyond)} of "
-                f"{formats.plural(len(known), 'seed')} (up to {formats.number(asked)}, best logged episode "
-                f"{formats.number(most)}): there it extrapolates."
-            )
+            target, most = max(beyond, key=lambda pair: pair[0] - pair[1])
+            yield BeyondLog(Share(arm.label, len(beyond), len(known)), target, most)
 
 
-def _drawn(environment: Mapping[str, Any]) -> Iterator[str]:
-    """Imitators that return something else when they draw their actions: all scores here are of the likeliest."""
-    scale = scale_of(environment)
-    told = []
-    for arm in environment["arms"]:
-        pairs = [run["sampled"] for run in arm["runs"] if run["counts"] and run["sampled"]]
+def _selection(evidence: Evidence) -> Iterator[Threat]:
+    """Imitators that return something else when they sample their actions: all scores here are greedy."""
+    scale = scale_of(evidence)
+    gaps = []
+    for arm in evidence.arms:
+        pairs = [run.sampled for run in arm.counted if run.sampled is not None]
         if not pairs or scale is None:
             continue
-        gap = sum(pair["drawn"] - pair["likeliest"] for pair in pairs) / len(pairs) / (scale.reference - scale.random)
+        gap = sum(pair.drawn - pair.likeliest for pair in pairs) / len(pairs) / scale.unit
         if abs(gap) > MARGIN:
-            told.append(f"{arm['label']} ({formats.signed(round(gap, 2))} of z)")
-    if told:
-        yield (
-            f"Drawing actions instead of taking the likeliest changes the score of {formats.listed(told)}, on the same "
-            "episodes: where a log's actions are spread out, the likeliest is not what anybody did. The scores here "
-            "are of the likeliest; rlformer evaluate RUN --sample plays the other way."
-        )
+            gaps.append(Gap(arm.label, gap))
+    if gaps:
+        yield SelectionMatters(tuple(gaps))
 
 
-def _tuning(environment: Mapping[str, Any]) -> Iterator[str]:
+def _tuning(evidence: Evidence) -> Iterator[Threat]:
     """How the arms' settings were found, in the words of their cards, where that differs."""
     groups: dict[str, list[str]] = {}
-    for arm in environment["arms"]:
-        if arm["family"] not in ("random", "behaviour"):
-            groups.setdefault(arm["tuning"].strip().rstrip("."), []).append(arm["label"])
+    for arm in evidence.arms:
+        if arm.learns:
+            groups.setdefault(arm.tuning.strip().rstrip("."), []).append(arm.label)
     silent = groups.pop("", [])
-    told = "; ".join(f"{formats.listed(labels)}: “{text}”" for text, labels in groups.items())
-    untuned = [text for text in groups if re.search(r"\b(not|un)[ -]?tuned\b", text, re.IGNORECASE)]
-    if 0 < len(untuned) < len(groups):
-        yield f"Tuning is a confound: some arms ran untuned against others that were tuned. {told}."
-    elif len(groups) > 1:
-        yield f"Tuning effort differs between arms and may explain a difference. {told}."
+    if len(groups) > 1:
+        yield UnlikeTuning(tuple(Effort(text, tuple(labels)) for text, labels in groups.items()))
     if silent:
-        yield f"Nothing is recorded of how the settings of {formats.listed(silent)} were found."
+        yield NoTuningTold(tuple(silent))
 
 
-def _unlike_evaluations(environment: Mapping[str, Any]) -> Iterator[str]:
-    evaluation = environment["evaluation"]
-    if not evaluation["same_seeds"]:
-        yield "The arms were not evaluated on the same episode seeds, so their luck with starts differs."
-    if len(evaluation["action_selection"]) > 1:
-        yield "Some trained arms acted greedily and others sampled their actions: their returns are not of one kind."
+def _unlike_evaluations(evidence: Evidence) -> Iterator[Threat]:
+    if not evidence.evaluation.same_seeds:
+        yield UnlikeSeeds()
+    if len(evidence.evaluation.action_selection) > 1:
+        yield UnlikeSelection()
 
 
-def _one_log(environment: Mapping[str, Any]) -> Iterator[str]:
-    if len(environment["logs"]) == 1 and len(environment["logs"][0]["seeds"]) > 1:
-        yield (
-            "All offline arms learned from one log. Their intervals tell what another training seed would "
-            "change, not what another log would."
-        )
+def _one_log(evidence: Evidence) -> Iterator[Threat]:
+    if len(evidence.logs) == 1 and len(evidence.logs[0].seeds) > 1:
+        yield OneLog(len(evidence.logs[0].seeds))
 
 
-def _sizes(environment: Mapping[str, Any]) -> Iterator[str]:
-    sizes = {
-        a["label"]: a["parameters"]["mean"]
-        for a in environment["arms"]
-        if a["family"] == "sequence" and a["parameters"]
-    }
-    if len(sizes) > 1 and max(sizes.values()) > SIMILAR_SIZE * min(sizes.values()):
-        small, large = min(sizes, key=lambda k: sizes[k]), max(sizes, key=lambda k: sizes[k])
-        yield (
-            f"The sequence arms differ in size: {small} has {formats.count(sizes[small])} parameters, "
-            f"{large} {formats.count(sizes[large])}. Part of a difference between them may be size."
-        )
+def _sizes(evidence: Evidence) -> Iterator[Threat]:
+    sizes = [
+        Size(arm.label, arm.parameters.mean)
+        for arm in evidence.arms
+        if arm.family == SEQUENCE and arm.parameters is not None
+    ]
+    if len(sizes) > 1:
+        small, large = min(sizes, key=lambda size: size.parameters), max(sizes, key=lambda size: size.parameters)
+        if large.parameters > SIMILAR_SIZE * small.parameters:
+            yield UnlikeSizes(small, large)
 
 
-def _card(environment: Mapping[str, Any]) -> Iterator[str]:
-    if environment["cards_differ"]:
-        yield "The runs were made with different reference scores; the first run’s are used for all of them."
+def _card(evidence: Evidence) -> Iterator[Threat]:
+    if evidence.cards_differ:
+        yield UnlikeCards()
 
 
-def _unlike_machines(environment: Mapping[str, Any], machines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    used = [machines[i] for i in sorted({run["machine"] for arm in environment["arms"] for run in arm["runs"]})]
-    if len({(machine.get("cpu"), machine.get("cores")) for machine in used}) > 1:
-        yield "The runs were made on different machines: don't compare their times."
-    gpus = {machine.get("gpu") for machine in used}
+def _unlike_machines(evidence: Evidence, machines: Sequence[Machine]) -> Iterator[Threat]:
+    used = [machines[i] for i in sorted({run.machine for arm in evidence.arms for run in arm.runs})]
+    if len({(machine.cpu, machine.cores) for machine in used}) > 1:
+        yield UnlikeMachines()
+    gpus = {machine.gpu for machine in used}
     if len(gpus) > 1:
-        named = formats.listed(sorted(gpu for gpu in gpus if gpu))
-        yield f"Some runs were trained on a GPU ({named}): their CPU seconds leave out its work, the operations do not."
-    if len({machine.get("commit") for machine in used}) > 1:
-        yield "The runs were made with different versions of this program's code."
+        yield UnlikeGpus(tuple(sorted(gpu for gpu in gpus if gpu is not None)))
+    if len({machine.commit for machine in used}) > 1:
+        yield UnlikeVersions()

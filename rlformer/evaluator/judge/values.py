@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-
-def omitted() -> Any:
-    """A field that is None unless it is given, and that JSON leaves out then."""
-    return field(default=None, metadata={"omitted": True})
+KEPT = {"kept": True}  # metadata of a field that JSON holds though it is None, its default
 
 
 @dataclass(frozen=True)
@@ -36,8 +32,8 @@ class Band:
 
     x: tuple[float, ...]
     mean: tuple[float, ...]
-    low: tuple[float, ...] | None = omitted()
-    high: tuple[float, ...] | None = omitted()
+    low: tuple[float, ...] | None = None
+    high: tuple[float, ...] | None = None
 
 
 Spreads = Mapping[str, Spread | None]  # by name; None where a run does not know

@@ -1,1 +1,38 @@
-"""Sections of the report, one folder each."""
+"""The report's sections, in the order in which the page and report.md show them: one folder and one line each."""
+
+from __future__ import annotations
+
+from rlformer.report.sections import (
+    across,
+    asked,
+    data,
+    failures,
+    interpretability,
+    limits,
+    performance,
+    profile,
+    reproduce,
+    summary,
+    task,
+    time,
+    verdict,
+)
+from rlformer.report.sections.base import EnvironmentSection, EnvironmentView, ReportSection, ReportView, Video
+
+SECTIONS: tuple[ReportSection | EnvironmentSection, ...] = (
+    across.SECTION,
+    verdict.SECTION,
+    summary.SECTION,
+    task.SECTION,
+    profile.SECTION,
+    performance.SECTION,
+    data.SECTION,
+    time.SECTION,
+    asked.SECTION,
+    interpretability.SECTION,
+    failures.SECTION,
+    limits.SECTION,
+    reproduce.SECTION,
+)
+
+__all__ = ["SECTIONS", "EnvironmentSection", "EnvironmentView", "ReportSection", "ReportView", "Video"]

@@ -72,7 +72,7 @@ def diagnose(
 
 def plan(rows: tuple[Row, ...], seeds: int, root: Path, threads: int = 1, command: str | None = None) -> list[Job]:
     """Every run, a seed after the other, so that an interrupted suite holds whole seeds; each log before its arms."""
-    jobs = []
+    jobs, root = [], root.absolute()  # a worker may stand elsewhere
     for seed in range(seeds):
         for row in rows:
             log = _Work(row, None, seed, root, threads, command)

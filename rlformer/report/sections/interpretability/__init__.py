@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from rlformer.core.codec import decode
 from rlformer.evaluator.judge.explanations import Explanations
+from rlformer.report.markup import answers
+from rlformer.report.plots import Figure
+from rlformer.report.sections.base import EnvironmentSection, EnvironmentView
+from rlformer.report.sections.interpretability import figures
 from rlformer.report.sections.interpretability.pictures import (
     AttentionPicture,
     EpisodePicture,
@@ -21,8 +23,10 @@ from rlformer.report.sections.interpretability.tables import (
     ExplainerColumn,
     ExplainerRow,
     explainer_rows,
+    explanations_of,
 )
-from rlformer.report.sections.interpretability.words import Sentence, sentences
+from rlformer.report.sections.interpretability.words import sentences
+from rlformer.report.words.types import Answer
 
 
 @dataclass(frozen=True)
@@ -40,19 +44,14 @@ class Content:
     """What the template shows."""
 
     explanations: Explanations
-    sentences: tuple[Sentence, ...]
+    sentences: tuple[Answer, ...]
     arms: Mapping[str, ArmContent]  # by label
     explainer_columns: tuple[ExplainerColumn, ...] = EXPLAINER_COLUMNS
 
 
-def explanations_of(environment: Mapping[str, Any]) -> Explanations | None:
-    """Those of an environment of results.json; None where no run was explained."""
-    found = environment["explanations"]
-    return None if found is None else decode(Explanations, found)
-
-
-def content(explanations: Explanations | None) -> Content | None:
+def content(view: EnvironmentView) -> Content | None:
     """What the template shows; None where no run was explained."""
+    explanations = explanations_of(view.evidence)
     if explanations is None:
         return None
     arms = {
@@ -65,3 +64,31 @@ def content(explanations: Explanations | None) -> Content | None:
         for arm in explanations.explained
     }
     return Content(explanations, sentences(explanations), arms)
+
+
+def markdown(view: EnvironmentView) -> list[str]:
+    """The sentences, where some run was explained."""
+    explanations = explanations_of(view.evidence)
+    return [] if explanations is None else ["### Interpretability", answers(sentences(explanations))]
+
+
+def _figure(
+    draw: Callable[[Explanations, Mapping[str, int]], Figure | None],
+) -> Callable[[EnvironmentView], Figure | None]:
+    """A figure of explanations as one of an environment: none without any."""
+
+    def drawn(view: EnvironmentView) -> Figure | None:
+        explanations = explanations_of(view.evidence)
+        return None if explanations is None else draw(explanations, view.colours)
+
+    return drawn
+
+
+SECTION = EnvironmentSection(
+    "interpretability",
+    "Interpretability",
+    "Interpretability",
+    content,
+    {"effects": _figure(figures.effects), "deletion": _figure(figures.deletion), "trees": _figure(figures.trees)},
+    markdown,
+)

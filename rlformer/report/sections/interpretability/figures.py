@@ -8,8 +8,7 @@ from rlformer.core import formats
 from rlformer.evaluator.judge.explanations import ExplainedArm, Explanations
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.explain.explainers import SHARED
-from rlformer.report.figures import Figure
-from rlformer.report.traces import Trace, layout, line, named, safe
+from rlformer.report.plots import Figure, Trace, layout, line, named, safe
 
 
 def effects(explanations: Explanations, colours: Mapping[str, int]) -> Figure | None:
@@ -51,7 +50,7 @@ def _bars(
     bar |= {"marker": {"color": f"@arm-{colours[arm.label]}"}, "text": texts, "textposition": "none"}
     ends = {"array": above, "arrayminus": below}
     bar["error_x"] = {"type": "data", "symmetric": False, **ends, "color": "@ink", "thickness": 1, "width": 2}
-    return named({"label": arm.label}) | bar
+    return named(arm.label) | bar
 
 
 def deletion(explanations: Explanations, colours: Mapping[str, int]) -> Figure | None:
@@ -70,7 +69,7 @@ def deletion(explanations: Explanations, colours: Mapping[str, int]) -> Figure |
             texts = [f"{name}, {k} masked: {formats.estimate(point, 'z')}" for k, point in masked]
             trace = line(curve.counts, [p.point for p in points], colour, width, dash)
             trace |= {"mode": "lines+markers", "marker": {"color": colour, "size": 7 if dash == "solid" else 5}}
-            data.append(named({"label": arm.label}) | trace | {"text": texts, "showlegend": dash == "solid"})
+            data.append(named(arm.label) | trace | {"text": texts, "showlegend": dash == "solid"})
     unit = "normalised score z" if arms[0][1].unit == "scores" else "mean episode return"
     plan = layout("groups of inputs masked at every step", unit)
     plan["xaxis"] |= {"tickvals": sorted({k for _, curve in arms for k in curve.counts})}
@@ -101,7 +100,7 @@ def trees(explanations: Explanations, colours: Mapping[str, int]) -> Figure | No
         ]
         trace = line(of.leaves, [p.point for p in points], colour, 2, dash)
         trace |= {"mode": "lines+markers", "marker": {"color": colour, "size": 6}}
-        data.append(named({"label": arm.label}) | trace | {"text": texts, "showlegend": reads == "observation"})
+        data.append(named(arm.label) | trace | {"text": texts, "showlegend": reads == "observation"})
     scored = all(of.score for _, _, of in curves)
     plan = layout("leaves (log scale)", "normalised score z" if scored else "mean episode return")
     ticks = sorted({n for _, _, of in curves for n in of.leaves})

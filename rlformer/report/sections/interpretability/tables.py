@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from rlformer.core import formats
-from rlformer.core.codec import decode
+from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.explanations import CENSORED, ExplainedArm, Explanations
 from rlformer.evaluator.judge.explanations.evidence import FewestLeaves
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.explain.explainers import EXPLAINERS
-from rlformer.report import table
+from rlformer.report.cells import Cell, Column
 from rlformer.report.sections.interpretability.words import leaves
-from rlformer.report.table import Cell, Column
 
 COLUMNS = (
     Column(
@@ -45,6 +42,11 @@ COLUMNS = (
 )
 
 
+def explanations_of(evidence: Evidence) -> Explanations | None:
+    """Those of an environment; None where no run was explained."""
+    return evidence.explanations
+
+
 def cells(explanations: Explanations | None, label: str) -> dict[str, Cell]:
     """An arm's cells of `COLUMNS`: "n/a" where something is not defined, with the reason."""
     if explanations is None:
@@ -60,19 +62,6 @@ def cells(explanations: Explanations | None, label: str) -> dict[str, Cell]:
         "l90": _leaves(arm.l90),
         "control": _cell(inside, arm.control.reason or "no target inside the log’s support was asked for"),
     }
-
-
-def columns(results: Mapping[str, Any]) -> tuple[Column, ...]:
-    """The main table's columns; those of interpretability where some run was explained."""
-    anywhere = any(env["explanations"] for env in results["environments"])
-    return (*table.COLUMNS, *(COLUMNS if anywhere else ()))
-
-
-def rows(environment: Mapping[str, Any]) -> list[dict[str, Cell]]:
-    """The main table's rows, with cells for all of `columns`."""
-    found = environment["explanations"]
-    explanations = None if found is None else decode(Explanations, found)
-    return [row | cells(explanations, str(row["arm"].value)) for row in table.rows(environment)]
 
 
 def _nothing(reason: str) -> dict[str, Cell]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from rlformer.core import formats
 from rlformer.evaluator.judge.comparisons import LEAN_BELOW
@@ -11,30 +10,23 @@ from rlformer.evaluator.judge.explanations import CENSORED, ExplainedArm, Explan
 from rlformer.evaluator.judge.explanations.evidence import Families, FamilyRow, FewestLeaves
 from rlformer.evaluator.judge.explanations.families import LEVEL, ONE_SEED, UNDEFINED
 from rlformer.explain.explainers import EXPLAINERS, SHARED
+from rlformer.report.words.types import Answer
 
 _NOT_MEASURED = "not measured"
 
 
-@dataclass(frozen=True)
-class Sentence:
-    """An answer, and the question before it."""
-
-    lead: str
-    text: str
-
-
-def sentences(explanations: Explanations) -> tuple[Sentence, ...]:
+def sentences(explanations: Explanations) -> tuple[Answer, ...]:
     """The answers to both questions, what it takes to replace a policy by a tree, and where the families differ."""
     arms = explanations.explained
     found = [
-        Sentence("Does it rely on what matters?", " ".join(_reliance(arms)) or "Not measured."),
-        Sentence("Do explainers find what it uses?", " ".join(_explainers(arms)) or "Not measured."),
+        Answer("Does it rely on what matters?", " ".join(_reliance(arms)) or "Not measured."),
+        Answer("Do explainers find what it uses?", " ".join(_explainers(arms)) or "Not measured."),
     ]
     if attention := _attention(arms):
-        found.append(Sentence("Is attention an explanation?", attention))
-    found.append(Sentence("Can a small tree stand for it?", " ".join(_trees(arms))))
+        found.append(Answer("Is attention an explanation?", attention))
+    found.append(Answer("Can a small tree stand for it?", " ".join(_trees(arms))))
     families = " ".join(_families(explanations.families))
-    found.append(Sentence("Whose decisions can be explained better here?", families))
+    found.append(Answer("Whose decisions can be explained better here?", families))
     return tuple(found)
 
 

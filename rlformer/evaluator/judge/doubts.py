@@ -1,0 +1,70 @@
+"""What to beware of in a verdict: what its model was asked for, what its log holds, where its scale comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from rlformer.evaluator.judge.comparisons import difference
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.evaluator.judge.objections import (
+    Doubt,
+    HardlyInLog,
+    MeasuredScale,
+    Miscalibrated,
+    NoSuccess,
+    Stitched,
+    UnknownOrigin,
+)
+from rlformer.evaluator.judge.prices import OFFLINE
+from rlformer.evaluator.judge.support import support, targets
+from rlformer.evaluator.judge.terms import Scale
+from rlformer.evaluator.judge.verdict import Verdict
+
+MISCALIBRATED = 0.1  # of z, between what was asked for and what was achieved
+
+
+def doubts(evidence: Evidence, verdict: Verdict) -> tuple[Doubt, ...]:
+    """What to beware of, the gravest first; nothing where there is no pair."""
+    pair, scale = verdict.pair, verdict.scale
+    if pair is None or scale is None:
+        return ()
+    model, terms = evidence.arm(pair.b.label), verdict.terms
+    found = [*_hardly_in_log(evidence, model, terms.threshold, scale), *_miscalibrated(model, scale)]
+    found += _stitched(evidence, model, pair.a.label, terms.margin, scale)
+    if not pair.per_success:
+        found.append(NoSuccess(terms.threshold))
+    if not verdict.made_here and any(run.cost.upstream_env_steps is None for run in model.counted):
+        found.append(UnknownOrigin())
+    if scale.measured:
+        found.append(MeasuredScale(scale.source))
+    return tuple(found)
+
+
+def _hardly_in_log(evidence: Evidence, model: ArmEvidence, threshold: float, scale: Scale) -> Iterator[Doubt]:
+    held = support(evidence, scale.return_at(threshold), model)
+    if held is not None and not held.covered:
+        yield HardlyInLog(model.label, "threshold", threshold, held.level, held.episodes, held.of)
+    asked = [target for target, _ in targets(model)]
+    held = support(evidence, float(np.mean(asked)), model) if asked else None
+    if held is not None and not held.covered:
+        yield HardlyInLog(model.label, "target", threshold, held.level, held.episodes, held.of)
+
+
+def _miscalibrated(model: ArmEvidence, scale: Scale) -> Iterator[Doubt]:
+    errors = [(achieved - target) / scale.unit for target, achieved in targets(model)]
+    error = float(np.mean(errors)) if errors else 0.0
+    if abs(error) > MISCALIBRATED:
+        yield Miscalibrated(model.label, error)
+
+
+def _stitched(evidence: Evidence, model: ArmEvidence, other: str, margin: float, scale: Scale) -> Iterator[Doubt]:
+    """Offline RL that makes more of the same log; `other` is weighed against the model already."""
+    for arm in evidence.arms:
+        if arm.family == OFFLINE and arm.recipe == model.recipe and arm.counted and arm.label != other:
+            gap = difference("stitching", arm, model, evidence.card).difference
+            share = gap.point / abs(scale.unit)
+            if gap.low is not None and gap.low > 0 and share > margin:
+                yield Stitched(arm.label, model.label, share)

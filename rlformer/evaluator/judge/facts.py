@@ -1,0 +1,209 @@
+"""What is known of a run and of an arm: what they scored and what they cost. See `evidence`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from rlformer.core.records import Cost
+from rlformer.evaluator.judge.values import Band, Estimate, Spread, Spreads
+from rlformer.runs.inputs import Recipe
+from rlformer.runs.spec import Contrast
+
+# Of a run.
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A run directory that does not count, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run came; empty where it never told."""
+
+    done: int | None = None
+    total: int | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class LevelCoverage:
+    """How many episodes of a run's log reach a return."""
+
+    covered: bool
+    episodes: int
+    share: Estimate
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Of a return-conditioned run: what it is asked for, and the returns in its log; empty for others."""
+
+    target_return: float | None = None
+    rule: str | None = None
+    rules: Mapping[str, float] | None = None  # what each rule would ask for
+    log_min: float | None = None
+    log_median: float | None = None
+    log_max: float | None = None
+    coverage: Mapping[str, LevelCoverage] | None = None  # of "target" and "solved"
+
+
+@dataclass(frozen=True)
+class BothWays:
+    """Mean return of sampled (`drawn`) and of greedy (`likeliest`) actions, on the same episodes."""
+
+    drawn: float
+    likeliest: float
+    episodes: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a return-conditioned policy makes of a target return."""
+
+    target_return: float | None
+    mean_return: float
+    episodes: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Evaluations while training (points,); `confirmed`: the mean return of fresh episodes, where played."""
+
+    step: tuple[float, ...]
+    seconds: tuple[float, ...]
+    return_: tuple[float, ...]
+    confirmed: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """One run of an arm."""
+
+    seed: int
+    status: Literal["running", "interrupted", "failed", "finished"]
+    counts: bool  # whether it enters the statistics
+    error: str | None
+    notes: tuple[str, ...]
+    progress: Progress
+    path: str
+    spec_hash: str
+    data_hash: str | None  # of the log that it learned from
+    mean_return: float | None  # of the final evaluation; None without one
+    normalized_score: float | None
+    success_rate: float | None
+    episodes: int
+    target_return: float | None
+    returns: tuple[float, ...] | None
+    cost: Cost
+    times: Mapping[str, float]  # seconds, by part; see runs.ledger
+    parameters: int
+    inference_seconds: Mapping[str, float]  # per call of `act`, by number of environments
+    flops: Mapping[str, float]  # of "training" and of one "action"
+    peak_memory_bytes: int
+    peak_gpu_memory_bytes: int
+    scales: Scales
+    sampled: BothWays | None
+    asked: tuple[Asked, ...]
+    curve: Curve
+    machine: int  # its place in Judgement.machines
+
+    @property
+    def score(self) -> float:
+        """The mean return of a run that counts."""
+        assert self.mean_return is not None
+        return self.mean_return
+
+    @property
+    def cpu_seconds(self) -> float:
+        """0 where it was not measured."""
+        return self.times.get("cpu", 0.0)
+
+
+# Of an arm.
+
+
+@dataclass(frozen=True)
+class CostSpread:
+    """`Cost` over the runs that count."""
+
+    env_steps: Spread | None
+    selection_env_steps: Spread | None
+    logged_steps: Spread | None
+    upstream_env_steps: Spread | None
+    samples_seen: Spread | None
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Mean return while training, over steps of the arm's unit and over seconds."""
+
+    step: Band | None
+    seconds: Band | None
+
+
+@dataclass(frozen=True)
+class Film:
+    """An episode of an arm to watch, or `skipped`, why there is none."""
+
+    seed: int
+    run: str  # its path
+    episode_seed: int | None = None
+    episode_return: float | None = None
+    length: int | None = None
+    skipped: str | None = None
+
+
+@dataclass(frozen=True)
+class ArmEvidence:
+    """The same specification over several seeds; statistics are over the runs that count."""
+
+    label: str
+    agent: str
+    family: str  # of the verdict; of a reference that has none its learner: random, behaviour
+    role: str  # candidate, simple or control
+    rung: int
+    learns: bool  # whether gradients change it
+    acts: bool  # whether it is a policy; a log's own episodes are none
+    contrasts: tuple[Contrast, ...]  # that its card asks for
+    log: str  # how its log was made and cut, in words; "" without one
+    recipe: Recipe | None  # the same
+    learner: str
+    tuning: str
+    hyperparameters: Mapping[str, object]  # as TOML knows them
+    seeds: tuple[int, ...]
+    failed: int
+    missing: tuple[int, ...]  # seeds without a run directory
+    unfinished: int
+    mean_return: Estimate | None
+    normalized_score: Estimate | None
+    success_rate: Estimate | None
+    no_interval: str | None  # the reason
+    action_selection: tuple[Literal["greedy", "sampled"], ...]
+    cost: CostSpread
+    times: Spreads
+    parameters: Spread | None
+    inference_seconds: Spreads
+    flops: Spreads
+    peak_memory_bytes: Spread | None
+    peak_gpu_memory_bytes: Spread | None
+    film: Film | None
+    curve_unit: str  # env_steps or gradient_steps
+    curves: Curves
+    runs: tuple[RunFacts, ...]  # by seed
+
+    @property
+    def counted(self) -> tuple[RunFacts, ...]:
+        """The runs that enter its statistics."""
+        return tuple(run for run in self.runs if run.counts)
+
+    @property
+    def point(self) -> float:
+        """The mean return of an arm that has one."""
+        assert self.mean_return is not None
+        return self.mean_return.point

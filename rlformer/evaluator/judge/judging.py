@@ -1,0 +1,103 @@
+"""`judge`: runs in, a judgement out. The whole way from runs to the verdict, a line for each step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rlformer.core.errors import InputError
+from rlformer.core.records import SCHEMA
+from rlformer.evaluator.as_json import rounded
+from rlformer.evaluator.judge import environments
+from rlformer.evaluator.judge.across import across
+from rlformer.evaluator.judge.break_even import break_even
+from rlformer.evaluator.judge.comparisons import compare_arms
+from rlformer.evaluator.judge.decision import decide
+from rlformer.evaluator.judge.doubts import doubts
+from rlformer.evaluator.judge.evidence import Evidence, Judgement, Machine
+from rlformer.evaluator.judge.facts import Skipped
+from rlformer.evaluator.judge.load import Run, find_runs, read_runs
+from rlformer.evaluator.judge.needs import needs
+from rlformer.evaluator.judge.profile import task_profile
+from rlformer.evaluator.judge.sweep import sweep
+from rlformer.evaluator.judge.terms import Terms
+from rlformer.evaluator.judge.threats import absences, threats
+from rlformer.evaluator.judge.verdict import Verdict
+from rlformer.runs.missing import MissingRun
+
+
+def judge(
+    runs: Iterable[Run | Path | str] | Path | str,
+    *,
+    terms: Terms | None = None,
+    missing: Sequence[MissingRun] = (),
+    skipped: Sequence[Skipped] = (),
+) -> Judgement:
+    """Everything that runs tell, and the verdict that follows.
+
+    runs: run directories, folders anywhere above some, or runs that `read_runs` has read. terms: prices and thresholds
+    that the verdict hangs on, the defaults where not given. missing: runs that were meant to be and left no directory.
+    skipped: directories that were left out in reading `runs`. Raises InputError where a path is no folder, or no run
+    below can be read.
+
+        >>> judgement = judge("runs")  # doctest: +SKIP
+        >>> print(judgement.verdict)  # doctest: +SKIP
+        sequence (dt), probable
+        >>> judgement.verdict.pair.difference.low  # doctest: +SKIP
+        -0.021
+    """
+    given = [runs] if isinstance(runs, (str, Path)) else list(runs)
+    loaded = [run for run in given if isinstance(run, Run)]
+    paths = [Path(path) for path in given if not isinstance(path, Run)]
+    if paths:
+        read, left_out = read_runs(find_runs(paths))
+        loaded, skipped = [*loaded, *read], (*skipped, *left_out)
+    if not loaded:
+        raise InputError(_nothing(paths, skipped, missing))
+    found, machines, homeless = environments.evidence(loaded, missing)
+    judged = tuple(judged_environment(evidence, machines, terms or Terms()) for evidence in found)
+    return Judgement(
+        schema=SCHEMA,
+        environments=judged,
+        machines=machines,
+        skipped=tuple(skipped),
+        missing=homeless,
+        across=rounded(across(judged)) if len(judged) > 1 else None,
+        threats=absences(homeless),
+    )
+
+
+def judged_environment(evidence: Evidence, machines: Sequence[Machine], terms: Terms) -> Evidence:
+    """The evidence with all that follows from it. machines: of the judgement, by number."""
+    compared = rounded(replace(evidence, comparisons=compare_arms(evidence)))
+    return rounded(
+        replace(
+            compared,
+            needs=needs(evidence, terms),
+            verdict=verdict(evidence, terms),
+            profile=task_profile(compared),
+            threats=threats(evidence, machines),
+        )
+    )
+
+
+def verdict(evidence: Evidence, terms: Terms) -> Verdict:
+    """The decision with lambda*, what to beware of, and its sweep."""
+    found = decide(evidence, terms)
+    if found.pair is None or found.scale is None:
+        return found
+    rl, model = (evidence.arm(side.label) for side in (found.pair.a, found.pair.b))
+    star = break_even(evidence, rl, model, terms, found.scale)
+    return replace(found, lambda_star=star, doubts=doubts(evidence, found), sweep=sweep(evidence, found))
+
+
+def _nothing(paths: Sequence[Path], skipped: Sequence[Skipped], missing: Sequence[MissingRun]) -> str:
+    """Why there is no run."""
+    where = ", ".join(map(str, paths)) or "nowhere"
+    if missing:
+        first = missing[0]
+        return f"no run to report: {first.agent} on {first.env}, seed {first.seed}: {first.reason}"
+    if skipped:
+        return f"{where}: no run there can be read; the first, {skipped[0].path}, is {skipped[0].reason}"
+    return f"{where}: no run directory there (a folder that holds a record.json)"

@@ -1,0 +1,230 @@
+"""What a careful reader would object to: each kind is a dataclass with its numbers. Sentences are the report's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+# Of an environment.
+
+
+@dataclass(frozen=True)
+class Share:
+    """Runs of one arm."""
+
+    label: str
+    runs: int
+    of: int
+
+
+@dataclass(frozen=True)
+class RunsLost:
+    """Runs that failed, or did not finish, and are left out of every mean."""
+
+    status: Literal["failed", "unfinished"]
+    arms: tuple[Share, ...]
+    kind: Literal["runs-lost"] = "runs-lost"
+
+
+@dataclass(frozen=True)
+class NoRun:
+    """Runs of an agent that left no directory, with the reason of each seed."""
+
+    env: str
+    agent: str
+    seeds: tuple[int, ...]
+    reasons: tuple[str, ...]
+    kind: Literal["no-run"] = "no-run"
+
+
+@dataclass(frozen=True)
+class FarUnder:
+    """An online arm far under its reference score."""
+
+    label: str
+    z: float
+    kind: Literal["far-under"] = "far-under"
+
+
+@dataclass(frozen=True)
+class BeyondLog:
+    """An arm that was asked for more than its log holds, on `runs.runs` seeds; the numbers of the worst one."""
+
+    runs: Share
+    target_return: float
+    log_max: float
+    kind: Literal["beyond-log"] = "beyond-log"
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A difference of z."""
+
+    label: str
+    z: float
+
+
+@dataclass(frozen=True)
+class SelectionMatters:
+    """Arms that score something else where they sample their actions: sampled minus greedy, on the same episodes."""
+
+    arms: tuple[Gap, ...]
+    kind: Literal["selection-matters"] = "selection-matters"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Arms whose settings were found in the same way."""
+
+    tuning: str
+    arms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class UnlikeTuning:
+    """How the arms' settings were found, where that differs."""
+
+    groups: tuple[Effort, ...]
+    kind: Literal["unlike-tuning"] = "unlike-tuning"
+
+
+@dataclass(frozen=True)
+class NoTuningTold:
+    """Arms of which nothing is recorded of how their settings were found."""
+
+    arms: tuple[str, ...]
+    kind: Literal["no-tuning-told"] = "no-tuning-told"
+
+
+@dataclass(frozen=True)
+class UnlikeSeeds:
+    """The arms were not evaluated on the same episode seeds."""
+
+    kind: Literal["unlike-seeds"] = "unlike-seeds"
+
+
+@dataclass(frozen=True)
+class UnlikeSelection:
+    """Some arms acted greedily and others sampled."""
+
+    kind: Literal["unlike-selection"] = "unlike-selection"
+
+
+@dataclass(frozen=True)
+class OneLog:
+    """All seeds learned from one log."""
+
+    seeds: int
+    kind: Literal["one-log"] = "one-log"
+
+
+@dataclass(frozen=True)
+class Size:
+    """Parameters of an arm."""
+
+    label: str
+    parameters: float
+
+
+@dataclass(frozen=True)
+class UnlikeSizes:
+    """Sequence arms that differ in size."""
+
+    smallest: Size
+    largest: Size
+    kind: Literal["unlike-sizes"] = "unlike-sizes"
+
+
+@dataclass(frozen=True)
+class UnlikeCards:
+    """Runs that were made with different reference scores."""
+
+    kind: Literal["unlike-cards"] = "unlike-cards"
+
+
+@dataclass(frozen=True)
+class UnlikeMachines:
+    """Runs made on different processors."""
+
+    kind: Literal["unlike-machines"] = "unlike-machines"
+
+
+@dataclass(frozen=True)
+class UnlikeGpus:
+    """Some runs were trained on these GPUs and others were not."""
+
+    names: tuple[str, ...]
+    kind: Literal["unlike-gpus"] = "unlike-gpus"
+
+
+@dataclass(frozen=True)
+class UnlikeVersions:
+    """Runs made with different versions of this program."""
+
+    kind: Literal["unlike-versions"] = "unlike-versions"
+
+
+Threat: TypeAlias = (
+    RunsLost | NoRun | FarUnder | BeyondLog | SelectionMatters | UnlikeTuning | NoTuningTold | UnlikeSeeds
+    | UnlikeSelection | OneLog | UnlikeSizes | UnlikeCards | UnlikeMachines | UnlikeGpus | UnlikeVersions
+)  # fmt: skip
+
+# Of a verdict.
+
+
+@dataclass(frozen=True)
+class HardlyInLog:
+    """A return that few episodes of the log reach: there the model extrapolates."""
+
+    label: str
+    what: Literal["threshold", "target"]  # of the verdict, or asked for on average
+    z: float  # the threshold
+    level: float  # the return
+    episodes: int
+    of: int
+    kind: Literal["hardly-in-log"] = "hardly-in-log"
+
+
+@dataclass(frozen=True)
+class Miscalibrated:
+    """What a model achieves minus what it is asked for, in z, on average: below 0 it falls short."""
+
+    label: str
+    error: float
+    kind: Literal["miscalibrated"] = "miscalibrated"
+
+
+@dataclass(frozen=True)
+class Stitched:
+    """Offline RL makes more of the same log than the model, by so much of z."""
+
+    label: str
+    model: str
+    gap: float
+    kind: Literal["stitched"] = "stitched"
+
+
+@dataclass(frozen=True)
+class NoSuccess:
+    """No run of either candidate reached the threshold: costs are those of runs."""
+
+    threshold: float
+    kind: Literal["no-success"] = "no-success"
+
+
+@dataclass(frozen=True)
+class UnknownOrigin:
+    """Nobody knows how many steps made the log: above lambda 0 it cost more than is counted."""
+
+    kind: Literal["unknown-origin"] = "unknown-origin"
+
+
+@dataclass(frozen=True)
+class MeasuredScale:
+    """The scale of z was measured by the arms themselves."""
+
+    source: str
+    kind: Literal["measured-scale"] = "measured-scale"
+
+
+Doubt: TypeAlias = HardlyInLog | Miscalibrated | Stitched | NoSuccess | UnknownOrigin | MeasuredScale

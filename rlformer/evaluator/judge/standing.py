@@ -1,0 +1,28 @@
+"""Which arm is best, and which one stands for its family: answered here alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.facts import ArmEvidence
+
+
+def standing(arm: ArmEvidence) -> tuple[float, float]:
+    """What the best of some arms is the largest of: its mean return, and where that ties, fewer environment steps."""
+    steps = [spread.mean for spread in (arm.cost.env_steps, arm.cost.upstream_env_steps) if spread is not None]
+    return arm.point, -sum(steps)
+
+
+def best(arms: Iterable[ArmEvidence]) -> ArmEvidence | None:
+    """The best of these arms, of those that have a mean return; of equal ones the first."""
+    return max((arm for arm in arms if arm.mean_return is not None), key=standing, default=None)
+
+
+def candidate(evidence: Evidence, family: str) -> ArmEvidence | None:
+    """The arm that stands for a family: the best of its candidates, of those with two finished runs if there are any.
+
+    One lucky run is no candidate beside an arm that was repeated.
+    """
+    own = [arm for arm in evidence.trained if arm.role == "candidate" and arm.family == family]
+    return best([arm for arm in own if len(arm.counted) > 1] or own)

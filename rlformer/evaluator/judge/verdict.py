@@ -1,0 +1,129 @@
+"""The verdict: what is chosen between the families, how firmly, and every number that it follows from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rlformer.evaluator.judge.findings import Strength
+from rlformer.evaluator.judge.objections import Doubt
+from rlformer.evaluator.judge.terms import Scale, Terms
+from rlformer.evaluator.judge.values import Estimate
+
+Answer = Literal[
+    "online", "offline", "sequence", "hybrid", "simpler", "trade-off", "inconclusive",
+    "none works", "keep what made the log", "cannot tell",
+]  # fmt: skip
+FAMILIES = ("online", "offline", "sequence", "hybrid")  # answers that name a family
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two arms that are weighed."""
+
+    label: str
+    family: str
+    z: float | None  # mean normalised score, where the card has scores
+    cost: float | None  # of a success, or of a run; None: infinite, no run reached the threshold
+    reached: int  # runs at the threshold
+    not_worse: float  # probability of not being worse than the other by more than the margin
+    cheaper: float  # probability
+
+
+@dataclass(frozen=True)
+class PairFacts:
+    """The two candidates weighed by a joint bootstrap; differences are of z, a minus b."""
+
+    a: Side  # the online agent, or offline RL without interaction
+    b: Side  # the sequence model
+    seeds: int
+    difference: Estimate
+    standard_error: float
+    per_success: bool  # whether costs are those of a success
+    seeds_to_settle: float | None  # at 80 % power; None: no number of seeds would
+
+
+@dataclass(frozen=True)
+class Simpler:
+    """A simple arm weighed against the one that is chosen; `costs` and `cpu_seconds` of it and of that one."""
+
+    label: str
+    against: str
+    seeds: int
+    difference: Estimate
+    p_worse: float  # of "worse by more than the margin", Holm-adjusted
+    costs: tuple[float | None, float | None]
+    cpu_seconds: tuple[float, float]
+    cheaper: bool
+    recommended: bool
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """lambda*: below it the log is the cheaper way; or the reason why it is not defined here."""
+
+    reason: str | None
+    low: float | None = None
+    point: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Flip:
+    """One term changed, and the other answer that follows."""
+
+    term: str  # a field of Terms
+    value: float
+    answer: Answer
+    arm: str | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The answer under other terms."""
+
+    share: float
+    threshold: float
+    cpu_second: float
+    answer: Answer
+    arm: str | None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The verdict under other terms: the share of them under which it `stands`, and what flips it."""
+
+    tried: int
+    stands: float
+    flips: tuple[Flip, ...]
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is chosen on one environment.
+
+    `answer`: a family, or that a simple arm does as well ("simpler"), that score has its price ("trade-off"), or why
+    nothing is chosen. `arm`: the label that it names. `strength`: how much the seeds allow. What is None from `asked`
+    on is so where the answer is "cannot tell", and `reason` says why.
+    """
+
+    answer: Answer
+    arm: str | None
+    strength: Strength | None
+    reason: str | None
+    terms: Terms  # as settled by where the log comes from; as asked where the answer is "cannot tell"
+    sweep: Sweep | None
+    asked: Terms | None = None
+    scale: Scale | None = None
+    made_here: bool | None = None  # whether the log was made for this comparison
+    pair: PairFacts | None = None
+    simpler: tuple[Simpler, ...] | None = None
+    lambda_star: BreakEven | None = None
+    doubts: tuple[Doubt, ...] = ()
+
+    def __str__(self) -> str:
+        """In a line, such as "sequence (dt), probable"."""
+        if self.arm is None:
+            return self.answer if self.reason is None else f"{self.answer}: {self.reason}"
+        return f"{self.answer} ({self.arm}), {self.strength}"

@@ -1,0 +1,26 @@
+"""The three files of every report."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+from rlformer.core import files
+
+
+def write(out: Path, results: dict[str, Any], text: str, page: str) -> dict[str, Any]:
+    """Write results.json, report.md and report.html into `out`, each at once; return the results.
+
+    Raises InputError where `out` cannot be written.
+    """
+    folder = files.writable_directory(out)
+    files.write_json(folder / "results.json", results)
+    files.write_text(folder / "report.md", text)
+    files.write_text(folder / "report.html", page)
+    return results
+
+
+def now() -> str:
+    """The time, in UTC to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

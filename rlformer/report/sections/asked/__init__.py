@@ -1,0 +1,10 @@
+"""Whether return-conditioned arms reach the target return that they are given."""
+
+from __future__ import annotations
+
+from rlformer.report.sections.asked import figures
+from rlformer.report.sections.base import EnvironmentSection
+
+SECTION = EnvironmentSection(
+    "asked", "Asked and achieved return", "Asked and achieved", figures={"asked": figures.achieved_against_asked}
+)

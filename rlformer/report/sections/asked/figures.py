@@ -1,0 +1,77 @@
+"""Target returns, and what was achieved."""
+
+from __future__ import annotations
+
+import math
+
+from rlformer.core import formats
+from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.report.plots import (
+    Figure,
+    Numbers,
+    Trace,
+    diagonal,
+    dots,
+    faint,
+    layout,
+    line,
+    named,
+    shade,
+    symbol_of,
+)
+from rlformer.report.sections.base import EnvironmentView
+
+
+def achieved_against_asked(view: EnvironmentView) -> Figure | None:
+    """What return-conditioned arms were asked for, and what they reached."""
+    environment, colours = view.evidence, view.colours
+    arms = [arm for arm in environment.arms if any(run.asked for run in arm.counted)]
+    if not arms:
+        return None
+    data = [trace for arm in arms for trace in _conditioned(arm, f"@arm-{colours[arm.label]}")]
+    ends = [value for trace in data for axis in "xy" for value in trace[axis] if value is not None]
+    plan = layout("return asked for", "mean return achieved", **diagonal(min(ends), max(ends)))
+    scales = [run.scales for arm in arms for run in arm.counted]
+    least = [known.log_min for known in scales if known.log_min is not None and known.log_max is not None]
+    most = [known.log_max for known in scales if known.log_min is not None and known.log_max is not None]
+    if least:
+        plan["shapes"].append(shade(min(least), max(most)))
+    return Figure(
+        "Asked for, and achieved",
+        "On the dashed diagonal an arm gets what it is asked for; a flat line ignores the request. Thick "
+        "lines are means, thin ones seeds, rings the target that was chosen for the main table; the shade "
+        "holds the returns of the logs, and right of it the request is beyond them.",
+        "Achieved against asked return for return-conditioned arms; the table below holds the numbers",
+        data,
+        plan,
+    )
+
+
+def _conditioned(arm: ArmEvidence, colour: str) -> list[Trace]:
+    """A line per seed, their mean where all were asked for as many targets, and the chosen target."""
+    runs = [run for run in arm.counted if run.asked]
+    pairs = [
+        [(asked.target_return, asked.mean_return) for asked in run.asked if asked.target_return is not None]
+        for run in runs
+    ]
+    xs = [x for seed in pairs for x in (*(asked for asked, _ in seed), None)]
+    ys = [y for seed in pairs for y in (*(achieved for _, achieved in seed), None)]
+    data = [named(arm.label) | line(xs, ys, f"{colour}/{faint(len(runs))}", 1) | {"text": _points(xs, ys, "seed")}]
+    marked: Trace = {"mode": "lines+markers", "showlegend": True}
+    if len({len(seed) for seed in pairs}) == 1:
+        ranks = list(zip(*pairs, strict=True))  # the targets of all seeds, rank by rank
+        x, y = ([math.fsum(pair[i] for pair in rank) / len(rank) for rank in ranks] for i in (0, 1))
+        marked["marker"] = {"color": colour, "symbol": symbol_of(arm.family), "size": 7}
+        data.append(named(arm.label) | line(x, y, colour, 2.5) | {"text": _points(x, y, "mean of the seeds"), **marked})
+    else:
+        data[0] |= {**marked, "marker": {"color": colour, "symbol": symbol_of(arm.family), "size": 5}}
+    chosen = [(run.target_return, run.score) for run in runs if run.target_return is not None]
+    if chosen:
+        x, y = ([math.fsum(pair[i] for pair in chosen) / len(chosen)] for i in (0, 1))
+        ring = dots(x, y, colour, "circle", 16, edge=3)
+        data.append(named(arm.label) | ring | {"text": _points(x, y, "chosen target, mean of the seeds")})
+    return data
+
+
+def _points(xs: Numbers, ys: Numbers, who: str) -> list[str]:
+    return [f"{who}: asked {formats.number(x)}, achieved {formats.number(y)}" for x, y in zip(xs, ys, strict=True)]

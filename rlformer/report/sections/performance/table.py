@@ -1,0 +1,240 @@
+"""The main table: its columns, and what each cell says. The page and the Markdown both print it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rlformer.core import formats
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.evaluator.judge.findings import CostCurve, Needs, Survival
+from rlformer.evaluator.judge.values import Estimate, Spread
+from rlformer.report.cells import Cell, Column
+from rlformer.report.sections.base import EnvironmentView
+from rlformer.report.sections.interpretability import tables as explanations
+
+
+@dataclass(frozen=True)
+class Strip:
+    """An arm's runs on the axis that all arms share, in shares of its width."""
+
+    dots: tuple[tuple[float, str], ...]  # position, what it is
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+COLUMNS = (
+    Column("seeds", "Seeds", "Finished runs; in brackets those that failed or did not finish", ""),
+    Column(
+        "mean",
+        "Return",
+        "Mean over seeds of each run's mean return over its evaluation episodes",
+        "Performance",
+    ),
+    Column("interval", "95 % interval", "Percentile bootstrap over seeds, 10,000 resamples", "Performance"),
+    Column(
+        "z",
+        "Score z",
+        "(return − random) / (reference − random), scores from the environment's card",
+        "Performance",
+    ),
+    Column("success", "Solved", "Share of evaluation episodes at or above the solved threshold", "Performance"),
+    Column("env_steps", "Env. steps", "Environment steps taken in order to learn", "Data"),
+    Column(
+        "selection_env_steps",
+        "Selection",
+        "Environment steps taken to choose a checkpoint or a target return",
+        "Data",
+    ),
+    Column("logged_steps", "Logged steps", "Distinct logged transitions read", "Data"),
+    Column(
+        "upstream_env_steps",
+        "Upstream",
+        "All environment steps behind that log, the logged ones among them",
+        "Data",
+    ),
+    Column(
+        "rmst",
+        "To threshold",
+        "Mean steps until the score stayed at the verdict's threshold, the budget where it never did (RMST): "
+        "environment steps of online agents, distinct logged steps of offline arms that learned from shares of a log",
+        "Data",
+    ),
+    Column("cost0", "Cost λ=0", "Cost of a success at the verdict's prices if the log is free; failures paid", "Cost"),
+    Column("cost1", "Cost λ=1", "The same if this task pays all the steps behind the log", "Cost"),
+    Column("wall", "Wall", "Wall time of a run: learning, environment, evaluation, log", "Compute"),
+    Column("cpu", "CPU", "CPU time of a run, its child processes included", "Compute"),
+    Column(
+        "flops",
+        "FLOPs",
+        "Floating-point operations of a run's training: matrix products of forward and backward passes, the policy's "
+        "while it interacts among them; no evaluation, no environment",
+        "Compute",
+    ),
+    Column("memory", "Memory", "Peak resident memory of the process of a run", "Compute"),
+    Column("parameters", "Parameters", "Numbers that gradients changed", "Compute"),
+    Column("act1", "ms/action @1", "Milliseconds for one action in one environment", "Compute"),
+    Column(
+        "act64",
+        "@64",
+        "Milliseconds per action with 64 environments side by side: one call divided by 64",
+        "Compute",
+    ),
+    Column("flops_action", "FLOPs/action", "Floating-point operations of one action, contexts being full", "Compute"),
+)
+
+
+def columns(environments: Sequence[Evidence]) -> tuple[Column, ...]:
+    """The columns; those of interpretability where some run was explained."""
+    explained = any(environment.explanations for environment in environments)
+    return (*COLUMNS, *(explanations.COLUMNS if explained else ()))
+
+
+def rows(view: EnvironmentView) -> list[dict[str, Cell]]:
+    """One row per arm, in the order of the ladder: a cell for "arm" and for each of all `columns`."""
+    explained = explanations.explanations_of(view.evidence)
+    return [_row(arm, view) | explanations.cells(explained, arm.label) for arm in view.evidence.arms]
+
+
+def _row(arm: ArmEvidence, view: EnvironmentView) -> dict[str, Cell]:
+    gone = "no finished run" if arm.mean_return is None else ""
+    row = {"arm": Cell(arm.label, arm.label, arm.tuning), "seeds": _seeds(arm)}
+    return row | _scores(arm, gone) | _data(arm, gone) | _needs(arm, view) | _compute(arm, gone)
+
+
+def _scores(arm: ArmEvidence, gone: str) -> dict[str, Cell]:
+    mean, z, success = arm.mean_return, arm.normalized_score, arm.success_rate
+    interval = Cell(formats.MISSING, None, arm.no_interval or gone)
+    if mean is not None and mean.low is not None:
+        interval = Cell(formats.interval(mean), mean.low)
+    return {
+        "mean": Cell(formats.MISSING, None, gone) if mean is None else Cell(formats.number(mean.point), mean.point),
+        "interval": interval,
+        "z": _estimate(formats.score, z, gone or "no scores to normalise by on the card"),
+        "success": _estimate(formats.percent, success, gone or "no solved threshold on the card"),
+    }
+
+
+def _data(arm: ArmEvidence, gone: str) -> dict[str, Cell]:
+    cost, unknown = arm.cost, gone or "unknown: the log does not say"
+    return {
+        "env_steps": _spread(formats.count, cost.env_steps, unknown, "{:,.0f}"),
+        "selection_env_steps": _spread(formats.count, cost.selection_env_steps, unknown, "{:,.0f}"),
+        "logged_steps": _spread(formats.count, cost.logged_steps, unknown, "{:,.0f}"),
+        "upstream_env_steps": _spread(formats.count, cost.upstream_env_steps, unknown, "{:,.0f}"),
+    }
+
+
+def _compute(arm: ArmEvidence, gone: str) -> dict[str, Cell]:
+    unmeasured = gone or ("not measured" if arm.acts else "the log's episodes stand for themselves")
+    uncounted = gone or ("not counted: `compare` counts them for runs made before" if not arm.flops else unmeasured)
+    unlearned = gone or ("not counted" if arm.learns else "nothing is learned")
+    times = {
+        key: _spread(formats.seconds, arm.times.get(key), gone or "not measured", "{:,.1f} s")
+        for key in ("wall", "cpu")
+    }
+    return times | {
+        "memory": _spread(_bytes, arm.peak_memory_bytes, gone or "not measured", "{:,.0f} bytes"),
+        "parameters": _spread(formats.count, arm.parameters, unlearned, "{:,.0f}"),
+        "flops": _spread(formats.count, arm.flops.get("training"), uncounted, "{:.4g} operations"),
+        "flops_action": _spread(formats.count, arm.flops.get("action"), uncounted, "{:.4g} operations"),
+        "act1": _per_action(arm.inference_seconds.get("1"), 1, unmeasured),
+        "act64": _per_action(arm.inference_seconds.get("64"), 64, unmeasured),
+    }
+
+
+def _needs(arm: ArmEvidence, view: EnvironmentView) -> dict[str, Cell]:
+    """Time to threshold and cost, where something says what a good return is."""
+    needs, level = view.evidence.needs, view.verdict.terms.threshold
+    if needs is None:
+        reason = "nothing says what a good return is here"
+        return {key: Cell(formats.MISSING, None, reason) for key in ("rmst", "cost0", "cost1")}
+    costs = next((row for row in needs.costs if row.label == arm.label), None)
+    return {"rmst": _rmst(arm, needs, level), "cost0": _cost(costs, 0, level), "cost1": _cost(costs, -1, level)}
+
+
+def _rmst(arm: ArmEvidence, needs: Needs, level: float) -> Cell:
+    own: list[Survival] = [row for row in needs.online if (row.label, row.threshold) == (arm.label, level)]
+    shares = [row for row in needs.grid if (row.agent, row.threshold) == (arm.agent, level)]
+    logs = [log for log in ("full", arm.log) if arm.log and log in {row.log for row in shares}]
+    own += [row for row in shares if row.log in logs[-1:]]  # a cut of a training is a part of all of it
+    if not own:
+        return Cell(formats.MISSING, None, "no curve against data: see --budgets for offline arms")
+    first = own[0]
+    reached = f"reached on {first.reached} of {formats.plural(len(first.times), 'seed')}"
+    return Cell(formats.count(first.rmst), first.rmst, reached)
+
+
+def _cost(costs: CostCurve | None, at: int, level: float) -> Cell:
+    """The cost of a success at the first or the last of the shares of what made the log."""
+    if costs is None:
+        return Cell(formats.MISSING, None, "nothing is learned, or no run finished")
+    if costs.mean is None:
+        return Cell("infinite", None, f"no run reached z {level:g}")
+    if at and costs.unknown:
+        return Cell(formats.MISSING, None, "unknown: the log does not say how many steps made it")
+    return Cell(formats.count(costs.mean[at]), costs.mean[at], f"{costs.solved} succeeded")
+
+
+def _bytes(value: float) -> str:
+    return f"{formats.count(value)}B"
+
+
+def _seeds(arm: ArmEvidence) -> Cell:
+    counts = ((arm.failed + len(arm.missing), "failed"), (arm.unfinished, "unfinished"))
+    lost = [f"{count} {word}" for count, word in counts if count]
+    text = f"{len(arm.seeds)} ({', '.join(lost)})" if lost else str(len(arm.seeds))
+    groups = (("seeds", arm.seeds), ("no run on", arm.missing))
+    told = [f"{word} {', '.join(map(str, seeds))}" for word, seeds in groups if seeds]
+    return Cell(text, len(arm.seeds), "; ".join(told))
+
+
+def _estimate(show: Callable[[float], str], estimate: Estimate | None, missing: str) -> Cell:
+    if estimate is None:
+        return Cell(formats.MISSING, None, missing)
+    ends = ""
+    if estimate.low is not None and estimate.high is not None:
+        ends = f"95 % interval {show(estimate.low)} to {show(estimate.high)}"
+    return Cell(show(estimate.point), estimate.point, ends)
+
+
+def _spread(show: Callable[[float], str], spread: Spread | None, missing: str, exact: str) -> Cell:
+    if spread is None:
+        return Cell(formats.MISSING, None, missing)
+    title = exact.format(spread.mean)
+    if spread.min < spread.max:
+        title = f"mean of the seeds {title}, from {exact.format(spread.min)} to {exact.format(spread.max)}"
+    return Cell(show(spread.mean), spread.mean, title)
+
+
+def _per_action(spread: Spread | None, batch: int, missing: str) -> Cell:
+    if spread is None:
+        return Cell(formats.MISSING, None, missing)
+    value = spread.mean / batch
+    return Cell(formats.milliseconds(value), value, f"{1e6 * value:,.1f} microseconds")
+
+
+def strip_axis(environment: Evidence) -> tuple[float, float] | None:
+    """The least and the greatest mean return of any run; None where no run has one."""
+    values = [run.score for arm in environment.arms for run in arm.counted]
+    return (min(values), max(values)) if values else None
+
+
+def strips(environment: Evidence) -> list[Strip | None]:
+    """One strip per arm; None for an arm without a finished run."""
+    axis = strip_axis(environment)
+    means = [(arm, arm.mean_return) for arm in environment.arms]
+    return [None if axis is None or mean is None else _strip(arm, mean, axis) for arm, mean in means]
+
+
+def _strip(arm: ArmEvidence, mean: Estimate, axis: tuple[float, float]) -> Strip:
+    width = axis[1] - axis[0]
+
+    def position(value: float) -> float:
+        return (value - axis[0]) / width if width else 0.5
+
+    dots = tuple((position(run.score), f"seed {run.seed}: {formats.number(run.score)}") for run in arm.counted)
+    low, high = (None if end is None else position(end) for end in (mean.low, mean.high))
+    return Strip(dots, position(mean.point), low, high)

@@ -1,0 +1,67 @@
+"""Score against training time, and where the time of a run went."""
+
+from __future__ import annotations
+
+from rlformer.core import formats
+from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.report.plots import Figure, Trace, curves, dots, drawn_scale, final, layout, on_log_axis, safe
+from rlformer.report.sections.base import EnvironmentView
+from rlformer.report.words.arms import trained
+
+_PARTS = {"learning": 0.6, "environment": 0.36, "evaluation": 0.2, "log": 0.1}  # of the ledger, with their opacity
+
+
+def score_against_time(view: EnvironmentView) -> Figure | None:
+    """The same arms against the seconds that their training took."""
+    environment, colours = view.evidence, view.colours
+    scale, unit = drawn_scale(environment.card)
+    data: list[Trace] = []
+    for arm in trained(environment):
+        colour = f"@arm-{colours[arm.label]}"
+        spent = [run.times.get("wall", 0.0) - run.times.get("evaluation", 0.0) for run in arm.counted]
+        data += curves(arm, lambda run: run.curve.seconds, arm.curves.seconds, scale, colour)
+        data += final(arm, spent, scale, colour, "seconds")
+    caption = (
+        "Every arm on one clock: lines are scores while training, symbols the final evaluation of each "
+        "seed; the time it took to make an offline arm’s log is not in it."
+    )
+    label = "Score against training time for all arms"
+    axis = "training seconds, without evaluation (log scale)"
+    return on_log_axis(environment, "What each arm made of its time", caption, label, data, axis, unit)
+
+
+def time_parts(view: EnvironmentView) -> Figure | None:
+    """Where the wall time of a run went, arm by arm."""
+    arms = [arm for arm in reversed(trained(view.evidence)) if arm.times.get("wall")]
+    if not arms:
+        return None
+    labels, data = [safe(arm.label) for arm in arms], []
+    for part, opacity in _PARTS.items():
+        means = [_mean(arm, part) or 0.0 for arm in arms]
+        if any(means):
+            bar: Trace = {"type": "bar", "orientation": "h", "x": means, "y": labels, "name": part}
+            bar |= {"marker": {"color": f"@ink/{opacity}"}, "textposition": "none"}
+            hover = "%{text} of " + part + "<extra>%{y}</extra>"
+            data.append(bar | {"text": [formats.seconds(mean) for mean in means], "hovertemplate": hover})
+    spent = [_mean(arm, "cpu") for arm in arms]
+    mark = dots(spent, labels, "@accent", "line-ns", 16, edge=3)
+    mark |= {"name": "CPU, all parts", "showlegend": True, "text": [formats.seconds(s) for s in spent]}
+    data.append(mark | {"hovertemplate": "%{text} of CPU time<extra>%{y}</extra>"})
+    plan = layout("seconds of a run, mean over seeds", "", barmode="stack", bargap=0.35)
+    plan["yaxis"] |= {"fixedrange": True, "showgrid": False}
+    plan["legend"]["y"] = -60 / (36 * len(arms))  # a fixed distance below a plot whose height is not
+    return Figure(
+        "Where the time went",
+        "The longest bar is the slowest run; its shades tell learning from stepping the environment, "
+        "evaluating and writing the log; a CPU mark far beyond the bar’s end tells of more than one core, "
+        "one far short of it of waiting.",
+        "Wall time of a run by part; the table below holds the numbers",
+        data,
+        plan,
+        130 + 36 * len(arms),
+    )
+
+
+def _mean(arm: ArmEvidence, part: str) -> float | None:
+    spread = arm.times.get(part)
+    return None if spread is None else spread.mean
