@@ -44,11 +44,7 @@ class Subject:
 
     @property
     def offers(self) -> frozenset[str]:
-<<<<<<< HEAD
         """What explainers can have of it: gradients always, attention where its model has any."""
-=======
-        """What explainers can have of it: gradients always, attention where its model has it."""
->>>>>>> sequence
         scorer = self.scorer
         attends = isinstance(scorer, SequencePolicy) and scorer.model.architecture.kind.attends
         return frozenset({GRADIENTS, ATTENTION} if attends else {GRADIENTS})
