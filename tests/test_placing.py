@@ -38,7 +38,7 @@ def test_memory_is_needed_where_a_context_of_one_step_loses(tmp_path: Path, shor
 
 def test_luck_shows_where_what_is_asked_for_does_not_come(tmp_path: Path) -> None:
     rows = placed(tmp_path, [replace(DT, mean=200.0, spread=1.0)])
-    assert rows["Luck in what was asked for"]["like"].startswith("like Gamble or Bandit")
+    assert rows["Luck in the target return"]["like"].startswith("like Gamble or Bandit")
 
 
 def test_what_the_log_tells(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_the_page_says_why_there_is_none(tmp_path: Path) -> None:
         files.write_toml(run.path / "eval/episode.toml", told)
     build([tmp_path / "runs"], tmp_path / "out")
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
-    assert page.count("No animation: X cannot render: no &lt;pygame&gt;.") == 1
+    assert page.count("No video: X cannot render: no &lt;pygame&gt;.") == 1
 
 
 def test_a_run_whose_weights_cannot_be_read_is_skipped_with_the_reason(tmp_path: Path) -> None:
