@@ -9,7 +9,21 @@ from rlformer.envs.worlds.registration import register_with_gymnasium as _regist
 
 _register()
 
-__all__ = ["collect", "compare", "evaluate", "export", "judge", "load", "open_data", "train", "write_report"]
+__all__ = [
+    "Grid",
+    "Log",
+    "Study",
+    "Terms",
+    "collect",
+    "compare",
+    "evaluate",
+    "export",
+    "judge",
+    "load",
+    "open_data",
+    "train",
+    "write_report",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -29,10 +29,12 @@ class Ours:
     """This project's, in each form of its tokens."""
 
     def __init__(self, folder: Path, device: torch.device, **values: Any) -> None:
+        from rlformer.agents.sequence.architecture import Architecture
+        from rlformer.agents.sequence.objectives.imitation import imitate
         from rlformer.agents.sequence.training import memory
         from rlformer.agents.sequence.training.state import State, TrainOptions
-        from rlformer.agents.sequence.training.step import GradientStep, imitate
-        from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
+        from rlformer.agents.sequence.training.step import GradientStep
+        from rlformer.agents.sequence.trajectory import TrajectoryModel
         from rlformer.data.dataset import load
         from rlformer.data.windows import Windows
 
@@ -40,7 +42,10 @@ class Ours:
         self._folder = folder / "log"
         data = load(self._folder)
         known = {"layers": LAYERS, "heads": HEADS, "width": WIDTH, "context_length": CONTEXT, "max_timesteps": LONGEST}
-        self._model = TrajectoryModel(Architecture(OBSERVATION, data.info.actions, **{**known, **values})).to(device)
+        spaces = data.info.spaces
+        self._model = TrajectoryModel(Architecture(spaces.observation, spaces.actions, **{**known, **values})).to(
+            device
+        )
         state = State(self._model, TrainOptions(10**6, BATCH), 0, folder / "unused")
         self._step = GradientStep(state, imitate, Windows(data, self._model.architecture.context_length).to(device))
         self._policies: dict[int, Any] = {}

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.flops import window
+from rlformer.agents.sequence.objectives.imitation import imitate
 from rlformer.agents.sequence.training.state import State, TrainOptions
-from rlformer.agents.sequence.training.step import GradientStep, imitate
-from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
+from rlformer.agents.sequence.training.step import GradientStep
+from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.records import Episode
 from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
@@ -36,15 +38,15 @@ def random_log(episodes: int, length: int) -> Dataset:
 
 
 def training(device: torch.device, data: Dataset, steps: int, batch_size: int, **sizes: Any) -> dict[str, float]:
-    """Seconds a gradient step, and the operations of one as `rlformer.flops` counts them."""
+    """Seconds a gradient step, and the operations of one as `agents.sequence.flops` counts them."""
     torch.manual_seed(0)
-    model = TrajectoryModel(Architecture(11, ACTIONS, **sizes)).to(device).train()
+    model = TrajectoryModel(Architecture(data.info.spaces.observation, ACTIONS, **sizes)).to(device).train()
     state = State(model, TrainOptions(10**6, batch_size), 0, Path("unused"))
     step = GradientStep(state, imitate, Windows(data, sizes["context_length"]).to(device))
     for _ in range(5):  # the fourth is recorded
         step()
     seconds = _timed(device, step, steps)
-    operations = batch_size * window(vars(model.architecture), 11, ACTIONS).training
+    operations = batch_size * window(model.architecture).training
     return {"seconds": seconds, "operations": operations}
 
 

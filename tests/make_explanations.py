@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from rlformer.core import files
+from rlformer.envs.animation import png
 from rlformer.explain.parts import Attributions, Controllability, Deletion, Effects, Made, PartCost, Pictures, Surrogate
 from rlformer.explain.parts.attributions import Judged, Skill, Stability
 from rlformer.explain.parts.effects import KnownEffects, LogStatistics, PolicyScore
-from rlformer.explain.parts.pictures import AttentionShown, EpisodeShown, Frame, ThroughTime, png
+from rlformer.explain.parts.pictures import AttentionShown, EpisodeShown, Frame, ThroughTime
 from rlformer.explain.parts.surrogate import TreeCurve, TreePoint
 from rlformer.explain.tree import Tree
 from rlformer.runs.directory import RunDirectory

@@ -9,14 +9,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
-from rlformer.core.records import Cost, Episode
-from rlformer.core.spaces import ActionSpec, Spaces
+from rlformer.agents.sequence.architecture import Architecture
+from rlformer.agents.sequence.backbones import BACKBONES
+from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.core.records import Cost, Episode, Window
+from rlformer.core.spaces import ActionSpec, ObservationSpec, Spaces
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.scales import measure
+from rlformer.data.windows import Windows
 
 OBSERVATION_SIZE = 3
+OBSERVATION = ObservationSpec.vector(OBSERVATION_SIZE)
 CONTEXT = 5
 
 SPACES = {
@@ -28,33 +33,35 @@ SPACES = {
     "box-unbounded": ActionSpec("box", (), (-np.inf, -1.0), (np.inf, 1.0)),
 }
 
-# Every backbone with every way to feed it, by name.
+# Every backbone with every way to feed it, by name, and what some of them alone can do.
 MODELS: dict[str, dict[str, Any]] = {
     f"{backbone}-{conditioning}-{tokens}": {
         "backbone": backbone,
         "conditioning": conditioning,
         "tokens": tokens,
-        "context_length": 1 if backbone == "mlp" else CONTEXT,
+        "context_length": CONTEXT if kind.history else 1,
     }
-    for backbone in ("transformer", "lstm", "mlp")
+    for backbone, kind in BACKBONES.items()
     for conditioning in ("return", "none")
     for tokens in ("separate", "step")
-    if backbone != "mlp" or tokens == "step"
+    if kind.history or tokens == "step"
 } | {
-    f"{backbone}-return-step-{name}": {"backbone": backbone, "tokens": "step", "context_length": CONTEXT, **values}
-    for backbone, name, values in [
-        ("transformer", "banded", {"attention_band": 4, "timestep_encoding": "none"}),
-        ("transformer", "rms", {"norm": "rms", "activation": "gelu_tanh"}),
-        ("transformer", "bare", {"norm": "none", "residual": False}),
-        ("lstm", "rms-gaussian", {"norm": "rms", "action_head": "gaussian"}),
-    ]
-} | {
-    f"transformer-return-separate-{name}": {"context_length": CONTEXT, **values}
-    for name, values in [
-        ("bare", {"norm": "none", "residual": False}),
-        ("single", {"norm": "rms", "activation": "gelu", "layers": 1, "heads": 1}),
+    f"{backbone}-return-{tokens}-{name}": {
+        "backbone": backbone, "tokens": tokens, "context_length": CONTEXT, **values,
+    }
+    for backbone, tokens, name, values in [
+        *(
+            (backbone, "step", "banded", {"attention_band": 4, "timestep_encoding": "none"})
+            for backbone, kind in BACKBONES.items() if kind.step_work
+        ),
+        ("transformer", "step", "rms", {"norm": "rms", "activation": "gelu_tanh"}),
+        ("transformer", "step", "bare", {"norm": "none", "residual": False}),
+        ("lstm", "step", "rms-gaussian", {"norm": "rms", "action_head": "gaussian"}),
+        ("transformer", "separate", "bare", {"norm": "none", "residual": False}),
+        ("transformer", "separate", "single", {"norm": "rms", "activation": "gelu", "layers": 1, "heads": 1}),
     ]
 }  # fmt: skip
+RECORDED = [name for name, values in MODELS.items() if BACKBONES[values["backbone"]].recorded]  # by a CUDA graph
 
 
 def episode(actions: ActionSpec, length: int, rng: np.random.Generator) -> Episode:
@@ -79,10 +86,35 @@ def model(actions: ActionSpec, seed: int = 0, **values: Any) -> TrajectoryModel:
     """A small model with large random weights, scaled by the log, so that nothing about it is special."""
     known = {"width": 16, "layers": 2, "heads": 2, "max_timesteps": 8, **values}
     torch.manual_seed(seed)
-    built = TrajectoryModel(Architecture(OBSERVATION_SIZE, actions, **known), measure(log(actions)))
+    built = TrajectoryModel(Architecture(OBSERVATION, actions, **known), measure(log(actions)))
     for parameter in built.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return built.eval()
+
+
+def windows_for(built: TrajectoryModel) -> Window:
+    """One that begins at each step of a log whose episodes are shorter and longer than the context."""
+    data = log(built.codec.spec)
+    return Windows(data, built.architecture.context_length).at(torch.arange(data.num_steps))
+
+
+def changed(window: Window, where: Tensor, actions: ActionSpec, seed: int = 1) -> Window:
+    """The window with everything different at the steps `where` (B, K) bool; its mask is kept."""
+    rng = np.random.default_rng(seed)
+    count = where.numel()
+    other = Window(
+        torch.from_numpy(10 * rng.standard_normal((count, OBSERVATION_SIZE)).astype(np.float32)),
+        torch.from_numpy(actions.sample(rng, count)),
+        torch.from_numpy(10 * rng.standard_normal(count).astype(np.float32)),
+        torch.from_numpy(rng.integers(0, 20, count)),
+        window.mask,
+    )
+    swapped = {
+        name: torch.where(where.view(*where.shape, *[1] * (value.ndim - 2)), getattr(other, name).view_as(value), value)
+        for name, value in vars(window).items()
+        if name != "mask"
+    }
+    return Window(**swapped, mask=window.mask)
 
 
 class Journal:

@@ -11,13 +11,16 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from rlformer.agents.online import sb3_state
-from rlformer.agents.online.sb3_learner import SB3Learner
+from rlformer.agents.online import state
+from rlformer.agents.online.learner import SB3Learner
 from rlformer.core import seeding
 from rlformer.core.policy import Policy
 from rlformer.core.records import Cost, EnvSpec, EvalResult
 from rlformer.core.spaces import Array
+from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.envs import cards as env_cards
+from rlformer.envs.rollout import rollout
+from rlformer.envs.vector import Environments
 from rlformer.evaluator.measure.evaluation import evaluate
 
 
@@ -31,8 +34,8 @@ class Match(gym.Env[Any, Any]):
         "box": spaces.Box(-1.0, 3.0, (2,), np.float32),
     }
 
-    def __init__(self, kind: str) -> None:
-        self.action_space = self.SPACES[kind]
+    def __init__(self, kind: str, terminates: bool = False) -> None:
+        self.action_space, self._terminates = self.SPACES[kind], terminates  # else it is cut off
         self.observation_space = spaces.Box(-1.0, 3.0, (2,), np.float32)
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
@@ -44,7 +47,8 @@ class Match(gym.Env[Any, Any]):
         wanted = self._wanted[:1] if isinstance(self.action_space, spaces.Discrete) else self._wanted
         error = np.abs(np.ravel(action) - wanted).sum()
         self._steps += 1
-        return self._next(), -float(error), False, self._steps == 5, {}
+        done = self._steps == 5
+        return self._next(), -float(error), done and self._terminates, done and not self._terminates, {}
 
     def _next(self) -> Array:
         self._wanted = self.np_random.integers(0, 2, 2).astype(np.float32)
@@ -101,8 +105,17 @@ def play(policy: Policy, env: str | EnvSpec, episodes: int = 20, num_envs: int =
     return evaluate(policy, spec, seeding.episode_seeds(0, "evaluate", episodes), name="x", num_envs=num_envs)
 
 
+def played(spec: EnvSpec, policy: Policy, episodes: int) -> Dataset:
+    """A log of what the policy does."""
+    environments = Environments(spec, 8)
+    seeds = seeding.episode_seeds(0, "collect", episodes)
+    found = sorted(rollout(environments, policy, seeds), key=lambda item: item[0])
+    environments.close()
+    return from_episodes(DatasetInfo(spec.name, environments.spaces), [episode for _, episode in found])
+
+
 def weights(learner: SB3Learner) -> dict[str, Array]:
-    return {name: array.copy() for name, array in sb3_state.acting_arrays(learner.model).items()}
+    return {name: array.copy() for name, array in state.acting_arrays(learner.model).items()}
 
 
 def same(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:

@@ -15,6 +15,7 @@ import pytest
 from rlformer import cli
 from rlformer.cli import console
 from rlformer.data.dataset import load
+from rlformer.studies.study import Study
 
 SMALL = ["--set", "width=16", "--set", "heads=1", "--set", "layers=1", "--set", "validate_every=20"]
 
@@ -91,6 +92,39 @@ def test_an_agent_is_trained_and_its_log_kept(type_: Type) -> None:
     assert "prefix of 256 training steps" in exported.out
 
 
+def test_offline_rl_is_trained_from_a_log(type_: Type) -> None:
+    type_("collect", "random", "--env", "CartPole-v1", "--episodes", "12", "--out", "log")
+    words = ["--dataset", "log", "--agent", "cql", "--set", "batch_size=8", "--set", "hidden=[8]", "--json"]
+    done = type_("train-agent", *words, "--steps", "20")
+    assert done.code == 0, done.err
+    assert str(done.json["run"]).startswith("runs/CartPole-v1/cql-")
+    assert done.json["record"]["cost"]["env_steps"] == 0  # type: ignore[index]
+    nowhere = type_("train-agent", "none", *words, "--steps", "30")
+    assert (nowhere.code, nowhere.json["evaluation"]) == (0, None)
+
+
+def test_a_study_is_saved_changed_and_run(type_: Type, workspace: Path) -> None:
+    words = ["--arms", "random", "--seeds", "2", "--set", "dt.width=16", "--with", "threads=1"]
+    refused = type_("compare", "CartPole-v1", *words, "--save-study", "study.toml")
+    assert (refused.code, list(workspace.iterdir())) == (2, [])  # dt is not in it
+    saved = type_("compare", "CartPole-v1", *words[:4], "--with", "verdict.lambda=0.5", "--save-study", "study.toml")
+    assert (saved.code, saved.out) == (0, "study.toml\n")
+    assert [path.name for path in workspace.iterdir()] == ["study.toml"]
+    done = type_("compare", "study.toml", "--seeds", "1", "--with", "verdict.threshold=0.5", "--out", "page", "--json")
+    assert done.code == 0, done.err
+    record = Study.read(workspace / "page" / "study.toml")
+    assert (record.seeds, record.arms, record.terms.share, record.terms.threshold) == (1, ("random",), 0.5, 0.5)
+    (workspace / "study.toml").write_text('env = "CartPole-v1"\narms = ["randon"]\n')
+    wrong = type_("compare", "study.toml")
+    assert wrong.err == "error: study.toml: arms: unknown agent 'randon'; did you mean 'random'?\n"
+
+
+def test_help_of_compare_lists_its_options_under_headings(type_: Type) -> None:
+    text = type_("compare", "--help").out
+    headings = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert headings == ["Arguments:", "What is compared:", "How it is run:", "What comes out:", "Options:"]
+
+
 def test_the_catalogue_is_listed(type_: Type) -> None:
     assert "CartPole-v1" in type_("envs").out
     assert {"ppo", "dt", "bc-top"} <= {row["name"] for row in type_("agents", "--json").json["agents"]}  # type: ignore[attr-defined]
@@ -135,10 +169,30 @@ def test_the_catalogue_is_listed(type_: Type) -> None:
             "neither a number nor one of auto, supported",
         ),
         (["compare", "CartPole-v1", "--arms", "sac"], "agents that fit"),
-        (["compare", "CartPole-v1", "--arms", "random", "--runs", "afile/runs"], "a file stands where"),
+        (["compare", "CartPole-v1", "--arms", "random", "--with", "runs=afile/runs"], "a file stands where"),
         (["compare", "CartPole-v1", "--profile", "quik"], "unknown profile 'quik'"),
         (["compare", "CartPole-v1", "--arms", "bc,dtt"], "unknown agent 'dtt'; did you mean 'dt'?"),
         (["compare", "CartPole-v1", "--dataset", "nowhere"], "nowhere"),
+        (["compare", "CartPole-v1", "--log", "best"], "log.kinds: --log 'best': one of replay"),
+        (["compare", "CartPole-v1", "--set", "width=3"], "--set here takes agent.key=value, got 'width=3'"),
+        (
+            ["compare", "CartPole-v1", "--with", "grid.budget=4"],
+            "unknown key 'grid.budget'; did you mean 'grid.budgets'?",
+        ),
+        (["compare", "CartPole-v1", "--with", "verdict.lambda=2"], "verdict.lambda: lambda 2: a share from 0 to 1"),
+        (["compare", "CartPole-v1", "--with", "threads"], "--with takes KEY=VALUE, got 'threads'"),
+        (["compare", "nowhere.toml"], "nowhere.toml: cannot be read: No such file or directory"),
+        (["train-agent"], "which environment? train-agent takes ENV, or --dataset DATA"),
+        (
+            ["train-transformer", "log", "--agent", "cql"],
+            "agent 'cql' is RL on a log, and no sequence model: rlformer train-agent --dataset log --agent cql",
+        ),
+        (
+            ["train-agent", "--dataset", "log", "--agent", "dt"],
+            "agent 'dt' learns from a log: rlformer train-transformer log --agent dt",
+        ),
+        (["train-agent", "--dataset", "log"], "agent 'ppo' learns by interaction: it takes no dataset"),
+        (["train-agent", "CartPole-v1", "--agent", "cql"], "agent 'cql' learns from a log: give it a dataset"),
         (["report", "nowhere"], "nowhere"),
         (["report", "log", "--out", "page"], "no run directory there"),
         (["train-agent", "CartPole-v1", "--out", "afile/runs"], "a file stands where a folder is needed"),

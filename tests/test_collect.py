@@ -17,8 +17,8 @@ from rlformer.core.spaces import ActionSpec, Array
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, load
 from rlformer.envs import cards as env_cards
-from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import RandomPolicy, rollout
+from rlformer.envs.vector import Environments
 
 CARTPOLE = env_cards.environment("CartPole-v1")
 LEFT_OR_RIGHT = ActionSpec("discrete", nvec=(2,))
@@ -246,9 +246,9 @@ def test_other_settings_are_refused_and_named(
     [
         ({"steps": None}, "either a number of episodes or a number of steps"),
         ({"episodes": 3}, "either a number of episodes or a number of steps"),
-        ({"steps": 0}, "One is the least"),
-        ({"steps": None, "episodes": -1}, "One is the least"),
-        ({"num_envs": 0}, "One is the least"),
+        ({"steps": 0}, "0 episodes or steps to collect: one at least"),
+        ({"steps": None, "episodes": -1}, "-1 episodes or steps to collect: one at least"),
+        ({"num_envs": 0}, "num_envs 0: one environment at least"),
         ({"epsilon": 1.5}, "between 0 and 1"),
     ],
 )

@@ -11,8 +11,9 @@ import pytest
 
 from rlformer.core.errors import InputError
 from rlformer.core.records import Episode
-from rlformer.core.spaces import ActionSpec, Spaces
-from rlformer.data.dataset import INFERRED, Dataset, DatasetInfo, check_spaces, from_episodes, load
+from rlformer.core.spaces import ActionSpec, Array, Spaces
+from rlformer.data.checks import INFERRED, check_spaces
+from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes, load
 from rlformer.data.writer import DatasetWriter
 
 INFO = DatasetInfo(env=None, spaces=Spaces.plain((2,), ActionSpec("discrete", nvec=(3,))))
@@ -218,6 +219,11 @@ def spoilt(name: str, value: float) -> Episode:
             replace(EPISODES[0], observations=np.zeros((5, 7))),
             r"observations of shape \(7,\), expected \(2,\)",
         ),
+        (
+            replace(EPISODES[0], observations=np.full((5, 2), 1e39)),
+            "episode 1, step 0: NaN or infinity in observations",
+        ),
+        (replace(EPISODES[0], observations=np.zeros((5, 2), complex)), "observations are complex128, expected float32"),
         (replace(EPISODES[0], actions=np.zeros((4, 2))), r"actions of shape \(2,\), expected \(\)"),
     ],
 )
@@ -320,6 +326,42 @@ def test_a_description_that_does_not_fit(tmp_path: Path, key: str, value: object
     written(tmp_path / "log")
     about = json.loads((tmp_path / "log/dataset.json").read_text())
     (tmp_path / "log/dataset.json").write_text(json.dumps({**about, key: value}))
+    with pytest.raises(InputError, match=message):
+        load(tmp_path / "log")
+
+
+def test_a_log_of_an_older_version_gets_one_line(tmp_path: Path) -> None:
+    written(tmp_path / "log")
+    about = json.loads((tmp_path / "log/dataset.json").read_text())
+    (tmp_path / "log/dataset.json").write_text(json.dumps({**about, "schema": "rlformer/1"}))
+    with pytest.raises(
+        InputError, match=r"log: schema 'rlformer/1', this version reads 'rlformer/2'; make the log again$"
+    ):
+        load(tmp_path / "log")
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        (
+            "observations",
+            np.zeros((18, 2)),
+            r"observations.npy: \(18, 2\) float64, dataset.json says \(18, 2\) float32$",
+        ),
+        (
+            "observations",
+            np.zeros((18, 3), np.float32),
+            r"observations.npy: \(18, 3\) float32, dataset.json says \(18, 2\)",
+        ),
+        ("actions", np.zeros(14, np.int32), r"actions.npy: \(14,\) int32, dataset.json says \(14,\) int64$"),
+        ("rewards", np.zeros(14, np.float32), r"rewards.npy: \(14,\) float32, dataset.json says \(14,\) float64$"),
+        ("rewards", np.zeros(13), r"rewards.npy: 13 rows, dataset.json says 14$"),
+        ("episodes", np.zeros(4), r"episodes.npy: \(4,\) float64, dataset.json says \(4,\) \[\('length'"),
+    ],
+)
+def test_an_array_of_another_form(tmp_path: Path, name: str, array: Array, message: str) -> None:
+    written(tmp_path / "log")
+    np.save(tmp_path / f"log/{name}.npy", array)
     with pytest.raises(InputError, match=message):
         load(tmp_path / "log")
 

@@ -11,7 +11,7 @@ import pytest
 from rlformer.core.records import Episode
 from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
-from rlformer.data.describe import describe, describe_text
+from rlformer.data.describe import describe
 from rlformer.data.writer import DatasetWriter
 
 INFO = DatasetInfo(
@@ -40,7 +40,7 @@ def log(episodes: list[Episode] = EPISODES, **changes: Any) -> Dataset:
 
 
 def test_numbers_of_a_log() -> None:
-    info = describe(log())
+    info = describe(log()).to_dict()
     assert (info["env"], info["episodes"], info["steps"]) == ("CartPole-v1", 4, 8)
     assert info["returns"] == {"min": 1, "q1": 1.75, "median": 2.5, "q3": 3.25, "max": 4, "mean": 2.5}
     assert info["lengths"] == {"min": 1, "q1": 1.75, "median": 2, "q3": 2.25, "max": 3, "mean": 2}
@@ -51,15 +51,15 @@ def test_numbers_of_a_log() -> None:
 
 
 def test_rewards_of_a_view_are_its_own() -> None:
-    shares = [describe(log().select(np.array(chosen), "some"))["nonzero_rewards"] for chosen in ([1], [2, 0], [3])]
+    shares = [describe(log().select(np.array(chosen), "some")).task.nonzero_rewards for chosen in ([1], [2, 0], [3])]
     assert shares == [1.0, 2 / 5, 0.5]
 
 
 def test_a_description_is_json() -> None:
-    box = ActionSpec("box", low=(-np.inf,), high=(np.inf,))
+    box = Spaces(INFO.spaces.observation, ActionSpec("box", low=(-np.inf,), high=(np.inf,)))
     real = [replace(e, actions=np.zeros((len(e), 1))) for e in EPISODES]
-    for dataset in (log(), log(real, actions=box)):
-        info = describe(dataset)
+    for dataset in (log(), log(real, spaces=box)):
+        info = describe(dataset).to_dict()
         assert json.loads(json.dumps(info, allow_nan=False)) == info
 
 
@@ -68,7 +68,7 @@ def test_a_view_is_described_not_its_whole_log(tmp_path: Path) -> None:
         for one in EPISODES:
             writer.add(one)
         whole = writer.finish()
-    info = describe(whole.top(0.25))
+    info = describe(whole.top(0.25)).to_dict()
     assert (info["episodes"], info["steps"], info["returns"]["min"]) == (1, 2, 4)
     assert info["selection"] == "best 25 % of episodes"
     assert info["hash"] != whole.hash
@@ -88,17 +88,18 @@ def test_a_view_is_described_not_its_whole_log(tmp_path: Path) -> None:
     ],
 )
 def test_what_may_mislead_is_warned_of(dataset: Dataset, warning: str) -> None:
-    warnings = describe(dataset)["warnings"]
+    described = describe(dataset)
+    warnings = described.warnings
     assert any(warning in one for one in warnings)
-    assert all(f"warning: {one}" in describe_text(describe(dataset)) for one in warnings)
+    assert all(f"warning: {one}" in str(described) for one in warnings)
 
 
 def test_a_sound_log_has_no_warnings() -> None:
-    assert describe(log(EPISODES[:3]))["warnings"] == []
+    assert describe(log(EPISODES[:3])).warnings == []
 
 
 def test_the_text_is_aligned_and_leaves_out_what_is_not_known() -> None:
-    lines = describe_text(describe(log(EPISODES[:3]))).splitlines()
+    lines = str(describe(log(EPISODES[:3]))).splitlines()
     assert "episodes                      3" in lines
     assert "provenance: behaviour_policy  agent ppo, seed 3" in lines
     assert not any(line.startswith(("selection", "size")) for line in lines)  # the whole log, in memory
@@ -115,20 +116,20 @@ def chain(actions: list[int], rewards: list[float], last: float = 1.0) -> Episod
 def test_luck_is_what_the_same_actions_do_not_decide() -> None:
     """Half of the variance here: action 0 always pays 1, action 1 pays 0 or 2."""
     certain = describe(log([chain([0], [1.0]), chain([0], [1.0]), chain([1], [0.0]), chain([1], [0.0])]))
-    assert (certain["luck"], certain["repeated_episodes"], certain["chance_per_step"]) == (0.0, 4, 0.0)
+    assert (certain.task.luck, certain.task.repeated_episodes, certain.task.chance_per_step) == (0.0, 4, 0.0)
     lucky = describe(log([chain([0], [0.0]), chain([0], [2.0]), chain([1], [0.0]), chain([1], [2.0])]))
-    assert (lucky["luck"], lucky["chance_per_step"]) == (1.0, 1.0)
-    assert "100.00 % of the returns' variance is luck (4 episodes)" in describe_text(lucky)
+    assert (lucky.task.luck, lucky.task.chance_per_step) == (1.0, 1.0)
+    assert "100.00 % of the returns' variance is luck (4 episodes)" in str(lucky)
 
 
 def test_what_is_hidden_makes_steps_differ_and_returns_not() -> None:
     """The last step pays for the first one, which it does not show."""
     episodes = [chain([key, 1], [0.0, float(key)]) for key in (0, 1, 0, 1)]
     info = describe(log(episodes))
-    assert (info["luck"], info["chance_per_step"], info["repeated_steps"]) == (0.0, 0.4, 5)
-    assert (info["rewarded_steps"], info["median_length"], info["max_length"]) == (0.5, 2.0, 2)
+    assert (info.task.luck, info.task.chance_per_step, info.task.repeated_steps) == (0.0, 0.4, 5)
+    assert (info.task.rewarded_steps, info.task.median_length, info.task.max_length) == (0.5, 2.0, 2)
 
 
 def test_where_nothing_repeats_chance_is_unknown() -> None:
     info = describe(log([chain([0], [1.0])]))
-    assert (info["luck"], info["chance_per_step"], info["repeated_steps"]) == (None, None, 0)
+    assert (info.task.luck, info.task.chance_per_step, info.task.repeated_steps) == (None, None, 0)

@@ -14,23 +14,23 @@ from rlformer.core import seeding
 from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, EnvSpec, EvalResult
 from rlformer.core.spaces import Array
-from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import rollout
+from rlformer.envs.vector import Environments
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
 from rlformer.envs.worlds.registration import MODULES
 from rlformer.report import diagnostics
 from rlformer.runs.directory import RunDirectory
-from rlformer.runs.spec import RunSpec
+from rlformer.runs.spec import AgentSpec, RunSpec
 from rlformer.studies import experiment
 from rlformer.studies.diagnose import judge, play, rows, suite
-from rlformer.studies.diagnose.rows import ROWS, Arm, Row, predicted
+from rlformer.studies.diagnose.rows import ROWS, Expectation, Row, predicted
 
 ARMS = [(row, arm) for row in ROWS for arm in row.arms]
 Reached = Callable[[float], Array]  # the predicted return to those of some episodes
 
 
 @pytest.mark.parametrize(("row", "arm"), ARMS, ids=[f"{row.name}-{arm.agent}" for row, arm in ARMS])
-def test_every_arm_of_the_table_can_be_trained_and_has_a_prediction_or_a_reason(row: Row, arm: Arm) -> None:
+def test_every_arm_of_the_table_can_be_trained_and_has_a_prediction_or_a_reason(row: Row, arm: Expectation) -> None:
     overrides = arm.overrides
     if arm.law == "filtered":
         assert row.best is not None
@@ -108,13 +108,13 @@ def test_native_environments_play_the_same_episodes_as_one_at_a_time(name: str) 
 def test_an_arm_is_trained_and_played_once(tmp_path: Path) -> None:
     """And filtered cloning learns from the successes alone, whose share of the log is its own."""
     small = ("gradient_steps=5", "evaluate_every=5", "batch_size=8", "width=8")
-    row = replace(ROWS[0], log_episodes=100, episodes=50, arms=(Arm("bc-top", "filtered", 1, small),))
+    row = replace(ROWS[0], log_episodes=100, episodes=50, arms=(Expectation("bc-top", "filtered", 1, small),))
     run = play.learn_and_play(row, row.arms[0], 3, tmp_path)
     written = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.is_file() and path.name != "lock"}
     kept = run.evaluations()["suite-sampled"]
     assert (len(kept.returns), kept.action_selection) == (50, "sampled")
     share = run.spec.values["episode_filter_share"]
-    assert share == run.spec.data["mean_return"] > 0
+    assert share == run.spec.log.mean_return > 0
     assert play.learn_and_play(row, row.arms[0], 3, tmp_path).path == run.path
     assert written == {path: path.stat().st_mtime_ns for path in written}
 
@@ -130,7 +130,7 @@ def test_the_suite_trains_plays_and_judges_and_lists_what_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = ("gradient_steps=5", "evaluate_every=5", "batch_size=8", "width=8")
-    arms = (Arm("bc", "cloning", 1, small), Arm("bc-top", "filtered", 1, small))
+    arms = (Expectation("bc", "cloning", 1, small), Expectation("bc-top", "filtered", 1, small))
     row = replace(ROWS[0], log_episodes=20, episodes=50, arms=arms, best=0.5)  # which no episode returns
     monkeypatch.setattr(suite, "chosen", lambda only, quick: (row,))
     results = suite.diagnose(root=tmp_path)
@@ -150,9 +150,9 @@ def invent(root: Path, name: str, reached: Reached, seeds: int = 3) -> dict[str,
     runs: dict[tuple[str, str], list[Path]] = {}
     for arm in row.arms:
         for seed in range(seeds):
-            config = RunSpec(row.spec, arm.agent, "sequence", {})
-            run = RunDirectory.of(root, config, seed)
-            with run.session(config, seed) as session:
+            spec = RunSpec(row.spec, AgentSpec(arm.agent, "sequence", "candidate", "sequence"), {})
+            run = RunDirectory.of(root, spec, seed)
+            with run.session(spec, seed) as session:
                 session.end("finished", Cost())
             for way in arm.selections:
                 for asked in play.questions(row, arm):
@@ -161,7 +161,7 @@ def invent(root: Path, name: str, reached: Reached, seeds: int = 3) -> dict[str,
                     result = EvalResult(name, arm.agent, zeros, returns, zeros + 1, zeros > 0, way, asked)
                     run.save_evaluation(play.evaluation_name(way, asked), result)
             runs.setdefault((name, arm.agent), []).append(run.path)
-    return {**judge.results([row], runs), "profile": "full", "seeds": seeds, "failures": []}
+    return {**judge.results([row], runs).to_dict(), "profile": "full", "seeds": seeds, "failures": []}
 
 
 def verdicts(results: dict[str, Any]) -> set[str]:
@@ -202,7 +202,7 @@ def test_one_run_is_judged_by_its_episodes(tmp_path: Path) -> None:
 
 
 def test_rows_without_runs_have_no_lines(tmp_path: Path) -> None:
-    results = judge.results(ROWS, {})
+    results = judge.results(ROWS, {}).to_dict()
     assert (results["lines"], len(results["rows"])) == ([], len(ROWS))
     assert {control["holds"] for control in results["controls"]} == {None}
 
@@ -230,6 +230,6 @@ def test_the_page_shows_prediction_and_observation_side_by_side(tmp_path: Path) 
 
 
 def test_without_lines_there_is_a_page_without_figure(tmp_path: Path) -> None:
-    results = {**judge.results(ROWS, {}), "profile": "quick", "seeds": 1, "failures": []}
+    results = {**judge.results(ROWS, {}).to_dict(), "profile": "quick", "seeds": 1, "failures": []}
     diagnostics.build(results, tmp_path)
     assert "0 of 0 predictions are met" in (tmp_path / "report.html").read_text(encoding="utf-8")

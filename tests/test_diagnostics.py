@@ -26,9 +26,9 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Array
 from rlformer.envs import cards as env_cards
-from rlformer.envs import environments
-from rlformer.envs.environments import Environments
+from rlformer.envs.make import make as make_environment
 from rlformer.envs.rollout import rollout
+from rlformer.envs.vector import Environments
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
 from rlformer.envs.worlds.bits import DenseBits
 from rlformer.envs.worlds.diagnostic import RETURN, Diagnostic, State
@@ -668,7 +668,7 @@ def test_a_log_does_not_depend_on_how_many_are_played_side_by_side() -> None:
 @every
 def test_its_card_says_what_the_environment_says(name: str) -> None:
     card = env_cards.environments()[name]
-    environment = environments.make(card).unwrapped
+    environment = make_environment(card).unwrapped
     assert isinstance(environment, Diagnostic)
     assert card.id == f"rlformer:rlformer/{name}-v0"
     assert card.random_score == pytest.approx(environment.random_return(), abs=1e-12)

@@ -1,4 +1,4 @@
-"""Any supported Gymnasium space in canonical form; the others refused in one line; the four wrappers."""
+"""Any supported Gymnasium space in canonical form; the others refused in one line; the wrappers of cards."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from gymnasium.utils.env_checker import check_env
 
 from rlformer.core.errors import InputError, MissingExtra
 from rlformer.core.records import EnvSpec
-from rlformer.envs import environments
-from rlformer.envs.environments import Environments, make
+from rlformer.envs.make import make, spaces_of
+from rlformer.envs.vector import Environments
+from rlformer.envs.wrappers import WRAPPERS
 
 TWO = spaces.Discrete(2)
 IMAGE, GREY = spaces.Box(0, 255, (8, 8, 3), np.uint8), spaces.Box(0, 255, (8, 8), np.uint8)
@@ -66,29 +67,68 @@ def echo(**options: Any) -> EnvSpec:
 
 
 @pytest.mark.parametrize(
-    ("space", "size"),
+    ("space", "size", "dtype"),
     [
-        (spaces.Discrete(3), 3),  # one-hot
-        (spaces.Discrete(3, start=-1), 3),
-        (spaces.MultiDiscrete([2, 3]), 5),
-        (spaces.MultiBinary((2, 2)), 4),
-        (spaces.Box(-1, 1, (), np.float32), 1),
-        (spaces.Box(-1, 1, (4,), np.float64), 4),
-        (spaces.Box(-np.inf, np.inf, (4,), np.float32), 4),
-        (spaces.Box(0, 200, (2, 3), np.int16), 6),
-        (spaces.Box(0, 200, (2,), np.uint8), 2),
-        (spaces.Dict(b=spaces.Discrete(3), a=spaces.Box(0, 1, (2,))), 5),
-        (spaces.Tuple([spaces.Discrete(2), spaces.Dict(x=spaces.MultiBinary(2))]), 4),
+        (spaces.Discrete(3), 3, "uint8"),  # one-hot
+        (spaces.Discrete(3, start=-1), 3, "uint8"),
+        (spaces.MultiDiscrete([2, 3]), 5, "uint8"),
+        (spaces.MultiBinary((2, 2)), 4, "uint8"),
+        (spaces.Box(-1, 1, (), np.float32), 1, "float32"),
+        (spaces.Box(-1, 1, (4,), np.float64), 4, "float64"),
+        (spaces.Box(-1, 1, (4,), np.float16), 4, "float16"),
+        (spaces.Box(-np.inf, np.inf, (4,), np.float32), 4, "float32"),
+        (spaces.Box(0, 200, (2, 3), np.int16), 6, "int16"),
+        (spaces.Box(0, 200, (2,), np.uint8), 2, "uint8"),
+        (spaces.Box(0, 1, (2,), np.bool_), 2, "uint8"),
+        (spaces.Dict(b=spaces.Discrete(3), a=spaces.Box(0, 1, (2,))), 5, "float32"),
+        (spaces.Dict(b=spaces.Discrete(3), a=spaces.Box(0, 9, (2,), np.uint8)), 5, "uint8"),
+        (spaces.Dict(b=spaces.Box(0, 1, (2,), np.float64), a=spaces.Box(0, 9, (2,), np.uint8)), 4, "float64"),
+        (spaces.Tuple([spaces.Discrete(2), spaces.Dict(x=spaces.MultiBinary(2))]), 4, "uint8"),
     ],
     ids=str,
 )
-def test_observations_are_flat_float32_vectors(space: spaces.Space[Any], size: int) -> None:
-    env = make(echo(observation=space))
+def test_observations_are_flat_vectors_in_their_own_dtype(space: spaces.Space[Any], size: int, dtype: str) -> None:
+    """From the environment to what `Environments` hands on, each equal to Gymnasium's own flattening."""
+    spec = echo(observation=space)
+    env, many = make(spec), Environments(spec, 2)
     observation, _ = env.reset(seed=0)
     assert env.observation_space.shape == observation.shape == (size,)
-    assert env.observation_space.dtype == observation.dtype == np.float32
+    assert env.observation_space.dtype == observation.dtype == np.dtype(dtype)
     assert observation in env.observation_space
-    assert env.step(0)[0].dtype == np.float32
+    assert env.step(0)[0].dtype == np.dtype(dtype)
+    first = many.reset(np.array([1]), np.array([0]))
+    assert many.spaces == spaces_of(spec)
+    assert (first.dtype, first.shape) == (np.dtype(dtype), (1, size))
+    assert many.step(np.array([1]), np.array([0]))[0].dtype == np.dtype(dtype)
+    space.seed(0)
+    np.testing.assert_array_equal(first[0], spaces.flatten(space, space.sample()))
+
+
+@pytest.mark.parametrize(
+    ("space", "parts"),
+    [
+        (spaces.Box(-1, 1, (2, 3)), [("observation", "vector", (6,), "float32")]),
+        (spaces.Discrete(3), [("observation", "category", (3,), "uint8")]),
+        (spaces.MultiDiscrete([2, 3]), [("0", "category", (2,), "uint8"), ("1", "category", (3,), "uint8")]),
+        (
+            spaces.Dict({"b": spaces.MultiBinary(2), "a": spaces.Box(0, 1, (1,), np.float64)}),  # by name
+            [("a", "vector", (1,), "float64"), ("b", "vector", (2,), "uint8")],
+        ),
+        (
+            spaces.Dict(b=spaces.Discrete(2), a=spaces.Dict(y=spaces.Box(0, 9, (2,), np.uint8))),  # as given
+            [("b", "category", (2,), "uint8"), ("a.y", "vector", (2,), "uint8")],
+        ),
+        (
+            spaces.Tuple([spaces.Discrete(2), spaces.Dict(x=spaces.MultiDiscrete([2, 2]))]),
+            [(name, "category", (2,), "uint8") for name in ("0", "1.x.0", "1.x.1")],
+        ),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_parts_have_names_and_stand_in_gymnasiums_order(
+    space: spaces.Space[Any], parts: list[tuple[str, str, tuple[int, ...], str]]
+) -> None:
+    assert [tuple(vars(part).values()) for part in spaces_of(echo(observation=space)).observation.parts] == parts
 
 
 def test_a_category_is_seen_one_hot() -> None:
@@ -109,6 +149,7 @@ def test_a_category_is_seen_one_hot() -> None:
         (spaces.Tuple([TWO, spaces.Text(5)]), "Text"),
         (spaces.Graph(spaces.Box(0, 1, (2,)), TWO), "Graph"),
         (spaces.Dict(trace=spaces.Sequence(TWO)), "Sequence"),
+        (spaces.Dict({}), "without a single number"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
@@ -274,7 +315,7 @@ def test_slots_are_reset_and_stepped_apart() -> None:
 # -- wrappers ----------------------------------------------------------------------------------------
 
 VECTOR = spaces.Box(-1, 1, (3,))
-WRAPPERS: dict[str, dict[str, Any]] = {
+TABLES: dict[str, dict[str, Any]] = {
     "observation_noise": {"kind": "observation_noise", "std": 0.5},
     "delayed_reward": {"kind": "delayed_reward"},
     "distractors": {"kind": "distractors", "count": 4},
@@ -294,9 +335,9 @@ def episode(env: gym.Env[Any, Any], seed: int | None, actions: list[Any]) -> tup
     return np.array(observations), rewards
 
 
-@pytest.mark.parametrize("kind", WRAPPERS)
+@pytest.mark.parametrize("kind", TABLES)
 def test_a_seed_repeats_the_episode(kind: str) -> None:
-    env = make(echo(observation=VECTOR, wrappers=(WRAPPERS[kind],)))
+    env = make(echo(observation=VECTOR, wrappers=(TABLES[kind],)))
     first, other, again = (episode(env, seed, [0, 1, 1, 0]) for seed in (7, 8, 7))
     np.testing.assert_array_equal(first[0], again[0])
     assert first[1] == again[1]
@@ -306,20 +347,31 @@ def test_a_seed_repeats_the_episode(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["observation_noise", "distractors"])
 def test_what_the_environment_draws_stays_what_it_was(kind: str) -> None:
     """The noise has a stream of its own: with and without it the same seeds are the same episodes."""
-    bare, wrapped = make(echo(observation=VECTOR)), make(echo(observation=VECTOR, wrappers=(WRAPPERS[kind],)))
+    bare, wrapped = make(echo(observation=VECTOR)), make(echo(observation=VECTOR, wrappers=(TABLES[kind],)))
     assert episode(bare, 3, [0, 1, 1, 0])[1] == episode(wrapped, 3, [0, 1, 1, 0])[1]
 
 
-@pytest.mark.parametrize("kind", WRAPPERS)
+@pytest.mark.parametrize("kind", TABLES)
 def test_unseeded_episodes_go_on_with_their_streams(kind: str) -> None:
-    env = make(echo(observation=VECTOR, wrappers=(WRAPPERS[kind],)))
+    env = make(echo(observation=VECTOR, wrappers=(TABLES[kind],)))
     runs = [[episode(env, seed, [0, 1])[0] for seed in (5, None)] for _ in range(2)]
     np.testing.assert_array_equal(runs[0], runs[1])
     assert not np.array_equal(runs[0][0], runs[0][1])
 
 
+def test_every_wrapper_has_a_test_here() -> None:
+    assert {*TABLES, "flatten"} == set(WRAPPERS)
+
+
+@pytest.mark.parametrize(("own", "noisy"), [(np.float32, np.float32), (np.float64, np.float64), (np.uint8, np.float32)])
+def test_noise_and_distractors_make_floating_point_numbers(own: Any, noisy: Any) -> None:
+    for kind in ("observation_noise", "distractors"):
+        env = make(echo(observation=spaces.Box(0, 100, (3,), own), wrappers=(TABLES[kind],)))
+        assert env.reset(seed=0)[0].dtype == env.observation_space.dtype == noisy
+
+
 def test_observation_noise() -> None:
-    wrapped = make(echo(observation=VECTOR, wrappers=(WRAPPERS["observation_noise"],)))
+    wrapped = make(echo(observation=VECTOR, wrappers=(TABLES["observation_noise"],)))
     actions = [0] * 2000
     noise = episode(wrapped, 0, actions)[0] - episode(make(echo(observation=VECTOR)), 0, actions)[0]
     assert noise.shape == (2001, 3)
@@ -328,15 +380,15 @@ def test_observation_noise() -> None:
 
 
 def test_delayed_reward_pays_the_sum_at_the_end() -> None:
-    limit = WRAPPERS["time_limit"]
+    limit = TABLES["time_limit"]
     _, usual = episode(make(echo(observation=VECTOR, wrappers=(limit,))), 0, [0] * 9)
-    _, delayed = episode(make(echo(observation=VECTOR, wrappers=(limit, WRAPPERS["delayed_reward"]))), 0, [0] * 9)
+    _, delayed = episode(make(echo(observation=VECTOR, wrappers=(limit, TABLES["delayed_reward"]))), 0, [0] * 9)
     assert len(usual) == 5
     assert delayed == [0.0, 0.0, 0.0, 0.0, pytest.approx(sum(usual))]
 
 
-def test_delayed_reward_owes_nothing_to_the_next_episode() -> None:
-    env = make(echo(observation=VECTOR, wrappers=(WRAPPERS["time_limit"], WRAPPERS["delayed_reward"])))
+def test_delayed_reward_keeps_nothing_for_the_next_episode() -> None:
+    env = make(echo(observation=VECTOR, wrappers=(TABLES["time_limit"], TABLES["delayed_reward"])))
     expected = episode(env, 1, [0] * 5)
     episode(env, 2, [0] * 3)  # left before its end
     assert episode(env, 1, [0] * 5)[1] == expected[1]
@@ -344,11 +396,11 @@ def test_delayed_reward_owes_nothing_to_the_next_episode() -> None:
 
 def test_a_time_limit_outside_would_keep_the_reward_back() -> None:
     with pytest.raises(InputError, match="'time_limit' goes before 'delayed_reward'"):
-        make(echo(observation=VECTOR, wrappers=(WRAPPERS["delayed_reward"], WRAPPERS["time_limit"])))
+        make(echo(observation=VECTOR, wrappers=(TABLES["delayed_reward"], TABLES["time_limit"])))
 
 
 def test_time_limit_truncates() -> None:
-    env = make(echo(observation=VECTOR, wrappers=(WRAPPERS["time_limit"],)))
+    env = make(echo(observation=VECTOR, wrappers=(TABLES["time_limit"],)))
     for _ in range(2):
         env.reset(seed=0)
         ends = [env.step(0)[2:4] for _ in range(5)]
@@ -373,7 +425,7 @@ def test_time_limit_truncates() -> None:
 def test_distractors(space: spaces.Space[Any], actions: list[Any], copies: list[list[float]]) -> None:
     """Behind the observation stand random signs, then the last action: one-hot, or the numbers of a Box."""
     options = {"observation": VECTOR, "action": space}
-    env = make(echo(**options, wrappers=(WRAPPERS["distractors"],)))
+    env = make(echo(**options, wrappers=(TABLES["distractors"],)))
     taken = [np.asarray(a, env.action_space.dtype) if env.action_space.shape else a for a in actions]
     observations, _ = episode(env, 4, taken)
     np.testing.assert_array_equal(observations[:, :3], episode(make(echo(**options)), 4, taken)[0])
@@ -383,7 +435,7 @@ def test_distractors(space: spaces.Space[Any], actions: list[Any], copies: list[
 
 
 def test_distractors_are_fair_coins_and_independent() -> None:
-    env = make(echo(observation=VECTOR, wrappers=(WRAPPERS["distractors"],)))
+    env = make(echo(observation=VECTOR, wrappers=(TABLES["distractors"],)))
     coins = np.concatenate([episode(env, seed, [0] * 9)[0][:, 3:7] for seed in range(200)])  # (2000, 4)
     np.testing.assert_allclose(coins.T @ coins / len(coins), np.eye(4), atol=0.08)
     np.testing.assert_allclose(coins.mean(axis=0), 0.0, atol=0.08)
@@ -393,14 +445,14 @@ def test_distractors_are_fair_coins_and_independent() -> None:
 @pytest.mark.parametrize("space", [TWO, spaces.Box(-1, 1, (2, 2)), spaces.Dict(a=TWO)], ids=str)
 def test_wrappers_of_vectors_refuse_anything_else(kind: str, space: spaces.Space[Any]) -> None:
     with pytest.raises(InputError, match=f"wrapper '{kind}' needs a vector observation.*flatten"):
-        make(echo(observation=space, wrappers=(WRAPPERS[kind],)))
-    flat = make(echo(observation=space, wrappers=({"kind": "flatten"}, WRAPPERS[kind])))
+        make(echo(observation=space, wrappers=(TABLES[kind],)))
+    flat = make(echo(observation=space, wrappers=({"kind": "flatten"}, TABLES[kind])))
     assert flat.reset(seed=0)[0] in flat.observation_space
 
 
 @pytest.mark.parametrize("action", [spaces.Discrete(3, start=1), spaces.Box(-1, 1, (2,))], ids=str)
 def test_distractors_pass_gymnasiums_check(action: spaces.Space[Any]) -> None:
-    env = environments._WRAPPERS["distractors"](Echo(VECTOR, action), count=4)
+    env = WRAPPERS["distractors"].wrap(Echo(VECTOR, action), count=4)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         # It asks for unwrapped environments, and for a spec that only registered ones have.
@@ -411,7 +463,7 @@ def test_distractors_pass_gymnasiums_check(action: spaces.Space[Any]) -> None:
 
 def test_the_copied_action_is_the_one_executed() -> None:
     """Real actions are clipped into the bounds, as `rollout` does before it executes them."""
-    env = make(EnvSpec("p", "Pendulum-v1", wrappers=(WRAPPERS["distractors"],)))
+    env = make(EnvSpec("p", "Pendulum-v1", wrappers=(TABLES["distractors"],)))
     env.reset(seed=0)
     observation = env.step(np.array([5.0], np.float32))[0]
     assert observation[-1] == 2.0

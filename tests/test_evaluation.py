@@ -10,16 +10,15 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.core.spaces import ActionSpec, Array
 from rlformer.envs import cards as env_cards
-from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import RandomPolicy
+from rlformer.envs.vector import Environments
 from rlformer.evaluator.measure.evaluation import (
     curve_point,
     evaluate,
     evaluate_targets,
-    paired_difference,
     seconds_per_call,
-    summarize,
 )
+from rlformer.evaluator.measure.summary import paired_difference, summarize
 
 CARTPOLE = env_cards.environment("CartPole-v1")
 SEEDS = seeding.episode_seeds(0, "evaluate", 12)
@@ -68,6 +67,18 @@ def test_each_target_reaches_its_own_episodes() -> None:
     assert together[0].mean < together[1].mean < together[2].mean
 
 
+def test_a_point_of_a_curve_tells_every_return_behind_it() -> None:
+    fresh, spec = seeding.episode_seeds(0, "confirm", 12), replace(CARTPOLE, random_score=0.0, reference_score=20.0)
+    heard: list[tuple[list[float], list[float]]] = []
+    point = curve_point(
+        random_policy(), spec, SEEDS, fresh, name="random", num_envs=12,
+        played=lambda returns, again: heard.append((list(returns), list(again))),
+    )  # fmt: skip
+    ((returns, again),) = heard
+    assert (len(returns), len(again)) == (12, 12)
+    assert (np.mean(returns), np.mean(again)) == (point["eval/return"], point["eval/confirmed_return"])
+
+
 def test_only_a_good_point_of_a_curve_is_played_again_on_fresh_episodes() -> None:
     """Those that the same few seeds of the curve happen to suit are found out."""
     fresh, spec = seeding.episode_seeds(0, "confirm", 12), replace(CARTPOLE, random_score=0.0, reference_score=500.0)
@@ -100,18 +111,20 @@ def result_of(returns: list[float], name: str = "a", seeds: Array = SEEDS) -> Ev
 def test_a_summary_by_hand() -> None:
     spec = EnvSpec("E", "E-v0", random_score=1.0, reference_score=5.0, solved_threshold=3.0)
     summary = summarize(result_of([1.0, 2.0, 3.0, 6.0]), spec)
-    assert summary["mean"] == 3.0
-    assert summary["standard_error"] == pytest.approx(np.sqrt(14 / 3) / 2)  # squares 4, 1, 0, 9 over n - 1 = 3
-    assert (summary["median"], summary["success_rate"], summary["normalized_score"]) == (2.5, 0.5, 0.5)
+    assert summary.mean == 3.0
+    assert summary.standard_error == pytest.approx(np.sqrt(14 / 3) / 2)  # squares 4, 1, 0, 9 over n - 1 = 3
+    assert (summary.median, summary.success_rate, summary.normalized_score) == (2.5, 0.5, 0.5)
     bare = summarize(result_of([1.0]), EnvSpec("E", "E-v0"))
-    assert bare["standard_error"] is bare["success_rate"] is bare["normalized_score"] is None
+    assert bare.standard_error is bare.success_rate is bare.normalized_score is None
 
 
 def test_a_paired_difference_by_hand() -> None:
     a, b = result_of([3.0, 5.0, 2.0, 4.0]), result_of([1.0, 3.0, 0.0, 4.0], "b")
     difference = paired_difference(a, b)
-    assert (difference["mean"], difference["wins"], difference["ties"]) == (1.5, 0.75, 0.25)
-    assert 0.0 <= difference["low"] < 1.5 < difference["high"] <= 2.0
+    assert (difference.mean, difference.wins, difference.ties) == (1.5, 0.75, 0.25)
+    assert difference.low is not None
+    assert difference.high is not None
+    assert 0.0 <= difference.low < 1.5 < difference.high <= 2.0
     with pytest.raises(InputError, match="different episode seeds"):
         paired_difference(a, result_of([1.0, 3.0, 0.0, 4.0], "b", SEEDS + 1))
 

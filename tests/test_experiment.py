@@ -16,18 +16,28 @@ import torch
 
 import rlformer
 from rlformer.agents.cards import resolve
+from rlformer.agents.learners import learner
+from rlformer.agents.loading import load_policy
 from rlformer.core import files
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.data.dataset import Dataset, from_episodes, load
+from rlformer.data.describe import log_input
 from rlformer.data.prefix import mid_training
 from rlformer.envs import cards as env_cards
+from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.runs.directory import RunDirectory
-from rlformer.studies import experiment, study
+from rlformer.runs.hooks import Hooks
+from rlformer.runs.inputs import Cut, Recipe
+from rlformer.studies import experiment
+from rlformer.studies.execute import execute, local
+from rlformer.studies.logs import dataset_env
+from rlformer.studies.plan import plan
+from rlformer.studies.study import Log, Study
 
 SMALL_BC = ["gradient_steps=60", "width=16", "layers=1", "validate_every=20"]
 SMALL_DT = ["gradient_steps=40", "width=16", "heads=1", "layers=1", "context_length=4", "validate_every=20"]
 SMALL_PPO = ["steps=2048", "n_epochs=2"]
-QUICKLY = experiment.Protocol(episodes=4, curve_episodes=2, target_episodes=2, sampled_episodes=2, num_envs=8)
+QUICKLY = Protocol(episodes=4, curve_episodes=2, target_episodes=2, sampled_episodes=2, num_envs=8)
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +50,13 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="module")
 def ppo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short PPO run that kept its training episodes."""
-    config = resolve(env_cards.environment("CartPole-v1"), "ppo", SMALL_PPO, log_trajectories=True)
-    return experiment.train(config, 0, tmp_path_factory.mktemp("ppo"), protocol=QUICKLY).path
+    spec = resolve(env_cards.environment("CartPole-v1"), "ppo", SMALL_PPO, keeps_log=True)
+    return experiment.train(spec, 0, tmp_path_factory.mktemp("ppo"), protocol=QUICKLY).path
 
 
 def train(agent: str, overrides: list[str], root: Path, log: Dataset, **options: object) -> RunDirectory:
-    data = experiment.data_reference(log)
-    config = resolve(experiment.dataset_env(log), agent, overrides, data)
-    return experiment.train(config, 0, root, dataset=log, protocol=QUICKLY, **options)  # type: ignore[arg-type]
+    spec = resolve(dataset_env(log), agent, overrides, (log_input(log),))
+    return experiment.train(spec, 0, root, dataset=log, protocol=QUICKLY, **options)  # type: ignore[arg-type]
 
 
 def test_an_offline_run_keeps_every_cost(tmp_path: Path, log: Dataset) -> None:
@@ -91,7 +100,7 @@ def test_a_stopped_run_continues_to_the_same_weights(tmp_path: Path, log: Datase
     whole = train("bc", SMALL_BC, tmp_path / "whole", log)
     asked = iter([False] * 30)
     with pytest.raises(Interrupted):
-        train("bc", SMALL_BC, tmp_path / "halves", log, stop=lambda: next(asked, True))
+        train("bc", SMALL_BC, tmp_path / "halves", log, hooks=Hooks(lambda: next(asked, True)))
     run = next((tmp_path / "halves").rglob("record.json")).parent
     assert RunDirectory.open(run).record.status == "interrupted"
     again = train("bc", SMALL_BC, tmp_path / "halves", log)
@@ -103,7 +112,7 @@ def test_the_behaviour_arm_is_the_log(tmp_path: Path, log: Dataset) -> None:
     run = train("behaviour", [], tmp_path, log)
     assert np.array_equal(run.evaluations()["final"].returns, log.returns)
     with pytest.raises(InputError, match="cannot act"):
-        experiment.load_policy(run.path)
+        load_policy(run.path)
 
 
 def test_a_log_without_its_environment_can_be_learned_from(tmp_path: Path, log: Dataset) -> None:
@@ -140,12 +149,12 @@ def test_a_log_may_be_learned_from_without_making_its_environment(tmp_path: Path
 
 
 def test_a_log_of_another_environment_is_refused(tmp_path: Path, log: Dataset) -> None:
-    config = resolve(env_cards.environment("Acrobot-v1"), "bc", data=experiment.data_reference(log))
+    acrobot = resolve(env_cards.environment("Acrobot-v1"), "bc", inputs=(log_input(log),))
     with pytest.raises(InputError, match=r"shape \(4,\), but those of 'Acrobot-v1' have \(6,\)"):
-        experiment.train(config, 0, tmp_path, dataset=log)
-    pendulum = resolve(env_cards.environment("MountainCar-v0"), "bc")
+        experiment.train(acrobot, 0, tmp_path, dataset=log)
+    mountain = resolve(env_cards.environment("MountainCar-v0"), "bc")
     with pytest.raises(InputError, match="learns from a log"):
-        experiment.train(pendulum, 0, tmp_path)
+        experiment.train(mountain, 0, tmp_path)
 
 
 def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path: Path, log: Dataset) -> None:
@@ -212,64 +221,77 @@ def test_policies_are_loaded_from_python(ppo: Path) -> None:
 def test_sequence_models_alone_go_to_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    made = study.plan("CartPole-v1", arms=["random", "dt", "bc", "cql", "ppo"], seeds=1, device="cuda:1")
-    assert {arm.agent: arm.device for arm in made.runs} == {
+    made = plan(Study("CartPole-v1", arms=("random", "dt", "bc", "cql", "ppo"), seeds=1, device="cuda:1"))
+    assert {run.spec.agent.name: run.device for run in made.runs} == {
         "random": "cpu", "dt": "cuda:1", "bc": "cuda:1", "cql": "cpu", "ppo": "cpu",
     }  # fmt: skip
-    assert experiment.place("dt", "sequence", "auto") == "cuda:0"
-    assert experiment.place("cql", "offline", "auto") == "cpu"
+    assert experiment.device_for("dt", learner("sequence"), "auto") == "cuda:0"
+    assert experiment.device_for("cql", learner("offline"), "auto") == "cpu"
     with pytest.raises(InputError, match="agent 'cql' computes on the CPU alone; leave --device out"):
-        experiment.place("cql", "offline", "cuda")
+        experiment.device_for("cql", learner("offline"), "cuda")
 
 
 def test_a_plan_expands_arms_and_finds_mistakes_before_anything_runs(tmp_path: Path, log: Dataset) -> None:
-    made = study.plan("CartPole-v1", arms=["bc", "online"], seeds=2)
+    made = plan(Study("CartPole-v1", arms=("bc", "online"), seeds=2))
     assert set(made.arms) == {"bc", "ppo", "dqn"}
     assert {job.key: job.needs for job in made.jobs}[("bc", 1)] == (("ppo", 1),)
     assert made.jobs[0].key[0] == "ppo"  # type: ignore[index]
-    assert set(study.plan("Pendulum-v1", arms=["online"], seeds=1).arms) == {"ppo", "sac"}
-    own = study.plan("CartPole-v1", arms=["bc"], seeds=1, dataset=log)
+    assert set(plan(Study("Pendulum-v1", arms=("online",), seeds=1)).arms) == {"ppo", "sac"}
+    study = Study("CartPole-v1", arms=("bc",), seeds=1)
+    own = plan(study, dataset=log)
     assert own.arms == ("bc",)
     for mistake, message in (
-        ({"profile": "quik"}, "unknown profile"),
-        ({"arms": ["bcc"]}, "did you mean 'bc'"),
-        ({"seeds": 0}, "one at least"),
-        ({"prefix": "some"}, "prefix 'some'"),
-        ({"overrides": ["bc.widht=3"]}, "did you mean 'width'"),
-        ({"overrides": ["width=3"]}, "agent.key=value"),
-        ({"arms": ["sac"]}, "agents that fit"),
-        ({"arms": ["dt"], "overrides": ["dt.heads=3"]}, "3 do not divide"),
-        ({"arms": ["bc"], "dataset": log.select(np.arange(3), "three")}, "a whole dataset from disk"),
+        ({"profile": "quik"}, "profile: unknown profile"),
+        ({"arms": ("bcc",)}, "arms: .*did you mean 'bc'"),
+        ({"seeds": 0}, "seeds 0: one at least"),
+        ({"log": Log(prefix="some")}, "log.prefix: prefix 'some'"),
+        ({"overrides": {"bc": ("widht=3",)}}, "did you mean 'width'"),
+        ({"overrides": {"dt": ("width=3",)}}, "agent.key=value with one of ppo, bc, got 'dt.width=3'"),
+        ({"arms": ("sac",)}, "agents that fit"),
+        ({"arms": ("dt",), "overrides": {"dt": ("heads=3",)}}, "3 do not divide"),
     ):
         with pytest.raises(InputError, match=message):
-            study.plan("CartPole-v1", **mistake)  # type: ignore[arg-type]
+            plan(replace(study, **mistake))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="a whole dataset from disk"):
+        plan(study, dataset=log.select(np.arange(3), "three"))
 
 
-SETTINGS = [f"{agent}.{v}" for agent, values in (("bc", SMALL_BC), ("ppo", SMALL_PPO)) for v in values]
+@pytest.mark.parametrize(("env", "online", "offline"), [
+    ("CartPole-v1", {"ppo", "dqn"}, {"cql"}), ("Pendulum-v1", {"ppo", "sac"}, {"td3-bc"}),
+])  # fmt: skip
+def test_a_profile_trains_the_ladder_and_what_fits_the_actions(env: str, online: set[str], offline: set[str]) -> None:
+    quick = plan(Study(env, seeds=1)).arms
+    assert set(quick) == {"random", "behaviour", "bc", "bc-top", "dt"} | online
+    standard = plan(Study(env, profile="standard", seeds=1)).arms
+    assert set(standard) - set(quick) == {"rvs", "dt-k1", "dt-no-rtg", "dt-lstm"} | offline
+
+
+SMALL = {"bc": tuple(SMALL_BC), "ppo": tuple(SMALL_PPO)}
 
 
 def test_compare_runs_every_arm_and_repeats_nothing(tmp_path: Path) -> None:
-    options = {
-        "arms": ["random", "behaviour", "bc", "ppo"],
-        "seeds": 1,
-        "overrides": SETTINGS,
-        "root": tmp_path / "runs",
-    }
+    study = Study(
+        "CartPole-v1",
+        arms=("random", "behaviour", "bc", "ppo"),
+        seeds=1,
+        log=Log(prefix="full"),
+        overrides=SMALL,
+        runs=str(tmp_path / "runs"),
+    )
     kinds: list[tuple[str, str]] = []
     results = rlformer.compare(
-        "CartPole-v1",
+        study,
         jobs=2,
         out=tmp_path / "report",
-        prefix="full",
         listen=lambda event: kinds.append((str(event.key and event.key[0]), event.kind)),
-        **options,
     )
-    assert {arm for arm, kind in kinds if kind == "finished"} == {"random", "behaviour", "bc", "ppo"}
-    assert results["schema"] == "rlformer/1"
+    assert {arm for arm, kind in kinds if kind == "finished"} == {"random", "behaviour on full", "bc on full", "ppo"}
+    assert results["schema"] == "rlformer/2"
+    assert Study.read(tmp_path / "report" / "study.toml") == study
     page = (tmp_path / "report" / "report.html").read_text()
     assert "CartPole-v1" in page
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("record.json")}
-    rlformer.compare("CartPole-v1", jobs=2, out=tmp_path / "report", prefix="full", **options)
+    rlformer.compare(tmp_path / "report" / "study.toml", jobs=2, out=tmp_path / "report")
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("record.json")}
 
     (torn,) = (tmp_path / "runs").rglob("bc-*/seed-0/record.json")
@@ -279,7 +301,7 @@ def test_compare_runs_every_arm_and_repeats_nothing(tmp_path: Path) -> None:
     torn.write_text("{torn")
     values.write_text("torn = [")
     lost.unlink()
-    results = rlformer.compare("CartPole-v1", jobs=2, out=tmp_path / "report", prefix="full", **options)
+    results = rlformer.compare(study, jobs=2, out=tmp_path / "report")
     arms = {arm["label"]: arm["runs"][0] for arm in results["environments"][0]["arms"]}
     assert {run["status"] for run in arms.values()} == {"finished"}
     assert len(arms) == 4
@@ -291,26 +313,49 @@ def test_compare_runs_every_arm_and_repeats_nothing(tmp_path: Path) -> None:
     assert (torn.parent.with_name("seed-0.damaged-1") / "record.damaged.json").read_text() == "{torn"
 
 
+def test_what_was_planned_is_run_whatever_cards_and_folder_say_by_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs carry their specification, and absolute paths."""
+    for name in ("here", "elsewhere"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    made = plan(Study("CartPole-v1", arms=("bc", "ppo"), seeds=1, overrides=SMALL))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "agents").mkdir()
+    for agent in ("bc", "ppo"):
+        (tmp_path / "elsewhere" / "agents" / f"{agent}.toml").write_text('learner = "nonsense"\n')
+    for run in made.runs:
+        path = run.train(Hooks())
+        assert replace(RunDirectory.open(path).spec, inputs=()) == run.spec
+        assert path.is_relative_to(tmp_path / "here" / "runs")
+    assert list((tmp_path / "elsewhere").iterdir()) == [tmp_path / "elsewhere" / "agents"]
+
+
 def test_a_failed_arm_does_not_stop_the_rest_and_is_told(tmp_path: Path, log: Dataset) -> None:
-    settings = ["dt.learning_rate=1e30", *(f"dt.{v}" for v in SMALL_DT), *SETTINGS[:4]]
-    made = study.plan("CartPole-v1", arms=["dt", "bc"], seeds=1, dataset=log, root=tmp_path, overrides=settings)
-    outcome = study.execute(made, jobs=2)
-    statuses = {RunDirectory.open(path).spec.agent.name: RunDirectory.open(path).record.status for path in outcome.runs}
-    assert statuses == {"dt": "failed", "bc": "finished"}
-    assert [failure["agent"] for failure in outcome.failures] == ["dt"]
+    overrides = {"dt": ("learning_rate=1e30", *SMALL_DT), "bc": tuple(SMALL_BC)}
+    study = Study("CartPole-v1", arms=("dt", "bc"), seeds=1, runs=str(tmp_path), overrides=overrides)
+    outcome = execute(plan(study, dataset=log), local(2))
+    runs = [RunDirectory.open(path) for path in outcome.runs]
+    assert {run.spec.agent.name: run.record.status for run in runs} == {"dt": "failed", "bc": "finished"}
+    assert [failure.run.spec.agent.name for failure in outcome.failures] == ["dt"]
     assert outcome.missing == ()
 
 
 def test_what_needs_a_failed_run_is_skipped_and_missing_from_the_runs(tmp_path: Path) -> None:
-    made = study.plan("CartPole-v1", arms=["bc"], seeds=1, root=tmp_path, prefix="2", overrides=SETTINGS)
-    outcome = study.execute(made, jobs=2)  # no episode ends within two steps, so that bc has no log
-    assert [(m["env"], m["agent"], m["seed"]) for m in outcome.missing] == [("CartPole-v1", "bc", 0)]
-    assert "no episode had ended" in outcome.missing[0]["reason"]
+    """And is told with the recipe of its log, so that it can be given to its arm."""
+    log = Log(prefix="2")  # no episode ends within two steps, so that bc has no log
+    study = Study("CartPole-v1", arms=("bc",), seeds=1, runs=str(tmp_path), log=log, overrides=SMALL)
+    (missing,) = execute(plan(study), local(2)).missing
+    assert (missing.env, missing.agent, missing.seed) == ("CartPole-v1", "bc", 0)
+    assert missing.recipe == Recipe(Cut("steps", 2))
+    assert missing.name == "bc on 2"
+    assert "no episode had ended" in missing.reason
 
 
 def test_ctrl_c_stops_a_comparison_cleanly_and_the_same_command_continues(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rlformer", "compare", "CartPole-v1", "--arms", "random,ppo", "--seeds", "1"]
-    command += ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "report")]
+    command += ["--with", f"runs={tmp_path / 'runs'}", "--out", str(tmp_path / "report")]
     process = subprocess.Popen([*command, "--set", "ppo.steps=400000"], stderr=subprocess.PIPE, text=True)
     metrics = list[Path]()
     deadline = time.monotonic() + 300
@@ -328,7 +373,7 @@ def test_ctrl_c_stops_a_comparison_cleanly_and_the_same_command_continues(tmp_pa
 
 def test_workers_save_and_stop_when_the_comparison_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rlformer", "compare", "CartPole-v1", "--arms", "ppo", "--seeds", "1"]
-    command += ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "report"), "--set", "ppo.steps=400000"]
+    command += ["--with", f"runs={tmp_path / 'runs'}", "--out", str(tmp_path / "report"), "--set", "ppo.steps=400000"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     records = list[Path]()
     deadline = time.monotonic() + 300

@@ -20,7 +20,7 @@ from rlformer.core.spaces import ActionSpec, ObservationSpec, Part, Spaces
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.envs import cards as env_cards
-from rlformer.envs import environments
+from rlformer.envs.make import make
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
 from rlformer.explain import quality
 from rlformer.explain.explainers import EXPLAINERS
@@ -260,7 +260,7 @@ def test_controllability_by_hand_inside_the_log_and_beyond_apart() -> None:
 def test_distractors_added_to_a_log_are_those_of_the_wrapper() -> None:
     spec = env_cards.environment("CartPole-v1")
     env = with_distractors(spec, 2)
-    made = environments.make(env)
+    made = make(env)
     observations, taken, over = [made.reset(seed=3)[0]], [], False
     while not over:
         taken.append(len(taken) % 2)
@@ -313,7 +313,7 @@ def solved(tmp_path_factory: pytest.TempPathFactory) -> Solved:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         spec = env_cards.environment("Maze")
-        base: Any = environments.make(spec).unwrapped
+        base: Any = make(spec).unwrapped
         made = collect(
             BehaviourPolicy(base), spec, folder / "data", seed=0, episodes=600, provenance={}, upstream_env_steps=0
         )

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rlformer.envs.animation import png
 from rlformer.evaluator.judge.explanations.arms import fewest
 from rlformer.evaluator.judge.explanations.evidence import BothTrees, DrawnTree, FewestLeaves, TreesEvidence
 from rlformer.evaluator.judge.explanations.families import compared
 from rlformer.evaluator.judge.values import Estimate
-from rlformer.explain.parts.pictures import png
 from rlformer.explain.tree import Tree
 from rlformer.report import build
 from rlformer.report.sections.interpretability.pictures import tree_picture

@@ -24,16 +24,17 @@ from rlformer.agents import devices
 from rlformer.agents.sequence import placement
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.dropout import drop
-from rlformer.agents.sequence.training.loop import train
+from rlformer.agents.sequence.objectives.base import Loss
+from rlformer.agents.sequence.objectives.imitation import imitate
 from rlformer.agents.sequence.training.state import State, TrainOptions
-from rlformer.agents.sequence.training.step import CudaGraph, GradientStep, Objective, Runner, Stepped, imitate
+from rlformer.agents.sequence.training.step import CudaGraph, GradientStep, Runner, Stepped
+from rlformer.agents.sequence.training.train import train
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import Window
 from rlformer.data.windows import Windows
-from tests.make_sequences import MODELS, SPACES, Journal, log, model
+from tests.make_sequences import MODELS, RECORDED, SPACES, Journal, log, model
 
-RECORDED = [name for name in MODELS if not name.startswith("lstm")]
 OPTIONS = TrainOptions(100, batch_size=8, learning_rate=1e-2, warmup_steps=20)
 WAITS = (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default)
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -86,10 +87,10 @@ class Recorded:
         return self._found
 
 
-def halved(built: TrajectoryModel, window: Window) -> Tensor:
+def halved(built: TrajectoryModel, window: Window) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss from products in bf16."""
     with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
-        return imitate(built, window).float()
+        return imitate(built, window)[0].float(), {}
 
 
 @pytest.fixture
@@ -98,9 +99,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(placement, "on_host", lambda device: False)
 
 
-def steps(
-    name: str, runner: Runner | None, objective: Objective = imitate, count: int = 30
-) -> tuple[list[Stepped], Tensor]:
+def steps(name: str, runner: Runner | None, objective: Loss = imitate, count: int = 30) -> tuple[list[Stepped], Tensor]:
     """What a few steps of a small model find, and its parameters after them."""
     built = model(SPACES["discrete"], dropout=0.2, **MODELS[name]).train()
     windows = Windows(log(SPACES["discrete"]), built.architecture.context_length)
@@ -158,10 +157,10 @@ def test_a_step_waits_for_nothing_and_mixes_no_devices(name: str, space: str, mo
 def test_half_precision_is_enough_for_a_step(name: str) -> None:
     built = model(SPACES["discrete"], **MODELS[name])
     window = Windows(log(SPACES["discrete"]), built.architecture.context_length).at(torch.arange(28))
-    exact = imitate(built, window).sum() / window.mask.sum()
+    exact = imitate(built, window)[0].sum() / window.mask.sum()
     (whole,) = torch.autograd.grad(exact, built.embed_observation.weight)
     with torch.autocast("cpu", torch.bfloat16):
-        reduced = imitate(built, window).sum() / window.mask.sum()
+        reduced = imitate(built, window)[0].sum() / window.mask.sum()
     (rough,) = torch.autograd.grad(reduced, built.embed_observation.weight)
     assert reduced.item() == pytest.approx(exact.item(), rel=0.03)
     assert torch.cosine_similarity(rough.flatten(), whole.flatten(), dim=0) > 0.98

@@ -1,6 +1,7 @@
 """Where a study's logs come from, and how they are cut."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,17 @@ from rlformer.agents.cards import resolve
 from rlformer.core import seeding
 from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset
+from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
+from rlformer.evaluator.judge.terms import Terms
+from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.runs.directory import RunDirectory
-from rlformer.studies import experiment, logs, study
+from rlformer.runs.inputs import Cut, Recipe
+from rlformer.studies import experiment, logs
+from rlformer.studies.logs import CollectedLog, GivenLog, TrainingLog
+from rlformer.studies.plan import plan
+from rlformer.studies.read_values import budgets
+from rlformer.studies.study import Grid, Log, Study
 
 SMALL = ("steps=2048", "n_epochs=2")
 
@@ -26,16 +35,16 @@ def random_log(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.mark.parametrize("text", ["best", "expert=1", "epsilon", "epsilon=2", "prefix=0", "prefix=x", "", "mixed="])
 def test_a_recipe_that_means_nothing_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="--log"):
-        logs.recipe(text)
+        Recipe.parse(text)
 
 
 @pytest.mark.parametrize("text", ["1", "13", "0.5,2", "-1,1", "a", ""])
 def test_budgets_that_mean_nothing_are_refused(text: str) -> None:
     if text == "1":
-        assert logs.budgets(text) == (1.0,)
+        assert budgets("grid.budgets", text) == (1.0,)
         return
-    with pytest.raises(InputError, match="--budgets"):
-        logs.budgets(text)
+    with pytest.raises(InputError, match=r"grid\.budgets"):
+        budgets("grid.budgets", text)
 
 
 def test_a_smaller_budget_is_a_part_of_a_larger_one(random_log: Dataset) -> None:
@@ -58,21 +67,22 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of runs with a short PPO training of seed 0."""
     root = tmp_path_factory.mktemp("runs")
     experiment.train(
-        resolve(env_cards.environment("CartPole-v1"), "ppo", SMALL, log_trajectories=True),
+        resolve(env_cards.environment("CartPole-v1"), "ppo", SMALL, keeps_log=True),
         0,
         root,
-        protocol=experiment.Protocol(episodes=4, curve_episodes=2),
+        protocol=Protocol(episodes=4, curve_episodes=2),
     )
     return root
 
 
-def made(root: Path, text: str, **values: object) -> Dataset:
-    log = logs.Log(
-        env_cards.environment("CartPole-v1"), 0, root, recipe=logs.recipe(text), overrides=SMALL, steps=600, **values
-    )  # type: ignore[arg-type]
-    if log.collected is not None:
-        assert log.make(lambda: False, lambda done, total: None) == log.collected
-    return log.open()
+def made(root: Path, text: str, budget: float | None = None) -> Dataset:
+    recipe = Recipe.parse(text)
+    maker = resolve(env_cards.environment("CartPole-v1"), "ppo", SMALL, keeps_log=True)
+    if not recipe.played:
+        return logs.read(TrainingLog(maker, recipe), root, 0, budget)
+    log = CollectedLog(maker, recipe, 600)
+    assert log.make(root, 0, None, None) == log.folder(root, 0)
+    return logs.read(log, root, 0, budget)
 
 
 def test_what_plays_decides_the_quality_of_a_log(trained: Path) -> None:
@@ -82,10 +92,10 @@ def test_what_plays_decides_the_quality_of_a_log(trained: Path) -> None:
     for log in (expert, mixed, noisy):  # the training of whoever plays is behind it
         assert log.upstream_env_steps == 2048 + log.num_steps
     assert random.upstream_env_steps == random.num_steps >= 600
-    assert [log.rule for log in (expert, mixed)] == ["expert", "mixed"]
-    reference = experiment.data_reference(expert)
+    assert [log.recipe.label for log in (expert, mixed)] == ["expert", "mixed"]
+    reference = log_input(expert)
     run = RunDirectory(next((trained / "CartPole-v1").glob("ppo-*/seed-0")))
-    assert (reference["maker"], reference["maker_hash"]) == ("ppo", run.spec.hash)
+    assert (reference.maker, reference.maker_hash) == ("ppo", run.spec.hash)
 
 
 def test_the_budget_of_a_training_is_its_beginning(trained: Path) -> None:
@@ -94,15 +104,20 @@ def test_the_budget_of_a_training_is_its_beginning(trained: Path) -> None:
     assert 0 < half.upstream_env_steps <= 1024
     assert np.array_equal(half.index, whole.index[: len(half)])
     assert made(trained, "replay", budget=1.0) is not half
-    with pytest.raises(InputError, match="two are the least"):
+    with pytest.raises(InputError, match="two at least"):
         made(trained, "replay", budget=0.001)
 
 
 def test_a_plan_collects_each_log_once_and_scales_the_arms_that_are_asked_for() -> None:
-    recipes = [logs.recipe("expert"), logs.recipe("prefix")]
-    grid = study.Grid((0.5, 1.0), ("dt",), seeds=1)
-    plan = study.plan("CartPole-v1", arms=["dt", "bc"], seeds=2, logs=recipes, grid=grid)
-    keys = [job.key for job in plan.jobs]
+    study = Study(
+        "CartPole-v1",
+        arms=("dt", "bc"),
+        seeds=2,
+        log=Log(kinds=("expert", "prefix")),
+        grid=Grid((0.5, 1.0), ("dt",), 1),
+    )
+    made = plan(study)
+    keys = [job.key for job in made.jobs]
     assert len(keys) == len(set(keys))
     assert [key for key in keys if key[0].startswith("log ")] == [("log expert", 0), ("log expert", 1)]
     scaled = [key for key in keys if "of the log" in key[0]]
@@ -111,36 +126,43 @@ def test_a_plan_collects_each_log_once_and_scales_the_arms_that_are_asked_for() 
         ("dt with 0.5 of the log", 0),
         ("dt with 1 of the log", 0),
     ]
-    needs = {job.key: job.needs for job in plan.jobs}
+    needs = {job.key: job.needs for job in made.jobs}
     assert needs["log expert", 1] == (("ppo", 1),)
     assert needs["dt on expert with 0.5 of the log", 0] == (("log expert", 0),)
     assert needs["bc", 1] == (("ppo", 1),)
 
 
 def test_the_profile_full_has_the_grid_and_random_logs_need_no_training() -> None:
-    full = study.plan("CartPole-v1", profile="full", seeds=1)
-    assert {arm.agent for arm in full.runs if arm.log and arm.log.budget} == {"dt", "bc-top", "cql"}
-    random = study.plan("CartPole-v1", arms=["dt"], seeds=1, logs=[logs.recipe("random")])
+    full = plan(Study("CartPole-v1", profile="full", seeds=1))
+    assert {run.spec.agent.name for run in full.runs if run.budget} == {"dt", "bc-top", "cql"}
+    random = plan(Study("CartPole-v1", arms=("dt",), seeds=1, log=Log(kinds=("random",))))
     assert random.arms == ("dt",)
     assert [job.needs for job in random.jobs] == [(), (("log random", 0),)]
 
 
 def test_without_interaction_only_the_log_is_learned_from(random_log: Dataset) -> None:
-    plan = study.plan("CartPole-v1", profile="standard", seeds=1, dataset=random_log, interaction=False)
-    assert not {"ppo", "dqn"} & set(plan.arms)
-    assert {"random", "dt", "cql"} <= set(plan.arms)
-    quick = study.plan("CartPole-v1", seeds=1, dataset=random_log, interaction=False)
-    assert "cql" in quick.arms  # or there would be nothing to hold the sequence model against
-    with pytest.raises(InputError, match="--arms names no arm"):
-        study.plan("CartPole-v1", arms=[], dataset=random_log)
+    study = Study("CartPole-v1", seeds=1, terms=Terms(interaction=False))
+    standard = plan(replace(study, profile="standard"), dataset=random_log)
+    assert not {"ppo", "dqn"} & set(standard.arms)
+    assert {"random", "dt", "cql"} <= set(standard.arms)
+    assert "cql" in plan(study, dataset=random_log).arms  # or there would be nothing to hold the sequence model against
+    with pytest.raises(InputError, match="arms names no arm"):
+        plan(replace(study, arms=()), dataset=random_log)
     with pytest.raises(InputError, match="needs a log"):
-        study.plan("CartPole-v1", interaction=False)
+        plan(study)
     with pytest.raises(InputError, match="by stepping the environment: ppo"):
-        study.plan("CartPole-v1", arms=["ppo"], dataset=random_log, interaction=False)
+        plan(replace(study, arms=("ppo",)), dataset=random_log)
 
 
 def test_contradictions_are_refused(random_log: Dataset) -> None:
     with pytest.raises(InputError, match="choose one"):
-        study.plan("CartPole-v1", dataset=random_log, logs=[logs.recipe("expert")])
+        plan(Study("CartPole-v1", log=Log(kinds=("expert",))), dataset=random_log)
     with pytest.raises(InputError, match="both say which log"):
-        study.plan("CartPole-v1", prefix="0.5", logs=[logs.recipe("expert")])
+        plan(Study("CartPole-v1", log=Log(kinds=("expert",), prefix="0.5")))
+
+
+def test_a_given_log_is_named_in_the_study_and_found_from_any_folder(random_log: Dataset, workspace: Path) -> None:
+    (workspace / "log").symlink_to(random_log.path)
+    (run,) = plan(Study("CartPole-v1", arms=("bc",), seeds=1, log=Log(data="log", prefix="0.5"))).runs
+    assert run.source == GivenLog(workspace / "log", Cut("share", 0.5))
+    assert run.recipe == Recipe(Cut("share", 0.5))

@@ -21,9 +21,9 @@ from rlformer.core.records import Episode
 from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
-from rlformer.data.loaders.doors import open_data
-from rlformer.data.loaders.foreign import canonical_observations
+from rlformer.data.loaders.base import canonical_observations
 from rlformer.data.loaders.minari import export_minari
+from rlformer.data.open import open_data
 from rlformer.data.writer import DatasetWriter
 from rlformer.envs import cards as env_cards
 from rlformer.envs.rollout import RandomPolicy
@@ -90,7 +90,8 @@ def test_a_minari_dataset_is_found_by_its_id(opened: Callable[..., Dataset], mon
     assert (by_id.lengths.min(), by_id.lengths.max()) == (223, 300)  # beyond the environment's own limit
     theirs = minari.load_dataset("D4RL/door/human-v2")
     for ours, other in zip(by_id, theirs.iterate_episodes(), strict=True):
-        np.testing.assert_array_equal(ours.observations, other.observations.astype(np.float32))
+        np.testing.assert_array_equal(ours.observations, other.observations)
+        assert ours.observations.dtype == other.observations.dtype
         np.testing.assert_array_equal(ours.actions, other.actions)
         np.testing.assert_array_equal(ours.rewards, other.rewards)
     assert by_id[0].seed == 8186877464689992278
@@ -119,7 +120,8 @@ def test_observations_are_flattened_as_gymnasium_does(opened: Callable[..., Data
     for episode in dataset:
         samples = [space.sample() for _ in range(len(episode) + 1)]
         expected = [spaces.flatten(space, sample) for sample in samples]
-        np.testing.assert_array_equal(episode.observations, np.array(expected, np.float32))
+        np.testing.assert_array_equal(episode.observations, expected)
+        assert episode.observations.dtype == dataset.info.spaces.observation.dtype
 
 
 @pytest.mark.parametrize(
@@ -310,4 +312,4 @@ def test_a_category_that_does_not_exist_is_refused() -> None:
 def test_metadata_survives_as_json(minari_home: Path) -> None:
     export_minari(log_of(DISCRETE), "toy-v0")
     stored = json.loads((minari_home / "toy-v0/data/metadata.json").read_text())
-    assert stored["rlformer"]["schema"] == "rlformer/1"
+    assert stored["rlformer"]["schema"] == "rlformer/2"

@@ -1,4 +1,7 @@
-"""Every backbone with every way to feed it, in every action space; and the transformer against PyTorch's own."""
+"""Models: what they read and refuse, actions as numbers, dropout; and the transformer against PyTorch's own.
+
+What holds of every backbone is in contracts/test_backbones.py.
+"""
 
 from __future__ import annotations
 
@@ -14,112 +17,21 @@ from torch.nn import functional as F
 
 from rlformer.agents.sequence import dropout
 from rlformer.agents.sequence.actions import ActionCodec
-from rlformer.agents.sequence.backbones import BACKBONES
+from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.backbones.transformer import Transformer
-from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
+from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError
 from rlformer.core.records import Window
 from rlformer.core.spaces import ActionSpec
 from rlformer.data.scales import Scales
 from rlformer.data.windows import Windows
-from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, log, model
+from tests.make_sequences import MODELS, OBSERVATION, SPACES, changed, log, model, windows_for
 
 
 @pytest.fixture(params=SPACES)
 def actions(request: pytest.FixtureRequest) -> ActionSpec:
     """Every kind of action space."""
     return SPACES[request.param]
-
-
-@pytest.fixture(params=MODELS)
-def any_model(request: pytest.FixtureRequest, actions: ActionSpec) -> TrajectoryModel:
-    """Every backbone, with and without returns, with each form of tokens, in every action space."""
-    return model(actions, **MODELS[request.param])
-
-
-def windows_for(built: TrajectoryModel) -> Window:
-    """One that begins at each step of a log whose episodes are shorter and longer than the context."""
-    data = log(built.codec.spec)
-    return Windows(data, built.architecture.context_length).at(torch.arange(data.num_steps))
-
-
-def changed(window: Window, where: Tensor, actions: ActionSpec, seed: int = 1) -> Window:
-    """The window with everything different at the steps `where` (B, K) bool; its mask is kept."""
-    rng = np.random.default_rng(seed)
-    count = where.numel()
-    other = Window(
-        torch.from_numpy(10 * rng.standard_normal((count, OBSERVATION_SIZE)).astype(np.float32)),
-        torch.from_numpy(actions.sample(rng, count)),
-        torch.from_numpy(10 * rng.standard_normal(count).astype(np.float32)),
-        torch.from_numpy(rng.integers(0, 20, count)),
-        window.mask,
-    )
-    swapped = {
-        name: torch.where(where.view(*where.shape, *[1] * (value.ndim - 2)), getattr(other, name).view_as(value), value)
-        for name, value in vars(window).items()
-        if name != "mask"
-    }
-    return Window(**swapped, mask=window.mask)
-
-
-@torch.no_grad()
-def test_padding_changes_nothing(any_model: TrajectoryModel) -> None:
-    window = windows_for(any_model)
-    with_garbage = changed(window, ~window.mask, any_model.codec.spec)
-    assert any_model(with_garbage)[window.mask].equal(any_model(window)[window.mask])
-
-
-@torch.no_grad()
-def test_the_future_changes_nothing(any_model: TrajectoryModel) -> None:
-    window = windows_for(any_model)
-    before = any_model(window)
-    for t in range(any_model.architecture.context_length):
-        future = torch.arange(any_model.architecture.context_length) > t
-        other = changed(window, future.expand_as(window.mask), any_model.codec.spec)
-        assert any_model(other)[:, : t + 1].equal(before[:, : t + 1])
-        action = torch.arange(any_model.architecture.context_length) == t  # the one to be predicted
-        peeked = replace(window, actions=changed(window, action.expand_as(window.mask), any_model.codec.spec).actions)
-        assert any_model(peeked)[:, t].equal(before[:, t])
-
-
-@torch.no_grad()
-def test_what_a_model_should_read_matters(any_model: TrajectoryModel) -> None:
-    window, a = windows_for(any_model), any_model.architecture
-    before = any_model(window)
-    last = a.context_length - 1
-
-    def matters(name: str, step: int) -> bool:
-        at = (torch.arange(a.context_length) == step).expand_as(window.mask)
-        other = replace(window, **{name: getattr(changed(window, at, a.actions), name)})
-        return not any_model(other)[:, last].allclose(before[:, last], atol=1e-3)
-
-    assert matters("observations", last)
-    assert matters("returns_to_go", last) == (a.conditioning == "return")
-    if BACKBONES[a.backbone].history:
-        assert matters("observations", 0)
-        assert matters("actions", 0)
-        assert matters("returns_to_go", 0) == (a.conditioning == "return")
-
-
-@pytest.mark.parametrize("copies", [1, 8])
-@torch.no_grad()
-def test_one_step_of_each_window_is_what_all_steps_are(any_model: TrajectoryModel, copies: int) -> None:
-    window = windows_for(any_model)
-    every = any_model(window)
-    steps = window.mask.sum(dim=1) - 1
-    expected = every[torch.arange(len(steps)), steps]
-    torch.testing.assert_close(any_model.predict_at(window, steps, copies), expected, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(any_model.scores(window), expected, atol=1e-5, rtol=1e-5)
-
-
-def test_scores_can_be_differentiated_in_what_the_model_reads(any_model: TrajectoryModel) -> None:
-    window = windows_for(any_model)
-    window.observations.requires_grad_()
-    window.returns_to_go.requires_grad_()
-    any_model.scores(window).square().sum().backward()
-    assert window.observations.grad.abs().sum() > 0
-    if any_model.architecture.conditioning == "return":
-        assert window.returns_to_go.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("encoding", ["episode", "window", "none"])
@@ -136,35 +48,20 @@ def test_timesteps_are_read_as_they_are_encoded(encoding: str, tokens: str) -> N
     assert not built(backwards)[:, -1].allclose(built(window)[:, -1])  # order matters
 
 
-def test_the_widest_choice_of_parameters_is_counted_and_saved(any_model: TrajectoryModel) -> None:
-    again = TrajectoryModel(Architecture.from_dict(any_model.architecture.to_dict()))
-    again.load_state_dict(any_model.state_dict())
-    window = windows_for(any_model)
-    assert again.eval()(window).equal(any_model(window))  # the scales are part of the weights
-    assert any_model.num_parameters == sum(p.numel() for p in any_model.parameters())
-
-
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"backbone": "rnn"}, "backbone: 'rnn' is none of transformer, lstm, mlp"),
-        ({"conditioning": "goal"}, "conditioning: 'goal' is none of return, none"),
-        ({"tokens": "one"}, "tokens: 'one' is none of separate, step"),
-        ({"norm": "batch"}, "norm: 'batch' is none of layer, rms, none"),
-        ({"action_head": "beta"}, "action_head: 'beta' is none of deterministic, gaussian"),
         ({"attention_band": 4}, "attention_band: needs one token a step: tokens must be 'step'"),
         ({"attention_band": 4, "tokens": "step", "timestep_encoding": "window"}, "must be episode or none"),
         ({"attention_band": 4, "backbone": "lstm"}, "attention_band: belongs to the transformer"),
         ({"heads": 3}, "heads: 3 do not divide the width 16"),
-        ({"layers": 0}, "layers: 0 is not positive"),
-        ({"dropout": 1.0}, "dropout: 1.0 is not in [0, 1)"),
         ({"backbone": "mlp", "tokens": "step"}, "context_length: the mlp reads one step, got 20"),
         ({"backbone": "mlp", "context_length": 1}, "tokens: the mlp reads one token"),
     ],
 )
 def test_an_unusable_architecture_is_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as error:
-        Architecture(OBSERVATION_SIZE, SPACES["discrete"], **{"width": 16, **values}).check()
+        Architecture(OBSERVATION, SPACES["discrete"], **{"width": 16, **values}).check()
     assert message in str(error.value)
 
 
@@ -328,23 +225,6 @@ def test_masks_drop_at_the_rate_and_keep_the_mean(rate: float) -> None:
     assert list(dropout.draw([(2, 3), (4,)], 0.0, torch.device("cpu"))) == [0.0, 0.0]
 
 
-@pytest.mark.parametrize("backbone", ["transformer", "lstm", "mlp"])
-def test_dropout_disturbs_training_alone_and_follows_the_seed(backbone: str) -> None:
-    context = 1 if backbone == "mlp" else 4
-    built = model(SPACES["discrete"], backbone=backbone, tokens="step", context_length=context, dropout=0.5)
-    window = windows_for(built)
-    quiet = built(window)
-    assert quiet.equal(built(window))
-    built.train()
-    drawn = []
-    for seed in (0, 0, 1):
-        torch.manual_seed(seed)
-        drawn.append(built(window))
-    assert drawn[0].equal(drawn[1])
-    assert not drawn[0].equal(drawn[2])
-    assert not drawn[0].equal(quiet)
-
-
 def test_every_dropped_value_of_the_transformer_is_one_of_its_masks() -> None:
     """With all but nothing dropped, each branch is silent and the tokens pass as zeros."""
     built = transformer(heads=2, rate=0.99999).train()
@@ -447,7 +327,7 @@ def test_the_ends_of_the_unit_interval_draw_possible_actions() -> None:
 
 def test_scales_are_applied_to_what_the_model_reads() -> None:
     scales = Scales(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 8.0]), return_scale=5.0)
-    architecture = Architecture(OBSERVATION_SIZE, SPACES["discrete"], context_length=4, width=16, heads=2)
+    architecture = Architecture(OBSERVATION, SPACES["discrete"], context_length=4, width=16, heads=2)
     torch.manual_seed(0)
     raw, scaled = TrajectoryModel(architecture).eval(), TrajectoryModel(architecture, scales).eval()
     for ours, theirs in zip(scaled.parameters(), raw.parameters(), strict=True):

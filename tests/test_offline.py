@@ -9,24 +9,23 @@ import pytest
 import torch
 
 from rlformer.agents.base import Task
-from rlformer.agents.offline.offline import OfflineLearner
-from rlformer.agents.offline.offline_algorithms import conservative_gap
-from rlformer.agents.sequence.training.loop import DivergedError
-from rlformer.core import seeding
+from rlformer.agents.cards import resolve
+from rlformer.agents.loop import DivergedError
+from rlformer.agents.offline.algorithms.cql.train import conservative_gap
+from rlformer.agents.offline.learner import OfflineLearner
 from rlformer.core.errors import InputError, Interrupted
-from rlformer.core.policy import Policy
 from rlformer.core.records import Cost, EnvSpec, Episode
 from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.transitions import transitions
 from rlformer.envs import cards as env_cards
-from rlformer.envs.environments import Environments, action_spec, make
-from rlformer.envs.rollout import RandomPolicy, rollout
+from rlformer.envs.make import make
+from rlformer.envs.rollout import RandomPolicy
+from rlformer.envs.spaces import action_spec
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
 from rlformer.envs.worlds.stitch import Stitch
-from rlformer.agents.cards import resolve
 from rlformer.studies import study
-from tests.make_training import Log, match, play, same, weights
+from tests.make_training import Log, match, play, played, same, weights
 
 BUTTON = ActionSpec("discrete", (2,))
 LEVER = ActionSpec("box", low=(-1.0,), high=(3.0,))
@@ -50,23 +49,13 @@ def one_step(actions: np.ndarray[Any, Any], rewards: np.ndarray[Any, Any]) -> Da
     )
 
 
-def played(spec: EnvSpec, policy: Policy, count: int) -> Dataset:
-    """A log of `count` episodes."""
-    environments = Environments(spec, 8)
-    seeds = seeding.episode_seeds(0, "collect", count)
-    episodes = [episode for _, episode in sorted(rollout(environments, policy, seeds), key=lambda item: item[0])]
-    info = DatasetInfo(spec.name, Spaces.plain(environments.observation_shape, environments.actions))
-    environments.close()
-    return from_episodes(info, episodes)
-
-
 def random_log(env: str, count: int) -> Dataset:
     spec = env_cards.environment(env)
     return played(spec, RandomPolicy(action_spec(make(spec).action_space)), count)
 
 
 def task(dataset: Dataset, agent: str, *overrides: str, env: EnvSpec | None = None, **rest: Any) -> Task:
-    values = spec.resolve(env or EnvSpec("x", "x"), agent, overrides).hyperparameters
+    values = resolve(env or EnvSpec("x", "x"), agent, overrides).values
     return Task(env=env, dataset=dataset, hyperparameters=values, seed=0, **rest)
 
 
@@ -248,15 +237,22 @@ def test_observations_are_standardised_by_the_log(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("agent", "env"), RUNS)
 def test_offline_rl_is_the_arm_that_fits_the_actions(agent: str, env: str) -> None:
-    assert set(study.plan(env, arms=["offline-rl"], seeds=1).arms) == {"ppo", agent}  # which makes the log
-    assert agent in study.plan(env, profile="standard", seeds=1).arms
+    assert planned(env, arms=("offline-rl",)) == {"ppo", agent}  # which makes the log
+    assert agent in planned(env, profile="standard")
+
+
+def planned(env: str, **values: Any) -> set[str]:
+    """The agents of a study."""
+    from rlformer.studies.plan import plan
+
+    return set(plan(study.Study(env, seeds=1, **values)).arms)
 
 
 def test_a_profile_leaves_out_what_fits_no_action_space() -> None:
     switches = match("multidiscrete").name
-    assert not {"cql", "td3-bc"} & set(study.plan(switches, profile="standard", seeds=1).arms)
+    assert not {"cql", "td3-bc"} & planned(switches, profile="standard")
     with pytest.raises(InputError, match="no offline RL fits the multidiscrete actions of Match-multidiscrete-v0: cql"):
-        study.plan(switches, arms=["offline-rl"], seeds=1)
+        planned(switches, arms=("offline-rl",))
 
 
 # -- mistakes --------------------------------------------------------------------------------------------

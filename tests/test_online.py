@@ -1,9 +1,7 @@
 """The online family: it finds known optima, counts and keeps what it did, and goes on after a stop."""
 
-import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +9,27 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from rlformer.agents import cards as agent_cards
 from rlformer.agents.base import Task
-from rlformer.agents.online import sb3, sb3_state, sb3_training
-from rlformer.agents.online.foreign import export_zip, load_zip
-from rlformer.agents.online.sb3 import OnlineLearner
+from rlformer.agents.cards import resolve
+from rlformer.agents.online import state as states
+from rlformer.agents.online import training
+from rlformer.agents.online.learner import OnlineLearner
+from rlformer.agents.online.zips import export_zip, load_zip
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import EnvSpec
 from rlformer.data.dataset import load as load_dataset
 from rlformer.envs import cards as env_cards
-from rlformer.envs.environments import make
+from rlformer.envs.make import make
 from rlformer.runs import checkpoints
 from tests.make_training import Log, match, play, same, weights
 
 ZOO = Path(__file__).resolve().parents[1].parent / "shared/data/zoo-agents"
-AGENTS = ("a2c", "dqn", "ppo", "recurrent-ppo", "sac", "td3")
 
 
 def task(env: str | EnvSpec, agent: str, *overrides: str, seed: int = 0, **rest: Any) -> Task:
     spec = env_cards.environment(env) if isinstance(env, str) else env
-    resolved = spec.resolve(spec, agent, overrides)
-    return Task(env=spec, dataset=None, hyperparameters=resolved.hyperparameters, seed=seed, **rest)
+    return Task(env=spec, dataset=None, hyperparameters=resolve(spec, agent, overrides).values, seed=seed, **rest)
 
 
 def short(agent: str) -> tuple[str, ...]:
@@ -274,22 +271,22 @@ def test_a_killed_training_forgets_what_its_checkpoint_does_not_know(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = task("CartPole-v1", "ppo", "steps=4096", log_trajectories=tmp_path / "log")
-    monkeypatch.setattr(sb3_training, "_CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(sb3_training, "_CHECKPOINT_SHARE", float("inf"))
+    monkeypatch.setattr(training, "_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(training, "_CHECKPOINT_SHARE", float("inf"))
 
     class Killed(Exception):
         pass
 
-    def kill(self: sb3_training.Training) -> None:
+    def kill(self: training.Training) -> None:
         if self.model.num_timesteps > 2000:
             raise Killed
         after_step(self)
 
-    after_step = sb3_training.Training.after_step
-    monkeypatch.setattr(sb3_training.Training, "after_step", kill)
+    after_step = training.Training.after_step
+    monkeypatch.setattr(training.Training, "after_step", kill)
     with pytest.raises(Killed):
         OnlineLearner().fit(wanted, Log(tmp_path / "run"))
-    monkeypatch.setattr(sb3_training.Training, "after_step", after_step)
+    monkeypatch.setattr(training.Training, "after_step", after_step)
 
     found = checkpoints.load(tmp_path / "run" / "checkpoints" / "last")
     assert found is not None
@@ -301,39 +298,12 @@ def test_a_killed_training_forgets_what_its_checkpoint_does_not_know(
     assert dataset.num_steps <= 4096
 
 
-@pytest.mark.parametrize("agent", AGENTS)
-def test_a_checkpoint_holds_all_that_was_captured(agent: str, tmp_path: Path) -> None:
-    env = "Pendulum-v1" if agent in ("sac", "td3") else "CartPole-v1"
-    wanted = task(env, agent, "steps=300", "normalize_observations=true", "normalize_rewards=true", *short(agent))
-    if "buffer_size" in wanted.hyperparameters:
-        smaller = {
-            **wanted.hyperparameters,
-            "buffer_size": 5000,
-            "learning_starts": 100,
-            "n_steps": 3,
-            "train_freq": 4,
-        }
-        wanted = replace(wanted, hyperparameters=smaller)
-    learner, fresh = OnlineLearner(), OnlineLearner()
-    learner.fit(wanted, Log(tmp_path / "a"))
-    fresh.fit(replace(wanted, seed=5, hyperparameters={**wanted.hyperparameters, "steps": 1}), Log(tmp_path / "b"))
-    arrays, state = sb3_state.capture(learner.model, replay=True)
-    checkpoints.save(tmp_path / "c", arrays, state)
-    found = checkpoints.load(tmp_path / "c")
-    assert found is not None
-    sb3_state.restore(fresh.model, *found[:2])
-    again, state_again = sb3_state.capture(fresh.model, replay=True)
-    cut = {k for k in arrays if k == "replay.timeouts"}  # episodes that were running end there
-    assert same({k: v for k, v in arrays.items() if k not in cut}, {k: v for k, v in again.items() if k not in cut})
-    assert json.dumps(state, sort_keys=True) == json.dumps(state_again, sort_keys=True)
-
-
 def test_restored_transitions_do_not_run_on_into_new_episodes(tmp_path: Path) -> None:
     learner = OnlineLearner()
     learner.fit(task("Pendulum-v1", "sac", "steps=130", "buffer_size=1000"), Log(tmp_path))
-    arrays, state = sb3_state.capture(learner.model, replay=True)
+    arrays, state = states.capture(learner.algorithm, learner.model, replay=True)
     assert arrays["replay.timeouts"][-1] == 0
-    sb3_state.restore(learner.model, arrays, state)
+    states.restore(learner.algorithm, learner.model, arrays, state)
     buffer: Any = learner.model
     assert buffer.replay_buffer.timeouts[buffer.replay_buffer.pos - 1] == 1
     assert buffer.replay_buffer.dones[buffer.replay_buffer.pos - 1] == 0
@@ -482,8 +452,3 @@ def test_a_zip_that_cannot_be_used_is_told_in_one_line(tmp_path: Path) -> None:
     for call, message in cases:
         with pytest.raises(InputError, match=message):
             call()
-
-
-def test_the_algorithms_of_the_cards_are_those_known() -> None:
-    cards = [card for card in agent_cards.agents().values() if card.learner == "sb3"]
-    assert {card.defaults["algorithm"] for card in cards} == set(sb3.ALGORITHMS)

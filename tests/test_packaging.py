@@ -61,7 +61,7 @@ def test_the_wheel_holds_the_package_and_the_catalogue_alone(wheel: Path, checko
 
 
 def test_it_reads_the_catalogue_that_it_carries(installed: Path, tmp_path: Path) -> None:
-    code = "from rlformer.catalogue import folders; print(*folders('envs'), *folders('agents'))"
+    code = "from rlformer.core.cards import folders; print(*folders('envs'), *folders('agents'))"
     read = run("-c", code, cwd=tmp_path, PYTHONPATH=str(installed)).split()
     assert read == [str(installed / "rlformer/_catalogue" / kind) for kind in ("envs", "agents")]
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from rlformer.studies import study
+from rlformer.studies.plan import plan
 from rlformer.studies.projection import project
+from rlformer.studies.study import Grid, Study
 
 
 def test_a_probe_of_every_arm_is_multiplied_and_nothing_is_kept(
@@ -13,10 +14,15 @@ def test_a_probe_of_every_arm_is_multiplied_and_nothing_is_kept(
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    small = ["bc.width=16", "bc.layers=1"]
-    grid = study.Grid((0.5, 1.0), ("bc",), seeds=2)
-    made = study.plan("CartPole-v1", arms=["random", "bc", "ppo"], seeds=3, grid=grid, overrides=small, root=tmp_path)
-    found = project(made, jobs=2)
+    study = Study(
+        "CartPole-v1",
+        arms=("random", "bc", "ppo"),
+        seeds=3,
+        grid=Grid((0.5, 1.0), ("bc",), seeds=2),
+        overrides={"bc": ("width=16", "layers=1")},
+        runs=str(tmp_path),
+    )
+    found = project(plan(study), jobs=2).to_dict()
     rows = {row["agent"]: row for row in found["agents"]}
     assert {agent: row["runs"] for agent, row in rows.items()} == {"random": 3, "bc": 3 + 2 * 2, "ppo": 3}
     assert rows["ppo"]["env_steps"] == 32768

@@ -15,8 +15,8 @@ from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.spaces import ActionSpec, Array
 from rlformer.envs import rollout as rollout_module
-from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import EpsilonPolicy, RandomPolicy, rollout
+from rlformer.envs.vector import Environments
 
 
 class Count(gym.Env[Any, Any]):

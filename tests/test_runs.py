@@ -14,17 +14,19 @@ from rlformer.core.records import Cost
 from rlformer.envs import cards as env_cards
 from rlformer.runs import ledger, metrics
 from rlformer.runs.directory import RunDirectory
+from rlformer.runs.hooks import Hooks
+from rlformer.runs.inputs import LogInput
 from rlformer.runs.spec import RunSpec
 
 
 @pytest.fixture
-def config() -> RunSpec:
+def spec() -> RunSpec:
     return resolve(env_cards.environment("CartPole-v1"), "random")
 
 
-def test_a_run_says_what_it_is_and_how_it_ended(tmp_path: Path, config: RunSpec) -> None:
-    run = RunDirectory.of(tmp_path, config, seed=3)
-    with run.session(config, 3) as log:
+def test_a_run_says_what_it_is_and_how_it_ended(tmp_path: Path, spec: RunSpec) -> None:
+    run = RunDirectory.of(tmp_path, spec, seed=3)
+    with run.session(spec, 3) as log:
         log.scalars({"eval/return": 20.0}, step=100)
         log.progress(100, 200, "half")
         log.note("a remark")
@@ -33,7 +35,7 @@ def test_a_run_says_what_it_is_and_how_it_ended(tmp_path: Path, config: RunSpec)
     again = RunDirectory.open(run.path)
     assert run.path.parent.parent.name == "CartPole-v1"
     assert again.finished
-    assert again.spec == config
+    assert again.spec == spec
     assert (again.record.seed, again.record.cost.env_steps, again.record.notes) == (3, 200, ["a remark"])
     assert [point["eval/return"] for point in metrics.read(run.path / "metrics.jsonl")] == [20.0]
     assert list((run.path / "tb").iterdir())
@@ -48,14 +50,14 @@ def test_a_file_is_for_all_who_may_read_its_neighbours_whoever_wrote_it(tmp_path
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
 
 
-def test_a_run_that_used_a_gpu_says_so_though_it_ended_without_one(tmp_path: Path, config: RunSpec) -> None:
-    run = RunDirectory.of(tmp_path, config, seed=0)
-    with run.session(config, 0) as log:
+def test_a_run_that_used_a_gpu_says_so_though_it_ended_without_one(tmp_path: Path, spec: RunSpec) -> None:
+    run = RunDirectory.of(tmp_path, spec, seed=0)
+    with run.session(spec, 0) as log:
         assert "gpu" not in log.record.hardware
         log.on_gpu("G 100", 2_000)
         log.on_gpu("G 100", 1_000)
         log.end("interrupted")
-    with run.session(config, 0) as log:
+    with run.session(spec, 0) as log:
         log.end("finished")
     assert (run.record.hardware["gpu"], run.record.peak_gpu_memory_bytes) == ("G 100", 2_000)
 
@@ -85,39 +87,39 @@ def test_what_a_killed_writer_left_is_cleared_away(tmp_path: Path) -> None:
 def test_by_hand_is_what_differs_from_the_preset() -> None:
     env = env_cards.environment("CartPole-v1")
     width = resolve(env, "dt").values["width"]
-    assert "by hand" not in resolve(env, "dt", [f"width={width}"]).tuning
-    assert resolve(env, "dt", [f"width={width}", "heads=4"]).tuning.endswith("Changed by hand: heads=4")
+    assert "by hand" not in resolve(env, "dt", [f"width={width}"]).agent.tuning
+    assert resolve(env, "dt", [f"width={width}", "heads=4"]).agent.tuning.endswith("Changed by hand: heads=4")
 
 
-def test_the_hash_covers_what_changes_the_outcome_and_nothing_else(config: RunSpec) -> None:
+def test_the_hash_covers_what_changes_the_outcome_and_nothing_else(spec: RunSpec) -> None:
     env = env_cards.environment("CartPole-v1")
-    one = resolve(env, "bc", data={"hash": "a", "path": "here"})
-    assert one.hash == resolve(env, "bc", data={"hash": "a", "path": "there"}).hash
-    assert one.hash != resolve(env, "bc", data={"hash": "b", "path": "here"}).hash
-    assert one.hash != resolve(env, "bc", ["width=8"], data={"hash": "a"}).hash
-    assert one.hash != config.hash
+    one = resolve(env, "bc", inputs=(LogInput("a", path="here"),))
+    assert one.hash == resolve(env, "bc", inputs=(LogInput("a", path="there"),)).hash
+    assert one.hash != resolve(env, "bc", inputs=(LogInput("b", path="here"),)).hash
+    assert one.hash != resolve(env, "bc", ["width=8"], inputs=(LogInput("a"),)).hash
+    assert one.hash != spec.hash
 
 
-def _hold(path: Path, config: RunSpec, ready: object, release: object) -> None:
-    with RunDirectory(path).session(config, 0):
+def _hold(path: Path, spec: RunSpec, ready: object, release: object) -> None:
+    with RunDirectory(path).session(spec, 0):
         ready.set()  # type: ignore[attr-defined]
         release.wait(20)  # type: ignore[attr-defined]
 
 
-def test_a_second_process_is_refused_and_a_dead_one_is_not_in_the_way(tmp_path: Path, config: RunSpec) -> None:
+def test_a_second_process_is_refused_and_a_dead_one_is_not_in_the_way(tmp_path: Path, spec: RunSpec) -> None:
     context = multiprocessing.get_context("spawn")
     ready, release = context.Event(), context.Event()
-    process = context.Process(target=_hold, args=(tmp_path / "run", config, ready, release))
+    process = context.Process(target=_hold, args=(tmp_path / "run", spec, ready, release))
     process.start()
     assert ready.wait(20)
     with (
         pytest.raises(InputError, match=f"another process \\({process.pid}\\)"),
-        RunDirectory(tmp_path / "run").session(config, 0),
+        RunDirectory(tmp_path / "run").session(spec, 0),
     ):
         pass
     process.kill()
     process.join()
-    with RunDirectory(tmp_path / "run").session(config, 0) as log:
+    with RunDirectory(tmp_path / "run").session(spec, 0) as log:
         assert log.record.status == "running"
 
 
@@ -142,6 +144,42 @@ def test_rewinding_forgets_what_came_after_the_checkpoint(tmp_path: Path) -> Non
     curves.write({"a": 21.0}, 21, seconds=2.1)
     curves.close()
     assert [p["step"] for p in metrics.read(tmp_path / "metrics.jsonl")] == [10, 20, 21]
+
+
+def test_every_return_behind_a_curve_is_kept_with_its_step(tmp_path: Path, spec: RunSpec) -> None:
+    """Judging needs them all; scalars alone are means. What a rewound run played is forgotten with its points."""
+    run = RunDirectory.of(tmp_path, spec, seed=0)
+    with run.session(spec, 0) as log:
+        for step, returns, fresh in ((10, [1.0, 3.0], []), (20, [5.0, 7.0], [4.0, 8.0]), (30, [9.0, 9.0], [])):
+            log.scalars({"train/loss": 0.5}, step)
+            log.played(returns, fresh)
+            log.scalars({"eval/return": sum(returns) / 2}, step)
+        log.rewind(20)
+    with (run.path / "eval" / "curve.jsonl").open("a") as file:
+        file.write('{"step": 25, "sec')  # a kill
+    with run.session(spec, 0) as log:
+        log.played([6.0], [])
+        log.scalars({"eval/return": 6.0}, 30)
+    points = list(metrics.read(run.path / "eval" / "curve.jsonl"))
+    assert [(p["step"], p["returns"], p["fresh"]) for p in points] == [
+        (10, [1.0, 3.0], []),
+        (20, [5.0, 7.0], [4.0, 8.0]),
+        (30, [6.0], []),
+    ]
+    times = {p["step"]: p["seconds"] for p in metrics.read(run.path / "metrics.jsonl") if "eval/return" in p}
+    assert {p["step"]: p["seconds"] for p in points} == times
+    assert run.evaluations() == {}  # a curve is none of the evaluations at the end
+
+
+def test_a_caller_hears_how_far_it_is_and_may_stop_it(tmp_path: Path, spec: RunSpec) -> None:
+    heard: list[object] = []
+    hooks = Hooks(lambda: True, lambda *far: heard.append(far), heard.append)
+    with RunDirectory.of(tmp_path, spec, 0).session(spec, 0, hooks) as log:
+        log.progress(1, 2, "half")
+        log.note("a remark")
+        log.note("a remark")
+        assert log.stop_requested()
+    assert heard == [(1, 2, "half"), "a remark"]
 
 
 def test_times_of_parts_add_up_and_continue(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from rlformer.agents.base import Task
 from rlformer.agents.cards import resolve
+from rlformer.agents.loop import DivergedError
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.learner import SequenceLearner
-from rlformer.agents.sequence.training.loop import DivergedError, held_out_loss, layer_norms, train
+from rlformer.agents.sequence.objectives.imitation import imitate
 from rlformer.agents.sequence.training.parameters import FlatParameters
 from rlformer.agents.sequence.training.state import TrainOptions
-from rlformer.agents.sequence.training.step import imitate
+from rlformer.agents.sequence.training.train import held_out_loss, layer_norms, train
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import EnvSpec, Window
@@ -199,10 +199,11 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_finite_stops_it_names_the_step_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
     calls = 0
 
-    def explode(built: TrajectoryModel, window: Window) -> Tensor:
+    def explode(built: TrajectoryModel, window: Window) -> Any:
         nonlocal calls
         calls += built.training
-        return imitate(built, window) * (math.nan if calls == 10 else 1.0)
+        losses, logged = imitate(built, window)
+        return losses * (math.nan if calls == 10 else 1.0), logged
 
     journal = Journal(tmp_path, stop_after=6)
     with pytest.raises(Interrupted):
@@ -229,7 +230,7 @@ def test_losses_are_means_over_real_steps_only() -> None:
         for k in range(5)
         if window.mask[b, k]
     ]
-    found = imitate(built, window).detach()
+    found = imitate(built, window)[0].detach()
     np.testing.assert_allclose(found[window.mask], losses, rtol=1e-5)
     assert not found[~window.mask].any()
     halves = [Window(*(value[part] for value in vars(window).values())) for part in (slice(3), slice(3, None))]
@@ -241,7 +242,7 @@ def test_padding_has_no_gradient() -> None:
     data = log(SPACES["discrete"])
     window = Windows(data, 5).at(torch.arange(data.num_steps))
     window.observations.requires_grad_()
-    imitate(built, window).mean().backward()
+    imitate(built, window)[0].mean().backward()
     assert window.observations.grad[~window.mask].abs().max() == 0
     assert window.observations.grad[window.mask].abs().max() > 0
 
@@ -305,7 +306,7 @@ def test_evaluations_come_when_they_should_and_disturb_nothing(tmp_path: Path) -
 def test_transitions_are_counted_with_repeats_and_without_padding(tmp_path: Path) -> None:
     seen = []
 
-    def count(built: TrajectoryModel, window: Window) -> Tensor:
+    def count(built: TrajectoryModel, window: Window) -> Any:
         if built.training:
             seen.append(int(window.mask.sum()))
         return imitate(built, window)
@@ -345,7 +346,7 @@ def test_flat_parameters_are_the_models_own() -> None:
     assert_same(weights(built), before)
     assert flat.values.numel() == built.num_parameters
     window = Windows(log(SPACES["discrete"]), 20).at(torch.arange(5))
-    imitate(built, window).sum().backward()
+    imitate(built, window)[0].sum().backward()
     expected = torch.cat([p.grad.flatten() for p in built.parameters()]).norm().item()
     assert layer_norms(built, expected)  # they have gradients of their own still
     assert flat.clip_gradients(math.inf).item() == pytest.approx(expected, rel=1e-5)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from rlformer.data.dataset import Dataset
+from rlformer.core.spaces import ObservationSpec, Part, Spaces
+from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.scales import measure
 from rlformer.data.windows import Windows, largest_return_to_go, returns_to_go, step_rows
 from tests.make_sequences import SPACES, log
+from tests.make_sequences import episode as random_episode
 
 VIEWS = {
     "whole": lambda log: log,
@@ -130,3 +135,44 @@ def test_a_log_without_reward_keeps_the_returns_scale() -> None:
     data = log(SPACES["discrete"])
     data.rewards[:] = 0.0
     assert measure(data).return_scale == 1.0
+
+
+@pytest.fixture
+def pictures() -> Dataset:
+    """Episodes of uint8 pictures, (3, 16, 16) each."""
+    rng, spec, lengths = np.random.default_rng(0), SPACES["discrete"], (40, 3, 25)
+    part = Part("image", "image", (3, 16, 16), "uint8")
+    episodes = [
+        replace(random_episode(spec, n, rng), observations=rng.integers(0, 256, (n + 1, *part.shape), np.uint8))
+        for n in lengths
+    ]
+    made = from_episodes(DatasetInfo("Nowhere-v0", Spaces(ObservationSpec((part,)), spec)), episodes)
+    return replace(made, observations=np.concatenate([e.observations for e in episodes]))
+
+
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_bytes_stay_bytes_from_the_arrays_to_the_window(where: str, pictures: Dataset, tmp_path: Path) -> None:
+    data, path = pictures, tmp_path / "observations.npy"
+    if where == "disk":
+        np.save(path, data.observations)
+        data = replace(data, observations=np.load(path, mmap_mode="r"))
+        assert path.stat().st_size < data.observations.size + 200  # one byte a number, and the header
+    windows = Windows(data, 4)
+    assert np.shares_memory(windows._observations.numpy(), data.observations)  # no copy of another dtype
+    for source in (windows, windows.to(torch.device("cpu"))):
+        assert source._observations.dtype == torch.uint8
+        drawn = source.draw(16, np.random.default_rng(1))
+        assert drawn.observations.dtype == torch.uint8
+        assert drawn.observations.shape == (16, 4, 3, 16, 16)
+        assert drawn.observations.untyped_storage().nbytes() == 16 * 4 * 3 * 16 * 16
+    window = windows.at(torch.tensor([41]))  # the second step of the second episode, of three
+    np.testing.assert_array_equal(window.observations[0, :2], data.observations[42:44])
+
+
+def test_moments_of_bytes_are_those_of_their_numbers(pictures: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = np.concatenate([e.observations[:-1] for e in pictures]).astype(np.float64)
+    whole = measure(pictures)
+    np.testing.assert_allclose(whole.observation_mean, steps.mean(axis=0))
+    np.testing.assert_allclose(whole.observation_std, steps.std(axis=0))
+    monkeypatch.setattr("rlformer.data.scales._NUMBERS_AT_ONCE", 5 * 3 * 16 * 16)  # five pictures
+    np.testing.assert_allclose(measure(pictures).observation_std, whole.observation_std, rtol=1e-12)

@@ -14,6 +14,8 @@ from rlformer.core.records import Cost, EnvSpec
 from rlformer.core.spaces import ActionSpec
 from rlformer.runs.record import RunRecord
 
+ANY_ACTIONS = frozenset({"discrete", "multidiscrete", "multibinary", "box"})
+
 if TYPE_CHECKING:
     from rlformer.data.dataset import Dataset
 
@@ -71,6 +73,7 @@ class LearnerKind:
     needs: frozenset[str]  # of "env", "log" and "weights"
     curve_unit: str  # what its curves run over: env_steps or gradient_steps
     flops: Callable[[Mapping[str, Any], int, ActionSpec, RunRecord], dict[str, float]]  # see `agents.flops.of_run`
+    action_kinds: Callable[[Mapping[str, Any]], frozenset[str]] = lambda values: ANY_ACTIONS  # of a card's values
     learns: bool = True  # whether gradients change it
     acts: bool = True  # whether it is a policy
     gpu: bool = False  # whether it may compute on a GPU

@@ -8,8 +8,9 @@ win over both.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rlformer.core import cards
@@ -28,6 +29,9 @@ _KEYS: Mapping[str, Any] = {
     "default_for": [],
     "contrasts": [],
 }
+PROFILES = ("quick", "standard", "full")  # of `compare`
+_ACTIONS = ("discrete", "multidiscrete", "multibinary", "box")  # kinds of action space, see `core.spaces.ActionSpec`
+_CONTRAST = ("question", "more", "less")
 _INHERITED = ("learner", "summary", "source", "extra", "role", "family", "rung")
 
 
@@ -92,7 +96,7 @@ class AgentCard:
 
 def agent(name: str) -> AgentCard:
     """The agent of that card. Raises InputError with the nearest name where there is none."""
-    known = cards.read("agents")
+    known = cards.read("agents", _KEYS)
     if name not in known:
         raise unknown("agent", name, known)
     chain: list[tuple[str, Card]] = []
@@ -104,12 +108,12 @@ def agent(name: str) -> AgentCard:
         check(known[name].values, _KEYS, known[name].path, "card")
         chain.append((name, known[name]))
         name = known[name].values.get("extends", "")
-    return _agent_card(chain)
+    return _agent_card(chain, known)
 
 
 def agents() -> dict[str, AgentCard]:
     """Every agent that has a card, by name."""
-    return {name: agent(name) for name in sorted(cards.read("agents"))}
+    return {name: agent(name) for name in sorted(cards.read("agents", _KEYS))}
 
 
 def resolve(
@@ -160,8 +164,8 @@ def _parse(override: str) -> tuple[str, Any]:
         return key.strip(), text.strip()  # a bare word is a string
 
 
-def _agent_card(chain: list[tuple[str, Card]]) -> AgentCard:
-    """`chain`: the card, its parent, ..., the root."""
+def _agent_card(chain: list[tuple[str, Card]], known_agents: Collection[str]) -> AgentCard:
+    """chain: the card, its parent, ..., the root. known_agents: the names of all cards."""
     inherited: dict[str, Any] = {}
     root, known = chain[-1][1], chain[-1][1].values.get("defaults", {})
     if "learner" not in root.values:
@@ -182,22 +186,39 @@ def _agent_card(chain: list[tuple[str, Card]]) -> AgentCard:
         role=role,
         family=family,
         rung=inherited.pop("rung", 100),
-        profiles=tuple(card.get("profiles", ())),
-        default_for=tuple(card.get("default_for", ())),
-        contrasts=tuple(_contrast(table, path) for table in card.get("contrasts", ())),
+        profiles=_names(card, "profiles", "profile", PROFILES, path),
+        default_for=_names(card, "default_for", "kind of action space", _ACTIONS, path),
+        contrasts=tuple(_contrast(table, known_agents, path) for table in card.get("contrasts", ())),
         layers=tuple(layers),
         **inherited,
     )
 
 
-def _check_place(role: str, family: str, path: Any) -> None:
+def _check_place(role: str, family: str, path: Path) -> None:
     if role not in ROLES:
         raise InputError(f"{path}: {unknown('role', role, ROLES)}")
-    if family not in FAMILIES and (family or role == "candidate"):
+    if family and family not in FAMILIES:
         raise InputError(f"{path}: {unknown('family', family, FAMILIES)}")
+    if role == "candidate" and not family:
+        raise InputError(f"{path}: a candidate needs 'family', one of {', '.join(FAMILIES)}")
 
 
-def _contrast(table: Any, path: Any) -> Contrast:
-    if not isinstance(table, dict) or set(table) != {"question", "more", "less"}:
-        raise InputError(f"{path}: [[contrasts]] takes question, more and less, got {table!r}")
-    return Contrast(**{key: str(value) for key, value in table.items()})
+def _names(card: Mapping[str, Any], key: str, what: str, valid: Collection[str], path: Path) -> tuple[str, ...]:
+    """The names in the card's list. Raises InputError where one is none of the valid ones."""
+    for name in card.get(key, ()):
+        if name not in valid:
+            raise InputError(f"{path}: [{key}] {unknown(what, str(name), valid)}")
+    return tuple(card.get(key, ()))
+
+
+def _contrast(table: Any, known_agents: Collection[str], path: Path) -> Contrast:
+    if not isinstance(table, dict) or set(table) != set(_CONTRAST) or not all(map(_is_text, table.values())):
+        raise InputError(f"{path}: [contrasts] takes strings {', '.join(_CONTRAST)}, got {table!r}")
+    for key in ("more", "less"):
+        if table[key] not in known_agents:
+            raise InputError(f"{path}: [contrasts] {key}: {unknown('agent', table[key], known_agents)}")
+    return Contrast(**table)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)

@@ -11,7 +11,7 @@ from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import SCHEMA, Cost, EnvSpec
-from rlformer.envs.environments import spaces_of
+from rlformer.envs.make import spaces_of
 from rlformer.envs.rollout import RandomPolicy
 
 RANDOM = LearnerKind(

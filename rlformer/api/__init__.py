@@ -1,6 +1,6 @@
 """The functions behind the commands, for use from Python. Files: policies, studies."""
 
-from rlformer.api.policies import Progress, collect, evaluate, explain, export, load, open_data, train
+from rlformer.api.policies import Progress, collect, evaluate, explain, export, load, train
 from rlformer.api.studies import (
     compare,
     diagnose,
@@ -9,12 +9,21 @@ from rlformer.api.studies import (
     report_folder,
     report_scores,
     scores_folder,
+    study_of,
     write_report,
 )
-from rlformer.evaluator import judge
+from rlformer.evaluator import Terms, judge
+from rlformer.runs.hooks import Hooks
+from rlformer.studies.logs import open_data
+from rlformer.studies.study import Grid, Log, Study
 
 __all__ = [
+    "Grid",
+    "Hooks",
+    "Log",
     "Progress",
+    "Study",
+    "Terms",
     "collect",
     "compare",
     "diagnose",
@@ -29,6 +38,7 @@ __all__ = [
     "report_folder",
     "report_scores",
     "scores_folder",
+    "study_of",
     "train",
     "write_report",
 ]

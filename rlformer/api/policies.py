@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.cards import resolve
+from rlformer.agents.learners import learner as learner_kind
+from rlformer.agents.loading import load_learner
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
@@ -18,12 +20,12 @@ from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.data.collect import collect as _collect
 from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
-from rlformer.data.loaders.doors import open_data as _open_data
 from rlformer.envs import cards as env_cards
-from rlformer.envs.environments import NOWHERE, nowhere
+from rlformer.envs.make import NOWHERE, nowhere
 from rlformer.evaluator.measure.evaluation import evaluate as _evaluate
+from rlformer.evaluator.measure.protocol import EVALUATION_SEED
 from rlformer.explain.parts import Explanation
-from rlformer.runs.inputs import Cut, Recipe
+from rlformer.runs.hooks import Hooks
 from rlformer.studies import experiment, logs
 from rlformer.studies.sources import beyond_the_log, is_huggingface, open_source
 
@@ -52,18 +54,6 @@ def load(
     return open_source(str(source), None if env is None else env_cards.environment(env), agent, sample, trust).policy
 
 
-def open_data(source: str | Path, *, env: str | None = None, prefix: str | None = None, **options: Any) -> Dataset:
-    """The log that a person names: our dataset, a run that kept its training, a Minari id or folder, HDF5, NPZ.
-
-    prefix: of a training log, how much of it: mid, full, a share of its steps, or a number of them.
-    """
-    text, env = str(source), None if env == NOWHERE else env
-    if (Path(text) / experiment.TRAJECTORIES).is_dir():
-        text = str(Path(text) / experiment.TRAJECTORIES)
-    dataset = _open_data(text, env=None if env is None else env_cards.environment(env), **options)
-    return dataset if prefix is None else logs.cut_log(dataset, Recipe(Cut.parse(prefix)))
-
-
 def train(
     agent: str,
     *,
@@ -75,27 +65,37 @@ def train(
     root: str | Path = "runs",
     threads: int = 1,
     device: str = "cpu",
-    **hooks: Any,
+    command: str | None = None,
+    hooks: Hooks | None = None,
 ) -> Path:
     """Train one agent on an environment or on a log, and return its run directory.
 
     env: "none" learns from the log alone: nothing is evaluated. overrides: "key=value" strings. Continues an unfinished
-    run; leaves a finished one alone. device: of sequence models: cpu, cuda, cuda:N or auto. hooks: `stop` and
-    `listener` of `experiment.train`. Raises InputError for what the caller can mend.
+    run; leaves a finished one alone. device: of learners that may use a GPU: cpu, cuda, cuda:N or auto. command: what
+    was typed, for the record. Raises InputError for what the caller can mend, Interrupted when the hooks said to stop.
     """
     if env == NOWHERE and dataset is not None:
         info = dataset.info
-        spec = nowhere(info.env or experiment.UNKNOWN, info.spaces)
+        spec = nowhere(info.env or logs.UNKNOWN, info.spaces)
     elif env is not None:
         spec = env_cards.environment(env)
     elif dataset is not None:
-        spec = experiment.dataset_env(dataset)
+        spec = logs.dataset_env(dataset)
     else:
         raise InputError("train needs an environment or a dataset")
-    experiment.check_data(agent, agent_cards.agent(agent).learner, dataset)  # before its values, which others lack
+    kind = learner_kind(agent_cards.agent(agent).learner)
+    experiment.check_data(agent, kind, dataset)  # before its values, which others lack
     inputs = () if dataset is None else (log_input(dataset),)
-    config = resolve(spec, agent, overrides, inputs, log_trajectories)
-    trained = experiment.train(config, seed, Path(root), dataset=dataset, threads=threads, device=device, **hooks)
+    trained = experiment.train(
+        resolve(spec, agent, overrides, inputs, log_trajectories),
+        seed,
+        Path(root),
+        dataset=dataset,
+        threads=threads,
+        device=device,
+        command=command,
+        hooks=hooks,
+    )
     return trained.path
 
 
@@ -104,7 +104,7 @@ def evaluate(
     *,
     env: str | None = None,
     episodes: int = 100,
-    seed: int = experiment.EVALUATION_SEED,
+    seed: int = EVALUATION_SEED,
     num_envs: int = 16,
     target_return: float | str | None = None,
     agent: str | None = None,
@@ -159,12 +159,10 @@ def collect(
     agent: str | None = None,
     sample: bool = False,
     trust: bool = False,
-    **hooks: Any,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Dataset:
-    """Whole episodes of a policy as a dataset; see `data.collect.collect`. One of `episodes` and `steps` is needed.
-
-    hooks: its `progress` and `stop`.
-    """
+    """Whole episodes of a policy as a dataset; see `data.collect.collect`. One of `episodes` and `steps` is needed."""
     if (episodes is None) == (steps is None):
         raise InputError("give one of --episodes and --steps")
     if not 0 <= epsilon <= 1:
@@ -190,7 +188,8 @@ def collect(
             epsilon=epsilon,
             provenance={**source.identity, "sampled": source.sampled},
             upstream_env_steps=source.env_steps_behind,
-            **hooks,
+            progress=progress,
+            stop=stop,
         )
 
 
@@ -202,7 +201,7 @@ def export(run: str | Path, *, huggingface: str | Path | None = None, sb3: str |
     """
     if (huggingface is None) == (sb3 is None):
         raise InputError("give one of --huggingface and --sb3")
-    learner = experiment.load_learner(Path(run))[0]
+    learner = load_learner(Path(run))[0]
     if huggingface is not None:
         from rlformer.agents.sequence.huggingface import export_checkpoint
         from rlformer.agents.sequence.learner import SequenceLearner
@@ -211,8 +210,8 @@ def export(run: str | Path, *, huggingface: str | Path | None = None, sb3: str |
             raise InputError(f"{run}: is no sequence model, so that Hugging Face's library has no form for it")
         export_checkpoint(learner, Path(huggingface))
         return Path(huggingface)
-    from rlformer.agents.online.foreign import export_zip
-    from rlformer.agents.online.sb3 import OnlineLearner
+    from rlformer.agents.online.learner import OnlineLearner
+    from rlformer.agents.online.zips import export_zip
 
     assert sb3 is not None
     if not isinstance(learner, OnlineLearner):
@@ -251,7 +250,7 @@ def explain(
     with one_thread():
         if (path / "record.json").is_file():
             if distractors is not None:
-                path = explain_runs.distracted_run(path, distractors, stop=stop)
+                path = explain_runs.distracted_run(path, distractors, hooks=Hooks(stop))
             opened = explain_runs.open_run(path, seed, dataset, None if env is None else env_cards.environment(env))
             if out is not None:
                 opened = replace(opened, folder=Path(out))

@@ -2,96 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rlformer.api.policies import Progress, one_thread
 from rlformer.core import files
+from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.missing import MissingRun
-from rlformer.studies import experiment, films, logs, study
+from rlformer.studies import experiment, videos
+from rlformer.studies.execute import execute, local
 from rlformer.studies.executors.local import Event
+from rlformer.studies.plan import Plan
+from rlformer.studies.plan import plan as _plan
+from rlformer.studies.projection import Projection
+from rlformer.studies.study import Study
 
 
 def compare(
-    env: str,
+    study: Study | str | Path,
     *,
     dataset: Dataset | None = None,
-    profile: str = "quick",
-    root: str | Path = "runs",
     out: str | Path | None = None,
     jobs: int | None = None,
-    threads: int = 1,
-    explained: bool = False,
     command: str | None = None,
-    terms: Mapping[str, Any] | None = None,
     listen: Callable[[Event], None] = lambda event: None,
-    **options: Any,
 ) -> Mapping[str, Any]:
     """Train every arm on every seed, write the report, and return what its results.json holds.
 
-    dataset: your log, a whole one; without it PPO's own training of the same seed. arms, seeds: instead of the
-    profile's. options: the others of `study.plan`. terms: prices and thresholds of the verdict, the fields of
-    `report.terms.Terms`. jobs: runs side by side, one a core by default. explained: also explain what the
-    trained arms learned. Finished runs are not run again. Raises InputError for what the caller can mend, Interrupted
-    on Ctrl-C.
+    study: what is compared; a study file (TOML); or an environment's name, for the profile `quick`. dataset: your log,
+    a whole one from disk, instead of what the study names. out: the report's folder, which also gets the study as
+    `study.toml`. jobs: runs side by side, one a core by default. command: what was typed. Finished runs are not run
+    again. Raises InputError for what the caller can mend, before anything is trained, and Interrupted on Ctrl-C.
     """
-    folder = files.writable_directory(Path(out) if out is not None else report_folder(env))
-    files.writable_directory(Path(root))
-    _terms(terms)  # a price that means nothing is refused before anything is trained
-    made = plan(
-        env, dataset=dataset, profile=profile, root=root, threads=threads, command=command, terms=terms, **options
-    )
-    outcome = study.execute(made, jobs=jobs, threads=threads, listen=listen)
+    study = study_of(study)
+    folder = files.writable_directory(report_folder(study.env) if out is None else Path(out))
+    files.writable_directory(Path(study.runs))
+    made = plan(study, dataset=dataset, command=command)
+    study.write(folder / "study.toml")
+    outcome = execute(made, local(jobs, study.threads), listen)
     for path in outcome.runs:
         experiment.count_flops(RunDirectory.open(path))
     with one_thread():
-        films.film_medians(outcome.runs)
-    if explained:
+        videos.record_medians(outcome.runs)
+    if study.explain:
         from rlformer.studies import explain_runs
 
-        explain_runs.explain_runs(outcome.runs, jobs=jobs, threads=threads, listen=listen)
-    return write_report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=terms)
+        explain_runs.explain_runs(outcome.runs, jobs=jobs, threads=study.threads, listen=listen)
+    return write_report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=study.terms)
+
+
+def study_of(study: Study | str | Path) -> Study:
+    """A study, the one in a TOML file, or the usual one on an environment of that name."""
+    if isinstance(study, Study):
+        return study
+    return Study.read(Path(study)) if str(study).endswith(".toml") else Study(str(study))
+
+
+def plan(study: Study | str | Path, *, dataset: Dataset | None = None, command: str | None = None) -> Plan:
+    """Every run that `compare` of this study would make; see `studies.plan.plan`."""
+    study = study_of(study)
+    with _of_file(study):
+        return _plan(study, dataset=dataset, command=command)
 
 
 def project(
-    env: str,
+    study: Study | str | Path,
     *,
+    dataset: Dataset | None = None,
     jobs: int | None = None,
-    threads: int = 1,
     progress: Progress | None = None,
-    **options: Any,
-) -> Mapping[str, Any]:
-    """What `compare` with these arguments would take, from a short probe of every arm: see `projection.project`."""
+) -> Projection:
+    """What `compare` of this study would take, from a short probe of every arm: see `studies.projection.project`."""
     from rlformer.studies.projection import project as _project
 
-    return _project(plan(env, threads=threads, **options), jobs=jobs, threads=threads, progress=progress)
+    study = study_of(study)
+    return _project(plan(study, dataset=dataset), jobs=jobs, threads=study.threads, progress=progress)
 
 
-def plan(
-    env: str,
-    *,
-    root: str | Path = "runs",
-    log: str | None = None,
-    budgets: str | None = None,
-    grid_arms: Sequence[str] | None = None,
-    terms: Mapping[str, Any] | None = None,
-    **options: Any,
-) -> study.Plan:
-    """What `compare` would run, its arguments being the same.
-
-    log: one or more of replay, prefix, prefix=SHARE, expert, mixed, random, epsilon=E. budgets: how many doublings of
-    the log, or shares of it such as "0.25,0.5,1", for the data-scaling grid of `grid_arms`.
-    """
-    grid = None
-    if budgets is not None or grid_arms:
-        shares = logs.budgets(budgets or "4")
-        grid = study.Grid(shares, tuple(grid_arms)) if grid_arms else study.Grid(shares)
-    interaction = bool((terms or {}).get("interaction", True))
-    recipes = () if log is None else logs.listed(log)
-    return study.plan(env, root=Path(root), logs=recipes, grid=grid, interaction=interaction, **options)
+@contextmanager
+def _of_file(study: Study) -> Iterator[None]:
+    """Errors in a study that was read from a file name that file."""
+    try:
+        yield
+    except InputError as error:
+        if study.file is None:
+            raise
+        raise InputError(f"{study.file}: {error}") from error
 
 
 def diagnose(
@@ -139,13 +140,12 @@ def write_report(
     title: str | None = None,
     command: str | None = None,
     missing: Sequence[MissingRun] = (),
-    terms: Mapping[str, Any] | None = None,
+    terms: Terms | None = None,
 ) -> Mapping[str, Any]:
     """Rebuild report.html, report.md and results.json in `out`; returns what results.json holds."""
     from rlformer.report import build
 
-    prices = _terms(terms)
-    return build([Path(d) for d in directories], Path(out), title=title, command=command, missing=missing, terms=prices)
+    return build([Path(d) for d in directories], Path(out), title=title, command=command, missing=missing, terms=terms)
 
 
 def report_scores(path: str | Path, *, out: str | Path | None = None, title: str | None = None) -> Mapping[str, Any]:
@@ -163,9 +163,3 @@ def report_scores(path: str | Path, *, out: str | Path | None = None, title: str
 def scores_folder(path: Path) -> Path:
     """Where the report of a file of scores goes if nothing else is said."""
     return Path("reports") / files.slug(path.stem)
-
-
-def _terms(terms: Mapping[str, Any] | None) -> Any:
-    from rlformer.report import Terms
-
-    return Terms(**(terms or {}))

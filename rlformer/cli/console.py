@@ -7,7 +7,12 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from rlformer.data.dataset import Dataset
+    from rlformer.studies.executors.local import Event
+    from rlformer.studies.projection import Projection
 
 _LINE_SECONDS = 60.0  # between lines of progress where there is no terminal
 
@@ -54,32 +59,33 @@ def scores_table(results: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def show_dataset(dataset: Any, as_json: bool) -> None:
+def show_dataset(dataset: Dataset, as_json: bool) -> None:
     """What a new dataset holds, and where it lies."""
-    from rlformer.data.describe import describe, describe_text
+    from rlformer.data.describe import describe
 
     info = describe(dataset)
     if as_json:
-        print_json({"path": str(dataset.path), **info})
+        print_json({**info.to_dict(), "path": str(dataset.path)})
     else:
-        print(describe_text(info))
+        print(info)
         print(dataset.path)
 
 
-def show_projection(projected: Mapping[str, Any], as_json: bool) -> None:
+def show_projection(projection: Projection, as_json: bool) -> None:
     """What a comparison would take."""
+    total = projection.to_dict()
     if as_json:
-        print_json(projected)
+        print_json(total)
         return
     body = [
-        [a["agent"], a["runs"], a["env_steps"], a["gradient_steps"], a["seconds"], a["hours"], a["disk_bytes"] / 2**20]
-        for a in projected["agents"]
+        [row.agent, row.runs, row.env_steps, row.gradient_steps, row.seconds, row.hours, row.disk_bytes / 2**20]
+        for row in projection.agents
     ]
     head = ["agent", "runs", "env steps", "gradient steps", "seconds a run", "CPU hours", "MiB a run"]
     print(table(head, body))
     print(
-        f"{projected['runs']} runs, {projected['jobs']} side by side: about {projected['hours']:.2g} hours, "
-        f"{projected['env_steps']:,} environment steps, {projected['disk_bytes'] / 2**20:.0f} MiB"
+        f"{total['runs']} runs, {total['jobs']} side by side: about {total['hours']:.2g} hours, "
+        f"{total['env_steps']:,} environment steps, {total['disk_bytes'] / 2**20:.0f} MiB"
     )
     say("from a short probe: where skill makes episodes longer, evaluations take longer than projected")
 
@@ -98,13 +104,13 @@ class Bar:
     def __init__(self, label: str) -> None:
         self._label = label
         self._bar: Any = None
-        self._told = time.monotonic()
+        self._said_at = time.monotonic()
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Show that `done` of `total` is done."""
         if not sys.stderr.isatty():
-            if time.monotonic() - self._told >= _LINE_SECONDS:
-                self._told = time.monotonic()
+            if time.monotonic() - self._said_at >= _LINE_SECONDS:
+                self._said_at = time.monotonic()
                 say(f"{self._label}: {done / max(1, total):.0%}{', ' * bool(note)}{note}")
             return
         if self._bar is None:
@@ -139,13 +145,13 @@ class StudyProgress:
         self._share: dict[str, float] = {}
         self._bar = Bar("runs")
 
-    def __call__(self, event: Any) -> None:
-        """Take one executor.Event."""
+    def __call__(self, event: Event) -> None:
+        """Take one event of an executor."""
         if event.kind == "planned":
             self._total, self._ended = event.value, 0
             say(f"{self._total} runs in {self._folder}; the same command continues after an interruption")
             return
-        agent, seed = event.key
+        agent, seed = cast(tuple[str, int], event.key)
         arm = f"{agent}/{seed}"
         if event.kind == "progress":
             done, total, _ = event.value

@@ -23,14 +23,14 @@ def data_info(
     """What a log holds: spaces, episodes, steps, returns, lengths, endings, provenance, hash."""
     from rlformer import api
     from rlformer.cli import console
-    from rlformer.data.describe import describe, describe_text
+    from rlformer.data.describe import describe
 
     with console.Bar("import") as bar:
         info = describe(api.open_data(data, env=env, prefix=prefix, progress=bar))
     if as_json:
-        console.print_json(info)
+        console.print_json(info.to_dict())
     else:
-        print(describe_text(info))
+        print(info)
 
 
 @app.command("import")
@@ -43,7 +43,7 @@ def data_import(
 ) -> None:
     """Turn a foreign log into a dataset."""
     from rlformer.cli import console
-    from rlformer.data.loaders.doors import import_data
+    from rlformer.data.open import import_data
     from rlformer.envs import cards as env_cards
 
     with console.Bar("import") as bar:
@@ -65,12 +65,12 @@ def data_export(
     from rlformer.cli import console
     from rlformer.data.loaders.minari import export_minari
     from rlformer.envs import cards as env_cards
-    from rlformer.studies import experiment
+    from rlformer.studies import logs
 
     dataset = api.open_data(data, env=env, prefix=prefix)
     spec = None if env is None else env_cards.environment(env)
     if spec is None and dataset.info.env is not None:
-        spec = experiment.dataset_env(dataset)
+        spec = logs.dataset_env(dataset)
     path = export_minari(dataset, minari, spec)
     if as_json:
         console.print_json({"minari": minari, "path": str(path), "episodes": dataset.num_episodes})

@@ -1,13 +1,14 @@
-"""Options that several commands share."""
+"""Options that several commands share, and help in groups."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -36,27 +37,24 @@ Prefix = Annotated[
     typer.Option(help="How much of a training log: mid, full, a share of its steps, or a number of them."),
 ]
 
-Threshold = Annotated[float, typer.Option(help="The normalised score that counts as success.", min=0.0)]
-Lambda = Annotated[
-    float | None,
-    typer.Option(
-        "--lambda",
-        help="The share of what made the log that this task pays; default: 0 of a given log, 1 of one made here.",
-        min=0.0,
-        max=1.0,
-    ),
-]
-EnvPrice = Annotated[float, typer.Option("--price-env", help="Of one environment step.", min=0.0)]
-LogPrice = Annotated[
-    float | None,
-    typer.Option(help="Of one logged step; default: lambda times that of an environment step.", min=0.0),
-]
-CpuPrice = Annotated[float, typer.Option("--price-cpu", help="Of one CPU second.", min=0.0)]
-NoInteraction = Annotated[
-    bool, typer.Option("--no-interaction", help="Nothing may step the environment in order to learn.")
-]
-
 
 def typed() -> str:
     """The command as the person typed it."""
     return shlex.join(["rlformer", *sys.argv[1:]])
+
+
+class Grouped(TyperCommand):
+    """A command whose help lists its options under the headings that they name, in the order of the first of each."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """See click's `Command.format_options`."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                usual = "Options" if parameter.param_type_name == "option" else "Arguments"
+                heading = getattr(parameter, "rich_help_panel", None) or usual
+                groups.setdefault(heading, []).append(record)
+        for heading, records in groups.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -77,7 +78,7 @@ def evaluate(
     """Evaluate policies on the same fixed episodes."""
     from rlformer import api
     from rlformer.cli import console
-    from rlformer.evaluator.measure.evaluation import paired_difference, summarize
+    from rlformer.evaluator.measure.summary import paired_difference, summarize
 
     with console.Bar("episodes") as bar:
         spec, results = api.evaluate(
@@ -93,8 +94,8 @@ def evaluate(
             progress=bar,
             warn=lambda text: console.say(f"warning: {text}"),
         )
-    rows = [summarize(result, spec) for result in results]
-    pairs = [paired_difference(a, b) for i, a in enumerate(results) for b in results[i + 1 :]]
+    rows = [asdict(summarize(result, spec)) for result in results]
+    pairs = [asdict(paired_difference(a, b)) for i, a in enumerate(results) for b in results[i + 1 :]]
     if as_json:
         console.print_json({"env": spec.name, "policies": rows, "differences": pairs})
         return

@@ -3,76 +3,96 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rlformer.cli.options import (
-    CpuPrice,
-    Debug,
-    Device,
-    EnvPrice,
-    Json,
-    Lambda,
-    LogPrice,
-    NoInteraction,
-    Threads,
-    Threshold,
-    typed,
-)
+from rlformer.cli.options import Debug, Grouped, Json, Threads, typed
+
+if TYPE_CHECKING:
+    from rlformer.studies.study import Study
 
 app = typer.Typer()
 
+_WHAT, _HOW, _ANSWER = "What is compared", "How it is run", "What comes out"
 
-@app.command()
+
+@app.command(cls=Grouped)
 def compare(
-    env: Annotated[str, typer.Argument(help="A card's name, a Gymnasium id, or module:Name-v0 of your own.")],
-    dataset: Annotated[str | None, typer.Option(metavar="DATA", help="Your log; default: PPO's own training.")] = None,
-    profile: Annotated[
+    target: Annotated[
         str,
-        typer.Option(help="quick (3 seeds), standard (10 seeds, the whole ladder) or full (20, data-scaling grid)."),
-    ] = "quick",
-    arms: Annotated[str | None, typer.Option(metavar="A,B,...", help="Agents instead of the profile's.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Seeds instead of the profile's.", min=1)] = None,
-    jobs: Annotated[int | None, typer.Option(help="Runs side by side; default: one a core.", min=1)] = None,
-    prefix: Annotated[
-        str | None, typer.Option(help="How much of the log: mid (default of PPO's), full (of DATA), or a share.")
+        typer.Argument(
+            metavar="ENV|STUDY.toml",
+            help="A card's name, a Gymnasium id, module:Name-v0 of your own, or a study file; options change its keys.",
+        ),
+    ],
+    dataset: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Your log; default: an online agent's training.", rich_help_panel=_WHAT),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="quick (3 seeds, the default), standard (10 seeds, the whole ladder) or full (20, data-scaling grid).",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    arms: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Agents instead of the profile's.", rich_help_panel=_WHAT)
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Seeds instead of the profile's.", min=1, rich_help_panel=_WHAT),
     ] = None,
     log: Annotated[
         str | None,
         typer.Option(
             metavar="KIND,...",
             help="Which logs to make: replay, prefix (default), prefix=0.3, expert, mixed, random, epsilon=0.3.",
+            rich_help_panel=_WHAT,
         ),
     ] = None,
-    log_steps: Annotated[
-        int,
-        typer.Option(
-            help="Steps of a collected log; default: as many as the training, at most 100,000.",
-            min=0,
-            show_default=False,
-        ),
-    ] = 0,
-    budgets: Annotated[
-        str | None, typer.Option(metavar="N|SHARES", help="Data-scaling grid: N doublings, or shares like 0.25,0.5,1.")
-    ] = None,
-    grid_arms: Annotated[
-        str | None, typer.Option(metavar="A,B,...", help="Who learns from the grid; default: dt,bc-top,offline-rl.")
-    ] = None,
-    no_interaction: NoInteraction = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Project hours, steps and disk; keep nothing.")] = False,
-    threshold: Threshold = 0.9,
-    lambda_: Lambda = None,
-    price_env: EnvPrice = 1.0,
-    price_log: LogPrice = None,
-    price_cpu: CpuPrice = 0.0,
-    runs: Annotated[Path, typer.Option(metavar="DIR", help="The folder of run directories.")] = Path("runs"),
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The report's folder.")] = None,
-    threads: Threads = 1,
-    device: Device = "cpu",
-    explain: Annotated[bool, typer.Option("--explain", help="Also explain what the trained arms learned.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also explain what the trained arms learned.", rich_help_panel=_WHAT)
+    ] = False,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="AGENT.KEY=VALUE", help="Change a preset.")
+        list[str] | None,
+        typer.Option("--set", metavar="AGENT.KEY=VALUE", help="Change a preset; repeatable.", rich_help_panel=_WHAT),
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="KEY=VALUE",
+            help="Any key of the study file, such as verdict.lambda=0.5, log.steps=5000, grid.budgets=4 or "
+            "interaction=false (--save-study shows all); repeatable.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Runs side by side; default: one a core.", min=1, rich_help_panel=_HOW),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="cpu|cuda|cuda:N|auto",
+            help="Where sequence models are trained (default: cpu); they act on the CPU.",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Project hours, steps and disk; keep nothing.", rich_help_panel=_HOW),
+    ] = False,
+    save_study: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the study as TOML, and train nothing.", rich_help_panel=_HOW),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The report's folder; default: in reports/.", rich_help_panel=_ANSWER),
     ] = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -81,34 +101,35 @@ def compare(
     from rlformer import api
     from rlformer.cli import console
 
-    terms = _terms(threshold, lambda_, price_env, price_log, price_cpu, no_interaction)
-    options: dict[str, Any] = {
-        "dataset": None if dataset is None else api.open_data(dataset, env=env),
+    asked = {
+        "log.data": dataset,
         "profile": profile,
-        "arms": _names(arms),
+        "arms": arms,
         "seeds": seeds,
-        "prefix": prefix,
-        "log": log,
-        "log_steps": log_steps,
-        "budgets": budgets,
-        "grid_arms": _names(grid_arms),
-        "overrides": settings or (),
-        "root": runs,
-        "threads": threads,
+        "log.kinds": log,
+        "explain": explain or None,
         "device": device,
-        "terms": terms,
     }
+    study = _study(target, {key: value for key, value in asked.items() if value is not None}, settings, given)
+    if save_study is not None:
+        api.plan(study)  # a mistake is told now
+        study.write(save_study)
+        if as_json:
+            console.print_json({"study": str(save_study), **study.to_dict()})
+        else:
+            print(save_study)
+        return
     if dry_run:
         with console.Bar("probe") as bar:
-            projected = api.project(env, jobs=jobs, progress=bar, **options)
-        console.show_projection(projected, as_json)
+            projection = api.project(study, jobs=jobs, progress=bar)
+        console.show_projection(projection, as_json)
         return
-    with console.StudyProgress(runs) as progress:
-        results = api.compare(env, out=out, jobs=jobs, explained=explain, command=typed(), listen=progress, **options)
+    with console.StudyProgress(Path(study.runs)) as progress:
+        results = api.compare(study, out=out, jobs=jobs, command=typed(), listen=progress)
     if as_json:
         console.print_json(results)
     else:
-        folder = out or api.report_folder(env)
+        folder = out or api.report_folder(study.env)
         print((folder / "report.md").read_text(encoding="utf-8"))
         print(folder / "report.html")
     if progress.failed:
@@ -116,27 +137,21 @@ def compare(
         raise typer.Exit(1)
 
 
-def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+def _study(target: str, asked: dict[str, object], settings: list[str] | None, given: list[str] | None) -> Study:
+    """The study that was typed: a file or a plain one, then --with, then the options."""
+    from rlformer import api
+    from rlformer.core.errors import InputError
+    from rlformer.studies.read_values import assignment
 
-
-def _terms(
-    threshold: float,
-    share: float | None,
-    env_step: float,
-    logged_step: float | None,
-    cpu_second: float,
-    no_interaction: bool,
-) -> dict[str, Any]:
-    """The flags of the verdict as `report.terms.Terms` takes them."""
-    return {
-        "threshold": threshold,
-        "share": share,
-        "env_step": env_step,
-        "logged_step": logged_step,
-        "cpu_second": cpu_second,
-        "interaction": not no_interaction,
-    }
+    values = dict(assignment("--with", text) for text in given or ())
+    study = api.study_of(target).with_values({**values, **asked})
+    by_agent: dict[str, list[str]] = {agent: list(changes) for agent, changes in study.overrides.items()}
+    for setting in settings or ():
+        agent, dot, change = setting.partition(".")
+        if not dot or "=" in agent:
+            raise InputError(f"--set here takes agent.key=value, got '{setting}'")
+        by_agent.setdefault(agent, []).append(change)
+    return study.with_values({f"set.{agent}": changes for agent, changes in by_agent.items()})
 
 
 @app.command()
@@ -190,12 +205,25 @@ def report(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The report's folder; default: in reports/.")] = None,
     title: Annotated[str | None, typer.Option(help="The page's title.")] = None,
-    no_interaction: NoInteraction = False,
-    threshold: Threshold = 0.9,
-    lambda_: Lambda = None,
-    price_env: EnvPrice = 1.0,
-    price_log: LogPrice = None,
-    price_cpu: CpuPrice = 0.0,
+    no_interaction: Annotated[
+        bool, typer.Option("--no-interaction", help="No policy may be learned by stepping the environment.")
+    ] = False,
+    threshold: Annotated[float, typer.Option(help="The normalised score that counts as success.", min=0.0)] = 0.9,
+    lambda_: Annotated[
+        float | None,
+        typer.Option(
+            "--lambda",
+            help="The share of what made the log that this task pays; default: 0 of a given log, 1 of one made here.",
+            min=0.0,
+            max=1.0,
+        ),
+    ] = None,
+    price_env: Annotated[float, typer.Option(help="Of one environment step.", min=0.0)] = 1.0,
+    price_log: Annotated[
+        float | None,
+        typer.Option(help="Of one logged step; default: lambda times that of an environment step.", min=0.0),
+    ] = None,
+    price_cpu: Annotated[float, typer.Option(help="Of one CPU second.", min=0.0)] = 0.0,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -211,7 +239,14 @@ def report(
         results = api.report_scores(scores, out=folder, title=title)
     else:
         folder = out or Path("reports/report")
-        terms = _terms(threshold, lambda_, price_env, price_log, price_cpu, no_interaction)
+        terms = api.Terms(
+            env_step=price_env,
+            logged_step=price_log,
+            cpu_second=price_cpu,
+            share=lambda_,
+            threshold=threshold,
+            interaction=not no_interaction,
+        )
         results = api.write_report(directories or [], out=folder, title=title, terms=terms)
     if as_json:
         console.print_json(results)

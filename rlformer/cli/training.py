@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rlformer.cli.options import Debug, Device, Json, Prefix, Root, Seed, Set, TargetReturn, Threads, typed
 
+if TYPE_CHECKING:
+    from rlformer.data.dataset import Dataset
+
 app = typer.Typer()
+_AGENT, _TRANSFORMER = "train-agent", "train-transformer"
 
 
-@app.command("train-agent")
+@app.command(_AGENT)
 def train_agent(
-    env: Annotated[str, typer.Argument(help="A card's name, a Gymnasium id, or module:Name-v0 of your own.")],
-    agent: Annotated[str, typer.Option(help="ppo, dqn, a2c, sac, td3, recurrent-ppo, ... (rlformer agents).")] = "ppo",
-    steps: Annotated[int | None, typer.Option(help="Environment steps instead of the preset's.", min=1)] = None,
+    env: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ENV]",
+            help="A card's name, a Gymnasium id, or module:Name-v0 of your own; with --dataset by default the log's "
+            "own, and none: nowhere.",
+        ),
+    ] = None,
+    agent: Annotated[
+        str, typer.Option(help="ppo, dqn, a2c, sac, td3, ...; with --dataset cql, td3-bc, ...: rlformer agents.")
+    ] = "ppo",
+    dataset: Annotated[
+        str | None, typer.Option(metavar="DATA", help="The log that offline RL learns from: as train-transformer's.")
+    ] = None,
+    prefix: Prefix = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Environment steps instead of the preset's; of offline RL gradient steps.", min=1),
+    ] = None,
     seed: Seed = 0,
     log_trajectories: Annotated[bool, typer.Option(help="Keep every training episode as a dataset.")] = False,
     settings: Set = None,
@@ -25,25 +46,24 @@ def train_agent(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Train an online agent on an environment."""
-    overrides = [*(settings or ()), *([f"steps={steps}"] if steps else ())]
-    _train(
-        agent,
-        as_json,
-        env=env,
-        seed=seed,
-        overrides=overrides,
-        log_trajectories=log_trajectories,
-        root=out,
-        threads=threads,
-    )
+    """Train an RL agent: online on an environment, or offline on a log of trajectories."""
+    from rlformer import api
+    from rlformer.core.errors import InputError
+
+    _check_command(agent, _AGENT, "DATA" if dataset is None else dataset)
+    if env is None and dataset is None:
+        raise InputError("which environment? train-agent takes ENV, or --dataset DATA for offline RL")
+    unit = "steps" if dataset is None else "gradient_steps"
+    log = None if dataset is None else api.open_data(dataset, env=env, prefix=prefix)
+    overrides = [*(settings or ()), *([f"{unit}={steps}"] if steps else ())]
+    _train(agent, as_json, env, log, seed, overrides, out, threads, log_trajectories=log_trajectories)
 
 
-@app.command("train-transformer")
+@app.command(_TRANSFORMER)
 def train_transformer(
     data: Annotated[str, typer.Argument(help="A dataset, a run that kept its training, a Minari id, HDF5 or NPZ.")],
     agent: Annotated[
-        str, typer.Option(help="dt, dt-paper, dt-stream, dt-lstm, rvs, bc, bc-top, cql, ...: rlformer agents.")
+        str, typer.Option(help="dt, dt-paper, dt-stream, dt-lstm, rvs, bc, bc-top, ...: rlformer agents.")
     ] = "dt",
     env: Annotated[
         str | None, typer.Option(metavar="ENV|none", help="Where to evaluate; default: the log's own; none: nowhere.")
@@ -59,32 +79,55 @@ def train_transformer(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Train a sequence model, or offline RL, on a log of trajectories."""
+    """Train a sequence model, or imitation, on a log of trajectories."""
     from rlformer import api
 
+    _check_command(agent, _TRANSFORMER, data)
     overrides = list(settings or ())
     overrides += [f"gradient_steps={gradient_steps}"] if gradient_steps else []
     overrides += [f'target_return="{target_return}"'] if target_return else []
-    dataset = api.open_data(data, env=env, prefix=prefix)
-    _train(
-        agent,
-        as_json,
-        env=env,
-        dataset=dataset,
-        seed=seed,
-        overrides=overrides,
-        root=out,
-        threads=threads,
-        device=device,
-    )
+    log = api.open_data(data, env=env, prefix=prefix)
+    _train(agent, as_json, env, log, seed, overrides, out, threads, device=device)
 
 
-def _train(agent: str, as_json: bool, **options: Any) -> None:
+def _check_command(agent: str, typed_command: str, data: str) -> None:
+    """Raise InputError, with the command that trains it, where an agent belongs to the other one.
+
+    Sequence models and imitation learn from a log alone; all other agents are RL.
+    """
+    from rlformer.agents.cards import agent as agent_card
+    from rlformer.agents.learners import learner
+    from rlformer.core.errors import InputError
+
+    card = agent_card(agent)
+    needs = learner(card.learner).needs
+    sequence = "log" in needs and "env" not in needs and card.family in ("sequence", "")
+    if (_TRANSFORMER if sequence else _AGENT) == typed_command:
+        return
+    if sequence:
+        raise InputError(f"agent '{agent}' learns from a log: rlformer {_TRANSFORMER} {data} --agent {agent}")
+    if "log" in needs:
+        where = f"rlformer {_AGENT} --dataset {data} --agent {agent}"
+        raise InputError(f"agent '{agent}' is RL on a log, and no sequence model: {where}")
+    raise InputError(f"agent '{agent}' learns by interaction: rlformer {_AGENT} ENV --agent {agent}")
+
+
+def _train(
+    agent: str,
+    as_json: bool,
+    env: str | None,
+    log: Dataset | None,
+    seed: int,
+    overrides: list[str],
+    root: Path,
+    threads: int,
+    *,
+    device: str = "cpu",
+    log_trajectories: bool = False,
+) -> None:
     """Train, and print where the run lies and what it scored."""
     from rlformer import api
     from rlformer.cli import console
-    from rlformer.evaluator.measure.evaluation import summarize
-    from rlformer.runs.directory import RunDirectory
     from rlformer.runs.interrupt import Interrupt
 
     with Interrupt() as interrupt, console.Bar(agent) as bar:
@@ -94,24 +137,46 @@ def _train(agent: str, as_json: bool, **options: Any) -> None:
             told.append(text)
             bar.say(f"note: {text}")
 
-        path = api.train(agent, command=typed(), stop=lambda: interrupt.ever, listener=bar, tell=tell, **options)
+        path = api.train(
+            agent,
+            env=env,
+            dataset=log,
+            seed=seed,
+            overrides=overrides,
+            log_trajectories=log_trajectories,
+            root=root,
+            threads=threads,
+            device=device,
+            command=typed(),
+            hooks=api.Hooks(lambda: interrupt.ever, bar, tell),
+        )
+    _show(path, told, as_json)
+
+
+def _show(path: Path, told: list[str], as_json: bool) -> None:
+    from rlformer.cli import console
+    from rlformer.evaluator.measure.summary import summarize
+    from rlformer.runs.directory import RunDirectory
+
     run = RunDirectory.open(path)
     final = run.evaluations().get("final")
     summary = None if final is None else summarize(final, run.spec.env)
     record = run.record
     if as_json:
-        console.print_json({"run": str(path), "record": record.to_dict(), "evaluation": summary})
+        console.print_json(
+            {"run": str(path), "record": record.to_dict(), "evaluation": None if summary is None else asdict(summary)}
+        )
         return
     for note in record.notes:
         if note not in told:
             console.say(f"note: {note}")
     if summary is not None:
-        score = "" if summary["normalized_score"] is None else f", normalised score {summary['normalized_score']:.3f}"
-        error = "" if summary["standard_error"] is None else f" +- {summary['standard_error']:.1f}"
-        print(f"return {summary['mean']:.1f}{error} over {summary['episodes']} episodes{score}")
+        score = "" if summary.normalized_score is None else f", normalised score {summary.normalized_score:.3f}"
+        error = "" if summary.standard_error is None else f" +- {summary.standard_error:.1f}"
+        print(f"return {summary.mean:.1f}{error} over {summary.episodes} episodes{score}")
     if "held-out loss" in str(record.progress.get("note")):
         print(record.progress["note"])
     print(f"wall {record.times['wall']:.1f} s, cpu {record.times['cpu']:.1f} s, {record.parameters} parameters")
-    if (path / "trajectories" / "dataset.json").is_file():
-        print(f"training episodes: {path / 'trajectories'}")
+    if (run.trajectories / "dataset.json").is_file():
+        print(f"training episodes: {run.trajectories}")
     print(path)

@@ -6,7 +6,7 @@ What the cards of environments and agents have in common; their keys stand in `e
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,24 +91,38 @@ def folders(kind: str) -> list[Path]:
     return [shipped, own] if own.is_dir() and own.resolve() != shipped else [shipped]
 
 
-def read(kind: str) -> Mapping[str, Card]:
-    """Every card of a kind ('envs' or 'agents') by its name. Raises InputError where one is not valid TOML."""
-    return _read_folders(tuple(folders(kind)))
+def read(kind: str, keys: Iterable[str]) -> Mapping[str, Card]:
+    """Every card of a kind ('envs' or 'agents') by its name.
+
+    keys: those that such a card may have, by which a card without a schema is known from another tool's file. Raises
+    InputError where a card is not valid TOML, has no schema, or one that this version does not read.
+    """
+    return _read_folders(tuple(folders(kind)), frozenset(keys))
 
 
 @cache
-def _read_folders(places: tuple[Path, ...]) -> dict[str, Card]:
+def _read_folders(places: tuple[Path, ...], keys: frozenset[str]) -> dict[str, Card]:
     cards: dict[str, Card] = {}
-    for index, folder in enumerate(places):
+    for folder in places:
         for path in sorted(folder.glob("*.toml")):
-            card = _read_file(path)
-            if card.get("schema") != SCHEMA:
-                if index:  # some other tool's file in the user's folder
-                    continue
-                raise InputError(f'{path}: a card begins with schema = "{SCHEMA}"')
+            values = _read_file(path)
+            if not _is_card(values, keys, path):
+                continue
             name = path.stem
-            cards[name] = Card(_overlay(cards[name].values, card) if name in cards else card, path)
+            cards[name] = Card(_overlay(cards[name].values, values) if name in cards else values, path)
     return cards
+
+
+def _is_card(values: Mapping[str, Any], keys: frozenset[str], path: Path) -> bool:
+    """Whether the file is a card; False: some other tool's. Raises InputError where it is one without our schema."""
+    schema = values.get("schema")
+    if schema == SCHEMA:
+        return True
+    if str(schema).startswith("rlformer/"):
+        raise InputError(f"{path}: a card of schema '{schema}', this version reads '{SCHEMA}'")
+    if schema is None and 2 * len(keys & values.keys()) >= max(1, len(values)):  # most of it is what a card says
+        raise InputError(f'{path}: a card begins with schema = "{SCHEMA}"')
+    return False
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -13,6 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+def computable(numbers: Array) -> Array:
+    """Which of these are numbers in float32, in which models compute: neither NaN nor infinite nor too large for it.
+
+    >>> computable(np.array([1.0, np.nan, 1e300])).tolist()
+    [True, False, False]
+    """
+    if numbers.dtype == np.float64:
+        return np.asarray(np.abs(numbers) <= _LARGEST)
+    return np.asarray(np.isfinite(numbers))
 
 
 @dataclass(frozen=True)
@@ -22,7 +34,7 @@ class Part:
     kind       shape                       dtype
     vector     (D,)                        its own: float32, uint8, ...
     image      (C, H, W)                   uint8, or float32
-    category   (n,), one-hot               float32
+    category   (n,), one-hot               uint8
     """
 
     name: str
@@ -40,7 +52,7 @@ class Part:
 class ObservationSpec:
     """What one observation is: its parts, one after the other in the array that is stored.
 
-    A plain Box is one part. Parts of a Dict or Tuple are flattened, in the order of their names, into one vector.
+    A plain Box is one part. Parts of a Dict or Tuple are flattened into one vector, in the order of `envs.spaces`.
     """
 
     parts: tuple[Part, ...]

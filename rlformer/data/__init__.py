@@ -1,1 +1,1 @@
-"""Logs of trajectories: flat memory-mapped arrays, windows on them, and doors to other formats."""
+"""Logs of trajectories: flat memory-mapped arrays, windows on them, and loaders of other formats."""

@@ -15,8 +15,8 @@ from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.data.dataset import Dataset, DatasetInfo, load
 from rlformer.data.writer import DatasetWriter
-from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import EpsilonPolicy, rollout
+from rlformer.envs.vector import Environments
 from rlformer.runs.metrics import Throttle
 
 _COMMIT_SECONDS = 5.0
@@ -25,7 +25,7 @@ _MOST_AT_ONCE = 1 << 16  # episodes in a batch
 
 def collect(
     policy: Policy,
-    spec: EnvSpec,
+    env: EnvSpec,
     path: Path,
     *,
     seed: int,
@@ -51,18 +51,18 @@ def collect(
     """
     goal = _Goal(episodes, steps)
     if num_envs < 1:
-        raise InputError(f"{num_envs} environments side by side? One is the least")
+        raise InputError(f"num_envs {num_envs}: one environment at least")
     for name, chance in (("epsilon", epsilon), ("random_episodes", random_episodes)):
         if not 0.0 <= chance <= 1.0:
-            raise InputError(f"{name} {chance} is no chance: it lies between 0 and 1")
+            raise InputError(f"{name} {chance}: a probability lies between 0 and 1")
     what = {"behaviour_policy": dict(provenance), "seed": seed, "epsilon": epsilon, **goal.size}
     what |= {"random_episodes": random_episodes} if random_episodes else {}
-    begun = _as_read({"env": spec.definition, "provenance": {"source": "collected", **what}})
+    begun = _as_read({"env": env.definition, "provenance": {"source": "collected", **what}})
     if (finished := _finished(path, begun)) is not None:
         return finished
-    environments = Environments(spec, min(num_envs, episodes or num_envs))
+    environments = Environments(env, min(num_envs, episodes or num_envs))
     info = DatasetInfo(
-        spec.name,
+        env.name,
         environments.spaces,
         begun["provenance"],
         env_definition=begun["env"],
@@ -101,11 +101,11 @@ class _Goal:
         if (self.episodes is None) == (self.steps is None):
             raise InputError("say how much to collect: either a number of episodes or a number of steps")
         if self.total < 1:
-            raise InputError(f"collect {self.total} of them? One is the least")
+            raise InputError(f"{self.total} episodes or steps to collect: one at least")
 
     @property
     def total(self) -> int:
-        """What was asked for, in its own unit."""
+        """In its own unit."""
         return (self.steps if self.episodes is None else self.episodes) or 0
 
     @property

@@ -2,7 +2,8 @@
 
 A dataset is a folder. S steps in E episodes:
 
-    observations.npy  (S + E, *obs) float32   each episode's T + 1 rows in a row: the final one included
+    observations.npy  (S + E, *obs)           each episode's T + 1 rows in a row: the final one included; in the
+                                              environment's own dtype
     actions.npy       (S, *act)               int64, or float32 for Box
     rewards.npy       (S,) float64
     episodes.npy      (E,) records            length, terminated, truncated, seed, behaviour_steps
@@ -12,7 +13,6 @@ A dataset is a folder. S steps in E episodes:
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -25,20 +25,9 @@ from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, Episode
 from rlformer.core.spaces import ActionSpec, Array, Spaces
+from rlformer.data.arrays import ARRAYS, EPISODE, array_forms, content_hash
+from rlformer.data.checks import check_episode
 from rlformer.runs.inputs import Recipe
-
-EPISODE = np.dtype(
-    [
-        ("length", np.int64),
-        ("terminated", np.bool_),
-        ("truncated", np.bool_),
-        ("seed", np.int64),  # -1: unknown
-        ("behaviour_steps", np.int64),  # steps its policy had been trained for when it ended; -1: unknown
-    ]
-)
-INFERRED = "inferred from the log"  # provenance's word on an action space that no environment gave
-ARRAYS = ("observations", "actions", "rewards", "episodes")
-_HASHED_AT_ONCE = 1 << 20  # numbers; the arrays may be larger than memory
 
 
 @dataclass(frozen=True)
@@ -225,7 +214,8 @@ class Dataset:
 def load(path: Path) -> Dataset:
     """Open a dataset folder; the arrays stay on disk until they are read.
 
-    Raises InputError where the folder is none, is unfinished, or its arrays do not fit its description.
+    Raises InputError where the folder is none, is unfinished, was written by another version, or its arrays do not
+    fit its description.
     """
     if not (path / "dataset.json").is_file():
         if (path / "progress.json").is_file():
@@ -233,17 +223,20 @@ def load(path: Path) -> Dataset:
         raise InputError(f"{path}: not a dataset (no dataset.json in it)")
     data = files.read_json(path / "dataset.json")
     if data.get("schema") != SCHEMA:
-        raise InputError(f"{path}: schema {data.get('schema')!r}, this version reads '{SCHEMA}'")
+        raise InputError(f"{path}: schema {data.get('schema')!r}, this version reads '{SCHEMA}'; make the log again")
     try:
         info = DatasetInfo.from_dict(data)
         arrays = {name: _open_array(path / f"{name}.npy") for name in ARRAYS}
+        steps, episodes = info.num_steps, info.num_episodes
+        forms = array_forms(info.spaces, steps, episodes)
     except (TypeError, KeyError, ValueError, OSError) as error:
         raise InputError(f"{path}: a damaged dataset: {error}") from error
-    steps, episodes = info.num_steps, info.num_episodes
-    expected = {"observations": steps + episodes, "actions": steps, "rewards": steps, "episodes": episodes}
-    for name, count in expected.items():
-        if len(arrays[name]) != count:
-            raise InputError(f"{path / name}.npy: {len(arrays[name])} rows, dataset.json says {count}")
+    for name, (shape, dtype) in forms.items():
+        array = arrays[name]
+        if array.shape[:1] != shape[:1]:
+            raise InputError(f"{path / name}.npy: {len(array)} rows, dataset.json says {shape[0]}")
+        if (array.shape, array.dtype) != (shape, dtype):
+            raise InputError(f"{path / name}.npy: {array.shape} {array.dtype}, dataset.json says {shape} {dtype}")
     arrays["episodes"] = np.array(arrays["episodes"])  # small, and read all the time
     if (total := int(arrays["episodes"]["length"].sum())) != steps:
         raise InputError(f"{path}: a damaged dataset: {total} steps in episodes, dataset.json says {steps}")
@@ -264,74 +257,18 @@ def from_episodes(info: DatasetInfo, episodes: list[Episode]) -> Dataset:
     for i, episode in enumerate(episodes):
         seed = -1 if episode.seed is None else episode.seed
         rows[i] = (len(episode), episode.terminated, episode.truncated, seed, -1)
-    empty = np.zeros((0, *info.observation_shape), np.float32)
-    observations = np.concatenate([empty, *(e.observations for e in episodes)]).astype(np.float32)
-    actions = np.concatenate([np.zeros((0, *info.actions.shape)), *(e.actions for e in episodes)])
-    rewards = np.concatenate([np.zeros(0), *(e.rewards for e in episodes)]).astype(np.float64)
-    arrays = (observations, actions.astype(info.actions.dtype), rewards, rows)
-    known = replace(info, num_episodes=count, num_steps=len(rewards), hash=content_hash(info, *arrays))
+    steps = sum(map(len, episodes))
+    forms = array_forms(info.spaces, steps, count)
+    observations, actions, rewards = (np.empty(*forms[name]) for name in ARRAYS[:3])
+    if episodes:
+        np.concatenate([e.observations for e in episodes], out=observations, casting="same_kind")
+        np.concatenate([e.actions for e in episodes], out=actions, casting="unsafe")
+        np.concatenate([e.rewards for e in episodes], out=rewards, casting="unsafe")
+    arrays = (observations, actions, rewards, rows)
+    known = replace(info, num_episodes=count, num_steps=steps, hash=content_hash(info.spaces, *arrays))
     return Dataset(known, *arrays, np.arange(count))
-
-
-def content_hash(info: DatasetInfo, observations: Array, actions: Array, rewards: Array, episodes: Array) -> str:
-    """Identifies a log: 16 hex digits over all that can be learned from, its spaces and its numbers.
-
-    When an episode was made, and from which seed, does not change what it teaches.
-    """
-    digest = hashlib.sha256(json.dumps(info.spaces.to_dict(), sort_keys=True).encode())
-    taught = (episodes[field] for field in ("length", "terminated", "truncated"))
-    for array in (observations, actions, rewards, *taught):
-        flat = np.reshape(array, -1)
-        for start in range(0, len(flat), _HASHED_AT_ONCE):
-            digest.update(np.ascontiguousarray(flat[start : start + _HASHED_AT_ONCE]).tobytes())
-    return digest.hexdigest()[:16]
-
-
-def check_spaces(info: DatasetInfo, env: str, spaces: Spaces) -> None:
-    """Raise InputError, naming both, where a log's spaces are not those of the environment called `env`.
-
-    Bounds are compared too, to 1e-6: the same number means another action where they differ.
-    """
-    shape, logged, actions = info.observation_shape, info.actions, spaces.actions
-    if shape != spaces.observation.shape:
-        raise InputError(f"observations have shape {shape}, but those of '{env}' have {spaces.observation.shape}")
-    same = (logged.kind, logged.nvec, logged.shape) == (actions.kind, actions.nvec, actions.shape)
-    if not same or not _close(logged.low, actions.low) or not _close(logged.high, actions.high):
-        inferred = info.provenance.get("action_space") == INFERRED
-        advice = f"import it with --env {env}" if inferred else "--env names the environment it was made in"
-        raise InputError(f"actions are {logged.describe()}, but those of '{env}' are {actions.describe()}; {advice}")
-
-
-def _close(bounds: tuple[float, ...], others: tuple[float, ...]) -> bool:
-    return np.allclose(bounds, others, rtol=1e-6, atol=0.0)
-
-
-def check_episode(episode: Episode, info: DatasetInfo, where: str) -> None:
-    """Raise InputError, naming `where`, unless the episode is whole, finite and inside its spaces."""
-    length = len(episode.rewards)
-    if length == 0:
-        raise InputError(f"{where}: no steps")
-    if len(episode.observations) != length + 1 or len(episode.actions) != length:
-        raise InputError(
-            f"{where}: {length} rewards need {length + 1} observations and {length} actions, "
-            f"got {len(episode.observations)} and {len(episode.actions)}"
-        )
-    for name, expected in (("observations", info.observation_shape), ("actions", info.actions.shape)):
-        if (shape := getattr(episode, name).shape[1:]) != expected:
-            raise InputError(f"{where}: {name} of shape {shape}, expected {expected}")
-    for name in ("observations", "actions", "rewards"):
-        finite = np.isfinite(getattr(episode, name)).reshape(len(getattr(episode, name)), -1).all(axis=1)
-        if not finite.all():
-            raise InputError(f"{where}, step {int(np.argmin(finite))}: NaN or infinity in {name}")
-    inside = info.actions.contains(episode.actions)
-    if not inside.all():
-        step = int(np.argmin(inside))
-        action = episode.actions[step].tolist()
-        raise InputError(f"{where}, step {step}: action {action} lies outside of {info.actions.describe()}")
 
 
 def _open_array(path: Path) -> Array:
     array = np.load(path, mmap_mode="c", allow_pickle=False)  # "c": torch wants writable memory
-    if path.stem == "episodes" and array.dtype != EPISODE:
-        raise ValueError(f"{path}: fields {array.dtype.names}, expected {EPISODE.names}")
     return np.asarray(array)

@@ -3,86 +3,177 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from rlformer.core.records import SCHEMA
-from rlformer.core.spaces import Array
-from rlformer.data.dataset import ARRAYS, Dataset
+from rlformer.core.spaces import Array, Spaces
+from rlformer.data.arrays import ARRAYS
+from rlformer.data.chance import chance_per_step, luck
+from rlformer.data.dataset import Dataset
 from rlformer.runs.inputs import LogInput, LogTask
 
-_QUARTILES = ("min", "q1", "median", "q3", "max")
 _COMPARED = 50_000  # steps of a log, at most, in which repetitions are looked for
 
 
-def describe(dataset: Dataset) -> dict[str, Any]:
-    """A JSON-ready description of this view of a log, with warnings about what may mislead a learner."""
+@dataclass(frozen=True)
+class Spread:
+    """Five quantiles of some numbers, and their mean."""
+
+    min: float
+    q1: float
+    median: float
+    q3: float
+    max: float
+    mean: float
+
+    @classmethod
+    def of(cls, values: Array) -> Spread:
+        """Of one number at least."""
+        low, q1, median, q3, high = map(float, np.quantile(values, [0.0, 0.25, 0.5, 0.75, 1.0]))
+        return cls(low, q1, median, q3, high, float(np.mean(values)))
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value:.6g}" for name, value in vars(self).items())
+
+
+@dataclass(frozen=True)
+class Endings:
+    """How episodes ended, as shares of them."""
+
+    terminated: float
+    truncated: float
+    neither: float
+
+
+@dataclass(frozen=True)
+class Description:
+    """A view of a log, with warnings about what may mislead a learner."""
+
+    path: str | None  # None: in memory
+    selection: str
+    hash: str
+    env: str | None
+    spaces: Spaces
+    episodes: int
+    steps: int
+    returns: Spread
+    lengths: Spread
+    endings: Endings
+    task: LogTask
+    upstream_env_steps: int | None
+    final_observations: bool
+    provenance: Mapping[str, Any]
+    bytes: int | None  # of the whole folder's arrays, whichever of its episodes are in view
+
+    @property
+    def warnings(self) -> list[str]:
+        """What may mislead a learner, one sentence each."""
+        unended = round(self.endings.neither * self.episodes)
+        found = (
+            (self.episodes == 1, "one episode only: nothing can be held out from training"),
+            (
+                self.episodes > 1 and self.returns.min == self.returns.max,
+                "all returns are equal: conditioning on a return teaches nothing here",
+            ),
+            (self.task.nonzero_rewards == 0, "all rewards are zero"),
+            (not self.final_observations, "last observations were not recorded: each repeats the one before"),
+            (unended > 0, f"{unended:,} episodes neither terminate nor are truncated"),
+            (self.env is None, "the environment is not recorded"),
+            (self.upstream_env_steps is None, "how many environment steps the log took to make is unknown"),
+        )
+        return [warning for holds, warning in found if holds]
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form."""
+        observation, actions = self.spaces.observation, self.spaces.actions
+        return {
+            "schema": SCHEMA,
+            "path": self.path,
+            "selection": self.selection,
+            "hash": self.hash,
+            "env": self.env,
+            "observation_shape": list(observation.shape),
+            "observation_dtype": str(observation.dtype),
+            "observation_parts": observation.to_dict()["parts"],
+            "actions": actions.to_dict(),
+            "action_space": actions.describe(),
+            "episodes": self.episodes,
+            "steps": self.steps,
+            "returns": asdict(self.returns),
+            "lengths": asdict(self.lengths),
+            "endings": asdict(self.endings),
+            **asdict(self.task),
+            "upstream_env_steps": self.upstream_env_steps,
+            "final_observations": self.final_observations,
+            "provenance": dict(self.provenance),
+            "bytes": self.bytes,
+            "warnings": self.warnings,
+        }
+
+    def __str__(self) -> str:
+        """Lines for a terminal; what is not known is left out."""
+        task, upstream = self.task, self.upstream_env_steps
+        endings = ", ".join(f"{100 * share:.2f} % {how}" for how, share in vars(self.endings).items() if share)
+        lines = {
+            "dataset": self.path or "(in memory)",
+            "selection": self.selection,
+            "hash": self.hash,
+            "environment": self.env or "unknown",
+            "observations": self.spaces.observation.describe(),
+            "actions": self.spaces.actions.describe(),
+            "episodes": f"{self.episodes:,}",
+            "steps": f"{self.steps:,}",
+            "returns": str(self.returns),
+            "lengths": str(self.lengths),
+            "endings": endings,
+            "non-zero rewards": f"{100 * task.nonzero_rewards:.2f} % of steps",
+            "same step again": _share(
+                task.chance_per_step, f"of {task.repeated_steps:,} steps led elsewhere than before"
+            ),
+            "same actions again": _share(
+                task.luck, f"of the returns' variance is luck ({task.repeated_episodes:,} episodes)"
+            ),
+            "upstream steps": "unknown" if upstream is None else f"{upstream:,}",
+            "size": "" if self.bytes is None else f"{self.bytes / 1e6:,.1f} MB",
+            **{f"provenance: {key}": _flat(value) for key, value in self.provenance.items()},
+        }
+        width = max(map(len, lines)) + 2
+        shown = [f"{label:<{width}}{value}" for label, value in lines.items() if value]
+        return "\n".join([*shown, *(f"warning: {warning}" for warning in self.warnings)])
+
+
+def describe(dataset: Dataset) -> Description:
+    """What this view of a log is."""
     info, rows = dataset.info, dataset.episodes[dataset.index]
     terminated, truncated = rows["terminated"], rows["truncated"]
-    description = {
-        "schema": SCHEMA,
-        "path": str(dataset.path) if dataset.path else None,
-        "selection": dataset.selection,
-        "hash": dataset.hash,
-        "env": info.env,
-        "observation_shape": list(info.observation_shape),
-        "actions": info.actions.to_dict(),
-        "action_space": info.actions.describe(),
-        "episodes": dataset.num_episodes,
-        "steps": dataset.num_steps,
-        "returns": _spread(dataset.returns),
-        "lengths": _spread(dataset.lengths),
-        "endings": {
-            "terminated": float(terminated.mean()),
-            "truncated": float((truncated & ~terminated).mean()),
-            "neither": float((~terminated & ~truncated).mean()),
-        },
-        **asdict(log_task(dataset)),
-        "upstream_env_steps": dataset.upstream_env_steps,
-        "final_observations": info.final_observations,
-        "provenance": dict(info.provenance),
-        "bytes": _bytes(dataset),
-    }
-    return {**description, "warnings": _warnings(dataset, description)}
-
-
-def describe_text(description: dict[str, Any]) -> str:
-    """What `describe` found, as lines for a terminal."""
-    known = description
-    upstream, size = known["upstream_env_steps"], known["bytes"]
-    endings = ", ".join(f"{100 * share:.2f} % {how}" for how, share in known["endings"].items() if share)
-    lines = {
-        "dataset": known["path"] or "(in memory)",
-        "selection": known["selection"],
-        "hash": known["hash"],
-        "environment": known["env"] or "unknown",
-        "observations": f"{tuple(known['observation_shape'])} float32",
-        "actions": known["action_space"],
-        "episodes": f"{known['episodes']:,}",
-        "steps": f"{known['steps']:,}",
-        "returns": _spread_text(known["returns"]),
-        "lengths": _spread_text(known["lengths"]),
-        "endings": endings,
-        "non-zero rewards": f"{100 * known['nonzero_rewards']:.2f} % of steps",
-        "same step again": _chance(
-            known["chance_per_step"], known["repeated_steps"], "of {:,} steps led elsewhere than before"
+    return Description(
+        path=str(dataset.path) if dataset.path else None,
+        selection=dataset.selection,
+        hash=dataset.hash,
+        env=info.env,
+        spaces=info.spaces,
+        episodes=dataset.num_episodes,
+        steps=dataset.num_steps,
+        returns=Spread.of(dataset.returns),
+        lengths=Spread.of(dataset.lengths),
+        endings=Endings(
+            terminated=float(terminated.mean()),
+            truncated=float((truncated & ~terminated).mean()),
+            neither=float((~terminated & ~truncated).mean()),
         ),
-        "same actions again": _chance(
-            known["luck"], known["repeated_episodes"], "of the returns' variance is luck ({:,} episodes)"
-        ),
-        "upstream steps": "unknown" if upstream is None else f"{upstream:,}",
-        "size": "" if size is None else f"{size / 1e6:,.1f} MB",
-        **{f"provenance: {key}": _flat(value) for key, value in known["provenance"].items()},
-    }
-    width = max(map(len, lines)) + 2
-    shown = [f"{label:<{width}}{value}" for label, value in lines.items() if value]
-    return "\n".join([*shown, *(f"warning: {warning}" for warning in known["warnings"])])
+        task=log_task(dataset),
+        upstream_env_steps=dataset.upstream_env_steps,
+        final_observations=info.final_observations,
+        provenance=info.provenance,
+        bytes=_bytes(dataset),
+    )
 
 
 def log_task(dataset: Dataset) -> LogTask:
-    """What a log alone tells of its task: sparsity, horizon, and how far chance decides.
+    """What a log alone says of its task: sparsity, horizon, and how far chance decides.
 
     nonzero_rewards: share of steps. rewarded_steps: of the median episode. median_length, max_length: steps.
     chance_per_step: among the steps whose observation and action occurred before, the share that led to another
@@ -93,16 +184,16 @@ def log_task(dataset: Dataset) -> LogTask:
     """
     rewarded = dataset.episode_sums(dataset.rewards != 0)
     few = dataset.select(np.arange(max(1, int(np.searchsorted(np.cumsum(dataset.lengths), _COMPARED)))), "compared")
-    chance, steps = _chance_per_step(few)
-    luck, episodes = _luck(few)
+    differing, steps = chance_per_step(few)
+    by_luck, episodes = luck(few)
     return LogTask(
         nonzero_rewards=float(rewarded.sum() / dataset.num_steps),
         rewarded_steps=float(np.median(rewarded)),
         median_length=float(np.median(dataset.lengths)),
         max_length=int(dataset.lengths.max()),
-        chance_per_step=chance,
+        chance_per_step=differing,
         repeated_steps=steps,
-        luck=luck,
+        luck=by_luck,
         repeated_episodes=episodes,
     )
 
@@ -132,82 +223,11 @@ def log_input(dataset: Dataset, made_here: bool = False) -> LogInput:
     )
 
 
-def _chance_per_step(dataset: Dataset) -> tuple[float | None, int]:
-    """The share, and how many steps occurred before."""
-    lengths = dataset.lengths
-    ends = np.cumsum(lengths)
-    rows = np.arange(dataset.num_steps) + np.repeat(dataset.starts - ends + lengths, lengths)
-    observed = rows + np.repeat(dataset.index, lengths)  # each episode before it has a row more than steps
-    over = np.isin(np.arange(dataset.num_steps), ends - 1)
-    before = _alike(dataset.observations[observed], dataset.actions[rows])
-    after = _alike(dataset.observations[observed + 1], dataset.rewards[rows], over)
-    _, first, group = np.unique(before, return_index=True, return_inverse=True)
-    again = np.ones(len(before), bool)
-    again[first] = False
-    if not again.any():
-        return None, 0
-    return float((after != after[first[group]])[again].mean()), int(again.sum())
-
-
-def _luck(dataset: Dataset) -> tuple[float | None, int]:
-    """The share, and how many episodes have a twin."""
-    chosen = [
-        dataset.observations[first].tobytes() + dataset.actions[start : start + length].tobytes()
-        for first, start, length in zip(dataset.observation_starts, dataset.starts, dataset.lengths, strict=True)
-    ]
-    _, group, sizes = np.unique(np.array(chosen, object), return_inverse=True, return_counts=True)
-    twins = sizes[group] > 1
-    returns, group = dataset.returns[twins], group[twins]
-    total = float(returns.var()) if len(returns) else 0.0
-    if total == 0.0:
-        return None, int(twins.sum())
-    count = np.bincount(group)
-    mean = np.bincount(group, returns) / np.maximum(count, 1)
-    # A group's variance over its size less one, as an estimate must: two twins would else look half as lucky.
-    within = (returns - mean[group]) ** 2 * count[group] / (count[group] - 1)
-    return min(1.0, float(within.mean()) / total), int(twins.sum())
-
-
-def _alike(*columns: Array) -> Array:
-    """A number for each row (S,), the same where all columns (S, ...) are."""
-    rows = np.column_stack([np.asarray(column, np.float64).reshape(len(column), -1) for column in columns])
-    seen: dict[bytes, int] = {}
-    return np.array([seen.setdefault(row.tobytes(), len(seen)) for row in rows + 0.0])  # + 0.0: -0 is 0
-
-
-def _chance(share: float | None, count: int, words: str) -> str:
-    return "" if share is None else f"{100 * share:.2f} % {words.format(count)}"
-
-
-def _spread(values: Array) -> dict[str, float]:
-    quartiles = np.quantile(values, [0.0, 0.25, 0.5, 0.75, 1.0])
-    return {**dict(zip(_QUARTILES, quartiles.tolist(), strict=True)), "mean": float(np.mean(values))}
-
-
-def _spread_text(spread: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.6g}" for name, value in spread.items())
-
-
-def _warnings(dataset: Dataset, known: dict[str, Any]) -> list[str]:
-    returns, count = known["returns"], len(dataset)
-    unended = round(known["endings"]["neither"] * count)
-    found = (
-        (count == 1, "one episode only: nothing can be held out from training"),
-        (
-            count > 1 and returns["min"] == returns["max"],
-            "all returns are equal: conditioning on a return teaches nothing here",
-        ),
-        (known["nonzero_rewards"] == 0, "all rewards are zero"),
-        (not known["final_observations"], "last observations were not recorded: each repeats the one before"),
-        (unended > 0, f"{unended:,} episodes neither terminate nor are truncated"),
-        (known["env"] is None, "the environment is not recorded"),
-        (known["upstream_env_steps"] is None, "how many environment steps the log took to make is unknown"),
-    )
-    return [warning for holds, warning in found if holds]
+def _share(share: float | None, words: str) -> str:
+    return "" if share is None else f"{100 * share:.2f} % {words}"
 
 
 def _bytes(dataset: Dataset) -> int | None:
-    """Of the whole folder's arrays, whichever of its episodes are in view."""
     if dataset.path is None:
         return None
     return sum((dataset.path / f"{name}.npy").stat().st_size for name in ARRAYS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from rlformer.core.spaces import Array
 from rlformer.data.dataset import Dataset
 from rlformer.data.windows import largest_return_to_go, observation_rows, step_rows
 
-_AT_ONCE = 1 << 18  # steps; the log may be larger than memory
+_AT_ONCE, _NUMBERS_AT_ONCE = 1 << 18, 1 << 25  # steps, and numbers; the log may be larger than memory
 _CONSTANT = 1e-6  # a feature that deviates less is left at its own scale
 
 
@@ -19,34 +20,40 @@ _CONSTANT = 1e-6  # a feature that deviates less is left at its own scale
 class Scales:
     """What observations, unbounded actions and returns are scaled by."""
 
-    observation_mean: Array  # (O,)
-    observation_std: Array  # (O,)
+    observation_mean: Array  # (*obs,)
+    observation_std: Array  # (*obs,)
     action_mean: Array | None = None  # (A,), Box alone
     action_std: Array | None = None
     return_scale: float = 1.0  # returns-to-go are divided by it
 
 
 def measure(dataset: Dataset, return_scale: float = 0.0) -> Scales:
-    """Mean and deviation over the steps of the view; `return_scale` 0 is its largest return-to-go.
+    """Mean and standard deviation over the steps of the view; `return_scale` 0 is its largest return-to-go.
 
     Final observations are left out: no action follows them, and no window shows them.
     """
     rows, observed = step_rows(dataset), observation_rows(dataset)
-    mean, std = _moments(dataset.observations[observed[part]] for part in _parts(len(rows)))
+    shape = dataset.observations.shape[1:]
+    parts = _parts(len(rows), math.prod(shape))
+    mean, std = _moments(dataset.observations[observed[part]].reshape(-1, math.prod(shape)) for part in parts)
     action_mean = action_std = None
     if dataset.info.actions.kind == "box":
-        action_mean, action_std = _moments(dataset.actions[rows[part]] for part in _parts(len(rows)))
+        parts = _parts(len(rows), dataset.actions.shape[1])
+        action_mean, action_std = _moments(dataset.actions[rows[part]] for part in parts)
     if not return_scale:
         return_scale = largest_return_to_go(dataset) or 1.0
-    return Scales(mean, np.where(std < _CONSTANT, 1.0, std), action_mean, action_std, return_scale)
+    std = np.where(std < _CONSTANT, 1.0, std)
+    return Scales(mean.reshape(shape), std.reshape(shape), action_mean, action_std, return_scale)
 
 
-def _parts(count: int) -> Iterator[slice]:
-    return (slice(start, start + _AT_ONCE) for start in range(0, count, _AT_ONCE))
+def _parts(count: int, width: int) -> Iterator[slice]:
+    """Of `count` rows of `width` numbers."""
+    rows = max(1, min(_AT_ONCE, _NUMBERS_AT_ONCE // max(1, width)))
+    return (slice(start, start + rows) for start in range(0, count, rows))
 
 
 def _moments(parts: Iterator[Array]) -> tuple[Array, Array]:
-    """Mean and standard deviation of rows that come in parts, merged as in Chan et al. 1979."""
+    """Mean and standard deviation of rows of any dtype that come in parts, merged as in Chan et al. 1979."""
     count, mean, squares = 0, np.zeros(1), np.zeros(1)
     for part in parts:
         rows = part.astype(np.float64)

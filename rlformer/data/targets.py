@@ -1,4 +1,4 @@
-"""What return to ask a return-conditioned policy for, from the log alone."""
+"""The target return of a return-conditioned policy, from the log alone."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _SUPPORT = 10  # episodes that must have reached a target before it counts as co
 def best(returns: Array) -> float:
     """The highest return of the log: what it shows to be possible.
 
-    A policy gives what it is asked for, so that every more cautious rule sets a lower ceiling. Where luck decides the
-    return, no rule that reads returns alone helps: what is achieved must be held against what was asked.
+    A policy reaches its target at best, so that every more cautious rule sets a lower ceiling. Where luck decides the
+    return, no rule that reads returns alone helps: the achieved return must be compared with the target.
     """
     return float(np.max(returns))
 
@@ -37,7 +37,7 @@ RULES: dict[str, Callable[[Array], float]] = {
 
 
 def choose(rule: str, returns: Array) -> tuple[float, str]:
-    """What to ask for: the result of one of `RULES`, or a number in words; and the rule's name, "given" for a number.
+    """The target return: the result of one of `RULES`, or a number in words; and the rule's name, "given" for a number.
 
     Raises InputError for anything else.
     """
@@ -53,13 +53,13 @@ def choose(rule: str, returns: Array) -> tuple[float, str]:
 
 
 def grid(returns: Array, chosen: float, beyond: float = 0.25) -> list[float]:
-    """Targets to ask for when what is achieved is held against what was asked.
+    """Target returns at which achieved returns are compared with them.
 
-    What every rule would ask for, the chosen target, two between the median and it, and one that lies `beyond` the
+    The target of every rule, the chosen one, two between the median and it, and one that lies `beyond` the
     log's best by that share of the log's range. Ascending, without repeats.
     """
     low, high = float(np.median(returns)), float(np.max(returns))
     spread = max(high - float(np.min(returns)), abs(high), 1e-9)
     rules = [rule(returns) for rule in RULES.values()]
-    asked = [*rules, *np.linspace(low, chosen, 4), high + beyond * spread]
-    return sorted({float(f"{target:.6g}") for target in asked})
+    targets = [*rules, *np.linspace(low, chosen, 4), high + beyond * spread]
+    return sorted({float(f"{target:.6g}") for target in targets})

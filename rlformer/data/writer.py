@@ -18,7 +18,9 @@ import numpy as np
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, Episode
-from rlformer.data.dataset import ARRAYS, EPISODE, Dataset, DatasetInfo, check_episode, content_hash, load
+from rlformer.data.arrays import ARRAYS, EPISODE, array_forms, content_hash
+from rlformer.data.checks import check_episode
+from rlformer.data.dataset import Dataset, DatasetInfo, load
 
 _HEADER = 256  # bytes; the longest description with 19-digit shapes fits
 _LOCK = ".lock"
@@ -45,14 +47,9 @@ class DatasetWriter:
             raise
 
     def _begin(self) -> None:
-        obs, act = self._info.observation_shape, self._info.actions
-        self._dtypes: dict[str, np.dtype[Any]] = {
-            "observations": np.dtype(np.float32),
-            "actions": np.dtype(act.dtype),
-            "rewards": np.dtype(np.float64),
-            "episodes": EPISODE,
-        }
-        self._shapes = {"observations": obs, "actions": act.shape, "rewards": (), "episodes": ()}
+        forms = array_forms(self._info.spaces, 0, 0)
+        self._dtypes = {name: dtype for name, (_, dtype) in forms.items()}
+        self._shapes = {name: shape[1:] for name, (shape, _) in forms.items()}
         progress = self._restore()
         self.num_episodes, self.num_steps = progress["num_episodes"], progress["num_steps"]
         self.state: Mapping[str, Any] = progress["state"]  # what the caller committed with the episodes
@@ -86,7 +83,7 @@ class DatasetWriter:
         self.state = dict(self.state if state is None else state)
         progress = {
             "schema": SCHEMA,
-            "spaces": self._spaces(),
+            "spaces": self._info.spaces.to_dict(),
             "num_episodes": self.num_episodes,
             "num_steps": self.num_steps,
             "state": self.state,
@@ -113,7 +110,7 @@ class DatasetWriter:
             upstream_env_steps=upstream_env_steps if upstream_env_steps is not None else known,
             num_episodes=self.num_episodes,
             num_steps=self.num_steps,
-            hash=content_hash(self._info, **arrays),
+            hash=content_hash(self._info.spaces, **arrays),
         )
         files.write_json(self._path / "dataset.json", info.to_dict())
         (self._path / "progress.json").unlink()
@@ -156,13 +153,9 @@ class DatasetWriter:
         progress = files.read_json(path)
         if progress.get("schema") != SCHEMA:
             raise InputError(f"{path}: schema {progress.get('schema')!r}, this version writes '{SCHEMA}'")
-        if progress["spaces"] != self._spaces():  # cutting arrays of another shape would destroy them
+        if progress["spaces"] != self._info.spaces.to_dict():  # cutting arrays of another shape would destroy them
             raise InputError(f"{self._path}: unfinished, of other spaces; remove it or choose another --out")
         return progress
-
-    def _spaces(self) -> dict[str, Any]:
-        info = self._info
-        return {"observation_shape": list(info.observation_shape), "actions": info.actions.to_dict()}
 
     def _rows(self, name: str) -> int:
         steps, episodes = self.num_steps, self.num_episodes

@@ -12,8 +12,8 @@ from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.spaces import Array
-from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import rollout
+from rlformer.envs.vector import Environments
 
 WIDTH = 160  # pixels, at most; height in proportion
 MOST_FRAMES = 60
@@ -23,14 +23,14 @@ _FEWEST_FRAMES = 15
 _SHOWN_SECONDS = 6.0  # of the whole animation, at most
 
 
-class _Filmed(Environments):
+class _Recorded(Environments):
     """One environment that keeps a picture of what it shows, every so many steps."""
 
-    def __init__(self, spec: EnvSpec) -> None:
+    def __init__(self, env: EnvSpec) -> None:
         try:
-            super().__init__(spec, 1, render_mode="rgb_array")
+            super().__init__(env, 1, render_mode="rgb_array")
         except Exception as error:  # whatever an environment says to a render mode that it does not know
-            raise InputError(f"{spec.name} cannot render: {_told(error)}") from error
+            raise InputError(f"{env.name} cannot render: {_reason(error)}") from error
         self.frames: list[Array] = []
         self._every, self._steps = 1, 0
 
@@ -56,25 +56,25 @@ class _Filmed(Environments):
         try:
             picture = np.asarray(env.render())
         except Exception as error:  # the environment's own code, or a library that it draws with
-            raise InputError(f"{self.name} cannot render: {_told(error)}") from error
+            raise InputError(f"{self.name} cannot render: {_reason(error)}") from error
         if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
             what = f"{picture.dtype} {picture.shape}"
             raise InputError(f"{self.name} cannot render: its picture is {what}, not uint8 (H, W, 3)")
         return picture
 
 
-def play(policy: Policy, spec: EnvSpec, seed: int, target_return: float | None = None) -> tuple[list[Array], Episode]:
+def play(policy: Policy, env: EnvSpec, seed: int, target_return: float | None = None) -> tuple[list[Array], Episode]:
     """One episode on this seed: at most MOST_FRAMES pictures (H, W, 3), evenly spaced, and what happened.
 
     Raises InputError, with the reason, where the environment cannot render.
     """
-    filmed = _Filmed(spec)
+    recorded = _Recorded(env)
     try:
-        asked = None if target_return is None else np.array([target_return])
-        ((_, episode),) = rollout(filmed, policy, np.array([seed]), asked, keep_observations=False)
+        targets = None if target_return is None else np.array([target_return])
+        ((_, episode),) = rollout(recorded, policy, np.array([seed]), targets, keep_observations=False)
     finally:
-        filmed.close()
-    return [filmed.frames[i] for i in _spaced(len(filmed.frames), MOST_FRAMES)], episode
+        recorded.close()
+    return [recorded.frames[i] for i in _spaced(len(recorded.frames), MOST_FRAMES)], episode
 
 
 def webp(frames: Sequence[Array]) -> bytes:
@@ -99,7 +99,16 @@ def still(animated: bytes) -> bytes:
         return _saved(image.convert("RGB"), quality=_QUALITIES[0])
 
 
-def _told(error: BaseException) -> str:
+def png(picture: Array) -> bytes:
+    """One picture (height, width, 3) uint8 as a PNG file, pixel by pixel what it was."""
+    from PIL import Image
+
+    packed = io.BytesIO()
+    Image.fromarray(picture).save(packed, format="PNG", optimize=True)
+    return packed.getvalue()
+
+
+def _reason(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 

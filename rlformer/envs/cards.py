@@ -9,6 +9,7 @@ from rlformer.core import cards
 from rlformer.core.cards import Card, check
 from rlformer.core.errors import InputError, unknown
 from rlformer.core.records import EnvSpec
+from rlformer.envs.wrappers import WRAPPERS
 
 # The keys of each section, with a value of the type that theirs must have.
 _ENV_KEYS: Mapping[str, Any] = {
@@ -22,22 +23,13 @@ _SCORE_KEYS: Mapping[str, Any] = {
 }
 _FEATURE_KEYS: Mapping[str, Any] = {"observation": [], "action": []}
 
-# The closed list of wrappers a card may name, and the keys of each with a value of their type; see `envs.wrappers`.
-WRAPPERS: Mapping[str, Mapping[str, Any]] = {
-    "time_limit": {"steps": 1},
-    "observation_noise": {"std": 1.0},
-    "delayed_reward": {},
-    "distractors": {"count": 1},
-    "flatten": {},
-}
-
 
 def environment(name: str) -> EnvSpec:
     """The environment of that card, or a bare Gymnasium id (`Name-v0`, `module:Name-v0`) with nothing known.
 
     Raises InputError where a card is malformed. Whether a bare id exists is found when it is made.
     """
-    known = cards.read("envs")
+    known = cards.read("envs", _ENV_KEYS)
     if name in known:
         return _env_spec(name, known[name])
     return EnvSpec(name=name, id=name)
@@ -45,7 +37,7 @@ def environment(name: str) -> EnvSpec:
 
 def environments() -> dict[str, EnvSpec]:
     """Every environment that has a card, by name."""
-    return {name: _env_spec(name, card) for name, card in sorted(cards.read("envs").items())}
+    return {name: _env_spec(name, card) for name, card in sorted(cards.read("envs", _ENV_KEYS).items())}
 
 
 def _env_spec(name: str, read: Card) -> EnvSpec:
@@ -54,11 +46,14 @@ def _env_spec(name: str, read: Card) -> EnvSpec:
     scores, features = card.get("scores", {}), card.get("features", {})
     check(scores, _SCORE_KEYS, path, "scores")
     check(features, _FEATURE_KEYS, path, "features")
+    for key, names in features.items():
+        if not all(isinstance(name, str) for name in names):
+            raise InputError(f"{path}: [features] {key}: expected a list of strings, got {names}")
     for wrapper in card.get("wrappers", []):
         if not isinstance(wrapper, dict) or wrapper.get("kind") not in WRAPPERS:
             kind = wrapper.get("kind") if isinstance(wrapper, dict) else wrapper
             raise InputError(f"{path}: {unknown('wrapper', str(kind), WRAPPERS)}")
-        check(wrapper, {**WRAPPERS[wrapper["kind"]], "kind": ""}, path, f"wrapper '{wrapper['kind']}'")
+        check(wrapper, {**WRAPPERS[wrapper["kind"]].keys, "kind": ""}, path, f"wrapper '{wrapper['kind']}'")
     if "id" not in card:
         raise InputError(f"{path}: an environment's card needs 'id', a Gymnasium id such as 'CartPole-v1'")
     return EnvSpec(

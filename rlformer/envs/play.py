@@ -12,8 +12,8 @@ from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.spaces import Array
-from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import rollout
+from rlformer.envs.vector import Environments
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import Episode
 from rlformer.core.seeding import policy_generator
-from rlformer.core.spaces import ActionSpec, Array
-from rlformer.envs.environments import Environments
+from rlformer.core.spaces import ActionSpec, Array, ObservationSpec, computable
+from rlformer.envs.vector import Environments
 
 _MOST_STEPS = 1_000_000  # of an episode
 
@@ -27,15 +27,15 @@ def rollout(
 
     seeds: (E,) integers; each seeds both the environment and the policy's own stream, so that an episode does
     not depend on how many run side by side. Actions are clipped into the space before they are executed, and
-    stored as executed. target_returns: (E,), what each episode is asked for. Without `keep_observations` the
-    episodes' observations are empty: (0, *obs).
+    stored as executed. target_returns: (E,), what each episode is asked for. Observations are copied when they are
+    kept, in the environment's own dtype; without `keep_observations` those of the episodes are empty: (0, *obs).
 
     Raises InputError, naming the episode's seed and its step, where an observation or a reward is NaN or
-    infinite, and where an episode does not end within 1,000,000 steps.
+    infinite, or an observation too large for float32, and where an episode does not end within 1,000,000 steps.
     """
-    num, shape, spec = len(environments), environments.observation_shape, environments.actions
-    buffers = _Buffers(num, shape if keep_observations else None, spec)
-    observations = np.zeros((num, *shape), np.float32)
+    num, observed, spec = len(environments), environments.spaces.observation, environments.spaces.actions
+    buffers = _Buffers(num, observed, keep_observations, spec)
+    observations = np.zeros((num, *observed.shape), observed.dtype)
     rewards = np.zeros(num, np.float64)
     playing = np.full(num, -1)  # which episode each slot plays
     waiting = iter(range(len(seeds)))
@@ -74,7 +74,7 @@ def rollout(
         actions = np.array(spec.clip(policy.act(observations)), spec.dtype)  # a new one: environments may keep it
         step = environments.step(active, actions[rows])
         observations[rows], rewards[rows], terminated, truncated = step
-        if not (np.isfinite(step[0]).all() and np.isfinite(step[1]).all()):
+        if not (computable(step[0]).all() and np.isfinite(step[1]).all()):
             raise not_finite(actions)
         if (endless := buffers.full(active)).size:
             card = 'give it one in a card: wrappers = [{ kind = "time_limit", steps = 1000 }]'
@@ -93,7 +93,7 @@ def rollout(
 
 def _finite_rows(values: Array) -> Array:
     """(N, ...) -> (N,) bool."""
-    return np.asarray(np.isfinite(values).reshape(len(values), -1).all(axis=1))
+    return np.asarray(computable(values).reshape(len(values), -1).all(axis=1))
 
 
 class RandomPolicy:
@@ -103,16 +103,16 @@ class RandomPolicy:
         self._actions, self._seed = _Ahead(spec.sample), seed
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`."""
         for slot, seed in zip(slots.tolist(), seeds.tolist(), strict=True):
             self._actions.begin(slot, policy_generator(seed, self._seed))
 
     def act(self, observations: Array) -> Array:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`."""
         return self._actions.next(len(observations))
 
     def observe(self, actions: Array, rewards: Array) -> None:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`."""
 
 
 class EpsilonPolicy:
@@ -128,7 +128,7 @@ class EpsilonPolicy:
         self._actions = _Ahead(spec.sample)
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`."""
         grown = max(len(self._chance), int(np.max(slots)) + 1)
         self._chance = np.pad(self._chance, (0, grown - len(self._chance)))
         for slot, seed in zip(slots.tolist(), seeds.tolist(), strict=True):
@@ -140,7 +140,7 @@ class EpsilonPolicy:
         self._policy.begin(slots, seeds, target_returns)
 
     def act(self, observations: Array) -> Array:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`."""
         actions, uniform = self._policy.act(observations).copy(), self._actions.next(len(observations))
         chance = np.zeros(len(observations))  # slots without an episode have none
         chance[: len(self._chance)] = self._chance[: len(observations)]
@@ -149,7 +149,7 @@ class EpsilonPolicy:
         return actions
 
     def observe(self, actions: Array, rewards: Array) -> None:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`."""
         self._policy.observe(actions, rewards)
 
 
@@ -196,9 +196,9 @@ class _Ahead:
 class _Buffers:
     """The running episode of each slot, in arrays that double when they are full."""
 
-    def __init__(self, num: int, shape: tuple[int, ...] | None, spec: ActionSpec) -> None:
-        self._keep = shape is not None
-        self._observations = np.empty((num, 257 if shape is not None else 1, *(shape or ())), np.float32)
+    def __init__(self, num: int, observed: ObservationSpec, keep_observations: bool, spec: ActionSpec) -> None:
+        self._keep = keep_observations
+        self._observations = np.empty((num, 257 if keep_observations else 1, *observed.shape), observed.dtype)
         self._actions = np.empty((num, 256, *spec.shape), spec.dtype)
         self._rewards = np.empty((num, 256), np.float64)
         self.lengths = np.zeros(num, np.int64)  # steps so far

@@ -9,7 +9,7 @@ from rlformer.core.policy import Policy
 from rlformer.core.records import Episode
 from rlformer.core.spaces import Array, ObservationSpec
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
-from rlformer.envs import environments
+from rlformer.envs.make import spaces_of
 from rlformer.envs.play import Played, play
 from rlformer.explain import groups
 from rlformer.explain.case import Case
@@ -63,7 +63,7 @@ class Material:
         further = min(most - fewest, int(max(0, _OWN_STEPS - first.env_steps) * fewest / first.env_steps))
         if further:
             episodes += self.play(case.policy, seeds[fewest : fewest + further], keep=True).episodes
-        spaces = environments.spaces_of(case.env)
+        spaces = spaces_of(case.env)
         info = DatasetInfo(case.env.name, spaces, {"source": "explain"}, env_definition=case.env.definition)
         return from_episodes(info, episodes)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import ActionSpec, ObservationSpec, Part
-from rlformer.envs import environments
+from rlformer.envs.make import spaces_of
 
 
 def features_of(env: EnvSpec, observation: ObservationSpec) -> dict[str, tuple[int, ...]]:
@@ -63,7 +63,7 @@ def added_names(env: EnvSpec) -> list[str]:
     counts = [int(wrapper["count"]) for wrapper in env.wrappers if wrapper["kind"] == "distractors"]
     if not counts:
         return []
-    levels, added = action_levels(env, environments.spaces_of(env).actions), list[str]()
+    levels, added = action_levels(env, spaces_of(env).actions), list[str]()
     for place, count in enumerate(counts):
         again = f" ({place + 1})" if place else ""
         added += [f"distractor {i + 1}{again}" for i in range(count)]

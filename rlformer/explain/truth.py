@@ -13,7 +13,7 @@ from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.seeding import generator
 from rlformer.core.spaces import ActionSpec, ObservationSpec, Spaces
 from rlformer.data.dataset import Dataset, from_episodes
-from rlformer.envs import environments
+from rlformer.envs.make import make
 from rlformer.envs.worlds.diagnostic import RETURN as RETURN_OF_DIAGNOSTICS
 from rlformer.envs.worlds.diagnostic import Diagnostic
 from rlformer.explain.groups import PAST_ACTIONS, RETURN, Truth
@@ -65,7 +65,7 @@ def truth_of(env: EnvSpec, observation: ObservationSpec, behaviour: Literal["log
     added = added_names(env)
     base = observation.size - len(added)
     try:
-        made = environments.make(env)
+        made = make(env)
     except InputError:
         return None
     inner = made.unwrapped

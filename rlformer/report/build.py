@@ -66,7 +66,7 @@ def view_of(
     command: str | None = None,
 ) -> ReportView:
     """All that a report on these runs shows; arguments as in `build`."""
-    judgement = judge(runs, terms=terms, skipped=skipped, missing=missing)
+    judgement = judge(runs, terms=terms, missing=missing, skipped=skipped)
     remembered = dict.fromkeys(run.record.command for run in runs if run.record.command)
     return ReportView(
         judgement,

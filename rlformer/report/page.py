@@ -13,13 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlformer.envs import animation
-from rlformer.evaluator.as_json import rounded
 from rlformer.report import templates
 from rlformer.report.plots import Figure, plotly_js
 from rlformer.report.sections import SECTIONS, EnvironmentSection, ReportSection, ReportView, Video
 from rlformer.report.sections.base import Block
-
-FIGURE_DIGITS = 5  # significant ones, in a plot
 
 
 def page(view: ReportView, results: Mapping[str, Any]) -> str:
@@ -65,7 +62,7 @@ def compose(template: str, results: Mapping[str, Any], figures: Mapping[str, Fig
         raise AssertionError("a script that ends its own element cannot be inlined")
     carried = {
         "results": results,
-        "specs": {key: rounded({"data": f.data, "layout": f.layout}, FIGURE_DIGITS) for key, f in figures.items()},
+        "specs": {key: figure.spec for key, figure in figures.items()},
         "style": Markup(templates.asset("style.css")),
         "library": base64.b64encode(gzip.compress(library.encode(), mtime=0)).decode(),
         "script": Markup(script),

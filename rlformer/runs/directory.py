@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, EvalResult
 from rlformer.runs import ledger
-from rlformer.runs.metrics import Metrics, Throttle
+from rlformer.runs.hooks import Hooks
+from rlformer.runs.metrics import Curve, Metrics, Throttle
 from rlformer.runs.record import RunRecord
 from rlformer.runs.spec import RunSpec
+
+TRAJECTORIES = "trajectories"  # the folder of a run that keeps its training episodes
 
 
 class RunDirectory:
@@ -84,6 +86,11 @@ class RunDirectory:
         return None if told[0] == told[1] else f"{self.path}: its record is of another environment"
 
     @property
+    def trajectories(self) -> Path:
+        """The dataset of its training episodes, where it keeps them."""
+        return self.path / TRAJECTORIES
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of `last` and `best`."""
         return self.path / "checkpoints"
@@ -99,18 +106,14 @@ class RunDirectory:
         files.write_json(folder / f"{files.slug(name)}.json", result.to_dict())
 
     @contextmanager
-    def session(
-        self, spec: RunSpec, seed: int, stop: Any = None, listener: Any = None, tell: Any = None
-    ) -> Iterator[RunSession]:
+    def session(self, spec: RunSpec, seed: int, hooks: Hooks | None = None) -> Iterator[RunSession]:
         """The run, open for writing; its record says how it ended.
 
-        stop: callable -> bool, whether the user asked to stop. listener: callable (done, total, note). tell: callable
-        (text), hears remarks when they are made.
         Raises InputError where another process has the run open or the folder cannot be written.
         """
         files.writable_directory(self.path)
         with files.locked(self.path / "lock", "run"):
-            session = RunSession(self, spec, seed, stop, listener, tell)
+            session = RunSession(self, spec, seed, hooks or Hooks())
             try:
                 yield session
             finally:
@@ -118,11 +121,11 @@ class RunDirectory:
 
 
 class RunSession:
-    """What a learner sees of its run (the `RunLog` of types), and what the experiment adds to it."""
+    """What a learner sees of its run (the `RunLog` of `agents.base`), and what the experiment adds to it."""
 
-    def __init__(self, run: RunDirectory, spec: RunSpec, seed: int, stop: Any, listener: Any, tell: Any) -> None:
+    def __init__(self, run: RunDirectory, spec: RunSpec, seed: int, hooks: Hooks) -> None:
         self.directory = run.path
-        self._stop, self._listener, self._tell = stop, listener, tell
+        self._hooks = hooks
         if (run.path / "record.json").is_file():
             self.record = replace(run.record, status="running", error=None)
         else:
@@ -132,19 +135,27 @@ class RunSession:
         self.record.hardware, self.record.versions = {**ledger.hardware(), **used_before}, dict(ledger.versions())
         self.record.commit = ledger.commit()
         self._ledger = ledger.Ledger(self.record.times)
-        self._metrics = Metrics(run.path)
+        self._metrics, self._curve = Metrics(run.path), Curve(run.path)
+        self._played: tuple[Sequence[float], Sequence[float]] | None = None
         self._due = Throttle(5.0)
         self.save()
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """See `agents.base.RunLog`."""
-        self._metrics.write(values, step, self._ledger.training_seconds)
+        seconds = self._ledger.training_seconds
+        self._metrics.write(values, step, seconds)
+        if self._played is not None and "eval/return" in values:
+            self._curve.write(step, seconds, *self._played)
+            self._played = None
+
+    def played(self, returns: Sequence[float], fresh: Sequence[float]) -> None:
+        """The returns behind the evaluation whose scalars come next, kept in `eval/curve.jsonl` with their step."""
+        self._played = returns, fresh
 
     def progress(self, done: int, total: int, note: str = "") -> None:
         """See `agents.base.RunLog`."""
         self.record.progress = {"done": int(done), "total": int(total), "note": note}
-        if self._listener is not None:
-            self._listener(int(done), int(total), note)
+        self._hooks.listener(int(done), int(total), note)
         if self._due():
             self.save()
 
@@ -163,18 +174,18 @@ class RunSession:
 
     def stop_requested(self) -> bool:
         """See `agents.base.RunLog`."""
-        return self._stop is not None and bool(self._stop())
+        return self._hooks.stop()
 
     def rewind(self, step: int) -> None:
         """See `agents.base.RunLog`."""
         self._metrics.rewind(step)
+        self._curve.rewind(step)
 
     def note(self, text: str) -> None:
         """See `agents.base.RunLog`."""
         if text not in self.record.notes:
             self.record.notes.append(text)
-            if self._tell is not None:
-                self._tell(text)
+            self._hooks.tell(text)
 
     def end(self, status: str, cost: Cost | None = None, error: str | None = None) -> None:
         """Say how the run ended."""
@@ -193,3 +204,4 @@ class RunSession:
     def close(self) -> None:
         """Close the curves."""
         self._metrics.close()
+        self._curve.close()

@@ -11,15 +11,17 @@ from rlformer.agents.learners import learner
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
-from rlformer.data.dataset import Dataset, check_spaces, load
+from rlformer.data.checks import check_spaces
+from rlformer.data.dataset import Dataset, load
 from rlformer.data.describe import log_input
-from rlformer.envs import environments
+from rlformer.envs.make import spaces_of
 from rlformer.explain import making, parts
 from rlformer.explain.case import Case
 from rlformer.explain.parts import Explanation, PartCost, Surrogate
 from rlformer.explain.parts.surrogate import saved_tree
 from rlformer.explain.truth import log_with_distractors, with_distractors
 from rlformer.runs.directory import RunDirectory
+from rlformer.runs.hooks import Hooks
 from rlformer.studies import experiment, logs
 from rlformer.studies.executors.local import Event, Job, LocalProcesses
 from rlformer.studies.sources import Source, open_source
@@ -74,7 +76,7 @@ def log_of(run: RunDirectory) -> Dataset | None:
             return None
         log = logs.cut_log(load(Path(read.path)), read.recipe, run.record.seed)
         return log if log.hash == read.hash else None  # another one lies there now
-    kept = run.path / experiment.TRAJECTORIES
+    kept = run.trajectories
     return load(kept) if (kept / "dataset.json").is_file() else None
 
 
@@ -89,7 +91,7 @@ def open_run(path: Path, seed: int = 0, dataset: Dataset | None = None, env: Env
     source.check_acts_in(env)
     log = dataset if dataset is not None else log_of(run)
     if log is not None:
-        check_spaces(log.info, env.name, environments.spaces_of(env))
+        check_spaces(log.info, env.name, spaces_of(env))
     case = _case(source, env, seed, log)
     if spec.log is not None:
         case = replace(case, imitates=True)
@@ -117,7 +119,7 @@ def open_other(
     if env is None:
         raise InputError("which environment? --env names it")
     if dataset is not None:
-        check_spaces(dataset.info, env.name, environments.spaces_of(env))
+        check_spaces(dataset.info, env.name, spaces_of(env))
     name = files.slug("-".join(map(str, (env.name, *source.identity.values()))))
     return Opened(_case(source, env, seed, dataset), folder or Path("explanations") / name)
 
@@ -126,7 +128,7 @@ def _case(source: Source, env: EnvSpec, seed: int, log: Dataset | None) -> Case:
     return Case(source.policy, source.identity, env, source.target_return, seed, log)
 
 
-def distracted_run(path: Path, count: int, threads: int = 1, stop: Callable[[], bool] | None = None) -> Path:
+def distracted_run(path: Path, count: int, threads: int = 1, hooks: Hooks | None = None) -> Path:
     """The counterpart of a run on the same task with `count` distractors, trained as it was; see `with_distractors`.
 
     An imitator learns from its own log with the distractors added to it. A finished counterpart is left alone.
@@ -142,7 +144,7 @@ def distracted_run(path: Path, count: int, threads: int = 1, stop: Callable[[], 
         dataset = log_with_distractors(log, env, count, run.record.seed)
     distracted = replace(spec, env=env, inputs=() if dataset is None else (log_input(dataset),))
     root = path.resolve().parents[2]
-    return experiment.train(distracted, run.record.seed, root, dataset=dataset, threads=threads, stop=stop).path
+    return experiment.train(distracted, run.record.seed, root, dataset=dataset, threads=threads, hooks=hooks).path
 
 
 def explain_runs(

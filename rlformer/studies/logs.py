@@ -5,77 +5,96 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
-from rlformer.agents.cards import resolve
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, load
+from rlformer.data.open import Progress
+from rlformer.data.open import open_data as open_named
 from rlformer.data.prefix import mid_training
-from rlformer.runs.directory import RunDirectory
+from rlformer.envs import cards as env_cards
+from rlformer.envs.make import NOWHERE
+from rlformer.runs.directory import TRAJECTORIES, RunDirectory
 from rlformer.runs.inputs import Cut, Recipe
-from rlformer.studies import experiment
+from rlformer.runs.spec import RunSpec
 from rlformer.studies.sources import open_source
 
+UNKNOWN = "unknown-environment"  # of a log that names none
 _MOST_COLLECTED = 100_000  # steps of a collected log, unless more are asked for
 
 
 @dataclass(frozen=True)
-class Log:
-    """The log of one seed of a study, before it is cut to a budget."""
+class GivenLog:
+    """A dataset on disk, the same for every seed."""
 
-    env: EnvSpec
-    seed: int
-    root: Path
-    path: Path | None = None  # of a dataset that was given; the rest is then of no use
-    cut: Cut = field(default_factory=Cut)  # of a given one
-    recipe: Recipe | None = None
-    agent: str = "ppo"  # who is trained, and plays
-    overrides: tuple[str, ...] = ()
-    steps: int = 0  # of a collected log; 0: as many as the training, at most 100,000
-    budget: float | None = None  # a share of the log: a point of the data-scaling grid
+    path: Path
+    cut: Cut = field(default_factory=Cut)
+    made_here = False
+    trained = False
 
     @property
-    def collects(self) -> bool:
-        """Whether its episodes are collected for it."""
-        return self.recipe is not None and self.recipe.played
+    def recipe(self) -> Recipe:
+        """What is read of it."""
+        return Recipe(self.cut)
+
+    def whole(self, root: Path, seed: int) -> Dataset:
+        """Before it is cut."""
+        return load(self.path)
+
+
+@dataclass(frozen=True)
+class TrainingLog:
+    """The training episodes of another run of the study, of the same seed."""
+
+    maker: RunSpec
+    recipe: Recipe
+    made_here = True
+    trained = True
+
+    def whole(self, root: Path, seed: int) -> Dataset:
+        """Before it is cut. Raises InputError where the training has kept none yet."""
+        return load(RunDirectory.of(root, self.maker, seed).trajectories)
+
+
+@dataclass(frozen=True)
+class CollectedLog:
+    """Episodes that the trained agent of the same seed plays for it, or uniform actions."""
+
+    maker: RunSpec
+    recipe: Recipe
+    steps: int = 0  # 0: as many as the training, at most 100,000
+    made_here = True
 
     @property
     def trained(self) -> bool:
         """Whether somebody has to be trained first."""
-        return self.recipe is not None and self.recipe.random_episodes < 1
+        return self.recipe.random_episodes < 1
 
     @property
-    def collected(self) -> Path | None:
-        """The folder of its episodes, where they are collected for it."""
-        if self.recipe is None or not self.recipe.played:
-            return None
-        config = resolve(self.env, self.agent, self.overrides, keeps_log=True)
-        name = f"log-{files.slug(self.recipe.label)}-{self._num_steps}-{config.hash}"
-        return self.root / files.slug(self.env.name) / name / f"seed-{self.seed}"
+    def num_steps(self) -> int:
+        """How many steps are collected, at least."""
+        return self.steps or min(int(self.maker.values.get("steps", _MOST_COLLECTED)), _MOST_COLLECTED)
 
-    @property
-    def _maker(self) -> RunDirectory:
-        config = resolve(self.env, self.agent, self.overrides, keeps_log=True)
-        return RunDirectory.of(self.root, config, self.seed)
+    def folder(self, root: Path, seed: int) -> Path:
+        """Where its episodes lie."""
+        name = f"log-{files.slug(self.recipe.label)}-{self.num_steps}-{self.maker.hash}"
+        return root / files.slug(self.maker.env.name) / name / f"seed-{seed}"
 
-    @property
-    def _num_steps(self) -> int:
-        trained = resolve(self.env, self.agent, self.overrides).values["steps"]
-        return self.steps or min(int(trained), _MOST_COLLECTED)
-
-    def make(self, stop: Callable[[], bool], progress: Callable[[int, int], None]) -> Path:
+    def make(
+        self, root: Path, seed: int, stop: Callable[[], bool] | None, progress: Callable[[int, int], None] | None
+    ) -> Path:
         """Collect its episodes, continuing where an earlier attempt stopped. Raises Interrupted when `stop` says so."""
-        assert self.recipe is not None
-        assert self.collected is not None
-        source = open_source(str(self._maker.path) if self.trained else "random", self.env)
+        env = self.maker.env
+        source = open_source(str(RunDirectory.of(root, self.maker, seed).path) if self.trained else "random", env)
         collect(
             source.policy,
-            self.env,
-            self.collected,
-            seed=self.seed,
-            steps=self._num_steps,
+            env,
+            self.folder(root, seed),
+            seed=seed,
+            steps=self.num_steps,
             epsilon=self.recipe.epsilon,
             random_episodes=self.recipe.random_episodes if self.trained else 0.0,
             provenance={**source.identity, "sampled": source.sampled},
@@ -83,20 +102,65 @@ class Log:
             progress=progress,
             stop=stop,
         )
-        return self.collected
+        return self.folder(root, seed)
 
-    def open(self) -> Dataset:
-        """The log as an arm reads it, which must have been made. Raises InputError where a cut leaves no episode."""
-        if self.recipe is None:
-            assert self.path is not None
-            whole, recipe = load(self.path), Recipe(self.cut)
-        else:
-            whole, recipe = load(self.collected or self._maker.path / experiment.TRAJECTORIES), self.recipe
-        if not len(whole):
-            raise InputError("the log holds no episode: none had ended")
-        if self.budget is not None and not recipe.played:
-            recipe = Recipe()  # shares are of all of it
-        return cut_log(whole, replace(recipe, budget=self.budget), self.seed)
+    def whole(self, root: Path, seed: int) -> Dataset:
+        """Before it is cut. Raises InputError where it has not been collected."""
+        return load(self.folder(root, seed))
+
+
+LogSource: TypeAlias = GivenLog | TrainingLog | CollectedLog
+
+
+def read(source: LogSource, root: Path, seed: int, budget: float | None = None) -> Dataset:
+    """The log of a seed as an arm reads it, which must have been made. budget: a share of it, of a data-scaling grid.
+
+    Raises InputError where a cut leaves no episode.
+    """
+    whole, recipe = source.whole(root, seed), source.recipe
+    if not len(whole):
+        raise InputError("the log holds no episode: none had ended")
+    if budget is not None and not recipe.played:
+        recipe = Recipe()  # shares are of all of it
+    return cut_log(whole, replace(recipe, budget=budget), seed)
+
+
+def open_data(
+    source: str | Path, *, env: str | None = None, prefix: str | None = None, progress: Progress | None = None
+) -> Dataset:
+    """The log that a person names: our dataset, a run that kept its training, a Minari id or folder, HDF5, NPZ.
+
+    prefix: of a training log, how much of it: mid, full, a share of its steps, or a number of them. Raises InputError
+    where `source` names no log.
+    """
+    text, env = str(source), None if env == NOWHERE else env
+    if (Path(text) / TRAJECTORIES).is_dir():
+        text = str(Path(text) / TRAJECTORIES)
+    spec = None if env is None else env_cards.environment(env)
+    dataset = open_named(text, env=spec, progress=progress)
+    return dataset if prefix is None else cut_log(dataset, Recipe(Cut.parse(prefix)))
+
+
+def dataset_env(dataset: Dataset) -> EnvSpec:
+    """The environment a log names; one that cannot be made where it names none."""
+    name = dataset.info.env or UNKNOWN
+    spec = env_cards.environment(name)
+    definition = dataset.info.env_definition
+    if not definition or definition == spec.definition:
+        definition = spec.definition
+    module = definition["id"].partition(":")[0] if ":" in definition["id"] else "rlformer"
+    if module != "rlformer" and definition["id"] not in {card.id for card in env_cards.environments().values()}:
+        # A data file must not choose what is imported.
+        instead = f"--env {name} if you trust it, or --env {NOWHERE} to train without evaluating"
+        raise InputError(f"the log is of '{definition['id']}', which imports '{module}': {instead}")
+    if definition == spec.definition:
+        return spec
+    return EnvSpec(
+        name=name,
+        id=definition["id"],
+        kwargs=definition.get("kwargs", {}),
+        wrappers=tuple(definition.get("wrappers", ())),
+    )
 
 
 def cut_log(whole: Dataset, recipe: Recipe, seed: int = 0) -> Dataset:
@@ -129,7 +193,7 @@ def _cut(whole: Dataset, cut: Cut) -> Dataset:
 
 
 def budgets(text: str) -> tuple[float, ...]:
-    """The data-scaling grid as `--budgets` says it: shares of the log, or how many doublings end at all of it.
+    """The data-scaling grid as a person writes it: shares of the log, or how many doublings end at all of it.
 
     Raises InputError for anything else.
 
@@ -143,7 +207,7 @@ def budgets(text: str) -> tuple[float, ...]:
     if len(numbers) == 1 and numbers[0] in range(2, 13):
         return tuple(2.0**-i for i in reversed(range(int(numbers[0]))))
     if not numbers or not all(0 < number <= 1 for number in numbers):
-        raise InputError(f"--budgets '{text}': 2 to 12 doublings, or shares of the log such as 0.125,0.25,0.5,1")
+        raise InputError(f"budgets '{text}': 2 to 12 doublings, or shares of the log such as 0.125,0.25,0.5,1")
     return tuple(sorted(set(numbers)))
 
 

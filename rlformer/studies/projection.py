@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rlformer.agents.cards import resolve
+from rlformer.agents.base import LearnerKind
 from rlformer.agents.learners import learner
 from rlformer.data.dataset import Dataset, load
 from rlformer.data.describe import log_input
-from rlformer.runs.directory import RunDirectory
-from rlformer.studies import experiment
-from rlformer.studies.study import Arm, Plan
+from rlformer.evaluator.measure.protocol import Protocol
+from rlformer.runs.directory import TRAJECTORIES, RunDirectory
+from rlformer.runs.spec import RunSpec
+from rlformer.studies import experiment, logs
+from rlformer.studies.execute import side_by_side
+from rlformer.studies.logs import GivenLog
+from rlformer.studies.plan import Plan, PlannedRun
 
 _PROBE_STEPS = 2000  # environment steps of an online agent; a whole rollout at least
 _PROBE_GRADIENT_STEPS = 60
-_PROTOCOL = experiment.Protocol(episodes=8, curve_episodes=4, target_episodes=2, num_envs=8)
-_FULL = experiment.Protocol()
-_CURVE_POINTS = {"sb3": 20, "sequence": 10, "offline": 10}
+_PROTOCOL = Protocol(episodes=8, curve_episodes=4, target_episodes=2, num_envs=8)
+_FULL = Protocol()
+_CURVE_POINTS = {"env_steps": 20, "gradient_steps": 10}  # of a whole curve, by its unit
 
 
 @dataclass(frozen=True)
@@ -35,113 +38,123 @@ class Projected:
     seconds: float  # of a run
     disk_bytes: int  # of a run
 
+    @property
+    def hours(self) -> float:
+        """Of all its runs, one after the other."""
+        return self.runs * self.seconds / 3600
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What a study would take."""
+
+    env: str
+    jobs: int  # side by side
+    agents: tuple[Projected, ...]
+
+    @property
+    def cpu_hours(self) -> float:
+        """Of all runs, one after the other."""
+        return sum(row.hours for row in self.agents)
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form, totals included."""
-        return {**vars(self), "hours": self.runs * self.seconds / 3600}
+        rows = self.agents
+        return {
+            "env": self.env,
+            "runs": sum(row.runs for row in rows),
+            "jobs": self.jobs,
+            "cpu_hours": self.cpu_hours,
+            "hours": self.cpu_hours / self.jobs,
+            "env_steps": sum(row.runs * row.env_steps for row in rows),
+            "disk_bytes": sum(row.runs * row.disk_bytes for row in rows),
+            "agents": [{**asdict(row), "hours": row.hours} for row in rows],
+        }
 
 
 def project(
-    study: Plan, *, jobs: int | None = None, threads: int = 1, progress: Callable[[int, int, str], None] | None = None
-) -> dict[str, Any]:
+    plan: Plan, *, jobs: int | None = None, threads: int = 1, progress: Callable[[int, int, str], None] | None = None
+) -> Projection:
     """Train a little of every agent of the plan in a temporary folder, and multiply.
 
     Learning scales with its steps; evaluations with their episodes, as long as those of the probe's untrained policies,
     so that where skill changes how long an episode lasts the projection errs. Where the study makes its log, the probe
     learns from its own short training. Raises InputError for what cannot be trained.
     """
-    firsts: dict[str, Arm] = {}
-    for arm in study.runs:
-        firsts.setdefault(arm.agent, arm)
-    counts = {agent: sum(arm.agent == agent for arm in study.runs) for agent in firsts}
-    order = sorted(firsts.values(), key=lambda arm: "log" in learner(_learner(arm)).needs)
+    firsts: dict[str, PlannedRun] = {}
+    for run in plan.runs:
+        firsts.setdefault(run.spec.agent.name, run)
+    counts = {agent: sum(run.spec.agent.name == agent for run in plan.runs) for agent in firsts}
+    order = sorted(firsts.values(), key=lambda run: run.source is not None)
     rows, dataset = [], None
     with tempfile.TemporaryDirectory(prefix="rlformer-probe-") as folder:
-        for done, arm in enumerate(order):
+        for done, run in enumerate(order):
+            agent = run.spec.agent.name
             if progress:
-                progress(done, len(order), arm.agent)
-            if "log" in learner(_learner(arm)).needs and dataset is None:
-                dataset = _log(arm, Path(folder), threads)
-            rows.append(_probe(arm, counts[arm.agent], dataset, Path(folder), threads))
-    side_by_side = jobs or max(1, (os.cpu_count() or 1) // threads)
-    hours = sum(row.runs * row.seconds for row in rows) / 3600
-    return {
-        "env": study.env.name,
-        "runs": sum(row.runs for row in rows),
-        "jobs": side_by_side,
-        "cpu_hours": hours,
-        "hours": hours / side_by_side,
-        "env_steps": sum(row.runs * row.env_steps for row in rows),
-        "disk_bytes": sum(row.runs * row.disk_bytes for row in rows),
-        "agents": [row.to_dict() for row in rows],
-    }
+                progress(done, len(order), agent)
+            if run.source is not None and dataset is None:
+                dataset = _log(run, Path(folder), threads)
+            rows.append(_probe(run, counts[agent], dataset, Path(folder), threads))
+    return Projection(plan.env.name, jobs or side_by_side(threads), tuple(rows))
 
 
-def _learner(arm: Arm) -> str:
-    return resolve(arm.env, arm.agent).agent.learner
+def _log(run: PlannedRun, root: Path, threads: int) -> Dataset:
+    """A short log like the one that the run would learn from."""
+    source = run.source
+    assert source is not None
+    if isinstance(source, GivenLog):
+        return logs.read(source, root, run.seed)
+    maker = _short(source.maker)
+    made = experiment.train(maker, run.seed, root / "log", threads=threads, protocol=_PROTOCOL)
+    return load(made.trajectories)
 
 
-def _log(arm: Arm, root: Path, threads: int) -> Dataset:
-    """A short log like the one that the arm would learn from."""
-    assert arm.log is not None
-    if arm.log.path is not None:
-        return arm.log.open()
-    short = _short(replace(arm, agent=arm.log.agent, overrides=arm.log.overrides, keeps_log=True), None)
-    config = resolve(arm.env, arm.log.agent, short, keeps_log=True)
-    run = experiment.train(config, arm.seed, root / "log", threads=threads, protocol=_PROTOCOL)
-    return load(run.path / experiment.TRAJECTORIES)
-
-
-def _probe(arm: Arm, runs: int, dataset: Dataset | None, root: Path, threads: int) -> Projected:
-    learns = "log" in learner(_learner(arm)).needs
-    inputs = (log_input(dataset),) if learns and dataset is not None else ()
-    config = resolve(arm.env, arm.agent, _short(arm, dataset), inputs, arm.keeps_log)
+def _probe(planned: PlannedRun, runs: int, dataset: Dataset | None, root: Path, threads: int) -> Projected:
+    whole, short = planned.spec.values, _short(planned.spec)
+    dataset = None if planned.source is None else dataset
     run = experiment.train(
-        config,
-        arm.seed,
+        short if dataset is None else replace(short, inputs=(log_input(dataset),)),
+        planned.seed,
         root,
-        dataset=dataset if learns else None,
+        dataset=dataset,
         threads=threads,
-        device=arm.device,
+        device=planned.device,
         protocol=_PROTOCOL,
     )
-    record, values = run.record, resolve(arm.env, arm.agent, arm.overrides).values
-    unit = "steps" if "steps" in values else "gradient_steps"
-    ratio = values[unit] / max(config.values[unit], record.cost.env_steps) if unit in values else 1.0
+    record, kind = run.record, learner(planned.spec.agent.learner)
+    unit = "steps" if "steps" in whole else "gradient_steps"
+    ratio = whole[unit] / max(short.values[unit], record.cost.env_steps) if unit in whole else 1.0
     times = record.times
-    evaluation = (
-        times["evaluation"] * _episodes(_FULL, config.agent.learner) / _episodes(_PROTOCOL, config.agent.learner)
-    )
-    steps = round(record.cost.env_steps * ratio)
+    evaluation = times["evaluation"] * _episodes(_FULL, kind) / _episodes(_PROTOCOL, kind)
     return Projected(
-        arm.agent,
+        planned.spec.agent.name,
         runs,
-        steps,
-        values["gradient_steps"] if unit == "gradient_steps" and unit in values else 0,
+        round(record.cost.env_steps * ratio),
+        whole["gradient_steps"] if unit == "gradient_steps" and unit in whole else 0,
         (times["wall"] - times["evaluation"]) * ratio + evaluation,
         _bytes(run, ratio),
     )
 
 
-def _short(arm: Arm, dataset: Dataset | None) -> Sequence[str]:
-    """The arm's overrides and those that shorten it."""
-    values = resolve(arm.env, arm.agent, arm.overrides).values
+def _short(spec: RunSpec) -> RunSpec:
+    """The same agent with fewer steps."""
+    values: Mapping[str, Any] = spec.values
     if "steps" in values:
         rollout = values.get("n_steps", 1) * values["num_envs"] if "n_epochs" in values else 1
         least = max(_PROBE_STEPS, values.get("learning_starts", 0) + 500, rollout)
-        return [*arm.overrides, f"steps={min(least, values['steps'])}"]
+        return replace(spec, values={**values, "steps": min(least, values["steps"])})
     if "gradient_steps" in values:
-        return [*arm.overrides, f"gradient_steps={min(_PROBE_GRADIENT_STEPS, values['gradient_steps'])}"]
-    return arm.overrides
+        return replace(spec, values={**values, "gradient_steps": min(_PROBE_GRADIENT_STEPS, values["gradient_steps"])})
+    return spec
 
 
-def _episodes(protocol: experiment.Protocol, learner: str) -> int:
-    """How many a run plays; about eight targets where a return is asked for."""
-    curve = _CURVE_POINTS.get(learner, 0) * protocol.curve_episodes
-    return protocol.episodes + curve + (8 * protocol.target_episodes if learner == "sequence" else 0)
+def _episodes(protocol: Protocol, kind: LearnerKind) -> int:
+    """How many episodes a run plays."""
+    return protocol.num_episodes(kind, _CURVE_POINTS[kind.curve_unit] if kind.learns else 0)
 
 
 def _bytes(run: RunDirectory, ratio: float) -> int:
     """Of the run's folder: its trajectories grow with the steps, the rest hardly does."""
     sizes = {path: path.stat().st_size for path in run.path.rglob("*") if path.is_file()}
-    log = sum(size for path, size in sizes.items() if experiment.TRAJECTORIES in path.parts)
+    log = sum(size for path, size in sizes.items() if TRAJECTORIES in path.parts)
     return round(log * ratio + sum(sizes.values()) - log)

@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rlformer.agents.online.foreign import load_zip
+from rlformer.agents.learners import learner as learner_kind
+from rlformer.agents.loading import load_policy
+from rlformer.agents.online.zips import load_zip
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
-from rlformer.envs import environments
+from rlformer.envs.make import spaces_of
 from rlformer.envs.rollout import RandomPolicy
+from rlformer.evaluator.measure.protocol import draws_actions
 from rlformer.runs.directory import RunDirectory
-from rlformer.studies import experiment
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Source:
         """Raise InputError, with both spaces, unless the policy's are those of `env`."""
         if self.env is None or self.env.definition == env.definition:
             return
-        spaces, own = (environments.spaces_of(spec) for spec in (env, self.env))
+        spaces, own = (spaces_of(spec) for spec in (env, self.env))
         if spaces != own:
             raise InputError(f"{self.name}: was trained for {own.describe()}; {env.name} has {spaces.describe()}")
 
@@ -74,7 +76,7 @@ def open_source(
     if text == "random":
         if env is None:
             raise InputError("'random' needs --env")
-        uniform = RandomPolicy(environments.spaces_of(env).actions)
+        uniform = RandomPolicy(spaces_of(env).actions)
         return Source(text, uniform, {"agent": "random"}, env, sampled=True, env_steps_behind=0)
     path = Path(text)
     if path.suffix == ".zip":
@@ -89,16 +91,16 @@ def open_source(
         saved = SavedTree.load(path)
         identity = {**saved.of, "tree": saved.tree.leaves, "reads": saved.reads}
         return Source(text, saved.policy(), identity, saved.env, target_return=saved.target_return)
-    policy, config = experiment.load_policy(path, sample)
+    policy, spec = load_policy(path, sample)
     record = RunDirectory.open(path).record
     cost = record.cost
     behind = cost.upstream_env_steps
     return Source(
         text,
         policy,
-        {"agent": config.agent.name, "spec": config.hash, "seed": record.seed},
-        config.env,
-        sampled=sample or config.agent.learner == "random",
+        {"agent": spec.agent.name, "spec": spec.hash, "seed": record.seed},
+        spec.env,
+        sampled=sample or draws_actions(learner_kind(spec.agent.learner)),
         target_return=record.scales.get("target_return"),
         listens=record.scales.get("target_return") is not None,
         log_max=record.scales.get("log_max"),

@@ -150,7 +150,7 @@ def test_its_figures_say_what_they_show(name: str, view: ReportView) -> None:
 def test_its_template_reads_nothing_of_another_section(name: str) -> None:
     """Every name is one that all sections are given; includes and imports are its own or every page's."""
     environment = templates.environment()
-    about = "results" if name in _of_the_report() else "env"
+    about = "judgement" if name in _of_the_report() else "env"
     for file in _files(environment, f"{name}/section.html.jinja"):
         assert file.startswith(f"{name}/") or "/" not in file
         tree = environment.parse(templates.asset(file))

@@ -1,12 +1,16 @@
 """Reinforcement learning on a log, without interaction."""
 
+from functools import partial
+
 from rlformer.agents.base import LearnerKind
+from rlformer.agents.offline.algorithms import ALGORITHMS
 from rlformer.agents.online.flops import of_run
 
 OFFLINE = LearnerKind(
     name="offline",
-    implementation="rlformer.agents.offline.offline:OfflineLearner",
+    implementation="rlformer.agents.offline.learner:OfflineLearner",
     needs=frozenset({"log"}),
     curve_unit="gradient_steps",
-    flops=of_run,
+    flops=partial(of_run, ALGORITHMS),
+    action_kinds=lambda values: ALGORITHMS[values["algorithm"]].action_kinds,
 )

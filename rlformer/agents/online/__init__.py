@@ -1,12 +1,16 @@
 """Reinforcement learning by interaction, on stable-baselines3 and sb3-contrib."""
 
+from functools import partial
+
 from rlformer.agents.base import LearnerKind
+from rlformer.agents.online.algorithms import ALGORITHMS
 from rlformer.agents.online.flops import of_run
 
 ONLINE = LearnerKind(
     name="sb3",
-    implementation="rlformer.agents.online.sb3:OnlineLearner",
+    implementation="rlformer.agents.online.learner:OnlineLearner",
     needs=frozenset({"env"}),
     curve_unit="env_steps",
-    flops=of_run,
+    flops=partial(of_run, ALGORITHMS),
+    action_kinds=lambda values: ALGORITHMS[values["algorithm"]].action_kinds,
 )

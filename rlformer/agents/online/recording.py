@@ -14,9 +14,9 @@ from rlformer.agents.base import RunLog
 from rlformer.core import seeding
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Episode
-from rlformer.core.spaces import Array
+from rlformer.core.spaces import Array, computable
 from rlformer.data.writer import DatasetWriter
-from rlformer.envs.environments import make
+from rlformer.envs.make import make
 
 
 class Tally:
@@ -39,47 +39,59 @@ class Tally:
 class Recorder(gym.Wrapper[Any, Any, Any, Any]):
     """Counts steps and returns as the environment knows them, and keeps whole episodes where asked.
 
-    Stands below any normalisation: observations and rewards are raw, actions are what was executed. The seed
-    given to `reset` is ignored: the tally has one for each episode, disjoint from those of evaluations.
+    Stands below any normalisation: observations and rewards are raw, actions are what was executed. Observations are
+    kept in their own dtype and handed on in float32, in which networks compute. The seed given to `reset` is ignored:
+    the tally has one for each episode, disjoint from those of evaluations.
     """
 
     def __init__(self, env: gym.Env[Any, Any], name: str, tally: Tally, keep: bool) -> None:
         super().__init__(env)
         self._name, self._tally, self._keep = name, tally, keep
+        own = env.observation_space
+        assert isinstance(own, gym.spaces.Box)
+        self._dtype = own.dtype
+        if own.dtype != np.float32:
+            low, high = own.low.astype(np.float32), own.high.astype(np.float32)
+            self.observation_space = gym.spaces.Box(low, high, dtype=np.float32)
         self._begin(np.zeros(0), 0)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """See `gymnasium.Env`."""
         episode_seed = self._tally.next_seed()
         observation, info = self.env.reset(seed=episode_seed, options=options)
-        self._check(observation, 0.0)
+        seen = self._check(observation, 0.0)
         self._begin(observation, episode_seed)
-        return observation, info
+        return seen, info
 
     def step(self, action: Any) -> Any:
         """See `gymnasium.Env`. Raises InputError where a reward or an observation is not finite."""
         observation, reward, terminated, truncated, info = self.env.step(action)
-        self._check(observation, float(reward))
+        seen = self._check(observation, float(reward))
         self._tally.env_steps += 1
         self._return += float(reward)
         if self._keep:
-            self._observations.append(np.array(observation))
+            self._observations.append(np.array(observation, self._dtype))
             self._actions.append(np.array(action))
             self._rewards.append(float(reward))
         if terminated or truncated:
             self._end(bool(terminated), bool(truncated))
-        return observation, reward, terminated, truncated, info
+            seen = seen.copy()  # stable-baselines3 keeps it beyond the reset
+        return seen, reward, terminated, truncated, info
 
-    def _check(self, observation: Array, reward: float) -> None:
-        """What is no number must not be learned from: here, since a terminal observation is seen nowhere else."""
-        if math.isfinite(reward) and np.isfinite(observation).all():
-            return
+    def _check(self, observation: Array, reward: float) -> Array:
+        """The observation in float32.
+
+        What is no number must not be learned from: found out here, since a terminal observation is seen nowhere else.
+        """
+        seen = np.asarray(observation)
+        if math.isfinite(reward) and computable(seen).all():
+            return seen.astype(np.float32, copy=False)
         what = "an observation" if math.isfinite(reward) else "a reward"
         raise InputError(f"environment '{self._name}': {what} that is not finite, {self._tally.env_steps} steps on")
 
     def _begin(self, observation: Array, seed: int) -> None:
         self._episode_seed, self._return = seed, 0.0
-        self._observations, self._actions, self._rewards = [np.array(observation)], [], []  # type: ignore[var-annotated]
+        self._observations, self._actions, self._rewards = [np.array(observation, self._dtype)], [], []  # type: ignore[var-annotated]
 
     def _end(self, terminated: bool, truncated: bool) -> None:
         self._tally.returns.append(self._return)

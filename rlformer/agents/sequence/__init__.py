@@ -1,14 +1,27 @@
-"""Sequence models: they imitate a log, told what return to reach or not."""
+"""Sequence models: they imitate a log, return-conditioned or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from rlformer.agents.base import LearnerKind
-from rlformer.agents.sequence.flops import of_run
+from rlformer.core.spaces import ActionSpec
+from rlformer.runs.record import RunRecord
+
+
+def _flops(values: Mapping[str, Any], size: int, actions: ActionSpec, record: RunRecord) -> dict[str, float]:
+    from rlformer.agents.sequence.flops import of_run  # torch, which what only asks what there is can do without
+
+    return of_run(values, size, actions, record)
+
 
 SEQUENCE = LearnerKind(
     name="sequence",
     implementation="rlformer.agents.sequence.learner:SequenceLearner",
     needs=frozenset({"log"}),
     curve_unit="gradient_steps",
-    flops=of_run,
+    flops=_flops,
     gpu=True,
     evaluations=frozenset({"final", "targets", "sampled"}),
 )

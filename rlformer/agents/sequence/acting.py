@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from rlformer.agents.sequence.backbones.transformer import Transformer
-from rlformer.agents.sequence.sliding import SlidingWindows
+from rlformer.agents.sequence.backbones.base import Sliding
 from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.core.errors import InputError
 from rlformer.core.records import Window
 from rlformer.core.seeding import policy_generator
 from rlformer.core.spaces import ActionSpec, Array
@@ -24,8 +24,8 @@ _BLOCK = 256  # steps for which a slot's uniform numbers are drawn at once
 class SequencePolicy:
     """See `types.Policy`. Each step runs the model over the last K steps: exact, whatever the backbone.
 
-    A transformer does so in memory that is taken once (`models.sliding`). Where tokens are the same wherever a window
-    begins (the paper's), what is known of them is not computed again.
+    A backbone that says how does so in memory that is taken once (`Backbone.sliding`). Where tokens are the same
+    wherever a window begins (the paper's), what is known of them is not computed again.
 
     A model with an `attention_band` is given the newest step alone, and goes on from what its layers keep of the band:
     as exact, since it is what the model is of the whole episode, however long.
@@ -42,9 +42,10 @@ class SequencePolicy:
         self._steps = np.arange(self._k)
         self._copies = _ROWS if model.rows_per_window >= _ROWS else 1
         self._slots = _Slots.fresh(0, model, self._target)
-        self._windows: SlidingWindows | None = None
-        if isinstance(model.backbone, Transformer) and not model.architecture.streams:
-            self._windows = SlidingWindows(model.backbone, model.rows_per_window)
+        self._windows: Sliding | None = None
+        sliding = model.architecture.kind.sliding
+        if sliding and not model.architecture.streams:
+            self._windows = sliding(model.backbone, model.rows_per_window)
         self._streams: list[np.random.Generator] = []
 
     @property
@@ -88,11 +89,14 @@ class SequencePolicy:
 
     @torch.inference_mode()
     def act(self, observations: Array) -> Array:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`. Raises InputError where observations would lose in the model's dtype."""
         count, rows = len(observations), _ROWS * torch.get_num_threads()
         size = max(count, rows)
         self._reserve(size)
         slots, every = self._slots, np.arange(size)
+        if not np.can_cast(observations.dtype, slots.observations.dtype, "same_kind"):
+            have, reads = observations.dtype, slots.observations.dtype
+            raise InputError(f"observations are {have}, the model was trained on {reads}")
         time = slots.time[:size]
         slots.observations[every[:count], time[:count] % self._k] = observations
         slots.returns_to_go[every, time % self._k] = slots.owed[:size]
@@ -119,8 +123,8 @@ class SequencePolicy:
         last = np.minimum(self._slots.time[:size], self._k - 1)  # (P,)
         return self._model.predict_at(self._window(last), torch.from_numpy(last), self._copies)
 
-    def _slide(self, windows: SlidingWindows, size: int, count: int, rows: int) -> torch.Tensor:
-        """The same for the first `count` slots of a transformer."""
+    def _slide(self, windows: Sliding, size: int, count: int, rows: int) -> torch.Tensor:
+        """The same for the first `count` slots, by a reader of windows that slide."""
         if self._model.slides:  # the newest tokens are all that changes
             tokens = self._model.arriving(*self._newest(size))  # (S, n, D)
             per_step = tokens.shape[1]
@@ -177,7 +181,7 @@ class _Slots:
 
     time: Array  # (P,)
     owed: Array  # (P,) of the return asked for
-    observations: Array  # (P, K, O)
+    observations: Array  # (P, K, *obs)
     actions: Array  # (P, K, *act)
     returns_to_go: Array  # (P, K)
     memory: Array  # (P, *memory_shape)
@@ -189,7 +193,7 @@ class _Slots:
         return cls(
             np.zeros(size, np.int64),
             np.full(size, target_return, np.float64),
-            np.zeros((size, k, a.observation_size), np.float32),
+            np.zeros((size, k, *a.observation.shape), a.observation.dtype),
             np.zeros((size, k, *a.actions.shape), a.actions.dtype),
             np.zeros((size, k), np.float32),
             np.zeros((size, *model.memory_shape), np.float32),

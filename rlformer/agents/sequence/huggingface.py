@@ -17,14 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlformer.agents.sequence.architecture import Architecture
+from rlformer.agents.sequence.backbones.transformer import TRANSFORMER
 from rlformer.agents.sequence.learner import SequenceLearner
-from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
+from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EnvSpec
-from rlformer.core.spaces import ActionSpec, Array
+from rlformer.core.spaces import ActionSpec, Array, ObservationSpec
 from rlformer.data.scales import Scales
-from rlformer.envs.environments import spaces_of
+from rlformer.envs.make import spaces_of
 
 _CONFIG, _WEIGHTS, _BESIDE = "config.json", "model.safetensors", "rlformer.json"
 _PICKLED = "pytorch_model.bin"
@@ -58,7 +60,7 @@ def load_checkpoint(folder: Path, env: EnvSpec | None = None, trust: bool = Fals
     try:
         spec = ActionSpec.from_dict(beside["actions"]) if "actions" in beside else _actions(config, env)
         architecture = _architecture(config, beside, spec)
-        size = architecture.observation_size
+        size = architecture.observation.size
         scales = Scales(
             _vector(beside, "observation_mean", np.zeros(size)),
             _vector(beside, "observation_std", np.ones(size)),
@@ -136,7 +138,7 @@ def _architecture(config: Mapping[str, Any], beside: Mapping[str, Any], spec: Ac
         if config.get(key, same) not in (same, inner):
             raise ValueError(f"{key} = {config[key]}: only {inner} is computed alike")
     architecture = Architecture(
-        observation_size=config["state_dim"],
+        observation=ObservationSpec.vector(config["state_dim"]),
         actions=spec,
         context_length=beside.get("context_length", _CONTEXT),
         layers=config.get("n_layer", 3),
@@ -208,7 +210,7 @@ def _outward(model: TrajectoryModel) -> dict[str, Tensor]:
     ours, a = model.state_dict(), model.architecture
     theirs = {"encoder.wpe.weight": torch.zeros(3 * a.context_length, a.width)}
     theirs["encoder.wte.weight"] = torch.zeros(1, a.width)
-    for name, size in (("predict_state", a.observation_size), ("predict_return", 1)):
+    for name, size in (("predict_state", a.observation.size), ("predict_return", 1)):
         theirs |= {f"{name}.weight": torch.zeros(size, a.width), f"{name}.bias": torch.zeros(size)}
     for name, outside in _OUTSIDE.items():
         for kind in _kinds(name):
@@ -238,7 +240,7 @@ def _config(model: TrajectoryModel) -> dict[str, Any]:
     return {
         "architectures": ["DecisionTransformerModel"],
         "model_type": "decision_transformer",
-        "state_dim": a.observation_size,
+        "state_dim": a.observation.size,
         "act_dim": model.codec.width,
         "action_tanh": a.actions.kind == "box" and a.actions.bounded,
         "hidden_size": a.width,
@@ -254,8 +256,8 @@ def _config(model: TrajectoryModel) -> dict[str, Any]:
 
 def _check_exportable(a: Architecture) -> None:
     wanted = {
-        "backbone": "transformer", "conditioning": "return", "attention_band": 0, "tokens": "separate", "norm": "layer",
-        "residual": True,
+        "backbone": TRANSFORMER.name, "conditioning": "return", "attention_band": 0, "tokens": "separate",
+        "norm": "layer", "residual": True,
     }  # fmt: skip
     other = {key: value for key, value in wanted.items() if getattr(a, key) != value}
     if other:
@@ -278,7 +280,7 @@ def _check_fit(model: TrajectoryModel, env: EnvSpec | None, folder: Path) -> Non
     spaces = spaces_of(env)
     shape, actions = spaces.observation.shape, spaces.actions
     own = model.architecture
-    if shape != (own.observation_size,):
-        raise InputError(f"{folder}: reads {own.observation_size} numbers, an observation of {env.name} has {shape}")
+    if shape != own.observation.shape:
+        raise InputError(f"{folder}: reads {own.observation.size} numbers, an observation of {env.name} has {shape}")
     if (own.actions.kind, own.actions.nvec, own.actions.shape) != (actions.kind, actions.nvec, actions.shape):
         raise InputError(f"{folder}: acts in {own.actions.describe()}, {env.name} in {actions.describe()}")

@@ -14,14 +14,15 @@ import torch
 from rlformer.agents import devices
 from rlformer.agents.base import RunLog, Task
 from rlformer.agents.sequence.acting import SequencePolicy
-from rlformer.agents.sequence.training.loop import train
+from rlformer.agents.sequence.architecture import Architecture
+from rlformer.agents.sequence.objectives import objective
 from rlformer.agents.sequence.training.state import TrainOptions
-from rlformer.agents.sequence.training.step import imitate
-from rlformer.agents.sequence.trajectory import Architecture, TrajectoryModel
+from rlformer.agents.sequence.training.train import train
+from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, Cost, EnvSpec
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import ActionSpec, ObservationSpec, Spaces
 from rlformer.data import scales, targets
 from rlformer.data.dataset import Dataset
 from rlformer.data.windows import Windows
@@ -44,7 +45,8 @@ class SequenceLearner:
             if isinstance(value, Mapping):
                 raise InputError(f"{key}: expected a number; final_learning_rate and warmup_steps make the schedule")
         _options(hyperparameters)
-        _architecture(hyperparameters, 1, ActionSpec("discrete", nvec=(2,)), 1)
+        spaces = Spaces(ObservationSpec.vector(1), ActionSpec("discrete", nvec=(2,)))
+        objective(hyperparameters["objective"], _architecture(hyperparameters, spaces, 1))
         _check_shares(hyperparameters)
         targets.choose(hyperparameters["target_return"], np.zeros(1))
 
@@ -52,9 +54,8 @@ class SequenceLearner:
         """See `agents.base.Learner`. Raises InputError where the log or a value cannot be used."""
         values, dataset = task.hyperparameters, task.dataset
         assert isinstance(dataset, Dataset)
-        observation_size = int(np.prod(dataset.info.observation_shape))
-        longest = int(dataset.lengths.max())
-        architecture = _architecture(values, observation_size, dataset.info.actions, longest)
+        architecture = _architecture(values, dataset.info.spaces, int(dataset.lengths.max()))
+        loss = objective(values["objective"], architecture).loss
         options, device = _options(values), devices.device(task.device)
         log.spent(Cost(logged_steps=dataset.num_steps, upstream_env_steps=dataset.upstream_env_steps))
         training, held_out = _parts(values, dataset, task.seed)
@@ -70,7 +71,7 @@ class SequenceLearner:
         windows, check = (Windows(part, architecture.context_length) for part in (training, held_out))
         fixed = check.some(_HELD_OUT_WINDOWS, _HELD_OUT_BATCH, seeding.generator(task.seed, "held-out"))
         stream, curve = seeding.derive(task.seed, "batches"), self._curve(task)
-        _, samples_seen = train(self.model, imitate, windows, fixed, options, log, stream, curve, device)
+        _, samples_seen = train(self.model, loss, windows, fixed, options, log, stream, curve, device)
         return Cost(
             logged_steps=dataset.num_steps,  # the filter read them all
             upstream_env_steps=dataset.upstream_env_steps,
@@ -139,11 +140,8 @@ class SequenceLearner:
         return scores
 
 
-def _architecture(values: Mapping[str, Any], observation_size: int, actions: ActionSpec, longest: int) -> Architecture:
-    known = {f.name: values[f.name] for f in fields(Architecture) if f.name in values}
-    known |= {"observation_size": observation_size, "actions": actions}
-    known["max_timesteps"] = values["max_timesteps"] or longest
-    architecture = Architecture(**known)
+def _architecture(values: Mapping[str, Any], spaces: Spaces, longest: int) -> Architecture:
+    architecture = Architecture.of(values, spaces, longest)
     architecture.check()
     return architecture
 

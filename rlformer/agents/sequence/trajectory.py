@@ -6,111 +6,22 @@ the other rungs of the ladder are other values of `Architecture`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rlformer.agents.sequence import placement
+from rlformer.agents.sequence import encoders, placement
 from rlformer.agents.sequence.actions import ActionCodec
-from rlformer.agents.sequence.backbones import BACKBONES
-from rlformer.agents.sequence.backbones.transformer import ACTIVATIONS, Transformer
-from rlformer.agents.sequence.norms import NORMS
+from rlformer.agents.sequence.architecture import Architecture
+from rlformer.agents.sequence.backbones.base import Attending, Streaming
 from rlformer.agents.sequence.rows import Rows
 from rlformer.core.errors import InputError
 from rlformer.core.records import Window
-from rlformer.core.spaces import ActionSpec
 from rlformer.data.scales import Scales
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """What the weights' shapes depend on."""
-
-    observation_size: int
-    actions: ActionSpec
-    backbone: str = "transformer"
-    conditioning: str = "return"  # or "none"
-    context_length: int = 20
-    layers: int = 3
-    heads: int = 1
-    width: int = 128
-    dropout: float = 0.1
-    activation: str = "relu"
-    norm: str = "layer"  # of tokens, in every block and behind the last; "rms", or "none"
-    residual: bool = True  # of a transformer: whether each branch is added to what it read, or replaces it
-    attention_band: int = 0  # of a transformer: how many steps each layer attends to; 0: all of the context
-    action_head: str = "deterministic"  # of Box actions; "gaussian": mean and deviation
-    tokens: str = "separate"  # return, observation and action of a step, as in the paper; "step": one of them all
-    timestep_encoding: str = "episode"  # of the step in its episode, as in the paper; "window": in its window; "none"
-    max_timesteps: int = 1000  # rows of the episode encoding; later steps share the last one
-
-    def check(self) -> None:
-        """Raise InputError, with what would be right, unless every value is usable."""
-        choices = {
-            "backbone": tuple(BACKBONES),
-            "conditioning": ("return", "none"),
-            "tokens": ("separate", "step"),
-            "timestep_encoding": ("episode", "window", "none"),
-            "activation": tuple(ACTIVATIONS),
-            "norm": tuple(NORMS),
-            "action_head": ("deterministic", "gaussian"),
-        }
-        for key, valid in choices.items():
-            if getattr(self, key) not in valid:
-                raise InputError(f"{key}: '{getattr(self, key)}' is none of {', '.join(valid)}")
-        for key in ("context_length", "layers", "heads", "width", "max_timesteps"):
-            if getattr(self, key) < 1:
-                raise InputError(f"{key}: {getattr(self, key)} is not positive")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout: {self.dropout} is not in [0, 1)")
-        if self.backbone == "transformer" and self.width % self.heads:
-            raise InputError(f"heads: {self.heads} do not divide the width {self.width}")
-        if self.attention_band < 0:
-            raise InputError(f"attention_band: {self.attention_band} is negative")
-        if self.attention_band:
-            self._check_band()
-        if not BACKBONES[self.backbone].history:
-            if self.context_length != 1:
-                raise InputError(f"context_length: the {self.backbone} reads one step, got {self.context_length}")
-            if self.tokens != "step":
-                raise InputError(f"tokens: the {self.backbone} reads one token, so that they must be 'step'")
-
-    def _check_band(self) -> None:
-        """A banded layer goes on for ever, one token a step: nothing may depend on where a window begins."""
-        if self.backbone != "transformer":
-            raise InputError(f"attention_band: belongs to the transformer; with the {self.backbone} it must be 0")
-        if self.tokens != "step":
-            raise InputError("attention_band: needs one token a step: tokens must be 'step'")
-        if self.timestep_encoding == "window":
-            raise InputError(
-                "attention_band: no window begins while it acts: timestep_encoding must be episode or none"
-            )
-
-    @property
-    def streams(self) -> bool:
-        """Whether acting goes on from what each layer keeps of the past, instead of reading windows."""
-        return self.attention_band > 0
-
-    @property
-    def reach(self) -> int:
-        """Steps that a prediction depends on, the current one included."""
-        if not self.streams:
-            return self.context_length
-        return self.layers * (self.attention_band - 1) + 2  # the oldest: only its action, in the token after it
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready form."""
-        return {**asdict(self), "actions": self.actions.to_dict()}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Architecture:
-        """The inverse of `to_dict`."""
-        return cls(**{**data, "actions": ActionSpec.from_dict(data["actions"])})
 
 
 class TrajectoryModel(nn.Module):
@@ -128,16 +39,15 @@ class TrajectoryModel(nn.Module):
         super().__init__()
         architecture.check()
         self.architecture = a = architecture
-        scales = scales or Scales(np.zeros(a.observation_size), np.ones(a.observation_size))
+        scales = scales or Scales(np.zeros(a.observation.shape), np.ones(a.observation.shape))
         self.register_buffer("observation_mean", torch.as_tensor(scales.observation_mean, dtype=torch.float32))
         self.register_buffer("observation_std", torch.as_tensor(scales.observation_std, dtype=torch.float32))
         self.register_buffer("return_scale", torch.tensor(float(scales.return_scale)))
         self.codec = ActionCodec(a.actions, scales.action_mean, scales.action_std, a.action_head)
         self._separate, self._conditioned = a.tokens == "separate", a.conditioning == "return"
-        self._reads_actions = BACKBONES[a.backbone].history and a.context_length > 1
-        self._per_step = 1 + self._conditioned + self._reads_actions if self._separate else 1  # tokens
+        self._reads_actions, self._per_step = a.reads_actions, a.tokens_per_step
         self._first = 1 if self._separate and self._conditioned else 0  # token of the first step's prediction
-        self.embed_observation = nn.Linear(a.observation_size, a.width)
+        self.embed_observation = encoders.build(a.observation, a.width)
         if self._conditioned:
             self.embed_return = nn.Linear(1, a.width)
         if self._reads_actions:
@@ -146,7 +56,7 @@ class TrajectoryModel(nn.Module):
             rows = a.max_timesteps if a.timestep_encoding == "episode" else a.context_length
             self.embed_timestep = nn.Embedding(rows, a.width)
             nn.init.normal_(self.embed_timestep.weight, std=0.02)
-        self.backbone = BACKBONES[a.backbone].build(a)
+        self.backbone = a.kind.build(a)
         self.predict_action = nn.Linear(a.width, self.codec.outputs)
 
     def forward(self, window: Window) -> Tensor:
@@ -172,14 +82,14 @@ class TrajectoryModel(nn.Module):
         tokens = self.embed(latest)[:, 0]
         if self._reads_actions:
             tokens = tokens + self.embed_action(self.codec.encode(before)) * (times > 0)[:, None]
-        return self.head(cast(Transformer, self.backbone).step(tokens, times, memory))
+        return self.head(cast(Streaming, self.backbone).step(tokens, times, memory))
 
     @property
     def slides(self) -> bool:
         """Whether a token is the same wherever its window begins, so that `arriving` is all that a step changes."""
         a = self.architecture
         apart = self._separate and self._reads_actions and a.timestep_encoding != "window"
-        return apart and isinstance(self.backbone, Transformer)
+        return apart and a.kind.sliding is not None
 
     def arriving(self, latest: Window, before: Tensor) -> Tensor:
         """The n tokens that the next step of each of N episodes brings, (N, n, D), where the model `slides`.
@@ -193,7 +103,7 @@ class TrajectoryModel(nn.Module):
     @property
     def memory_shape(self) -> tuple[int, ...]:
         """Of what `step` keeps of one episode; (0,) where there is no `attention_band`."""
-        return cast(Transformer, self.backbone).memory_shape if self.architecture.streams else (0,)
+        return cast(Streaming, self.backbone).memory_shape if self.architecture.streams else (0,)
 
     def scores(self, window: Window) -> Tensor:
         """See `core.policy.Scorer`: the predictions at the last real step of each window, (B, A)."""
@@ -221,12 +131,12 @@ class TrajectoryModel(nn.Module):
     def attention(self, window: Window) -> list[Tensor]:
         """The attention weights of every layer over the window's tokens, (B, heads, T, T).
 
-        Raises InputError where the backbone is no transformer.
+        Raises InputError where the backbone has none.
         """
-        if not isinstance(self.backbone, Transformer):
+        if not self.architecture.kind.attends:
             raise InputError(f"the {self.architecture.backbone} has no attention")
         with torch.no_grad():
-            return self.backbone.attention(self.embed(window))
+            return cast(Attending, self.backbone).attention(self.embed(window))
 
     def embed(self, window: Window) -> Tensor:
         """The window as tokens (B, T, D). No step follows to read the last action, which is left out."""
@@ -245,16 +155,14 @@ class TrajectoryModel(nn.Module):
     def _told(self, window: Window) -> list[Tensor]:
         """What a step says before its action is chosen, each (B, K, D): its return-to-go and its observation."""
         parts = [self.embed_return((window.returns_to_go / self.return_scale)[..., None])] if self._conditioned else []
-        observations = (window.observations - self.observation_mean) / self.observation_std
-        return [*parts, self.embed_observation(observations)]
+        observations = window.observations.float()  # until here in their own dtype
+        return [*parts, self.embed_observation(observations, self.observation_mean, self.observation_std)]
 
     @property
     def rows_per_window(self) -> int:
         """Rows that a window brings into each of the backbone's matrix products."""
-        kind = BACKBONES[self.architecture.backbone]
-        if kind.recurrent or not kind.history:
-            return 1
-        return self._per_step * self.architecture.context_length - (self._separate and self._reads_actions)
+        kind = self.architecture.kind
+        return 1 if kind.recurrent or not kind.history else self.architecture.tokens_per_window
 
     @property
     def num_parameters(self) -> int:

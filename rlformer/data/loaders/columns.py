@@ -11,17 +11,18 @@ from gymnasium import spaces
 
 from rlformer.core.errors import InputError
 from rlformer.core.records import Episode
-from rlformer.core.spaces import Array, Spaces
-from rlformer.data.dataset import INFERRED, DatasetInfo
-from rlformer.data.loaders.foreign import (
+from rlformer.core.spaces import Array, ObservationSpec, Spaces
+from rlformer.data.checks import INFERRED
+from rlformer.data.dataset import DatasetInfo
+from rlformer.data.loaders.base import (
     Episodes,
     ForeignLog,
     Native,
-    as_float32,
     canonical_actions,
     canonical_observations,
+    in_dtype,
 )
-from rlformer.envs import environments
+from rlformer.envs.spaces import action_spec, is_image, stored_dtype
 
 
 def from_arrays(
@@ -36,25 +37,27 @@ def from_arrays(
 ) -> ForeignLog:
     """The log of these `count` native episodes, whose spaces are the environment's or else inferred.
 
-    categorical: whether actions are categories, where the file says so. Raises InputError where the episodes
-    do not fit the environment.
+    Observations get the environment's dtype, or keep that of the file. categorical: whether actions are categories,
+    where the file says so. Raises InputError where the episodes do not fit the environment.
     """
     first = next(episodes(0)).observations
     shape = first.shape[1:]
     if env is None:
-        if environments.is_image(shape, first.dtype):
+        if is_image(shape, first.dtype):
             raise InputError(f"image observations {shape} are not supported yet")
         width = int(np.prod(shape, dtype=np.int64))
         action_space = infer_action_space((e.actions for e in episodes(0)), categorical)
+        own = Spaces(ObservationSpec.vector(width, str(stored_dtype(first.dtype))), action_spec(action_space))
     else:
-        width, action_space = spaces.flatdim(env.observation_space), env.action_space
+        own, action_space = env.spaces, env.action_space
+        width = own.observation.size
         if shape != (width,) and not _is_native(env.observation_space, shape):
             raise InputError(f"observations have shape {shape}, but those of '{env.name}' have ({width},)")
 
     def translated(episode: Episode) -> Episode:
         values = episode.observations
         if env is None or shape == (width,):
-            observations = as_float32(values.reshape(len(values), -1))
+            observations = in_dtype(values.reshape(len(values), -1), own.observation.dtype)
         else:
             observations = canonical_observations(env.observation_space, values)
         actions = canonical_actions(action_space, episode.actions)
@@ -70,7 +73,7 @@ def from_arrays(
     info = DatasetInfo(
         env=env.name if env else None,
         env_definition=env.definition if env else {},
-        spaces=Spaces.plain((width,), environments.action_spec(action_space)),
+        spaces=own,
         provenance={**provenance, "action_space": f"of {env.name}" if env else INFERRED},
         final_observations=final_observations,
     )
@@ -90,7 +93,7 @@ def infer_action_space(actions: Iterable[Array], categorical: bool | None = None
         largest = np.maximum(largest, rows.max(axis=0))
         magnitude = np.maximum(magnitude, np.abs(rows).max(axis=0))
     if not integers:
-        bound = as_float32(np.maximum(magnitude, 1.0))
+        bound = in_dtype(np.maximum(magnitude, 1.0), np.dtype(np.float32))
         return spaces.Box(-bound, bound, dtype=np.float32)
     counts = largest.astype(np.int64) + 1
     return spaces.Discrete(int(counts[0])) if len(counts) == 1 else spaces.MultiDiscrete(counts)

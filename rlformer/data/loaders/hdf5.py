@@ -1,4 +1,4 @@
-"""The door for HDF5 files in the styles of D4RL and of d3rlpy.
+"""The loader of HDF5 files in the styles of D4RL and of d3rlpy.
 
 style       layout                                          an episode ends where
 D4RL        flat columns, with `timeouts`                   `terminals` or `timeouts` is set
@@ -7,7 +7,7 @@ d3rlpy 2    `observations_0`, `actions_0`, ... by episode   its arrays do
 
 d3rlpy 1 may set `terminals` on an episode's last two steps: it says how an episode ended, not where. A D4RL
 file without `timeouts` is cut at the environment's time limit, as D4RL's own `qlearning_dataset` cuts it.
-Only D4RL's `next_observations` tell what was observed last; without them the last observation is repeated.
+Only D4RL's `next_observations` hold what was observed last; without them the last observation is repeated.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ import numpy as np
 from rlformer.core.errors import InputError
 from rlformer.core.records import Episode
 from rlformer.core.spaces import Array
+from rlformer.data.loaders import minari
+from rlformer.data.loaders.base import ForeignLog, Loader, Native, file_with
 from rlformer.data.loaders.columns import check_columns, from_arrays, with_last
-from rlformer.data.loaders.foreign import ForeignLog, Native
 
 _READ = ("observations", "actions", "rewards")
 _ROWS_AT_ONCE = 1 << 16
@@ -167,3 +168,12 @@ def _opened(path: Path) -> Iterator[Any]:
     except (OSError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"a truncated or damaged HDF5 file ({reason})") from error
+
+
+def _recognise(text: str) -> Path | None:
+    """An HDF5 file, unless it is the one in which a Minari dataset keeps its episodes."""
+    return None if minari.find(text) is not None else _IS_HDF5(text)
+
+
+_IS_HDF5 = file_with(b"\x89HDF\r\n\x1a\n")
+HDF5 = Loader("hdf5", "an HDF5 file (D4RL, d3rlpy)", _recognise, open_hdf5)

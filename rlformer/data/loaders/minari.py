@@ -1,4 +1,4 @@
-"""The one door to Minari: its datasets in, ours out. Nothing is ever downloaded."""
+"""The loader of Minari datasets, and the way back: all that uses the library. Nothing is ever downloaded."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ from gymnasium import spaces
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EnvSpec, Episode
-from rlformer.core.spaces import ActionSpec, Spaces
-from rlformer.data.dataset import Dataset, DatasetInfo, check_spaces
-from rlformer.data.loaders.foreign import ForeignLog, Native, canonical_actions, canonical_observations
-from rlformer.envs import environments
+from rlformer.core.spaces import ObservationSpec, Spaces
+from rlformer.data.checks import check_spaces
+from rlformer.data.dataset import Dataset, DatasetInfo
+from rlformer.data.loaders.base import ForeignLog, Loader, Native, canonical_actions, canonical_observations, in_dtype
+from rlformer.envs.make import make
+from rlformer.envs.spaces import action_space, action_spec, observation_spec, spaces_in
 
 if TYPE_CHECKING:
     from minari import MinariDataset
     from minari.data_collector import EpisodeBuffer
 
 _ID = re.compile(r"[-\w]+(/[-\w]+)*-v\d+")
-MAIN_FILE = "main_data.hdf5"  # what its HDF5 storage is called; `metadata.json` beside it makes it a dataset
+_MAIN_FILE = "main_data.hdf5"  # what its HDF5 storage is called; `metadata.json` beside it makes it a dataset
 _OURS = "rlformer"  # the key in Minari's metadata for what Minari has no place for
 _CREDITS = ("dataset_id", "algorithm_name", "author", "code_permalink", "minari_version", "requirements")
 
@@ -44,8 +46,9 @@ def datasets_path() -> Path:
     return Path(os.environ.get("MINARI_DATASETS_PATH") or Path.home() / ".minari" / "datasets")
 
 
-def find(text: str | Path) -> Path | None:
-    """The folder of data that a path or an id names; None where there is none here."""
+def find(text: str) -> Path | None:
+    """The folder of data that a path, also of the file of its episodes, or an id names; None: there is none here."""
+    text = str(Path(text).parent) if Path(text).name == _MAIN_FILE else text
     for folder in (Path(text), Path(text) / "data", datasets_path() / text / "data"):
         if (folder / "metadata.json").is_file():
             return folder
@@ -71,14 +74,12 @@ def open_minari(folder: Path, env: Native | None) -> ForeignLog:
         raise InputError(f"a Minari dataset that cannot be read: {_one_line(error)}") from error
     if count == 0:
         raise InputError("no episodes in it")
-    if not data.observation_space.is_np_flattenable:
-        raise InputError(f"observation space {type(data.observation_space).__name__} cannot be flattened")
     info = _info(metadata, data.observation_space, data.action_space)
     if env is not None:
-        own = Spaces.plain((spaces.flatdim(env.observation_space),), environments.action_spec(env.action_space))
-        check_spaces(info, env.name, own)
-        info = replace(info, env=env.name, env_definition=env.definition, spaces=own)
-    return ForeignLog(data.id, info, count, lambda first: _episodes(data, range(first, count)))
+        check_spaces(info, env.name, env.spaces)
+        info = replace(info, env=env.name, env_definition=env.definition, spaces=env.spaces)
+    dtype = info.spaces.observation.dtype
+    return ForeignLog(data.id, info, count, lambda first: _episodes(data, range(first, count), dtype))
 
 
 def export_minari(dataset: Dataset, dataset_id: str, env: EnvSpec | None = None) -> Path:
@@ -97,10 +98,10 @@ def export_minari(dataset: Dataset, dataset_id: str, env: EnvSpec | None = None)
     if folder.exists():
         raise InputError(f"{folder}: a Minari dataset stands there already; choose another id or remove it")
     info = dataset.info
-    observation_space: spaces.Space[Any] = spaces.Box(-np.inf, np.inf, info.observation_shape, np.float32)
-    made = environments.make(env) if env else None
+    observation_space: spaces.Space[Any] = _box(info.spaces.observation)
+    made = make(env) if env else None
     if made is not None:
-        check_spaces(info, env.name if env else "", environments.spaces_in(made))
+        check_spaces(info, env.name if env else "", spaces_in(made))
         observation_space = made.observation_space
     try:
         with warnings.catch_warnings():
@@ -110,7 +111,7 @@ def export_minari(dataset: Dataset, dataset_id: str, env: EnvSpec | None = None)
                 (_buffer(episode) for episode in dataset),
                 env=made if made is not None and _can_be_recovered(made) else None,
                 observation_space=observation_space,
-                action_space=_action_space(info.actions),
+                action_space=action_space(info.actions),
                 algorithm_name=_algorithm(info.provenance),
                 description=f"Written by rlformer. Source: {info.provenance.get('source', 'unknown')}.",
             )
@@ -126,13 +127,13 @@ def export_minari(dataset: Dataset, dataset_id: str, env: EnvSpec | None = None)
     return folder
 
 
-def _episodes(data: MinariDataset, positions: range) -> Iterator[Episode]:
+def _episodes(data: MinariDataset, positions: range, dtype: np.dtype[Any]) -> Iterator[Episode]:
     both = zip(data.storage.get_episodes(positions), data.storage.get_episode_metadata(positions), strict=True)
     for i in positions:
         try:
             raw, about = next(both)
             yield Episode(
-                canonical_observations(data.observation_space, raw["observations"]),
+                in_dtype(canonical_observations(data.observation_space, raw["observations"]), dtype),
                 canonical_actions(data.action_space, raw["actions"]),
                 np.asarray(raw["rewards"], np.float64),
                 bool(np.any(raw["terminations"][-1:])),
@@ -151,7 +152,7 @@ def _seed(seed: Any) -> int | None:
 
 
 def _info(metadata: Mapping[str, Any], observations: spaces.Space[Any], actions: spaces.Space[Any]) -> DatasetInfo:
-    ours = metadata.get(_OURS, {})
+    ours: Mapping[str, Any] = metadata.get(_OURS, {})
     name, definition = _environment(metadata)
     provenance = {"source": "minari", "action_space": "of the Minari dataset"}
     provenance |= {key: metadata[key] for key in _CREDITS if metadata.get(key)}
@@ -160,11 +161,19 @@ def _info(metadata: Mapping[str, Any], observations: spaces.Space[Any], actions:
     return DatasetInfo(
         env=ours.get("env", name),
         env_definition=ours.get("env_definition", definition),
-        spaces=Spaces.plain((spaces.flatdim(observations),), environments.action_spec(actions)),
+        spaces=Spaces(_parts(ours, observation_spec(observations)), action_spec(actions)),
         provenance=provenance,
         final_observations=ours.get("final_observations", True),
         upstream_env_steps=ours.get("upstream_env_steps"),
     )
+
+
+def _parts(ours: Mapping[str, Any], found: ObservationSpec) -> ObservationSpec:
+    """What Minari's space says, with the names of the parts where we wrote the dataset."""
+    if "observation" not in ours:
+        return found
+    named = ObservationSpec.from_dict(ours["observation"])
+    return named if (named.shape, named.dtype) == (found.shape, found.dtype) else found
 
 
 def _environment(metadata: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
@@ -182,6 +191,7 @@ def _what_minari_lacks(dataset: Dataset) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "env": info.env,
+        "observation": info.spaces.observation.to_dict(),
         "env_definition": dict(info.env_definition),
         "final_observations": info.final_observations,
         "upstream_env_steps": dataset.upstream_env_steps,
@@ -210,15 +220,13 @@ def _buffer(episode: Episode) -> EpisodeBuffer:
     )
 
 
-def _action_space(actions: ActionSpec) -> spaces.Space[Any]:
-    """The inverse of `environments.action_spec`."""
-    if actions.kind == "discrete":
-        return spaces.Discrete(actions.nvec[0])
-    if actions.kind == "multidiscrete":
-        return spaces.MultiDiscrete(list(actions.nvec))
-    if actions.kind == "multibinary":
-        return spaces.MultiBinary(len(actions.nvec))
-    return spaces.Box(np.array(actions.low, np.float32), np.array(actions.high, np.float32), dtype=np.float32)
+def _box(observation: ObservationSpec) -> spaces.Box:
+    """The widest space of such observations."""
+    dtype = observation.dtype
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return spaces.Box(limits.min, limits.max, observation.shape, dtype.type)
+    return spaces.Box(-np.inf, np.inf, observation.shape, dtype.type)
 
 
 def _can_be_recovered(env: gym.Env[Any, Any]) -> bool:
@@ -231,3 +239,12 @@ def _can_be_recovered(env: gym.Env[Any, Any]) -> bool:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _absent(text: str) -> str | None:
+    if not is_id(text):
+        return None
+    return f"Minari dataset '{text}' is not in {datasets_path()}; to get it: minari download {text}"
+
+
+MINARI = Loader("minari", "a Minari id or folder", find, open_minari, name_of, _absent)

@@ -1,4 +1,4 @@
-"""The door for NPZ files of expert episodes, as stable-baselines 2 recorded them.
+"""The loader of NPZ files of expert episodes, as stable-baselines 2 recorded them.
 
 `episode_starts` marks first steps; nothing marks last ones or says how they came about. An episode as long as
 the environment's time limit was truncated and a shorter one terminated; where the environment is not known,
@@ -16,8 +16,8 @@ import numpy as np
 from rlformer.core.errors import InputError
 from rlformer.core.records import Episode
 from rlformer.core.spaces import Array
+from rlformer.data.loaders.base import ForeignLog, Loader, Native, file_with
 from rlformer.data.loaders.columns import check_columns, from_arrays, with_last
-from rlformer.data.loaders.foreign import ForeignLog, Native
 
 _NEEDED = ("obs", "actions", "rewards", "episode_starts")
 
@@ -70,3 +70,6 @@ def _array(file: np.lib.npyio.NpzFile, name: str) -> Array:
         return np.asarray(file[name])
     except ValueError as error:
         raise InputError(f"{name} cannot be read without unpickling, which is never done ({error})") from error
+
+
+NPZ = Loader("npz", "an NPZ of expert episodes", file_with(b"PK\x03\x04"), open_npz)

@@ -97,7 +97,7 @@ class Arms(Diagnostic):
 class Bandit(Arms):
     """Bernoulli arms. means: (A,), their probabilities of paying 1. behaviour: (A,), the log's.
 
-    Asked for 1, return-conditioned imitation plays arm a in proportion to behaviour[a] means[a].
+    With the target return 1, return-conditioned imitation plays arm a in proportion to behaviour[a] means[a].
     """
 
     def __init__(

@@ -88,7 +88,7 @@ class DenseBits(_Bits):
         return float(np.sum(1.0 - below**episodes))
 
     def _rcsl(self, target_return: float, context: int, greedy: bool) -> float:
-        """Exactly g: P(right) is what is still wanted over what is left, drawn without putting back."""
+        """Exactly g: P(right) is what is still wanted over what is left, sampled without replacement."""
         return target_return
 
 

@@ -46,7 +46,7 @@ class Diagnostic(gym.Env[Array, int], ABC):
     log's behaviour, and the closed forms. These are expected undiscounted returns. `context` counts the steps
     that a policy sees, the current one included; None is the whole history. Return-conditioned imitation
     (RCSL, Brandfonbrener et al. 2022) is the best fit to an endless log: it plays P(action | context,
-    returns-to-go) as in the log. A greedy policy plays the likeliest action, ties broken evenly.
+    returns-to-go) as in the log. A greedy policy plays the most probable action, ties broken evenly.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # type: ignore[misc]
@@ -179,7 +179,7 @@ class Diagnostic(gym.Env[Array, int], ABC):
         return self.cloning()
 
     def rcsl(self, target_return: float, *, greedy: bool = False, context: int | None = None) -> float:
-        """What return-conditioned imitation of the log earns when it is asked for `target_return`.
+        """What return-conditioned imitation of the log earns with the target return `target_return`.
 
         Raises InputError where the log never earns that: then nothing is known.
         """
@@ -198,7 +198,7 @@ class Diagnostic(gym.Env[Array, int], ABC):
     def truth(self, behaviour: str = "log") -> frozenset[str]:
         """The groups of inputs, now or earlier, on which imitation of a behaviour ('log' or 'expert') depends.
 
-        Imitation of the log is asked for the returns that it earns. In the expert's, the return tells no more
+        Imitation of the log is given the returns that it earns as targets. In the expert's, the return says no more
         than the time does, and what it would do does not depend on it.
         """
         return self._relevant_to_expert if behaviour == "expert" else self._relevant | {RETURN}

@@ -35,8 +35,8 @@ def register() -> None:
     import gymnasium
 
     for name, module in MODULES.items():
-        place = f"rlformer.envs.worlds.{module}:{name}"
-        gymnasium.register(f"rlformer/{name}-v0", place, vector_entry_point=f"{place}Vector")
+        entry_point = f"rlformer.envs.worlds.{module}:{name}"
+        gymnasium.register(f"rlformer/{name}-v0", entry_point, vector_entry_point=f"{entry_point}Vector")
 
 
 def register_with_gymnasium() -> None:

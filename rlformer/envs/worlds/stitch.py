@@ -92,7 +92,7 @@ class Stitch(Diagnostic):
         return 0.5
 
     def _rcsl(self, target_return: float, context: int, greedy: bool) -> float:
-        """What was asked for: .5 at most, since dynamic programming would be needed for more."""
+        """The target return: .5 at most, since dynamic programming would be needed for more."""
         return target_return
 
 

@@ -55,12 +55,12 @@ class PassiveTMaze(Diagnostic):
         rows[0 if coins[0] else 2][width] = "." if time > self.length else "?"
         if time == 0:
             rows[0][0] = "v" if coins[0] else "^"
-        place = (1, time) if time <= self.length else (2 * (memory - 1), width)
-        rows[place[0]][place[1]] = "@"
+        row, column = (1, time) if time <= self.length else (2 * (memory - 1), width)
+        rows[row][column] = "@"
         return ["".join(row) for row in rows]
 
     def expert(self, first: Array, current: Array) -> Array:
-        """The turn that the first observation asked for, all the way."""
+        """The turn that the first observation names, all the way."""
         return np.where(first[:, :1] > 0, always(1, current, 2), always(0, current, 2))
 
     def optimum(self, context: int | None = None) -> float:
@@ -76,7 +76,7 @@ class PassiveTMaze(Diagnostic):
         return 0.5
 
     def _rcsl(self, target_return: float, context: int, greedy: bool) -> float:
-        """What was asked for with the cue in the context, else exactly 1/2."""
+        """The target return with the cue in the context, else exactly 1/2."""
         return target_return if self._sees_cue(context) else 0.5
 
     def _sees_cue(self, context: int | None) -> bool:

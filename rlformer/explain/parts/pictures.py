@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,8 @@ import numpy as np
 
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Array
-from rlformer.envs.environments import make as make_environment
+from rlformer.envs.animation import png
+from rlformer.envs.make import make as make_environment
 from rlformer.explain.explainers import EXPLAINERS, SHARED
 from rlformer.explain.explainers.base import ATTENTION
 from rlformer.explain.parts.base import Explanation, Part
@@ -176,15 +176,6 @@ def _small(picture: Array) -> Array:
     height, width = (n // block * block for n in picture.shape[:2])
     blocks = picture[:height, :width, :3].reshape(height // block, block, width // block, block, 3)
     return (blocks.mean(axis=(1, 3)) // 16 * 17).clip(0, 255).astype(np.uint8)  # few shades compress well
-
-
-def png(picture: Array) -> bytes:
-    """(height, width, 3) uint8 as a PNG file."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, format="PNG", optimize=True)
-    return file.getvalue()
 
 
 PART = Part("pictures", Pictures, make)

@@ -93,7 +93,7 @@ def make(material: Material, made: Explanation) -> Surrogate:
 
 def saved_tree(case: Case, part: Surrogate) -> SavedTree:
     """The tree that stands for the policy, with what it takes to act."""
-    from rlformer.envs.environments import spaces_of
+    from rlformer.envs.make import spaces_of
 
     curve, spaces = part.chosen, spaces_of(case.env)
     steps = part.context_length if curve.reads == "window" else 1

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 from rlformer.report.plots.traces import Layout, Trace
+
+_DIGITS = 5
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,21 @@ class Figure:
     data: list[Trace]
     layout: Layout
     height: int = 520
+
+    @property
+    def spec(self) -> Trace:
+        """What plotly.js draws, JSON-ready: floats of _DIGITS significant digits, None where they are not finite."""
+        return {"data": _thinned(self.data), "layout": _thinned(self.layout)}
+
+
+def _thinned(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _thinned(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_thinned(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+    return value
 
 
 def plotly_js() -> str:

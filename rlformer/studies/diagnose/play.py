@@ -12,25 +12,28 @@ from gymnasium.utils.seeding import np_random
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.cards import resolve
 from rlformer.agents.learners import learner
+from rlformer.agents.loading import load_policy
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
-from rlformer.core.spaces import Array
+from rlformer.core.spaces import Array, ObservationSpec, Spaces
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
-from rlformer.envs import environments
-from rlformer.envs.environments import Environments
 from rlformer.envs.rollout import rollout
+from rlformer.envs.spaces import action_spec
+from rlformer.envs.vector import Environments
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
+from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.runs.directory import RunDirectory
+from rlformer.runs.hooks import Hooks
 from rlformer.runs.spec import RunSpec
 from rlformer.studies import experiment
-from rlformer.studies.diagnose.rows import Arm, Row, Selection, rules_of
+from rlformer.studies.diagnose.rows import Expectation, Row, Selection, rules_of
 
 _SIDE_BY_SIDE = 512
-_PROTOCOL = experiment.Protocol(episodes=100, curve_episodes=10, target_episodes=10)
+_PROTOCOL = Protocol(episodes=100, curve_episodes=10, target_episodes=10)
 
 
 class NativeEnvironments(Environments):
@@ -41,8 +44,8 @@ class NativeEnvironments(Environments):
         self._rules = rules_of(_name(spec), spec.kwargs)
         self._envs = []
         self._state = self._rules.begin(np.zeros((num, len(self._rules.coins)), bool))
-        self.actions = environments.action_spec(self._rules.action_space)
-        self.observation_shape = (len(self._rules.feature_names),)
+        observation = ObservationSpec.vector(len(self._rules.feature_names))
+        self.spaces = Spaces(observation, action_spec(self._rules.action_space))
 
     def __len__(self) -> int:
         return len(self._state.time)
@@ -89,7 +92,7 @@ def log_path(spec: EnvSpec, episodes: int, seed: int, root: Path) -> Path:
     return root / "logs" / files.slug("-".join([spec.name, *ways, *kinds, f"{episodes}-episodes"])) / f"seed-{seed}"
 
 
-def configure(row: Row, arm: Arm, dataset: Dataset | None) -> RunSpec:
+def configure(row: Row, arm: Expectation, dataset: Dataset | None) -> RunSpec:
     """The arm's configuration; filtered cloning keeps the log's episodes that return the row's `best`.
 
     Raises InputError where the log holds none of them.
@@ -107,14 +110,13 @@ def configure(row: Row, arm: Arm, dataset: Dataset | None) -> RunSpec:
 
 def learn_and_play(
     row: Row,
-    arm: Arm,
+    arm: Expectation,
     seed: int,
     root: Path,
     *,
     threads: int = 1,
     command: str | None = None,
-    stop: Callable[[], bool] | None = None,
-    listener: Callable[[int, int, str], None] | None = None,
+    hooks: Hooks | None = None,
 ) -> RunDirectory:
     """Train the arm and let it play every way that the row asks for; what is done already is not done again.
 
@@ -123,12 +125,17 @@ def learn_and_play(
     """
     dataset = None
     if "log" in learner(agent_cards.agent(arm.agent).learner).needs:
-        dataset = make_log(row.log_spec, row.log_episodes, seed, root, stop)
-    config = configure(row, arm, dataset)
+        dataset = make_log(row.log_spec, row.log_episodes, seed, root, None if hooks is None else hooks.stop)
     run = experiment.train(
-        config, seed, root, dataset=dataset, threads=threads, protocol=_PROTOCOL,
-        command=command, stop=stop, listener=listener,
-    )  # fmt: skip
+        configure(row, arm, dataset),
+        seed,
+        root,
+        dataset=dataset,
+        threads=threads,
+        protocol=_PROTOCOL,
+        command=command,
+        hooks=hooks,
+    )
     kept = run.evaluations()
     seeds = seeding.episode_seeds(seed, "evaluate", row.episodes)
     for selection in arm.selections:
@@ -137,12 +144,12 @@ def learn_and_play(
             name = evaluation_name(selection, asked)
             if name in kept and len(kept[name].returns) >= row.episodes:
                 continue
-            policy = policy or experiment.load_policy(run.path, sample=selection == "sampled")[0]
+            policy = policy or load_policy(run.path, sample=selection == "sampled")[0]
             run.save_evaluation(name, play(policy, row.spec, seeds, arm.agent, selection, asked))
     return run
 
 
-def questions(row: Row, arm: Arm) -> Sequence[float | None]:
+def questions(row: Row, arm: Expectation) -> Sequence[float | None]:
     """The returns that the arm is asked for; None for one that cannot be asked."""
     return row.asked if arm.law == "conditioned" else (None,)
 

@@ -24,7 +24,7 @@ SELECTIONS: tuple[Selection, ...] = ("greedy", "sampled")
 
 
 @dataclass(frozen=True)
-class Arm:
+class Expectation:
     """An agent in a row. `law` is the closed form it is held against; `context` the steps it sees, None for all."""
 
     agent: str
@@ -43,7 +43,7 @@ class Row:
     number: str
     environment: str  # a card
     shows: str
-    arms: tuple[Arm, ...]
+    arms: tuple[Expectation, ...]
     asked: tuple[float, ...]  # returns that conditioned arms are asked for
     kwargs: Mapping[str, Any] = field(default_factory=dict)  # other than the card's
     wrappers: tuple[Mapping[str, Any], ...] = ()
@@ -92,7 +92,7 @@ def rules_of(environment: str, kwargs: Mapping[str, Any]) -> Diagnostic:
     return made
 
 
-def predicted(row: Row, arm: Arm, asked: float | None, selection: Selection) -> float | None:
+def predicted(row: Row, arm: Expectation, asked: float | None, selection: Selection) -> float | None:
     """The closed form that the arm is held against; None where theory says nothing.
 
     A sampled policy of an online learner still explores, a greedy one that imitates a uniform log breaks a tie
@@ -155,26 +155,26 @@ _CQL = (
 )  # fmt: skip
 
 
-def _dt(context: int, *more: str) -> Arm:
-    return Arm("dt", "conditioned", None, (*_IMITATE, f"context_length={context}", *more))
+def _dt(context: int, *more: str) -> Expectation:
+    return Expectation("dt", "conditioned", None, (*_IMITATE, f"context_length={context}", *more))
 
 
-def _lstm(context: int, *more: str) -> Arm:
-    return Arm("dt-lstm", "conditioned", None, (*_IMITATE, f"context_length={context}", *more))
+def _lstm(context: int, *more: str) -> Expectation:
+    return Expectation("dt-lstm", "conditioned", None, (*_IMITATE, f"context_length={context}", *more))
 
 
-_DT_K1 = Arm("dt-k1", "conditioned", 1, (*_IMITATE, "batch_size=256"))
-_BC = Arm("bc", "cloning", 1, _CLONE)
-_TOP = Arm("bc-top", "filtered", 1, _CLONE)
-_PPO_ARM = Arm("ppo", "optimum", 1, _PPO)
-_DQN_ARM = Arm("dqn", "optimum", 1, _DQN, selections=("greedy",))  # values have no distribution to sample from
-_CQL_ARM = Arm("cql", "optimum", 1, _CQL, selections=("greedy",))
+_DT_K1 = Expectation("dt-k1", "conditioned", 1, (*_IMITATE, "batch_size=256"))
+_BC = Expectation("bc", "cloning", 1, _CLONE)
+_TOP = Expectation("bc-top", "filtered", 1, _CLONE)
+_PPO_ARM = Expectation("ppo", "optimum", 1, _PPO)
+_DQN_ARM = Expectation("dqn", "optimum", 1, _DQN, selections=("greedy",))  # values have no distribution to sample from
+_CQL_ARM = Expectation("cql", "optimum", 1, _CQL, selections=("greedy",))
 
 # What decides is hidden from the step after it, so that all actions have the same value there.
 _CQL_TIED = replace(_CQL_ARM, law="none", why="one-step bootstrapping: all actions tie")
 
 
-def _reaching(horizon: int) -> Arm:
+def _reaching(horizon: int) -> Expectation:
     """DQN with returns of a whole episode, where one step of bootstrapping cannot carry credit."""
     return replace(_DQN_ARM, overrides=(*_DQN, f"n_steps={horizon}"))
 
@@ -194,7 +194,7 @@ ROWS: tuple[Row, ...] = (
         "memory: what was seen at the first step only",
         (
             _PPO_ARM,
-            Arm("recurrent-ppo", "optimum", None, (
+            Expectation("recurrent-ppo", "optimum", None, (
                 *(v for v in _PPO if not v.startswith(("steps", "evaluate", "n_epochs"))),
                 "steps=40960", "evaluate_every=40960", "n_epochs=6",
                 "ent_coef=0.05", "lstm_hidden_size=32", "hidden=[32]",

@@ -10,9 +10,10 @@ from typing import Any
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.learners import learner
 from rlformer.core.errors import InputError
+from rlformer.runs.hooks import Hooks
 from rlformer.studies.diagnose import judge
 from rlformer.studies.diagnose.play import learn_and_play, make_log
-from rlformer.studies.diagnose.rows import Arm, Row, chosen
+from rlformer.studies.diagnose.rows import Expectation, Row, chosen
 from rlformer.studies.executors.local import Event, Job, LocalProcesses
 
 PROFILES: Mapping[str, int] = {"quick": 1, "full": 10}  # seeds
@@ -23,7 +24,7 @@ class _Work:
     """What a process does: the log of a row where `arm` is None, else that arm."""
 
     row: Row
-    arm: Arm | None
+    arm: Expectation | None
     seed: int
     root: Path
     threads: int
@@ -66,12 +67,12 @@ def diagnose(
     runs = {(row.name, arm.agent): [found[key] for seed in range(count) if (key := (_label(row, arm), seed)) in found]
             for row in rows for arm in row.arms}  # fmt: skip
     lost = [{"what": what, "seed": seed, "reason": reason} for (what, seed), reason in failures.items()]
-    return {**judge.results(rows, runs), "profile": profile, "seeds": count, "failures": lost}
+    return {**judge.results(rows, runs).to_dict(), "profile": profile, "seeds": count, "failures": lost}
 
 
 def plan(rows: tuple[Row, ...], seeds: int, root: Path, threads: int = 1, command: str | None = None) -> list[Job]:
     """Every run, a seed after the other, so that an interrupted suite holds whole seeds; each log before its arms."""
-    jobs = []
+    jobs, root = [], root.absolute()  # a worker may stand elsewhere
     for seed in range(seeds):
         for row in rows:
             log = _Work(row, None, seed, root, threads, command)
@@ -83,7 +84,7 @@ def plan(rows: tuple[Row, ...], seeds: int, root: Path, threads: int = 1, comman
     return jobs
 
 
-def _label(row: Row, arm: Arm) -> str:
+def _label(row: Row, arm: Expectation) -> str:
     return f"{row.name} {arm.agent}"
 
 
@@ -94,6 +95,6 @@ def _work(work: _Work, stop: Callable[[], bool], progress: Callable[[int, int, s
         return None
     run = learn_and_play(
         work.row, work.arm, work.seed, work.root,
-        threads=work.threads, command=work.command, stop=stop, listener=progress,
+        threads=work.threads, command=work.command, hooks=Hooks(stop, progress),
     )  # fmt: skip
     return run.path

@@ -20,7 +20,7 @@ Work = Callable[[Any, Callable[[], bool], Progress], Any]  # (job, stop, progres
 _PRELOAD = [
     "torch.utils.tensorboard",
     "torch._dynamo",  # which the first optimiser of a process would import: 1.2 s
-    *(f"rlformer.{m}" for m in ("learners.sb3_training", "learners.sequence", "study")),
+    *(f"rlformer.{m}" for m in ("agents.online.sb3", "agents.sequence.learner", "studies.plan")),
 ]
 _ENDS = ("finished", "failed", "interrupted")
 

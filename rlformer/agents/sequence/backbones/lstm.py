@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 
+from rlformer.agents.sequence.backbones.base import Backbone
 from rlformer.agents.sequence.dropout import draw, drop
 from rlformer.agents.sequence.norms import NORMS
 from rlformer.agents.sequence.rows import Rows, count, take
+from rlformer.core.flops import Work, lstm
+
+if TYPE_CHECKING:
+    from rlformer.agents.sequence.architecture import Architecture
 
 
 class Lstm(nn.Module):
@@ -25,3 +32,16 @@ class Lstm(nn.Module):
         of_tokens, of_rows = draw(shapes, self.dropout if self.training else 0.0, tokens.device)
         h, _ = self.lstm(drop(self.norm(tokens), of_tokens))
         return drop(take(h, rows), of_rows)
+
+
+def _work(a: Architecture, tokens: int, asked: int) -> Work:
+    return lstm(a.width, a.width, a.layers) * tokens
+
+
+LSTM = Backbone(
+    name="lstm",
+    build=lambda a: Lstm(a.width, a.layers, a.dropout, a.norm),
+    work=_work,
+    recurrent=True,
+    recorded=False,  # of weights in one vector cuDNN makes its own copy at each call
+)

@@ -1,12 +1,19 @@
-"""A perceptron on the current token alone: the memoryless backbone (Emmons et al. 2021)."""
+"""An MLP on the current token alone: the memoryless backbone (Emmons et al. 2021)."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rlformer.agents.sequence.backbones.base import Backbone
 from rlformer.agents.sequence.dropout import draw, drop
 from rlformer.agents.sequence.rows import Rows, take
+from rlformer.core.flops import Work, linear
+
+if TYPE_CHECKING:
+    from rlformer.agents.sequence.architecture import Architecture
 
 
 class Mlp(nn.Module):
@@ -25,3 +32,15 @@ class Mlp(nn.Module):
         for layer, mask in zip(self.layers, masks, strict=True):
             h = drop(F.relu_(layer(h)), mask)
         return h.view_as(asked)
+
+
+def _work(a: Architecture, tokens: int, asked: int) -> Work:
+    return linear(a.width, a.width) * (a.layers * asked)
+
+
+MLP = Backbone(
+    name="mlp",
+    build=lambda a: Mlp(a.width, a.layers, a.dropout),
+    work=_work,
+    history=False,
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,7 @@ from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError
 from rlformer.runs import checkpoints
 
-_SAVING_SHARE = 0.02  # of the time, at most, goes into checkpoints
-_COUNTS = ("step", "samples_seen", "loss_sum", "loss_count", "stale")  # of a `State`, as they are in its checkpoint
+_COUNTS = ("step", "samples_seen", "sums", "summed", "stale")  # of a `State`, as they are in its checkpoint
 
 
 @dataclass(frozen=True)
@@ -74,35 +73,32 @@ class State:
         self.batches = np.random.default_rng(seed)
         torch.manual_seed(seed)  # dropout
         self.step = self.samples_seen = 0
-        self.loss_sum, self.loss_count = 0.0, 0  # of the training loss since it was last logged
+        self.sums: dict[str, float] = {}  # of the loss, and what else is logged, over the steps since it was
+        self.summed = 0  # these steps
         self.best_loss, self.stale = math.inf, 0  # held-out; validations since it was the lowest
         self.best_weights = self._weights()
-        self._save_at = time.perf_counter() + options.checkpoint_seconds
 
     def ended(self) -> bool:
         """Whether all steps were made, or too many without a lower held-out loss."""
         return self.step >= self.options.gradient_steps or 0 < self.options.patience <= self.stale
 
-    @property
-    def save_due(self) -> bool:
-        """Whether a checkpoint should be made now."""
-        return time.perf_counter() >= self._save_at
-
     def set_learning_rate(self) -> None:
         """To that of the next step."""
         self._rate.fill_(self.options.learning_rate_at(self.step))
 
-    def stepped(self, loss: float, samples: int) -> None:
-        """Count a step along the gradients that `loss` at so many samples gave."""
+    def stepped(self, means: Mapping[str, float], samples: int) -> None:
+        """Count a step along the gradients at so many samples, whose mean loss and what else is logged are `means`."""
         self.step += 1
         self.samples_seen += samples
-        self.loss_sum, self.loss_count = self.loss_sum + loss, self.loss_count + 1
+        self.summed += 1
+        for name, mean in means.items():
+            self.sums[name] = self.sums.get(name, 0.0) + mean
 
-    def take_mean_loss(self) -> float:
-        """Of the training steps since the last call."""
-        mean = self.loss_sum / self.loss_count
-        self.loss_sum, self.loss_count = 0.0, 0
-        return mean
+    def take_means(self) -> dict[str, float]:
+        """Of the loss and what else is logged, over the training steps since the last call."""
+        means = {name: total / self.summed for name, total in self.sums.items()}
+        self.sums, self.summed = {}, 0
+        return means
 
     def validated(self, loss: float) -> None:
         """Keep the weights if `loss` on held-out episodes is the lowest yet."""
@@ -113,7 +109,6 @@ class State:
 
     def save(self) -> None:
         """Write the checkpoint."""
-        began = time.perf_counter()
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best_weights.items()}
         for index, entry in self.optimizer.state_dict()["state"].items():
@@ -126,8 +121,6 @@ class State:
         state = {**counts, "best_loss": best_loss, "batches": self.batches.bit_generator.state}
         arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
         checkpoints.save(self.directory, arrays, state)
-        now = time.perf_counter()
-        self._save_at = now + max(self.options.checkpoint_seconds, (now - began) / _SAVING_SHARE)
 
     def restore(self) -> str | None:
         """Continue from the checkpoint, if there is one; a warning where one was damaged.

@@ -10,19 +10,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from rlformer.agents.sequence.backbones import BACKBONES
+from rlformer.agents.sequence.objectives.base import Loss
 from rlformer.agents.sequence.training.state import State
-from rlformer.agents.sequence.trajectory import TrajectoryModel
-from rlformer.core.records import Window
 from rlformer.data.windows import Windows
 
-Objective = Callable[[TrajectoryModel, Window], Tensor]  # the loss at each step of a window, (B, K), 0 at padding
 _WARM_UP = 3  # steps made before one is recorded: libraries take their workspaces in the first
-
-
-def imitate(model: TrajectoryModel, window: Window) -> Tensor:
-    """Loss of the logged action at each step, (B, K): 0 at padding, which does not enter."""
-    return model.codec.loss(model(window), window.actions).masked_fill(~window.mask, 0.0)
 
 
 @dataclass(frozen=True)
@@ -52,8 +44,9 @@ class GradientStep:
     its end, the host waits for nothing.
     """
 
-    def __init__(self, state: State, objective: Objective, windows: Windows, runner: Runner | None = None) -> None:
-        self._state, self._objective, self._windows = state, objective, windows
+    def __init__(self, state: State, loss: Loss, windows: Windows, runner: Runner | None = None) -> None:
+        self._state, self._loss, self._windows = state, loss, windows
+        self._names: tuple[str, ...] = ()  # of what the objective logs beside the loss; they stay as they are
         self._starts = torch.zeros(state.options.batch_size, dtype=torch.int64, device=state.device)
         self._run = runner or _runner(state)
 
@@ -62,21 +55,23 @@ class GradientStep:
         state = self._state
         self._starts.copy_(self._windows.starts(len(self._starts), state.batches))
         state.set_learning_rate()
-        loss, norm, samples = self._run(self.work).tolist()
+        loss, norm, samples, *more = self._run(self.work).tolist()
         found = Stepped(loss, norm, int(samples))
-        state.stepped(found.loss, found.samples)
+        state.stepped({"loss": loss, **dict(zip(self._names, more, strict=True))}, found.samples)
         return found
 
     def work(self) -> Tensor:
-        """What a device does in a step, from where the windows start: loss, norm and samples, (3,)."""
+        """What a device does in a step, from where the windows start: loss, norm, samples and what else is logged."""
         state, window = self._state, self._windows.at(self._starts)
-        losses, samples = self._objective(state.model, window), window.mask.sum()
+        (losses, logged), samples = self._loss(state.model, window), window.mask.sum()
         loss = losses.sum() / samples
         state.parameters.gradients.zero_()
         loss.backward()
         norm = state.parameters.clip_gradients(state.options.gradient_clip or math.inf)
         state.optimizer.step()
-        return torch.stack([loss.detach().double(), norm.double(), samples.double()])
+        self._names = tuple(logged)
+        means = [(values.detach().sum() / samples).double() for values in logged.values()]
+        return torch.stack([loss.detach().double(), norm.double(), samples.double(), *means])
 
 
 class CudaGraph:
@@ -119,6 +114,5 @@ def _at_once(work: Callable[[], Tensor]) -> Tensor:
 
 
 def _runner(state: State) -> Runner:
-    """Recurrent backbones are not recorded: of weights in one vector cuDNN makes its own copy at each call."""
-    recurrent = BACKBONES[state.model.architecture.backbone].recurrent
-    return CudaGraph(state.device) if state.device.type == "cuda" and not recurrent else _at_once
+    recorded = state.device.type == "cuda" and state.model.architecture.kind.recorded
+    return CudaGraph(state.device) if recorded else _at_once

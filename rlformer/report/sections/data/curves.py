@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from rlformer.core import formats
+from rlformer.evaluator.judge.prices import ONLINE
 from rlformer.report.plots import Figure, Trace, curves, drawn_scale, final, line, named, on_log_axis
 from rlformer.report.sections.base import EnvironmentView
 from rlformer.report.words.arms import trained
@@ -16,10 +17,10 @@ def score_against_data(view: EnvironmentView) -> Figure | None:
     scale, unit = drawn_scale(environment.card)
     data: list[Trace] = []
     arms = trained(environment)
-    offline = [arm.label for arm in arms if arm.family != "online"]
+    offline = [arm.label for arm in arms if arm.family != ONLINE]
     for arm in arms:
         colour = f"@arm-{colours[arm.label]}"
-        if arm.family == "online":
+        if arm.family == ONLINE:
             taken = [run.cost.env_steps for run in arm.counted]
             data += curves(arm, lambda run: run.curve.step, arm.curves.step, scale, colour)
             data += final(arm, taken, scale, colour, "environment steps")

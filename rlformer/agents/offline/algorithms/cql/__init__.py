@@ -1,0 +1,27 @@
+"""Conservative Q-learning for categories (Kumar et al. 2020, arXiv:2006.04779); what trains it is in `train`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rlformer.agents.online.algorithms import dqn
+from rlformer.agents.online.algorithms.base import Algorithm
+from rlformer.agents.online.flops import Counts
+from rlformer.core.flops import perceptron
+
+
+def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
+    """DQN's network and target network, which no environment step asks."""
+    network = perceptron([observation, *values["hidden"], size])
+    return Counts(network.forward, 0.0, network.training + network.forward)
+
+
+CQL = Algorithm(
+    name="CQL",
+    implementation="rlformer.agents.offline.algorithms.cql.train:CQL",
+    action_kinds=frozenset({"discrete"}),
+    actor=dqn.actor,
+    counts=counts,
+    counters=dqn.COUNTERS,
+)

@@ -1,0 +1,231 @@
+"""How a network that was learned acts: its greedy action, and one sampled with given random numbers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlformer.agents.sequence.actions import ActionCodec
+from rlformer.core.spaces import ActionSpec, Array
+
+
+class Actor(ABC):
+    """From observations to canonical actions, through the network that was learned.
+
+    This one reads the current observation alone; one that remembers overrides what is said of episodes.
+    """
+
+    draws: int  # random numbers per action
+    normal: bool  # whether they are standard normal, or uniform in [0, 1)
+    stochastic: bool  # see `core.policy.Scorer`
+    networks: tuple[torch.nn.Module, ...]  # see `core.policy.Scorer`
+    context_length: int | None = 1  # see `core.policy.Scorer`
+
+    def begin(self, slots: Array) -> None:  # noqa: B027 - without a memory there is nothing to forget
+        """New episodes in these rows."""
+
+    @abstractmethod
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        """(M, obs), (M, draws) or None for the greedy action -> (M, *act), a box before it is clipped."""
+
+    @abstractmethod
+    def scores(self, observations: Tensor) -> Tensor:
+        """(M, obs) -> (M, A), see `core.policy.Scorer`: of episodes that begin with these."""
+
+    def scores_over(self, observations: Tensor, last: Tensor) -> Tensor:
+        """(B, K, obs) and the current step of each (B,) -> (B, A), of episodes that begin at the first step."""
+        return self.scores(observations[torch.arange(len(last)), last])
+
+
+class Categories(Actor):
+    """Softmax over the logits of each category; the most likely is the best."""
+
+    normal, stochastic = False, True
+
+    def __init__(self, network: torch.nn.Module, spec: ActionSpec) -> None:
+        self._network, self._codec = network, ActionCodec(spec)
+        self.draws, self.networks = self._codec.components, (network,)
+
+    def scores(self, observations: Tensor) -> Tensor:
+        """See `Actor`."""
+        logits: Tensor = self._network(observations)
+        return logits
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        logits = self.scores(observations)
+        return self._codec.greedy(logits) if noise is None else self._codec.sample(logits, noise)
+
+
+class Bits(Actor):
+    """One Bernoulli for each dimension, from its logit."""
+
+    normal, stochastic = False, True
+
+    def __init__(self, network: torch.nn.Module, spec: ActionSpec) -> None:
+        self._network = network
+        self.draws, self.networks = len(spec.nvec), (network,)
+
+    def scores(self, observations: Tensor) -> Tensor:
+        """See `Actor`: of each dimension the logits of 0, which is 0, and of 1."""
+        logits = self._network(observations)
+        return torch.stack([torch.zeros_like(logits), logits], dim=-1).flatten(-2)
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        probabilities = torch.sigmoid(self._network(observations))
+        return (probabilities > (0.5 if noise is None else noise)).long()
+
+
+class Gaussian(Actor):
+    """A diagonal Gaussian; squashed by tanh and stretched to the bounds where `squashed`."""
+
+    normal, stochastic = True, False  # its density over reals has no shares to compare
+
+    def __init__(
+        self,
+        trunk: torch.nn.Module,
+        mean: torch.nn.Module,
+        std: Callable[[Tensor], Tensor],
+        spec: ActionSpec,
+        squashed: bool,
+    ) -> None:
+        self._trunk, self._mean, self._std, self._squashed = trunk, mean, std, squashed
+        self._low, self._high = torch.tensor(spec.low), torch.tensor(spec.high)
+        self.draws, self.networks = len(spec.low), (trunk, mean)
+
+    def scores(self, observations: Tensor) -> Tensor:
+        """See `Actor`."""
+        return self(observations, None)
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        latent = self._trunk(observations)
+        actions = self._mean(latent)
+        if noise is not None:
+            actions = actions + self._std(latent) * noise
+        if self._squashed:
+            actions = self._low + 0.5 * (torch.tanh(actions) + 1.0) * (self._high - self._low)
+        return actions
+
+
+class Recurrent(Actor):
+    """An LSTM before another actor: what each row's episode has shown so far, forgotten when one begins."""
+
+    context_length = None
+
+    def __init__(self, lstm: torch.nn.LSTM, actor: Actor) -> None:
+        self._lstm, self._actor = lstm, actor
+        self.draws, self.normal, self.stochastic = actor.draws, actor.normal, actor.stochastic
+        self.networks = (lstm, *actor.networks)
+        self._states = torch.zeros(2, lstm.num_layers, 0, lstm.hidden_size)  # hidden, cell
+
+    @torch.inference_mode()
+    def begin(self, slots: Array) -> None:
+        """New episodes in these rows."""
+        self._reserve(int(slots.max()) + 1)
+        self._states[:, :, slots] = 0.0
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        count = len(observations)
+        self._reserve(count)
+        before = self._states[:, :, :count].contiguous()
+        outputs, after = self._lstm(observations[None], (before[0], before[1]))  # (1, M, H)
+        self._states[:, :, :count] = torch.stack(after)
+        return self._actor(outputs[0], noise)
+
+    def scores(self, observations: Tensor) -> Tensor:
+        """See `Actor`."""
+        return self.scores_over(observations[:, None], torch.zeros(len(observations), dtype=torch.long))
+
+    def scores_over(self, observations: Tensor, last: Tensor) -> Tensor:
+        """See `Actor`: the state is zero before the first step."""
+        outputs, _ = self._lstm(observations.transpose(0, 1))  # (K, B, H)
+        return self._actor.scores(outputs[last, torch.arange(len(last))])
+
+    def _reserve(self, count: int) -> None:
+        kept, rows = self._states, self._states.shape[2]
+        if rows < count:
+            self._states = torch.cat([kept, kept.new_zeros(2, kept.shape[1], count - rows, kept.shape[3])], dim=2)
+
+
+class Deterministic(Actor):
+    """The network's action in [-1, 1]; a sample adds Gaussian noise of this standard deviation."""
+
+    normal, stochastic = True, False
+
+    def __init__(self, network: torch.nn.Module, std: float, spec: ActionSpec) -> None:
+        self._network, self._std = network, std
+        self._low, self._high = torch.tensor(spec.low), torch.tensor(spec.high)
+        self.draws, self.networks = len(spec.low), (network,)
+
+    def scores(self, observations: Tensor) -> Tensor:
+        """See `Actor`."""
+        return self(observations, None)
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        actions = self._network(observations)
+        if noise is not None:
+            actions = (actions + self._std * noise).clamp(-1.0, 1.0)
+        return self._low + 0.5 * (actions + 1.0) * (self._high - self._low)
+
+
+class EpsilonGreedy(Actor):
+    """The action of the highest value; a sample is uniform with probability `epsilon`.
+
+    values: from what the network gives to the value of each action (M, A); None: it gives these.
+    """
+
+    normal, stochastic = False, False  # a softmax over values has an arbitrary temperature
+    draws = 2
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        epsilon: float,
+        spec: ActionSpec,
+        values: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        self._network, self._epsilon, self._n, self._values = network, epsilon, spec.nvec[0], values
+        self.networks = (network,)
+
+    def scores(self, observations: Tensor) -> Tensor:
+        """See `Actor`: the values."""
+        found: Tensor = self._network(observations)
+        return found if self._values is None else self._values(found)
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        best = self.scores(observations).argmax(dim=1)
+        if noise is None:
+            return best
+        return torch.where(noise[:, 0] < self._epsilon, (noise[:, 1] * self._n).long(), best)
+
+
+def policy_head(policy: Any, spec: ActionSpec) -> Actor:
+    """Of stable-baselines3's actor-critic policies: from features, or what an LSTM makes of them, to actions."""
+    trunk = policy.mlp_extractor.policy_net
+    if spec.kind == "box":
+        std = gsde_std(policy) if policy.use_sde else lambda latent: policy.log_std.exp()
+        return Gaussian(trunk, policy.action_net, std, spec, squashed=policy.squash_output)
+    logits = torch.nn.Sequential(trunk, policy.action_net)
+    return Bits(logits, spec) if spec.kind == "multibinary" else Categories(logits, spec)
+
+
+def gsde_std(policy: Any) -> Callable[[Tensor], Tensor]:
+    """Standard deviation of gSDE (Raffin 2021, arXiv:2005.05719), its noise drawn afresh at each step."""
+
+    def std(latent: Tensor) -> Tensor:
+        distribution = policy.action_dist
+        variance: Tensor = latent.square() @ distribution.get_std(policy.log_std).square()
+        return (variance + distribution.epsilon).sqrt()
+
+    return std
+
+
+def noise_std(noise: Any) -> float:
+    """Of stable-baselines3's Gaussian action noise; 0 of None."""
+    alone = getattr(noise, "base_noise", noise)  # vectorised while it trains
+    sigma: Sequence[float] = getattr(alone, "_sigma", (0.0,))
+    return float(np.max(sigma))

@@ -1,0 +1,68 @@
+"""A card's values made a model of stable-baselines3, untrained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.utils import LinearSchedule
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+
+from rlformer.agents.online.algorithms.base import Algorithm
+from rlformer.agents.online.checks import ACTIVATIONS
+from rlformer.agents.online.flops import action_size
+from rlformer.core.errors import InputError
+from rlformer.envs.spaces import action_spec
+
+# What is not an argument of any algorithm's constructor, but of the run, its environments or its networks.
+RUN_KEYS = frozenset(
+    {
+        "algorithm",
+        "steps",
+        "num_envs",
+        "evaluate_every",
+        "normalize_observations",
+        "normalize_rewards",
+        "hidden",
+        "activation",
+    }
+)
+
+
+def build(algorithm: Algorithm, values: Mapping[str, Any], environments: VecEnv, seed: int) -> BaseAlgorithm:
+    """The model that a card's values describe. Raises InputError where they do not fit."""
+    if values["normalize_observations"] or values["normalize_rewards"]:
+        environments = VecNormalize(
+            environments,
+            norm_obs=values["normalize_observations"],
+            norm_reward=values["normalize_rewards"],
+            gamma=values["gamma"],
+        )
+    networks: dict[str, Any] = {
+        "net_arch": list(values["hidden"]),
+        "activation_fn": getattr(torch.nn, ACTIVATIONS[values["activation"]]),
+        "optimizer_kwargs": dict(algorithm.optimizer),
+        **{key: values[key] for key in algorithm.network_keys if key in values},
+    }
+    own = values.keys() - RUN_KEYS - set(algorithm.network_keys)
+    arguments = {key: _argument(value) for key, value in values.items() if key in own}
+    size = action_size(action_spec(environments.action_space))
+    arguments |= {key: make(values[key], size) for key, make in algorithm.objects.items() if key in values}
+    kind = algorithm.load()
+    try:
+        # The networks are small: copying each step's batch to a GPU and back costs more than it saves.
+        model: BaseAlgorithm = kind(
+            algorithm.policy, environments, policy_kwargs=networks, seed=seed, device="cpu", **arguments
+        )
+    except (AssertionError, ValueError) as error:
+        raise InputError(f"{algorithm.name}: {' '.join(str(error).split())}") from error
+    return model
+
+
+def _argument(value: Any) -> Any:
+    """A schedule's table as stable-baselines3 takes it: linear from `start` to `end` over the whole run."""
+    if not isinstance(value, Mapping):
+        return value
+    return LinearSchedule(start=value["start"], end=value["end"], end_fraction=1.0)

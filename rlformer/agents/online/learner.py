@@ -1,0 +1,138 @@
+"""The learners on stable-baselines3's networks: what all of them do once they are trained, and those that interact."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlformer.agents.base import RunLog, Task
+from rlformer.agents.online import ONLINE
+from rlformer.agents.online.algorithms import ALGORITHMS
+from rlformer.agents.online.algorithms.base import Algorithm
+from rlformer.agents.online.checks import check_fit, check_values
+from rlformer.core import files
+from rlformer.core.errors import InputError
+from rlformer.core.policy import Policy
+from rlformer.core.records import SCHEMA, Cost, EnvSpec
+from rlformer.envs.make import make, spaces_of
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+
+
+class SB3Learner:
+    """Holds a trained model; how it was trained is the subclass's."""
+
+    scales: Mapping[str, Any] = {}
+
+    def __init__(self) -> None:
+        self._algorithm: Algorithm | None = None
+        self._model: BaseAlgorithm | None = None
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """What the model is one of."""
+        assert self._algorithm is not None, "fit or load first"
+        return self._algorithm
+
+    @property
+    def model(self) -> BaseAlgorithm:
+        """The algorithm of stable-baselines3, for what this project does not do with it."""
+        assert self._model is not None, "fit or load first"
+        return self._model
+
+    def policy(self, sample: bool = False) -> Policy:
+        """See `agents.base.Learner`."""
+        from rlformer.agents.online.policy import policy_of
+
+        return policy_of(self.algorithm, self.model, sample)
+
+    @property
+    def num_parameters(self) -> int:
+        """Numbers that gradients changed: target networks follow without any."""
+        from rlformer.agents.online import state
+
+        groups = [g for o in state.optimizers(self.model).values() for g in o.param_groups]
+        return sum({id(p): p.numel() for group in groups for p in group["params"]}.values())
+
+    def _write(self, directory: Path, described: Mapping[str, Any]) -> None:
+        """What it takes to act, without the state of the optimisers: model.safetensors, model.json."""
+        from safetensors.numpy import save_file
+
+        from rlformer.agents.online import state
+
+        files.writable_directory(directory)
+        arrays = state.acting_arrays(self.model)
+        with files.replacing(directory / "model.safetensors") as temporary:
+            save_file(arrays, temporary)
+        files.write_json(directory / "model.json", {"schema": SCHEMA, "algorithm": self.algorithm.name, **described})
+
+    @staticmethod
+    def _described(directory: Path, algorithm: Algorithm) -> Mapping[str, Any]:
+        """What model.json says. Raises InputError where it is of another algorithm."""
+        described: dict[str, Any] = files.read_json(directory / "model.json")
+        if described.get("algorithm") != algorithm.name:
+            raise InputError(f"{directory}: holds a {described.get('algorithm')}, not a {algorithm.name}")
+        return described
+
+    def _read(self, directory: Path) -> None:
+        """The weights into an untrained model. Raises InputError where they are damaged or another model's."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        from rlformer.agents.online import state
+
+        try:
+            state.restore_acting(self.model, load_file(directory / "model.safetensors"))
+        except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+            raise InputError(f"{directory}: the weights cannot be read: {' '.join(str(error).split())}") from error
+
+
+class OnlineLearner(SB3Learner):
+    """Trains by interaction. The policy is the last one: choosing by rollouts would cost environment steps.
+
+    See `agents.base.Learner`.
+    """
+
+    @classmethod
+    def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
+        """See `agents.base.Learner`."""
+        algorithm = check_values(hyperparameters, ALGORITHMS)
+        check_fit(algorithm, spaces_of(env).actions, env.name, ONLINE)
+
+    def fit(self, task: Task, log: RunLog) -> Cost:
+        """See `agents.base.Learner`. Raises InputError where a value or the environment's actions do not fit."""
+        assert task.env is not None
+        self.check(task.env, task.hyperparameters)
+        from rlformer.agents.online.training import Training
+
+        training = Training(task, log)
+        self._algorithm, self._model = training.algorithm, training.model
+        return training.run()
+
+    def save(self, directory: Path) -> None:
+        """Write what it takes to act, without the state of the optimisers: model.safetensors, model.json."""
+        self._write(directory, {})
+
+    @classmethod
+    def load(cls, directory: Path, env: EnvSpec | None, hyperparameters: Mapping[str, Any]) -> OnlineLearner:
+        """The inverse of `save`. Raises InputError where the files are damaged or of another algorithm."""
+        from stable_baselines3.common.vec_env import DummyVecEnv
+
+        from rlformer.agents.online.build import build
+
+        assert env is not None
+        algorithm = ALGORITHMS[hyperparameters["algorithm"]]
+        cls._described(directory, algorithm)
+        where, learner, values = env, cls(), dict(hyperparameters)
+        if "buffer_size" in values:
+            values["buffer_size"] = 1  # nothing is learned here
+        environments = DummyVecEnv([lambda: make(where) for _ in range(values["num_envs"])])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the training noted them
+            learner._algorithm, learner._model = algorithm, build(algorithm, values, environments, seed=0)
+        environments.close()
+        learner._read(directory)
+        return learner

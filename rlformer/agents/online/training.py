@@ -1,0 +1,211 @@
+"""A run of an online algorithm: observed, checkpointed, continued."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+from rlformer.agents.base import RunLog, Task
+from rlformer.agents.online import state as states
+from rlformer.agents.online.algorithms import ALGORITHMS
+from rlformer.agents.online.build import build
+from rlformer.agents.online.policy import policy_of
+from rlformer.agents.online.recording import Tally, TrainingEnvironments
+from rlformer.core import seeding
+from rlformer.core.errors import Interrupted
+from rlformer.core.records import Cost
+from rlformer.data.dataset import DatasetInfo
+from rlformer.data.writer import DatasetWriter
+from rlformer.envs.make import spaces_of
+from rlformer.runs import checkpoints, ledger
+from rlformer.runs.directory import RunDirectory
+from rlformer.runs.metrics import Throttle
+
+_CURVE_POINTS = 200  # of losses over a run
+_CHECKPOINT_SECONDS, _CHECKPOINT_SHARE = 10.0, 0.05  # no oftener, and no larger a share of the time
+
+
+class Training:
+    """One run of `task`, continued from the checkpoint in `log.directory` if there is one."""
+
+    def __init__(self, task: Task, log: RunLog) -> None:
+        assert task.env is not None
+        torch.set_num_threads(task.threads)
+        self._task, self._log, self._values = task, log, task.hyperparameters
+        self.algorithm = ALGORITHMS[self._values["algorithm"]]
+        self._total = self._values["steps"]
+        self._evaluate_every = self._values["evaluate_every"] or max(1, self._total // 20)
+        self._directory = log.directory / "checkpoints" / "last"
+        self._tally = Tally(task.seed)
+        found = self._load()
+        self._tally.env_steps = found[1]["num_timesteps"] if found else 0
+        self._tally.episodes = found[1]["episodes"] if found else 0
+        self._tally.returns.extend(found[1]["latest_returns"] if found else ())
+        keep = task.log_trajectories is not None
+        self._environments = TrainingEnvironments(task.env, self._values["num_envs"], self._tally, log, keep)
+        with warnings.catch_warnings(record=True) as caught:
+            seed = seeding.derive(task.seed, "training")
+            self.model = build(self.algorithm, self._values, self._environments, seed)
+        for warning in caught:
+            log.note(" ".join(str(warning.message).split()))
+        self.model.set_logger(Logger(None, []))
+        if found:
+            states.restore(self.algorithm, self.model, *found)
+        log.rewind(self._tally.env_steps)
+        self._writer = self._environments.writer = self._open_writer()
+
+    def run(self) -> Cost:
+        """Train to the end. Raises Interrupted, with everything on disk, when the log asks to stop."""
+        try:
+            done = self.model.num_timesteps
+            if done < self._total:
+                self._begin(done)
+                self.model.learn(
+                    self._total - done,
+                    callback=_Callback(self),
+                    log_interval=None,  # type: ignore[arg-type]
+                    reset_num_timesteps=False,
+                )
+                self._write_curves()
+                self._evaluate()
+                self._log.progress(self._total, self._total, self._note())
+                self._save()
+            if self._writer is not None:
+                with self._log.clock("log"):
+                    self._writer.finish(upstream_env_steps=self.model.num_timesteps)
+            return self.cost
+        finally:
+            self._environments.close()
+            if self._writer is not None:
+                self._writer.close()
+
+    @property
+    def cost(self) -> Cost:
+        """So far."""
+        if isinstance(self.model, OnPolicyAlgorithm):  # an update is a pass over the whole rollout
+            per_update = self.model.n_steps * self.model.n_envs
+        else:
+            per_update = self._values["batch_size"]
+        return Cost(env_steps=self.model.num_timesteps, samples_seen=self.model._n_updates * per_update)
+
+    def after_step(self) -> None:
+        """Called when every environment has made a step."""
+        steps = self.model.num_timesteps
+        if self._next_evaluation <= steps < self._total:
+            self._evaluate()
+        if self._progress_due():
+            self._log.progress(min(steps, self._total), self._total, self._note())
+        if steps < self._total and self._log.stop_requested():
+            self._save()  # steps of an unfinished rollout are counted, though on-policy never learned from
+            raise Interrupted
+
+    def before_rollout(self) -> None:
+        """Called between an update and the steps that follow it: the state is whole."""
+        if self.model.num_timesteps - self._curve_at >= self._total / _CURVE_POINTS:
+            self._write_curves()
+        if time.perf_counter() >= self._checkpoint_at:
+            self._save()
+
+    def _begin(self, done: int) -> None:
+        now = time.perf_counter()
+        self._curve_at, self._curve_since = done, now
+        self._checkpoint_at = now + _CHECKPOINT_SECONDS
+        self._progress_due = Throttle(0.2)
+        self._next_evaluation = (done // self._evaluate_every + 1) * self._evaluate_every
+        self._policy = policy_of(self.algorithm, self.model)
+
+    def _write_curves(self) -> None:
+        steps, now = self.model.num_timesteps, time.perf_counter()
+        names = self.model.logger.name_to_value
+        values = {
+            f"train/{name.partition('/')[2]}": float(value)
+            for name, value in names.items()
+            if name.startswith(("train/", "rollout/"))
+        }
+        self.model.logger.dump(steps)  # nothing is printed; the values are cleared
+        values["train/steps_per_second"] = (steps - self._curve_at) / max(now - self._curve_since, 1e-9)
+        if self._tally.returns:
+            values["train/episode_return"] = float(np.mean(self._tally.returns))
+        self._log.scalars(values, steps)
+        self._curve_at, self._curve_since = steps, now
+
+    def _evaluate(self) -> None:
+        steps, start = self.model.num_timesteps, time.perf_counter()
+        self._next_evaluation = (steps // self._evaluate_every + 1) * self._evaluate_every
+        if self._task.evaluate is None:
+            return
+        with self._log.clock("evaluation"):
+            scores = self._task.evaluate(self._policy)
+        self._log.scalars(scores, steps)
+        self._curve_since += time.perf_counter() - start
+
+    def _note(self) -> str:
+        returns = self._tally.returns
+        return f"return {np.mean(returns):.1f}" if returns else ""
+
+    def _load(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        found = checkpoints.load(self._directory)
+        if found is None:
+            return None
+        arrays, state, warning = found
+        if warning:
+            self._log.note(warning)
+        return (arrays, state) if state else None
+
+    def _save(self) -> None:
+        """A checkpoint; the trajectories first, so that it never knows of steps that they lack."""
+        start = time.perf_counter()
+        if self._writer is not None:
+            with self._log.clock("log"):
+                self._writer.commit()
+        arrays, state = states.capture(self.algorithm, self.model, replay=self.model.num_timesteps < self._total)
+        state |= {"episodes": self._tally.episodes, "latest_returns": list(self._tally.returns)}
+        checkpoints.save(self._directory, arrays, state)
+        now = time.perf_counter()
+        self._checkpoint_at = now + max(_CHECKPOINT_SECONDS, (now - start) / _CHECKPOINT_SHARE)
+
+    def _open_writer(self) -> DatasetWriter | None:
+        """The trajectory log, cut back to what the checkpoint knows; None: not wanted, or complete."""
+        path, env = self._task.log_trajectories, self._task.env
+        if path is None or env is None:
+            return None
+        if self._tally.env_steps >= self._total and (path / "dataset.json").is_file():
+            return None
+        info = DatasetInfo(env.name, spaces_of(env), self._provenance(), env_definition=env.definition)
+        writer = DatasetWriter(path, info)
+        writer.rewind(self._tally.env_steps)
+        return writer
+
+    def _provenance(self) -> dict[str, Any]:
+        provenance: dict[str, Any] = {
+            "source": "online training",
+            "algorithm": self._values["algorithm"],
+            "seed": self._task.seed,
+            "versions": dict(ledger.versions()),
+        }
+        if (self._log.directory / "record.json").is_file():
+            record = RunDirectory(self._log.directory).record
+            provenance |= {"agent": record.agent, "spec_hash": record.spec_hash}
+        return provenance
+
+
+class _Callback(BaseCallback):
+    """Stable-baselines3's hooks, handed to the training."""
+
+    def __init__(self, training: Training) -> None:
+        super().__init__()
+        self._training = training
+
+    def _on_step(self) -> bool:
+        self._training.after_step()
+        return True
+
+    def _on_rollout_start(self) -> None:
+        self._training.before_rollout()

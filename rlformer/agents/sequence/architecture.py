@@ -1,0 +1,135 @@
+"""What a sequence model is made of: the values of a card that decide the shapes of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from rlformer.agents.sequence.activations import ACTIVATIONS
+from rlformer.agents.sequence.backbones import BACKBONES
+from rlformer.agents.sequence.backbones.base import Backbone
+from rlformer.agents.sequence.encoders import encoder_of, joined
+from rlformer.agents.sequence.norms import NORMS
+from rlformer.core.errors import InputError
+from rlformer.core.spaces import ActionSpec, ObservationSpec, Spaces
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What the weights' shapes depend on."""
+
+    observation: ObservationSpec
+    actions: ActionSpec
+    backbone: str = "transformer"  # of BACKBONES
+    conditioning: str = "return"  # or "none"
+    context_length: int = 20
+    layers: int = 3
+    heads: int = 1
+    width: int = 128
+    dropout: float = 0.1
+    activation: str = "relu"
+    norm: str = "layer"  # of tokens, in every block and behind the last; "rms", or "none"
+    residual: bool = True  # of a transformer: whether each branch is added to what it read, or replaces it
+    attention_band: int = 0  # steps that each layer attends to, where the backbone streams; 0: all of the context
+    action_head: str = "deterministic"  # of Box actions; "gaussian": mean and deviation
+    tokens: str = "separate"  # return, observation and action of a step, as in the paper; "step": one of them all
+    timestep_encoding: str = "episode"  # of the step in its episode, as in the paper; "window": in its window; "none"
+    max_timesteps: int = 1000  # rows of the episode encoding; later steps share the last one
+
+    def check(self) -> None:
+        """Raise InputError, with what would be right, unless every value is usable."""
+        choices = {
+            "backbone": tuple(BACKBONES),
+            "conditioning": ("return", "none"),
+            "tokens": ("separate", "step"),
+            "timestep_encoding": ("episode", "window", "none"),
+            "activation": tuple(ACTIVATIONS),
+            "norm": tuple(NORMS),
+            "action_head": ("deterministic", "gaussian"),
+        }
+        for key, valid in choices.items():
+            if getattr(self, key) not in valid:
+                raise InputError(f"{key}: '{getattr(self, key)}' is none of {', '.join(valid)}")
+        for key in ("context_length", "layers", "heads", "width", "max_timesteps"):
+            if getattr(self, key) < 1:
+                raise InputError(f"{key}: {getattr(self, key)} is not positive")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout: {self.dropout} is not in [0, 1)")
+        if self.attention_band < 0:
+            raise InputError(f"attention_band: {self.attention_band} is negative")
+        if self.attention_band:
+            self._check_band()
+        if not self.kind.history:
+            if self.context_length != 1:
+                raise InputError(f"context_length: the {self.backbone} reads one step, got {self.context_length}")
+            if self.tokens != "step":
+                raise InputError(f"tokens: the {self.backbone} reads one token, so that they must be 'step'")
+        self.kind.check(self)
+        for part in joined(self.observation):
+            encoder_of(part)
+
+    def _check_band(self) -> None:
+        """A banded layer goes on for ever, one token a step: nothing may depend on where a window begins."""
+        if self.kind.step_work is None:
+            able = ", ".join(name for name, kind in BACKBONES.items() if kind.step_work)
+            raise InputError(f"attention_band: belongs to the {able}; with the {self.backbone} it must be 0")
+        if self.tokens != "step":
+            raise InputError("attention_band: needs one token a step: tokens must be 'step'")
+        if self.timestep_encoding == "window":
+            raise InputError(
+                "attention_band: no window begins while it acts: timestep_encoding must be episode or none"
+            )
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], spaces: Spaces, longest: int) -> Architecture:
+        """That of a card's values, unchecked. longest: rows of the episode encoding where they say 0."""
+        known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        known |= {"observation": spaces.observation, "actions": spaces.actions}
+        return cls(**{**known, "max_timesteps": values["max_timesteps"] or longest})
+
+    @property
+    def kind(self) -> Backbone:
+        """What the backbone says of itself."""
+        return BACKBONES[self.backbone]
+
+    @property
+    def reads_actions(self) -> bool:
+        """Whether it reads earlier actions."""
+        return self.kind.history and self.context_length > 1
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens that show one step."""
+        return 1 + (self.conditioning == "return") + self.reads_actions if self.tokens == "separate" else 1
+
+    @property
+    def tokens_per_window(self) -> int:
+        """Tokens that show a window: no step follows to read the last action, which is left out."""
+        return self.tokens_per_step * self.context_length - (self.tokens == "separate" and self.reads_actions)
+
+    @property
+    def streams(self) -> bool:
+        """Whether acting goes on from what each layer keeps of the past, instead of reading windows."""
+        return self.attention_band > 0
+
+    @property
+    def reach(self) -> int:
+        """Steps that a prediction depends on, the current one included."""
+        if not self.streams:
+            return self.context_length
+        return self.layers * (self.attention_band - 1) + 2  # the oldest: only its action, in the token after it
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form."""
+        return {**asdict(self), "observation": self.observation.to_dict(), "actions": self.actions.to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Architecture:
+        """The inverse of `to_dict`. Files from before observations had parts say how many numbers one holds."""
+        known = {key: value for key, value in data.items() if key not in ("observation", "observation_size", "actions")}
+        if "observation" in data:
+            observation = ObservationSpec.from_dict(data["observation"])
+        else:
+            observation = ObservationSpec.vector(data["observation_size"])
+        return cls(observation, ActionSpec.from_dict(data["actions"]), **known)

@@ -1,0 +1,78 @@
+"""What a backbone is: the network between a window's tokens and its predictions.
+
+Shapes: B windows of T tokens, D numbers wide; M rows of each are asked for (see `sequence.rows`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from torch import Tensor, nn
+
+from rlformer.core.flops import Work
+
+if TYPE_CHECKING:
+    from rlformer.agents.sequence.architecture import Architecture
+
+
+def _accept(architecture: Architecture) -> None:
+    """Every architecture."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A kind of backbone, and all that others need to know of it.
+
+    `build` gives a module of (tokens (B, T, D), rows) -> (B, M, D). Unless it is `bidirectional`, a row depends on the
+    tokens at and before it alone; without `history`, on the token at it alone.
+    """
+
+    name: str  # as a card says it
+    build: Callable[[Architecture], nn.Module]
+    work: Callable[[Architecture, int, int], Work]  # operations of one window of T tokens at M asked rows
+    check: Callable[[Architecture], None] = _accept  # raises InputError where it cannot be built so
+    history: bool = True  # whether it reads other tokens than the one at the asked row
+    bidirectional: bool = False  # whether it reads later tokens too
+    recurrent: bool = False  # whether it goes through the tokens one by one
+    recorded: bool = True  # whether a CUDA graph can record it
+    attends: bool = False  # whether what it builds is an `Attending`
+    # Of one token where what it builds is a `Streaming`, with an `attention_band`; None: it is none.
+    step_work: Callable[[Architecture], Work] | None = None
+    # A reader of windows that slide, made of what it builds and of tokens a window; None: windows are read whole.
+    sliding: Callable[[Any, int], Sliding] | None = None
+
+
+class Attending(Protocol):
+    """A backbone that weighs tokens against each other."""
+
+    def attention(self, tokens: Tensor) -> list[Tensor]:
+        """The attention weights of every layer, (B, heads, T, T), without dropout."""
+
+
+class Streaming(Protocol):
+    """A backbone that can go on from what its layers keep of earlier tokens."""
+
+    @property
+    def memory_shape(self) -> tuple[int, ...]:
+        """Of what `step` keeps of one sequence."""
+
+    def step(self, tokens: Tensor, times: Tensor, memory: Tensor) -> Tensor:
+        """The next token of each of N sequences, (N, D), and how many came before it, (N,) -> (N, D).
+
+        As `forward` at that token of the whole sequence. memory: (N, *memory_shape), which it changes.
+        """
+
+
+class Sliding(Protocol):
+    """The last tokens of each of P sequences, read as they come: exactly what reading the whole window gives."""
+
+    def put(self, tokens: Tensor, numbers: Tensor | None = None) -> None:
+        """The next n tokens of each of the first P sequences, (P, n, D), and their numbers (P, n).
+
+        Without numbers, whole windows: (P, T, D), counted from 0.
+        """
+
+    def read(self, newest: Tensor, rows: int) -> Tensor:
+        """The output at the tokens `newest` (P,): (R, D), where R is P or `rows` if that is more."""

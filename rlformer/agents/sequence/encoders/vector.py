@@ -1,0 +1,29 @@
+"""Vectors and one-hot categories: standardised by the log, then one linear layer, as in Chen et al. 2021."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from rlformer.agents.sequence.encoders.base import Encoder
+from rlformer.core.flops import Work, linear
+from rlformer.core.spaces import Part
+
+
+class Vector(nn.Linear):
+    """(B, K, *part), whose mean and standard deviation in the log are (*part,) -> (B, K, D)."""
+
+    def forward(self, numbers: Tensor, mean: Tensor, std: Tensor) -> Tensor:  # type: ignore[override]
+        """See `Encoder`."""
+        standardised = (numbers - mean) / std
+        return super().forward(standardised if mean.ndim == 1 else standardised.flatten(-mean.ndim))
+
+
+def _build(part: Part, width: int) -> nn.Module:
+    return Vector(part.size, width)
+
+
+def _work(part: Part, width: int) -> Work:
+    return linear(part.size, width, input_gradient=False)
+
+
+VECTOR = Encoder(name="vector", takes=frozenset({"vector", "category"}), build=_build, work=_work)

@@ -1,0 +1,64 @@
+"""Whether what goes into a log, and what a log is used for, fits its spaces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rlformer.core.errors import InputError
+from rlformer.core.records import Episode
+from rlformer.core.spaces import Spaces, computable
+
+if TYPE_CHECKING:
+    from rlformer.data.dataset import DatasetInfo
+
+INFERRED = "inferred from the log"  # provenance's word on an action space that no environment gave
+
+
+def check_spaces(info: DatasetInfo, env: str, spaces: Spaces) -> None:
+    """Raise InputError, naming both, where a log's spaces are not those of the environment called `env`.
+
+    Bounds are compared too, to 1e-6: the same number means another action where they differ. Dtypes and the names of
+    parts are not: a log in another precision is of the same task.
+    """
+    shape, logged, actions = info.observation_shape, info.actions, spaces.actions
+    if shape != spaces.observation.shape:
+        raise InputError(f"observations have shape {shape}, but those of '{env}' have {spaces.observation.shape}")
+    same = (logged.kind, logged.nvec, logged.shape) == (actions.kind, actions.nvec, actions.shape)
+    if not same or not _close(logged.low, actions.low) or not _close(logged.high, actions.high):
+        inferred = info.provenance.get("action_space") == INFERRED
+        advice = f"import it with --env {env}" if inferred else "--env names the environment it was made in"
+        raise InputError(f"actions are {logged.describe()}, but those of '{env}' are {actions.describe()}; {advice}")
+
+
+def _close(bounds: tuple[float, ...], others: tuple[float, ...]) -> bool:
+    return np.allclose(bounds, others, rtol=1e-6, atol=0.0)
+
+
+def check_episode(episode: Episode, info: DatasetInfo, where: str) -> None:
+    """Raise InputError, naming `where`, unless the episode is whole, finite and inside its spaces."""
+    length = len(episode.rewards)
+    if length == 0:
+        raise InputError(f"{where}: no steps")
+    if len(episode.observations) != length + 1 or len(episode.actions) != length:
+        raise InputError(
+            f"{where}: {length} rewards need {length + 1} observations and {length} actions, "
+            f"got {len(episode.observations)} and {len(episode.actions)}"
+        )
+    for name, expected in (("observations", info.observation_shape), ("actions", info.actions.shape)):
+        if (shape := getattr(episode, name).shape[1:]) != expected:
+            raise InputError(f"{where}: {name} of shape {shape}, expected {expected}")
+    dtype = info.spaces.observation.dtype
+    if not np.can_cast(episode.observations.dtype, dtype, "same_kind"):
+        raise InputError(f"{where}: observations are {episode.observations.dtype}, expected {dtype}")
+    for name in ("observations", "actions", "rewards"):
+        fine = np.isfinite if name == "rewards" else computable
+        finite = fine(getattr(episode, name)).reshape(len(getattr(episode, name)), -1).all(axis=1)
+        if not finite.all():
+            raise InputError(f"{where}, step {int(np.argmin(finite))}: NaN or infinity in {name}")
+    inside = info.actions.contains(episode.actions)
+    if not inside.all():
+        step = int(np.argmin(inside))
+        action = episode.actions[step].tolist()
+        raise InputError(f"{where}, step {step}: action {action} lies outside of {info.actions.describe()}")

@@ -1,0 +1,142 @@
+"""Values of a study file, or of `--with`: each reader takes a key and what TOML gave for it.
+
+All raise InputError where the value makes no sense.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rlformer.agents import cards as agent_cards
+from rlformer.core.errors import InputError, unknown
+from rlformer.envs import cards as env_cards
+from rlformer.envs.make import spaces_of
+from rlformer.runs.inputs import Cut, Recipe
+from rlformer.studies.arms import GROUPS
+
+
+def assignment(flag: str, given: str) -> tuple[str, object]:
+    """KEY=VALUE as it is typed; a value that is no TOML is a string.
+
+    >>> assignment("--with", "log.steps=5000"), assignment("--with", "log.kinds=expert,mixed")
+    (('log.steps', 5000), ('log.kinds', 'expert,mixed'))
+    """
+    key, separator, value = given.partition("=")
+    if not separator or not key.strip():
+        raise InputError(f"{flag} takes KEY=VALUE, got '{given}'")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def text(key: str, value: object) -> str:
+    """A string that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{key}: a string is expected, got {value!r}")
+    return value
+
+
+def number(key: str, value: object) -> float:
+    """A number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InputError(f"{key}: a number is expected, got {value!r}")
+    return float(value)
+
+
+def natural(key: str, value: object) -> int:
+    """0 or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InputError(f"{key}: an integer from 0 on is expected, got {value!r}")
+    return value
+
+
+def count(key: str, value: object) -> int:
+    """1 or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InputError(f"{key} {value}: one at least")
+    return value
+
+
+def flag(key: str, value: object) -> bool:
+    """true or false."""
+    if not isinstance(value, bool):
+        raise InputError(f"{key}: true or false is expected, got {value!r}")
+    return value
+
+
+def strings(key: str, value: object) -> tuple[str, ...]:
+    """A list of strings, or one of them with commas between."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
+        raise InputError(f"{key}: a list of strings is expected, got {value!r}")
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def one_of(kind: str, valid: Iterable[str]) -> Callable[[str, object], str]:
+    """What reads one of these names."""
+    names = tuple(valid)
+
+    def named(key: str, value: object) -> str:
+        if value not in names:
+            raise InputError(f"unknown {kind} '{value}'; valid: {', '.join(names)}")
+        return str(value)
+
+    return named
+
+
+def environment(key: str, value: object) -> str:
+    """An environment that can be made."""
+    name = text(key, value)
+    spaces_of(env_cards.environment(name))
+    return name
+
+
+def agent(key: str, value: object) -> str:
+    """An agent with a card."""
+    return agent_cards.agent(text(key, value)).name
+
+
+def arms(key: str, value: object) -> tuple[str, ...]:
+    """Agents with a card, or groups of them."""
+    names = strings(key, value)
+    if not names:
+        raise InputError(f"--{key} names no arm" if "." not in key else f"{key} names no arm")
+    known = {*agent_cards.agents(), *GROUPS}
+    for name in names:
+        if name not in known:
+            raise unknown("agent", name, known)
+    return names
+
+
+def recipes(key: str, value: object) -> tuple[str, ...]:
+    """Ways to make a log."""
+    kinds = strings(key, value)
+    for kind in kinds or ("",):
+        Recipe.parse(kind)
+    return kinds
+
+
+def cut(key: str, value: object) -> str:
+    """How much of a log is read."""
+    return Cut.parse(value if isinstance(value, str) else f"{number(key, value):.15g}").label
+
+
+def budgets(key: str, value: object) -> tuple[float, ...]:
+    """Shares of the log, or how many doublings end at all of it.
+
+    >>> budgets("grid.budgets", 4), budgets("grid.budgets", "0.5,1"), budgets("grid.budgets", [1, 0.25])
+    ((0.125, 0.25, 0.5, 1.0), (0.5, 1.0), (0.25, 1.0))
+    """
+    try:
+        parts: list[Any] = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
+        numbers = [float(part) for part in parts]
+    except (TypeError, ValueError):
+        numbers = []
+    if not isinstance(value, list) and len(numbers) == 1 and numbers[0] in range(2, 13):
+        return tuple(2.0**-i for i in reversed(range(int(numbers[0]))))
+    if not numbers or not all(0 < number <= 1 for number in numbers):
+        raise InputError(f"{key} '{value}': 2 to 12 doublings, or shares of the log such as 0.125,0.25,0.5,1")
+    return tuple(sorted(set(numbers)))

@@ -1,0 +1,373 @@
+"""What holds of every backbone in the registry, with every way to feed it, in every action space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from rlformer.agents import cards as agent_cards
+from rlformer.agents.base import Task
+from rlformer.agents.sequence.acting import SequencePolicy
+from rlformer.agents.sequence.architecture import Architecture
+from rlformer.agents.sequence.backbones import BACKBONES
+from rlformer.agents.sequence.flops import of_run
+from rlformer.agents.sequence.learner import SequenceLearner
+from rlformer.agents.sequence.objectives.imitation import imitate
+from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.core.errors import InputError
+from rlformer.core.records import EnvSpec, Window
+from rlformer.core.spaces import ActionSpec, Array
+from rlformer.data.windows import Windows
+from rlformer.envs.make import spaces_of
+from rlformer.evaluator.measure.evaluation import evaluate
+from rlformer.runs.record import RunRecord
+from tests.make_sequences import (
+    MODELS,
+    OBSERVATION,
+    OBSERVATION_SIZE,
+    SPACES,
+    Journal,
+    changed,
+    log,
+    model,
+    windows_for,
+)  # fmt: skip
+
+CARTPOLE = EnvSpec("CartPole-v1", "CartPole-v1", wrappers=({"kind": "time_limit", "steps": 40},))
+PENDULUM = EnvSpec("Pendulum-v1", "Pendulum-v1", wrappers=({"kind": "time_limit", "steps": 15},))
+
+
+@pytest.fixture(params=SPACES)
+def actions(request: pytest.FixtureRequest) -> ActionSpec:
+    """Every kind of action space."""
+    return SPACES[request.param]
+
+
+@pytest.fixture(params=MODELS)
+def any_model(request: pytest.FixtureRequest, actions: ActionSpec) -> TrajectoryModel:
+    """Every backbone, with and without returns, with each form of tokens, in every action space."""
+    return model(actions, **MODELS[request.param])
+
+
+def plain(backbone: str) -> dict[str, Any]:
+    """The first way to feed it."""
+    return next(values for values in MODELS.values() if values["backbone"] == backbone)
+
+
+# --- what a prediction depends on ---
+
+
+@torch.no_grad()
+def test_padding_changes_nothing(any_model: TrajectoryModel) -> None:
+    window = windows_for(any_model)
+    with_garbage = changed(window, ~window.mask, any_model.codec.spec)
+    unchanged = any_model(with_garbage)[window.mask].equal(any_model(window)[window.mask])
+    assert unchanged == (not any_model.architecture.kind.bidirectional)
+
+
+@torch.no_grad()
+def test_the_future_changes_nothing(any_model: TrajectoryModel) -> None:
+    window = windows_for(any_model)
+    before, alike = any_model(window), []
+    for t in range(any_model.architecture.context_length):
+        future = torch.arange(any_model.architecture.context_length) > t
+        other = changed(window, future.expand_as(window.mask), any_model.codec.spec)
+        alike.append(any_model(other)[:, : t + 1].equal(before[:, : t + 1]))
+        action = torch.arange(any_model.architecture.context_length) == t  # the one to be predicted
+        peeked = replace(window, actions=changed(window, action.expand_as(window.mask), any_model.codec.spec).actions)
+        alike.append(any_model(peeked)[:, t].equal(before[:, t]))
+    assert all(alike) == (not any_model.architecture.kind.bidirectional)
+
+
+@torch.no_grad()
+def test_what_a_model_should_read_matters(any_model: TrajectoryModel) -> None:
+    window, a = windows_for(any_model), any_model.architecture
+    before = any_model(window)
+    last = a.context_length - 1
+
+    def matters(name: str, step: int) -> bool:
+        at = (torch.arange(a.context_length) == step).expand_as(window.mask)
+        other = replace(window, **{name: getattr(changed(window, at, a.actions), name)})
+        return not any_model(other)[:, last].allclose(before[:, last], atol=1e-3)
+
+    assert matters("observations", last)
+    assert matters("returns_to_go", last) == (a.conditioning == "return")
+    if a.kind.history:
+        assert matters("observations", 0)
+        assert matters("actions", 0)
+        assert matters("returns_to_go", 0) == (a.conditioning == "return")
+
+
+@pytest.mark.parametrize("copies", [1, 8])
+@torch.no_grad()
+def test_one_step_of_each_window_is_what_all_steps_are(any_model: TrajectoryModel, copies: int) -> None:
+    window = windows_for(any_model)
+    every = any_model(window)
+    steps = window.mask.sum(dim=1) - 1
+    expected = every[torch.arange(len(steps)), steps]
+    torch.testing.assert_close(any_model.predict_at(window, steps, copies), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(any_model.scores(window), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_scores_can_be_differentiated_in_what_the_model_reads(any_model: TrajectoryModel) -> None:
+    window = windows_for(any_model)
+    window.observations.requires_grad_()
+    window.returns_to_go.requires_grad_()
+    any_model.scores(window).square().sum().backward()
+    assert window.observations.grad.abs().sum() > 0
+    if any_model.architecture.conditioning == "return":
+        assert window.returns_to_go.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_dropout_disturbs_training_alone_and_follows_the_seed(backbone: str) -> None:
+    built = model(SPACES["discrete"], **{**plain(backbone), "dropout": 0.5})
+    window = windows_for(built)
+    quiet = built(window)
+    assert quiet.equal(built(window))
+    built.train()
+    drawn = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        drawn.append(built(window))
+    assert drawn[0].equal(drawn[1])
+    assert not drawn[0].equal(drawn[2])
+    assert not drawn[0].equal(quiet)
+
+
+# --- what it says of itself ---
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_its_name_is_the_registrys_and_its_words_hold(name: str) -> None:
+    built = model(SPACES["discrete"], **plain(name))
+    kind, window = BACKBONES[name], windows_for(built)
+    assert kind.name == name
+    if kind.attends:
+        weights = built.attention(window)
+        assert len(weights) == built.architecture.layers
+        for layer in weights:
+            torch.testing.assert_close(layer.sum(dim=-1), torch.ones(layer.shape[:-1]))
+    else:
+        with pytest.raises(InputError, match=f"the {name} has no attention"):
+            built.attention(window)
+    assert kind.history or not (kind.recurrent or kind.bidirectional or kind.sliding or kind.step_work)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"conditioning": "goal"}, "conditioning: 'goal' is none of return, none"),
+        ({"tokens": "one"}, "tokens: 'one' is none of separate, step"),
+        ({"norm": "batch"}, "norm: 'batch' is none of layer, rms, none"),
+        ({"activation": "sine"}, "activation: 'sine' is none of relu, gelu, gelu_tanh"),
+        ({"action_head": "beta"}, "action_head: 'beta' is none of deterministic, gaussian"),
+        ({"attention_band": -1}, "attention_band: -1 is negative"),
+        ({"layers": 0}, "layers: 0 is not positive"),
+        ({"dropout": 1.0}, "dropout: 1.0 is not in [0, 1)"),
+    ],
+)
+def test_bad_values_are_refused_in_one_line(name: str, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        Architecture(OBSERVATION, SPACES["discrete"], **{**plain(name), "width": 16, "heads": 2, **values}).check()
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_what_it_cannot_do_is_refused_in_one_line(name: str) -> None:
+    kind, fed = BACKBONES[name], {**plain(name), "tokens": "step", "width": 16, "heads": 2}
+
+    def told(**values: Any) -> str:
+        with pytest.raises(InputError) as error:
+            Architecture(OBSERVATION, SPACES["discrete"], **{**fed, **values}).check()
+        return str(error.value)
+
+    if not kind.step_work:
+        assert told(attention_band=4).endswith(f"with the {name} it must be 0")
+    if not kind.history:
+        assert told(context_length=20) == f"context_length: the {name} reads one step, got 20"
+        assert told(tokens="separate").startswith(f"tokens: the {name} reads one token")
+
+
+def test_an_unknown_one_is_refused_with_all_there_are() -> None:
+    with pytest.raises(InputError) as error:
+        Architecture(OBSERVATION, SPACES["discrete"], backbone="none such").check()
+    assert str(error.value) == f"backbone: 'none such' is none of {', '.join(BACKBONES)}"
+
+
+# --- what it costs ---
+
+
+def counted(built: TrajectoryModel, work: Callable[[], Any], passes: int) -> float:
+    """What torch's counter sees of the work, and by hand the recurrent modules of which it sees nothing.
+
+    Each of their matrices is used once a token. Backward it is used twice more (`passes` 3): for its own gradient, and
+    for that of what it reads.
+    """
+    unseen = 0
+
+    def count(module: nn.Module, inputs: Any, output: Any) -> None:
+        nonlocal unseen
+        matrices = sum(p.numel() for p in module.parameters() if p.ndim == 2)
+        unseen += 2 * matrices * inputs[0].shape[0] * inputs[0].shape[1]
+
+    recurrent = [module for module in built.modules() if isinstance(module, nn.RNNBase)]
+    hidden = [module for module in recurrent if not seen(partial(module, torch.zeros(1, 1, module.input_size)))]
+    hooks = [module.register_forward_hook(count) for module in hidden]
+    found = seen(work)
+    for hook in hooks:
+        hook.remove()
+    return found + passes * unseen
+
+
+def seen(work: Callable[[], Any]) -> float:
+    """What torch's counter sees, with a backend of attention of which it sees something."""
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        work()
+    return float(counter.get_total_flops())
+
+
+def values_of(built: TrajectoryModel, batch: int) -> dict[str, Any]:
+    return {**vars(built.architecture), "batch_size": batch}
+
+
+@pytest.mark.parametrize("space", ["discrete", "multidiscrete", "box"])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_gradient_step_costs_what_torch_counts(name: str, space: str) -> None:
+    built, batch = model(SPACES[space], **MODELS[name]), 4
+    window = Windows(log(SPACES[space]), built.architecture.context_length).draw(batch, np.random.default_rng(0))
+    found = of_run(values_of(built, batch), OBSERVATION_SIZE, SPACES[space], record(done=1))["training"]
+    expected = counted(built, lambda: imitate(built, window)[0].mean().backward(), passes=3)
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", [name for name, values in MODELS.items() if not values.get("attention_band")])
+def test_an_action_costs_what_torch_counts(name: str) -> None:
+    built = model(SPACES["discrete"], **MODELS[name])
+    steps = built.architecture.context_length
+    window = Windows(log(SPACES["discrete"], lengths=(20,)), steps).at(torch.tensor([3]))
+    with torch.no_grad():
+        expected = counted(built, lambda: built.predict_at(window, torch.tensor([steps - 1])), passes=1)
+    assert of_run(values_of(built, 1), OBSERVATION_SIZE, SPACES["discrete"], record()) == {"action": expected}
+
+
+def record(**progress: int) -> RunRecord:
+    return RunRecord("E", "a", 0, "", progress=progress)
+
+
+# --- to disk and back ---
+
+
+def test_it_is_written_and_read_whole(any_model: TrajectoryModel) -> None:
+    again = TrajectoryModel(Architecture.from_dict(any_model.architecture.to_dict()))
+    again.load_state_dict(any_model.state_dict())
+    window = windows_for(any_model)
+    assert again.eval()(window).equal(any_model(window))  # the scales are part of the weights
+    assert any_model.num_parameters == sum(p.numel() for p in any_model.parameters())
+
+
+@pytest.mark.parametrize("space", ["discrete", "box"])
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_it_learns_from_a_log_and_comes_back_from_disk(backbone: str, space: str, tmp_path: Path) -> None:
+    small = {"gradient_steps": 3, "width": 16, "batch_size": 4, "layers": 1, **plain(backbone)}
+    task = Task(None, log(SPACES[space]), {**agent_cards.agent("dt").defaults, **small}, seed=0)
+    learner = SequenceLearner()
+    learner.fit(task, Journal(tmp_path))
+    learner.save(tmp_path / "saved")
+    again = SequenceLearner.load(tmp_path / "saved", None, {})
+    observations = np.random.default_rng(0).standard_normal((4, OBSERVATION_SIZE)).astype(np.float32)
+    for sample in (False, True):
+        expected = learner.policy(sample).act(observations)
+        np.testing.assert_array_equal(again.policy(sample).act(observations), expected)
+
+
+# --- acting ---
+
+
+class History:
+    """One slot's running episode, as plain lists."""
+
+    def __init__(self, target_return: float) -> None:
+        self.remaining = target_return
+        self.observations: list[Array] = []
+        self.actions: list[Array] = []
+        self.returns_to_go: list[float] = []
+
+    def window(self, context_length: int, no_action: Array) -> tuple[Window, int]:
+        """The last steps with nothing behind them, and which of them is the current one."""
+        now = len(self.observations)
+        steps = range(max(0, now - context_length), now)
+        actions = [*self.actions, no_action]  # the current one is not known yet
+        window = Window(
+            torch.from_numpy(np.stack([self.observations[t] for t in steps]))[None],
+            torch.from_numpy(np.stack([actions[t] for t in steps]))[None],
+            torch.tensor([[self.returns_to_go[t] for t in steps]], dtype=torch.float32),
+            torch.tensor([list(steps)]),
+            torch.ones(1, len(steps), dtype=torch.bool),
+        )
+        return window, len(steps) - 1
+
+
+@pytest.mark.parametrize("num_envs", [1, 3, 8, 16])
+@pytest.mark.parametrize("name", MODELS)
+def test_acting_step_by_step_is_the_teacher_forced_forward_pass(name: str, num_envs: int) -> None:
+    """Random episodes in every slot, which end at different times and begin again while others go on."""
+    spec = SPACES["box"]
+    built = model(spec, **MODELS[name])
+    policy, rng = SequencePolicy(built), np.random.default_rng(num_envs)
+    seen = 14 if built.architecture.streams else built.architecture.context_length  # a banded one goes on for ever
+    histories = [History(0.0) for _ in range(num_envs)]
+    fresh = np.arange(num_envs)
+    for _ in range(14):
+        if len(fresh):
+            asked = rng.normal(0, 5, len(fresh))
+            policy.begin(fresh, fresh, asked)
+            for slot, target in zip(fresh.tolist(), asked.tolist(), strict=True):
+                histories[slot] = History(target)
+        observations = rng.standard_normal((num_envs, OBSERVATION_SIZE)).astype(np.float32)
+        chosen = policy.act(observations)
+        for slot, history in enumerate(histories):
+            history.observations.append(observations[slot])
+            history.returns_to_go.append(history.remaining)
+            window, last = history.window(seen, np.zeros(spec.shape, np.float32))
+            with torch.no_grad():
+                expected = built.codec.greedy(built(window)[0, last])
+            np.testing.assert_allclose(chosen[slot], expected, atol=1e-5, rtol=1e-5)
+        executed, rewards = spec.sample(rng, num_envs), rng.standard_normal(num_envs)  # not what was chosen
+        policy.observe(executed, rewards)
+        for slot, history in enumerate(histories):
+            history.actions.append(executed[slot])
+            history.remaining -= rewards[slot]
+        fresh = np.flatnonzero(rng.random(num_envs) < 0.2)
+
+
+@pytest.mark.parametrize("env", [CARTPOLE, PENDULUM], ids=lambda env: env.name)
+@pytest.mark.parametrize("sample", [False, True], ids=["greedy", "sampled"])
+@pytest.mark.parametrize("name", [name for name, values in MODELS.items() if values.get("conditioning") != "none"])
+def test_returns_do_not_depend_on_how_many_environments_run(name: str, sample: bool, env: EnvSpec) -> None:
+    spaces = spaces_of(env)
+    torch.manual_seed(0)
+    known = {"width": 16, "layers": 2, "heads": 2, **MODELS[name]}
+    built = TrajectoryModel(Architecture(spaces.observation, spaces.actions, **known))
+    for parameter in built.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    seeds = np.arange(100, 116)
+    results = [
+        evaluate(SequencePolicy(built, 20.0, sample), env, seeds, name=name, num_envs=count)
+        for count in (1, 3, 8, 11, 16)
+    ]
+    assert len(set(results[0].returns.tolist())) > 1  # the episodes differ
+    for other in results[1:]:
+        np.testing.assert_array_equal(other.returns, results[0].returns)
+        np.testing.assert_array_equal(other.lengths, results[0].lengths)

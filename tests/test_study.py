@@ -1,0 +1,111 @@
+"""A study survives its file, and a mistake in it is told with the file and the key."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rlformer.core.errors import InputError
+from rlformer.evaluator.judge.terms import Terms
+from rlformer.studies.logs import TrainingLog
+from rlformer.studies.plan import plan
+from rlformer.studies.study import KEYS, Grid, Log, Study
+
+WHOLE = Study(
+    env="CartPole-v1",
+    profile="full",
+    arms=("dt", "offline-rl"),
+    seeds=2,
+    log=Log(data="my/log", kinds=("expert", "prefix=0.3"), prefix="0.5", agent="dqn", steps=600),
+    grid=Grid((0.25, 1.0), ("dt",), seeds=1),
+    overrides={"dt": ("width=16", "learning_rate=1e-3"), "dqn": ("steps=100",)},
+    terms=Terms(2.0, 0.5, 0.1, 0.25, 0.8, 0.1, interaction=False),
+    explain=True,
+    device="auto",
+    threads=3,
+    runs="elsewhere",
+)
+
+
+@pytest.mark.parametrize("study", [WHOLE, Study("CartPole-v1")], ids=["all", "defaults"])
+def test_a_study_is_read_as_it_was_written(study: Study, tmp_path: Path) -> None:
+    study.write(tmp_path / "study.toml")
+    assert Study.read(tmp_path / "study.toml") == study
+
+
+def test_every_key_of_a_file_is_written_and_has_an_effect() -> None:
+    """So that a key that is added to `KEYS`, and not to this study, is found here."""
+    usual = Study("Acrobot-v1")
+    for key, known in KEYS.items():
+        assert known.of(WHOLE) != known.of(usual), key
+        changed = usual.with_values({key: known.of(WHOLE)})
+        assert known.of(changed) == known.of(WHOLE)
+        assert changed != usual
+
+
+def test_values_may_be_words_as_they_are_typed() -> None:
+    typed = {"arms": "dt, bc", "log.kinds": "expert,mixed", "log.prefix": 0.5, "grid.budgets": 2, "grid.arms": "dt"}
+    study = Study("CartPole-v1").with_values(typed)
+    assert (study.arms, study.log.kinds, study.log.prefix) == (("dt", "bc"), ("expert", "mixed"), "0.5")
+    assert (study.grid.budgets, study.grid.arms) == ((0.5, 1.0), ("dt",))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seeds = [", "not valid TOML"),
+        ("seeds = 3", "env: which environment"),
+        ('env = "CartPol-v1"', "env: unknown environment 'CartPol-v1'; did you mean 'CartPole-v1'"),
+        ('env = "CartPole-v1"\nseeds = 0', "seeds 0: one at least"),
+        ('env = "CartPole-v1"\nseeds = "two"', "seeds two: one at least"),
+        ('env = "CartPole-v1"\nseed = 2', "seed: unknown key 'seed'; did you mean 'seeds'"),
+        ('env = "CartPole-v1"\nprofile = "quik"', "profile: unknown profile 'quik'"),
+        ('env = "CartPole-v1"\narms = ["dtt"]', "arms: unknown agent 'dtt'; did you mean 'dt'"),
+        ('env = "CartPole-v1"\narms = [3]', "arms: a list of strings"),
+        ('env = "CartPole-v1"\nexplain = "yes"', "explain: true or false"),
+        ('env = "CartPole-v1"\n[log]\nstep = 3', "log.step: unknown key 'log.step'; did you mean 'log.steps'"),
+        ('env = "CartPole-v1"\n[log]\nsteps = -1', "log.steps: an integer from 0 on"),
+        ('env = "CartPole-v1"\n[log]\nkinds = ["best"]', "log.kinds: .*'best'"),
+        ('env = "CartPole-v1"\n[log]\nprefix = "half"', "log.prefix: prefix 'half'"),
+        ('env = "CartPole-v1"\n[grid]\nbudgets = [2.0]', "grid.budgets .*: 2 to 12 doublings"),
+        ('env = "CartPole-v1"\n[verdict]\nlambda = 2', "verdict.lambda: lambda 2: a share from 0 to 1"),
+        ('env = "CartPole-v1"\n[verdict]\nprice_cpu = -1', "verdict.price_cpu: .*a price is 0 or more"),
+        ('env = "CartPole-v1"\n[verdict]\nthreshold = "high"', "verdict.threshold: a number"),
+        ('env = "CartPole-v1"\n[set]\ndt = 3', "set.dt: a list of strings"),
+        ('env = "CartPole-v1"\nschema = "rlformer/1"', "schema: 'rlformer/1', this version reads 'rlformer/2'"),
+    ],
+)
+def test_a_mistake_in_a_file_is_told_with_the_file_and_the_key(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=f"^{path}: {message}") as told:
+        Study.read(path)
+    assert "\n" not in str(told.value)
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        Study.read(tmp_path / "study.toml")
+
+
+def test_a_profile_asks_cards_and_no_names(workspace: Path) -> None:
+    """A user's cards join, in the place and for the actions that they say; the log's maker is the first that fits."""
+    (workspace / "agents").mkdir()
+    for name, text in {
+        "mine": 'extends = "dt"\nrung = 95\nprofiles = ["quick"]\ndefault_for = ["discrete"]\n',
+        "slow": 'extends = "ppo"\nrung = 119\nprofiles = ["quick"]\ndefault_for = ["discrete"]\n',
+        "real": 'extends = "ppo"\nrung = 118\nprofiles = ["quick"]\ndefault_for = ["box"]\n',
+        "other": 'extends = "dt"\nprofiles = ["full"]\n',
+    }.items():
+        (workspace / "agents" / f"{name}.toml").write_text(f'schema = "rlformer/2"\n{text}')
+    made = plan(Study("CartPole-v1", seeds=1, grid=Grid((0.5,))))
+    assert made.arms == ("random", "behaviour", "bc", "bc-top", "dt", "mine", "slow", "ppo", "dqn")
+    assert {run.spec.agent.name for run in made.runs if run.budget} == {"bc-top", "dt", "mine"}
+    maker = next(run.source for run in made.runs if run.spec.agent.name == "mine")
+    assert isinstance(maker, TrainingLog)
+    assert maker.maker.agent.name == "slow"
+    assert made.runs[0].spec == maker.maker  # it is trained first
+
+
+def test_where_a_study_was_read_is_no_part_of_it(tmp_path: Path) -> None:
+    assert replace(WHOLE, file=tmp_path) == WHOLE
