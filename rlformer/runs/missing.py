@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from rlformer.runs.inputs import Recipe
 
@@ -18,7 +17,3 @@ class MissingRun:
     reason: str
     name: str  # in words: the agent, and what tells the run from its others
     recipe: Recipe | None = None  # of its log, the share of a grid included; None: it learns from none
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready form, under the name."""
-        return {"env": self.env, "agent": self.name, "seed": self.seed, "reason": self.reason}

@@ -205,13 +205,13 @@ def test_it_costs_what_torch_counts(case: Case, tmp_path: Path) -> None:
     """Where torch's counter sees: of an LSTM it sees nothing."""
     # An end that is no cut: what stable-baselines3 bootstraps from cut episodes is left out of the formulas.
     world = replace(match(case.kind), kwargs={"terminates": True})
-    task, actions = case.task(env=world, **COUNTED), spaces_of(world).actions
+    task, spaces = case.task(env=world, **COUNTED), spaces_of(world)
     fresh: Any = learner(case.learner).load()()
     costs: list[Cost] = []
     with FlopCounterMode(display=False) as counter:
         costs.append(fresh.fit(task, Log(tmp_path)))
     record = RunRecord("E", "a", 0, "", cost=costs[0])
-    found = LEARNERS[case.learner].flops(task.hyperparameters, 2, actions, record)
+    found = LEARNERS[case.learner].flops(task.hyperparameters, spaces, record)
     actor = actor_of(case.algorithm, fresh.model)
     with torch.inference_mode(), FlopCounterMode(display=False) as of_actions:
         actor(torch.zeros(8, 2), None)
