@@ -18,6 +18,7 @@ from rlformer.envs.rollout import rollout
 from rlformer.envs.vector import Environments
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
 from rlformer.envs.worlds.registration import MODULES
+from rlformer.evaluator.as_json import decode
 from rlformer.report import diagnostics
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.spec import AgentSpec, RunSpec
@@ -136,9 +137,8 @@ def test_the_suite_trains_plays_and_judges_and_lists_what_failed(
     results = suite.diagnose(root=tmp_path)
     assert [(line["agent"], line["selection"]) for line in results["lines"]] == [("bc", "greedy"), ("bc", "sampled")]
     assert [(failure["what"], failure["seed"]) for failure in results["failures"]] == [("KeyDoor bc-top", 0)]
-    assert "no episode of the log returns 0.5" in diagnostics.document(
-        diagnostics.build(results, tmp_path / "out", command="rlformer diagnose")
-    )
+    diagnostics.build(results, tmp_path / "out", command="rlformer diagnose")
+    assert "no episode of the log returns 0.5" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
 
 
 # -- judgement -------------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ def test_rows_without_runs_have_no_lines(tmp_path: Path) -> None:
 def test_the_page_shows_prediction_and_observation_side_by_side(tmp_path: Path) -> None:
     results = invent(tmp_path / "runs", "Gamble", lambda expected: np.full(100, expected + 0.01))
     results["failures"] = [{"what": "Gamble <ppo>", "seed": 1, "reason": "boom"}]
-    told = diagnostics.build(results, tmp_path / "out", command="rlformer diagnose --only Gamble")
+    diagnostics.build(results, tmp_path / "out", command="rlformer diagnose --only Gamble")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "report.md", "results.json"]
     markdown = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
@@ -223,7 +223,7 @@ def test_the_page_shows_prediction_and_observation_side_by_side(tmp_path: Path) 
     assert "Gamble &lt;ppo&gt;, seed 1: boom" in page
     assert "Gamble <ppo>, seed" not in page
     assert "default-src 'none'" in page
-    figure = diagnostics.predicted_observed(told)
+    figure = diagnostics.predicted_observed(decode(diagnostics.Diagnosis, results))
     assert figure is not None
     dt = next(trace for trace in figure.data if trace["name"] == "dt, greedy")
     assert dt["x"] == pytest.approx([(-5 + 13 / 6) / (1 + 13 / 6), 1.0])  # 0 is random play, 1 the optimum

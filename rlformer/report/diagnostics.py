@@ -9,13 +9,55 @@ from typing import Any
 
 from rlformer.agents import cards as agent_cards
 from rlformer.core import formats
-from rlformer.evaluator.as_json import rounded
+from rlformer.evaluator.as_json import decode, encode, rounded
 from rlformer.report.files import now, write
-from rlformer.report.markup import bullets, escape
+from rlformer.report.markup import answers, bullets, escape
 from rlformer.report.page import compose
 from rlformer.report.plots import Figure, Trace, diagonal, dots, layout, safe, slots, symbol_of
+from rlformer.report.words.types import Answer
+from rlformer.studies.diagnose.judge import Checked, Line
 
 _HEAD = ("Row", "Arm", "Target", "Greedy: predicted", "observed", "Sampled: predicted", "observed", "Verdict")
+
+
+@dataclass(frozen=True)
+class RowScale:
+    """What a row's returns are held against."""
+
+    name: str
+    random: float
+    optimum: float
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that did not finish."""
+
+    what: str
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the page says of the suite's results; see `studies.diagnose`."""
+
+    rows: tuple[RowScale, ...]
+    lines: tuple[Line, ...]
+    controls: tuple[Checked, ...]
+    failures: tuple[Unfinished, ...]
+    seeds: int
+
+
+@dataclass(frozen=True)
+class DiagnosisWords:
+    """What is said of it."""
+
+    title: str
+    summary: tuple[str, ...]
+    limits: tuple[Answer, ...]
+    command: str | None
+    built: str
 
 
 @dataclass(frozen=True)
@@ -32,95 +74,83 @@ def build(results: Mapping[str, Any], out: Path, *, command: str | None = None) 
 
     Raises InputError where `out` cannot be written.
     """
-    told: dict[str, Any] = {
-        **rounded(dict(results)),
-        "title": "Diagnostics: predicted beside observed",
-        "summary": _summary(results),
-        "limits": _limits(results),
-        "command": command,
-        "built": now(),
-    }
-    return write(out, told, document(told), page(told))
+    diagnosis = decode(Diagnosis, results)
+    words = DiagnosisWords(
+        "Diagnostics: predicted beside observed", _summary(diagnosis), _limits(diagnosis), command, now()
+    )
+    found: dict[str, Any] = {**rounded(dict(results)), **encode(words)}
+    return write(out, found, document(diagnosis, words), page(diagnosis, found))
 
 
-def page(results: Mapping[str, Any]) -> str:
-    """The HTML."""
-    figure = predicted_observed(results)
+def page(diagnosis: Diagnosis, results: Mapping[str, Any]) -> str:
+    """The HTML. results: what results.json holds, for the page to show in full."""
+    figure = predicted_observed(diagnosis)
     plots = {} if figure is None else {"figure-predicted": figure}
     return compose("diagnose.html.jinja", results, plots, plots=plots)
 
 
-def document(results: Mapping[str, Any]) -> str:
+def document(diagnosis: Diagnosis, words: DiagnosisWords) -> str:
     """The Markdown."""
-    head = f"| {' | '.join(_HEAD)} |\n|---|---|{'---:|' * 5}---|"
-    body = [f"| {' | '.join(map(escape, row))} |" for row in cells(results)]
-    parts = [f"# {results['title']}", bullets(escape(text) for text in results["summary"]), "\n".join([head, *body])]
-    parts += ["## Controls", bullets(escape(control_text(control)) for control in results["controls"])]
-    if results["failures"]:
-        lost = (f"{f['what']}, seed {f['seed']}: {f['reason']}" for f in results["failures"])
-        parts += ["## Runs that did not finish", bullets(escape(text) for text in lost)]
-    parts += [
-        "## What it cannot tell",
-        bullets(f"**{item['lead']}** {escape(item['text'])}" for item in results["limits"]),
-    ]
-    if results["command"]:
-        parts += ["## How to reproduce it", f"    {results['command']}"]
-    return (
-        "\n\n".join([*parts, f"Built {results['built']}; report.html has the figure, results.json every number."])
-        + "\n"
-    )
+    table = [f"| {' | '.join(_HEAD)} |", f"|---|---|{'---:|' * 5}---|"]
+    table += [f"| {' | '.join(map(escape, row))} |" for row in cells(diagnosis)]
+    blocks = [f"# {words.title}", bullets(map(escape, words.summary)), "\n".join(table)]
+    blocks += ["## Controls", bullets(escape(control_text(control)) for control in diagnosis.controls)]
+    if diagnosis.failures:
+        lost = (f"{run.what}, seed {run.seed}: {run.reason}" for run in diagnosis.failures)
+        blocks += ["## Runs that did not finish", bullets(map(escape, lost))]
+    blocks += ["## What it cannot tell", answers(words.limits)]
+    if words.command:
+        blocks += ["## How to reproduce it", f"    {words.command}"]
+    blocks.append(f"Built {words.built}; report.html has the figure, results.json every number.")
+    return "\n\n".join(blocks) + "\n"
 
 
-def cells(results: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """The Markdown's table as text: both ways to choose actions side by side, for each arm and asked return."""
-    found: dict[tuple[str, str, float | None], dict[str, Mapping[str, Any]]] = {}
-    for line in results["lines"]:
-        found.setdefault((line["row"], line["agent"], line["asked"]), {})[line["selection"]] = line
+def cells(diagnosis: Diagnosis) -> list[tuple[str, ...]]:
+    """The Markdown's table as text: both ways to choose actions side by side, for each arm and target return."""
+    grouped: dict[tuple[str, str, float | None], dict[str, Line]] = {}
+    for line in diagnosis.lines:
+        grouped.setdefault((line.row, line.agent, line.asked), {})[line.selection] = line
     rows = []
-    for (name, agent, asked), ways in found.items():
-        numbers, verdicts = [], []
+    for (name, agent, target), ways in grouped.items():
+        numbers: list[str] = []
         for selection in ("greedy", "sampled"):
-            line = ways.get(selection, {})
-            numbers += [formats.number(line.get(key)) for key in ("predicted", "observed")]
-            if line.get("verdict"):
-                verdicts.append(line["verdict"])
-        told = verdicts[0] if len(set(verdicts)) == 1 else formats.listed(verdicts) if verdicts else formats.MISSING
+            way = ways.get(selection)
+            values = (None, None) if way is None else (way.predicted, way.observed)
+            numbers += map(formats.number, values)
+        verdicts = [way.verdict for way in (ways.get("greedy"), ways.get("sampled")) if way and way.verdict]
+        verdict = formats.listed(list(dict.fromkeys(verdicts))) if verdicts else formats.MISSING
         first = next(iter(ways.values()))
-        rows.append((f"{first['number']} {name}", agent, formats.number(asked), *numbers, told))
+        rows.append((f"{first.number} {name}", agent, formats.number(target), *numbers, verdict))
     return rows
 
 
-def control_text(control: Mapping[str, Any]) -> str:
+def control_text(control: Checked) -> str:
     """Whether a control holds, in a sentence."""
-    if control["holds"] is None:
-        return f"{control['text']}: not measured by {formats.listed(control['missing'])}"
-    if control["holds"]:
-        return f"{control['text']}: holds"
-    return f"{control['text']}: DOES NOT HOLD ({'; '.join(control['broken'])})"
+    if control.holds is None:
+        return f"{control.text}: not measured by {formats.listed(control.missing)}"
+    if control.holds:
+        return f"{control.text}: holds"
+    return f"{control.text}: DOES NOT HOLD ({'; '.join(control.broken)})"
 
 
-def predicted_observed(results: Mapping[str, Any]) -> Figure | None:
+def predicted_observed(diagnosis: Diagnosis) -> Figure | None:
     """Every line with a prediction, on the scale on which 0 is random play and 1 the optimum."""
-    rows = {row["name"]: row for row in results["rows"]}
-    lines = [line for line in results["lines"] if line["predicted"] is not None]
+    rows = {row.name: row for row in diagnosis.rows}
+    lines = [(line, line.predicted) for line in diagnosis.lines if line.predicted is not None]
     if not lines:
         return None
-    arms = sorted({_arm(line["agent"]) for line in lines}, key=lambda arm: (arm.rung, arm.label))
+    arms = sorted({_arm(line.agent) for line, _ in lines}, key=lambda arm: (arm.rung, arm.label))
     colours = slots(arms)
     data: list[Trace] = []
     for arm in arms:
         for selection, edge in (("greedy", 0), ("sampled", 2)):
-            mine = [line for line in lines if line["agent"] == arm.label and line["selection"] == selection]
-            if mine:
-                xs, ys = (
-                    [_position(line[key], rows[line["row"]]) for line in mine] for key in ("predicted", "observed")
-                )
+            own = [(line, at) for line, at in lines if (line.agent, line.selection) == (arm.label, selection)]
+            if own:
+                xs = [_position(predicted, rows[line.row]) for line, predicted in own]
+                ys = [_position(line.observed, rows[line.row]) for line, _ in own]
                 mark = dots(xs, ys, f"@arm-{colours[arm.label]}", symbol_of(arm.family), 10, edge)
-                mark |= {
-                    "name": f"{safe(arm.label)}, {selection}",
-                    "showlegend": True,
-                    "text": [_told(x) for x in mine],
-                }
+                mark |= {"name": f"{safe(arm.label)}, {selection}", "showlegend": True}
+                mark |= {"text": [_hover(line) for line, _ in own]}
                 data.append(mark | {"hovertemplate": "%{text}<extra>%{fullData.name}</extra>"})
     ends = [value for trace in data for axis in "xy" for value in trace[axis]]
     plan = layout("predicted", "observed", **diagonal(min(ends), max(ends)))
@@ -135,14 +165,14 @@ def predicted_observed(results: Mapping[str, Any]) -> Figure | None:
     )
 
 
-def _position(value: float, row: Mapping[str, Any]) -> float:
-    return float((value - row["random"]) / (row["optimum"] - row["random"]))
+def _position(value: float, row: RowScale) -> float:
+    return (value - row.random) / (row.optimum - row.random)
 
 
-def _told(line: Mapping[str, Any]) -> str:
-    asked = "" if line["asked"] is None else f" at target return {formats.number(line['asked'])}"
-    found = f"predicted {formats.number(line['predicted'])}, observed {formats.number(line['observed'])}"
-    return f"{line['row']}{asked}: {found} ({line['verdict']})"
+def _hover(line: Line) -> str:
+    target = "" if line.asked is None else f" at target return {formats.number(line.asked)}"
+    numbers = f"predicted {formats.number(line.predicted)}, observed {formats.number(line.observed)}"
+    return f"{line.row}{target}: {numbers} ({line.verdict})"
 
 
 def _arm(agent: str) -> _Arm:
@@ -150,10 +180,10 @@ def _arm(agent: str) -> _Arm:
     return _Arm(agent, card.rung, card.family)
 
 
-def _summary(results: Mapping[str, Any]) -> list[str]:
-    verdicts = [line["verdict"] for line in results["lines"] if line["verdict"]]
+def _summary(diagnosis: Diagnosis) -> tuple[str, ...]:
+    verdicts = [line.verdict for line in diagnosis.lines if line.verdict]
     counts = {verdict: verdicts.count(verdict) for verdict in ("equivalent", "undecided", "deviates")}
-    seeds = formats.plural(results["seeds"], "seed")
+    seeds = formats.plural(diagnosis.seeds, "seed")
     text = [
         f"{counts['equivalent']} of {len(verdicts)} predictions are met, {counts['undecided']} are undecided, "
         f"{counts['deviates']} are missed ({seeds}).",
@@ -161,13 +191,13 @@ def _summary(results: Mapping[str, Any]) -> list[str]:
         "correction over all lines. The margin is .05 of return, or .05 of the way from random play to the optimum "
         "where that is more than 1. Missed: the mean lies beyond the margin. Undecided: within it, but too uncertain.",
     ]
-    if results["seeds"] == 1:
+    if diagnosis.seeds == 1:
         text.append("One seed: the tests are over its episodes and speak for that one training.")
-    return text
+    return tuple(text)
 
 
-def _limits(results: Mapping[str, Any]) -> list[dict[str, str]]:
-    few = results["seeds"] < 10
+def _limits(diagnosis: Diagnosis) -> tuple[Answer, ...]:
+    few = diagnosis.seeds < 10
     found = [
         (
             "Your task.",
@@ -196,6 +226,6 @@ def _limits(results: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
     if few:
         found.insert(
-            0, ("More than its seeds.", f"{formats.plural(results['seeds'], 'seed')}: another may fall elsewhere.")
+            0, ("More than its seeds.", f"{formats.plural(diagnosis.seeds, 'seed')}: another may fall elsewhere.")
         )
-    return [{"lead": lead, "text": text} for lead, text in found]
+    return tuple(Answer(lead, text) for lead, text in found)
