@@ -100,14 +100,16 @@ def test_compare_runs_every_arm_and_repeats_nothing(tmp_path: Path) -> None:
         runs=str(tmp_path / "runs"),
     )
     kinds: list[tuple[str, str]] = []
-    results = rlformer.compare(
+    report = rlformer.compare(
         study,
         jobs=2,
         out=tmp_path / "report",
         listen=lambda event: kinds.append((str(event.key and event.key[0]), event.kind)),
     )
     assert {arm for arm, kind in kinds if kind == "finished"} == {"random", "behaviour on full", "bc on full", "ppo"}
-    assert results["schema"] == "rlformer/2"
+    assert report.results["schema"] == "rlformer/2"
+    assert report.verdict.answer == report.results["environments"][0]["verdict"]["answer"]
+    assert report.arm("ppo").score.point == report.results["environments"][0]["arms"][-1]["normalized_score"]["point"]
     assert Study.read(tmp_path / "report" / "study.toml") == study
     page = (tmp_path / "report" / "report.html").read_text()
     assert "CartPole-v1" in page
@@ -122,7 +124,7 @@ def test_compare_runs_every_arm_and_repeats_nothing(tmp_path: Path) -> None:
     torn.write_text("{torn")
     values.write_text("torn = [")
     lost.unlink()
-    results = rlformer.compare(study, jobs=2, out=tmp_path / "report")
+    results = rlformer.compare(study, jobs=2, out=tmp_path / "report").results
     arms = {arm["label"]: arm["runs"][0] for arm in results["environments"][0]["arms"]}
     assert {run["status"] for run in arms.values()} == {"finished"}
     assert len(arms) == 4

@@ -17,7 +17,7 @@ LUCKY = {**SPARSE, "luck": 0.6, "repeated_episodes": 900, "chance_per_step": 0.3
 
 def placed(tmp_path: Path, arms: Any, log: dict[str, Any] | None = None) -> dict[str, dict[str, str]]:
     make_runs(tmp_path / "runs", arms, log={"task": log} if log else None)
-    results = build([tmp_path / "runs"], tmp_path / "out")
+    results = build([tmp_path / "runs"], tmp_path / "out").results
     assert "Your task among the diagnostics" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     return {row["lead"]: row for row in results["environments"][0]["placing"]}
 
