@@ -23,7 +23,6 @@ from rlformer.report.sections.interpretability.tables import (
     ExplainerColumn,
     ExplainerRow,
     explainer_rows,
-    explanations_of,
 )
 from rlformer.report.sections.interpretability.words import sentences
 from rlformer.report.words.types import Answer
@@ -51,7 +50,7 @@ class Content:
 
 def content(view: EnvironmentView) -> Content | None:
     """What the template shows; None where no run was explained."""
-    explanations = explanations_of(view.evidence)
+    explanations = view.evidence.explanations
     if explanations is None:
         return None
     arms = {
@@ -68,7 +67,7 @@ def content(view: EnvironmentView) -> Content | None:
 
 def markdown(view: EnvironmentView) -> list[str]:
     """The sentences, where some run was explained."""
-    explanations = explanations_of(view.evidence)
+    explanations = view.evidence.explanations
     return [] if explanations is None else ["### Interpretability", answers(sentences(explanations))]
 
 
@@ -78,7 +77,7 @@ def _figure(
     """A figure of explanations as one of an environment: none without any."""
 
     def drawn(view: EnvironmentView) -> Figure | None:
-        explanations = explanations_of(view.evidence)
+        explanations = view.evidence.explanations
         return None if explanations is None else draw(explanations, view.colours)
 
     return drawn

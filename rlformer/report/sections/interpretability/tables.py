@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlformer.core import formats
-from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.explanations import CENSORED, ExplainedArm, Explanations
 from rlformer.evaluator.judge.explanations.evidence import FewestLeaves
 from rlformer.evaluator.judge.values import Estimate
@@ -40,11 +39,6 @@ COLUMNS = (
         "Interpretability",
     ),
 )
-
-
-def explanations_of(evidence: Evidence) -> Explanations | None:
-    """Those of an environment; None where no run was explained."""
-    return evidence.explanations
 
 
 def cells(explanations: Explanations | None, label: str) -> dict[str, Cell]:

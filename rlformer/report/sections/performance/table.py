@@ -94,7 +94,7 @@ def columns(environments: Sequence[Evidence]) -> tuple[Column, ...]:
 
 def rows(view: EnvironmentView) -> list[dict[str, Cell]]:
     """One row per arm, in the order of the ladder: a cell for "arm" and for each of all `columns`."""
-    explained = explanations.explanations_of(view.evidence)
+    explained = view.evidence.explanations
     return [_row(arm, view) | explanations.cells(explained, arm.label) for arm in view.evidence.arms]
 
 
