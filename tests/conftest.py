@@ -1,4 +1,4 @@
-"""What every test shares. One thread: the suite is many small problems, and CI machines have few cores."""
+"""What every test shares. One thread: the suite is many small problems, side by side in a process a core."""
 
 import os
 from pathlib import Path

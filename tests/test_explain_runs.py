@@ -19,6 +19,7 @@ from rlformer.runs.directory import TRAJECTORIES, RunDirectory
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies import experiment, explain_runs
 from rlformer.studies.logs import cut_log
+from rlformer.studies.study import Log, Study
 
 ENV = env_cards.environment("CartPole-v1")
 FEW = experiment.Protocol(episodes=4, curve_episodes=2, target_episodes=2, sampled_episodes=2)
@@ -116,11 +117,16 @@ def test_a_run_without_a_log_is_explained_at_its_own_training(training: RunDirec
 
 def test_a_study_on_a_played_log_is_explained_arm_by_arm(tmp_path: Path) -> None:
     """All parts, in processes of their own: what `compare --log expert --explain` does."""
-    overrides = [*(f"ppo.{value}" for value in PPO), *(f"bc.{value}" for value in SMALL)]
-    results = rlformer.compare(
-        "Bandit", arms=["random", "bc", "ppo"], seeds=1, log="expert", log_steps=600,
-        overrides=overrides, root=tmp_path / "runs", out=tmp_path / "report", explained=True, jobs=2,
-    )  # fmt: skip
+    study = Study(
+        "Bandit",
+        arms=("random", "bc", "ppo"),
+        seeds=1,
+        log=Log(kinds=("expert",), steps=600),
+        overrides={"ppo": tuple(PPO), "bc": tuple(SMALL)},
+        explain=True,
+        runs=str(tmp_path / "runs"),
+    )
+    results = rlformer.compare(study, out=tmp_path / "report", jobs=2).results
     arms = {arm["label"]: arm for arm in results["environments"][0]["explanations"]["arms"]}
     assert arms["random"]["reason"] == "it looks at nothing"
     for label in ("bc", "ppo"):

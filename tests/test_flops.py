@@ -19,6 +19,7 @@ from rlformer.agents.learners import LEARNERS
 from rlformer.agents.sequence.flops import window
 from rlformer.core.flops import Work, lstm
 from rlformer.core.records import Cost, EnvSpec, Window
+from rlformer.core.spaces import ObservationSpec, Spaces
 from rlformer.data.windows import Windows
 from rlformer.runs.record import RunRecord
 from tests.make_sequences import MODELS, SPACES, log, model
@@ -62,6 +63,10 @@ def test_every_card_can_be_counted(name: str) -> None:
     card = agent_cards.agent(name)
     space = "box" if card.defaults.get("algorithm") in ("SAC", "TD3", "TD3-BC") else "discrete"
     record = RunRecord("E", "a", 0, "", cost=Cost(5000, samples_seen=5000), progress={"done": 5})
-    found = of_run(agent_cards.resolve(EnvSpec("CartPole-v1", "CartPole-v1"), name), 4, SPACES[space], record)
+    found = of_run(
+        agent_cards.resolve(EnvSpec("CartPole-v1", "CartPole-v1"), name),
+        Spaces(ObservationSpec.vector(4), SPACES[space]),
+        record,
+    )
     assert set(found) == {"action", "training"}
     assert all(value >= 0 for value in found.values())

@@ -1,6 +1,6 @@
-"""Imports go downwards, or to a file listed earlier in the same folder; read from the syntax trees.
+"""Imports go downwards from room to room; read from the syntax trees.
 
-Imports inside functions and those under TYPE_CHECKING count too: a cycle is a cycle.
+Imports inside functions count too: a cycle is a cycle. Those for type checkers alone do not.
 """
 
 from __future__ import annotations
@@ -16,92 +16,32 @@ import pytest
 
 import rlformer
 
-PACKAGE = Path(__file__).resolve().parents[1] / "rlformer"
+PACKAGE = Path(rlformer.__file__).resolve().parent
 
-# The rooms by layer, the lowest first; those of one layer in the order in which they may import each other.
-LAYERS = (
-    ("errors", "types", "seeding", "statistics", "flops"),
-    ("catalogue", "config", "runs", "diagnostics", "environments"),
-    ("rollout", "data"),
-    ("evaluation", "animation", "models"),
-    ("training",),
-    ("learners", "explain"),
-    (
-        "executor",
-        "experiment",
-        "films",
-        "sources",
-        "logs",
-        "study",
-        "explanation_parts",
-        "explanation",
-        "projection",
-        "diagnose",
-    ),
-    ("report",),
-    ("api", "console", "extras", "cli", "__main__"),
-)
+# The rooms, the lowest first: each imports from itself and from those before it.
+ROOMS = (
+    "core", "statistics", "runs", "envs", "data", "agents", "explain", "evaluator", "studies", "report", "api", "cli",
+    "__main__",
+)  # fmt: skip
 
-# The files of every folder in that order. One not listed neither imports a neighbour nor is imported by one.
-ORDER = {
-    "": [room for layer in LAYERS for room in layer],
-    "statistics": [
-        "inputs", "intervals", "aggregates", "bootstrap", "proportions", "equivalence",
-        "survival", "scaling", "costs",
-    ],
-    "flops": ["rules", "sequence", "agents", "runs"],
-    "runs": ["files", "ledger", "metrics", "directory"],
-    "diagnostics": [
-        "pictures", "diagnostic", "vector", "behaviour",
-        "bandit", "gamble", "stitch", "umbrella", "deep_sea", "bits", "key_door", "key_to_door",
-        "tmaze",
-    ],
-    "data": [
-        "dataset", "describe", "writer", "prefix", "windows", "transitions", "scales", "collect",
-        "foreign", "columns", "npz", "hdf5", "minari", "doors",
-    ],
-    "models": [
-        "rows", "placement", "dropout", "norms", "transformer", "sliding", "lstm", "mlp", "backbones", "actions",
-        "trajectory", "acting",
-    ],
-    "training": ["devices", "memory", "checkpoints", "parameters", "state", "step", "loop"],
-    "learners": [
-        "sb3_state", "sb3_policy", "recording", "offline_algorithms", "sb3_training", "sb3_learner", "sb3",
-        "offline_training", "offline", "foreign", "sequence", "huggingface",
-    ],
-    "explain": [
-        "states", "groups", "subject", "effects", "attribution", "quality", "memory", "deletion", "tree", "surrogate",
-        "controllability", "truth", "pictures",
-    ],
-    "diagnose": ["rows", "play", "judge", "suite"],
-    "report": [
-        "formats", "aggregates", "scores", "reading", "arms", "estimates", "grid", "collect", "comparisons",
-        "placing", "terms",
-        "support", "needs", "verdict", "advice", "across", "summary", "cautions", "limits", "failures", "table",
-        "explanations", "explanation_words", "traces", "figures", "figures_data", "explanation_figures", "compute",
-        "profiles", "markdown", "render", "diagnostics", "build",
-    ],
-    "api": ["policies", "studies"],
-    "cli": ["options", "data", "lists", "policies", "studies", "training"],
-}  # fmt: skip
-
-# Outside libraries with one door: nothing else imports them, not even inside a function.
+# Each outside library has one door.
 DOORS = {
-    "stable_baselines3": ["learners"],
-    "sb3_contrib": ["learners"],
-    "minari": ["data.minari"],
-    "plotly": ["report.figures"],
-    "PIL": ["animation"],
-    "captum": ["explain.attribution"],
-    "sklearn": ["explain.surrogate"],
-    "ray": ["executor"],
+    "stable_baselines3": ["agents.online", "agents.offline"],
+    "sb3_contrib": ["agents.online"],
+    "minari": ["data.loaders.minari"],
+    "h5py": ["data.loaders.hdf5"],
+    "plotly": ["report.plots"],
+    "captum": ["explain.explainers"],
+    "sklearn": ["explain"],
+    "transformers": ["agents.sequence.huggingface"],
+    "ray": ["studies.executors"],
 }
 # Torch takes seconds to import, so that only these do it at once; elsewhere the function that needs it does.
-TORCH = ["models", "training", "learners", "explain", "data.windows"]
+TORCH = ["agents", "explain", "data.windows"]
 
 
 def module_name(path: Path) -> str:
-    """'runs.files' of runs/files.py, 'runs' of runs/__init__.py, '' of the package's own __init__.py."""
+    """'runs.directory' of runs/directory.py, 'runs' of runs/__init__.py, '' of the package's own __init__.py."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -112,17 +52,10 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in SOU
 
 def may_import(name: str, target: str) -> bool:
     """Whether the module `name` may import the module `target`, both named below `rlformer`."""
-    ours, theirs = name.split(".") if name else [], target.split(".") if target else []
-    shared = 0
-    while shared < min(len(ours), len(theirs)) and ours[shared] == theirs[shared]:
-        shared += 1
-    if shared == len(ours):  # a folder's __init__ gathers what the folder holds
-        return True
-    if shared == len(theirs):  # and so nothing in the folder imports it
-        return False
-    order = ORDER.get(".".join(ours[:shared]), [])
-    above, below = ours[shared], theirs[shared]
-    return above in order and below in order and order.index(below) < order.index(above)
+    if not name or not target:  # the package's own __init__ gathers, and nothing imports it
+        return not name
+    ours, theirs = name.partition(".")[0], target.partition(".")[0]
+    return ours in ROOMS and theirs in ROOMS and ROOMS.index(theirs) <= ROOMS.index(ours)
 
 
 def targets(name: str, node: ast.AST) -> list[str]:
@@ -139,22 +72,24 @@ def targets(name: str, node: ast.AST) -> list[str]:
     return list(dict.fromkeys(full if full.removeprefix("rlformer.") in SOURCES else base for full in names))
 
 
-def executed(node: ast.AST) -> Iterator[ast.AST]:
-    """What runs when the module is imported: no function's body, nothing for type checkers alone."""
+def walked(node: ast.AST, functions: bool) -> Iterator[ast.AST]:
+    """What runs, nothing for type checkers alone. functions: those of their bodies too, or the import's alone."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) and not functions:
             continue
         if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
             continue
         yield child
-        yield from executed(child)
+        yield from walked(child, functions)
 
 
-def imports(name: str, nodes: Iterator[ast.AST]) -> Iterator[tuple[str, str]]:
-    """(where, full name of the module) of every import among the nodes of module `name`."""
-    for node in nodes:
-        for target in targets(name, node):
-            yield f"{SOURCES[name].relative_to(PACKAGE.parent)}:{node.lineno} imports {target}", target  # type: ignore[attr-defined]
+def imports(functions: bool) -> Iterator[tuple[str, str, str]]:
+    """(module, where, full name of what is imported) of every import."""
+    for name, tree in TREES.items():
+        for node in walked(tree, functions):
+            for target in targets(name, node):
+                where = f"{SOURCES[name].relative_to(PACKAGE.parent)}:{node.lineno} imports {target}"  # type: ignore[attr-defined]
+                yield name, where, target
 
 
 def within(name: str, places: list[str]) -> bool:
@@ -164,44 +99,36 @@ def within(name: str, places: list[str]) -> bool:
 @pytest.mark.parametrize(
     ("name", "target", "allowed"),
     [
-        ("rollout", "environments", True),  # a layer down
-        ("config", "catalogue", True),  # listed earlier in the same layer
-        ("catalogue", "config", False),
-        ("types", "data.dataset", False),  # up
-        ("runs.directory", "runs.files", True),
-        ("runs.files", "runs.directory", False),
-        ("statistics", "statistics.costs", True),  # an __init__ gathers
-        ("statistics.costs", "statistics", False),
-        ("", "study", True),  # so does the package's own
-        ("catalogue", "", False),
-        ("evaluation", "no_such_room", False),
+        ("envs.rollout", "core.spaces", True),
+        ("core.spaces", "envs.rollout", False),
+        ("runs.directory", "runs.record", True),
+        ("evaluator.judge.decision", "report.build", False),
+        ("", "api", True),
+        ("core.errors", "", False),
+        ("evaluator.judge", "no_such_room", False),
     ],
 )
 def test_what_may_import_what(name: str, target: str, allowed: bool) -> None:
     assert may_import(name, target) is allowed
 
 
+def test_every_room_has_its_place() -> None:
+    assert {name.partition(".")[0] for name in SOURCES if name} == set(ROOMS)
+
+
 def test_imports_go_downwards() -> None:
-    """A new room gets its place in LAYERS, a new file that shares code with its neighbours one in ORDER."""
     wrong = [
         where
-        for name in TREES
-        for where, target in imports(name, ast.walk(TREES[name]))
+        for name, where, target in imports(functions=True)
         if target.partition(".")[0] == "rlformer" and not may_import(name, target[len("rlformer.") :])
     ]
     assert not wrong, "\n".join(wrong)
 
 
-def test_the_order_names_files_that_exist() -> None:
-    listed = {f"{folder}.{file}" for folder, files in ORDER.items() if folder in SOURCES for file in files if folder}
-    assert listed <= set(SOURCES)
-
-
 def test_outside_libraries_have_one_door() -> None:
     wrong = [
         where
-        for name in TREES
-        for where, target in imports(name, ast.walk(TREES[name]))
+        for name, where, target in imports(functions=True)
         if (library := target.partition(".")[0]) in DOORS and not within(name, DOORS[library])
     ]
     assert not wrong, "\n".join(wrong)
@@ -210,8 +137,7 @@ def test_outside_libraries_have_one_door() -> None:
 def test_torch_is_imported_where_it_is_used() -> None:
     wrong = [
         where
-        for name in TREES
-        for where, target in imports(name, executed(TREES[name]))
+        for name, where, target in imports(functions=False)
         if target.partition(".")[0] == "torch" and not within(name, TORCH)
     ]
     assert not wrong, "\n".join(wrong)
@@ -231,11 +157,11 @@ def test_help_comes_at_once(arguments: tuple[str, ...]) -> None:
     assert not modules & {"numpy", "torch", "gymnasium", "scipy", "h5py", *DOORS}
 
 
-def test_stepping_and_evaluating_needs_no_torch() -> None:
-    """Nor does reading logs: the workers that only collect start in a blink."""
-    light = [name for name in SOURCES if name.partition(".")[0] in {*LAYERS[0], *LAYERS[1], "rollout", "evaluation"}]
-    modules = loaded("-c", f"import {', '.join(f'rlformer.{name}' for name in [*light, 'data.dataset'])}")
-    assert {"rlformer", "numpy", "gymnasium"} <= modules
+@pytest.mark.parametrize("module", ["envs.play", "data.dataset", "agents.learners", "agents.cards", "evaluator"])
+def test_what_trains_nothing_needs_no_torch(module: str) -> None:
+    """Workers that only collect, and judging, start in a blink."""
+    modules = loaded("-c", f"import rlformer.{module}")
+    assert {"rlformer", "numpy"} <= modules
     assert not modules & {"torch", *DOORS}
 
 

@@ -356,7 +356,7 @@ def test_without_any_run_the_error_names_the_first_reason(tmp_path: Path) -> Non
     ("arms", "options", "expected"),
     [
         ([BC, replace(PPO, mean=120)], {}, "ppo is far under its reference score"),
-        ([BC, DT], {"asked_beyond": True}, "dt was asked for more than its log holds on 3 of 3 seeds"),
+        ([BC, DT], {"asked_beyond": True}, "dt had a target return beyond its log on 3 of 3 seeds"),
         ([BC, PPO], {}, "Tuning is a confound: some arms ran untuned"),
         ([replace(BC, tuning="20 trials."), PPO], {}, "Tuning effort differs between arms"),
         ([replace(BC, tuning="")], {}, "Nothing is recorded of how the settings of bc were found"),
@@ -393,5 +393,5 @@ def test_an_imitator_that_does_better_by_sampling_its_actions_is_told(tmp_path: 
             final = run.evaluations()["final"]
             drawn = replace(final, seeds=final.seeds[:20], returns=final.returns[:20] + 100, action_selection="sampled")
             run.save_evaluation("sampled", drawn)
-    (said,) = [text for text in warnings_of(tmp_path) if text.startswith("Drawing actions")]
+    (said,) = [text for text in warnings_of(tmp_path) if text.startswith("Sampled instead of greedy")]
     assert "bc (+0.21 of z)" in said

@@ -413,9 +413,7 @@ def test_a_truncated_npz_file(tmp_path: Path, opened: Callable[..., Dataset]) ->
 
 def test_what_is_no_dataset_is_said_to_be_none(tmp_path: Path, opened: Callable[..., Dataset]) -> None:
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(
-        InputError, match=r"notes.txt: no dataset: a file of no known format; a log is a dataset folder, a Minari id"
-    ):
+    with pytest.raises(InputError, match=r"notes.txt: no dataset: a file of no known format; a log is"):
         opened(str(tmp_path / "notes.txt"))
     (tmp_path / "empty.h5").touch()
     with pytest.raises(InputError, match=r"empty.h5: no dataset"):

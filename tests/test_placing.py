@@ -17,7 +17,7 @@ LUCKY = {**SPARSE, "luck": 0.6, "repeated_episodes": 900, "chance_per_step": 0.3
 
 def placed(tmp_path: Path, arms: Any, log: dict[str, Any] | None = None) -> dict[str, dict[str, str]]:
     make_runs(tmp_path / "runs", arms, log={"task": log} if log else None)
-    results = build([tmp_path / "runs"], tmp_path / "out")
+    results = build([tmp_path / "runs"], tmp_path / "out").results
     assert "Your task among the diagnostics" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     return {row["lead"]: row for row in results["environments"][0]["placing"]}
 
@@ -38,7 +38,7 @@ def test_memory_is_needed_where_a_context_of_one_step_loses(tmp_path: Path, shor
 
 def test_luck_shows_where_what_is_asked_for_does_not_come(tmp_path: Path) -> None:
     rows = placed(tmp_path, [replace(DT, mean=200.0, spread=1.0)])
-    assert rows["Luck in what was asked for"]["like"].startswith("like Gamble or Bandit")
+    assert rows["Luck in the target return"]["like"].startswith("like Gamble or Bandit")
 
 
 def test_what_the_log_tells(tmp_path: Path) -> None:

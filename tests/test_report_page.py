@@ -103,7 +103,7 @@ def test_memory_on_a_gpu_stands_beside_the_hosts(tmp_path: Path) -> None:
         record = json.loads(path.read_text(encoding="utf-8"))
         if record["agent"] == "bc":
             path.write_text(json.dumps({**record, "peak_gpu_memory_bytes": 2_000_000_000}), encoding="utf-8")
-    results = build([tmp_path / "runs"], tmp_path / "out")
+    results = build([tmp_path / "runs"], tmp_path / "out").results
     assert arm_of(results, "bc")["peak_gpu_memory_bytes"]["mean"] == 2e9
     assert (tmp_path / "out" / "report.html").read_text(encoding="utf-8").count(", GPU 2GB<") == 1
 
@@ -113,7 +113,7 @@ def test_runs_without_a_directory_are_told_everywhere(tmp_path: Path) -> None:
     missing = [MissingRun("CartPole-v1", "bc", 2, "killed <by> the kernel", "bc", Recipe())]
     missing += [MissingRun("CartPole-v1", "dt", seed, f"ppo seed {seed} did not finish", "dt") for seed in (1, 0)]
     missing += [MissingRun("Other-v0", "dt", 0, "no display", "dt")]
-    results = build([tmp_path / "runs"], tmp_path / "out", missing=missing)
+    results = build([tmp_path / "runs"], tmp_path / "out", missing=missing).results
     (environment,) = results["environments"]
     assert (environment["missing"], results["missing"]) == (encode(missing[:3]), encode(missing[3:]))
     shown = view_of(read_runs(find_runs([tmp_path / "runs"]))[0], missing=missing).environments[0]
@@ -133,7 +133,7 @@ def test_runs_without_a_directory_are_told_everywhere(tmp_path: Path) -> None:
 
 def test_random_play_is_labelled_sampled_and_is_no_reason_to_warn(tmp_path: Path) -> None:
     make_runs(tmp_path / "runs", [RANDOM, BC], seeds=(0, 1))
-    (environment,) = build([tmp_path / "runs"], tmp_path / "out")["environments"]
+    (environment,) = build([tmp_path / "runs"], tmp_path / "out").results["environments"]
     assert [arm["action_selection"] for arm in environment["arms"]] == [["sampled"], ["greedy"]]
     assert environment["evaluation"]["action_selection"] == ["greedy"]
     assert not [text for text in environment["warnings"] if "greedily" in text]
@@ -287,7 +287,7 @@ def test_several_environments_share_a_table(tmp_path: Path) -> None:
     make_runs(tmp_path / "runs", [BC, PPO], seeds=(0, 1))
     make_runs(tmp_path / "runs", [BC, DT, PPO], seeds=(0, 1), env=OTHER)
     make_runs(tmp_path / "runs", [PPO], seeds=(0, 1), env=HOSTILE)
-    results = build([tmp_path / "runs"], tmp_path / "out")
+    results = build([tmp_path / "runs"], tmp_path / "out").results
     assert results["across"]["units"] == ["return", "z", "z"]
     rows = {row["label"]: row for row in results["across"]["rows"]}
     assert list(rows) == ["bc", "dt", "ppo"]

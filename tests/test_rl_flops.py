@@ -22,11 +22,11 @@ from rlformer.agents.online.algorithms.recurrent_ppo import RECURRENT_PPO
 from rlformer.agents.online.policy import actor_of
 from rlformer.agents.online.training import Training as OnlineTraining
 from rlformer.core.records import Cost, EnvSpec
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import spaces_of
 from rlformer.runs.record import RunRecord
-from tests.make_sequences import OBSERVATION_SIZE, SPACES, log
+from tests.make_sequences import OBSERVATION, SPACES, log
 from tests.make_training import Log
 
 # No exploration, so that no step is taken without the network; a whole number of rollouts and of delayed updates.
@@ -66,7 +66,7 @@ def test_a_training_by_interaction_costs_what_torch_counts(name: str, tmp_path: 
     training, values, env = training_of(name, tmp_path)
     seen, cost, spaces = counted(training.run), training.cost, spaces_of(env)
     assert cost.samples_seen > 0
-    found = ONLINE.flops(values, spaces.observation.size, spaces.actions, record(cost.env_steps, cost.samples_seen))
+    found = ONLINE.flops(values, spaces, record(cost.env_steps, cost.samples_seen))
     assert found["training"] == pytest.approx(seen, rel=1e-12)  # sums in another order
 
 
@@ -75,7 +75,7 @@ def test_a_training_on_a_log_costs_what_torch_counts(name: str, space: str, tmp_
     values = resolve(env_cards.environment("X-v0"), name, ("gradient_steps=8", "hidden=[32, 16]")).values
     training = OfflineTraining(Task(None, log(SPACES[space]), values, seed=0), Log(tmp_path))
     seen = counted(training.run)
-    found = OFFLINE.flops(values, OBSERVATION_SIZE, SPACES[space], record(0, training.cost.samples_seen))
+    found = OFFLINE.flops(values, Spaces(OBSERVATION, SPACES[space]), record(0, training.cost.samples_seen))
     assert found["training"] == pytest.approx(seen, rel=1e-12)
 
 
@@ -83,7 +83,7 @@ def test_a_training_on_a_log_costs_what_torch_counts(name: str, space: str, tmp_
 def test_an_action_of_an_agent_costs_what_torch_counts(name: str, tmp_path: Path) -> None:
     training, values, env = training_of(name, tmp_path)
     spaces, actor = spaces_of(env), actor_of(training.algorithm, training.model)
-    found = ONLINE.flops(values, spaces.observation.size, spaces.actions, record())
+    found = ONLINE.flops(values, spaces, record())
     with torch.inference_mode():
         assert 8 * found["action"] == counted(lambda: actor(torch.zeros(8, spaces.observation.size), None))
 
@@ -112,6 +112,6 @@ def test_exploring_steps_of_dqn_do_not_ask_the_network() -> None:
 def test_first_steps_that_are_drawn_cost_nothing() -> None:
     values = {**resolve(EnvSpec("E", "E"), "sac").values, "learning_starts": 50}
     box = ActionSpec("box", (), (-1.0,), (1.0,))
-    assert ONLINE.flops(values, 3, box, record(50))["training"] == 0.0
+    assert ONLINE.flops(values, Spaces(OBSERVATION, box), record(50))["training"] == 0.0
     network = 2 * (3 * 256 + 256 * 256 + 2 * 256)  # mean and standard deviation of one real
-    assert ONLINE.flops(values, 3, box, record(51))["training"] == network
+    assert ONLINE.flops(values, Spaces(OBSERVATION, box), record(51))["training"] == network

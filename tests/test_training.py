@@ -119,9 +119,9 @@ def test_a_training_that_ended_is_left_alone(tmp_path: Path) -> None:
 def run_in(directory: Path) -> bytes:
     """A whole run of the learner there, or the rest of one; the learned weights."""
     settings = ["gradient_steps=400", "warmup_steps=50", "validate_every=40", "width=16", "context_length=6"]
-    config = resolve(EnvSpec("Nowhere-v0", "Nowhere-v0"), "dt", settings)
-    with RunDirectory(directory).session(config, 0) as session:
-        values = {**config.values, "checkpoint_seconds": 0.05}
+    spec = resolve(EnvSpec("Nowhere-v0", "Nowhere-v0"), "dt", settings)
+    with RunDirectory(directory).session(spec, 0) as session:
+        values = {**spec.values, "checkpoint_seconds": 0.05}
         learner = SequenceLearner()
         learner.fit(Task(None, log(SPACES["discrete"], tuple(range(1, 30))), values, seed=3), session)
     learner.save(directory / "best")

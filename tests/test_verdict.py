@@ -223,7 +223,7 @@ def test_warnings_name_luck_stitching_and_extrapolation(tmp_path: Path) -> None:
     text = " ".join(beyond.warnings)
     assert "hardly in the log: 0 of 1.8k episodes" in text
     assert "stitched" in text
-    assert "overshoots what it is asked for" in text
+    assert "overshoots its target return" in text
 
 
 def test_costs_grow_with_lambda(tmp_path: Path) -> None:

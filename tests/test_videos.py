@@ -91,7 +91,7 @@ def test_the_median_run_gets_a_video_once(runs: list[Path]) -> None:
 
 def test_the_page_shows_it_and_keeps_still_for_those_who_ask(runs: list[Path], tmp_path: Path) -> None:
     videos.record_medians(runs)
-    results = build(runs, tmp_path)
+    results = build(runs, tmp_path).results
     (arm,) = results["environments"][0]["arms"]
     run = next(run for run in arm["runs"] if run["seed"] == arm["film"]["seed"])
     assert arm["film"]["episode_return"] == run["returns"][0]
@@ -107,7 +107,7 @@ def test_the_page_says_why_there_is_none(tmp_path: Path) -> None:
         files.write_toml(run.path / "eval/episode.toml", told)
     build([tmp_path / "runs"], tmp_path / "out")
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
-    assert page.count("No animation: X cannot render: no &lt;pygame&gt;.") == 1
+    assert page.count("No video: X cannot render: no &lt;pygame&gt;.") == 1
 
 
 def test_a_run_whose_weights_cannot_be_read_is_skipped_with_the_reason(tmp_path: Path) -> None:
@@ -115,5 +115,5 @@ def test_a_run_whose_weights_cannot_be_read_is_skipped_with_the_reason(tmp_path:
     videos.record_medians([run.path])
     assert "holds no trained policy" in (run.path / "eval/episode.toml").read_text()
     assert set(run.evaluations()) == {"final"}
-    results = build([tmp_path], tmp_path / "out")
+    results = build([tmp_path], tmp_path / "out").results
     assert str(run.path) not in json.dumps(results["environments"][0]["arms"][0]["film"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rlformer.core.policy import Policy
 from rlformer.core.records import Cost, EnvSpec
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import Spaces
 from rlformer.runs.record import RunRecord
 
 ANY_ACTIONS = frozenset({"discrete", "multidiscrete", "multibinary", "box"})
@@ -59,7 +59,7 @@ class Task:
     hyperparameters: Mapping[str, Any]
     seed: int
     threads: int = 1
-    device: str = "cpu"  # of sequence models: see `training.devices`
+    device: str = "cpu"  # of sequence models: see `agents.devices`
     log_trajectories: Path | None = None  # a folder for every training episode, as a dataset
     evaluate: Callable[[Policy], Mapping[str, float]] | None = None  # -> a point of the curves, by name
 
@@ -72,7 +72,7 @@ class LearnerKind:
     implementation: str  # "module:Class", a `Learner`
     needs: frozenset[str]  # of "env", "log" and "weights"
     curve_unit: str  # what its curves run over: env_steps or gradient_steps
-    flops: Callable[[Mapping[str, Any], int, ActionSpec, RunRecord], dict[str, float]]  # see `agents.flops.of_run`
+    flops: Callable[[Mapping[str, Any], Spaces, RunRecord], dict[str, float]]  # see `agents.flops.of_run`
     action_kinds: Callable[[Mapping[str, Any]], frozenset[str]] = lambda values: ANY_ACTIONS  # of a card's values
     learns: bool = True  # whether gradients change it
     acts: bool = True  # whether it is a policy

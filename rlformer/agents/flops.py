@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from rlformer.agents.learners import learner
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import Spaces
 from rlformer.runs.record import RunRecord
 from rlformer.runs.spec import RunSpec
 
 
-def of_run(spec: RunSpec, observation_size: int, actions: ActionSpec, record: RunRecord) -> dict[str, float]:
+def of_run(spec: RunSpec, spaces: Spaces, record: RunRecord) -> dict[str, float]:
     """Operations by what they were for: "training", the whole run, and "action", one of one environment.
 
-    observation_size: numbers in one observation. record: its cost and progress say what was done. An action is chosen
+    record: its cost and progress say what was done. An action is chosen
     with a full context. A key is absent where the record does not tell.
     """
-    return learner(spec.agent.learner).flops(spec.values, observation_size, actions, record)
+    return learner(spec.agent.learner).flops(spec.values, spaces, record)

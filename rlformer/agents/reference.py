@@ -19,7 +19,7 @@ RANDOM = LearnerKind(
     implementation="rlformer.agents.reference:RandomLearner",
     needs=frozenset({"env"}),
     curve_unit="gradient_steps",
-    flops=lambda values, size, actions, record: {"action": 0.0, "training": 0.0},
+    flops=lambda values, spaces, record: {"action": 0.0, "training": 0.0},
     learns=False,
 )
 BEHAVIOUR = LearnerKind(
@@ -27,7 +27,7 @@ BEHAVIOUR = LearnerKind(
     implementation="rlformer.agents.reference:BehaviourLearner",
     needs=frozenset({"log"}),
     curve_unit="gradient_steps",
-    flops=lambda values, size, actions, record: {"training": 0.0},  # a log does not act
+    flops=lambda values, spaces, record: {"training": 0.0},  # a log does not act
     learns=False,
     acts=False,
     evaluations=frozenset({"log"}),

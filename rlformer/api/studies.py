@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rlformer.api.policies import Progress, one_thread
 from rlformer.core import files
@@ -22,6 +22,9 @@ from rlformer.studies.plan import plan as _plan
 from rlformer.studies.projection import Projection
 from rlformer.studies.study import Study
 
+if TYPE_CHECKING:
+    from rlformer.report import Report
+
 
 def compare(
     study: Study | str | Path,
@@ -31,8 +34,8 @@ def compare(
     jobs: int | None = None,
     command: str | None = None,
     listen: Callable[[Event], None] = lambda event: None,
-) -> Mapping[str, Any]:
-    """Train every arm on every seed, write the report, and return what its results.json holds.
+) -> Report:
+    """Train every arm on every seed, write the report, and return what it says: `.verdict`, `.arm("dt").score`, ...
 
     study: what is compared; a study file (TOML); or an environment's name, for the profile `quick`. dataset: your log,
     a whole one from disk, instead of what the study names. out: the report's folder, which also gets the study as
@@ -141,8 +144,8 @@ def write_report(
     command: str | None = None,
     missing: Sequence[MissingRun] = (),
     terms: Terms | None = None,
-) -> Mapping[str, Any]:
-    """Rebuild report.html, report.md and results.json in `out`; returns what results.json holds."""
+) -> Report:
+    """Rebuild report.html, report.md and results.json in `out`; `.results` is what the last one holds."""
     from rlformer.report import build
 
     return build([Path(d) for d in directories], Path(out), title=title, command=command, missing=missing, terms=terms)

@@ -125,13 +125,12 @@ def compare(
         console.show_projection(projection, as_json)
         return
     with console.StudyProgress(Path(study.runs)) as progress:
-        results = api.compare(study, out=out, jobs=jobs, command=typed(), listen=progress)
+        report = api.compare(study, out=out, jobs=jobs, command=typed(), listen=progress)
     if as_json:
-        console.print_json(results)
+        console.print_json(report.results)
     else:
-        folder = out or api.report_folder(study.env)
-        print((folder / "report.md").read_text(encoding="utf-8"))
-        print(folder / "report.html")
+        print((report.folder / "report.md").read_text(encoding="utf-8"))
+        print(report.folder / "report.html")
     if progress.failed:
         console.say(f"{progress.failed} runs did not finish; the report shows why")
         raise typer.Exit(1)
@@ -247,7 +246,7 @@ def report(
             threshold=threshold,
             interaction=not no_interaction,
         )
-        results = api.write_report(directories or [], out=folder, title=title, terms=terms)
+        results = api.write_report(directories or [], out=folder, title=title, terms=terms).results
     if as_json:
         console.print_json(results)
         return

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.actions import ActionCodec
-from rlformer.agents.sequence.backbones.transformer import Transformer
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy, Scorer
 from rlformer.core.spaces import ActionSpec
@@ -45,9 +44,9 @@ class Subject:
 
     @property
     def offers(self) -> frozenset[str]:
-        """What explainers can have of it: gradients always, attention where it is a transformer's."""
+        """What explainers can have of it: gradients always, attention where its model has any."""
         scorer = self.scorer
-        attends = isinstance(scorer, SequencePolicy) and isinstance(scorer.model.backbone, Transformer)
+        attends = isinstance(scorer, SequencePolicy) and scorer.model.architecture.kind.attends
         return frozenset({GRADIENTS, ATTENTION} if attends else {GRADIENTS})
 
     @property

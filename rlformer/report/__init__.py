@@ -7,7 +7,7 @@ of their own.
 
 from rlformer.evaluator.judge.load import find_runs
 from rlformer.evaluator.judge.terms import Terms
-from rlformer.report.build import build
+from rlformer.report.build import Report, build
 from rlformer.report.scores import build_scores
 
-__all__ = ["Terms", "build", "build_scores", "find_runs"]
+__all__ = ["Report", "Terms", "build", "build_scores", "find_runs"]

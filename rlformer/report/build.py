@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rlformer.core.errors import InputError
 from rlformer.evaluator.as_json import encode
-from rlformer.evaluator.judge.evidence import Evidence
-from rlformer.evaluator.judge.facts import Skipped
+from rlformer.evaluator.judge.evidence import Evidence, Judgement
+from rlformer.evaluator.judge.facts import ArmEvidence, Skipped
 from rlformer.evaluator.judge.judging import judge
 from rlformer.evaluator.judge.load import Run, find_runs, read_runs
 from rlformer.evaluator.judge.terms import Terms
+from rlformer.evaluator.judge.verdict import Verdict
 from rlformer.report import markdown, page, plots
 from rlformer.report.files import now, write
 from rlformer.report.sections import ReportView
@@ -25,6 +27,24 @@ from rlformer.report.words.types import ReportWords, Words
 from rlformer.runs.missing import MissingRun
 
 
+@dataclass(frozen=True)
+class Report:
+    """What a report says, and where it lies."""
+
+    folder: Path  # with report.html, report.md and results.json
+    judgement: Judgement
+    results: Mapping[str, Any]  # what results.json holds
+
+    @property
+    def verdict(self) -> Verdict:
+        """See `Judgement.verdict`."""
+        return self.judgement.verdict
+
+    def arm(self, label: str) -> ArmEvidence:
+        """See `Judgement.arm`."""
+        return self.judgement.arm(label)
+
+
 def build(
     run_dirs: Sequence[Path],
     out: Path,
@@ -33,8 +53,8 @@ def build(
     command: str | None = None,
     missing: Sequence[MissingRun] = (),
     terms: Terms | None = None,
-) -> dict[str, Any]:
-    """Write report.html, report.md and results.json into `out`, each at once, and return the results.
+) -> Report:
+    """Write report.html, report.md and results.json into `out`, each at once.
 
     run_dirs: run directories, or folders anywhere above some. command: what reproduces the runs; where it is
     not given, the commands that the runs remember. missing: runs that were meant to be and left no directory.
@@ -53,7 +73,8 @@ def build(
         raise InputError(f"{where}: no run there can be read; the first, {skipped[0].path}, is {skipped[0].reason}")
     view = view_of(runs, skipped, missing, terms=terms, title=title, command=command)
     found = results(view)
-    return write(out, found, markdown.document(view), page.page(view, found))
+    write(out, found, markdown.document(view), page.page(view, found))
+    return Report(out, view.judgement, found)
 
 
 def view_of(

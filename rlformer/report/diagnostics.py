@@ -15,7 +15,7 @@ from rlformer.report.markup import bullets, escape
 from rlformer.report.page import compose
 from rlformer.report.plots import Figure, Trace, diagonal, dots, layout, safe, slots, symbol_of
 
-_HEAD = ("Row", "Arm", "Asked", "Greedy: predicted", "observed", "Sampled: predicted", "observed", "Verdict")
+_HEAD = ("Row", "Arm", "Target", "Greedy: predicted", "observed", "Sampled: predicted", "observed", "Verdict")
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def predicted_observed(results: Mapping[str, Any]) -> Figure | None:
     return Figure(
         "Predicted and observed",
         "On the dashed diagonal an arm does what theory says. 0 is random play, 1 the optimum of the row, and below 0 "
-        "return conditioning was fooled by luck. Filled marks choose the likeliest action, rings sample.",
+        "return conditioning was fooled by luck. Filled marks are of greedy actions, rings of sampled ones.",
         "Observed against predicted return of every line; the table below holds the numbers",
         data,
         plan,
@@ -140,7 +140,7 @@ def _position(value: float, row: Mapping[str, Any]) -> float:
 
 
 def _told(line: Mapping[str, Any]) -> str:
-    asked = "" if line["asked"] is None else f" asked for {formats.number(line['asked'])}"
+    asked = "" if line["asked"] is None else f" at target return {formats.number(line['asked'])}"
     found = f"predicted {formats.number(line['predicted'])}, observed {formats.number(line['observed'])}"
     return f"{line['row']}{asked}: {found} ({line['verdict']})"
 
@@ -181,12 +181,12 @@ def _limits(results: Mapping[str, Any]) -> list[dict[str, str]]:
         ),
         (
             "Ties.",
-            "On a uniform log the likeliest action is a tie, broken by noise: what greedy cloning returns says "
+            "On a uniform log the greedy action is a tie, broken by noise: what greedy cloning returns says "
             "nothing, and has no prediction.",
         ),
         (
             "Beyond the log.",
-            "Asking for more than any episode of the log returned (1 on Stitch) has no closed form: whatever happens "
+            "A target return above that of every episode of the log (1 on Stitch) has no closed form: whatever happens "
             "proves nothing.",
         ),
         (

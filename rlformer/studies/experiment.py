@@ -97,7 +97,7 @@ def _train(
         log.note(text)
     log.spent(cost)
     spaces = _spaces(spec, task.dataset)
-    log.record.flops = flops.of_run(spec, spaces.observation.size, spaces.actions, log.record)
+    log.record.flops = flops.of_run(spec, spaces, log.record)
     log.end("finished", cost)
 
 
@@ -115,7 +115,7 @@ def count_flops(run: RunDirectory) -> None:
     if record.status != "finished" or record.flops:
         return
     spaces = spaces_of(spec.env)
-    record.flops = flops.of_run(spec, spaces.observation.size, spaces.actions, record)
+    record.flops = flops.of_run(spec, spaces, record)
     files.write_json(run.path / "record.json", record.to_dict())
 
 

@@ -26,7 +26,7 @@ from rlformer.agents.sequence.objectives.imitation import imitate
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Window
-from rlformer.core.spaces import ActionSpec, Array
+from rlformer.core.spaces import ActionSpec, Array, Spaces
 from rlformer.data.windows import Windows
 from rlformer.envs.make import spaces_of
 from rlformer.evaluator.measure.evaluation import evaluate
@@ -247,7 +247,7 @@ def values_of(built: TrajectoryModel, batch: int) -> dict[str, Any]:
 def test_a_gradient_step_costs_what_torch_counts(name: str, space: str) -> None:
     built, batch = model(SPACES[space], **MODELS[name]), 4
     window = Windows(log(SPACES[space]), built.architecture.context_length).draw(batch, np.random.default_rng(0))
-    found = of_run(values_of(built, batch), OBSERVATION_SIZE, SPACES[space], record(done=1))["training"]
+    found = of_run(values_of(built, batch), Spaces(OBSERVATION, SPACES[space]), record(done=1))["training"]
     expected = counted(built, lambda: imitate(built, window)[0].mean().backward(), passes=3)
     assert found == expected
 
@@ -259,7 +259,7 @@ def test_an_action_costs_what_torch_counts(name: str) -> None:
     window = Windows(log(SPACES["discrete"], lengths=(20,)), steps).at(torch.tensor([3]))
     with torch.no_grad():
         expected = counted(built, lambda: built.predict_at(window, torch.tensor([steps - 1])), passes=1)
-    assert of_run(values_of(built, 1), OBSERVATION_SIZE, SPACES["discrete"], record()) == {"action": expected}
+    assert of_run(values_of(built, 1), Spaces(OBSERVATION, SPACES["discrete"]), record()) == {"action": expected}
 
 
 def record(**progress: int) -> RunRecord:

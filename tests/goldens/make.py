@@ -27,7 +27,7 @@ if __name__ == "__main__":  # as a script: the program and its tests are those o
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.flops import of_run
 from rlformer.core.records import Cost, EnvSpec
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import ActionSpec, ObservationSpec, Spaces
 from rlformer.runs.inputs import Cut, LogInput, Recipe
 from rlformer.runs.missing import MissingRun
 from rlformer.runs.record import RunRecord
@@ -220,7 +220,9 @@ def flops() -> dict[str, dict[str, float]]:
     found = {}
     for name, preset, size, kind in _cases():
         spec = agent_cards.resolve(EnvSpec(preset, preset), name)
-        found[f"{name}, {preset}, {size}, {kind}"] = of_run(spec, size, ActionSpec(**_ACTIONS[kind]), done)
+        found[f"{name}, {preset}, {size}, {kind}"] = of_run(
+            spec, Spaces(ObservationSpec.vector(size), ActionSpec(**_ACTIONS[kind])), done
+        )
     return found
 
 

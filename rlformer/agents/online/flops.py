@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rlformer.core.flops import Work, linear, perceptron
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ class Counts:
 
 
 def of_run(
-    algorithms: Mapping[str, Algorithm], values: Mapping[str, Any], size: int, actions: ActionSpec, record: RunRecord
+    algorithms: Mapping[str, Algorithm], values: Mapping[str, Any], spaces: Spaces, record: RunRecord
 ) -> dict[str, float]:
     """See `agents.flops.of_run`; `algorithms` are those that `values` may name."""
-    counts = algorithms[values["algorithm"]].counts(values, size, action_size(actions))
+    counts = algorithms[values["algorithm"]].counts(values, spaces.observation.size, action_size(spaces.actions))
     acted = max(0.0, record.cost.env_steps - counts.first_step)
     return {"action": counts.action, "training": acted * counts.step + record.cost.samples_seen * counts.sample}
 

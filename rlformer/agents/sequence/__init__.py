@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from rlformer.agents.base import LearnerKind
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import Spaces
 from rlformer.runs.record import RunRecord
 
 
-def _flops(values: Mapping[str, Any], size: int, actions: ActionSpec, record: RunRecord) -> dict[str, float]:
+def _flops(values: Mapping[str, Any], spaces: Spaces, record: RunRecord) -> dict[str, float]:
     from rlformer.agents.sequence.flops import of_run  # torch, which what only asks what there is can do without
 
-    return of_run(values, size, actions, record)
+    return of_run(values, spaces, record)
 
 
 SEQUENCE = LearnerKind(

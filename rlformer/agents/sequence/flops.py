@@ -8,13 +8,13 @@ from typing import Any
 from rlformer.agents.sequence import encoders
 from rlformer.agents.sequence.architecture import Architecture
 from rlformer.core.flops import Work, linear
-from rlformer.core.spaces import ActionSpec, ObservationSpec, Spaces
+from rlformer.core.spaces import Spaces
 from rlformer.runs.record import RunRecord
 
 
-def of_run(values: Mapping[str, Any], size: int, actions: ActionSpec, record: RunRecord) -> dict[str, float]:
+def of_run(values: Mapping[str, Any], spaces: Spaces, record: RunRecord) -> dict[str, float]:
     """See `agents.flops.of_run`. Whole windows are computed, padding too, so that gradient steps count."""
-    architecture = Architecture.of(values, Spaces(ObservationSpec.vector(size), actions), longest=1)
+    architecture = Architecture.of(values, spaces, longest=1)
     counts = {"action": window(architecture, acting=True).forward}
     gradient_steps = record.progress.get("done")
     if gradient_steps is not None:

@@ -97,8 +97,8 @@ class TrajectoryModel(nn.Module):
         The action before it is the first of them. `latest` and `before` are as for `step`.
         """
         earlier = replace(latest, timesteps=(latest.timesteps - 1).clamp(min=0))
-        place, action = self._place(latest), self.embed_action(self.codec.encode(before))[:, None]
-        return torch.cat([action + self._place(earlier), *(part + place for part in self._told(latest))], dim=1)
+        time, action = self._time(latest), self.embed_action(self.codec.encode(before))[:, None]
+        return torch.cat([action + self._time(earlier), *(part + time for part in self._inputs(latest))], dim=1)
 
     @property
     def memory_shape(self) -> tuple[int, ...]:
@@ -140,20 +140,20 @@ class TrajectoryModel(nn.Module):
 
     def embed(self, window: Window) -> Tensor:
         """The window as tokens (B, T, D). No step follows to read the last action, which is left out."""
-        parts, actions, place = self._told(window), window.actions, self._place(window)
+        parts, actions, time = self._inputs(window), window.actions, self._time(window)
         if self._separate:
             if self._reads_actions:
                 parts.append(self.embed_action(self.codec.encode(actions)))
-            stacked = torch.stack([part + place for part in parts], dim=2)  # (B, K, n, D)
+            stacked = torch.stack([part + time for part in parts], dim=2)  # (B, K, n, D)
             tokens = stacked.flatten(1, 2)
             return tokens[:, :-1] if self._reads_actions else tokens
         if self._reads_actions:
             before = self.embed_action(self.codec.encode(actions[:, :-1]))
             parts.append(F.pad(before, (0, 0, 1, 0)))  # what came before the window is not seen
-        return sum(parts, start=place)  # type: ignore[return-value]
+        return sum(parts, start=time)  # type: ignore[return-value]
 
-    def _told(self, window: Window) -> list[Tensor]:
-        """What a step says before its action is chosen, each (B, K, D): its return-to-go and its observation."""
+    def _inputs(self, window: Window) -> list[Tensor]:
+        """What a step shows before its action is chosen, each (B, K, D): its return-to-go and its observation."""
         parts = [self.embed_return((window.returns_to_go / self.return_scale)[..., None])] if self._conditioned else []
         observations = window.observations.float()  # until here in their own dtype
         return [*parts, self.embed_observation(observations, self.observation_mean, self.observation_std)]
@@ -184,7 +184,7 @@ class TrajectoryModel(nn.Module):
             h = self.backbone(tokens, rows)
         return cast(Tensor, h.float())
 
-    def _place(self, window: Window) -> Tensor | float:
+    def _time(self, window: Window) -> Tensor | float:
         """What tells a step's time: (B, K, D), (K, D) or 0."""
         encoding = self.architecture.timestep_encoding
         if encoding == "episode":

@@ -173,12 +173,23 @@ class Judgement:
     @property
     def verdict(self) -> Verdict:
         """That of the only environment. Raises InputError where there are several."""
+        found = self._only.verdict
+        assert found is not None  # every environment of a judgement is judged
+        return found
+
+    def arm(self, label: str) -> ArmEvidence:
+        """An arm of the only environment, by its label. Raises InputError where there is none."""
+        arms = {arm.label: arm for arm in self._only.arms}
+        if label not in arms:
+            raise unknown("arm", label, arms)
+        return arms[label]
+
+    @property
+    def _only(self) -> Evidence:
         if len(self.environments) != 1:
             names = formats.listed([evidence.name for evidence in self.environments])
             raise InputError(f"one verdict for each environment, and these are {names}: see Judgement.environments")
-        found = self.environments[0].verdict
-        assert found is not None  # every environment of a judgement is judged
-        return found
+        return self.environments[0]
 
     def environment(self, name: str) -> Evidence:
         """The environment of that name. Raises InputError where there is none."""

@@ -203,6 +203,11 @@ class ArmEvidence:
         return tuple(run for run in self.runs if run.counts)
 
     @property
+    def score(self) -> Estimate | None:
+        """The normalised score, or the mean return where the card has no scores; None without a run that counts."""
+        return self.normalized_score or self.mean_return
+
+    @property
     def point(self) -> float:
         """The mean return of an arm that has one."""
         assert self.mean_return is not None

@@ -48,7 +48,7 @@ class FarUnder:
 
 @dataclass(frozen=True)
 class BeyondLog:
-    """An arm that was asked for more than its log holds, on `runs.runs` seeds; the numbers of the worst one."""
+    """An arm with a target return beyond its log, on `runs.runs` seeds; the numbers of the worst one."""
 
     runs: Share
     target_return: float

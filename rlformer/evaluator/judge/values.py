@@ -16,6 +16,11 @@ class Estimate:
     point: float
     high: float | None
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends; None where nothing can be resampled."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 @dataclass(frozen=True)
 class Spread:

@@ -95,11 +95,11 @@ def scores(card: EnvSpec) -> dict[str, list[Trace]]:
 
 
 def diagonal(low: float, high: float) -> dict[str, list[Trace]]:
-    """The line on which what is achieved is what was asked for."""
+    """The line on which the achieved return is the target return."""
     note = {**_NOTE, "x": high, "y": high, "xanchor": "right", "yanchor": "bottom"}
     return {
         "shapes": [{**_DASHED, "x0": low, "y0": low, "x1": high, "y1": high}],
-        "annotations": [{**note, "text": "achieved = asked"}],
+        "annotations": [{**note, "text": "achieved = target"}],
     }
 
 

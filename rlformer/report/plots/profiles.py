@@ -39,7 +39,7 @@ def profile(profiles: Profiles, colours: Mapping[str, int], score: str = "score"
     plan["yaxis"] |= {"range": [-0.02, 1.02], "tickformat": ".0%"}
     return Figure(
         "How often each score is exceeded",
-        "A curve above another at every score is better whatever score is asked for; where two cross, it depends on "
+        "A curve above another at every score is better whatever score you need; where two cross, it depends on "
         "that score. Bands are pointwise 95 % intervals.",
         "Performance profiles: share of runs above each score",
         data,

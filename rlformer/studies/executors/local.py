@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from rlformer.agents.learners import LEARNERS
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.runs.interrupt import Interrupt
 
 Progress = Callable[[int, int, str], None]
 Work = Callable[[Any, Callable[[], bool], Progress], Any]  # (job, stop, progress) -> a picklable answer
 
-_PRELOAD = [
+PRELOAD = [
     "torch.utils.tensorboard",
     "torch._dynamo",  # which the first optimiser of a process would import: 1.2 s
-    *(f"rlformer.{m}" for m in ("agents.online.sb3", "agents.sequence.learner", "studies.plan")),
+    *sorted({kind.implementation.partition(":")[0] for kind in LEARNERS.values()}),
+    "rlformer.studies.plan",
 ]
 _ENDS = ("finished", "failed", "interrupted")
 
@@ -56,7 +58,7 @@ class LocalProcesses:
         ends them at once.
         """
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(_PRELOAD)
+        context.set_forkserver_preload(PRELOAD)
         running: dict[Connection, tuple[Job, Any]] = {}
         waiting, done, lost = list(tasks), set[Hashable](), set[Hashable]()
         with _pinned(self._threads), Interrupt() as interrupt:

@@ -6,5 +6,5 @@ from rlformer.report.sections.asked import figures
 from rlformer.report.sections.base import EnvironmentSection
 
 SECTION = EnvironmentSection(
-    "asked", "Asked and achieved return", "Asked and achieved", figures={"asked": figures.achieved_against_asked}
+    "asked", "Target and achieved return", "Target returns", figures={"asked": figures.achieved_against_asked}
 )

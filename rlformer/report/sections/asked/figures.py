@@ -23,32 +23,32 @@ from rlformer.report.sections.base import EnvironmentView
 
 
 def achieved_against_asked(view: EnvironmentView) -> Figure | None:
-    """What return-conditioned arms were asked for, and what they reached."""
+    """Target returns of return-conditioned arms, and what they achieved."""
     environment, colours = view.evidence, view.colours
     arms = [arm for arm in environment.arms if any(run.asked for run in arm.counted)]
     if not arms:
         return None
     data = [trace for arm in arms for trace in _conditioned(arm, f"@arm-{colours[arm.label]}")]
     ends = [value for trace in data for axis in "xy" for value in trace[axis] if value is not None]
-    plan = layout("return asked for", "mean return achieved", **diagonal(min(ends), max(ends)))
+    plan = layout("target return", "mean return achieved", **diagonal(min(ends), max(ends)))
     scales = [run.scales for arm in arms for run in arm.counted]
     least = [known.log_min for known in scales if known.log_min is not None and known.log_max is not None]
     most = [known.log_max for known in scales if known.log_min is not None and known.log_max is not None]
     if least:
         plan["shapes"].append(shade(min(least), max(most)))
     return Figure(
-        "Asked for, and achieved",
-        "On the dashed diagonal an arm gets what it is asked for; a flat line ignores the request. Thick "
-        "lines are means, thin ones seeds, rings the target that was chosen for the main table; the shade "
-        "holds the returns of the logs, and right of it the request is beyond them.",
-        "Achieved against asked return for return-conditioned arms; the table below holds the numbers",
+        "Target and achieved return",
+        "On the dashed diagonal an arm achieves its target return; a flat line ignores the target. Thick "
+        "lines are means, thin ones seeds, rings the target return chosen for the main table; the shade "
+        "holds the returns of the logs, and right of it target returns lie beyond them.",
+        "Achieved against target return for return-conditioned arms; the table below holds the numbers",
         data,
         plan,
     )
 
 
 def _conditioned(arm: ArmEvidence, colour: str) -> list[Trace]:
-    """A line per seed, their mean where all were asked for as many targets, and the chosen target."""
+    """A line per seed, their mean where all have as many targets, and the chosen target."""
     runs = [run for run in arm.counted if run.asked]
     pairs = [
         [(asked.target_return, asked.mean_return) for asked in run.asked if asked.target_return is not None]
@@ -74,4 +74,4 @@ def _conditioned(arm: ArmEvidence, colour: str) -> list[Trace]:
 
 
 def _points(xs: Numbers, ys: Numbers, who: str) -> list[str]:
-    return [f"{who}: asked {formats.number(x)}, achieved {formats.number(y)}" for x, y in zip(xs, ys, strict=True)]
+    return [f"{who}: target {formats.number(x)}, achieved {formats.number(y)}" for x, y in zip(xs, ys, strict=True)]

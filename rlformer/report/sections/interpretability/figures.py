@@ -25,8 +25,8 @@ def effects(explanations: Explanations, colours: Mapping[str, int]) -> Figure | 
     return Figure(
         "What the greedy action depends on",
         "Each bar is how often the action changes when one group of inputs is replaced by that of another state of "
-        "the log (for reals, how far it moves); no explainer takes part. Lines are 95 % intervals over seeds; the "
-        "history and the returns-to-go of a policy that does not read them have no effect by definition.",
+        "the log (for continuous actions, how far it moves); no explainer takes part. Lines are 95 % intervals over "
+        "seeds; the history and the returns-to-go of a policy that does not read them have no effect by definition.",
         "Total effect of each group of inputs, arm by arm",
         data,
         plan,

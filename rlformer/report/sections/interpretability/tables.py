@@ -36,7 +36,7 @@ COLUMNS = (
     Column(
         "control",
         "Control error",
-        "Mean distance of achieved from asked returns, in shares of the log’s range, inside its support",
+        "Mean distance of achieved from target returns, in shares of the log’s range, inside its support",
         "Interpretability",
     ),
 )
@@ -60,7 +60,7 @@ def cells(explanations: Explanations | None, label: str) -> dict[str, Cell]:
         "reliance": _cell(arm.reliance, arm.no_reliance),
         "skill": _cell(best.value if best else None, arm.no_truth, best.name if best else ""),
         "l90": _leaves(arm.l90),
-        "control": _cell(inside, arm.control.reason or "no target inside the log’s support was asked for"),
+        "control": _cell(inside, arm.control.reason or "no target return inside the log’s support was tried"),
     }
 
 

@@ -44,12 +44,12 @@ def limits(environments: Sequence[Evidence]) -> tuple[Answer, ...]:
         (
             "Why one arm beat another.",
             "Neighbouring rungs of the ladder differ in one thing. An online agent and a Decision "
-            "Transformer differ in four: where the data comes from, what is optimised, what the policy "
-            "is told, and the network. Their difference alone names no cause.",
+            "Transformer differ in four: where the data comes from, what is optimised, whether the "
+            "policy has a target return, and the network. Their difference alone names no cause.",
         ),
         (
             "What your machine would take.",
-            "Wall times are those of the machines named above, often with several runs side by side. "
+            "Wall times are those of the machines named in this report, often with several runs side by side. "
             "CPU seconds travel better, and neither says what an accelerator would change. Memory is "
             "the peak of the whole process, libraries included.",
         ),

@@ -46,14 +46,15 @@ def _memory(memory: Memory | None) -> ProfileRow:
 
 
 def _luck(luck: Luck | None) -> ProfileRow:
-    lead = "Luck in what was asked for"
+    lead = "Luck in the target return"
     if luck is None:
-        return ProfileRow(lead, "unknown: no run was told what return to reach")
-    like = "unlike Gamble: what is asked for comes"
+        return ProfileRow(lead, "unknown: no run is return-conditioned")
+    like = "unlike Gamble: the target return is achieved"
     if luck.error > LUCKY:
-        like = "like Gamble or Bandit, if training was long enough: what is asked for is not what comes"
+        like = "like Gamble or Bandit, if training was long enough: the target return is not what comes"
     share, runs = formats.number(100 * luck.error), formats.plural(luck.runs, "run")
-    return ProfileRow(lead, f"achieved lies {share} % of the log's range from asked (mean of {runs})", like)
+    measured = f"achieved returns lie {share} % of the log's range from the target return (mean of {runs})"
+    return ProfileRow(lead, measured, like)
 
 
 def _chance(chance: Chance | None) -> ProfileRow:
@@ -82,13 +83,11 @@ def _chance_like(chance: Chance) -> str:
 def _coverage(coverage: Coverage | None) -> ProfileRow:
     lead = "Coverage of the target"
     if coverage is None:
-        return ProfileRow(lead, "unknown: no run was told what return to reach")
+        return ProfileRow(lead, "unknown: no run is return-conditioned")
     named = ((coverage.target, "the target"), (coverage.solved, "the threshold of the card"))
     levels = [(level, name) for level, name in named if level is not None]
     covered = all(level.covered == level.logs for level, _ in levels)
-    like = (
-        "within the log's support" if covered else "like Lock or Stitch: more is asked than the log shows often enough"
-    )
+    like = "within the log's support" if covered else "like Lock or Stitch: the log hardly holds the target return"
     return ProfileRow(lead, "; ".join(_level(level, name) for level, name in levels), like)
 
 

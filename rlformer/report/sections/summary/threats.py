@@ -28,7 +28,7 @@ def sentence(threat: Threat) -> str:
             )
         case objections.BeyondLog(runs, target, most):
             return (
-                f"{runs.label} was asked for more than its log holds on {runs.runs} of "
+                f"{runs.label} had a target return beyond its log on {runs.runs} of "
                 f"{formats.plural(runs.of, 'seed')} (up to {formats.number(target)}, best logged episode "
                 f"{formats.number(most)}): there it extrapolates."
             )
@@ -64,9 +64,9 @@ def absence(threat: objections.NoRun, name: str) -> str:
 def _selection(arms: tuple[objections.Gap, ...]) -> str:
     gaps = [f"{arm.label} ({formats.signed(round(arm.z, 2))} of z)" for arm in arms]
     return (
-        f"Drawing actions instead of taking the likeliest changes the score of {formats.listed(gaps)}, on the same "
-        "episodes: where a log's actions are spread out, the likeliest is not what anybody did. The scores here "
-        "are of the likeliest; rlformer evaluate RUN --sample plays the other way."
+        f"Sampled instead of greedy actions change the score of {formats.listed(gaps)}, on the same episodes: where a "
+        "log's actions are spread out, the greedy action is not what anybody did. The scores here are of greedy "
+        "actions; rlformer evaluate RUN --sample samples them."
     )
 
 

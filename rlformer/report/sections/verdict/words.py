@@ -149,7 +149,7 @@ def _simpler(verdict: Verdict) -> Iterator[str]:
             gap, (own, others) = other.difference, other.cpu_seconds
             yield (
                 f"{other.label} minus {other.against}: {formats.signed(gap.point)} of z ({formats.interval(gap)}); it "
-                f"needs neither a return to ask for nor interaction, and {formats.seconds(own)} of CPU against "
+                f"needs neither a target return nor interaction, and {formats.seconds(own)} of CPU against "
                 f"{formats.seconds(others)}."
             )
 
@@ -213,20 +213,20 @@ def doubt(found: Doubt) -> str:
         case HardlyInLog():
             name = f"The return of z {found.z:g}"
             if found.what == "target":
-                name = "The return it is asked for on average"
+                name = "The average target return"
             return (
                 f"{name} ({formats.number(found.level)}) is hardly in the log: {found.episodes} of "
                 f"{formats.count(found.of)} episodes reach it. There {found.label} extrapolates."
             )
         case Miscalibrated(label, error) if error < 0:
             return (
-                f"{label} falls short of what it is asked for by {formats.score(-error)} of z on average: luck decides "
-                "the return here, or the log or the training does not suffice; do not trust the request."
+                f"{label} falls short of its target return by {formats.score(-error)} of z on average: luck decides "
+                "the return here, or the log or the training does not suffice; do not trust the target return."
             )
         case Miscalibrated(label, error):
             return (
-                f"{label} overshoots what it is asked for by {formats.score(error)} of z on average: it does not "
-                "follow the request."
+                f"{label} overshoots its target return by {formats.score(error)} of z on average: it does not "
+                "follow the target."
             )
         case Stitched(label, model, gap):
             return (
