@@ -167,7 +167,7 @@ def test_no_path_of_the_machine_enters_a_report(quick: Path, tmp_path: Path) -> 
 
 def test_arms_stand_in_the_order_of_the_ladder(evidence: Evidence) -> None:
     labels = [arm.label for arm in evidence.arms]
-    assert labels == ["random", "behaviour", "bc", "bc-top", "rvs", "dt", "dqn", "ppo"]
+    assert labels == ["random", "behaviour", "bc", "bc-top", "rvs", "dt", "ppo", "dqn"]
 
 
 def test_one_agent_in_two_configurations_is_two_arms(tmp_path: Path) -> None:

@@ -41,11 +41,10 @@ def judge(
     skipped: directories that were left out in reading `runs`. Raises InputError where a path is no folder, or no run
     below can be read.
 
-        >>> judgement = judge("runs")  # doctest: +SKIP
-        >>> print(judgement.verdict)  # doctest: +SKIP
-        sequence (dt), probable
-        >>> judgement.verdict.pair.difference.low  # doctest: +SKIP
-        -0.021
+        judgement = judge("runs")
+        print(judgement.verdict)                        # sequence (dt), probable
+        judgement.verdict.pair.difference.low           # of z, PPO minus dt
+        judgement.environments[0].arm("dt").mean_return.point
     """
     given = [runs] if isinstance(runs, (str, Path)) else list(runs)
     loaded = [run for run in given if isinstance(run, Run)]
