@@ -40,7 +40,7 @@ from rlformer.envs.make import make, spaces_of
 from rlformer.envs.rollout import RandomPolicy
 from rlformer.runs import checkpoints
 from rlformer.runs.record import RunRecord
-from tests.make_training import Log, match, play, played, same, weights
+from tests.support.make_training import Log, match, play, played, same, weights
 
 REGISTRIES: Mapping[str, Mapping[str, Algorithm]] = {"sb3": ONLINE, "offline": OFFLINE}  # by the learner of their cards
 CARDS = [card for card in agent_cards.agents().values() if card.learner in REGISTRIES]

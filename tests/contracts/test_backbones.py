@@ -31,7 +31,7 @@ from rlformer.data.windows import Windows
 from rlformer.envs.make import spaces_of
 from rlformer.evaluator.measure.evaluation import evaluate
 from rlformer.runs.record import RunRecord
-from tests.make_sequences import (
+from tests.support.make_sequences import (
     MODELS,
     OBSERVATION,
     OBSERVATION_SIZE,

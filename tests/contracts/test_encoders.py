@@ -27,7 +27,7 @@ from rlformer.core.spaces import ObservationSpec, Part, Spaces
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.scales import measure
 from rlformer.data.windows import Windows
-from tests.make_sequences import SPACES, Journal, episode
+from tests.support.make_sequences import SPACES, Journal, episode
 
 WIDTH = 16
 SHAPES = {"vector": (5,), "category": (4,), "image": (3, 32, 32)}

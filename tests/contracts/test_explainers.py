@@ -21,7 +21,7 @@ from rlformer.explain.groups import Groups, shared
 from rlformer.explain.replacement import repeated
 from rlformer.explain.states import LogStates, Sample, sample
 from rlformer.explain.subject import Subject, subject_of
-from tests.make_sequences import OBSERVATION_SIZE, SPACES, log, model
+from tests.support.make_sequences import OBSERVATION_SIZE, SPACES, log, model
 
 STATES, REPLACEMENTS = 12, 3
 FEATURES = {"a": (0,), "b": (1,), "c": (2,)}

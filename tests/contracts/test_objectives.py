@@ -19,8 +19,8 @@ from rlformer.agents.sequence.objectives import OBJECTIVES, objective
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import EnvSpec, Window
-from tests.make_sequences import OBSERVATION, SPACES, Journal, changed, model, windows_for
-from tests.test_training import exact, fit
+from tests.agents.test_training import exact, fit
+from tests.support.make_sequences import OBSERVATION, SPACES, Journal, changed, model, windows_for
 
 every_objective = pytest.mark.parametrize("name", OBJECTIVES)
 every_space = pytest.mark.parametrize("space", SPACES)

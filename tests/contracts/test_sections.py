@@ -23,7 +23,7 @@ from rlformer.report.plots import Figure
 from rlformer.report.sections import SECTIONS, EnvironmentSection, EnvironmentView, ReportView
 from rlformer.report.sections.base import Block
 from tests.goldens import make
-from tests.make_runs import BC, DT, PPO, make_run, make_runs
+from tests.support.make_runs import BC, DT, PPO, make_run, make_runs
 
 NAMES = [section.name for section in SECTIONS]
 GIVEN = {"anchor", "prefix", "title", "level", "plots", "content", "single", "colours", "missing", "words"}

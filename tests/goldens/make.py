@@ -2,8 +2,8 @@
 
     python tests/goldens/make.py --write
 
-makes the committed files beside this one anew, which is a deliberate act: `tests/test_goldens.py` holds the program to
-them. Nothing is trained and no number comes from the program: run directories are written as plain files.
+makes the committed files beside this one anew, which is a deliberate act: `tests/evaluator/test_goldens.py` holds the
+program to them. Nothing is trained and no number comes from the program: run directories are written as plain files.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import Window
 from rlformer.data.windows import Windows
-from tests.make_sequences import MODELS, RECORDED, SPACES, Journal, log, model
+from tests.support.make_sequences import MODELS, RECORDED, SPACES, Journal, log, model
 
 OPTIONS = TrainOptions(100, batch_size=8, learning_rate=1e-2, warmup_steps=20)
 WAITS = (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default)

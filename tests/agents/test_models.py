@@ -25,7 +25,7 @@ from rlformer.core.records import Window
 from rlformer.core.spaces import ActionSpec
 from rlformer.data.scales import Scales
 from rlformer.data.windows import Windows
-from tests.make_sequences import MODELS, OBSERVATION, SPACES, changed, log, model, windows_for
+from tests.support.make_sequences import MODELS, OBSERVATION, SPACES, changed, log, model, windows_for
 
 
 @pytest.fixture(params=SPACES)

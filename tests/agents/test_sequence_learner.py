@@ -17,7 +17,7 @@ from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.spaces import ActionSpec, Array, Spaces
 from rlformer.data import targets
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
-from tests.make_sequences import SPACES, Journal, log
+from tests.support.make_sequences import SPACES, Journal, log
 
 FAMILY = [name for name, card in agent_cards.agents().items() if card.learner == "sequence"]
 QUICK = {

@@ -20,7 +20,7 @@ from rlformer.data.loaders.columns import infer_action_space
 from rlformer.data.open import import_data, open_data
 from rlformer.envs import cards as env_cards
 
-SHARED = Path(__file__).parents[1].parent / "shared/data"
+SHARED = Path(__file__).parents[2].parent / "shared/data"
 real_logs = pytest.mark.skipif(not SHARED.is_dir(), reason="the real logs are not here")
 CARTPOLE, PENDULUM = env_cards.environment("CartPole-v1"), env_cards.environment("Pendulum-v1")
 

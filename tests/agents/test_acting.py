@@ -18,7 +18,7 @@ from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Array, ObservationSpec
 from rlformer.envs.make import spaces_of
 from rlformer.evaluator.measure.evaluation import evaluate
-from tests.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, model
+from tests.support.make_sequences import MODELS, OBSERVATION_SIZE, SPACES, model
 
 CARTPOLE = EnvSpec("CartPole-v1", "CartPole-v1", wrappers=({"kind": "time_limit", "steps": 40},))
 

@@ -18,7 +18,7 @@ from rlformer.evaluator.judge.standing import best
 from rlformer.evaluator.judge.values import Estimate, Spread
 from rlformer.report.sections.verdict.words import words
 from rlformer.report.words.types import VerdictWords
-from tests.make_runs import (
+from tests.support.make_runs import (
     BC,
     BC_TOP,
     BEHAVIOUR,

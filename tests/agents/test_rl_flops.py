@@ -26,8 +26,8 @@ from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import spaces_of
 from rlformer.runs.record import RunRecord
-from tests.make_sequences import OBSERVATION, SPACES, log
-from tests.make_training import Log
+from tests.support.make_sequences import OBSERVATION, SPACES, log
+from tests.support.make_training import Log
 
 # No exploration, so that no step is taken without the network; a whole number of rollouts and of delayed updates.
 SETTINGS = {

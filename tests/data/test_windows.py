@@ -13,8 +13,8 @@ from rlformer.core.spaces import ObservationSpec, Part, Spaces
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.scales import measure
 from rlformer.data.windows import Windows, largest_return_to_go, returns_to_go, step_rows
-from tests.make_sequences import SPACES, log
-from tests.make_sequences import episode as random_episode
+from tests.support.make_sequences import SPACES, log
+from tests.support.make_sequences import episode as random_episode
 
 VIEWS = {
     "whole": lambda log: log,

@@ -32,7 +32,7 @@ from rlformer.core.records import EnvSpec, Window
 from rlformer.data.windows import Windows
 from rlformer.runs import checkpoints, metrics
 from rlformer.runs.directory import RunDirectory
-from tests.make_sequences import MODELS, SPACES, Journal, log, model
+from tests.support.make_sequences import MODELS, SPACES, Journal, log, model
 
 LENGTHS = (9, 2, 14, 6, 11, 3, 8, 12)
 STEPS = 24
@@ -130,7 +130,7 @@ def run_in(directory: Path) -> bytes:
 
 def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path: Path, checkout: Path) -> None:
     """SIGKILL at a random moment after the first checkpoint: nothing can be done about it, and nothing is lost."""
-    command = "import sys, pathlib; from tests.test_training import run_in; run_in(pathlib.Path(sys.argv[1]))"
+    command = "import sys, pathlib; from tests.agents.test_training import run_in; run_in(pathlib.Path(sys.argv[1]))"
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(checkout)}
     killed = tmp_path / "killed"
     process = subprocess.Popen([sys.executable, "-c", command, str(killed)], env=environment)

@@ -24,7 +24,7 @@ from rlformer.report.build import build
 from rlformer.report.sections.summary.threats import absence, sentence
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.runs.missing import MissingRun
-from tests.make_runs import BC, BC_TOP, BEHAVIOUR, CARTPOLE, DQN, DT, PPO, QUICK, RANDOM, make_run, make_runs
+from tests.support.make_runs import BC, BC_TOP, BEHAVIOUR, CARTPOLE, DQN, DT, PPO, QUICK, RANDOM, make_run, make_runs
 
 MID, FULL = Recipe(Cut("mid")), Recipe(Cut("full"))
 

@@ -37,7 +37,7 @@ from rlformer.explain.tree import Reading, SavedTree
 from rlformer.explain.truth import log_with_distractors, truth_of, with_distractors
 from rlformer.explain.viper import fit
 from rlformer.runs.directory import RunDirectory
-from tests.make_sequences import OBSERVATION_SIZE, SPACES, log, model
+from tests.support.make_sequences import OBSERVATION_SIZE, SPACES, log, model
 
 FEATURES = {"a": (0,), "b": (1,), "c": (2,)}
 

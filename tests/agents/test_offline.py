@@ -25,7 +25,7 @@ from rlformer.envs.spaces import action_spec
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
 from rlformer.envs.worlds.stitch import Stitch
 from rlformer.studies import study
-from tests.make_training import Log, match, play, played, same, weights
+from tests.support.make_training import Log, match, play, played, same, weights
 
 BUTTON = ActionSpec("discrete", (2,))
 LEVER = ActionSpec("box", low=(-1.0,), high=(3.0,))

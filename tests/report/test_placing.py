@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rlformer.report.build import build
-from tests.make_runs import BEHAVIOUR, DT, DT_K1, PPO, make_runs
+from tests.support.make_runs import BEHAVIOUR, DT, DT_K1, PPO, make_runs
 
 SPARSE = {"nonzero_rewards": 0.01, "rewarded_steps": 1.0, "median_length": 12.0, "max_length": 12}
 LUCKY = {**SPARSE, "luck": 0.6, "repeated_episodes": 900, "chance_per_step": 0.3, "repeated_steps": 8000}

@@ -22,7 +22,7 @@ from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.report import build
 from rlformer.runs.directory import RunDirectory
 from rlformer.studies import experiment, videos
-from tests.make_runs import BC, make_runs
+from tests.support.make_runs import BC, make_runs
 
 CARTPOLE = env_cards.environment("CartPole-v1")
 RANDOM = RandomPolicy(ActionSpec("discrete", (2,)))

@@ -19,8 +19,8 @@ from rlformer.evaluator.judge.values import Estimate
 from rlformer.explain.tree import Tree
 from rlformer.report import build
 from rlformer.report.sections.interpretability.pictures import tree_picture
-from tests.make_explanations import explain_run
-from tests.make_runs import BC_TOP, DT, PPO, RANDOM, make_run
+from tests.support.make_explanations import explain_run
+from tests.support.make_runs import BC_TOP, DT, PPO, RANDOM, make_run
 
 SEEDS = (0, 1, 2)
 

@@ -28,7 +28,7 @@ from rlformer.data.writer import DatasetWriter
 from rlformer.envs import cards as env_cards
 from rlformer.envs.rollout import RandomPolicy
 
-SHARED = Path(__file__).parents[1].parent / "shared/data"
+SHARED = Path(__file__).parents[2].parent / "shared/data"
 CARTPOLE = env_cards.environment("CartPole-v1")
 DISCRETE = ActionSpec("discrete", nvec=(3,))
 PLANE = spaces.Box(-1, 1, (2,))

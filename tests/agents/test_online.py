@@ -22,9 +22,9 @@ from rlformer.data.dataset import load as load_dataset
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import make
 from rlformer.runs import checkpoints
-from tests.make_training import Log, match, play, same, weights
+from tests.support.make_training import Log, match, play, same, weights
 
-ZOO = Path(__file__).resolve().parents[1].parent / "shared/data/zoo-agents"
+ZOO = Path(__file__).resolve().parents[2].parent / "shared/data/zoo-agents"
 
 
 def task(env: str | EnvSpec, agent: str, *overrides: str, seed: int = 0, **rest: Any) -> Task:

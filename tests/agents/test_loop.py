@@ -10,7 +10,7 @@ import pytest
 from rlformer.agents import loop
 from rlformer.agents.loop import Pace
 from rlformer.core.errors import Interrupted
-from tests.make_sequences import Journal
+from tests.support.make_sequences import Journal
 
 
 class Counting:

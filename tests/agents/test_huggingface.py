@@ -19,7 +19,7 @@ from rlformer.core.records import Window
 from rlformer.core.spaces import ActionSpec, Array
 from rlformer.data.windows import Windows
 from rlformer.envs import cards as env_cards
-from tests.make_sequences import OBSERVATION_SIZE, SPACES, log, model
+from tests.support.make_sequences import OBSERVATION_SIZE, SPACES, log, model
 
 transformers = pytest.importorskip("transformers")
 

@@ -22,7 +22,7 @@ from rlformer.core.records import Cost, EnvSpec, Window
 from rlformer.core.spaces import ObservationSpec, Spaces
 from rlformer.data.windows import Windows
 from rlformer.runs.record import RunRecord
-from tests.make_sequences import MODELS, SPACES, log, model
+from tests.support.make_sequences import MODELS, SPACES, log, model
 
 
 def counted(work: Callable[[], Any]) -> float:

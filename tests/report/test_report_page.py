@@ -31,7 +31,7 @@ from rlformer.report.sections.time.flops import score_against_flops
 from rlformer.report.templates import asset
 from rlformer.runs.inputs import Recipe
 from rlformer.runs.missing import MissingRun
-from tests.make_runs import (
+from tests.support.make_runs import (
     BC,
     BC_TOP,
     CARTPOLE,
