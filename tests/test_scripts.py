@@ -123,7 +123,8 @@ class Checkout:
 
 
 MADE = ["venv", "pip", "pip"]
-CHECKS = ["-m ruff format --check", "-m ruff check", "-m mypy", "-m pytest"]
+PYTEST = "-m pytest -n auto --dist loadscope"
+CHECKS = ["-m ruff format --check", "-m ruff check", "-m mypy", f"{PYTEST} -m not gpu"]
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def checkout_copy(tmp_path: Path) -> Checkout:
 def test_the_environment_is_made_once(checkout_copy: Checkout) -> None:
     assert checkout_copy.run("test")[1] == [*MADE, *CHECKS]
     assert checkout_copy.run("test")[1] == CHECKS
-    assert checkout_copy.run("test", "-k", "name")[1] == ["-m pytest -k name"]
+    assert checkout_copy.run("test", "-k", "name")[1] == [f"{PYTEST} -k name"]
     assert checkout_copy.run("demo", "--seeds", "1")[1] == ["-m rlformer compare CartPole-v1 --profile quick --seeds 1"]
 
 
