@@ -62,17 +62,18 @@ def play(policy: Policy, observations: Array) -> Array:
 )
 def test_nor_do_actions_at_the_sizes_that_are_used(values: dict[str, int], threads: int) -> None:
     built = model(SPACES["box-single"], **values)
-    observations = np.random.default_rng(0).standard_normal((24, 9, OBSERVATION_SIZE)).astype(np.float32)
+    observations = np.random.default_rng(0).standard_normal((24, 20, OBSERVATION_SIZE)).astype(np.float32)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        alone, together = [
-            [play(policy, rows[:count])[0] for rows in observations]
-            for count, policy in ((1, SequencePolicy(built, 1.0)), (9, SequencePolicy(built, 1.0)))
+        alone, some, many = [
+            np.stack([play(policy, rows[:count])[0] for rows in observations])
+            for count, policy in ((count, SequencePolicy(built, 1.0)) for count in (1, 9, 20))
         ]
     finally:
         torch.set_num_threads(before)
-    np.testing.assert_array_equal(alone, together)
+    np.testing.assert_array_equal(some, alone)
+    np.testing.assert_array_equal(many, alone)
 
 
 def test_weights_may_change_and_move_while_a_policy_acts_with_them() -> None:

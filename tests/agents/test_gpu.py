@@ -153,7 +153,7 @@ def test_a_step_waits_for_nothing_and_mixes_no_devices(name: str, space: str, mo
     optimizer.return_value.step.assert_called_once_with()
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", RECORDED)  # many processors have no bf16 for an LSTM, and on none is it used
 def test_half_precision_is_enough_for_a_step(name: str) -> None:
     built = model(SPACES["discrete"], **MODELS[name])
     window = Windows(log(SPACES["discrete"]), built.architecture.context_length).at(torch.arange(28))

@@ -112,7 +112,7 @@ def test_returns_do_not_depend_on_how_many_environments_run(agent: str, env: str
     learner.fit(task(env, agent, *settings.get(agent, ("steps=150",))), Log(tmp_path))
     policy = learner.policy(sample)
     alone = play(policy, env, 10, num_envs=1)
-    for num_envs in (3, 10):  # of one and two blocks of eight
+    for num_envs in (3, 10):
         np.testing.assert_array_equal(play(policy, env, 10, num_envs).returns, alone.returns)
 
 

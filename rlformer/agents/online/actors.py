@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from rlformer.agents import rounding
 from rlformer.agents.sequence.actions import ActionCodec
 from rlformer.core.spaces import ActionSpec, Array
 
@@ -53,8 +55,7 @@ class Categories(Actor):
 
     def scores(self, observations: Tensor) -> Tensor:
         """See `Actor`."""
-        logits: Tensor = self._network(observations)
-        return logits
+        return rounding.chain(self._network, observations)
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
         logits = self.scores(observations)
@@ -72,11 +73,11 @@ class Bits(Actor):
 
     def scores(self, observations: Tensor) -> Tensor:
         """See `Actor`: of each dimension the logits of 0, which is 0, and of 1."""
-        logits = self._network(observations)
+        logits = rounding.chain(self._network, observations)
         return torch.stack([torch.zeros_like(logits), logits], dim=-1).flatten(-2)
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
-        probabilities = torch.sigmoid(self._network(observations))
+        probabilities = rounding.rowwise("sigmoid", torch.sigmoid, rounding.chain(self._network, observations))
         return (probabilities > (0.5 if noise is None else noise)).long()
 
 
@@ -102,12 +103,12 @@ class Gaussian(Actor):
         return self(observations, None)
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
-        latent = self._trunk(observations)
-        actions = self._mean(latent)
+        latent = rounding.chain(self._trunk, observations)
+        actions = rounding.chain(self._mean, latent)
         if noise is not None:
             actions = actions + self._std(latent) * noise
         if self._squashed:
-            actions = self._low + 0.5 * (torch.tanh(actions) + 1.0) * (self._high - self._low)
+            actions = self._low + 0.5 * (rounding.rowwise("tanh", torch.tanh, actions) + 1.0) * (self._high - self._low)
         return actions
 
 
@@ -131,10 +132,12 @@ class Recurrent(Actor):
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
         count = len(observations)
         self._reserve(count)
-        before = self._states[:, :, :count].contiguous()
-        outputs, after = self._lstm(observations[None], (before[0], before[1]))  # (1, M, H)
-        self._states[:, :, :count] = torch.stack(after)
-        return self._actor(outputs[0], noise)
+        layers, states = self._lstm.num_layers, self._states[:, :, :count].transpose(1, 2)  # (2, M, layers, H)
+        step = partial(_step, self._lstm)
+        outcome = rounding.rowwise(("recurrent", layers), step, observations, *states, trial=self._random)
+        output, *after = outcome.split([1, layers, layers], dim=1)
+        self._states[:, :, :count] = torch.stack(after).transpose(1, 2)
+        return self._actor(output[:, 0], noise)
 
     def scores(self, observations: Tensor) -> Tensor:
         """See `Actor`."""
@@ -145,10 +148,20 @@ class Recurrent(Actor):
         outputs, _ = self._lstm(observations.transpose(0, 1))  # (K, B, H)
         return self._actor.scores(outputs[last, torch.arange(len(last))])
 
+    def _random(self) -> Callable[..., Tensor]:
+        return partial(_step, rounding.random_copy(self._lstm))
+
     def _reserve(self, count: int) -> None:
         kept, rows = self._states, self._states.shape[2]
         if rows < count:
             self._states = torch.cat([kept, kept.new_zeros(2, kept.shape[1], count - rows, kept.shape[3])], dim=2)
+
+
+def _step(lstm: torch.nn.Module, observations: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
+    """(M, obs) and the states before, (M, layers, H) -> the output and the states after, (M, 1 + 2 layers, H)."""
+    before = (hidden.transpose(0, 1).contiguous(), cell.transpose(0, 1).contiguous())
+    output, after = lstm(observations[None], before)  # (1, M, H)
+    return torch.cat([output, *after]).transpose(0, 1)
 
 
 class Deterministic(Actor):
@@ -166,7 +179,7 @@ class Deterministic(Actor):
         return self(observations, None)
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
-        actions = self._network(observations)
+        actions = rounding.chain(self._network, observations)
         if noise is not None:
             actions = (actions + self._std * noise).clamp(-1.0, 1.0)
         return self._low + 0.5 * (actions + 1.0) * (self._high - self._low)
@@ -193,7 +206,7 @@ class EpsilonGreedy(Actor):
 
     def scores(self, observations: Tensor) -> Tensor:
         """See `Actor`: the values."""
-        found: Tensor = self._network(observations)
+        found = rounding.chain(self._network, observations)
         return found if self._values is None else self._values(found)
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
@@ -213,12 +226,21 @@ def policy_head(policy: Any, spec: ActionSpec) -> Actor:
     return Bits(logits, spec) if spec.kind == "multibinary" else Categories(logits, spec)
 
 
+def clipped_std(log_std: torch.nn.Module) -> Callable[[Tensor], Tensor]:
+    """Standard deviation of a policy whose network gives its logarithm, within stable-baselines3's bounds."""
+
+    def std(latent: Tensor) -> Tensor:
+        return rounding.rowwise("exp", torch.exp, rounding.chain(log_std, latent).clamp(-20, 2))
+
+    return std
+
+
 def gsde_std(policy: Any) -> Callable[[Tensor], Tensor]:
     """Standard deviation of gSDE (Raffin 2021, arXiv:2005.05719), its noise drawn afresh at each step."""
 
     def std(latent: Tensor) -> Tensor:
         distribution = policy.action_dist
-        variance: Tensor = latent.square() @ distribution.get_std(policy.log_std).square()
+        variance = rounding.linear(latent.square(), distribution.get_std(policy.log_std).square().t())
         return (variance + distribution.epsilon).sqrt()
 
     return std

@@ -6,7 +6,6 @@ was drawn before it, and costs several times the forward pass.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlformer.agents import rounding
 from rlformer.agents.online.actors import Actor
 from rlformer.agents.online.algorithms.base import Algorithm
 from rlformer.core.errors import InputError
@@ -21,8 +21,6 @@ from rlformer.core.records import Window
 from rlformer.core.seeding import policy_generator
 from rlformer.core.spaces import ActionSpec, Array
 from rlformer.envs.spaces import action_spec
-
-_MULTIPLE = 8  # rounding of matrix products depends on the batch: pad, so that N does not change what is played
 
 
 def policy_of(algorithm: Algorithm, model: Any, sample: bool = False) -> SB3Policy:
@@ -54,6 +52,7 @@ class SB3Policy:
         self._normalize: Callable[[Array], Array] | None = None if statistics is None else statistics.normalize_obs
         self._streams: dict[int, np.random.Generator] = {}
         self._padded = np.zeros((0, 0), np.float32)
+        self._alike = rounding.Alike()
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
         """See `core.policy.Policy`."""
@@ -64,14 +63,15 @@ class SB3Policy:
 
     @torch.inference_mode()
     def act(self, observations: Array) -> Array:
-        """See `core.policy.Policy`."""
+        """See `core.policy.Policy`. Does not depend on how many environments run side by side."""
         count = len(observations)
-        size = math.ceil(count / _MULTIPLE) * _MULTIPLE
+        size = max(count, rounding.rows())
         if self._padded.shape != (size, observations.shape[1]):
             self._padded = np.zeros((size, observations.shape[1]), np.float32)
         self._padded[:count] = observations
         rows = self._padded if self._normalize is None else self._normalize(self._padded)
-        actions = self._actor(torch.from_numpy(rows), self._noise(size) if self._sample else None)
+        with self._alike(size):
+            actions = self._actor(torch.from_numpy(rows), self._noise(size) if self._sample else None)
         return self._spec.clip(actions[:count].numpy()).astype(self._spec.dtype, copy=False)
 
     def observe(self, actions: Array, rewards: Array) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from rlformer.agents import rounding
 from rlformer.agents.sequence.backbones.base import Sliding
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError
@@ -15,14 +16,11 @@ from rlformer.core.records import Window
 from rlformer.core.seeding import policy_generator
 from rlformer.core.spaces import ActionSpec, Array
 
-# Rows of a matrix product for each thread. Products of fewer take other kernels, which round otherwise: with so
-# many at least, what is played does not depend on how many environments run side by side.
-_ROWS = 8
 _BLOCK = 256  # steps for which a slot's uniform numbers are drawn at once
 
 
 class SequencePolicy:
-    """See `types.Policy`. Each step runs the model over the last K steps: exact, whatever the backbone.
+    """See `core.policy.Policy`. Each step runs the model over the last K steps: exact, whatever the backbone.
 
     A backbone that says how does so in memory that is taken once (`Backbone.sliding`). Where tokens are the same
     wherever a window begins (the paper's), what is known of them is not computed again.
@@ -40,13 +38,13 @@ class SequencePolicy:
         self._sample = sample
         self._k = _steps_kept(model)
         self._steps = np.arange(self._k)
-        self._copies = _ROWS if model.rows_per_window >= _ROWS else 1
         self._slots = _Slots.fresh(0, model, self._target)
         self._windows: Sliding | None = None
         sliding = model.architecture.kind.sliding
         if sliding and not model.architecture.streams:
             self._windows = sliding(model.backbone, model.rows_per_window)
         self._streams: list[np.random.Generator] = []
+        self._alike = rounding.Alike()
 
     @property
     def actions(self) -> ActionSpec:
@@ -79,7 +77,7 @@ class SequencePolicy:
         return self.model.codec.greedy(predictions) if self.actions.kind == "box" else predictions
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
-        """See `types.Policy`. `target_returns` (len(slots),) override the policy's own."""
+        """See `core.policy.Policy`. `target_returns` (len(slots),) override the policy's own."""
         self._reserve(int(np.max(slots)) + 1)
         self._slots.time[slots] = 0
         self._slots.owed[slots] = self._target if target_returns is None else target_returns
@@ -89,8 +87,22 @@ class SequencePolicy:
 
     @torch.inference_mode()
     def act(self, observations: Array) -> Array:
-        """See `core.policy.Policy`. Raises InputError where observations would lose in the model's dtype."""
-        count, rows = len(observations), _ROWS * torch.get_num_threads()
+        """See `core.policy.Policy`. Does not depend on how many environments run side by side.
+
+        Raises InputError where observations would lose in the model's dtype.
+        """
+        with self._alike(len(observations)):
+            return self._act(observations)
+
+    def observe(self, actions: Array, rewards: Array) -> None:
+        """See `core.policy.Policy`."""
+        count, slots = len(actions), self._slots
+        slots.actions[np.arange(count), slots.time[:count] % self._k] = actions
+        slots.owed[:count] -= rewards
+        slots.time[:count] += 1
+
+    def _act(self, observations: Array) -> Array:
+        count, rows = len(observations), rounding.rows()
         size = max(count, rows)
         self._reserve(size)
         slots, every = self._slots, np.arange(size)
@@ -105,23 +117,16 @@ class SequencePolicy:
         elif self._windows:
             predictions = self._slide(self._windows, size, count, rows)
         else:
-            predictions = self._read(max(count, math.ceil(rows / self._copies)))
-        codec = self._model.codec
-        predictions = predictions[:count]
-        actions = codec.sample(predictions, self._uniform(count)) if self._sample else codec.greedy(predictions)
-        return actions.numpy()
-
-    def observe(self, actions: Array, rewards: Array) -> None:
-        """See `types.Policy`."""
-        count, slots = len(actions), self._slots
-        slots.actions[np.arange(count), slots.time[:count] % self._k] = actions
-        slots.owed[:count] -= rewards
-        slots.time[:count] += 1
+            predictions = self._read(max(count, math.ceil(rows / self._k)))
+        codec, key = self._model.codec, ("action", self.actions.kind, self._sample)
+        if self._sample:
+            return rounding.rowwise(key, codec.sample, predictions[:count], self._uniform(count)).numpy()
+        return rounding.rowwise(key, codec.greedy, predictions[:count]).numpy()
 
     def _read(self, size: int) -> torch.Tensor:
         """The predictions of the first `size` slots from their last K steps."""
         last = np.minimum(self._slots.time[:size], self._k - 1)  # (P,)
-        return self._model.predict_at(self._window(last), torch.from_numpy(last), self._copies)
+        return self._model.predict_at(self._window(last), torch.from_numpy(last))
 
     def _slide(self, windows: Sliding, size: int, count: int, rows: int) -> torch.Tensor:
         """The same for the first `count` slots, by a reader of windows that slide."""
@@ -133,7 +138,7 @@ class SequencePolicy:
             windows.put(tokens[:put], numbers)
             newest = numbers[: max(count, math.ceil(rows / self._model.rows_per_window)), -1]
         else:  # each kind of input brings K rows of a window
-            last = np.minimum(self._slots.time[: max(count, math.ceil(rows / self._k))], self._k - 1)  # (P,)
+            last = np.minimum(self._slots.time[:count], self._k - 1)  # (P,)
             windows.put(self._model.embed(self._window(last)))
             newest = self._model.row_of(torch.from_numpy(last))
         return self._model.head(windows.read(newest, rows))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rlformer.agents.rounding import Linear, product
 from rlformer.agents.sequence import encoders, placement
 from rlformer.agents.sequence.actions import ActionCodec
 from rlformer.agents.sequence.architecture import Architecture
@@ -49,28 +50,24 @@ class TrajectoryModel(nn.Module):
         self._first = 1 if self._separate and self._conditioned else 0  # token of the first step's prediction
         self.embed_observation = encoders.build(a.observation, a.width)
         if self._conditioned:
-            self.embed_return = nn.Linear(1, a.width)
+            self.embed_return = Linear(1, a.width)
         if self._reads_actions:
-            self.embed_action = nn.Linear(self.codec.width, a.width)
+            self.embed_action = Linear(self.codec.width, a.width)
         if a.timestep_encoding != "none":
             rows = a.max_timesteps if a.timestep_encoding == "episode" else a.context_length
             self.embed_timestep = nn.Embedding(rows, a.width)
             nn.init.normal_(self.embed_timestep.weight, std=0.02)
         self.backbone = a.kind.build(a)
-        self.predict_action = nn.Linear(a.width, self.codec.outputs)
+        self.predict_action = Linear(a.width, self.codec.outputs)
 
     def forward(self, window: Window) -> Tensor:
         """Predictions at every step: (B, K, A). Those behind an episode's end mean nothing."""
         every = slice(None) if self._per_step == 1 else slice(self._first, None, self._per_step)
         return self.predict_action(self._backbone(window, every))
 
-    def predict_at(self, window: Window, steps: Tensor, copies: int = 1) -> Tensor:
-        """Predictions at one step of each window: steps (B,) -> (B, A).
-
-        The step is computed `copies` times: products of few rows take other kernels, which round otherwise.
-        """
-        rows = self.row_of(steps)[:, None].expand(-1, copies)  # (B, M)
-        return self.head(self._backbone(window, rows))[:, 0]
+    def predict_at(self, window: Window, steps: Tensor) -> Tensor:
+        """Predictions at one step of each window: steps (B,) -> (B, A)."""
+        return self.head(self._backbone(window, self.row_of(steps)[:, None]))[:, 0]
 
     def step(self, latest: Window, before: Tensor, memory: Tensor) -> Tensor:
         """Predictions at the next step of each of N episodes, (N, A), with an `attention_band` alone.
@@ -170,10 +167,8 @@ class TrajectoryModel(nn.Module):
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
     def head(self, h: Tensor) -> Tensor:
-        """(..., D) -> (..., outputs), rounded alike whatever the number of rows: products of one column are not."""
-        head, outputs = self.predict_action, self.codec.outputs
-        columns = max(2, outputs)
-        return F.linear(h, head.weight.expand(columns, -1), head.bias.expand(columns))[..., :outputs]
+        """(..., D) -> (..., outputs)."""
+        return product(h, self.predict_action.weight, self.predict_action.bias)
 
     def _backbone(self, window: Window, rows: Rows) -> Tensor:
         """(B, M, D) at the asked rows. On a GPU that can, its products are bf16's; what goes in and comes out is not:

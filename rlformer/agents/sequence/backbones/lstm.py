@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from rlformer.agents import rounding
 from rlformer.agents.sequence.backbones.base import Backbone
 from rlformer.agents.sequence.dropout import draw, drop
 from rlformer.agents.sequence.norms import NORMS
@@ -30,8 +32,18 @@ class Lstm(nn.Module):
         batch, length, width = tokens.shape
         shapes = [(batch, length, width), (batch, count(rows, length), width)]
         of_tokens, of_rows = draw(shapes, self.dropout if self.training else 0.0, tokens.device)
-        h, _ = self.lstm(drop(self.norm(tokens), of_tokens))
-        return drop(take(h, rows), of_rows)
+        shape = ("lstm", width, self.lstm.num_layers)
+        states = rounding.rowwise(shape, self._states, drop(self.norm(tokens), of_tokens), trial=self._random)
+        return drop(take(states, rows), of_rows)
+
+    def _states(self, tokens: Tensor) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
+        states: Tensor = self.lstm(tokens)[0]
+        return states
+
+    def _random(self) -> Callable[[Tensor], Tensor]:
+        lstm = rounding.random_copy(self.lstm)
+        return lambda tokens: lstm(tokens)[0]
 
 
 def _work(a: Architecture, tokens: int, asked: int) -> Work:

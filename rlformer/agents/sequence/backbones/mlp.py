@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rlformer.agents.rounding import Linear
 from rlformer.agents.sequence.backbones.base import Backbone
 from rlformer.agents.sequence.dropout import draw, drop
 from rlformer.agents.sequence.rows import Rows, take
@@ -22,7 +23,7 @@ class Mlp(nn.Module):
     def __init__(self, width: int, layers: int, dropout: float) -> None:
         super().__init__()
         self.dropout = dropout
-        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
+        self.layers = nn.ModuleList(Linear(width, width) for _ in range(layers))
 
     def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
         """tokens: (B, T, D) -> (B, M, D) at the asked rows."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from rlformer.agents import rounding
 from rlformer.agents.sequence.encoders.base import Encoder
 from rlformer.core.flops import Work, linear
 from rlformer.core.spaces import Part
 
 
-class Vector(nn.Linear):
+class Vector(rounding.Linear):
     """(B, K, *part), whose mean and standard deviation in the log are (*part,) -> (B, K, D)."""
 
     def forward(self, numbers: Tensor, mean: Tensor, std: Tensor) -> Tensor:  # type: ignore[override]

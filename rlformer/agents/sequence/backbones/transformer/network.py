@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rlformer.agents import rounding
+from rlformer.agents.rounding import Linear, linear
 from rlformer.agents.sequence import placement
 from rlformer.agents.sequence.activations import ACTIVATIONS
 from rlformer.agents.sequence.dropout import Noise, draw, drop
@@ -114,9 +116,9 @@ class Block(nn.Module):
         self.attention_norm = NORMS[norm](width)
         self.attention = Attention(width, heads, band)
         self.inner_norm = NORMS[norm](width)
-        self.expand = nn.Linear(width, 4 * width)
+        self.expand = Linear(width, 4 * width)
         self.activation = ACTIVATIONS[activation]
-        self.contract = nn.Linear(4 * width, width)
+        self.contract = Linear(4 * width, width)
         self.residual = residual
 
     def forward(self, h: Tensor, rows: Rows, noise: Iterator[Noise], rate: float) -> Tensor:
@@ -134,7 +136,7 @@ class Block(nn.Module):
         return h + inner if self.residual else inner
 
     def _inner(self, flat: Tensor) -> Tensor:
-        return self.contract(self.activation(self.expand(flat)))
+        return self.contract(rounding.rowwise(self.activation, self.activation, self.expand(flat)))
 
 
 class Attention(nn.Module):
@@ -143,8 +145,8 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, band: int) -> None:
         super().__init__()
         self.heads, self.band = heads, band
-        self.qkv = nn.Linear(width, 3 * width)
-        self.project = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.project = Linear(width, width)
         if band:
             self.of_distance = nn.Parameter(torch.zeros(band, heads))
 
@@ -182,8 +184,8 @@ class Attention(nn.Module):
             query, key, value = self.qkv(x).split(width, dim=2)
         else:  # queries at the asked rows, keys and values at all
             weight, bias = self.qkv.weight, self.qkv.bias
-            query = F.linear(take(x, rows), weight[:width], bias[:width])
-            key, value = F.linear(x, weight[width:], bias[width:]).split(width, dim=2)
+            query = linear(take(x, rows), weight[:width], bias[:width])
+            key, value = linear(x, weight[width:], bias[width:]).split(width, dim=2)
         return self.split(query), self.split(key), self.split(value)
 
     def step(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rlformer.agents import rounding
 from rlformer.agents.sequence.backbones.transformer.network import Block, Transformer
 
 
@@ -58,12 +59,12 @@ class SlidingWindows:
     def read(self, newest: Tensor, rows: int) -> Tensor:
         """The transformer's output at the newest token of each of the first P sequences; `newest` (P,) are its numbers.
 
-        (R, D), where R is P or `rows` if that is more. Behind P nothing is meant: products of fewer rows take other
-        kernels, which round otherwise.
+        (R, D), where R is P or `rows` if that is more. Behind P nothing is meant (see `rounding.rows`).
         """
         size, length = len(newest), self._length
         rows = max(rows, size)
-        needed = (size, rows, *(parameter.data_ptr() for parameter in self._parameters))  # weights may be put elsewhere
+        threads = torch.get_num_threads()
+        needed = (size, rows, threads, *(p.data_ptr() for p in self._parameters))  # weights may be put elsewhere
         if self._plan is None or self._planned != needed:
             self._plan = _Plan(self._transformer, self._hidden, self._projected, size, rows, length)
             self._planned = needed
@@ -93,14 +94,14 @@ class _Plan:
             left_out = width if following is blocks[-1] else 0  # the last layer's queries: of one row each
             qkv = following.attention.qkv
             target = torch.empty(size * length, 3 * width - left_out)
-            onward = _Product(following.attention_norm, qkv.weight[left_out:], qkv.bias[left_out:], target)
+            onward = _Projection(following.attention_norm, qkv.weight[left_out:], qkv.bias[left_out:], target)
             self._layers.append((_Layer(block, stream, inner), _heads(source, size, heads, width), onward))
             source = target
         last = blocks[-1]
         weight, bias = last.attention.qkv.weight[:width], last.attention.qkv.bias[:width]
         query = torch.zeros(rows, width)
         self._last = _Layer(last, torch.empty(rows, width), torch.empty(rows, 4 * width))
-        self._query = _Product(last.attention_norm, weight, bias, query)
+        self._query = _Projection(last.attention_norm, weight, bias, query)
         *_, key, value = _heads(source, size, heads, width)
         self._of_last = (*_heads(query[:size], size, heads, width), key, value)
         self._at_newest, self._mixed = torch.zeros(rows, width), torch.zeros(rows, width)
@@ -119,15 +120,15 @@ class _Plan:
         return self._norm(self._last.run(self._at_newest, self._mixed))
 
 
-class _Product:
+class _Projection:
     """A norm and the product behind it, into memory of its own."""
 
     def __init__(self, norm: torch.nn.Module, weight: Tensor, bias: Tensor, target: Tensor) -> None:
-        self._norm, self._weight, self._bias, self._target = norm, weight.t(), bias, target
+        self._norm, self._product = norm, rounding.Product(weight, bias, target)
 
     def run(self, h: Tensor) -> None:
         """(R, D) -> its target, (R, *)."""
-        torch.addmm(self._bias, self._norm(h), self._weight, out=self._target)
+        self._product.put(self._norm(h))
 
 
 class _Layer:
@@ -136,22 +137,19 @@ class _Layer:
     def __init__(self, block: Block, stream: Tensor, inner: Tensor) -> None:
         self._residual, self._activation = block.residual, block.activation
         self._stream, self._inner = stream, inner
-        self._project, self._project_bias = block.attention.project.weight.t(), block.attention.project.bias
-        self._expand = _Product(block.inner_norm, block.expand.weight, block.expand.bias, inner)
-        self._contract, self._contract_bias = block.contract.weight.t(), block.contract.bias
+        project, contract = block.attention.project, block.contract
+        self._project = rounding.Product(project.weight, project.bias, stream)
+        self._expand = _Projection(block.inner_norm, block.expand.weight, block.expand.bias, inner)
+        self._contract = rounding.Product(contract.weight, contract.bias, stream)
 
     def run(self, h: Tensor, mixed: Tensor) -> Tensor:
         """Rows h, (R, D), and what the heads gathered there, (R, D) -> (R, D), in the place of the layer before."""
-        stream = self._stream
-        if self._residual:  # products are added to what is there
-            torch.add(h, self._project_bias, out=stream).addmm_(mixed, self._project)
-        else:
-            torch.addmm(self._project_bias, mixed, self._project, out=stream)
-        self._expand.run(stream)
-        inner = self._activation(self._inner)
-        if self._residual:
-            return stream.add_(self._contract_bias).addmm_(inner, self._contract)
-        return torch.addmm(self._contract_bias, inner, self._contract, out=stream)
+        add = self._residual  # to what is there
+        self._project.put(mixed, h if add else None)
+        self._expand.run(self._stream)
+        inner = rounding.rowwise(self._activation, self._activation, self._inner)
+        self._contract.put(inner, self._stream if add else None)
+        return self._stream
 
 
 def _heads(flat: Tensor, size: int, heads: int, width: int) -> tuple[Tensor, ...]:
@@ -162,5 +160,5 @@ def _heads(flat: Tensor, size: int, heads: int, width: int) -> tuple[Tensor, ...
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, added: Tensor) -> Tensor:
     """query (P, nh, M, hs), keys and values (P, nh, T, hs), added (P, 1, M, T) -> (P*M, D)."""
-    mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=added)
+    mixed = rounding.rowwise("attention", F.scaled_dot_product_attention, query, key, value, added)
     return mixed.transpose(1, 2).reshape(-1, query.shape[1] * query.shape[3])
