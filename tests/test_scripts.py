@@ -123,7 +123,7 @@ class Checkout:
 
 
 MADE = ["venv", "pip", "pip"]
-PYTEST = "-m pytest -n auto --dist loadscope"
+PYTEST = "-m pytest -n auto --maxprocesses 8 --dist loadscope"
 CHECKS = ["-m ruff format --check", "-m ruff check", "-m mypy", f"{PYTEST} -m not gpu"]
 
 
