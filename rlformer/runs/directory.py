@@ -29,7 +29,7 @@ class RunDirectory:
 
     @classmethod
     def of(cls, root: Path, spec: RunSpec, seed: int) -> RunDirectory:
-        """Where a run of this configuration and seed belongs below `root`."""
+        """Where a run of this specification and seed belongs below `root`."""
         env, agent = files.slug(spec.env.name), files.slug(spec.agent.name)
         return cls(root / env / f"{agent}-{spec.hash}" / f"seed-{seed}")
 
@@ -78,7 +78,7 @@ class RunDirectory:
         return (self.path / "record.json").is_file() and self.record.status == "finished"
 
     def set_aside_damaged(self) -> str | None:
-        """Move a run whose record or configuration is lost or torn out of the way; what was done, in words.
+        """Move a run whose record or specification is lost or torn out of the way; what was done, in words.
 
         What such a run cost is not known any more, so that it cannot go on. Nothing is deleted. Raises InputError
         where another process works on it.
