@@ -11,13 +11,17 @@ from typing import Any, Literal, TypeVar, Union
 
 import numpy as np
 
+from rlformer.core.records import EnvSpec
+
 T = TypeVar("T")
+KEPT = {"kept": True}  # metadata of a field that is written though it is None, its default
 
 
 def encode(value: Any) -> Any:
     """A JSON-ready form: dataclasses as objects, tuples and arrays as lists, numpy's numbers as Python's.
 
-    A field that ends in an underscore, since Python reserves the word, is written without it.
+    A field that ends in an underscore, since Python reserves the word, is written without it. One whose default is None
+    is left out while it is None, unless its metadata are KEPT.
 
     >>> @dataclasses.dataclass(frozen=True)
     ... class Point:
@@ -28,8 +32,11 @@ def encode(value: Any) -> Any:
     >>> decode(Point, {"return": 0.5, "counts": [1, 2]})
     Point(return_=0.5, counts=(1, 2))
     """
+    if isinstance(value, EnvSpec):
+        return value.to_dict()  # without the keys that are empty
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {_key(each.name): encode(getattr(value, each.name)) for each in dataclasses.fields(value)}
+        known = ((each, getattr(value, each.name)) for each in dataclasses.fields(value))
+        return {key_of(each.name): encode(item) for each, item in known if item is not None or not optional(each)}
     if isinstance(value, Mapping):
         return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -51,8 +58,14 @@ def decode(cls: type[T], data: Any) -> T:
     return found
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
+    """The key of a field of that name."""
     return name.removesuffix("_")
+
+
+def optional(field: dataclasses.Field[Any]) -> bool:
+    """Whether a field is left out while it is None."""
+    return field.default is None and not field.metadata.get("kept")
 
 
 @functools.cache
@@ -122,7 +135,7 @@ def _dataclass(cls: type, data: Any, path: str) -> Any:
         return _fail(path, "an object", data)
     given = {}
     for name, hint, needed in _fields(cls):
-        key = _key(name)
+        key = key_of(name)
         if key in data:
             given[name] = _decoded(hint, data[key], f"{path}.{key}")
         elif needed:

@@ -51,10 +51,10 @@ def linear(inputs: int, outputs: int, input_gradient: bool = True) -> Work:
     return Work(once, once * (1 + input_gradient))
 
 
-def perceptron(sizes: Sequence[int], input_gradient: bool = False) -> Work:
+def mlp(sizes: Sequence[int], input_gradient: bool = False) -> Work:
     """Linear layers of these sizes, from the input's to the output's, on one row.
 
-    >>> perceptron([4, 64, 2])
+    >>> mlp([4, 64, 2])
     Work(forward=768.0, backward=1024.0)
     """
     layers = [linear(a, b, input_gradient or i > 0) for i, (a, b) in enumerate(pairwise(sizes))]

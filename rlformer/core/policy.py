@@ -35,5 +35,5 @@ class Scorer(Protocol):
         """(B, A) torch tensor, differentiable in the window's observations, returns-to-go and encoded actions.
 
         Categories: what the greedy action has most of, for each level, component after component (as in
-        `models.actions.ActionCodec`). Reals: the greedy action itself.
+        `agents.sequence.actions.ActionCodec`). Reals: the greedy action itself.
         """

@@ -1,23 +1,23 @@
 """Evidence as JSON and back: the one place that turns dataclasses into results.json. It knows types, and no names.
 
-A field is a key of its name, without the underscore that keeps it from being a word of Python; a field whose default is
-None is left out while it is None, unless its metadata are KEPT. Keys that a type does not know are passed over: the
-report's words stand among them. The way back is `core.codec.decode`.
+As in `core.codec`, with floats rounded. Keys that a type does not know are passed over: the report's words stand among
+them.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
+from rlformer.core import codec
 from rlformer.core.codec import decode
 from rlformer.core.records import EnvSpec
 
-__all__ = ["decode", "encode", "key_of", "optional", "rounded"]
+__all__ = ["decode", "encode", "rounded"]
 
 DIGITS = 7  # significant ones, of every float
 
@@ -48,22 +48,4 @@ def rounded(value: T, digits: int = DIGITS) -> T:
 
 def encode(value: object) -> Any:
     """What json.dumps takes."""
-    if isinstance(value, EnvSpec):
-        return encode(value.to_dict())  # without the keys that are empty
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        known = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
-        return {key_of(f): encode(item) for f, item in known if item is not None or not optional(f)}
-    if isinstance(value, Mapping):
-        return {str(key): encode(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [encode(item) for item in value]
-    return rounded(value.tolist() if isinstance(value, np.ndarray) else value)
-
-
-def optional(field: dataclasses.Field[Any]) -> bool:
-    """Whether JSON leaves it out while it is None."""
-    return field.default is None and not field.metadata.get("kept")
-
-
-def key_of(field: dataclasses.Field[Any]) -> str:
-    return field.name.rstrip("_")
+    return rounded(codec.encode(value))

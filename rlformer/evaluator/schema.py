@@ -17,8 +17,8 @@ from typing import Any, Literal, Union
 
 import numpy as np
 
+from rlformer.core.codec import key_of, optional
 from rlformer.core.records import EnvSpec
-from rlformer.evaluator.as_json import key_of, optional
 from rlformer.evaluator.judge.evidence import Evidence, Judgement
 from rlformer.evaluator.judge.verdict import Verdict
 
@@ -75,8 +75,8 @@ def _dataclass(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     definitions[kind.__name__] = found  # before its fields, which may hold it again
     hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)
     left_out = {f.name for f in fields if optional(f) or (kind is EnvSpec and f.name not in ("name", "id"))}
-    found["properties"] = {key_of(field): _of(hints[field.name], definitions) for field in fields}
-    found["required"] = [key_of(field) for field in fields if field.name not in left_out]
+    found["properties"] = {key_of(field.name): _of(hints[field.name], definitions) for field in fields}
+    found["required"] = [key_of(field.name) for field in fields if field.name not in left_out]
     found["additionalProperties"] = kind in OPEN
     return reference
 

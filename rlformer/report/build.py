@@ -100,7 +100,7 @@ def view_of(
         ),
         tuple(map(words, judgement.environments)),
         plots.slots(arm for evidence in judgement.environments for arm in evidence.arms),
-        {run.path: page.video(run.film.webp) for run in runs if run.film is not None and run.film.webp},
+        {run.path: page.video(run.video.webp) for run in runs if run.video is not None and run.video.webp},
     )
 
 

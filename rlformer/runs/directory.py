@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.records import Cost, EvalResult
+from rlformer.core.records import SCHEMA, Cost, EvalResult
 from rlformer.runs import ledger
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.metrics import Curve, Metrics, Throttle
@@ -29,7 +29,7 @@ class RunDirectory:
 
     @classmethod
     def of(cls, root: Path, spec: RunSpec, seed: int) -> RunDirectory:
-        """Where a run of this configuration and seed belongs below `root`."""
+        """Where a run of this specification and seed belongs below `root`."""
         env, agent = files.slug(spec.env.name), files.slug(spec.agent.name)
         return cls(root / env / f"{agent}-{spec.hash}" / f"seed-{seed}")
 
@@ -43,17 +43,34 @@ class RunDirectory:
 
     @property
     def spec(self) -> RunSpec:
-        """What was to be trained, resolved."""
+        """What was to be trained, resolved. Raises InputError where the file is lost, damaged or of another version."""
+        path = self.path / "spec.toml"
         try:
-            text = (self.path / "spec.toml").read_text(encoding="utf-8")
-            return RunSpec.from_dict(tomllib.loads(text))
-        except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
-            raise InputError(f"{self.path / 'spec.toml'}: cannot be read: {error}") from error
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            self._check_schema(files.read_json(self.path / "record.json"), "record.json")  # older ones lack the file
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: cannot be read: {error}") from error
+        self._check_schema(data, path.name)
+        with _damaged(path):
+            return RunSpec.from_dict(data)
 
     @property
     def record(self) -> RunRecord:
-        """The record as last written."""
-        return RunRecord.from_dict(files.read_json(self.path / "record.json"))
+        """The record as last written. Raises InputError where the file is lost, damaged or of another version."""
+        path = self.path / "record.json"
+        data = files.read_json(path)
+        self._check_schema(data, path.name)
+        with _damaged(path):
+            return RunRecord.from_dict(data)
+
+    def _check_schema(self, data: object, name: str) -> None:
+        path = self.path / name
+        if not isinstance(data, Mapping):
+            raise InputError(f"{path}: damaged: no object")
+        if data.get("schema") != SCHEMA:
+            raise InputError(f"{path}: schema {data.get('schema')!r}, this version reads '{SCHEMA}'")
 
     @property
     def finished(self) -> bool:
@@ -61,7 +78,7 @@ class RunDirectory:
         return (self.path / "record.json").is_file() and self.record.status == "finished"
 
     def set_aside_damaged(self) -> str | None:
-        """Move a run whose record or configuration is lost or torn out of the way; what was done, in words.
+        """Move a run whose record or specification is lost or torn out of the way; what was done, in words.
 
         What such a run cost is not known any more, so that it cannot go on. Nothing is deleted. Raises InputError
         where another process works on it.
@@ -80,10 +97,10 @@ class RunDirectory:
         if not (self.path / "record.json").exists():
             return f"{self.path / 'record.json'}: lost" if self.checkpoints.is_dir() else None
         try:
-            told = self.record.env, self.spec.env.name
-        except (InputError, TypeError, KeyError, ValueError, AttributeError) as error:
-            return str(error) if isinstance(error, InputError) else f"{self.path}: its record is damaged"
-        return None if told[0] == told[1] else f"{self.path}: its record is of another environment"
+            same = self.record.env == self.spec.env.name
+        except InputError as error:
+            return str(error)
+        return None if same else f"{self.path}: its record is of another environment"
 
     @property
     def trajectories(self) -> Path:
@@ -96,9 +113,12 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     def evaluations(self) -> dict[str, EvalResult]:
-        """Every stored evaluation, by file name without its ending."""
-        found = sorted((self.path / "eval").glob("*.json"))
-        return {path.stem: EvalResult.from_dict(files.read_json(path)) for path in found}
+        """Every stored evaluation, by file name without its ending. Raises InputError where one is damaged."""
+        results = {}
+        for path in sorted((self.path / "eval").glob("*.json")):
+            with _damaged(path):
+                results[path.stem] = EvalResult.from_dict(files.read_json(path))
+        return results
 
     def save_evaluation(self, name: str, result: EvalResult) -> None:
         """Keep one evaluation as eval/NAME.json."""
@@ -118,6 +138,18 @@ class RunDirectory:
                 yield session
             finally:
                 session.close()
+
+
+@contextmanager
+def _damaged(path: Path) -> Iterator[None]:
+    """Names the file whose values do not fit."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{path}: damaged: {missing}") from error
 
 
 class RunSession:

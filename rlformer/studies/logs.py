@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -190,27 +190,3 @@ def _cut(whole: Dataset, cut: Cut) -> Dataset:
     if not len(prefix):
         raise InputError(f"no episode had ended {steps} steps into the training: a longer prefix is needed")
     return prefix
-
-
-def budgets(text: str) -> tuple[float, ...]:
-    """The data-scaling grid as a person writes it: shares of the log, or how many doublings end at all of it.
-
-    Raises InputError for anything else.
-
-    >>> budgets("4"), budgets("0.5,1")
-    ((0.125, 0.25, 0.5, 1.0), (0.5, 1.0))
-    """
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) == 1 and numbers[0] in range(2, 13):
-        return tuple(2.0**-i for i in reversed(range(int(numbers[0]))))
-    if not numbers or not all(0 < number <= 1 for number in numbers):
-        raise InputError(f"budgets '{text}': 2 to 12 doublings, or shares of the log such as 0.125,0.25,0.5,1")
-    return tuple(sorted(set(numbers)))
-
-
-def listed(text: str) -> Sequence[Recipe]:
-    """Several recipes, separated by commas: the quality of the log becomes an axis of the study."""
-    return tuple(dict.fromkeys(Recipe.parse(part.strip()) for part in text.split(",")))

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from rlformer.core.codec import KEPT
 from rlformer.evaluator import schema
 from rlformer.evaluator.as_json import decode, encode, rounded
 from rlformer.evaluator.judge.evidence import Judgement
-from rlformer.evaluator.judge.values import KEPT, Band, Estimate
+from rlformer.evaluator.judge.values import Band, Estimate
 from tests.goldens import make
 
 GOLDENS = [json.loads((make.HERE / study / "results.json").read_text(encoding="utf-8")) for study in make.STUDIES]

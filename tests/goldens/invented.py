@@ -134,7 +134,7 @@ class Run:
     command: str
     error: str | None = None
     notes: list[str] = field(default_factory=list)
-    film: Mapping[str, Any] = field(default_factory=dict)
+    video: Mapping[str, Any] = field(default_factory=dict)
     explanation: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by part
 
 

@@ -77,9 +77,9 @@ def write_run(root: Path, run: Run) -> Path:
         _write(path / "eval" / f"{name}.json", json.dumps(evaluation))
     if run.curve:
         _write(path / "metrics.jsonl", "".join(f"{json.dumps(point)}\n" for point in run.curve))
-    if run.film:
-        _write(path / "eval" / "episode.toml", tomli_w.dumps(run.film))
-        if "skipped" not in run.film:
+    if run.video:
+        _write(path / "eval" / "episode.toml", tomli_w.dumps(run.video))
+        if "skipped" not in run.video:
             (path / "eval" / "episode.webp").write_bytes(base64.b64decode(_WEBP))
     for name, part in run.explanation.items():
         _write(path / "explain" / f"{name}.json", json.dumps(schema | {"part": name, "settings": {}, **part}))
@@ -200,7 +200,7 @@ def _filmed(run: Run) -> Run:
     if run.seed or run.budget is not None or run.arm.agent not in ("ppo", "dt", "bc"):
         return run
     told = {"episode_seed": 1000, "episode_return": 321.0, "length": 321}
-    return replace(run, film={"skipped": "nothing renders it"} if run.arm.agent == "bc" else told)
+    return replace(run, video={"skipped": "nothing renders it"} if run.arm.agent == "bc" else told)
 
 
 # Operations.

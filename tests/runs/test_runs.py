@@ -216,6 +216,43 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         files.writable_directory(Path("/proc/rlformer"))
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "after", "said"),
+    [
+        (
+            "record.json",
+            "rlformer/2",
+            "rlformer/1",
+            "record.json: schema 'rlformer/1', this version reads 'rlformer/2'",
+        ),
+        ("spec.toml", "rlformer/2", "rlformer/1", "spec.toml: schema 'rlformer/1', this version reads 'rlformer/2'"),
+        ("record.json", '"cost": {', '"cost": 3, "rest": {', "record.json: damaged: "),
+        ("record.json", '"seed"', '"sead"', "record.json: damaged: "),
+        ("spec.toml", "role", "rule", "spec.toml: damaged: "),
+        ("spec.toml", "[env]", "[elsewhere]", "spec.toml: damaged: 'env' is missing"),
+    ],
+)
+def test_a_damaged_run_or_one_of_another_version_is_one_line(
+    tmp_path: Path, spec: RunSpec, name: str, before: str, after: str, said: str
+) -> None:
+    run = RunDirectory.of(tmp_path, spec, seed=0)
+    with run.session(spec, 0) as log:
+        log.end("finished")
+    text = (run.path / name).read_text()
+    (run.path / name).write_text(text.replace(before, after))
+    with pytest.raises(InputError) as error:
+        _ = run.record, run.spec
+    assert str(error.value).startswith(f"{run.path}/{said}")
+    assert "\n" not in str(error.value)
+    assert run.set_aside_damaged() is not None
+
+
+def test_a_run_of_an_older_version_says_so_and_not_that_a_file_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "record.json").write_text('{"schema": "rlformer/1", "config_hash": "0"}')
+    with pytest.raises(InputError, match=r"record\.json: schema 'rlformer/1', this version reads 'rlformer/2'"):
+        _ = RunDirectory.open(tmp_path).spec
+
+
 @pytest.mark.parametrize("content", [None, "{torn"])
 def test_a_path_that_is_no_run_is_one_line(tmp_path: Path, content: str | None) -> None:
     if content is None:

@@ -93,8 +93,8 @@ def test_the_page_shows_it_and_keeps_still_for_those_who_ask(runs: list[Path], t
     videos.record_medians(runs)
     results = build(runs, tmp_path).results
     (arm,) = results["environments"][0]["arms"]
-    run = next(run for run in arm["runs"] if run["seed"] == arm["film"]["seed"])
-    assert arm["film"]["episode_return"] == run["returns"][0]
+    run = next(run for run in arm["runs"] if run["seed"] == arm["video"]["seed"])
+    assert arm["video"]["episode_return"] == run["returns"][0]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count('src="data:image/webp;base64,') == 1
     assert 'media="(prefers-reduced-motion: reduce)"' in page
@@ -116,4 +116,4 @@ def test_a_run_whose_weights_cannot_be_read_is_skipped_with_the_reason(tmp_path:
     assert "holds no trained policy" in (run.path / "eval/episode.toml").read_text()
     assert set(run.evaluations()) == {"final"}
     results = build([tmp_path], tmp_path / "out").results
-    assert str(run.path) not in json.dumps(results["environments"][0]["arms"][0]["film"])
+    assert str(run.path) not in json.dumps(results["environments"][0]["arms"][0]["video"])

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rlformer.core.flops import Work, linear, perceptron
+from rlformer.core.flops import Work, linear, mlp
 from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.runs.record import RunRecord
 
@@ -47,7 +47,7 @@ def action_size(actions: ActionSpec) -> int:
 def actor_critic(values: Mapping[str, Any], observation: int, size: int) -> Counts:
     """Of a policy and a value of each step seen, learned together, on rollouts of `n_steps`."""
     sizes = [observation, *values["hidden"]]
-    policy, critic = perceptron([*sizes, size]), perceptron([*sizes, 1])
+    policy, critic = mlp([*sizes, size]), mlp([*sizes, 1])
     step = policy + critic
     learning = step
     if values.get("use_sde"):  # noise and variance from the last hidden layer, which gets no gradient from them
@@ -60,4 +60,4 @@ def actor_critic(values: Mapping[str, Any], observation: int, size: int) -> Coun
 def critics(values: Mapping[str, Any], observation: int, size: int) -> tuple[Work, Work]:
     """Both critics on what was done, and on the policy's actions, which want a gradient."""
     sizes = [observation + size, *values["hidden"], 1]
-    return perceptron(sizes) * CRITICS, perceptron(sizes, input_gradient=True) * CRITICS
+    return mlp(sizes) * CRITICS, mlp(sizes, input_gradient=True) * CRITICS

@@ -96,7 +96,7 @@ class ActionCodec(nn.Module):
         return losses.view(target.shape).sum(dim=-1)
 
     def greedy(self, predictions: Tensor) -> Tensor:
-        """(..., outputs) -> the likeliest actions (..., *act)."""
+        """(..., outputs) -> the greedy actions (..., *act)."""
         if self.spec.kind == "box":
             return self._squash(predictions[..., : self.width]) * self.scale + self.center
         return self._action(self.levels(predictions).argmax(dim=-1))

@@ -21,13 +21,13 @@ class BehaviourPolicy:
         self._new: list[int] = []  # slots whose first observation is to come
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`."""
         for slot, seed in zip(slots.tolist(), seeds.tolist(), strict=True):
             self._streams[slot] = policy_generator(seed)
             self._new.append(slot)
 
     def act(self, observations: Array) -> Array:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`."""
         if len(self._first) != len(observations):
             self._first = observations.copy()
         self._first[self._new] = observations[self._new]
@@ -39,4 +39,4 @@ class BehaviourPolicy:
         return (uniform[:, None] >= below).sum(axis=1)
 
     def observe(self, actions: Array, rewards: Array) -> None:
-        """See `types.Policy`."""
+        """See `core.policy.Policy`."""

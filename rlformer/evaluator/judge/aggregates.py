@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
@@ -69,7 +68,9 @@ def improvement_matrix(labels: Sequence[str], pairs: Sequence[Improvement]) -> l
     return [[cell(a, b) for b in labels] for a in labels]
 
 
-def over_tasks(statistic: Callable[..., Any], tasks: Sequence[Array], resamples: int = RESAMPLES) -> Estimate:
+def over_tasks(
+    statistic: Callable[..., np.float64 | Array], tasks: Sequence[Array], resamples: int = RESAMPLES
+) -> Estimate:
     """A statistic of scores, a list of one array (runs,) per task, with its interval."""
     if not _spread(tasks):
         return Estimate(None, float(statistic(list(tasks))), None)

@@ -21,10 +21,10 @@ from rlformer.evaluator.judge.facts import (
     CostSpread,
     Curve,
     Curves,
-    Film,
     Progress,
     RunFacts,
     Scales,
+    Video,
 )
 from rlformer.evaluator.judge.load import Point, Run
 from rlformer.evaluator.judge.values import Band
@@ -91,7 +91,7 @@ def arm_evidence(arm: Arm, env: EnvSpec, machines: Machines, missing: Sequence[i
         flops=spreads([record.flops for record in records]),
         peak_memory_bytes=spread([record.peak_memory_bytes or None for record in records]),
         peak_gpu_memory_bytes=spread([record.peak_gpu_memory_bytes or None for record in records]),
-        film=_film(counted),
+        video=_video(counted),
         curve_unit=arm.kind.curve_unit,
         curves=_curves([run for run in counted if run.curve]),
         runs=tuple(_run(run, env, machines) for run in arm.runs),
@@ -116,14 +116,14 @@ def _cost_spread(counted: Sequence[Run]) -> CostSpread:
     )
 
 
-def _film(runs: Sequence[Run]) -> Film | None:
+def _video(runs: Sequence[Run]) -> Video | None:
     """What there is to watch of an arm, or why there is nothing; pictures stay with the run."""
-    filmed = [(run, run.film) for run in runs if run.film is not None]
-    shown = next(((run, film) for run, film in filmed if film.webp), next(iter(filmed), None))
+    recorded = [(run, run.video) for run in runs if run.video is not None]
+    shown = next(((run, video) for run, video in recorded if video.webp), next(iter(recorded), None))
     if shown is None:
         return None
-    run, film = shown
-    return Film(run.record.seed, run.path, film.episode_seed, film.episode_return, film.length, film.skipped)
+    run, video = shown
+    return Video(run.record.seed, run.path, video.episode_seed, video.episode_return, video.length, video.skipped)
 
 
 def _run(run: Run, env: EnvSpec, machines: Machines) -> RunFacts:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rlformer.core import formats
+from rlformer.core.codec import KEPT
 from rlformer.core.errors import InputError, unknown
 from rlformer.core.records import EnvSpec
 from rlformer.evaluator.judge.explanations.evidence import Explanations
@@ -29,7 +30,7 @@ from rlformer.evaluator.judge.facts import ArmEvidence, Skipped
 from rlformer.evaluator.judge.findings import Across, Comparison, Needs
 from rlformer.evaluator.judge.objections import NoRun, Threat
 from rlformer.evaluator.judge.task import TaskProfile
-from rlformer.evaluator.judge.values import KEPT, Estimate, Spread
+from rlformer.evaluator.judge.values import Estimate, Spread
 from rlformer.evaluator.judge.verdict import Verdict
 from rlformer.runs.inputs import LogTask, Recipe
 from rlformer.runs.missing import MissingRun

@@ -55,10 +55,10 @@ class Scales:
 
 @dataclass(frozen=True)
 class BothWays:
-    """Mean return of sampled (`drawn`) and of greedy (`likeliest`) actions, on the same episodes."""
+    """Mean return of sampled and of greedy actions, on the same episodes."""
 
-    drawn: float
-    likeliest: float
+    sampled: float
+    greedy: float
     episodes: int
 
 
@@ -148,7 +148,7 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class Film:
+class Video:
     """An episode of an arm to watch, or `skipped`, why there is none."""
 
     seed: int
@@ -192,7 +192,7 @@ class ArmEvidence:
     flops: Spreads
     peak_memory_bytes: Spread | None
     peak_gpu_memory_bytes: Spread | None
-    film: Film | None
+    video: Video | None
     curve_unit: str  # env_steps or gradient_steps
     curves: Curves
     runs: tuple[RunFacts, ...]  # by seed

@@ -15,7 +15,7 @@ from rlformer.agents.base import LearnerKind
 from rlformer.agents.learners import learner
 from rlformer.core.codec import decode
 from rlformer.core.errors import InputError
-from rlformer.core.records import SCHEMA, EvalResult
+from rlformer.core.records import EvalResult
 from rlformer.evaluator.judge.facts import Progress, Scales, Skipped
 from rlformer.explain import parts
 from rlformer.explain.parts import Explanation
@@ -58,7 +58,7 @@ class Run:
     asked: tuple[EvalResult, ...]  # a return-conditioned policy asked for other target returns, in their order
     sampled: EvalResult | None  # sampled instead of greedy actions, on the first of the same episodes
     curve: tuple[Point, ...]
-    film: Recording | None = None
+    video: Recording | None = None
     explanation: Explanation = field(default_factory=Explanation)
 
     @property
@@ -142,8 +142,6 @@ def _identity(run: Run) -> str:
 
 def _read(directory: RunDirectory, path: str) -> Run:
     record, spec = directory.record, directory.spec
-    if record.schema != SCHEMA:
-        raise InputError(f"record.json: schema {record.schema!r}, this version reads '{SCHEMA}'")
     learner(spec.agent.learner)  # that this version knows
     for kind, given in ((Scales, record.scales), (Progress, record.progress)):
         decode(kind, given)  # what does not fit is told here
@@ -161,19 +159,19 @@ def _read(directory: RunDirectory, path: str) -> Run:
         asked=tuple(sorted((r for r in asked if r.target_return is not None), key=lambda r: r.target_return or 0.0)),
         sampled=evaluations.get("sampled"),
         curve=tuple(points),
-        film=_film(directory.path / "eval"),
+        video=_video(directory.path / "eval"),
         explanation=parts.read(directory.path / "explain"),
     )
 
 
-def _film(folder: Path) -> Recording | None:
+def _video(folder: Path) -> Recording | None:
     if not (folder / "episode.toml").is_file():
         return None
-    told = tomllib.loads((folder / "episode.toml").read_text(encoding="utf-8"))
+    shown = tomllib.loads((folder / "episode.toml").read_text(encoding="utf-8"))
     picture = folder / "episode.webp"
     if not picture.is_file():
-        return Recording(skipped=told["skipped"]) if "skipped" in told else None
-    return Recording(picture.read_bytes(), told["episode_seed"], told["episode_return"], told["length"])
+        return Recording(skipped=shown["skipped"]) if "skipped" in shown else None
+    return Recording(picture.read_bytes(), shown["episode_seed"], shown["episode_return"], shown["length"])
 
 
 def _point(point: Mapping[str, float]) -> Point:

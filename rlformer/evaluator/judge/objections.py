@@ -89,11 +89,11 @@ class UnlikeTuning:
 
 
 @dataclass(frozen=True)
-class NoTuningTold:
+class TuningUnknown:
     """Arms of which nothing is recorded of how their settings were found."""
 
     arms: tuple[str, ...]
-    kind: Literal["no-tuning-told"] = "no-tuning-told"
+    kind: Literal["tuning-unknown"] = "tuning-unknown"
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class UnlikeVersions:
 
 
 Threat: TypeAlias = (
-    RunsLost | NoRun | FarUnder | BeyondLog | SelectionMatters | UnlikeTuning | NoTuningTold | UnlikeSeeds
+    RunsLost | NoRun | FarUnder | BeyondLog | SelectionMatters | UnlikeTuning | TuningUnknown | UnlikeSeeds
     | UnlikeSelection | OneLog | UnlikeSizes | UnlikeCards | UnlikeMachines | UnlikeGpus | UnlikeVersions
 )  # fmt: skip
 

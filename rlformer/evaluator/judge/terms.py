@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from rlformer.core.codec import KEPT
 from rlformer.core.errors import InputError
-from rlformer.evaluator.judge.values import KEPT
 
 if TYPE_CHECKING:
     from rlformer.evaluator.judge.facts import RunFacts

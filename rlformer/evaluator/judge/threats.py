@@ -12,13 +12,13 @@ from rlformer.evaluator.judge.objections import (
     FarUnder,
     Gap,
     NoRun,
-    NoTuningTold,
     OneLog,
     RunsLost,
     SelectionMatters,
     Share,
     Size,
     Threat,
+    TuningUnknown,
     UnlikeCards,
     UnlikeGpus,
     UnlikeMachines,
@@ -102,7 +102,7 @@ def _selection(evidence: Evidence) -> Iterator[Threat]:
         pairs = [run.sampled for run in arm.counted if run.sampled is not None]
         if not pairs or scale is None:
             continue
-        gap = sum(pair.drawn - pair.likeliest for pair in pairs) / len(pairs) / scale.unit
+        gap = sum(pair.sampled - pair.greedy for pair in pairs) / len(pairs) / scale.unit
         if abs(gap) > MARGIN:
             gaps.append(Gap(arm.label, gap))
     if gaps:
@@ -119,7 +119,7 @@ def _tuning(evidence: Evidence) -> Iterator[Threat]:
     if len(groups) > 1:
         yield UnlikeTuning(tuple(Effort(text, tuple(labels)) for text, labels in groups.items()))
     if silent:
-        yield NoTuningTold(tuple(silent))
+        yield TuningUnknown(tuple(silent))
 
 
 def _unlike_evaluations(evidence: Evidence) -> Iterator[Threat]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-KEPT = {"kept": True}  # metadata of a field that JSON holds though it is None, its default
-
 
 @dataclass(frozen=True)
 class Estimate:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -116,7 +115,7 @@ def weigh(
     per_success = any(reached)
 
     def statistic(x: Array, y: Array) -> Array:  # (resamples, runs, 3) each -> (resamples, 3)
-        costs: list[Any] = [
+        costs = [
             statistics.expected_cost(s[..., 1], s[..., 2]) if per_success else s[..., 1].mean(axis=-1) for s in (x, y)
         ]
         return np.stack([x[..., 0].mean(axis=-1) - y[..., 0].mean(axis=-1), *costs], axis=-1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlformer.agents.online.algorithms.base import OFF_POLICY, Algorithm
 from rlformer.agents.online.flops import Counts
-from rlformer.core.flops import Work, perceptron
+from rlformer.core.flops import Work, mlp
 from rlformer.core.spaces import ActionSpec
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def actor(model: Any, actions: ActionSpec) -> Actor:
 
 def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
     """One network on an observation, with as many outputs as there are actions."""
-    return exploring(values, perceptron([observation, *values["hidden"], size]))
+    return exploring(values, mlp([observation, *values["hidden"], size]))
 
 
 def exploring(values: Mapping[str, Any], network: Work) -> Counts:

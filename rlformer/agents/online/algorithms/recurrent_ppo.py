@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlformer.agents.online.algorithms.base import ON_POLICY, Algorithm
 from rlformer.agents.online.flops import Counts
-from rlformer.core.flops import lstm, perceptron
+from rlformer.core.flops import lstm, mlp
 from rlformer.core.spaces import ActionSpec
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
     hidden = values["lstm_hidden_size"]
     memory = lstm(observation, hidden, input_gradient=False)
     sizes = [hidden, *values["hidden"]]
-    policy = memory + perceptron([*sizes, size], input_gradient=True)
-    critic = memory + perceptron([*sizes, 1], input_gradient=True)
+    policy = memory + mlp([*sizes, size], input_gradient=True)
+    critic = memory + mlp([*sizes, 1], input_gradient=True)
     both = policy + critic
     return Counts(policy.forward, both.forward + critic.forward / values["n_steps"], both.training)
 

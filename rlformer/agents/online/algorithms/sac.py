@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlformer.agents.online.algorithms.base import OFF_POLICY, Algorithm
 from rlformer.agents.online.flops import Counts, critics
-from rlformer.core.flops import linear, perceptron
+from rlformer.core.flops import linear, mlp
 from rlformer.core.spaces import ActionSpec
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def actor(model: Any, actions: ActionSpec) -> Actor:
 def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
     """The policy's loss runs back through both critics to the actions."""
     hidden = list(values["hidden"])
-    trunk, head = perceptron([observation, *hidden]), linear(hidden[-1], size)
+    trunk, head = mlp([observation, *hidden]), linear(hidden[-1], size)
     policy = trunk + head * 2  # mean and standard deviation
     both, through = critics(values, observation, size)
     targets = policy.forward + both.forward

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlformer.agents.online.algorithms.base import OFF_POLICY, Algorithm
 from rlformer.agents.online.flops import CRITICS, Counts, critics
-from rlformer.core.flops import perceptron
+from rlformer.core.flops import mlp
 from rlformer.core.spaces import ActionSpec
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def actor(model: Any, actions: ActionSpec) -> Actor:
 
 def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
     """The policy learns at every `policy_delay`th step, from one critic."""
-    policy = perceptron([observation, *values["hidden"], size])
+    policy = mlp([observation, *values["hidden"], size])
     both, through = critics(values, observation, size)
     targets = policy.forward + both.forward
     improvement = (policy.training + through.training / CRITICS) / values["policy_delay"]

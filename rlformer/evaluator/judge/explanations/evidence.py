@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.explain.parts import PartCost, Pictures
@@ -158,7 +158,7 @@ class PicturesOfSeed(Pictures):
 
     schema: str
     part: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     cost: PartCost
 
 

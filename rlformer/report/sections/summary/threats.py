@@ -34,7 +34,7 @@ def sentence(threat: Threat) -> str:
             )
         case objections.SelectionMatters(arms):
             return _selection(arms)
-        case objections.UnlikeTuning() | objections.NoTuningTold():
+        case objections.UnlikeTuning() | objections.TuningUnknown():
             return _tuning(threat)
         case objections.UnlikeSizes(small, large):
             return (
@@ -70,9 +70,9 @@ def _selection(arms: tuple[objections.Gap, ...]) -> str:
     )
 
 
-def _tuning(threat: objections.UnlikeTuning | objections.NoTuningTold) -> str:
+def _tuning(threat: objections.UnlikeTuning | objections.TuningUnknown) -> str:
     """How settings were found, in the words of the cards."""
-    if isinstance(threat, objections.NoTuningTold):
+    if isinstance(threat, objections.TuningUnknown):
         return f"Nothing is recorded of how the settings of {formats.listed(threat.arms)} were found."
     efforts = "; ".join(f"{formats.listed(group.arms)}: “{group.tuning}”" for group in threat.groups)
     untuned = [re.search(r"\b(not|un)[ -]?tuned\b", group.tuning, re.IGNORECASE) for group in threat.groups]

@@ -8,12 +8,12 @@ from typing import Any
 from rlformer.agents.online.algorithms import dqn
 from rlformer.agents.online.algorithms.base import Algorithm
 from rlformer.agents.online.flops import Counts
-from rlformer.core.flops import perceptron
+from rlformer.core.flops import mlp
 
 
 def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
     """DQN's network and target network, which no environment step asks."""
-    network = perceptron([observation, *values["hidden"], size])
+    network = mlp([observation, *values["hidden"], size])
     return Counts(network.forward, 0.0, network.training + network.forward)
 
 
