@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rlformer.core.policy import Policy
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.core.spaces import Spaces
 from rlformer.runs.record import RunRecord
 
+Need = Literal["env", "log", "weights"]
+CurveUnit = Literal["env_steps", "gradient_steps"]
+EvaluationName = Literal["final", "targets", "sampled", "log"]
 ANY_ACTIONS = frozenset({"discrete", "multidiscrete", "multibinary", "box"})
 
 if TYPE_CHECKING:
@@ -54,8 +57,8 @@ class RunLog(Protocol):
 class Task:
     """What a learner is asked to do."""
 
-    env: EnvSpec | None
-    dataset: Dataset | None
+    env: EnvSpec | None  # None: nowhere to play; never where the learner needs it
+    dataset: Dataset | None  # None where the learner needs no log
     hyperparameters: Mapping[str, Any]
     seed: int
     threads: int = 1
@@ -70,19 +73,24 @@ class LearnerKind:
 
     name: str  # as a card's `learner` says it
     implementation: str  # "module:Class", a `Learner`
-    needs: frozenset[str]  # of "env", "log" and "weights"
-    curve_unit: str  # what its curves run over: env_steps or gradient_steps
+    needs: frozenset[Need]
+    curve_unit: CurveUnit  # what its curves run over: env_steps where it learns by interaction
     flops: Callable[[Mapping[str, Any], Spaces, RunRecord], dict[str, float]]  # see `agents.flops.of_run`
     action_kinds: Callable[[Mapping[str, Any]], frozenset[str]] = lambda values: ANY_ACTIONS  # of a card's values
     learns: bool = True  # whether gradients change it
     acts: bool = True  # whether it is a policy
     gpu: bool = False  # whether it may compute on a GPU
-    evaluations: frozenset[str] = frozenset({"final"})  # of "final", "targets", "sampled" and "log": what is measured
+    evaluations: frozenset[EvaluationName] = frozenset({"final"})  # what is measured
 
     @property
     def steps_env(self) -> bool:
         """Whether it learns by interaction."""
         return self.learns and "env" in self.needs
+
+    @property
+    def steps_key(self) -> str:
+        """The key of a card that says how long it trains, in the unit of its curves."""
+        return "steps" if self.curve_unit == "env_steps" else "gradient_steps"
 
     def load(self) -> type[Learner]:
         """The class, imported."""

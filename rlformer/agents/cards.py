@@ -11,14 +11,14 @@ import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rlformer.core import cards
 from rlformer.core.cards import Card, check, coerce
 from rlformer.core.errors import InputError, unknown
 from rlformer.core.records import EnvSpec
 from rlformer.runs.inputs import Input
-from rlformer.runs.spec import FAMILIES, ROLES, AgentSpec, Contrast, RunSpec
+from rlformer.runs.spec import FAMILIES, ROLES, AgentSpec, Contrast, Family, Role, RunSpec
 
 # The keys of a card, with a value of the type that theirs must have.
 _KEYS: Mapping[str, Any] = {
@@ -51,8 +51,8 @@ class AgentCard:
 
     name: str
     learner: str
-    role: str  # candidate, simple or control: see METHODS
-    family: str  # of the verdict; "" where it has none
+    role: Role
+    family: Family | Literal[""]  # of the verdict; "": a reference has none
     rung: int  # where it stands in the ladder, from the bottom up
     summary: str = ""
     source: str = ""

@@ -83,7 +83,7 @@ class BehaviourLearner:
     def fit(self, task: Task, log: RunLog) -> Cost:
         """See `agents.base.Learner`."""
         assert task.dataset is not None
-        return Cost(logged_steps=task.dataset.num_steps, upstream_env_steps=task.dataset.upstream_env_steps)
+        return task.dataset.cost
 
     def policy(self, sample: bool = False) -> Policy:
         """Raises InputError: a log cannot act."""

@@ -31,7 +31,8 @@ def train_agent(
         str, typer.Option(help="ppo, dqn, a2c, sac, td3, ...; with --dataset cql, td3-bc, ...: rlformer agents.")
     ] = "ppo",
     dataset: Annotated[
-        str | None, typer.Option(metavar="DATA", help="The log that offline RL learns from: as train-transformer's.")
+        str | None,
+        typer.Option(metavar="DATA", help="The log that it learns from, as train-transformer's DATA."),
     ] = None,
     prefix: Prefix = None,
     steps: Annotated[
@@ -46,16 +47,18 @@ def train_agent(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Train an RL agent: online on an environment, or offline on a log of trajectories."""
+    """Train an RL agent: online on an environment, offline on a log of trajectories, or on both."""
     from rlformer import api
+    from rlformer.agents.cards import agent as agent_card
+    from rlformer.agents.learners import learner
     from rlformer.core.errors import InputError
 
     _check_command(agent, _AGENT, "DATA" if dataset is None else dataset)
     if env is None and dataset is None:
         raise InputError("which environment? train-agent takes ENV, or --dataset DATA for offline RL")
-    unit = "steps" if dataset is None else "gradient_steps"
     log = None if dataset is None else api.open_data(dataset, env=env, prefix=prefix)
-    overrides = [*(settings or ()), *([f"{unit}={steps}"] if steps else ())]
+    key = learner(agent_card(agent).learner).steps_key
+    overrides = [*(settings or ()), *([f"{key}={steps}"] if steps else ())]
     _train(agent, as_json, env, log, seed, overrides, out, threads, log_trajectories=log_trajectories)
 
 
@@ -93,7 +96,7 @@ def train_transformer(
 def _check_command(agent: str, typed_command: str, data: str) -> None:
     """Raise InputError, with the command that trains it, where an agent belongs to the other one.
 
-    Sequence models and imitation learn from a log alone; all other agents are RL.
+    Sequence models and imitation learn from a log alone; all other agents are RL, some of them from a log too.
     """
     from rlformer.agents.cards import agent as agent_card
     from rlformer.agents.learners import learner
@@ -106,6 +109,9 @@ def _check_command(agent: str, typed_command: str, data: str) -> None:
         return
     if sequence:
         raise InputError(f"agent '{agent}' learns from a log: rlformer {_TRANSFORMER} {data} --agent {agent}")
+    if "log" in needs and "env" in needs:
+        where = f"rlformer {_AGENT} ENV --dataset {data} --agent {agent}"
+        raise InputError(f"agent '{agent}' learns from a log and by interaction: {where}")
     if "log" in needs:
         where = f"rlformer {_AGENT} --dataset {data} --agent {agent}"
         raise InputError(f"agent '{agent}' is RL on a log, and no sequence model: {where}")

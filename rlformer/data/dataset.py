@@ -23,7 +23,7 @@ import numpy as np
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.records import SCHEMA, Episode
+from rlformer.core.records import SCHEMA, Cost, Episode
 from rlformer.core.spaces import ActionSpec, Array, Spaces
 from rlformer.data.arrays import ARRAYS, EPISODE, array_forms, content_hash
 from rlformer.data.checks import check_episode
@@ -148,6 +148,11 @@ class Dataset:
         if not self.selection or self.info.upstream_env_steps is None:
             return self.info.upstream_env_steps
         return self.info.upstream_env_steps - (self.info.num_steps - self.num_steps)
+
+    @property
+    def cost(self) -> Cost:
+        """What a learner pays that reads this view."""
+        return Cost(logged_steps=self.num_steps, upstream_env_steps=self.upstream_env_steps)
 
     def __len__(self) -> int:
         return self.num_episodes

@@ -6,13 +6,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from rlformer.core.records import SCHEMA, EnvSpec
 from rlformer.runs.inputs import Input, LogInput, WeightsInput, input_from_dict
 
-ROLES = ("candidate", "simple", "control")
-FAMILIES = ("online", "offline", "sequence", "hybrid")  # of the verdict; hybrid: log first, then interact
+Role = Literal["candidate", "simple", "control"]
+Family = Literal["online", "offline", "sequence", "hybrid"]  # of the verdict; hybrid: log first, then interact
+ROLES: tuple[Role, ...] = get_args(Role)
+FAMILIES: tuple[Family, ...] = get_args(Family)
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class AgentSpec:
 
     name: str
     learner: str
-    role: str
-    family: str = ""
+    role: Role
+    family: Family | Literal[""] = ""  # "": a reference has none
     rung: int = 100
     contrasts: tuple[Contrast, ...] = ()
     tuning: str = ""

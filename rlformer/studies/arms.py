@@ -67,7 +67,8 @@ def expand(names: Sequence[str], env: EnvSpec, actions: ActionSpec) -> tuple[str
 def scaled(names: Sequence[str], asked: Sequence[str] | None, env: EnvSpec, actions: ActionSpec) -> tuple[str, ...]:
     """Who among the arms learns from the shares of a data-scaling grid.
 
-    asked: agents or groups; None: the arms that stand for their families, and the filtered imitation beside them.
+    asked: agents or groups; None: the arms that stand for their families and do not interact too, and the filtered
+    imitation beside them.
     """
     if asked is not None:
         wanted = expand([name for name in asked if name not in GROUPS or _group(name, actions)], env, actions)
@@ -75,7 +76,7 @@ def scaled(names: Sequence[str], asked: Sequence[str] | None, env: EnvSpec, acti
     cards = {name: agent_cards.agent(name) for name in names}
     filtered = {c.less for card in cards.values() for c in card.contrasts if c.question == "filtered"}
     usual = {name for name, card in cards.items() if actions.kind in card.default_for} | filtered
-    return tuple(name for name in names if name in usual and needs_log(name))
+    return tuple(name for name in names if name in usual and needs_log(name) and not steps_env(name))
 
 
 def first_online(actions: ActionSpec) -> str:

@@ -46,6 +46,8 @@ def train(
     kind = learner_kind(spec.agent.learner)
     device = device_for(spec.agent.name, kind, device)
     check_data(spec.agent.name, kind, dataset)
+    if "env" in kind.needs and (spec.env.id == NOWHERE or spec.env.name == UNKNOWN):
+        raise InputError(f"agent '{spec.agent.name}' learns by interaction: give it an environment")
     if dataset is not None:
         check_fit(dataset, spec.env)
     run = RunDirectory.of(root, spec, seed)

@@ -122,7 +122,7 @@ def _probe(planned: PlannedRun, runs: int, dataset: Dataset | None, root: Path, 
         protocol=_PROTOCOL,
     )
     record, kind = run.record, learner(planned.spec.agent.learner)
-    unit = "steps" if "steps" in whole else "gradient_steps"
+    unit = kind.steps_key
     ratio = whole[unit] / max(short.values[unit], record.cost.env_steps) if unit in whole else 1.0
     times = record.times
     evaluation = times["evaluation"] * _episodes(_FULL, kind) / _episodes(_PROTOCOL, kind)

@@ -28,6 +28,7 @@ from rlformer.agents import cards as agent_cards
 from rlformer.agents.flops import of_run
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.core.spaces import ActionSpec, ObservationSpec, Spaces
+from rlformer.report.sections import SECTIONS
 from rlformer.runs.inputs import Cut, LogInput, Recipe
 from rlformer.runs.missing import MissingRun
 from rlformer.runs.record import RunRecord
@@ -262,6 +263,7 @@ def main() -> None:
             _write(HERE / study / "results.json", dumps(results) + "\n")
             _write(HERE / study / "report.md", (out / "report.md").read_text(encoding="utf-8"))
     _write(HERE / "flops.json", dumps(flops()) + "\n")
+    _write(HERE / "sections.json", dumps([section.name for section in SECTIONS]) + "\n")
 
 
 if __name__ == "__main__":

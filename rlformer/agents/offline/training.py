@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -96,11 +97,7 @@ class Training:
     @property
     def cost(self) -> Cost:
         """So far."""
-        return Cost(
-            logged_steps=self._dataset.num_steps,
-            upstream_env_steps=self._dataset.upstream_env_steps,
-            samples_seen=self.step * self._values["batch_size"],
-        )
+        return replace(self._dataset.cost, samples_seen=self.step * self._values["batch_size"])
 
     def run(self) -> Cost:
         """Train to the end. Raises Interrupted, with everything on disk, when the log asks to stop.

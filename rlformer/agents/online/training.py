@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -82,18 +83,20 @@ class Training:
                     self._writer.finish(upstream_env_steps=self.model.num_timesteps)
             return self.cost
         finally:
+            self._log.spent(self.cost)
             self._environments.close()
             if self._writer is not None:
                 self._writer.close()
 
     @property
     def cost(self) -> Cost:
-        """So far."""
+        """So far, a log among it that the task gives to begin with."""
         if isinstance(self.model, OnPolicyAlgorithm):  # an update is a pass over the whole rollout
             per_update = self.model.n_steps * self.model.n_envs
         else:
             per_update = self._values["batch_size"]
-        return Cost(env_steps=self.model.num_timesteps, samples_seen=self.model._n_updates * per_update)
+        read = Cost() if self._task.dataset is None else self._task.dataset.cost
+        return replace(read, env_steps=self.model.num_timesteps, samples_seen=self.model._n_updates * per_update)
 
     def after_step(self) -> None:
         """Called when every environment has made a step."""

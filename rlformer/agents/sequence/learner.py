@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class SequenceLearner:
         architecture = _architecture(values, dataset.info.spaces, int(dataset.lengths.max()))
         loss = objective(values["objective"], architecture).loss
         options, device = _options(values), devices.device(task.device)
-        log.spent(Cost(logged_steps=dataset.num_steps, upstream_env_steps=dataset.upstream_env_steps))
+        log.spent(dataset.cost)
         training, held_out = _parts(values, dataset, task.seed)
         if architecture.context_length > dataset.lengths.max():
             log.note(
@@ -72,11 +72,7 @@ class SequenceLearner:
         fixed = check.some(_HELD_OUT_WINDOWS, _HELD_OUT_BATCH, seeding.generator(task.seed, "held-out"))
         stream, curve = seeding.derive(task.seed, "batches"), self._curve(task)
         _, samples_seen = train(self.model, loss, windows, fixed, options, log, stream, curve, device)
-        return Cost(
-            logged_steps=dataset.num_steps,  # the filter read them all
-            upstream_env_steps=dataset.upstream_env_steps,
-            samples_seen=samples_seen,
-        )
+        return replace(dataset.cost, samples_seen=samples_seen)  # of the whole log: the filter read it
 
     def policy(self, sample: bool = False) -> SequencePolicy:
         """See `agents.base.Learner`."""

@@ -35,8 +35,7 @@ def compare_arms(evidence: Evidence) -> tuple[Comparison, ...]:
     pairs = [("best", top, arm) for arm in evidence.trained if arm is not top]
     pairs += _contrasts(evidence)
     model = candidate(evidence, SEQUENCE)
-    for question, family in (("families", ONLINE), ("stitching", OFFLINE)):
-        other = candidate(evidence, family)
+    for question, other in (("families", candidate(evidence, ONLINE)), ("stitching", candidate(evidence, OFFLINE))):
         if model is not None and other is not None:
             pairs.append((question, other, model))
     return tuple(difference(question, a, b, evidence.card) for question, a, b in pairs)

@@ -14,27 +14,28 @@ from rlformer.evaluator.judge.comparisons import strength
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import Strength
-from rlformer.evaluator.judge.prices import OFFLINE, ONLINE, SEQUENCE, made_here, scale_of
+from rlformer.evaluator.judge.prices import HYBRID, OFFLINE, ONLINE, SEQUENCE, made_here, scale_of
 from rlformer.evaluator.judge.simple import simpler
-from rlformer.evaluator.judge.standing import candidate
+from rlformer.evaluator.judge.standing import best, candidate
 from rlformer.evaluator.judge.terms import Scale, Terms
 from rlformer.evaluator.judge.verdict import Answer, Verdict
 from rlformer.evaluator.judge.weighing import Pair, weigh
+from rlformer.runs.spec import FAMILIES
 
 
 @dataclass(frozen=True)
 class Candidates:
     """The two arms to choose between."""
 
-    rl: ArmEvidence  # the best online agent; without interaction, or where there is none, the best offline RL
+    rl: ArmEvidence  # the best that learns by interaction; where there is none, the best offline RL
     model: ArmEvidence  # the best sequence model
 
 
 def candidates(evidence: Evidence, terms: Terms) -> Candidates | str:
     """The two arms to choose between, or why there are no two."""
     model = candidate(evidence, SEQUENCE)
-    online = candidate(evidence, ONLINE) if terms.interaction else None
-    rl = online or candidate(evidence, OFFLINE)
+    interacting = [candidate(evidence, family) for family in (ONLINE, HYBRID) if terms.interaction]
+    rl = best(arm for arm in interacting if arm is not None) or candidate(evidence, OFFLINE)
     if model is None:
         return _no_sequence_model([arm for arm in evidence.arms if _is_model(arm)])
     if rl is None:
@@ -94,8 +95,7 @@ def _answer(pair: Pair) -> tuple[Answer, ArmEvidence | None, bool]:
     if side is None:
         return "inconclusive", None, False
     arm = pair.arms[side]
-    families: dict[str, Answer] = {ONLINE: "online", OFFLINE: "offline", SEQUENCE: "sequence"}
-    return families[arm.family], arm, sure
+    return next(family for family in FAMILIES if family == arm.family), arm, sure
 
 
 def _strength(seeds: int, certain: bool, model: ArmEvidence) -> Strength:

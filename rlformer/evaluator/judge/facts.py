@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from rlformer.agents.base import CurveUnit
 from rlformer.core.records import Cost
 from rlformer.evaluator.judge.values import Band, Estimate, Spread, Spreads
 from rlformer.runs.inputs import Recipe
-from rlformer.runs.spec import Contrast
+from rlformer.runs.spec import Contrast, Role
 
 # Of a run.
 
@@ -166,7 +167,7 @@ class ArmEvidence:
     label: str
     agent: str
     family: str  # of the verdict; of a reference that has none its learner: random, behaviour
-    role: str  # candidate, simple or control
+    role: Role
     rung: int
     learns: bool  # whether gradients change it
     acts: bool  # whether it is a policy; a log's own episodes are none
@@ -193,9 +194,14 @@ class ArmEvidence:
     peak_memory_bytes: Spread | None
     peak_gpu_memory_bytes: Spread | None
     video: Video | None
-    curve_unit: str  # env_steps or gradient_steps
+    curve_unit: CurveUnit
     curves: Curves
     runs: tuple[RunFacts, ...]  # by seed
+
+    @property
+    def steps_env(self) -> bool:
+        """Whether it learns by interaction: then its curve runs over environment steps."""
+        return self.curve_unit == "env_steps"
 
     @property
     def counted(self) -> tuple[RunFacts, ...]:

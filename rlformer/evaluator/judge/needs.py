@@ -13,7 +13,7 @@ from rlformer.evaluator.judge.estimates import estimate, shared_logs
 from rlformer.evaluator.judge.evidence import Evidence, GridRun, ScalingCurve
 from rlformer.evaluator.judge.facts import ArmEvidence, Curve
 from rlformer.evaluator.judge.findings import CostCurve, Early, GridNeed, Needs, OnlineNeed, SurvivalCurve
-from rlformer.evaluator.judge.prices import ONLINE, made_here, maker_of, scale_of
+from rlformer.evaluator.judge.prices import made_here, maker_of, scale_of
 from rlformer.evaluator.judge.terms import Scale, Terms
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.evaluator.measure.evaluation import CONFIRM_FROM
@@ -29,7 +29,8 @@ _TRAINING = Recipe().label  # a log that is a whole training: its shares are pre
 def needs(evidence: Evidence, terms: Terms) -> Needs | None:
     """Time to threshold and cost of every trained arm; None where nothing says what a good return is.
 
-    `online`: environment steps until the curve stays at the threshold, confirmed on fresh episodes. `grid`: logged
+    `online`: environment steps, of what learns by interaction, until the curve stays at the threshold, confirmed on
+    fresh episodes. `grid`: logged
     steps of the smallest share of a log that reaches it. `early`: the steps behind that share against the steps that
     the online arm took itself whose training the log is. `costs`: each arm's cost against lambda.
     """
@@ -37,7 +38,7 @@ def needs(evidence: Evidence, terms: Terms) -> Needs | None:
     if scale is None:
         return None
     levels = sorted({*THRESHOLDS, terms.threshold})
-    online = [arm for arm in evidence.arms if arm.family == ONLINE and arm.counted]
+    online = [arm for arm in evidence.arms if arm.steps_env and arm.counted]
     rows = [row for arm in online for level in levels if (row := _online(arm, level, scale)) is not None]
     grid = [one for curve in evidence.grid for level in levels if (one := _grid(curve, level, scale)) is not None]
     return Needs(

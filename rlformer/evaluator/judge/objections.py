@@ -39,7 +39,7 @@ class NoRun:
 
 @dataclass(frozen=True)
 class FarUnder:
-    """An online arm far under its reference score."""
+    """An arm that learns by interaction far under its reference score."""
 
     label: str
     z: float

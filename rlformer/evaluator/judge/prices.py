@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rlformer.evaluator.judge.evidence import Evidence, LogFacts
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.terms import MEASURED, Scale
 
-ONLINE, SEQUENCE, OFFLINE = "online", "sequence", "offline"  # families that a verdict chooses between
+# Families that a verdict chooses between.
+ONLINE: Final = "online"
+SEQUENCE: Final = "sequence"
+OFFLINE: Final = "offline"
+HYBRID: Final = "hybrid"
 
 
 def scale_of(evidence: Evidence) -> Scale | None:
@@ -28,12 +34,9 @@ def log_of(evidence: Evidence, arm: ArmEvidence) -> list[LogFacts]:
 
 
 def maker_of(evidence: Evidence, arm: ArmEvidence) -> ArmEvidence | None:
-    """The online arm of this comparison that an offline arm's logs come from; None where they come from elsewhere."""
+    """The arm of this comparison whose training an arm's logs come from; None where they come from elsewhere."""
     made = {log.maker_hash for log in log_of(evidence, arm)}
-    return next(
-        (other for other in evidence.arms if other.family == ONLINE and made & {run.spec_hash for run in other.runs}),
-        None,
-    )
+    return next((other for other in evidence.arms if made & {run.spec_hash for run in other.runs}), None)
 
 
 def made_here(evidence: Evidence, arm: ArmEvidence) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.runs.spec import Family
 
 
 def standing(arm: ArmEvidence) -> tuple[float, float]:
@@ -19,7 +20,7 @@ def best(arms: Iterable[ArmEvidence]) -> ArmEvidence | None:
     return max((arm for arm in arms if arm.mean_return is not None), key=standing, default=None)
 
 
-def candidate(evidence: Evidence, family: str) -> ArmEvidence | None:
+def candidate(evidence: Evidence, family: Family) -> ArmEvidence | None:
     """The arm that stands for a family: the best of its candidates, of those with two finished runs if there are any.
 
     One lucky run is no candidate beside an arm that was repeated.

@@ -28,7 +28,7 @@ from rlformer.evaluator.judge.objections import (
     UnlikeTuning,
     UnlikeVersions,
 )
-from rlformer.evaluator.judge.prices import ONLINE, SEQUENCE, scale_of
+from rlformer.evaluator.judge.prices import SEQUENCE, scale_of
 from rlformer.runs.missing import MissingRun
 
 FAR_UNDER = 0.75  # of the normalised score: an online agent below is not the baseline its card promises
@@ -80,7 +80,7 @@ def _without_run(evidence: Evidence) -> Iterator[Threat]:
 def _far_under(evidence: Evidence) -> Iterator[Threat]:
     for arm in evidence.arms:
         z = arm.normalized_score
-        if arm.family == ONLINE and z is not None and z.point < FAR_UNDER:
+        if arm.steps_env and z is not None and z.point < FAR_UNDER:
             yield FarUnder(arm.label, z.point)
 
 

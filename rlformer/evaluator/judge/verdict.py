@@ -14,7 +14,6 @@ Answer = Literal[
     "online", "offline", "sequence", "hybrid", "simpler", "trade-off", "inconclusive",
     "none works", "keep what made the log", "cannot tell",
 ]  # fmt: skip
-FAMILIES = ("online", "offline", "sequence", "hybrid")  # answers that name a family
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Side:
 class PairFacts:
     """The two candidates weighed by a joint bootstrap; differences are of z, a minus b."""
 
-    a: Side  # the online agent, or offline RL without interaction
+    a: Side  # what learns by interaction, or offline RL
     b: Side  # the sequence model
     seeds: int
     difference: Estimate

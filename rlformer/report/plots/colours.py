@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-COLOURS = 16  # of arms in the style sheet: the rungs of the ladder, then offline and online agents, spares
+from rlformer.runs.spec import Family
+
+COLOURS = 16  # of arms in the style sheet: the rungs of the ladder, then offline, online and hybrid agents, a spare
 SPARE = 15  # of what has no arm
 _RUNGS = 9  # of the ladder, ten apart in the cards
-_FIRST = {"offline": (9,), "online": (10, 11, 12, 13)}
-_SYMBOLS = {"online": "circle", "offline": "square", "sequence": "diamond"}
+_FIRST: Mapping[str, tuple[int, ...]] = {"offline": (9,), "online": (10, 11, 12, 13), "hybrid": (14,)}
+SYMBOLS: Mapping[Family, str] = {
+    "online": "circle", "offline": "square", "sequence": "diamond", "hybrid": "triangle-up",
+}  # fmt: skip
 
 
 class Coloured(Protocol):
@@ -24,8 +28,8 @@ class Coloured(Protocol):
 
 
 def symbol_of(family: str) -> str:
-    """Plotly's name of the symbol."""
-    return _SYMBOLS.get(family, "hexagon")
+    """Plotly's name of the symbol; of what belongs to no family a hexagon."""
+    return next((symbol for own, symbol in SYMBOLS.items() if own == family), "hexagon")
 
 
 def slots(arms: Iterable[Coloured]) -> dict[str, int]:

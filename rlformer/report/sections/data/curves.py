@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from rlformer.core import formats
-from rlformer.evaluator.judge.prices import ONLINE
+from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
+from rlformer.evaluator.judge.values import Band
 from rlformer.report.plots import Figure, Trace, curves, drawn_scale, final, line, named, on_log_axis
 from rlformer.report.sections.base import EnvironmentView
 from rlformer.report.words.arms import trained
@@ -17,13 +19,13 @@ def score_against_data(view: EnvironmentView) -> Figure | None:
     scale, unit = drawn_scale(environment.card)
     data: list[Trace] = []
     arms = trained(environment)
-    offline = [arm.label for arm in arms if arm.family != ONLINE]
+    offline = [arm.label for arm in arms if not arm.steps_env]
     for arm in arms:
         colour = f"@arm-{colours[arm.label]}"
-        if arm.family == ONLINE:
-            taken = [run.cost.env_steps for run in arm.counted]
-            data += curves(arm, lambda run: run.curve.step, arm.curves.step, scale, colour)
-            data += final(arm, taken, scale, colour, "environment steps")
+        if arm.steps_env:
+            taken = [run.cost.logged_steps + run.cost.env_steps for run in arm.counted]
+            data += curves(arm, _taken, _band(arm), scale, colour)
+            data += final(arm, taken, scale, colour, "logged and environment steps" if arm.log else "environment steps")
             continue
         # Arms on one log have one N: side by side instead of on top of each other.
         shift = 1 + 0.035 * (offline.index(arm.label) % 9 - 4)
@@ -42,6 +44,20 @@ def score_against_data(view: EnvironmentView) -> Figure | None:
         "sideways, so as not to hide each other), with a dotted line to the environment steps it took to "
         "make that log: higher and further left is better."
     )
+    if any(arm.log for arm in arms if arm.steps_env):
+        caption += " Lines of arms that read a log before they interact begin behind its steps."
     label = "Score against data: learning curves of online arms and points of offline arms"
     axis = "environment steps, or logged steps (log scale)"
     return on_log_axis(environment, "What each arm made of its data", caption, label, data, axis, unit)
+
+
+def _taken(run: RunFacts) -> list[float]:
+    """The data behind each evaluation: a log is read before the first step is taken."""
+    return [run.cost.logged_steps + step for step in run.curve.step]
+
+
+def _band(arm: ArmEvidence) -> Band | None:
+    band, read = arm.curves.step, arm.cost.logged_steps
+    if band is None or read is None:
+        return band
+    return replace(band, x=tuple(read.mean + x for x in band.x))

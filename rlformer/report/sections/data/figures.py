@@ -9,7 +9,7 @@ from rlformer.evaluator.judge.evidence import Evidence, ScalingCurve
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import GridNeed, OnlineNeed, SurvivalCurve
 from rlformer.evaluator.judge.needs import SHARES
-from rlformer.evaluator.judge.prices import ONLINE, log_of
+from rlformer.evaluator.judge.prices import log_of
 from rlformer.report.plots import (
     SPARE,
     Figure,
@@ -40,10 +40,10 @@ def scaling(view: EnvironmentView) -> Figure | None:
     data: list[Trace] = []
     for curve in grid:
         arm = _arm_of(curve.agent, environment)
-        symbol = symbol_of("offline" if arm is None else arm.family)
+        symbol = symbol_of("" if arm is None else arm.family)
         data += _scaled(curve, scale, f"@arm-{_colour(arm, colours)}", symbol)
     for arm in environment.arms:
-        band = arm.curves.step if arm.family == ONLINE else None
+        band = arm.curves.step if arm.steps_env else None
         if band is not None:
             colour = f"@arm-{colours[arm.label]}"
             ys = [scale(y) for y in band.mean]

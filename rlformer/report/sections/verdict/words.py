@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rlformer.core import formats
 from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.findings import Strength
 from rlformer.evaluator.judge.objections import (
     Doubt,
     HardlyInLog,
@@ -18,8 +19,14 @@ from rlformer.evaluator.judge.objections import (
 )
 from rlformer.evaluator.judge.verdict import PairFacts, Side, Verdict
 from rlformer.report.words.types import VerdictWords
+from rlformer.runs.spec import Family
 
-_FAMILIES = {"online": "online RL", "sequence": "the sequence model", "offline": "offline RL"}
+FAMILY_WORDS: Mapping[Family, str] = {
+    "online": "online RL",
+    "sequence": "the sequence model",
+    "offline": "offline RL",
+    "hybrid": "a log first, then interaction",
+}
 _TERMS = {
     "share": "lambda",
     "threshold": "the threshold",
@@ -55,8 +62,13 @@ def _headline(verdict: Verdict, pair: PairFacts) -> str:
             f"Neither. {_firmly(strength, verdict.arm)}: it is not worse than {against} by more than {margin:g} of z, "
             "and cheaper."
         )
-    choice = _firmly(strength, f"{_FAMILIES.get(verdict.answer, verdict.answer)} ({verdict.arm})")
+    choice = _firmly(strength, f"{_family(verdict)} ({verdict.arm})")
     return f"{choice}: {_chosen(pair, verdict.arm, margin)}"
+
+
+def _family(verdict: Verdict) -> str:
+    """In words the family that is the answer."""
+    return next(words for family, words in FAMILY_WORDS.items() if family == verdict.answer)
 
 
 def _inconclusive(pair: PairFacts, margin: float) -> str:
@@ -99,9 +111,10 @@ def _chosen(pair: PairFacts, arm: str, margin: float) -> str:
     )
 
 
-def _firmly(strength: str, choice: str) -> str:
+def _firmly(strength: Strength, choice: str) -> str:
     """A choice with as much conviction as its seeds allow."""
-    text = {"lean": "the evidence leans towards ", "probable": "probably ", "claim": ""}[strength] + choice
+    firmness: Mapping[Strength, str] = {"lean": "the evidence leans towards ", "probable": "probably ", "claim": ""}
+    text = firmness[strength] + choice
     return text[0].upper() + text[1:]
 
 
@@ -201,7 +214,7 @@ def _flips(verdict: Verdict, pair: PairFacts) -> Iterator[str]:
         answer = answers.get(flip.answer) or flip.arm or "cannot be told"
         name, at = _TERMS[flip.term], "at " if flip.term in _PRICES else ""
         yield f"{name[0].upper()}{name[1:]} {at}{flip.value:g}: {answer}."
-    if verdict.answer in _FAMILIES and verdict.strength == "lean":
+    if verdict.answer in FAMILY_WORDS and verdict.strength == "lean":
         needed = pair.seeds_to_settle
         if needed is not None and needed > pair.seeds:
             yield f"More seeds: about {needed:.0f} would settle the difference of scores at 80 % power."
