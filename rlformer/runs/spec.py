@@ -12,7 +12,8 @@ from rlformer.core.records import SCHEMA, EnvSpec
 from rlformer.runs.inputs import Input, LogInput, WeightsInput, input_from_dict
 
 ROLES = ("candidate", "simple", "control")
-FAMILIES = ("online", "offline", "sequence", "hybrid")  # of the verdict; hybrid: log first, then interact
+ONLINE, OFFLINE, SEQUENCE, HYBRID = "online", "offline", "sequence", "hybrid"  # hybrid: log first, then interact
+FAMILIES = (ONLINE, OFFLINE, SEQUENCE, HYBRID)  # of the verdict
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from rlformer.evaluator.judge.estimates import estimate, shared_logs
 from rlformer.evaluator.judge.evidence import Evidence, GridRun, ScalingCurve
 from rlformer.evaluator.judge.facts import ArmEvidence, Curve
 from rlformer.evaluator.judge.findings import CostCurve, Early, GridNeed, Needs, OnlineNeed, SurvivalCurve
-from rlformer.evaluator.judge.prices import ONLINE, made_here, maker_of, scale_of
+from rlformer.evaluator.judge.prices import made_here, maker_of, scale_of
 from rlformer.evaluator.judge.terms import Scale, Terms
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.evaluator.measure.evaluation import CONFIRM_FROM
 from rlformer.runs.inputs import Recipe
+from rlformer.runs.spec import ONLINE
 
 THRESHOLDS = (0.5, 0.9, 0.95)
 SHARES = tuple(np.linspace(0, 1, 11).tolist())  # of lambda

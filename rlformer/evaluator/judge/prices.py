@@ -5,8 +5,7 @@ from __future__ import annotations
 from rlformer.evaluator.judge.evidence import Evidence, LogFacts
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.terms import MEASURED, Scale
-
-ONLINE, SEQUENCE, OFFLINE = "online", "sequence", "offline"  # families that a verdict chooses between
+from rlformer.runs.spec import ONLINE
 
 
 def scale_of(evidence: Evidence) -> Scale | None:

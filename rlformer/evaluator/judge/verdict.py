@@ -14,7 +14,6 @@ Answer = Literal[
     "online", "offline", "sequence", "hybrid", "simpler", "trade-off", "inconclusive",
     "none works", "keep what made the log", "cannot tell",
 ]  # fmt: skip
-FAMILIES = ("online", "offline", "sequence", "hybrid")  # answers that name a family
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from rlformer.core import formats
-from rlformer.evaluator.judge.prices import ONLINE
 from rlformer.report.plots import Figure, Trace, curves, drawn_scale, final, line, named, on_log_axis
 from rlformer.report.sections.base import EnvironmentView
 from rlformer.report.words.arms import trained
+from rlformer.runs.spec import ONLINE
 
 
 def score_against_data(view: EnvironmentView) -> Figure | None:

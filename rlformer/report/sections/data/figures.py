@@ -9,7 +9,7 @@ from rlformer.evaluator.judge.evidence import Evidence, ScalingCurve
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import GridNeed, OnlineNeed, SurvivalCurve
 from rlformer.evaluator.judge.needs import SHARES
-from rlformer.evaluator.judge.prices import ONLINE, log_of
+from rlformer.evaluator.judge.prices import log_of
 from rlformer.report.plots import (
     SPARE,
     Figure,
@@ -26,6 +26,7 @@ from rlformer.report.plots import (
     symbol_of,
 )
 from rlformer.report.sections.base import EnvironmentView
+from rlformer.runs.spec import ONLINE
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
