@@ -46,31 +46,33 @@ def play(
     target_return: float | Array | None = None,
     num_envs: int = 16,
     keep: bool = False,
+    environments: Callable[[EnvSpec, int], Environments] = Environments,
     progress: Callable[[int, int], None] | None = None,
 ) -> Played:
     """Play one episode for each of `seeds` (E,).
 
     The episodes do not depend on `num_envs`; episode i is played in slot i where there are E of them. target_return:
     what a return-conditioned policy is asked for, one for all or (E,). keep: whether whole episodes are returned.
-    progress: hears how many of how many have ended. Raises InputError where there is no seed, and as `rollout` does.
+    environments: makes so many of them. progress: hears how many of how many have ended. Raises InputError where there
+    is no seed, and as `rollout` does.
     """
     count = len(seeds)
     if count == 0:
         raise InputError("an evaluation needs one episode at least")
     targets = None if target_return is None else np.broadcast_to(np.asarray(target_return, np.float64), (count,))
-    environments = Environments(env, min(num_envs, count))
+    stepped = environments(env, min(num_envs, count))
     returns, lengths, terminated = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, bool)
     kept: dict[int, Episode] = {}
     start = time.perf_counter()
     try:
-        for done, (i, episode) in enumerate(rollout(environments, policy, seeds, targets, keep_observations=keep), 1):
+        for done, (i, episode) in enumerate(rollout(stepped, policy, seeds, targets, keep_observations=keep), 1):
             returns[i], lengths[i], terminated[i] = episode.episode_return, len(episode), episode.terminated
             if keep:
                 kept[i] = episode
             if progress:
                 progress(done, count)
     finally:
-        environments.close()
+        stepped.close()
     seconds = time.perf_counter() - start
     episodes = tuple(kept[i] for i in sorted(kept))
-    return Played(returns, lengths, terminated, seconds, len(environments), episodes)
+    return Played(returns, lengths, terminated, seconds, len(stepped), episodes)

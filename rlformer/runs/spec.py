@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from rlformer.core.records import SCHEMA, EnvSpec
 from rlformer.runs.inputs import Input, LogInput, WeightsInput, input_from_dict
@@ -15,6 +15,10 @@ Role = Literal["candidate", "simple", "control"]
 Family = Literal["online", "offline", "sequence", "hybrid"]  # of the verdict; hybrid: log first, then interact
 ROLES: tuple[Role, ...] = get_args(Role)
 FAMILIES: tuple[Family, ...] = get_args(Family)
+ONLINE: Final = "online"
+OFFLINE: Final = "offline"
+SEQUENCE: Final = "sequence"
+HYBRID: Final = "hybrid"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+from tests.make_training import match, played
 
 import rlformer
 from rlformer import api
@@ -42,7 +43,6 @@ from rlformer.studies import experiment
 from rlformer.studies.execute import execute
 from rlformer.studies.executors.local import Event, Job, Work
 from rlformer.studies.study import Study
-from tests.make_training import match, played
 
 # What makes a training small, for the keys that a card has.
 SMALL: Mapping[str, Any] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,17 @@ def test_the_two_questions_are_answered_apart_and_families_by_measure(told: tupl
     assert says["L90"] == "a"
     assert says["Reliance"] == "undefined for one of them"
     assert "they are not added up" in page
+
+
+def test_for_its_family_stands_the_arm_that_the_verdict_weighs(tmp_path: Path) -> None:
+    """Filtered imitation scores as high as it likes: it is no candidate."""
+    for seed in SEEDS:
+        explain_run(make_run(tmp_path, PPO, seed), [0.5, 0.01, 0.0, 0.0], skill=0.9)
+        explain_run(make_run(tmp_path, DT, seed), [0.1, 0.3, 0.2, 0.1], skill=0.9)
+        explain_run(make_run(tmp_path, replace(BC_TOP, mean=480, spread=5), seed), [0.1, 0.3, 0.2, 0.1], skill=0.9)
+    (environment,) = report(tmp_path)[0]["environments"]
+    pair, families = environment["verdict"]["pair"], environment["explanations"]["families"]
+    assert (families["a"], families["b"]) == (pair["a"]["label"], pair["b"]["label"]) == ("ppo", "dt")
 
 
 def says(*measures: tuple[str, list[float], list[float]]) -> list[str]:

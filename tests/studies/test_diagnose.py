@@ -124,7 +124,7 @@ def test_filtered_cloning_without_a_success_is_an_error(tmp_path: Path) -> None:
     row = replace(ROWS[0], log_episodes=20, best=5.0)
     dataset = play.make_log(row.log_spec, 20, 0, tmp_path)
     with pytest.raises(InputError, match="no episode of the log returns 5"):
-        play.configure(row, replace(row.arms[0], agent="bc-top", law="filtered"), dataset)
+        play.specify(row, replace(row.arms[0], agent="bc-top", law="filtered"), dataset)
 
 
 def test_the_suite_trains_plays_and_judges_and_lists_what_failed(

@@ -8,9 +8,10 @@ from rlformer import statistics
 from rlformer.evaluator.judge.comparisons import sources
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
-from rlformer.evaluator.judge.prices import ONLINE, maker_of
+from rlformer.evaluator.judge.prices import maker_of
 from rlformer.evaluator.judge.terms import Scale, Terms
 from rlformer.evaluator.judge.verdict import BreakEven
+from rlformer.runs.spec import ONLINE
 
 
 def break_even(evidence: Evidence, rl: ArmEvidence, model: ArmEvidence, terms: Terms, scale: Scale) -> BreakEven:

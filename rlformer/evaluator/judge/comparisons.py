@@ -12,10 +12,9 @@ from rlformer.evaluator.judge.estimates import shared_logs
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
 from rlformer.evaluator.judge.findings import Comparison, Outcome, Strength
-from rlformer.evaluator.judge.prices import OFFLINE, ONLINE, SEQUENCE
 from rlformer.evaluator.judge.standing import best, candidate
 from rlformer.evaluator.judge.values import Estimate
-from rlformer.runs.spec import Contrast
+from rlformer.runs.spec import OFFLINE, ONLINE, SEQUENCE, Contrast
 
 MARGIN = 0.05  # of the normalised score: a smaller difference does not matter
 LEAN_BELOW, CLAIM_FROM = 10, 20  # seeds

@@ -14,13 +14,13 @@ from rlformer.evaluator.judge.comparisons import strength
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import Strength
-from rlformer.evaluator.judge.prices import HYBRID, OFFLINE, ONLINE, SEQUENCE, made_here, scale_of
+from rlformer.evaluator.judge.prices import made_here, scale_of
 from rlformer.evaluator.judge.simple import simpler
 from rlformer.evaluator.judge.standing import best, candidate
 from rlformer.evaluator.judge.terms import Scale, Terms
 from rlformer.evaluator.judge.verdict import Answer, Verdict
 from rlformer.evaluator.judge.weighing import Pair, weigh
-from rlformer.runs.spec import FAMILIES
+from rlformer.runs.spec import FAMILIES, HYBRID, OFFLINE, ONLINE, SEQUENCE
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from rlformer.evaluator.judge.objections import (
     Stitched,
     UnknownOrigin,
 )
-from rlformer.evaluator.judge.prices import OFFLINE
 from rlformer.evaluator.judge.support import support, targets
 from rlformer.evaluator.judge.terms import Scale
 from rlformer.evaluator.judge.verdict import Verdict
+from rlformer.runs.spec import OFFLINE
 
 MISCALIBRATED = 0.1  # of z, between what was asked for and what was achieved
 

@@ -57,7 +57,7 @@ def _environment(name: str, runs: Sequence[Run], missing: Sequence[MissingRun], 
         arms=measured,
         grid=scaling(runs, env),
         missing=tuple(missing),
-        explanations=explained(arms),
+        explanations=explained(arms, measured),
     )
 
 

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from rlformer.evaluator.judge.evidence import Evidence, LogFacts
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.terms import MEASURED, Scale
-
-# Families that a verdict chooses between.
-ONLINE: Final = "online"
-SEQUENCE: Final = "sequence"
-OFFLINE: Final = "offline"
-HYBRID: Final = "hybrid"
 
 
 def scale_of(evidence: Evidence) -> Scale | None:

@@ -8,10 +8,10 @@ import numpy as np
 
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import RunFacts
-from rlformer.evaluator.judge.prices import SEQUENCE
 from rlformer.evaluator.judge.standing import candidate
 from rlformer.evaluator.judge.task import Chance, Coverage, Horizon, Level, Luck, Memory, Sparsity, TaskProfile
 from rlformer.runs.inputs import LogTask
+from rlformer.runs.spec import SEQUENCE
 
 
 def task_profile(evidence: Evidence) -> TaskProfile:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.runs.spec import Family
+
+if TYPE_CHECKING:
+    from rlformer.evaluator.judge.evidence import Evidence
 
 
 def standing(arm: ArmEvidence) -> tuple[float, float]:
@@ -21,9 +24,14 @@ def best(arms: Iterable[ArmEvidence]) -> ArmEvidence | None:
 
 
 def candidate(evidence: Evidence, family: Family) -> ArmEvidence | None:
-    """The arm that stands for a family: the best of its candidates, of those with two finished runs if there are any.
+    """The arm that stands for a family; see `candidate_of`."""
+    return candidate_of(evidence.trained, family)
+
+
+def candidate_of(arms: Iterable[ArmEvidence], family: Family) -> ArmEvidence | None:
+    """Of these arms, which learn: the best of its candidates, of those with two finished runs if there are any.
 
     One lucky run is no candidate beside an arm that was repeated.
     """
-    own = [arm for arm in evidence.trained if arm.role == "candidate" and arm.family == family]
+    own = [arm for arm in arms if arm.role == "candidate" and arm.family == family]
     return best([arm for arm in own if len(arm.counted) > 1] or own)

@@ -28,8 +28,9 @@ from rlformer.evaluator.judge.objections import (
     UnlikeTuning,
     UnlikeVersions,
 )
-from rlformer.evaluator.judge.prices import SEQUENCE, scale_of
+from rlformer.evaluator.judge.prices import scale_of
 from rlformer.runs.missing import MissingRun
+from rlformer.runs.spec import SEQUENCE
 
 FAR_UNDER = 0.75  # of the normalised score: an online agent below is not the baseline its card promises
 SIMILAR_SIZE = 1.2  # ratio of parameters between arms that are compared

@@ -12,6 +12,7 @@ from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.core.spaces import Array
 from rlformer.envs.play import play
+from rlformer.envs.vector import Environments
 
 Point: TypeAlias = dict[str, float]
 
@@ -25,13 +26,23 @@ def evaluate(
     num_envs: int = 16,
     target_return: float | None = None,
     sampled: bool = False,
+    environments: Callable[[EnvSpec, int], Environments] = Environments,
     progress: Callable[[int, int], None] | None = None,
 ) -> EvalResult:
     """Play one episode for each of `seeds` (E,) and return them in that order.
 
     The returns do not depend on `num_envs`. `target_return` is what a return-conditioned policy is asked for.
+    environments: makes so many of them.
     """
-    played = play(policy, spec, seeds, target_return=target_return, num_envs=num_envs, progress=progress)
+    played = play(
+        policy,
+        spec,
+        seeds,
+        target_return=target_return,
+        num_envs=num_envs,
+        environments=environments,
+        progress=progress,
+    )
     return EvalResult(
         env=spec.name,
         policy=name,

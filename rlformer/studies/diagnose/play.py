@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,10 +20,10 @@ from rlformer.core.spaces import Array, ObservationSpec, Spaces
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
-from rlformer.envs.rollout import rollout
 from rlformer.envs.spaces import action_spec
 from rlformer.envs.vector import Environments
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
+from rlformer.evaluator.measure.evaluation import evaluate
 from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
@@ -92,8 +91,8 @@ def log_path(spec: EnvSpec, episodes: int, seed: int, root: Path) -> Path:
     return root / "logs" / files.slug("-".join([spec.name, *ways, *kinds, f"{episodes}-episodes"])) / f"seed-{seed}"
 
 
-def configure(row: Row, arm: Expectation, dataset: Dataset | None) -> RunSpec:
-    """The arm's configuration; filtered cloning keeps the log's episodes that return the row's `best`.
+def specify(row: Row, arm: Expectation, dataset: Dataset | None) -> RunSpec:
+    """What the arm trains; filtered cloning keeps the log's episodes that return the row's `best`.
 
     Raises InputError where the log holds none of them.
     """
@@ -127,7 +126,7 @@ def learn_and_play(
     if "log" in learner(agent_cards.agent(arm.agent).learner).needs:
         dataset = make_log(row.log_spec, row.log_episodes, seed, root, None if hooks is None else hooks.stop)
     run = experiment.train(
-        configure(row, arm, dataset),
+        specify(row, arm, dataset),
         seed,
         root,
         dataset=dataset,
@@ -163,24 +162,15 @@ def play(
     policy: Policy, spec: EnvSpec, seeds: Array, name: str, selection: Selection, asked: float | None = None
 ) -> EvalResult:
     """One episode for each of `seeds` (E,) in a diagnostic environment, the policy being asked for `asked`."""
-    environments = (Environments if spec.wrappers else NativeEnvironments)(spec, min(len(seeds), _SIDE_BY_SIDE))
-    targets = None if asked is None else np.full(len(seeds), asked)
-    returns, lengths, terminated = np.zeros(len(seeds)), np.zeros(len(seeds), np.int64), np.zeros(len(seeds), bool)
-    start = time.perf_counter()
-    for i, episode in rollout(environments, policy, seeds, targets, keep_observations=False):
-        returns[i], lengths[i], terminated[i] = episode.episode_return, len(episode), episode.terminated
-    environments.close()
-    return EvalResult(
-        env=spec.name,
-        policy=name,
-        seeds=seeds,
-        returns=returns,
-        lengths=lengths,
-        terminated=terminated,
-        action_selection=selection,
+    return evaluate(
+        policy,
+        spec,
+        seeds,
+        name=name,
+        num_envs=_SIDE_BY_SIDE,
         target_return=asked,
-        seconds=time.perf_counter() - start,
-        num_envs=len(environments),
+        sampled=selection == "sampled",
+        environments=Environments if spec.wrappers else NativeEnvironments,
     )
 
 

@@ -14,12 +14,13 @@ from rlformer.evaluator.judge.explanations.evidence import (
     UnexplainedArm,
 )
 from rlformer.evaluator.judge.explanations.families import families
+from rlformer.evaluator.judge.facts import ArmEvidence
 
 __all__ = ["CENSORED", "ExplainedArm", "Explanations", "UnexplainedArm", "explained"]
 
 
-def explained(arms: Sequence[Arm]) -> Explanations | None:
-    """Of one environment, arm by arm in their order; None where no run was explained.
+def explained(arms: Sequence[Arm], measured: Sequence[ArmEvidence]) -> Explanations | None:
+    """Of one environment, arm by arm in their order; None where no run was explained. measured: the arms' evidence.
 
     Every number is a mean over the explained seeds, with its 95 % percentile-bootstrap interval from two seeds on.
     """
@@ -30,7 +31,7 @@ def explained(arms: Sequence[Arm]) -> Explanations | None:
         explained_arm(arm, own) if own else UnexplainedArm(arm.label, arm.family, _absent(arm))
         for arm, own in zip(arms, runs, strict=True)
     )
-    return Explanations(found, families([arm for arm in found if isinstance(arm, ExplainedArm)]))
+    return Explanations(found, families([arm for arm in found if isinstance(arm, ExplainedArm)], measured))
 
 
 def _absent(arm: Arm) -> str:

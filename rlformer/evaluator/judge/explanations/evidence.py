@@ -220,7 +220,7 @@ class FamilyRow:
 
 @dataclass(frozen=True)
 class Families:
-    """The best explained arm of online RL, a, and the best sequence model, b, measure by measure."""
+    """The explained arms that stand for online RL, a, and for sequence models, b, measure by measure."""
 
     a: str
     b: str
@@ -233,7 +233,7 @@ class Explanations:
     """Of one environment, arm by arm in the order of its results."""
 
     arms: tuple[ExplainedArm | UnexplainedArm, ...]
-    families: Families | None  # None without one of the two
+    families: Families | None  # None where one of the two has no explained candidate
 
     @property
     def explained(self) -> tuple[ExplainedArm, ...]:

@@ -18,8 +18,11 @@ from rlformer.evaluator.judge.explanations.evidence import (
     FamilyRow,
     Measured,
 )
+from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.evaluator.judge.standing import candidate_of
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.explain.explainers import SHARED
+from rlformer.runs.spec import ONLINE, SEQUENCE, Family
 
 ALPHA = 0.05  # of all measures together in which families are compared
 UNDEFINED, ONE_SEED, LEVEL = "undefined for one of them", "one seed cannot tell", "cannot be told apart"
@@ -27,23 +30,28 @@ Better = Literal["+", "-"]
 Values = Sequence[float]  # of an arm's seeds
 
 
-def families(arms: Sequence[ExplainedArm]) -> Families | None:
-    """The best arm of online RL against the best sequence model, of those whose explainers were judged.
+def families(arms: Sequence[ExplainedArm], measured: Sequence[ArmEvidence]) -> Families | None:
+    """The arms that stand for online RL and for sequence models among the explained ones, by the verdict's own rule.
+
+    Of arms with an explainer that was judged, if a family has any. measured: the evidence of all arms.
 
     Differences are online minus sequence, with Welch's 95 % interval over the seeds of both; a measure tells them
     apart where its p-value, Holm-adjusted over the measures, is at most .05. Explainers are compared by one that both
-    have: the best of each would be the luckiest, and attention models have more to choose from. None without one of
-    the two families.
+    have: the best of each would be the luckiest, and attention models have more to choose from. None where one of the
+    two families has no explained candidate.
     """
-    best = []
-    for family in ("online", "sequence"):
-        own = [arm for arm in arms if arm.family == family]
-        if not own:
-            return None
-        best.append(max(own, key=lambda arm: (arm.best is not None, arm.mean_return)))
-    a, b = best
+    a, b = (_stands(arms, measured, family) for family in (ONLINE, SEQUENCE))
+    if a is None or b is None:
+        return None
     rows = compared([(label, better, take(a), take(b)) for label, better, take in _MEASURES])
     return Families(a.label, b.label, min(len(a.seeds), len(b.seeds)), rows)
+
+
+def _stands(arms: Sequence[ExplainedArm], measured: Sequence[ArmEvidence], family: Family) -> ExplainedArm | None:
+    own = {arm.label: arm for arm in arms if arm.family == family}
+    labels = [label for label, arm in own.items() if arm.best is not None] or list(own)
+    chosen = candidate_of([arm for arm in measured if arm.label in labels], family)
+    return None if chosen is None else own[chosen.label]
 
 
 def _of_shared(take: Callable[[ExplainedArm], Measured | None]) -> Callable[[ExplainedArm], Values]:

@@ -117,7 +117,7 @@ def _trees(arms: Sequence[ExplainedArm]) -> Iterator[str]:
 
 def _families(compared: Families | None) -> Iterator[str]:
     if compared is None:
-        yield "Only one family was explained, so there is nothing to hold against each other."
+        yield "No online agent and sequence model were both explained, so there is nothing to compare."
         return
     a, b, rows = compared.a, compared.b, compared.rows
     decided = False
