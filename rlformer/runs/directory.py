@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.records import Cost, EvalResult
+from rlformer.core.records import SCHEMA, Cost, EvalResult
 from rlformer.runs import ledger
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.metrics import Curve, Metrics, Throttle
@@ -43,17 +43,30 @@ class RunDirectory:
 
     @property
     def spec(self) -> RunSpec:
-        """What was to be trained, resolved."""
+        """What was to be trained, resolved. Raises InputError where it is damaged or of another version."""
+        path = self.path / "spec.toml"
+        if not path.is_file():
+            _ = self.record  # an older version wrote another file, and says so in the record
         try:
-            text = (self.path / "spec.toml").read_text(encoding="utf-8")
-            return RunSpec.from_dict(tomllib.loads(text))
-        except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
-            raise InputError(f"{self.path / 'spec.toml'}: cannot be read: {error}") from error
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: cannot be read: {error}") from error
+        _check_schema(path, table)
+        try:
+            return RunSpec.from_dict(table)
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise InputError(f"{path}: damaged: {error}") from error
 
     @property
     def record(self) -> RunRecord:
-        """The record as last written."""
-        return RunRecord.from_dict(files.read_json(self.path / "record.json"))
+        """The record as last written. Raises InputError where it is damaged or of another version."""
+        path = self.path / "record.json"
+        table = files.read_json(path)
+        _check_schema(path, table)
+        try:
+            return RunRecord.from_dict(table)
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise InputError(f"{path}: damaged: {error}") from error
 
     @property
     def finished(self) -> bool:
@@ -81,8 +94,8 @@ class RunDirectory:
             return f"{self.path / 'record.json'}: lost" if self.checkpoints.is_dir() else None
         try:
             told = self.record.env, self.spec.env.name
-        except (InputError, TypeError, KeyError, ValueError, AttributeError) as error:
-            return str(error) if isinstance(error, InputError) else f"{self.path}: its record is damaged"
+        except InputError as error:
+            return str(error)
         return None if told[0] == told[1] else f"{self.path}: its record is of another environment"
 
     @property
@@ -118,6 +131,12 @@ class RunDirectory:
                 yield session
             finally:
                 session.close()
+
+
+def _check_schema(path: Path, table: object) -> None:
+    schema = table.get("schema") if isinstance(table, Mapping) else None
+    if schema != SCHEMA:
+        raise InputError(f"{path}: schema {schema!r}, this version reads '{SCHEMA}'; train the run again")
 
 
 class RunSession:

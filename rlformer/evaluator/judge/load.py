@@ -15,7 +15,7 @@ from rlformer.agents.base import LearnerKind
 from rlformer.agents.learners import learner
 from rlformer.core.codec import decode
 from rlformer.core.errors import InputError
-from rlformer.core.records import SCHEMA, EvalResult
+from rlformer.core.records import EvalResult
 from rlformer.evaluator.judge.facts import Progress, Scales, Skipped
 from rlformer.explain import parts
 from rlformer.explain.parts import Explanation
@@ -142,8 +142,6 @@ def _identity(run: Run) -> str:
 
 def _read(directory: RunDirectory, path: str) -> Run:
     record, spec = directory.record, directory.spec
-    if record.schema != SCHEMA:
-        raise InputError(f"record.json: schema {record.schema!r}, this version reads '{SCHEMA}'")
     learner(spec.agent.learner)  # that this version knows
     for kind, given in ((Scales, record.scales), (Progress, record.progress)):
         decode(kind, given)  # what does not fit is told here
