@@ -53,6 +53,12 @@ def train_agent(
     _check_command(agent, _AGENT, "DATA" if dataset is None else dataset)
     if env is None and dataset is None:
         raise InputError("which environment? train-agent takes ENV, or --dataset DATA for offline RL")
+    if dataset is None and prefix is not None:
+        raise InputError(f"--prefix {prefix} says how much of a log is read: --dataset names it")
+    if dataset is not None and log_trajectories:
+        raise InputError(
+            "--log-trajectories keeps what an agent plays while it trains, and --dataset trains without play"
+        )
     unit = "steps" if dataset is None else "gradient_steps"
     log = None if dataset is None else api.open_data(dataset, env=env, prefix=prefix)
     overrides = [*(settings or ()), *([f"{unit}={steps}"] if steps else ())]
