@@ -19,12 +19,19 @@ INFERRED = "inferred from the log"  # provenance's word on an action space that 
 def check_spaces(info: DatasetInfo, env: str, spaces: Spaces) -> None:
     """Raise InputError, naming both, where a log's spaces are not those of the environment called `env`.
 
-    Bounds are compared too, to 1e-6: the same number means another action where they differ. Dtypes and the names of
-    parts are not: a log in another precision is of the same task.
+    Bounds are compared too, to 1e-6: the same number means another action where they differ. The names of parts are
+    not, nor the precision of observations: a log in another one is of the same task. But what learns from whole
+    numbers would round the fractions that the environment shows.
     """
     shape, logged, actions = info.observation_shape, info.actions, spaces.actions
     if shape != spaces.observation.shape:
         raise InputError(f"observations have shape {shape}, but those of '{env}' have {spaces.observation.shape}")
+    have, shown = info.spaces.observation.dtype, spaces.observation.dtype
+    if not np.can_cast(shown, have, "same_kind"):
+        raise InputError(
+            f"observations are {have}, but those of '{env}' are {shown}, which {have} does not hold; "
+            f"import the log with --env {env}"
+        )
     same = (logged.kind, logged.nvec, logged.shape) == (actions.kind, actions.nvec, actions.shape)
     if not same or not _close(logged.low, actions.low) or not _close(logged.high, actions.high):
         inferred = info.provenance.get("action_space") == INFERRED

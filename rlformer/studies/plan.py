@@ -185,9 +185,13 @@ def _specs(study: Study, env: EnvSpec, names: Sequence[str], maker: str | None, 
         if agent not in known:
             given = f"{agent}.{values[0]}" if values else agent
             raise InputError(f"--set here takes agent.key=value with one of {', '.join(known)}, got '{given}'")
-    return {
-        name: resolve(env, name, study.overrides.get(name, ()), keeps_log=trains and name == maker) for name in known
-    }
+    found = {}
+    for name in known:
+        try:
+            found[name] = resolve(env, name, study.overrides.get(name, ()), keeps_log=trains and name == maker)
+        except InputError as error:
+            raise InputError(f"set.{name}: {error}" if name in study.overrides else str(error)) from error
+    return found
 
 
 def _names(study: Study, env: EnvSpec, actions: ActionSpec) -> tuple[str, ...]:

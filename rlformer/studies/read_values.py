@@ -56,7 +56,7 @@ def natural(key: str, value: object) -> int:
 def count(key: str, value: object) -> int:
     """1 or more."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InputError(f"{key} {value}: one at least")
+        raise InputError(f"{key}: an integer from 1 on is expected, got {value!r}")
     return value
 
 
@@ -73,6 +73,14 @@ def strings(key: str, value: object) -> tuple[str, ...]:
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
         raise InputError(f"{key}: a list of strings is expected, got {value!r}")
     return tuple(part.strip() for part in parts if part.strip())
+
+
+def settings(key: str, value: object) -> tuple[str, ...]:
+    """Changes of a preset, each as `--set` takes it."""
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) and "=" in part for part in parts):
+        raise InputError(f'{key}: a list such as ["learning_rate=0.001"] is expected, got {value!r}')
+    return tuple(part.strip() for part in parts)
 
 
 def one_of(kind: str, valid: Iterable[str]) -> Callable[[str, object], str]:
@@ -103,7 +111,7 @@ def arms(key: str, value: object) -> tuple[str, ...]:
     """Agents with a card, or groups of them."""
     names = strings(key, value)
     if not names:
-        raise InputError(f"--{key} names no arm" if "." not in key else f"{key} names no arm")
+        raise InputError(f"{key}: names no arm; valid: {', '.join((*agent_cards.agents(), *GROUPS))}")
     known = {*agent_cards.agents(), *GROUPS}
     for name in names:
         if name not in known:

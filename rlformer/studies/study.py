@@ -97,10 +97,12 @@ class Study:
         for key, value in values.items():
             agent = key.removeprefix("set.")
             if agent != key:
-                strings = read_values.strings(key, value)
+                strings = read_values.settings(key, value)
                 study = replace(study, overrides={**study.overrides, agent: strings})
             elif key in KEYS:
                 study = _replaced(study, key, KEYS[key].path, KEYS[key].checked(key, value))
+            elif inner := [known for known in KEYS if known.startswith(f"{key}.")]:
+                raise InputError(f"{key}: a table is expected, with {', '.join(inner)}; got {value!r}")
             else:
                 raise InputError(f"{key}: {unknown('key', key, KEYS)}")
         return study
@@ -129,7 +131,10 @@ class Study:
         return table
 
     def write(self, path: Path) -> None:
-        """As a file that `read` reads."""
+        """As a file that `read` reads. Raises InputError where it cannot be written."""
+        if path.is_dir():
+            raise InputError(f"{path}: a folder stands where the study file is to be written")
+        files.writable_directory(path.parent)
         files.write_toml(path, self.to_dict())
 
 

@@ -183,6 +183,10 @@ def test_the_catalogue_is_listed(type_: Type) -> None:
         (["compare", "CartPole-v1", "--with", "threads"], "--with takes KEY=VALUE, got 'threads'"),
         (["compare", "nowhere.toml"], "nowhere.toml: cannot be read: No such file or directory"),
         (["train-agent"], "which environment? train-agent takes ENV, or --dataset DATA"),
+        (["train-agent", "CartPole-v1", "--prefix", "mid"], "--prefix mid says how much of a log is read"),
+        (["train-agent", "--dataset", "log", "--agent", "cql", "--log-trajectories"], "--dataset trains without play"),
+        (["compare", "CartPole-v1", "--save-study", "afile/study.toml"], "a file stands where a folder is needed"),
+        (["compare", "CartPole-v1", "--with", "verdict=3"], "verdict: a table is expected"),
         (
             ["train-transformer", "log", "--agent", "cql"],
             "agent 'cql' is RL on a log, and no sequence model: rlformer train-agent --dataset log --agent cql",

@@ -140,5 +140,5 @@ def test_a_result_survives_json() -> None:
 def test_no_episodes_is_an_error_and_time_per_call_is_positive() -> None:
     with pytest.raises(InputError, match="one episode at least"):
         evaluate(random_policy(), CARTPOLE, SEEDS[:0], name="random")
-    shape = Environments(CARTPOLE, 1).observation_shape
-    assert seconds_per_call(random_policy(), shape, 2, calls=4) > 0
+    observation = Environments(CARTPOLE, 1).spaces.observation
+    assert seconds_per_call(random_policy(), observation, 2, calls=4) > 0

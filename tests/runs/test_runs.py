@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rlformer.agents.cards import resolve
+from rlformer.agents.loading import load_learner
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import Cost
@@ -262,3 +263,25 @@ def test_a_path_that_is_no_run_is_one_line(tmp_path: Path, content: str | None) 
     (tmp_path / "record.json").write_text(content)
     with pytest.raises(InputError, match="not valid JSON"):
         _ = RunDirectory.open(tmp_path).record
+
+
+@pytest.mark.parametrize("damage", ["old", "record", "spec"])
+def test_a_run_that_cannot_be_read_says_which_file_and_why(tmp_path: Path, spec: RunSpec, damage: str) -> None:
+    run = RunDirectory(tmp_path / "run")
+    with run.session(spec, 0) as log:
+        log.end("finished")
+    if damage == "old":  # what version 1 wrote had another file in the place of spec.toml
+        (run.path / "spec.toml").rename(run.path / "config.toml")
+        (run.path / "record.json").write_text('{"schema": "rlformer/1", "config_hash": "abc"}')
+        message = "record.json: schema 'rlformer/1', this version reads 'rlformer/2'; train the run again"
+    elif damage == "record":
+        record = {**json.loads((run.path / "record.json").read_text()), "surplus": 1}
+        (run.path / "record.json").write_text(json.dumps(record))
+        message = "record.json: damaged: .*surplus"
+    else:
+        (run.path / "spec.toml").write_text('schema = "rlformer/2"\nagent = 3\nenv = 4\n')
+        message = "spec.toml: damaged"
+    with pytest.raises(InputError, match=message):
+        _ = (run.record, run.spec)
+    with pytest.raises(InputError, match=message):
+        load_learner(run.path)

@@ -146,7 +146,7 @@ def test_without_interaction_only_the_log_is_learned_from(random_log: Dataset) -
     assert not {"ppo", "dqn"} & set(standard.arms)
     assert {"random", "dt", "cql"} <= set(standard.arms)
     assert "cql" in plan(study, dataset=random_log).arms  # or there would be nothing to hold the sequence model against
-    with pytest.raises(InputError, match="arms names no arm"):
+    with pytest.raises(InputError, match="arms: names no arm"):
         plan(replace(study, arms=()), dataset=random_log)
     with pytest.raises(InputError, match="needs a log"):
         plan(study)

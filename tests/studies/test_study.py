@@ -56,8 +56,8 @@ def test_values_may_be_words_as_they_are_typed() -> None:
         ("seeds = [", "not valid TOML"),
         ("seeds = 3", "env: which environment"),
         ('env = "CartPol-v1"', "env: unknown environment 'CartPol-v1'; did you mean 'CartPole-v1'"),
-        ('env = "CartPole-v1"\nseeds = 0', "seeds 0: one at least"),
-        ('env = "CartPole-v1"\nseeds = "two"', "seeds two: one at least"),
+        ('env = "CartPole-v1"\nseeds = 0', "seeds: an integer from 1 on is expected, got 0"),
+        ('env = "CartPole-v1"\nseeds = "two"', "seeds: an integer from 1 on is expected, got 'two'"),
         ('env = "CartPole-v1"\nseed = 2', "seed: unknown key 'seed'; did you mean 'seeds'"),
         ('env = "CartPole-v1"\nprofile = "quik"', "profile: unknown profile 'quik'"),
         ('env = "CartPole-v1"\narms = ["dtt"]', "arms: unknown agent 'dtt'; did you mean 'dt'"),
@@ -71,7 +71,10 @@ def test_values_may_be_words_as_they_are_typed() -> None:
         ('env = "CartPole-v1"\n[verdict]\nlambda = 2', "verdict.lambda: lambda 2: a share from 0 to 1"),
         ('env = "CartPole-v1"\n[verdict]\nprice_cpu = -1', "verdict.price_cpu: .*a price is 0 or more"),
         ('env = "CartPole-v1"\n[verdict]\nthreshold = "high"', "verdict.threshold: a number"),
-        ('env = "CartPole-v1"\n[set]\ndt = 3', "set.dt: a list of strings"),
+        ('env = "CartPole-v1"\narms = []', "arms: names no arm; valid: "),
+        ('env = "CartPole-v1"\nverdict = 3', "verdict: a table is expected, with verdict.threshold"),
+        ('env = "CartPole-v1"\n[set]\ndt = 3', "set.dt: a list such as"),
+        ('env = "CartPole-v1"\n[set.dt]\nwidth = 3', "set.dt: a list such as"),
         ('env = "CartPole-v1"\nschema = "rlformer/1"', "schema: 'rlformer/1', this version reads 'rlformer/2'"),
     ],
 )
@@ -109,3 +112,12 @@ def test_a_profile_asks_cards_and_no_names(workspace: Path) -> None:
 
 def test_where_a_study_was_read_is_no_part_of_it(tmp_path: Path) -> None:
     assert replace(WHOLE, file=tmp_path) == WHOLE
+
+
+def test_a_study_is_not_written_over_a_folder_or_into_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file/study.toml"):
+        with pytest.raises(InputError, match=r"a (folder|file) stands where"):
+            WHOLE.write(path)
+    WHOLE.write(tmp_path / "new/study.toml")
+    assert Study.read(tmp_path / "new/study.toml") == WHOLE
