@@ -53,6 +53,10 @@ def train_agent(
     _check_command(agent, _AGENT, "DATA" if dataset is None else dataset)
     if env is None and dataset is None:
         raise InputError("which environment? train-agent takes ENV, or --dataset DATA for offline RL")
+    if dataset is None and prefix is not None:
+        raise InputError(f"--prefix {prefix} cuts a log: --dataset DATA names it")
+    if dataset is not None and log_trajectories:
+        raise InputError("--log-trajectories keeps the episodes of online training, and --dataset trains on a log")
     unit = "steps" if dataset is None else "gradient_steps"
     log = None if dataset is None else api.open_data(dataset, env=env, prefix=prefix)
     overrides = [*(settings or ()), *([f"{unit}={steps}"] if steps else ())]
@@ -131,10 +135,10 @@ def _train(
     from rlformer.runs.interrupt import Interrupt
 
     with Interrupt() as interrupt, console.Bar(agent) as bar:
-        told: list[str] = []
+        noted: list[str] = []
 
         def tell(text: str) -> None:
-            told.append(text)
+            noted.append(text)
             bar.say(f"note: {text}")
 
         path = api.train(
@@ -150,10 +154,10 @@ def _train(
             command=typed(),
             hooks=api.Hooks(lambda: interrupt.ever, bar, tell),
         )
-    _show(path, told, as_json)
+    _show(path, noted, as_json)
 
 
-def _show(path: Path, told: list[str], as_json: bool) -> None:
+def _show(path: Path, noted: list[str], as_json: bool) -> None:
     from rlformer.cli import console
     from rlformer.evaluator.measure.summary import summarize
     from rlformer.runs.directory import RunDirectory
@@ -168,7 +172,7 @@ def _show(path: Path, told: list[str], as_json: bool) -> None:
         )
         return
     for note in record.notes:
-        if note not in told:
+        if note not in noted:
             console.say(f"note: {note}")
     if summary is not None:
         score = "" if summary.normalized_score is None else f", normalised score {summary.normalized_score:.3f}"
