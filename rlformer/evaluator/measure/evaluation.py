@@ -10,7 +10,7 @@ import numpy as np
 
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
-from rlformer.core.spaces import Array
+from rlformer.core.spaces import Array, ObservationSpec
 from rlformer.envs.play import play
 from rlformer.envs.vector import Environments
 
@@ -115,7 +115,7 @@ def curve_point(
 
 def seconds_per_call(
     policy: Policy,
-    observation_shape: tuple[int, ...],
+    observation: ObservationSpec,
     num_envs: int,
     calls: int = 60,
 ) -> float:
@@ -125,7 +125,7 @@ def seconds_per_call(
     """
     slots, seeds = np.arange(num_envs), np.arange(num_envs)
     policy.begin(slots, seeds, None)
-    observations, rewards = np.zeros((num_envs, *observation_shape), np.float32), np.zeros(num_envs)
+    observations, rewards = np.zeros((num_envs, *observation.shape), observation.dtype), np.zeros(num_envs)
     took = np.empty(calls)
     for i in range(calls):
         start = time.perf_counter()

@@ -100,8 +100,7 @@ def measure(
         if target > best:
             notes.append(f"target return {target:g} lies beyond the log's best ({best:g}): extrapolation")
     spaces = spaces_of(env)
-    shape = spaces.observation.shape
-    inference = {str(n): seconds_per_call(policy, shape, n) for n in _INFERENCE_ENVS}
+    inference = {str(n): seconds_per_call(policy, spaces.observation, n) for n in _INFERENCE_ENVS}
     if "sampled" in kind.evaluations and spaces.actions.kind != "box":
         # Imitation of a log whose actions are spread out may be good when sampled and bad when greedy.
         sampled = evaluate(
