@@ -164,8 +164,11 @@ def explain(
     """Measure what a policy relies on, and which explanations of it can be trusted."""
     from rlformer import api
     from rlformer.cli import console, explanations
+    from rlformer.core.errors import InputError
     from rlformer.runs.interrupt import Interrupt
 
+    if dataset is None and prefix is not None:
+        raise InputError(f"--prefix {prefix} cuts a log: --dataset DATA names it")
     with Interrupt() as interrupt, console.Bar("explain") as bar:
         explanation = api.explain(
             policy,

@@ -141,10 +141,10 @@ def _train(
     from rlformer.runs.interrupt import Interrupt
 
     with Interrupt() as interrupt, console.Bar(agent) as bar:
-        told: list[str] = []
+        noted: list[str] = []
 
         def tell(text: str) -> None:
-            told.append(text)
+            noted.append(text)
             bar.say(f"note: {text}")
 
         path = api.train(
@@ -160,10 +160,10 @@ def _train(
             command=typed(),
             hooks=api.Hooks(lambda: interrupt.ever, bar, tell),
         )
-    _show(path, told, as_json)
+    _show(path, noted, as_json)
 
 
-def _show(path: Path, told: list[str], as_json: bool) -> None:
+def _show(path: Path, noted: list[str], as_json: bool) -> None:
     from rlformer.cli import console
     from rlformer.evaluator.measure.summary import summarize
     from rlformer.runs.directory import RunDirectory
@@ -178,7 +178,7 @@ def _show(path: Path, told: list[str], as_json: bool) -> None:
         )
         return
     for note in record.notes:
-        if note not in told:
+        if note not in noted:
             console.say(f"note: {note}")
     if summary is not None:
         score = "" if summary.normalized_score is None else f", normalised score {summary.normalized_score:.3f}"

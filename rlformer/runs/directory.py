@@ -70,7 +70,9 @@ class RunDirectory:
         if not isinstance(data, Mapping):
             raise InputError(f"{path}: damaged: no object")
         if data.get("schema") != SCHEMA:
-            raise InputError(f"{path}: schema {data.get('schema')!r}, this version reads '{SCHEMA}'; train the run again")
+            raise InputError(
+                f"{path}: schema {data.get('schema')!r}, this version reads '{SCHEMA}'; train the run again"
+            )
 
     @property
     def finished(self) -> bool:

@@ -182,6 +182,12 @@ def test_the_catalogue_is_listed(type_: Type) -> None:
         (["compare", "CartPole-v1", "--with", "verdict.lambda=2"], "verdict.lambda: lambda 2: a share from 0 to 1"),
         (["compare", "CartPole-v1", "--with", "threads"], "--with takes KEY=VALUE, got 'threads'"),
         (["compare", "nowhere.toml"], "nowhere.toml: cannot be read: No such file or directory"),
+        (["train-agent", "CartPole-v1", "--prefix", "0.5"], "--prefix 0.5 cuts a log: --dataset DATA names it"),
+        (["explain", "random", "--prefix", "mid"], "--prefix mid cuts a log: --dataset DATA names it"),
+        (
+            ["train-agent", "--dataset", "log", "--agent", "cql", "--log-trajectories"],
+            "--log-trajectories keeps the episodes of online training",
+        ),
         (["train-agent"], "which environment? train-agent takes ENV, or --dataset DATA"),
         (["train-agent", "CartPole-v1", "--prefix", "mid"], "--prefix mid says how much of a log is read"),
         (["train-agent", "--dataset", "log", "--agent", "cql", "--log-trajectories"], "--dataset trains without play"),

@@ -8,10 +8,10 @@ import pytest
 from rlformer.core import seeding
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, EvalResult
-from rlformer.core.spaces import ActionSpec, Array
+from rlformer.core.spaces import ActionSpec, Array, ObservationSpec
 from rlformer.envs import cards as env_cards
+from rlformer.envs.make import spaces_of
 from rlformer.envs.rollout import RandomPolicy
-from rlformer.envs.vector import Environments
 from rlformer.evaluator.measure.evaluation import (
     curve_point,
     evaluate,
@@ -140,5 +140,17 @@ def test_a_result_survives_json() -> None:
 def test_no_episodes_is_an_error_and_time_per_call_is_positive() -> None:
     with pytest.raises(InputError, match="one episode at least"):
         evaluate(random_policy(), CARTPOLE, SEEDS[:0], name="random")
-    observation = Environments(CARTPOLE, 1).spaces.observation
-    assert seconds_per_call(random_policy(), observation, 2, calls=4) > 0
+    assert seconds_per_call(random_policy(), spaces_of(CARTPOLE).observation, 2, calls=4) > 0
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+def test_the_time_of_a_call_is_taken_on_observations_of_their_own_dtype(dtype: str) -> None:
+    """A sequence model refuses those that its own dtype would cut."""
+
+    class Careful(RandomPolicy):
+        def act(self, observations: Array) -> Array:
+            assert observations.dtype == dtype
+            return super().act(observations)
+
+    policy = Careful(spaces_of(CARTPOLE).actions)
+    assert seconds_per_call(policy, ObservationSpec.vector(3, dtype), 2, calls=4) > 0

@@ -117,7 +117,7 @@ def _surrogate(leaves: int | None, seed: int, conditioned: bool) -> Surrogate:
 
 def _controllability(seed: int, conditioned: bool) -> Controllability:
     if not conditioned:
-        return Controllability("it is not told what return to reach", None, None)
+        return Controllability("it is not return-conditioned", None, None)
     return Controllability(None, Following(4, 0.05 + 0.01 * seed, 0.9, 1.0), Following(1, 0.4, None, None))
 
 

@@ -51,7 +51,7 @@ def explain_run(run: RunDirectory, effects: list[float], *, skill: float | None 
         "surrogate": Surrogate(
             _trees(l90), None, "it reads the current observation alone", ("left", "right"), "discrete", "observation"
         ),
-        "controllability": Controllability("it is not told what return to reach", None, None),
+        "controllability": Controllability("it is not return-conditioned", None, None),
         "pictures": _pictures(attends),
     }  # fmt: skip
     folder = files.writable_directory(run.path / "explain")

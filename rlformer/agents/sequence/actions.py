@@ -19,11 +19,11 @@ class ActionCodec(nn.Module):
     """Encodes actions, scores predictions, and decodes them.
 
     Categories: one-hot vectors in, logits out, cross-entropy summed over the C components. Reals: scaled to
-    [-1, 1] by the bounds where they are finite, and by the log's mean and deviation elsewhere; squared error, as
-    in the Decision Transformer; predictions of bounded dimensions pass through tanh. With `head` "gaussian" reals get
-    a deviation too, and the loss is the negative log-likelihood of a normal around that same mean, mean over dimensions
-    (as in the Online Decision Transformer, Zheng et al. 2022, whose normal is squashed after it is drawn; here what is
-    drawn beyond a bound is clipped).
+    [-1, 1] by the bounds where they are finite, and by the log's mean and standard deviation elsewhere; squared error,
+    as in the Decision Transformer; predictions of bounded dimensions pass through tanh. With `head` "gaussian" reals
+    get a standard deviation too, and the loss is the negative log-likelihood of a normal around that same mean, mean
+    over dimensions (as in the Online Decision Transformer, Zheng et al. 2022, whose normal is squashed after it is
+    drawn; here what is drawn beyond a bound is clipped).
     """
 
     center: Tensor  # reals: (A,) of what is subtracted, divided by, and bounded
@@ -117,7 +117,7 @@ class ActionCodec(nn.Module):
         return self._action(torch.minimum(drawn, self.top_level))
 
     def _normal(self, predictions: Tensor) -> tuple[Tensor, Tensor]:
-        """(..., outputs) -> mean and log of the deviation, each (..., width), of the scaled action."""
+        """(..., outputs) -> mean and log of the standard deviation, each (..., width), of the scaled action."""
         mean, log_std = predictions.split(self.width, dim=-1)
         return self._squash(mean), log_std.clamp(*_LOG_STD)
 

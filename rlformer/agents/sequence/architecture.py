@@ -32,7 +32,7 @@ class Architecture:
     norm: str = "layer"  # of tokens, in every block and behind the last; "rms", or "none"
     residual: bool = True  # of a transformer: whether each branch is added to what it read, or replaces it
     attention_band: int = 0  # steps that each layer attends to, where the backbone streams; 0: all of the context
-    action_head: str = "deterministic"  # of Box actions; "gaussian": mean and deviation
+    action_head: str = "deterministic"  # of Box actions; "gaussian": mean and standard deviation
     tokens: str = "separate"  # return, observation and action of a step, as in the paper; "step": one of them all
     timestep_encoding: str = "episode"  # of the step in its episode, as in the paper; "window": in its window; "none"
     max_timesteps: int = 1000  # rows of the episode encoding; later steps share the last one

@@ -51,10 +51,10 @@ def _rows(path: Path, file: Iterable[str]) -> list[Row]:
     head = [name.strip().lower() for name in next(lines, [])]
     for name in COLUMNS:
         if head.count(name) != 1:
-            told = (
+            found = (
                 f"no column '{name}'" if name not in head else f"column '{name}' stands there {head.count(name)} times"
             )
-            raise InputError(f"{path}, line 1: {told}; needed: {', '.join(COLUMNS)}")
+            raise InputError(f"{path}, line 1: {found}; needed: {', '.join(COLUMNS)}")
     rows: list[Row] = []
     seen: dict[tuple[str, str, str], int] = {}
     for cells in lines:

@@ -69,7 +69,7 @@ def make(material: Material, made: Explanation) -> Controllability:
     """From what was measured before, or from episodes for each of several targets."""
     case = material.case
     if case.target_return is None:
-        return Controllability("it is not told what return to reach", None, None)
+        return Controllability("it is not return-conditioned", None, None)
     pairs = [(result.target_return, result.mean) for result in case.asked if result.target_return is not None]
     if not pairs:
         pairs = _played(material, case.target_return)

@@ -187,8 +187,8 @@ def _seeds(arm: ArmEvidence) -> Cell:
     lost = [f"{count} {word}" for count, word in counts if count]
     text = f"{len(arm.seeds)} ({', '.join(lost)})" if lost else str(len(arm.seeds))
     groups = (("seeds", arm.seeds), ("no run on", arm.missing))
-    told = [f"{word} {', '.join(map(str, seeds))}" for word, seeds in groups if seeds]
-    return Cell(text, len(arm.seeds), "; ".join(told))
+    absent = [f"{word} {', '.join(map(str, seeds))}" for word, seeds in groups if seeds]
+    return Cell(text, len(arm.seeds), "; ".join(absent))
 
 
 def _estimate(show: Callable[[float], str], estimate: Estimate | None, missing: str) -> Cell:
