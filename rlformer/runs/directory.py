@@ -15,7 +15,7 @@ from rlformer.core.records import SCHEMA, Cost, EvalResult
 from rlformer.runs import ledger
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.metrics import Curve, Metrics, Throttle
-from rlformer.runs.record import RunRecord
+from rlformer.runs.record import RunRecord, Status
 from rlformer.runs.spec import RunSpec
 
 TRAJECTORIES = "trajectories"  # the folder of a run that keeps its training episodes
@@ -221,9 +221,9 @@ class RunSession:
             self.record.notes.append(text)
             self._hooks.tell(text)
 
-    def end(self, status: str, cost: Cost | None = None, error: str | None = None) -> None:
+    def end(self, status: Status, cost: Cost | None = None, error: str | None = None) -> None:
         """Say how the run ended."""
-        self.record.status = status  # type: ignore[assignment]
+        self.record.status = status
         self.record.error = error
         if cost is not None:
             self.record.cost = cost

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from rlformer.core.records import SCHEMA, Cost, plain
 
+Status = Literal["running", "interrupted", "failed", "finished"]
+
 
 @dataclass
 class RunRecord:
@@ -17,7 +19,7 @@ class RunRecord:
     agent: str
     seed: int
     spec_hash: str
-    status: Literal["running", "interrupted", "failed", "finished"] = "running"
+    status: Status = "running"
     cost: Cost = field(default_factory=Cost)
     times: dict[str, float] = field(default_factory=dict)  # seconds, by part; see runs.ledger
     peak_memory_bytes: int = 0

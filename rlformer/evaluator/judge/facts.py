@@ -10,6 +10,7 @@ from rlformer.agents.base import CurveUnit
 from rlformer.core.records import Cost
 from rlformer.evaluator.judge.values import Band, Estimate, Spread, Spreads
 from rlformer.runs.inputs import Recipe
+from rlformer.runs.record import Status
 from rlformer.runs.spec import Contrast, Role
 
 # Of a run.
@@ -87,7 +88,7 @@ class RunFacts:
     """One run of an arm."""
 
     seed: int
-    status: Literal["running", "interrupted", "failed", "finished"]
+    status: Status
     counts: bool  # whether it enters the statistics
     error: str | None
     notes: tuple[str, ...]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, Literal
 
 from rlformer.agents.learners import LEARNERS
 from rlformer.core.errors import InputError, Interrupted
@@ -27,12 +27,15 @@ PRELOAD = [
 _ENDS = ("finished", "failed", "interrupted")
 
 
+EventKind = Literal["planned", "started", "progress", "finished", "failed", "interrupted", "skipped"]
+
+
 @dataclass(frozen=True)
 class Event:
-    """What happened to one job: started, progress, finished, failed, interrupted, skipped; or to all: planned."""
+    """What happened to one job, or to all of them: planned."""
 
     key: Hashable
-    kind: str
+    kind: EventKind
     value: Any = None  # the answer, the reason, (done, total, note), or how many
 
 
