@@ -57,10 +57,10 @@ def train_agent(
     if env is None and dataset is None:
         raise InputError("which environment? train-agent takes ENV, or --dataset DATA for offline RL")
     if dataset is None and prefix is not None:
-        raise InputError(f"--prefix {prefix} says how much of a log is read: --dataset names it")
+        raise InputError(f"--prefix {prefix} cuts a log: --dataset DATA names it")
     kind = learner(agent_card(agent).learner)
     if log_trajectories and not kind.steps_env:
-        raise InputError(f"--log-trajectories keeps what an agent plays while it trains, and '{agent}' does not play")
+        raise InputError(f"--log-trajectories keeps the episodes of online training, and '{agent}' trains on a log")
     log = None if dataset is None else api.open_data(dataset, env=env, prefix=prefix)
     overrides = [*(settings or ()), *([f"{kind.steps_key}={steps}"] if steps else ())]
     _train(agent, as_json, env, log, seed, overrides, out, threads, log_trajectories=log_trajectories)
