@@ -50,6 +50,8 @@ def agents(as_json: Json = False, debug: Debug = False) -> None:
         {
             "name": name,
             "learner": card.learner,
+            "role": card.role,
+            "family": card.family,
             "summary": card.summary,
             "source": card.source,
             "tuning": card.tuning,
