@@ -13,10 +13,8 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.spaces import Spaces
 from rlformer.data.checks import check_spaces
-from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.envs.make import spaces_of
-from rlformer.envs.rollout import RandomPolicy
 from rlformer.explain.parts import Effects
 from rlformer.runs.directory import RunDirectory
 
@@ -102,7 +100,7 @@ def test_a_log_of_whole_numbers_is_refused_for_an_environment_of_reals_before_tr
 ) -> None:
     env = EnvSpec("CartPole-v1", "CartPole-v1")
     spaces = spaces_of(env)
-    log = collect(RandomPolicy(spaces.actions), env, workspace / "log", episodes=4)
+    log = rlformer.collect("random", env="CartPole-v1", episodes=4, out="log")
     rounded = _in_dtype(log, "int8")
     with pytest.raises(InputError, match=r"observations are int8, but those of 'CartPole-v1' are float32"):
         rlformer.train("dt", env="CartPole-v1", dataset=rounded, overrides=_SMALL)
