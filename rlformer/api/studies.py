@@ -12,9 +12,8 @@ from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset
 from rlformer.evaluator.judge.terms import Terms
-from rlformer.runs.directory import RunDirectory
 from rlformer.runs.missing import MissingRun
-from rlformer.studies import experiment, videos
+from rlformer.studies import videos
 from rlformer.studies.execute import execute, local
 from rlformer.studies.executors.local import Event
 from rlformer.studies.plan import Plan
@@ -48,8 +47,6 @@ def compare(
     made = plan(study, dataset=dataset, command=command)
     study.write(folder / "study.toml")
     outcome = execute(made, local(jobs, study.threads), listen)
-    for path in outcome.runs:
-        experiment.count_flops(RunDirectory.open(path))
     with one_thread():
         videos.record_medians(outcome.runs)
     if study.explain:

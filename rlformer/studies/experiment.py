@@ -8,7 +8,6 @@ from pathlib import Path
 from rlformer.agents import flops
 from rlformer.agents.base import LearnerKind, Task
 from rlformer.agents.learners import learner as learner_kind
-from rlformer.core import files
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Spaces
@@ -106,19 +105,6 @@ def _train(
 def _spaces(spec: RunSpec, dataset: Dataset | None) -> Spaces:
     """The log's, or the environment's."""
     return spaces_of(spec.env) if dataset is None else dataset.info.spaces
-
-
-def count_flops(run: RunDirectory) -> None:
-    """Give the record of a finished run its operations, if it was made before they were counted.
-
-    Raises InputError where the run's environment cannot be made: its shapes are not known then.
-    """
-    record, spec = run.record, run.spec
-    if record.status != "finished" or record.flops:
-        return
-    spaces = spaces_of(spec.env)
-    record.flops = flops.of_run(spec, spaces, record)
-    files.write_json(run.path / "record.json", record.to_dict())
 
 
 def _playable(spec: RunSpec, kind: LearnerKind, log: RunSession) -> bool:

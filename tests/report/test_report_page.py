@@ -164,7 +164,7 @@ def test_runs_made_before_operations_were_counted_are_shown_without(tmp_path: Pa
         del old["flops"]
         (run.path / "record.json").write_text(json.dumps(old))
     cell = table.rows(view(tmp_path))[0]["flops"]
-    assert (cell.text, cell.title) == ("–", "not counted: `compare` counts them for runs made before")
+    assert (cell.text, cell.title) == ("–", "not counted")
     assert score_against_flops(view(tmp_path)) is None
 
 

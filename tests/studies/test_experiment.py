@@ -10,7 +10,6 @@ import pytest
 import rlformer
 from rlformer.agents.cards import resolve
 from rlformer.agents.loading import load_policy
-from rlformer.core import files
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.data.dataset import Dataset, from_episodes, load
 from rlformer.data.describe import log_input
@@ -66,15 +65,9 @@ def test_an_offline_run_keeps_every_cost(tmp_path: Path, log: Dataset) -> None:
     assert sum(parts) == pytest.approx(record.times["wall"], abs=1e-2)
 
 
-def test_operations_are_counted_and_can_be_counted_later(tmp_path: Path, log: Dataset, ppo: Path) -> None:
+def test_operations_are_counted(tmp_path: Path, log: Dataset, ppo: Path) -> None:
     for run in (train("bc", SMALL_BC, tmp_path, log), RunDirectory.open(ppo)):
-        record = run.record
-        assert record.flops["training"] > record.flops["action"] > 0
-        old = {key: value for key, value in record.to_dict().items() if key != "flops"}
-        files.write_json(run.path / "record.json", old)
-        assert run.record.flops == {}
-        experiment.count_flops(run)
-        assert run.record == record
+        assert run.record.flops["training"] > run.record.flops["action"] > 0
 
 
 def test_a_finished_run_is_left_alone(tmp_path: Path, log: Dataset) -> None:

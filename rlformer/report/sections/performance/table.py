@@ -129,7 +129,7 @@ def _data(arm: ArmEvidence, gone: str) -> dict[str, Cell]:
 
 def _compute(arm: ArmEvidence, gone: str) -> dict[str, Cell]:
     unmeasured = gone or ("not measured" if arm.acts else "the log's episodes stand for themselves")
-    uncounted = gone or ("not counted: `compare` counts them for runs made before" if not arm.flops else unmeasured)
+    uncounted = gone or ("not counted" if not arm.flops else unmeasured)
     unlearned = gone or ("not counted" if arm.learns else "nothing is learned")
     times = {
         key: _spread(formats.seconds, arm.times.get(key), gone or "not measured", "{:,.1f} s")
