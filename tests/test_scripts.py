@@ -51,6 +51,7 @@ def test_scripts_in_a_document_can_be_run(document: Path) -> None:
         assert os.access(ROOT / script, os.X_OK), f"{script} cannot be run"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_commands_in_a_document_exist_with_their_options(document: Path) -> None:
     for line in command_lines(document):

@@ -49,6 +49,7 @@ def play(policy: Policy, observations: Array) -> Array:
     return actions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])  # the kernels of products, and so their rounding, depend on them too
 @pytest.mark.parametrize(
     "values",

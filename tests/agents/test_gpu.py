@@ -109,6 +109,7 @@ def steps(name: str, runner: Runner | None, objective: Loss = imitate, count: in
     return [step() for _ in range(count)], state.parameters.values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_recorded_step_goes_on_as_one_that_is_made_anew(name: str) -> None:
     """Batches, the learning rate, dropout's noise and the optimiser's moments: nothing is frozen, bit for bit."""
@@ -119,6 +120,7 @@ def test_a_recorded_step_goes_on_as_one_that_is_made_anew(name: str) -> None:
     torch.testing.assert_close(replayed, weights, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("as_on_a_gpu")
 @pytest.mark.parametrize("name", RECORDED)
 def test_so_does_one_that_goes_the_ways_of_a_gpu(name: str) -> None:
@@ -133,6 +135,7 @@ def test_so_does_one_that_goes_the_ways_of_a_gpu(name: str) -> None:
     assert np.mean([s.loss for s in found]) == pytest.approx(np.mean([s.loss for s in on_host]), rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("space", ["discrete", "box-unbounded"])
 def test_a_step_waits_for_nothing_and_mixes_no_devices(name: str, space: str, monkeypatch: pytest.MonkeyPatch) -> None:

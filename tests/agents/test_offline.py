@@ -62,6 +62,7 @@ def task(dataset: Dataset, agent: str, *overrides: str, env: EnvSpec | None = No
 # -- what is learned -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_cql_goes_a_way_that_no_episode_went(tmp_path: Path) -> None:
     """From A the log earns .5 at most, and imitation no more; the way from A to M and on is worth 1."""
     spec = env_cards.environment("Stitch")
@@ -88,6 +89,7 @@ def test_cql_prefers_what_the_log_shows(tmp_path: Path) -> None:
     assert 0 < behind[0] < behind[1]
 
 
+@pytest.mark.slow
 def test_td3_bc_plays_as_the_log_where_all_is_worth_the_same(tmp_path: Path) -> None:
     learner = OfflineLearner()
     settings = ("gradient_steps=1500", "learning_rate=1e-3")
@@ -96,6 +98,7 @@ def test_td3_bc_plays_as_the_log_where_all_is_worth_the_same(tmp_path: Path) -> 
     assert pulled(learner) == pytest.approx(2.0, abs=0.25)
 
 
+@pytest.mark.slow
 def test_td3_bc_leaves_the_logs_mean_for_what_is_worth_more(tmp_path: Path) -> None:
     """Uniform pulls p from -1 to 3 earn 5 - (p - 2)^2: imitation alone plays their mean, 1.
 
@@ -136,6 +139,7 @@ def test_the_conservative_gap_is_that_of_the_paper() -> None:
 # -- where a log ends ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("terminated", "expected"),
     [(True, (1.5, 1.0)), (False, (2.0, 2.0))],  # 1 + 1/2, 1; and 1 + 1/2 + 1/4 + ... from both

@@ -75,6 +75,7 @@ QUICK = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("agent", "kind"),
     [
@@ -98,6 +99,7 @@ def test_it_finds_the_optimum_of_a_small_world(agent: str, kind: str, tmp_path: 
     assert log.curve("train/episode_return")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sample", [False, True], ids=["greedy", "sampled"])
 @pytest.mark.parametrize(
     ("agent", "env"),
@@ -116,6 +118,7 @@ def test_returns_do_not_depend_on_how_many_environments_run(agent: str, env: str
         np.testing.assert_array_equal(play(policy, env, 10, num_envs).returns, alone.returns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("agent", "env"),
     [(a, "CartPole-v1") for a in ("a2c", "dqn", "ppo")] + [(a, "Pendulum-v1") for a in ("a2c", "ppo", "sac", "td3")],
@@ -149,6 +152,7 @@ def test_a_recurrent_policy_remembers_what_stable_baselines3_does(env: str, tmp_
         np.testing.assert_allclose(policy.act(observations), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_recurrent_policy_learns_to_remember(tmp_path: Path) -> None:
     """The cue is shown at the first of four steps, and the turn is at the last: who forgets it earns 1/2."""
     corridor = EnvSpec("PassiveTMaze", "rlformer:rlformer/PassiveTMaze-v0", {"length": 3})
@@ -181,6 +185,7 @@ def test_a_sample_is_drawn_from_the_policys_own_distribution(tmp_path: Path) -> 
     assert right == pytest.approx(expected, abs=4 * np.sqrt(0.25 / count))
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_the_training_and_another_one_does_not(tmp_path: Path) -> None:
     found = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
@@ -191,6 +196,7 @@ def test_a_seed_repeats_the_training_and_another_one_does_not(tmp_path: Path) ->
     assert not same(found[0], found[2])
 
 
+@pytest.mark.slow
 def test_evaluations_make_a_curve_and_leave_the_training_as_it_was(tmp_path: Path) -> None:
     with_curve, without = OnlineLearner(), OnlineLearner()
     log = Log(tmp_path / "a")
@@ -208,6 +214,7 @@ def test_evaluations_make_a_curve_and_leave_the_training_as_it_was(tmp_path: Pat
     assert log.parts == {"environment", "evaluation"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("agent", "env"), [("ppo", "Pendulum-v1"), ("dqn", "CartPole-v1")])
 def test_the_log_of_a_training_can_be_played_again(agent: str, env: str, tmp_path: Path) -> None:
     """Raw observations and rewards, executed actions: the environment answers them as it did."""
@@ -235,6 +242,7 @@ def test_the_log_of_a_training_can_be_played_again(agent: str, env: str, tmp_pat
     assert "log" in log.parts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", ["ppo", "dqn"])
 def test_a_stopped_training_goes_on_where_it_was(agent: str, tmp_path: Path) -> None:
     wanted = task(
@@ -267,6 +275,7 @@ def test_a_stopped_training_goes_on_where_it_was(agent: str, tmp_path: Path) -> 
     assert same(weights(again), weights(learner))
 
 
+@pytest.mark.slow
 def test_a_killed_training_forgets_what_its_checkpoint_does_not_know(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,6 +318,7 @@ def test_restored_transitions_do_not_run_on_into_new_episodes(tmp_path: Path) ->
     assert buffer.replay_buffer.dones[buffer.replay_buffer.pos - 1] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", ["a2c", "recurrent-ppo", "sac"])
 def test_a_saved_policy_acts_the_same(agent: str, tmp_path: Path) -> None:
     wanted = task("Pendulum-v1", agent, "steps=300", "normalize_observations=true", *short(agent))
@@ -423,6 +433,7 @@ def test_the_observations_statistics_beside_a_zip_are_used(tmp_path: Path) -> No
     assert play(load_zip(bare, vecnormalize=statistics, trust=True), "MountainCar-v0", 5).mean > -170.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", ["td3", "ppo", "recurrent-ppo"])
 def test_an_exported_zip_comes_back(agent: str, tmp_path: Path) -> None:
     learner = OnlineLearner()

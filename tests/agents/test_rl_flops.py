@@ -61,6 +61,7 @@ def training_of(name: str, folder: Path) -> tuple[OnlineTraining, Mapping[str, A
     return OnlineTraining(Task(spec, None, values, seed=0), Log(folder)), values, spec
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_training_by_interaction_costs_what_torch_counts(name: str, tmp_path: Path) -> None:
     training, values, env = training_of(name, tmp_path)

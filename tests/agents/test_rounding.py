@@ -38,6 +38,7 @@ def same_whatever_the_count(work: rounding.Work, *inputs: Tensor) -> bool:
     return all(torch.equal(result, whole[:count]) for count, result in results)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("outputs", [1, 2, 3, 64])
 @pytest.mark.parametrize("inputs", [1, 3, 64, 256])

@@ -66,6 +66,7 @@ def achieved(learner: SequenceLearner, target: float) -> float:
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -86,6 +87,7 @@ def test_the_asked_return_is_achieved_where_the_return_tells_the_action(
     assert [achieved(learner, target) for target in (0.0, 4.0, 8.0)] == [0.0, 4.0, 8.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bc", "dt-no-rtg"])
 def test_without_the_return_what_is_asked_for_changes_nothing(name: str, tmp_path: Path) -> None:
     data = world(bandit, ActionSpec("discrete", (3,)), 1)
@@ -108,6 +110,7 @@ def corridor(rng: np.random.Generator) -> tuple[Array, Array, Array]:
     return observations, np.array([0, 0, 0, cue]), np.zeros(4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "remembers"), [("dt", True), ("dt-lstm", True), ("dt-k1", False), ("rvs", False)])
 def test_a_cue_is_remembered_by_those_with_a_history(name: str, remembers: bool, tmp_path: Path) -> None:
     learner = fit(name, world(corridor, ActionSpec("discrete", (2,)), 2), tmp_path, **QUICK)

@@ -73,6 +73,7 @@ def exact(journal: Journal) -> dict[int, dict[str, float]]:
 # --- what stops it ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stops", [(1,), (7,), (STEPS - 1,), (3, 5, 9)], ids=str)
 @pytest.mark.parametrize("name", ["transformer-return-separate", "lstm-return-step", "mlp-none-step"])
 def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
@@ -128,6 +129,7 @@ def run_in(directory: Path) -> bytes:
     return (directory / "best" / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path: Path, checkout: Path) -> None:
     """SIGKILL at a random moment after the first checkpoint: nothing can be done about it, and nothing is lost."""
     command = "import sys, pathlib; from tests.agents.test_training import run_in; run_in(pathlib.Path(sys.argv[1]))"

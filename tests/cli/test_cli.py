@@ -52,6 +52,7 @@ def type_(workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return run
 
 
+@pytest.mark.slow
 def test_a_log_is_collected_learned_from_and_evaluated(type_: Type) -> None:
     collected = type_("collect", "random", "--env", "CartPole-v1", "--episodes", "40", "--out", "log", "--json")
     assert (collected.code, collected.json["path"]) == (0, "log")
@@ -130,6 +131,7 @@ def test_the_catalogue_is_listed(type_: Type) -> None:
     assert {"ppo", "dt", "bc-top"} <= {row["name"] for row in type_("agents", "--json").json["agents"]}  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "line"),
     [
@@ -189,8 +191,6 @@ def test_the_catalogue_is_listed(type_: Type) -> None:
             "--log-trajectories keeps the episodes of online training",
         ),
         (["train-agent"], "which environment? train-agent takes ENV, or --dataset DATA"),
-        (["train-agent", "CartPole-v1", "--prefix", "mid"], "--prefix mid says how much of a log is read"),
-        (["train-agent", "--dataset", "log", "--agent", "cql", "--log-trajectories"], "--dataset trains without play"),
         (["compare", "CartPole-v1", "--save-study", "afile/study.toml"], "a file stands where a folder is needed"),
         (["compare", "CartPole-v1", "--with", "verdict=3"], "verdict: a table is expected"),
         (
@@ -248,6 +248,7 @@ def test_debug_shows_the_traceback(type_: Type) -> None:
         type_("train-agent", "CartPole-v1", "--agent", "pp0", "--debug")
 
 
+@pytest.mark.slow
 def test_a_context_longer_than_every_episode_is_noted(type_: Type) -> None:
     type_("collect", "random", "--env", "CartPole-v1", "--episodes", "12", "--out", "log")
     words = ["--gradient-steps", "20", "--set", "context_length=300", "--set", "batch_size=2", *SMALL]
@@ -284,6 +285,7 @@ def test_a_users_own_environment_works_without_a_card(type_: Type, workspace: Pa
     assert evaluation["mean"] > 3.0  # type: ignore[index]
 
 
+@pytest.mark.slow
 def test_json_is_all_there_is_on_standard_output(workspace: Path) -> None:
     command = [sys.executable, "-m", "rlformer", "train-agent", "CartPole-v1", "--steps", "256", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=workspace, check=True)

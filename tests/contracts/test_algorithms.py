@@ -144,6 +144,7 @@ def test_a_presets_values_can_be_built(card: agent_cards.AgentCard) -> None:
         made.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_it_acts_in_what_it_claims_whatever_the_number_of_environments(case: Case, tmp_path: Path) -> None:
     trained = case.fit(case.task(), Log(tmp_path))
@@ -200,6 +201,7 @@ def test_a_saved_agent_acts_the_same(case: Case, tmp_path: Path) -> None:
         learner(case.learner).load().load(tmp_path / "saved", task.env, task.hyperparameters)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_it_costs_what_torch_counts(case: Case, tmp_path: Path) -> None:
     """Where torch's counter sees: of an LSTM it sees nothing."""
@@ -262,6 +264,7 @@ def test_a_stopped_training_goes_on_as_its_checkpoint_says(case: Case, tmp_path:
     assert all(same(end, ends[0]) for end in ends)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [p for p in CASES if p.values[0].algorithm.zip_module])  # type: ignore[attr-defined]
 def test_its_zip_is_recognised(case: Case, tmp_path: Path) -> None:
     trained, env = case.fit(case.task(), Log(tmp_path)), match(case.kind)

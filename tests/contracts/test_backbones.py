@@ -318,6 +318,7 @@ class History:
         return window, len(steps) - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_envs", [1, 3, 8, 16])
 @pytest.mark.parametrize("name", MODELS)
 def test_acting_step_by_step_is_the_teacher_forced_forward_pass(name: str, num_envs: int) -> None:
@@ -351,6 +352,7 @@ def test_acting_step_by_step_is_the_teacher_forced_forward_pass(name: str, num_e
         fresh = np.flatnonzero(rng.random(num_envs) < 0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", [CARTPOLE, PENDULUM], ids=lambda env: env.name)
 @pytest.mark.parametrize("sample", [False, True], ids=["greedy", "sampled"])
 @pytest.mark.parametrize("name", [name for name, values in MODELS.items() if values.get("conditioning") != "none"])

@@ -98,6 +98,7 @@ def test_attributions_have_their_shape_and_are_finite(explainer: Explainer, case
         assert [x.shape for x in found.elements] == [x.shape for x in case.sample.states.inputs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("explainer", "case"), pairs())
 def test_a_seed_decides_all(explainer: Explainer, case: Prepared) -> None:
     before = attributed(explainer, case, 3)
@@ -107,6 +108,7 @@ def test_a_seed_decides_all(explainer: Explainer, case: Prepared) -> None:
         assert torch.equal(before, attributed(explainer, case, 4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("explainer", "case"), pairs())
 def test_shares_are_of_one_whole(explainer: Explainer, case: Prepared) -> None:
     from rlformer.explain.explainers.attribution import scale_of
@@ -116,6 +118,7 @@ def test_shares_are_of_one_whole(explainer: Explainer, case: Prepared) -> None:
     torch.testing.assert_close(found.shares(scale).sum(dim=1), torch.ones(STATES))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("explainer", "case"), [p for p in pairs() if p.values[0].complete])
 def test_complete_attributions_sum_to_the_distance_from_the_baseline(explainer: Explainer, case: Prepared) -> None:
     subject, groups, drawn = case.subject, case.groups, case.sample

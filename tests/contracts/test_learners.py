@@ -14,7 +14,6 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
-from tests.make_training import match, played
 
 import rlformer
 from rlformer import api
@@ -31,18 +30,18 @@ from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import nowhere, spaces_of
 from rlformer.envs.rollout import RandomPolicy
-from rlformer.evaluator.judge.prices import HYBRID
 from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.report.plots.colours import SYMBOLS, slots, symbol_of
 from rlformer.report.sections.verdict.words import FAMILY_WORDS
 from rlformer.runs import metrics
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
-from rlformer.runs.spec import FAMILIES, RunSpec
+from rlformer.runs.spec import FAMILIES, HYBRID, RunSpec
 from rlformer.studies import experiment
 from rlformer.studies.execute import execute
 from rlformer.studies.executors.local import Event, Job, Work
 from rlformer.studies.study import Study
+from tests.support.make_training import match, played
 
 # What makes a training small, for the keys that a card has.
 SMALL: Mapping[str, Any] = {

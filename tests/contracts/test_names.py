@@ -31,6 +31,7 @@ def renamed(run: Run, names: Mapping[str, str]) -> Run:
     return replace(run, spec=replace(run.spec, agent=agent, inputs=inputs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES)
 def test_under_invented_names_a_study_is_judged_alike(study: str, tmp_path: Path) -> None:
     STUDIES[study](tmp_path)

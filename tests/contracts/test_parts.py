@@ -72,6 +72,7 @@ def test_a_part_describes_itself(part: Part[Any]) -> None:
     assert part.version >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS.values(), ids=list(PARTS))
 def test_a_part_survives_its_file(part: Part[Any], made: tuple[Path, Explanation]) -> None:
     folder, explanation = made

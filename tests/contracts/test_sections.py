@@ -91,6 +91,7 @@ def test_one_section_opens_an_environment_and_is_its_first() -> None:
     assert [section.opens for section in own] == [True, *[False] * (len(own) - 1)]
 
 
+@pytest.mark.slow
 def test_every_anchor_is_in_the_navigation_and_on_the_page_once(view: ReportView) -> None:
     parsed = Page(page(view, results(view)))
     links = [attributes["href"] for tag, attributes in parsed.elements if tag == "a" and "href" in attributes]

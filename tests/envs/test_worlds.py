@@ -209,6 +209,7 @@ def imitation_earns(
 CONTEXTS = (1, 2, 3, None)
 
 
+@pytest.mark.slow
 @small
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_return_conditioned_imitation(name: str, kwargs: dict[str, Any], context: int | None) -> None:
@@ -240,6 +241,7 @@ def test_share_of_the_log(name: str, kwargs: dict[str, Any]) -> None:
         assert environment.coverage(target, 3) == pytest.approx(1 - (1 - exact) ** 3, abs=1e-12)
 
 
+@pytest.mark.slow
 @small
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_cloning(name: str, kwargs: dict[str, Any], context: int | None) -> None:
@@ -352,6 +354,7 @@ def test_the_best_of_a_log_of_bits() -> None:
 # -- truth for explanations --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @small
 @pytest.mark.parametrize("which", ["log", "expert"])
 def test_the_groups_that_matter(name: str, kwargs: dict[str, Any], which: str) -> None:
@@ -636,6 +639,7 @@ def play(name: str, which: Any, episodes: int, num_envs: int = 16, **kwargs: Any
     return np.array([episode.episode_return for episode in ordered]), [episode.actions for episode in ordered]
 
 
+@pytest.mark.slow
 @every
 @pytest.mark.parametrize("which", ["log", "expert"])
 def test_the_behaviours_as_policies(name: str, which: str) -> None:

@@ -70,6 +70,7 @@ def study(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return request.param, root / "out"
 
 
+@pytest.mark.slow
 def test_results_are_what_they_were(study: tuple[str, Path]) -> None:
     name, out = study
     before, now = (

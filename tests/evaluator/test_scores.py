@@ -180,6 +180,7 @@ def test_names_stay_text_and_every_file_is_written(tmp_path: Path) -> None:
     assert r"\<script\>" in (tmp_path / "out/report.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_command_prints_tables_or_one_json_object(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_model_that_scores_alike_from_a_free_log_is_chosen(tmp_path: Path) -> 
     assert text.headline.startswith("Probably the sequence model (dt)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seeds", "strength"), [(3, "lean"), (9, "lean"), (10, "probable"), (20, "claim")])
 def test_conviction_grows_with_the_seeds(tmp_path: Path, seeds: int, strength: str) -> None:
     assert verdict_of(tmp_path, [GOOD_DT, PPO], seeds).strength == strength
@@ -96,6 +97,7 @@ def test_what_the_seeds_leave_open_is_inconclusive_and_says_how_many_would_settl
     assert f"about {needed:.0f} seeds would" in text.headline
 
 
+@pytest.mark.slow
 def test_filtered_imitation_that_does_as_well_for_less_is_recommended_instead(tmp_path: Path) -> None:
     found, text = spoken_of(tmp_path, [replace(BC_TOP, mean=498, spread=0.5), GOOD_DT, PPO])
     assert (found.answer, found.arm) == ("simpler", "bc-top")
@@ -107,6 +109,7 @@ def test_filtered_imitation_that_does_as_well_for_less_is_recommended_instead(tm
     assert worse.answer == "sequence"
 
 
+@pytest.mark.slow
 def test_where_costs_tie_the_better_one_is_chosen(tmp_path: Path) -> None:
     found, text = spoken_of(
         tmp_path, [BAD_DT, replace(PPO, mean=430)], terms=replace(FREE, env_step=0.0, threshold=0.2)
@@ -117,6 +120,7 @@ def test_where_costs_tie_the_better_one_is_chosen(tmp_path: Path) -> None:
     assert alike.headline.startswith("No difference that matters")
 
 
+@pytest.mark.slow
 def test_two_runs_of_filtered_imitation_only_lean_beside_twenty_of_the_others(tmp_path: Path) -> None:
     make_runs(tmp_path, [replace(BC_TOP, mean=498, spread=0.5)], seeds=range(2))
     found = verdict_of(tmp_path, [GOOD_DT, PPO], 20)
@@ -148,6 +152,7 @@ def test_what_nobody_knows_the_cost_of_is_not_called_cheap(tmp_path: Path) -> No
         assert judge(unknown, terms=terms).verdict.answer == answer
 
 
+@pytest.mark.slow
 def test_one_seed_cannot_tell_nor_can_one_family(tmp_path: Path) -> None:
     assert verdict_of(tmp_path / "one", [GOOD_DT, PPO], 1).answer == "cannot tell"
     _, alone = spoken_of(tmp_path / "alone", [GOOD_DT, BC])
@@ -273,6 +278,7 @@ def test_of_arms_that_score_the_same_the_cheaper_is_best(tmp_path: Path) -> None
     assert (first.question, first.a) == ("best", "cheap")
 
 
+@pytest.mark.slow
 def test_the_best_of_a_familys_candidates_stands_for_it_whatever_it_is_called(tmp_path: Path) -> None:
     lstm = Invented("dt-lstm", "sequence", 499, 0.5, 60.0, conditioned=True)
     found = verdict_of(tmp_path, [replace(DT, mean=470, spread=1), lstm, DT_K1, PPO])
@@ -285,6 +291,7 @@ def test_controls_and_simple_arms_are_no_candidates(tmp_path: Path) -> None:
     assert (found.answer, found.reason) == ("cannot tell", "no sequence model was trained")
 
 
+@pytest.mark.slow
 def test_every_simple_arm_is_weighed(tmp_path: Path) -> None:
     found = verdict_of(tmp_path, [BC, BC_TOP, replace(RVS, mean=498, spread=0.5), GOOD_DT, PPO])
     assert [row.label for row in found.simpler or ()] == ["bc", "bc-top", "rvs"]

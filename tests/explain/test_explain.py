@@ -325,6 +325,7 @@ def solved(tmp_path_factory: pytest.TempPathFactory) -> Solved:
     return Solved(run, explanation, results[0].mean)
 
 
+@pytest.mark.slow
 def test_a_transformer_that_solves_the_t_maze_relies_on_cue_and_return(solved: Solved) -> None:
     effects = solved.explanation.need(Effects)
     assert effects.policy.score == 1.0

@@ -106,6 +106,7 @@ def test_measures_that_do_not_differ_cannot_be_told_apart() -> None:
     assert says(once, *6 * [("+", [0.1, 0.5, 0.9], [0.2, 0.5, 0.8])])[0] == "cannot be told apart"
 
 
+@pytest.mark.slow
 def test_families_that_are_alike_are_rarely_told_apart() -> None:
     rng = np.random.default_rng(0)
     found = [says(*(("+", *rng.normal(size=(2, 5)).tolist()) for _ in range(7))) for _ in range(200)]

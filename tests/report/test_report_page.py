@@ -146,6 +146,7 @@ def test_random_play_alone_is_labelled_sampled(tmp_path: Path) -> None:
     assert "policy, sampled actions," in (tmp_path / "out/report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_operations_are_those_of_the_runs_and_curves_end_at_them(results: dict[str, Any], quick: Path) -> None:
     spent = [run["flops"]["training"] for run in arm_of(results, "ppo")["runs"]]
     cell = {row["arm"].text: row for row in table.rows(view(quick))}["ppo"]["flops"]
@@ -283,6 +284,7 @@ def test_markdown_holds_the_main_table(quick: Path) -> None:
     assert "3 (1 failed)" in "".join(rows)
 
 
+@pytest.mark.slow
 def test_several_environments_share_a_table(tmp_path: Path) -> None:
     make_runs(tmp_path / "runs", [BC, PPO], seeds=(0, 1))
     make_runs(tmp_path / "runs", [BC, DT, PPO], seeds=(0, 1), env=OTHER)
@@ -331,6 +333,7 @@ def test_colours_are_distinct_and_defined_for_both_themes(quick: Path) -> None:
         assert len(re.findall(rf"--arm-{slot}: #[0-9a-f]{{6}};", style)) == 2
 
 
+@pytest.mark.slow
 def test_twenty_seeds_of_ten_arms_fit_into_six_megabytes(tmp_path: Path) -> None:
     make_runs(tmp_path, FULL, seeds=(0,))
     runs = read_runs(find_runs([tmp_path]))[0]
@@ -363,6 +366,7 @@ def browse(page: Path, profile: Path) -> tuple[str, list[str]]:
     return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_in_a_browser_the_plots_are_drawn_and_nothing_is_refused(report: Path, tmp_path: Path) -> None:
     dom, console = browse(report / "report.html", tmp_path)
@@ -375,6 +379,7 @@ def test_in_a_browser_the_plots_are_drawn_and_nothing_is_refused(report: Path, t
     assert 'href="blob:' in dom
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_in_a_browser_the_table_sorts_with_what_is_missing_last(report: Path, quick: Path, tmp_path: Path) -> None:
     page = (report / "report.html").read_text(encoding="utf-8")

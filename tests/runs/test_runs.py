@@ -107,6 +107,7 @@ def _hold(path: Path, spec: RunSpec, ready: object, release: object) -> None:
         release.wait(20)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused_and_a_dead_one_is_not_in_the_way(tmp_path: Path, spec: RunSpec) -> None:
     context = multiprocessing.get_context("spawn")
     ready, release = context.Event(), context.Event()

@@ -275,6 +275,7 @@ def test_simulated_coverage_of_the_bootstrap(p, n, share):
     assert np.mean(np.array(holds)[drawn]) == pytest.approx(share, abs=0.02)
 
 
+@pytest.mark.slow
 def test_simulated_coverage_of_a_smooth_mean():
     generator = rng(1)
     hits = [

@@ -90,6 +90,7 @@ def test_a_profile_trains_the_ladder_and_what_fits_the_actions(env: str, online:
 SMALL = {"bc": tuple(SMALL_BC), "ppo": tuple(SMALL_PPO)}
 
 
+@pytest.mark.slow
 def test_compare_runs_every_arm_and_repeats_nothing(tmp_path: Path) -> None:
     study = Study(
         "CartPole-v1",
@@ -136,6 +137,7 @@ def test_compare_runs_every_arm_and_repeats_nothing(tmp_path: Path) -> None:
     assert (torn.parent.with_name("seed-0.damaged-1") / "record.damaged.json").read_text() == "{torn"
 
 
+@pytest.mark.slow
 def test_what_was_planned_is_run_whatever_cards_and_folder_say_by_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

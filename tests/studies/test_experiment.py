@@ -46,6 +46,7 @@ def train(agent: str, overrides: list[str], root: Path, log: Dataset, **options:
     return experiment.train(spec, 0, root, dataset=log, protocol=QUICKLY, **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_an_offline_run_keeps_every_cost(tmp_path: Path, log: Dataset) -> None:
     run = train("dt", SMALL_DT, tmp_path, log)
     record, results = run.record, run.evaluations()

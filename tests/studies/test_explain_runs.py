@@ -63,6 +63,7 @@ def check_explained(run: RunDirectory) -> None:
     assert (effects.log.episodes, effects.log.steps) == (read.num_episodes, read.num_steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [None, 0.5])
 @pytest.mark.parametrize("text", PLAYED)
 def test_runs_on_logs_that_were_played_for_them(text: str, budget: float | None, played: Path, tmp_path: Path) -> None:
@@ -73,6 +74,7 @@ def test_runs_on_logs_that_were_played_for_them(text: str, budget: float | None,
     check_explained(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", CUTS)
 def test_runs_on_parts_of_a_training(text: str, training: RunDirectory, tmp_path: Path) -> None:
     whole = load(training.path / TRAJECTORIES)
@@ -90,6 +92,7 @@ def test_a_point_of_a_grid_is_explained_by_itself_and_not_with_its_study(
     assert [(event.kind, event.value) for event in told] == [("planned", 0)]
 
 
+@pytest.mark.slow
 def test_a_run_on_a_played_log_has_a_counterpart_with_distractors(played: Path, tmp_path: Path) -> None:
     run = trained(cut_log(load(played), Recipe.parse("expert"), SEED), tmp_path)
     explained = api.explain(run.path, distractors=2, only=["effects"]).need(Effects)

@@ -9,6 +9,7 @@ from rlformer.studies.projection import project
 from rlformer.studies.study import Grid, Study
 
 
+@pytest.mark.slow
 def test_a_probe_of_every_arm_is_multiplied_and_nothing_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_long_episode_is_thinned_evenly_to_sixty_pictures(monkeypatch: pytest.
     assert len(frames) == 4
 
 
+@pytest.mark.slow
 def test_noise_is_made_to_fit_by_dropping_frames() -> None:
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 256, (80, 160, 3), np.uint8) for _ in range(40)]
