@@ -116,6 +116,7 @@ def test_every_room_has_its_place() -> None:
     assert {name.partition(".")[0] for name in SOURCES if name} == set(ROOMS)
 
 
+@pytest.mark.slow
 def test_imports_go_downwards() -> None:
     wrong = [
         where
@@ -125,6 +126,7 @@ def test_imports_go_downwards() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow
 def test_outside_libraries_have_one_door() -> None:
     wrong = [
         where
@@ -157,6 +159,7 @@ def test_help_comes_at_once(arguments: tuple[str, ...]) -> None:
     assert not modules & {"numpy", "torch", "gymnasium", "scipy", "h5py", *DOORS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["envs.play", "data.dataset", "agents.learners", "agents.cards", "evaluator"])
 def test_what_trains_nothing_needs_no_torch(module: str) -> None:
     """Workers that only collect, and judging, start in a blink."""

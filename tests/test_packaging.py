@@ -60,12 +60,14 @@ def test_the_wheel_holds_the_package_and_the_catalogue_alone(wheel: Path, checko
     assert {"rlformer/_catalogue/envs/CartPole-v1.toml", "rlformer/_catalogue/agents/dt.toml"} <= held
 
 
+@pytest.mark.slow
 def test_it_reads_the_catalogue_that_it_carries(installed: Path, tmp_path: Path) -> None:
     code = "from rlformer.core.cards import folders; print(*folders('envs'), *folders('agents'))"
     read = run("-c", code, cwd=tmp_path, PYTHONPATH=str(installed)).split()
     assert read == [str(installed / "rlformer/_catalogue" / kind) for kind in ("envs", "agents")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["envs", "agents"])
 def test_it_lists_what_the_checkout_lists(kind: str, installed: Path, checkout: Path, tmp_path: Path) -> None:
     command = ("-m", "rlformer", kind, "--json")

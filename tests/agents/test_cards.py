@@ -144,6 +144,7 @@ class Quiet:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OFFLINE)
 def test_an_offline_agents_card_can_be_trained(name: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
@@ -383,6 +384,7 @@ def test_the_hash_covers_what_changes_the_outcome_and_nothing_else() -> None:
     assert len({each.hash for each in (base, *others)}) == 1 + len(others)
 
 
+@pytest.mark.slow
 def test_the_script_that_measured_the_random_scores_still_does(checkout: Path) -> None:
     script = [sys.executable, str(checkout / "scripts" / "random_scores"), "CartPole-v1", "--episodes", "400"]
     name, mean, _, error, *_ = subprocess.run(script, capture_output=True, text=True, check=True).stdout.split()

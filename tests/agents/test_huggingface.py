@@ -59,6 +59,7 @@ def windows(actions: ActionSpec, length: int) -> Window:
     return Windows(data, length).at(torch.arange(data.num_steps))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "values",
     [
@@ -120,6 +121,7 @@ def their_action(built: Any, states: Array, actions: Array, owed: list[float], c
     return predicted[0, -1].numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["episode", "window", "none"])
 @pytest.mark.parametrize("space", ["discrete", "multidiscrete", "box", "box-single"])
 def test_a_model_of_ours_goes_out_and_comes_back(space: str, encoding: str, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def test_cql_goes_a_way_that_no_episode_went(tmp_path: Path) -> None:
     assert play(learner.policy(), spec).mean == 1.0
 
 
+@pytest.mark.slow
 def test_cql_prefers_what_the_log_shows(tmp_path: Path) -> None:
     """The action that was never taken is worth less than the one that was, the more so the larger alpha is."""
     behind = []
@@ -188,6 +189,7 @@ def test_what_led_nowhere_known_is_left_out(terminated: bool, kept: int, tmp_pat
 RUNS = [("cql", "CartPole-v1"), ("td3-bc", "Pendulum-v1")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("agent", "env"), RUNS)
 def test_a_stopped_training_ends_as_if_it_never_stopped(agent: str, env: str, tmp_path: Path) -> None:
     settings = (*QUICK, "gradient_steps=40", "learning_rate={ start = 1e-3, end = 0.0 }")
@@ -202,6 +204,7 @@ def test_a_stopped_training_ends_as_if_it_never_stopped(agent: str, env: str, tm
     assert [step for step, _ in log.curve("train/learning_rate")] == list(range(1, 41))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("agent", "env"), RUNS)
 def test_evaluations_make_a_curve_against_gradient_steps(agent: str, env: str, tmp_path: Path) -> None:
     spec, dataset = env_cards.environment(env), random_log(env, 3)
@@ -218,6 +221,7 @@ def test_evaluations_make_a_curve_against_gradient_steps(agent: str, env: str, t
     assert same(weights(with_curve), weights(without))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("agent", "env"), RUNS)
 def test_a_saved_policy_acts_the_same(agent: str, env: str, tmp_path: Path) -> None:
     learner, wanted = OfflineLearner(), task(random_log(env, 3), agent, *QUICK, "gradient_steps=20")

@@ -135,6 +135,7 @@ def test_the_best_action_is_the_one_stable_baselines3_predicts(agent: str, env: 
     np.testing.assert_allclose(policy.act(observations), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
 def test_a_recurrent_policy_remembers_what_stable_baselines3_does(env: str, tmp_path: Path) -> None:
     """Step by step, in five slots of which two begin a new episode on the way."""
@@ -170,6 +171,7 @@ def test_without_sb3_contrib_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
     assert str(caught.value) == "RecurrentPPO needs the extra 'contrib': pip install 'rlformer[contrib]'"
 
 
+@pytest.mark.slow
 def test_a_sample_is_drawn_from_the_policys_own_distribution(tmp_path: Path) -> None:
     """The actions' shares over many episodes are the softmax that stable-baselines3 computes."""
     import torch

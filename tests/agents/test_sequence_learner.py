@@ -126,6 +126,7 @@ def test_a_cue_is_remembered_by_those_with_a_history(name: str, remembers: bool,
     assert (answers == [0, 1]) == remembers
 
 
+@pytest.mark.slow
 def test_reals_are_imitated_in_their_own_units(tmp_path: Path) -> None:
     def steer(rng: np.random.Generator) -> tuple[Array, Array, Array]:
         observations = rng.uniform(-1, 1, (4, 1))
@@ -139,6 +140,7 @@ def test_reals_are_imitated_in_their_own_units(tmp_path: Path) -> None:
     assert np.abs(error).max() < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("name", FAMILY)
 def test_every_card_learns_in_every_action_space_and_comes_back_from_disk(

@@ -95,6 +95,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
     assert_same(last, expected_last)  # moments, streams and the latest weights
 
 
+@pytest.mark.slow
 def test_patience_is_remembered(tmp_path: Path) -> None:
     options = TrainOptions(gradient_steps=300, batch_size=8, learning_rate=0.02, validate_every=10, patience=3)
     whole, journal = Journal(tmp_path / "whole"), Journal(tmp_path / "parts")
@@ -156,6 +157,7 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path: Path
     assert curves[0] == curves[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["flipped", "torn", "empty"])
 def test_a_damaged_checkpoint_is_found_and_the_one_before_is_used(damage: str, tmp_path: Path) -> None:
     expected = weights(fit("transformer-return-separate", Journal(tmp_path / "whole")))

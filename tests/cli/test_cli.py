@@ -104,6 +104,7 @@ def test_offline_rl_is_trained_from_a_log(type_: Type) -> None:
     assert (nowhere.code, nowhere.json["evaluation"]) == (0, None)
 
 
+@pytest.mark.slow
 def test_a_study_is_saved_changed_and_run(type_: Type, workspace: Path) -> None:
     words = ["--arms", "random", "--seeds", "2", "--set", "dt.width=16", "--with", "threads=1"]
     refused = type_("compare", "CartPole-v1", *words, "--save-study", "study.toml")
@@ -257,6 +258,7 @@ def test_a_context_longer_than_every_episode_is_noted(type_: Type) -> None:
     assert "note: context_length 300 is longer than every episode" in answer.err
 
 
+@pytest.mark.slow
 def test_a_users_own_environment_works_without_a_card(type_: Type, workspace: Path) -> None:
     (workspace / "my_envs.py").write_text(
         "import gymnasium as gym\n"

@@ -134,6 +134,7 @@ def test_a_cards_keys_are_the_algorithms_arguments_and_its_values_can_be_used(ca
         assert check_values(card.values_for(env), REGISTRIES[card.learner]) is algorithm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("card", [c for c in CARDS if LEARNERS[c.learner].steps_env], ids=lambda card: card.name)
 def test_a_presets_values_can_be_built(card: agent_cards.AgentCard) -> None:
     algorithm = REGISTRIES[card.learner][card.defaults["algorithm"]]
@@ -161,6 +162,7 @@ def test_it_acts_in_what_it_claims_whatever_the_number_of_environments(case: Cas
             np.testing.assert_array_equal(play(policy, env, 10, num_envs).returns, alone.returns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_its_greedy_action_is_the_one_stable_baselines3_predicts(case: Case, tmp_path: Path) -> None:
     trained = case.fit(case.task(), Log(tmp_path))
@@ -185,6 +187,7 @@ def test_it_refuses_other_actions_in_one_line(case: Case, tmp_path: Path) -> Non
             assert kind in LEARNERS[card.learner].action_kinds(card.defaults)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_saved_agent_acts_the_same(case: Case, tmp_path: Path) -> None:
     task, env = case.task(), match(case.kind)
@@ -224,6 +227,7 @@ def test_it_costs_what_torch_counts(case: Case, tmp_path: Path) -> None:
         assert found == pytest.approx(seen, rel=1e-12)  # sums in another order
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ALONE)
 def test_a_checkpoint_holds_all_that_decides(case: Case, tmp_path: Path) -> None:
     """Restored into another training's model it is captured again, and no counter of the model is another."""
@@ -248,6 +252,7 @@ def counters(model: Any) -> dict[str, float]:
     return {key: value for key, value in numbers.items() if key not in passing}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ALONE)
 def test_a_stopped_training_goes_on_as_its_checkpoint_says(case: Case, tmp_path: Path) -> None:
     """On a log as if it had never stopped; environments begin new episodes, in every continuation the same."""

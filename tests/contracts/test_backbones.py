@@ -67,6 +67,7 @@ def plain(backbone: str) -> dict[str, Any]:
 # --- what a prediction depends on ---
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_padding_changes_nothing(any_model: TrajectoryModel) -> None:
     window = windows_for(any_model)
@@ -75,6 +76,7 @@ def test_padding_changes_nothing(any_model: TrajectoryModel) -> None:
     assert unchanged == (not any_model.architecture.kind.bidirectional)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_future_changes_nothing(any_model: TrajectoryModel) -> None:
     window = windows_for(any_model)
@@ -89,6 +91,7 @@ def test_the_future_changes_nothing(any_model: TrajectoryModel) -> None:
     assert all(alike) == (not any_model.architecture.kind.bidirectional)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_what_a_model_should_read_matters(any_model: TrajectoryModel) -> None:
     window, a = windows_for(any_model), any_model.architecture
@@ -108,6 +111,7 @@ def test_what_a_model_should_read_matters(any_model: TrajectoryModel) -> None:
         assert matters("returns_to_go", 0) == (a.conditioning == "return")
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_one_step_of_each_window_is_what_all_steps_are(any_model: TrajectoryModel) -> None:
     window = windows_for(any_model)
@@ -118,6 +122,7 @@ def test_one_step_of_each_window_is_what_all_steps_are(any_model: TrajectoryMode
     torch.testing.assert_close(any_model.scores(window), expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_scores_can_be_differentiated_in_what_the_model_reads(any_model: TrajectoryModel) -> None:
     window = windows_for(any_model)
     window.observations.requires_grad_()
@@ -241,6 +246,7 @@ def values_of(built: TrajectoryModel, batch: int) -> dict[str, Any]:
     return {**vars(built.architecture), "batch_size": batch}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["discrete", "multidiscrete", "box"])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_gradient_step_costs_what_torch_counts(name: str, space: str) -> None:
@@ -268,6 +274,7 @@ def record(**progress: int) -> RunRecord:
 # --- to disk and back ---
 
 
+@pytest.mark.slow
 def test_it_is_written_and_read_whole(any_model: TrajectoryModel) -> None:
     again = TrajectoryModel(Architecture.from_dict(any_model.architecture.to_dict()))
     again.load_state_dict(any_model.state_dict())

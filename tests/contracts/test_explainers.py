@@ -88,6 +88,7 @@ def attributed(explainer: Explainer, case: Prepared, seed: int = 0) -> torch.Ten
     return explainer.attribute(case.subject, case.groups, case.sample, seed).groups
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("explainer", "case"), pairs())
 def test_attributions_have_their_shape_and_are_finite(explainer: Explainer, case: Prepared) -> None:
     found = explainer.attribute(case.subject, case.groups, case.sample, 0)
@@ -140,6 +141,7 @@ def test_what_the_policy_ignores_gets_nothing(explainer: Explainer, kind: str) -
     np.testing.assert_allclose(np.delete(found.numpy(), 1, axis=2), 0.0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("explainer", "case"), pairs())
 def test_groups_that_are_not_read_get_nothing(explainer: Explainer, case: Prepared) -> None:
     unread = [i for i, read in enumerate(case.groups.read) if not read]

@@ -66,6 +66,7 @@ def test_padding_has_no_gradient(name: str) -> None:
     assert window.observations.grad[window.mask].abs().max() > 0
 
 
+@pytest.mark.slow
 @every_objective
 @every_space
 def test_it_can_be_descended(name: str, space: str) -> None:

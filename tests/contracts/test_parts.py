@@ -83,6 +83,7 @@ def test_a_part_survives_its_file(part: Part[Any], made: tuple[Path, Explanation
     assert json.loads((folder / f"{part.name}.json").read_text()) == again.to_dict()
 
 
+@pytest.mark.slow
 def test_an_explanation_holds_the_parts_that_were_asked_for_and_makes_what_they_read(tmp_path: Path) -> None:
     explanation = making.make(CASE, tmp_path, only=["explainers"])
     assert list(explanation.made) == ["explainers"]

@@ -200,6 +200,7 @@ random_log(Path(sys.argv[1]), progress=kill)
 """
 
 
+@pytest.mark.slow
 def test_a_killed_one_ends_up_the_same(tmp_path: Path) -> None:
     here = str(Path(__file__).parent)
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "log"), here], env=os.environ, check=False)

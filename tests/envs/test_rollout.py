@@ -144,6 +144,7 @@ def test_episodes_are_yielded_as_they_end_and_kept_apart() -> None:
         np.testing.assert_array_equal(episode.observations, copy)
 
 
+@pytest.mark.slow
 def test_long_episodes_outgrow_the_buffers() -> None:
     episodes = play(SEEDS, 3, longest=1500)
     assert max(len(episode) for episode in episodes.values()) > 600

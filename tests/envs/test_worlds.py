@@ -257,6 +257,7 @@ def test_uniform_actions(name: str, kwargs: dict[str, Any]) -> None:
     assert environment.random_return() == pytest.approx(exact, abs=1e-12)
 
 
+@pytest.mark.slow
 @small
 def test_the_expert_is_optimal(name: str, kwargs: dict[str, Any]) -> None:
     """It earns what is called the optimum, and nothing that remembers the whole history earns more."""
@@ -384,6 +385,7 @@ def test_the_groups_that_matter(name: str, kwargs: dict[str, Any], which: str) -
     assert found == environment.truth(which)
 
 
+@pytest.mark.slow
 @small
 def test_actions_make_a_difference_at_the_decisions_only(name: str, kwargs: dict[str, Any]) -> None:
     """Among uniform episodes with the same history, the return says something about the action there alone."""
@@ -425,6 +427,7 @@ def test_gymnasium_finds_nothing_to_complain_about(name: str) -> None:
         check_env(gym.make(f"rlformer:rlformer/{name}-v0").unwrapped)
 
 
+@pytest.mark.slow
 @small
 def test_observations_lie_in_their_space_and_are_named(name: str, kwargs: dict[str, Any]) -> None:
     environment = make(name, **kwargs)
@@ -527,6 +530,7 @@ print(*sorted(m for m in sys.modules if m.startswith("rlformer.envs.worlds.")))
 PROBE = "assert importlib.util.find_spec('gymnasium')"  # as one asks whether it is installed, without importing it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "order",
     [
@@ -565,6 +569,7 @@ def assert_same(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
             assert a.dtype == b.dtype
 
 
+@pytest.mark.slow
 @every
 @pytest.mark.parametrize("seed", [5, [3, 1, 4, 1, 5], [None, 7, None, None, 7]], ids=str)
 def test_equal_to_gymnasiums_own_step_for_step(name: str, seed: Any) -> None:

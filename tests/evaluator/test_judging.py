@@ -62,6 +62,7 @@ def warnings_of(root: Path) -> list[str]:
 # From Python.
 
 
+@pytest.mark.slow
 def test_runs_are_judged_without_a_page(quick: Path, judgement: Judgement) -> None:
     assert judge(str(quick)) == judgement
     assert rlformer.judge(read_runs(find_runs([quick]))[0]) == judgement
@@ -102,6 +103,7 @@ def test_runs_are_found_at_and_below_paths_each_once(quick: Path) -> None:
     assert len(find_runs([quick, one])) == len(everything)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -156,6 +158,7 @@ def test_of_one_training_the_finished_run_is_kept_though_it_is_older(tmp_path: P
     assert failed.path.match(skipped.path)
 
 
+@pytest.mark.slow
 def test_no_path_of_the_machine_enters_a_report(quick: Path, tmp_path: Path) -> None:
     build([quick], tmp_path)
     for name in ("report.html", "report.md", "results.json"):
@@ -352,6 +355,7 @@ def test_without_any_run_the_error_names_the_first_reason(tmp_path: Path) -> Non
 # Objections.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arms", "options", "expected"),
     [

@@ -58,6 +58,7 @@ def verdict_of(root: Path, arms: Sequence[Invented], seeds: int = 10, terms: Ter
     return found
 
 
+@pytest.mark.slow
 def test_a_model_that_scores_alike_from_a_free_log_is_chosen(tmp_path: Path) -> None:
     found, text = spoken_of(tmp_path, [RANDOM, GOOD_DT, PPO])
     assert (found.answer, found.arm, found.strength) == ("sequence", "dt", "probable")
@@ -127,11 +128,13 @@ def test_two_runs_of_filtered_imitation_only_lean_beside_twenty_of_the_others(tm
     assert (found.answer, found.arm, found.strength) == ("simpler", "bc-top", "lean")
 
 
+@pytest.mark.slow
 def test_a_lucky_run_is_no_candidate(tmp_path: Path) -> None:
     make_runs(tmp_path, [replace(DQN, mean=500, spread=0)], seeds=[0])
     assert verdict_of(tmp_path, [GOOD_DT, replace(PPO, mean=495)]).pair.a.label == "ppo"
 
 
+@pytest.mark.slow
 def test_a_better_agent_that_never_reaches_the_threshold_is_no_bargain(tmp_path: Path) -> None:
     """ppo stays just below it, dt reaches it now and then: a success of ppo costs infinitely much."""
     ppo, dt = replace(PPO, mean=440, spread=1), replace(DT, mean=380, spread=90)
@@ -141,6 +144,7 @@ def test_a_better_agent_that_never_reaches_the_threshold_is_no_bargain(tmp_path:
     assert "0 more" not in text.headline
 
 
+@pytest.mark.slow
 def test_what_nobody_knows_the_cost_of_is_not_called_cheap(tmp_path: Path) -> None:
     make_runs(tmp_path, [PPO], seeds=range(10))
     dear, free = Terms(share=0.5), Terms(share=0.0)
@@ -170,6 +174,7 @@ def test_without_interaction_the_online_agent_is_no_candidate(tmp_path: Path) ->
     assert "no offline RL" in text.headline
 
 
+@pytest.mark.slow
 def test_costs_can_be_recomputed_by_hand(tmp_path: Path) -> None:
     terms = Terms(env_step=2.0, logged_step=0.5, cpu_second=10.0, share=0.25)
     evidence = evidence_of(tmp_path, [GOOD_DT, PPO], terms=terms)
@@ -188,6 +193,7 @@ def test_costs_can_be_recomputed_by_hand(tmp_path: Path) -> None:
         assert side.cost == pytest.approx(paid / solved, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_break_even_lambda_is_the_ratio_of_what_is_saved(tmp_path: Path) -> None:
     star = verdict_of(tmp_path, [BEHAVIOUR, GOOD_DT, PPO]).lambda_star
     assert star.point == pytest.approx((100_000 - 14_200) / (UPSTREAM - 14_200), rel=1e-6)
@@ -213,6 +219,7 @@ def test_it_has_no_break_even_where_the_log_is_the_agents_own_training(tmp_path:
     assert found.pair.b.cost == UPSTREAM
 
 
+@pytest.mark.slow
 def test_the_sweep_tells_what_would_turn_the_verdict(tmp_path: Path) -> None:
     found = verdict_of(tmp_path, [BEHAVIOUR, GOOD_DT, PPO])
     cells = found.sweep.cells
@@ -222,6 +229,7 @@ def test_the_sweep_tells_what_would_turn_the_verdict(tmp_path: Path) -> None:
     assert all(flip.answer == "inconclusive" for flip in found.sweep.flips)
 
 
+@pytest.mark.slow
 def test_warnings_name_luck_stitching_and_extrapolation(tmp_path: Path) -> None:
     cql = replace(BC, agent="cql", learner="offline", mean=490, spread=3)
     _, beyond = spoken_of(tmp_path, [BEHAVIOUR, replace(DT, mean=400, spread=5), cql, PPO])
@@ -231,6 +239,7 @@ def test_warnings_name_luck_stitching_and_extrapolation(tmp_path: Path) -> None:
     assert "overshoots its target return" in text
 
 
+@pytest.mark.slow
 def test_costs_grow_with_lambda(tmp_path: Path) -> None:
     environment = evidence_of(tmp_path, [BEHAVIOUR, GOOD_DT, BC, PPO], 3)
     rows = {row.label: row for row in environment.needs.costs}
@@ -286,6 +295,7 @@ def test_the_best_of_a_familys_candidates_stands_for_it_whatever_it_is_called(tm
     assert found.pair.b.label == "dt-lstm"
 
 
+@pytest.mark.slow
 def test_controls_and_simple_arms_are_no_candidates(tmp_path: Path) -> None:
     found = verdict_of(tmp_path, [replace(DT_K1, mean=499, spread=0.5), replace(RVS, mean=499, spread=0.5), PPO])
     assert (found.answer, found.reason) == ("cannot tell", "no sequence model was trained")
@@ -298,6 +308,7 @@ def test_every_simple_arm_is_weighed(tmp_path: Path) -> None:
     assert (found.answer, found.arm) == ("simpler", "rvs")
 
 
+@pytest.mark.slow
 def test_a_verdict_is_a_line(tmp_path: Path) -> None:
     assert str(verdict_of(tmp_path / "a", [GOOD_DT, PPO])) == "sequence (dt), probable"
     assert str(verdict_of(tmp_path / "b", [PPO])) == "cannot tell: no sequence model was trained"

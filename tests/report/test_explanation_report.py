@@ -49,6 +49,7 @@ def arm(results: dict[str, Any], label: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_numbers_are_means_over_seeds_with_intervals(told: tuple[dict[str, Any], str]) -> None:
     ppo = arm(told[0], "ppo")
     assert ppo["effects"]["pole angle"]["point"] == pytest.approx(0.51)
@@ -81,6 +82,7 @@ def test_the_two_questions_are_answered_apart_and_families_by_measure(told: tupl
     assert "they are not added up" in page
 
 
+@pytest.mark.slow
 def test_for_its_family_stands_the_arm_that_the_verdict_weighs(tmp_path: Path) -> None:
     """Filtered imitation scores as high as it likes: it is no candidate."""
     for seed in SEEDS:

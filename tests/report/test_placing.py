@@ -28,6 +28,7 @@ def test_without_the_runs_that_would_tell_a_question_is_unknown_and_says_which_t
     assert all(row["measured"].startswith("unknown: ") and not row["like"] for row in rows.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("short", "like"), [(300.0, "like PassiveTMaze"), (446.0, "unlike PassiveTMaze"), (490.0, "unlike PassiveTMaze")]
 )

@@ -200,6 +200,7 @@ def test_an_arm_alone_is_not_called_the_best(tmp_path: Path) -> None:
     assert "ppo is the only trained arm that finished" in summary_of(tmp_path)[0]
 
 
+@pytest.mark.slow
 def test_twenty_seeds_may_claim(tmp_path: Path) -> None:
     make_runs(tmp_path, [BC, PPO], seeds=range(20))
     assert "It is ahead of bc." in summary_of(tmp_path)[0]
@@ -275,6 +276,7 @@ def test_names_stay_text_everywhere(tmp_path: Path) -> None:
     assert "&lt;img src=x" in data.layout["yaxis"]["ticktext"][1]
 
 
+@pytest.mark.slow
 def test_markdown_holds_the_main_table(quick: Path) -> None:
     lines = document(view(quick).report).splitlines()
     head = next(line for line in lines if line.startswith("| Arm"))
@@ -309,6 +311,7 @@ def test_several_environments_share_a_table(tmp_path: Path) -> None:
     assert "Other-v0" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_every_figure_is_valid_for_plotly(quick: Path) -> None:
     graph_objects = pytest.importorskip("plotly.graph_objects")
     shown = view(quick)
@@ -325,6 +328,7 @@ def test_every_figure_is_valid_for_plotly(quick: Path) -> None:
         graph_objects.Figure(data=plain[0], layout=plain[1])  # raises on a property that plotly does not know
 
 
+@pytest.mark.slow
 def test_colours_are_distinct_and_defined_for_both_themes(quick: Path) -> None:
     slots = plots.slots(view(quick).evidence.arms)
     assert len(set(slots.values())) == len(slots)

@@ -265,6 +265,7 @@ def test_exact_coverage_against_all_resamples(confidence):
     assert st.bernoulli_coverage(p, n, confidence) == pytest.approx(covered)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("p", "n", "share"), CELLS)
 def test_simulated_coverage_of_the_bootstrap(p, n, share):
     # The interval depends on the data only through the number of successes, so one per number is enough.

@@ -183,6 +183,7 @@ def test_what_needs_a_failed_run_is_skipped_and_missing_from_the_runs(tmp_path: 
     assert "no episode had ended" in missing.reason
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_a_comparison_cleanly_and_the_same_command_continues(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rlformer", "compare", "CartPole-v1", "--arms", "random,ppo", "--seeds", "1"]
     command += ["--with", f"runs={tmp_path / 'runs'}", "--out", str(tmp_path / "report")]
@@ -201,6 +202,7 @@ def test_ctrl_c_stops_a_comparison_cleanly_and_the_same_command_continues(tmp_pa
     assert 0 < record["progress"]["done"] < 400000
 
 
+@pytest.mark.slow
 def test_workers_save_and_stop_when_the_comparison_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rlformer", "compare", "CartPole-v1", "--arms", "ppo", "--seeds", "1"]
     command += ["--with", f"runs={tmp_path / 'runs'}", "--out", str(tmp_path / "report"), "--set", "ppo.steps=400000"]

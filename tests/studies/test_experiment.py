@@ -78,6 +78,7 @@ def test_a_finished_run_is_left_alone(tmp_path: Path, log: Dataset) -> None:
     assert (run.path / "record.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_stopped_run_continues_to_the_same_weights(tmp_path: Path, log: Dataset) -> None:
     whole = train("bc", SMALL_BC, tmp_path / "whole", log)
     asked = iter([False] * 30)

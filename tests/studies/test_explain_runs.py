@@ -118,6 +118,7 @@ def test_a_run_without_a_log_is_explained_at_its_own_training(training: RunDirec
     assert found.hash == load(training.path / TRAJECTORIES).hash
 
 
+@pytest.mark.slow
 def test_a_study_on_a_played_log_is_explained_arm_by_arm(tmp_path: Path) -> None:
     """All parts, in processes of their own: what `compare --log expert --explain` does."""
     study = Study(

@@ -85,6 +85,7 @@ def made(root: Path, text: str, budget: float | None = None) -> Dataset:
     return logs.read(log, root, 0, budget)
 
 
+@pytest.mark.slow
 def test_what_plays_decides_the_quality_of_a_log(trained: Path) -> None:
     expert, mixed, random, noisy = (made(trained, text) for text in ("expert", "mixed", "random", "epsilon=.5"))
     assert random.returns.mean() < mixed.returns.mean() < expert.returns.mean()
