@@ -61,7 +61,7 @@ def main() -> None:
         run = train()
         learning = json.loads((run / "record.json").read_text())["times"]
         seconds["train"] = learning["wall"] - learning["evaluation"] - learning["log"]
-        for row, episodes, side_by_side in (("act", 64, 64), ("one", 10, 1)):
+        for row, episodes, side_by_side in (("act", 1024, 64), ("one", 128, 1)):
             if row in rows:
                 _, (result,) = api.evaluate([run], env="CartPole-v1", episodes=episodes, num_envs=side_by_side)
                 seconds[row] = result.seconds / result.env_steps * 10_000  # a better model plays longer
