@@ -21,12 +21,10 @@ class Profile:
     budgets: tuple[float, ...] = ()  # of the data-scaling grid
 
 
-# Which agents a profile trains is said by their cards.
-PROFILES: Mapping[str, Profile] = {
-    "quick": Profile(3),
-    "standard": Profile(10),
-    "full": Profile(20, (0.125, 0.25, 0.5, 1.0)),
-}
+# By the names that cards use: which agents a profile trains is said by them.
+PROFILES: Mapping[str, Profile] = dict(
+    zip(agent_cards.PROFILES, (Profile(3), Profile(10), Profile(20, (0.125, 0.25, 0.5, 1.0))), strict=True)
+)
 # What stands for the agents of a family that fit the actions, by name.
 GROUPS: Mapping[str, str] = {"online": "online", "offline-rl": "offline"}
 

@@ -15,6 +15,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EvalResult
 from rlformer.envs import animation
 from rlformer.runs.directory import RunDirectory
+from rlformer.runs.inputs import Recipe
 
 
 def record_medians(paths: Iterable[Path]) -> None:
@@ -23,16 +24,15 @@ def record_medians(paths: Iterable[Path]) -> None:
     Runs of one arm share their agent, its values and how their log was cut. Logs, which cannot act, and points of
     a data-scaling grid are left out.
     """
-    arms: dict[str, list[tuple[float, Path, EvalResult]]] = defaultdict(list)
+    arms: dict[tuple[str, Recipe | None], list[tuple[float, Path, EvalResult]]] = defaultdict(list)
     for path in paths:
         run = RunDirectory.open(path)
         final = run.evaluations().get("final") if run.finished else None
         spec = run.spec
         if final is None or not learner(spec.agent.learner).acts or spec.budget is not None:
             continue
-        cut = "" if spec.log is None else spec.log.recipe.label
-        values = [spec.env.definition, spec.agent.name, dict(spec.values), cut]
-        arms[json.dumps(values, sort_keys=True, default=str)].append((final.mean, path, final))
+        values = json.dumps([spec.env.definition, spec.agent.name, dict(spec.values)], sort_keys=True, default=str)
+        arms[values, None if spec.log is None else spec.log.recipe].append((final.mean, path, final))
     for runs in arms.values():
         _, path, final = sorted(runs, key=lambda item: item[:2])[(len(runs) - 1) // 2]
         record(RunDirectory.open(path), final)

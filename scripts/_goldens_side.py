@@ -1,4 +1,4 @@
-"""The side of this checkout in `scripts/goldens`: CHECKOUT LOG OUT; leaves OUT/weights.npz and OUT/returns.json."""
+"""A side of `scripts/goldens`: CHECKOUT LOG OUT; leaves OUT/weights.npz and OUT/returns.json."""
 
 import json
 import sys
