@@ -196,9 +196,7 @@ class ActionSpec:
         low, high = np.asarray(self.low), np.asarray(self.high)
         below, above = np.isfinite(low), np.isfinite(high)
         top = high + 1.0 if self.whole else high  # an integer is the floor of what is drawn
-        drawn = rng.uniform(
-            np.where(below & above, low, 0.0), np.where(below & above, top, 1.0), (count, len(low))
-        )
+        drawn = rng.uniform(np.where(below & above, low, 0.0), np.where(below & above, top, 1.0), (count, len(low)))
         if not (below & above).all():
             drawn = np.where(below & above, drawn, rng.standard_normal(drawn.shape))
         if (below ^ above).any():

@@ -76,7 +76,7 @@ class Checked(gym.Wrapper[Any, Any, Any, Any]):
         self._take = taking(env.observation_space)
 
     @property
-    def spec(self) -> Any:
+    def spec(self) -> Any:  # type: ignore[override]
         """The environment's own: the check is no part of how it is made."""
         return self.env.spec
 
@@ -86,7 +86,7 @@ class Checked(gym.Wrapper[Any, Any, Any, Any]):
         arguments: dict[str, Any] = {"seed": seed} if options is None else {"seed": seed, "options": options}
         out, sys.stdout = sys.stdout, sys.stderr
         try:
-            result = self.env.reset(**arguments)
+            result: Any = self.env.reset(**arguments)
         except (Exception, SystemExit) as error:
             raise self._fault("reset", error) from error
         finally:
@@ -104,7 +104,7 @@ class Checked(gym.Wrapper[Any, Any, Any, Any]):
         """See `gymnasium.Env`."""
         out, sys.stdout = sys.stdout, sys.stderr
         try:
-            result = self.env.step(action)
+            result: Any = self.env.step(action)
         except (Exception, SystemExit) as error:
             raise self._fault("step", error) from error
         finally:

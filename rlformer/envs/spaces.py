@@ -223,8 +223,8 @@ def _reals(space: spaces.Box, dtype: np.dtype[Any]) -> Callable[[Any], Array]:
 def _integers(space: spaces.Box, dtype: np.dtype[Any]) -> Callable[[Any], Array]:
     shape = space.shape
     # Real numbers of the bounds that are cast back without an overflow: the largest integers have none of their own.
-    low = np.array([_inside(b, np.inf) for b in space.low.ravel().tolist()]).reshape(shape)
-    high = np.array([_inside(b, -np.inf) for b in space.high.ravel().tolist()]).reshape(shape)
+    low = np.array([_inside(int(b), np.inf) for b in space.low.ravel()]).reshape(shape)
+    high = np.array([_inside(int(b), -np.inf) for b in space.high.ravel()]).reshape(shape)
 
     def translate(action: Any) -> Array:
         whole = np.rint(np.reshape(action, shape).astype(np.float64))
