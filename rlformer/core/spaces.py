@@ -115,7 +115,8 @@ class ActionSpec:
     multibinary   (d,) int64                        (2, ..., 2)
     box           (d,) float32, `low` to `high`     ()
 
-    native: the dtype in which the environment takes the numbers of a box, by numpy's name; integers are rounded.
+    native: the environment's own dtype of a box, by numpy's name, where it holds fewer numbers than float32 does:
+    integers, float16. What is executed is rounded to these.
     """
 
     kind: Literal["discrete", "multidiscrete", "multibinary", "box"]

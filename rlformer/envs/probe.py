@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
@@ -34,8 +35,16 @@ def obeys_seed(env: EnvSpec, steps: int = 0) -> bool:
         made.close()
 
 
-def probe(env: EnvSpec) -> bool:
-    """Whether the environment obeys its seed, `steps` of it among it.
+@dataclass(frozen=True)
+class Probed:
+    """What a few steps told."""
+
+    seed_obeyed: bool
+    notes: tuple[str, ...]  # what the user should know
+
+
+def probe(env: EnvSpec) -> Probed:
+    """A few steps of an environment that is to be trained in.
 
     Raises InputError where it cannot be made, breaks Gymnasium's interface within a few steps, or does not end though
     no time limit is known of it.
@@ -45,7 +54,7 @@ def probe(env: EnvSpec) -> bool:
         obeyed = _obeys_seed(made, _STEPS)
         if time_limit(made) is None:
             _check_ends(made, env.name)
-        return obeyed
+        return Probed(obeyed, tuple(filter(None, ("" if obeyed else IGNORES_SEED, _outside(made)))))
     finally:
         made.close()
 
@@ -70,6 +79,24 @@ def _episode(made: gym.Env[Any, Any], steps: int) -> list[Array]:
         if terminated or truncated or time.perf_counter() > until:
             break
     return shown
+
+
+def _outside(made: gym.Env[Any, Any]) -> str:
+    """What is to be said of observations outside of their space's bounds; "" of none."""
+    space = made.observation_space
+    assert isinstance(space, gym.spaces.Box)
+    size = int(np.prod(space.shape))
+    shown = np.stack([row[:size] for row in _episode(made, _STEPS)])  # (T, D)
+    low, high = (bound.ravel().astype(np.float64) for bound in (space.low, space.high))
+    slack = 1e-4 * np.maximum(1.0, np.abs(np.where(np.isfinite(shown), shown, 0.0)))
+    beyond = np.argwhere((shown < low - slack) | (shown > high + slack))
+    if not len(beyond):
+        return ""
+    row, column = beyond[0]
+    return (
+        f"observations leave the bounds of their space: number {column} is {shown[row, column]:g}, its bounds are "
+        f"{low[column]:g} and {high[column]:g}"
+    )
 
 
 def _check_ends(made: gym.Env[Any, Any], name: str) -> None:

@@ -119,7 +119,8 @@ def action_spec(space: spaces.Space[Any]) -> ActionSpec:
         low = np.where(space.bounded_below, space.low, -np.inf).ravel().astype(np.float64)
         high = np.where(space.bounded_above, space.high, np.inf).ravel().astype(np.float64)
         low[~computable(low)], high[~computable(high)] = -np.inf, np.inf  # beyond what a canonical action can be
-        native = str(np.dtype(space.dtype).newbyteorder("="))
+        own = np.dtype(space.dtype).newbyteorder("=")
+        native = str(own) if own.kind != "f" or own.itemsize < 4 else "float32"
         return ActionSpec("box", (), tuple(low.tolist()), tuple(high.tolist()), native)
     raise InputError(
         f"action space {type(space).__name__} is not supported; valid: Discrete, MultiDiscrete, MultiBinary, Box"

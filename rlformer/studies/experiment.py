@@ -14,7 +14,7 @@ from rlformer.core.spaces import Spaces
 from rlformer.data.checks import check_spaces
 from rlformer.data.dataset import Dataset
 from rlformer.envs.make import NOWHERE, make, spaces_of
-from rlformer.envs.probe import IGNORES_SEED, probe
+from rlformer.envs.probe import probe
 from rlformer.evaluator.measure.protocol import Protocol, curve, measure
 from rlformer.runs.directory import RunDirectory, RunSession
 from rlformer.runs.hooks import Hooks
@@ -135,12 +135,12 @@ def _playable(spec: RunSpec, kind: LearnerKind, log: RunSession) -> bool:
 
 
 def _probed(spec: RunSpec, log: RunSession) -> bool:
-    """Whether the environment obeys its seed; it is told where not. Raises InputError as `probe` does."""
+    """Whether the environment obeys its seed; what else a few steps tell is noted. Raises InputError as `probe`."""
     with log.clock("evaluation"):
-        obeyed = probe(spec.env)
-    if not obeyed:
-        log.note(IGNORES_SEED)
-    return obeyed
+        found = probe(spec.env)
+    for text in found.notes:
+        log.note(text)
+    return found.seed_obeyed
 
 
 def check(spec: RunSpec) -> None:
