@@ -22,6 +22,7 @@ from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import NOWHERE, nowhere
+from rlformer.envs.probe import IGNORES_SEED, obeys_seed
 from rlformer.evaluator.measure.evaluation import evaluate as _evaluate
 from rlformer.evaluator.measure.protocol import EVALUATION_SEED
 from rlformer.explain.parts import Explanation
@@ -117,7 +118,8 @@ def evaluate(
 
     env: by default the one that the runs were trained in. target_return: what return-conditioned policies are asked
     for, instead of what each chose from its log; or the name of a rule of `data.targets`. warn: hears of requests
-    beyond a log. Raises InputError where the policies belong to different environments or one of them cannot act here.
+    beyond a log, and of an environment that ignores its seed. Raises InputError where the policies belong to different
+    environments or one of them cannot act here.
     """
     if episodes < 1 or num_envs < 1:
         raise InputError(f"--episodes {episodes} and --num-envs {num_envs}: one at least")
@@ -127,6 +129,8 @@ def evaluate(
     for source in sources:
         source.check_acts_in(spec)
     seeds = seeding.episode_seeds(seed, "evaluate", episodes)
+    if not (obeyed := obeys_seed(spec)):
+        warn(IGNORES_SEED)
     results = []
     with one_thread():
         for source in sources:
@@ -142,7 +146,7 @@ def evaluate(
             )
             if (warning := beyond_the_log(source, result)) is not None:
                 warn(warning)
-            results.append(result)
+            results.append(replace(result, seed_obeyed=obeyed))
     return spec, results
 
 

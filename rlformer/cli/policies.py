@@ -113,7 +113,8 @@ def evaluate(
     print(console.table([c.replace("_", " ") for c in columns], [[row[c] for c in columns] for row in rows]))
     if pairs:
         body = [[*p["policies"], p["mean"], p["low"], p["high"], p["wins"]] for p in pairs]
-        print("\nthe same episodes, first minus second:")
+        same = all(pair["paired"] for pair in pairs)
+        print(f"\n{'the same' if same else 'other'} episodes, first minus second:")
         print(console.table(["first", "second", "difference", "95 % from", "to", "share won"], body))
 
 

@@ -27,6 +27,7 @@ class Episode:
     terminated: bool
     truncated: bool
     seed: int | None = None
+    success: bool | None = None  # what the environment told at its end, in info["is_success"]; None: nothing
 
     def __len__(self) -> int:
         return len(self.rewards)
@@ -104,6 +105,8 @@ class EvalResult:
     target_return: float | None = None
     seconds: float = 0.0  # wall time of the whole rollout
     num_envs: int = 1
+    successes: Array | None = None  # (E,) bool, where the environment tells them
+    seed_obeyed: bool | None = None  # False: one seed gives several episodes, so that nothing is paired; None: unknown
 
     @property
     def env_steps(self) -> int:
@@ -117,7 +120,8 @@ class EvalResult:
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""
-        return {**plain(asdict(self)), "schema": SCHEMA}
+        optional = {key for key in ("successes", "seed_obeyed") if getattr(self, key) is None}
+        return {**plain({k: v for k, v in asdict(self).items() if k not in optional}), "schema": SCHEMA}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> EvalResult:
@@ -130,6 +134,8 @@ class EvalResult:
             ("terminated", bool),
         ):
             known[key] = np.asarray(known[key], dtype)
+        if known.get("successes") is not None:
+            known["successes"] = np.asarray(known["successes"], bool)
         return cls(**known)
 
 

@@ -6,7 +6,8 @@ Shapes: N environments side by side, `*obs` one observation as it is stored, `*a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
 _LARGEST = float(np.finfo(np.float32).max)
+FAR = 10.0  # times a log's range: wider bounds of an action do not set its scale
 
 
 def computable(numbers: Array) -> Array:
@@ -112,12 +114,16 @@ class ActionSpec:
     multidiscrete (d,) int64                        (n_1, ..., n_d)
     multibinary   (d,) int64                        (2, ..., 2)
     box           (d,) float32, `low` to `high`     ()
+
+    native: the environment's own dtype of a box, by numpy's name, where it holds fewer numbers than float32 does:
+    integers, float16. What is executed is rounded to these.
     """
 
     kind: Literal["discrete", "multidiscrete", "multibinary", "box"]
     nvec: tuple[int, ...] = ()
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    native: str = "float32"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -134,12 +140,42 @@ class ActionSpec:
         """Whether every dimension has finite bounds (always so for categories)."""
         return bool(np.isfinite(self.low).all() and np.isfinite(self.high).all())
 
+    @property
+    def whole(self) -> bool:
+        """Whether these are numbers of which the environment takes integers alone."""
+        return self.kind == "box" and np.dtype(self.native).kind in "iub"
+
     def clip(self, actions: Array) -> Array:
-        """What the environment executes: real actions are clipped into the bounds, categories are as they are."""
+        """What the environment executes, as a log has it: reals are rounded where it takes integers, then clipped.
+
+        Categories are as they are.
+        """
         if self.kind != "box":
             return actions
-        low, high = np.asarray(self.low, np.float32), np.asarray(self.high, np.float32)
-        return np.clip(actions, low, high)
+        low, high = self._bounds
+        clipped = np.clip(np.rint(actions) if self.whole else actions, low, high)
+        return clipped.astype(self.native).astype(np.float32) if self.native == "float16" else clipped
+
+    @cached_property
+    def _bounds(self) -> tuple[Array, Array]:
+        return np.asarray(self.low, np.float32), np.asarray(self.high, np.float32)
+
+    def within(self, low: Array, high: Array) -> ActionSpec:
+        """These actions with the range of a log, (d,) each, in place of bounds that lie far beyond it.
+
+        A bound that says nothing of the actions that matter must not set their scale. Where the log holds one number
+        alone, the range is 1 around it.
+        """
+        if self.kind != "box":
+            return self
+        own_low, own_high = np.asarray(self.low), np.asarray(self.high)
+        flat = low == high
+        low, high = np.where(flat, low - 1.0, low), np.where(flat, high + 1.0, high)
+        low, high = np.maximum(low, own_low), np.minimum(high, own_high)
+        finite = np.isfinite(own_low) & np.isfinite(own_high)
+        far = finite & (np.where(finite, own_high - own_low, 0.0) > FAR * (high - low))
+        bounds = (np.where(far, low, own_low), np.where(far, high, own_high))
+        return replace(self, low=tuple(bounds[0].tolist()), high=tuple(bounds[1].tolist()))
 
     def contains(self, actions: Array) -> Array:
         """Which of (N, *act) actions lie in the space: (N,) bool. Bounds of a box hold to 1e-4 of rounding."""
@@ -151,15 +187,25 @@ class ActionSpec:
         return np.asarray(((rows >= 0) & (rows < np.asarray(self.nvec))).all(axis=1))
 
     def sample(self, rng: np.random.Generator, count: int) -> Array:
-        """`count` uniform actions: (count, *act). Unbounded dimensions are drawn from a standard normal."""
+        """`count` random actions, (count, *act), distributed as Gymnasium's own `Space.sample`.
+
+        Categories and bounded dimensions are uniform, both ends of integers among them; dimensions with one bound are
+        exponential from there, those without any standard normal.
+        """
         if self.kind != "box":
             return rng.integers(0, self.nvec, (count, len(self.nvec))).reshape(count, *self.shape)
         low, high = np.asarray(self.low), np.asarray(self.high)
-        finite = np.isfinite(low) & np.isfinite(high)
-        drawn = rng.uniform(np.where(finite, low, 0.0), np.where(finite, high, 1.0), (count, len(low)))
-        if not finite.all():
-            drawn = np.where(finite, drawn, rng.standard_normal(drawn.shape))
-        return np.clip(drawn, low, high).astype(np.float32)
+        below, above = np.isfinite(low), np.isfinite(high)
+        top = high + 1.0 if self.whole else high  # an integer is the floor of what is drawn
+        drawn = rng.uniform(np.where(below & above, low, 0.0), np.where(below & above, top, 1.0), (count, len(low)))
+        if not (below & above).all():
+            drawn = np.where(below & above, drawn, rng.standard_normal(drawn.shape))
+        if (below ^ above).any():
+            away = rng.standard_exponential(drawn.shape)
+            drawn = np.where(below & ~above, low + away, np.where(above & ~below, top - away, drawn))
+        if self.whole:
+            drawn = np.floor(drawn)
+        return self.clip(np.clip(drawn, low, high).astype(np.float32))
 
     def describe(self) -> str:
         """In a few words, for messages.
@@ -169,7 +215,7 @@ class ActionSpec:
         """
         if self.kind == "box":
             low, high = (b[0] if len(set(b)) == 1 else list(b) for b in (self.low, self.high))
-            return f"box of {len(self.low)} from {low} to {high}"
+            return f"box of {len(self.low)}{' integers' * self.whole} from {low} to {high}"
         return f"{self.kind} {list(self.nvec)}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -177,7 +223,8 @@ class ActionSpec:
         if self.kind != "box":
             return {"kind": self.kind, "nvec": list(self.nvec)}
         finite = lambda bounds: [float(b) if np.isfinite(b) else None for b in bounds]  # noqa: E731
-        return {"kind": self.kind, "low": finite(self.low), "high": finite(self.high)}
+        native = {} if self.native == "float32" else {"native": self.native}
+        return {"kind": self.kind, "low": finite(self.low), "high": finite(self.high), **native}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ActionSpec:
@@ -187,6 +234,7 @@ class ActionSpec:
             nvec=tuple(int(n) for n in data.get("nvec", ())),
             low=tuple(-np.inf if b is None else float(b) for b in data.get("low", ())),
             high=tuple(np.inf if b is None else float(b) for b in data.get("high", ())),
+            native=str(data.get("native", "float32")),
         )
 
 

@@ -25,6 +25,7 @@ class Scales:
     action_mean: Array | None = None  # (A,), Box alone
     action_std: Array | None = None
     return_scale: float = 1.0  # returns-to-go are divided by it
+    action_range: tuple[Array, Array] | None = None  # least and largest of each dimension, (A,) each, Box alone
 
 
 def measure(dataset: Dataset, return_scale: float = 0.0) -> Scales:
@@ -36,14 +37,25 @@ def measure(dataset: Dataset, return_scale: float = 0.0) -> Scales:
     shape = dataset.observations.shape[1:]
     parts = _parts(len(rows), math.prod(shape))
     mean, std = _moments(dataset.observations[observed[part]].reshape(-1, math.prod(shape)) for part in parts)
-    action_mean = action_std = None
+    action_mean = action_std = extremes = None
     if dataset.info.actions.kind == "box":
         parts = _parts(len(rows), dataset.actions.shape[1])
         action_mean, action_std = _moments(dataset.actions[rows[part]] for part in parts)
+        extremes = action_range(dataset)
     if not return_scale:
         return_scale = largest_return_to_go(dataset) or 1.0
     std = np.where(std < _CONSTANT, 1.0, std)
-    return Scales(mean.reshape(shape), std.reshape(shape), action_mean, action_std, return_scale)
+    return Scales(mean.reshape(shape), std.reshape(shape), action_mean, action_std, return_scale, extremes)
+
+
+def action_range(dataset: Dataset) -> tuple[Array, Array]:
+    """The least and the largest number of each dimension of a Box's actions, (A,) float64 each, over the view."""
+    rows = step_rows(dataset)
+    low, high = np.full(dataset.actions.shape[1], np.inf), np.full(dataset.actions.shape[1], -np.inf)
+    for part in _parts(len(rows), dataset.actions.shape[1]):
+        actions = dataset.actions[rows[part]]
+        low, high = np.minimum(low, actions.min(axis=0)), np.maximum(high, actions.max(axis=0))
+    return low, high
 
 
 def _parts(count: int, width: int) -> Iterator[slice]:

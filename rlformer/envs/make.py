@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from contextlib import redirect_stdout
 from typing import Any
 
 import gymnasium as gym
@@ -15,6 +16,8 @@ from rlformer.core.errors import InputError, MissingExtra, unknown
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Spaces
 from rlformer.envs import cards as env_cards
+from rlformer.envs.checked import check
+from rlformer.envs.faults import fault, foreign, place
 from rlformer.envs.spaces import ImageError, canonical, spaces_in
 from rlformer.envs.wrappers import WRAPPERS
 
@@ -22,16 +25,16 @@ NOWHERE = "none"  # the id in place of an environment: a log is learned from and
 
 
 def make(env: EnvSpec, render_mode: str | None = None) -> gym.Env[Any, Any]:
-    """One environment in canonical form: see `envs.spaces`.
+    """One environment in canonical form, see `envs.spaces`, held to Gymnasium's interface, see `envs.checked`.
 
-    Raises InputError where the id is unknown, its module or extra is missing, its keywords are wrong, or
-    its spaces are not supported.
+    Raises InputError where the id is unknown, its module or extra is missing, its keywords are wrong, its own code
+    fails, or its spaces are not supported.
     """
     if _is_nowhere(env):
         raise InputError(f"'{env.name}' was learned from a log alone; --env names an environment to act in")
     if render_mode == "rgb_array":
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # a picture needs no display, which pygame looks for
-    made = _registered(env, render_mode)
+    made = check(_registered(env, render_mode), env.name)
     for table in env.wrappers:
         made = WRAPPERS[table["kind"]].wrap(made, **{key: value for key, value in table.items() if key != "kind"})
     try:
@@ -70,6 +73,12 @@ def _registered(env: EnvSpec, render_mode: str | None) -> gym.Env[Any, Any]:
     kwargs: dict[str, Any] = dict(env.kwargs)
     if render_mode:
         kwargs["render_mode"] = render_mode
+    with foreign(f"environment '{env.name}': making it"):
+        return _made(env, registered, kwargs)
+
+
+def _made(env: EnvSpec, registered: str, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
+    """Raises whatever the environment's own code raises."""
     try:
         _check_version(env.id, registered)
         # The passive checker warns once and then costs time at every step.
@@ -85,6 +94,8 @@ def _registered(env: EnvSpec, render_mode: str | None) -> gym.Env[Any, Any]:
     except gym.error.Error as error:
         raise InputError(f"environment '{env.name}': {' '.join(str(error).split())}") from error
     except TypeError as error:
+        if place(error):  # Gymnasium raises what a constructor raised again
+            raise (error.__cause__ or error) from None
         raise InputError(f"environment '{env.name}' with keywords {kwargs}: {error}") from error
 
 
@@ -110,11 +121,11 @@ def _import_module(module: str, env_id: str) -> None:
         sys.path.append(here)
         importlib.invalidate_caches()
     try:
-        importlib.import_module(module)
+        with redirect_stdout(sys.stderr):
+            importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name and f"{module}.".startswith(f"{error.name}."):
             raise InputError(f"environment '{env_id}': no module '{module}' here or installed") from error
         raise InputError(f"environment '{env_id}': module '{module}' needs '{error.name}', not installed") from error
     except (Exception, SystemExit) as error:  # whatever the user's own code does
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise InputError(f"environment '{env_id}': importing {module}: {reason}") from error
+        raise fault(f"environment '{env_id}': importing {module}", error) from error

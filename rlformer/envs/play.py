@@ -23,6 +23,7 @@ class Played:
     returns: Array  # (E,) float64
     lengths: Array  # (E,) int64
     terminated: Array  # (E,) bool
+    successes: Array | None  # (E,) bool; None where the environment tells of none
     seconds: float  # wall time of all
     num_envs: int  # that ran side by side
     episodes: tuple[Episode, ...] = ()  # E whole ones where they were to be kept, else none
@@ -63,10 +64,13 @@ def play(
     stepped = environments(env, min(num_envs, count))
     returns, lengths, terminated = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, bool)
     kept: dict[int, Episode] = {}
+    told: dict[int, bool] = {}  # an environment that tells of success may be silent where there is none
     start = time.perf_counter()
     try:
         for done, (i, episode) in enumerate(rollout(stepped, policy, seeds, targets, keep_observations=keep), 1):
             returns[i], lengths[i], terminated[i] = episode.episode_return, len(episode), episode.terminated
+            if episode.success is not None:
+                told[i] = episode.success
             if keep:
                 kept[i] = episode
             if progress:
@@ -75,4 +79,5 @@ def play(
         stepped.close()
     seconds = time.perf_counter() - start
     episodes = tuple(kept[i] for i in sorted(kept))
-    return Played(returns, lengths, terminated, seconds, len(stepped), episodes)
+    successes = np.array([told.get(i, False) for i in range(count)]) if told else None
+    return Played(returns, lengths, terminated, successes, seconds, len(stepped), episodes)

@@ -11,9 +11,8 @@ from rlformer.core.policy import Policy
 from rlformer.core.records import Episode
 from rlformer.core.seeding import policy_generator
 from rlformer.core.spaces import ActionSpec, Array, ObservationSpec, computable
+from rlformer.envs.endings import ADVICE, endless, most_steps
 from rlformer.envs.vector import Environments
-
-_MOST_STEPS = 1_000_000  # of an episode
 
 
 def rollout(
@@ -31,10 +30,11 @@ def rollout(
     kept, in the environment's own dtype; without `keep_observations` those of the episodes are empty: (0, *obs).
 
     Raises InputError, naming the episode's seed and its step, where an observation or a reward is NaN or
-    infinite, or an observation too large for float32, and where an episode does not end within 1,000,000 steps.
+    infinite, or an observation too large for float32, and where an episode does not end: see `envs.endings`.
     """
     num, observed, spec = len(environments), environments.spaces.observation, environments.spaces.actions
-    buffers = _Buffers(num, observed, keep_observations, spec)
+    limit, steps = environments.time_limit, 0
+    buffers = _Buffers(num, observed, keep_observations, spec, most_steps(limit, num, ended=False))
     observations = np.zeros((num, *observed.shape), observed.dtype)
     rewards = np.zeros(num, np.float64)
     playing = np.full(num, -1)  # which episode each slot plays
@@ -67,6 +67,7 @@ def rollout(
             return broken(slot, f"{step}: the reward is {rewards[slot]}")
         return broken(slot, f"{step}: the observation has NaN or infinity in it")
 
+    some_ended = False
     begin(np.arange(num))
     active = np.flatnonzero(playing >= 0)
     while active.size:
@@ -76,16 +77,22 @@ def rollout(
         observations[rows], rewards[rows], terminated, truncated = step
         if not (computable(step[0]).all() and np.isfinite(step[1]).all()):
             raise not_finite(actions)
-        if (endless := buffers.full(active)).size:
-            card = 'give it one in a card: wrappers = [{ kind = "time_limit", steps = 1000 }]'
-            raise broken(endless[0], f"no end within {_MOST_STEPS:,} steps; {card}")
+        if (full := buffers.full(active)).size:
+            raise (
+                broken(full[0], f"no end within {buffers.most:,} steps: {ADVICE}")
+                if some_ended
+                else endless(environments.name, steps)
+            )
+        steps += len(active)
         buffers.add(active, actions[rows], step[1], step[0])
         policy.observe(actions, rewards)
         ended = np.flatnonzero(terminated | truncated)
+        if ended.size and not some_ended:
+            some_ended, buffers.most = True, most_steps(limit, num, ended=True)
         for row in ended:
-            slot = active[row]
-            seed = int(seeds[playing[slot]])
-            yield int(playing[slot]), buffers.take(slot, bool(terminated[row]), bool(truncated[row]), seed)
+            slot = int(active[row])
+            seed, success = int(seeds[playing[slot]]), environments.success(slot)
+            yield int(playing[slot]), buffers.take(slot, bool(terminated[row]), bool(truncated[row]), seed, success)
         if ended.size:
             begin(active[ended])
             active = np.flatnonzero(playing >= 0)
@@ -97,7 +104,7 @@ def _finite_rows(values: Array) -> Array:
 
 
 class RandomPolicy:
-    """Uniform over the action space, one stream per episode."""
+    """Random actions as the space itself distributes them, one stream per episode."""
 
     def __init__(self, spec: ActionSpec, seed: int = 0) -> None:
         self._actions, self._seed = _Ahead(spec.sample), seed
@@ -196,7 +203,10 @@ class _Ahead:
 class _Buffers:
     """The running episode of each slot, in arrays that double when they are full."""
 
-    def __init__(self, num: int, observed: ObservationSpec, keep_observations: bool, spec: ActionSpec) -> None:
+    def __init__(
+        self, num: int, observed: ObservationSpec, keep_observations: bool, spec: ActionSpec, most: int
+    ) -> None:
+        self.most = most  # steps of an episode: it may be raised
         self._keep = keep_observations
         self._observations = np.empty((num, 257 if keep_observations else 1, *observed.shape), observed.dtype)
         self._actions = np.empty((num, 256, *spec.shape), spec.dtype)
@@ -221,19 +231,19 @@ class _Buffers:
 
     def full(self, slots: Array) -> Array:
         """Which of these slots have an episode that may not go on."""
-        return slots[:0] if self._room else slots[self.lengths[slots] >= _MOST_STEPS]
+        return slots[:0] if self._room else slots[self.lengths[slots] >= self.most]
 
-    def take(self, slot: int, terminated: bool, truncated: bool, seed: int) -> Episode:
+    def take(self, slot: int, terminated: bool, truncated: bool, seed: int, success: bool | None) -> Episode:
         length = self.lengths[slot]
         observations = self._observations[slot, : length + 1] if self._keep else self._observations[slot, :0]
         actions, rewards = self._actions[slot, :length], self._rewards[slot, :length]
-        return Episode(observations.copy(), actions.copy(), rewards.copy(), terminated, truncated, seed)
+        return Episode(observations.copy(), actions.copy(), rewards.copy(), terminated, truncated, seed, success)
 
     def _make_room(self) -> None:
         longest = int(self.lengths.max())
         if longest == self._rewards.shape[1]:
             self._double()
-        self._room = max(1, min(self._rewards.shape[1], _MOST_STEPS) - longest)  # 1: an episode ended at the limit
+        self._room = max(1, min(self._rewards.shape[1], self.most) - longest)  # 1: an episode ended at the limit
 
     def _double(self) -> None:
         self._actions = np.concatenate([self._actions, np.empty_like(self._actions)], axis=1)

@@ -1,6 +1,6 @@
 """A user's spaces in canonical form: they are translated here and nowhere else.
 
-An observation becomes one flat vector, made of named parts; an action zero-based categories or a float32 vector.
+An observation becomes one flat vector, made of named parts.
 
 space             parts of an observation                                 dtype
 Box               one vector                                              its own; bool is uint8
@@ -8,6 +8,9 @@ Discrete          one category, one-hot                                   uint8
 MultiDiscrete     one category for each dimension, named by its number    uint8
 MultiBinary       one vector of zeros and ones                            uint8
 Dict, Tuple       those of what it holds, one after the other             what holds them all
+
+Actions: zero-based categories, or float32 vectors. The environment gets them in its own dtype and shape: numbers of a
+Box of integers are rounded, those of every Box clipped into its bounds.
 
 A Dict's parts stand in Gymnasium's own order, that of `spaces.Dict.spaces` and of `gymnasium.spaces.flatten`: by name
 where the space was made of a plain dict, as given where it was made of keywords, pairs, or with `sort_keys=False`;
@@ -27,7 +30,7 @@ from gymnasium import spaces
 from gymnasium.wrappers import FlattenObservation, TransformAction
 
 from rlformer.core.errors import InputError
-from rlformer.core.spaces import ActionSpec, Array, ObservationSpec, Part, Spaces
+from rlformer.core.spaces import ActionSpec, Array, ObservationSpec, Part, Spaces, computable
 
 
 class ImageError(InputError):
@@ -36,12 +39,14 @@ class ImageError(InputError):
 
 def spaces_in(env: gym.Env[Any, Any]) -> Spaces:
     """Both spaces of an environment that `make` made, with the names of the parts."""
-    layer = env
+    layer, observed, actions = env, None, None
     while isinstance(layer, (CanonicalActions, CanonicalObservations)):
         if isinstance(layer, CanonicalObservations):
-            return Spaces(layer.parts, action_spec(env.action_space))
+            observed = layer.parts
+        else:
+            actions = layer.actions
         layer = layer.env
-    return Spaces(observation_spec(layer.observation_space), action_spec(env.action_space))
+    return Spaces(observed or observation_spec(layer.observation_space), actions or action_spec(layer.action_space))
 
 
 def native(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
@@ -111,22 +116,31 @@ def action_spec(space: spaces.Space[Any]) -> ActionSpec:
     if isinstance(space, spaces.MultiBinary):
         return ActionSpec("multibinary", nvec=(2,) * int(np.prod(space.shape)))
     if isinstance(space, spaces.Box):
-        bounds = (tuple(float(b) for b in bound.ravel()) for bound in (space.low, space.high))
-        return ActionSpec("box", (), *bounds)
+        low = np.where(space.bounded_below, space.low, -np.inf).ravel().astype(np.float64)
+        high = np.where(space.bounded_above, space.high, np.inf).ravel().astype(np.float64)
+        low[~computable(low)], high[~computable(high)] = -np.inf, np.inf  # beyond what a canonical action can be
+        own = np.dtype(space.dtype).newbyteorder("=")
+        native = str(own) if own.kind != "f" or own.itemsize < 4 else "float32"
+        return ActionSpec("box", (), tuple(low.tolist()), tuple(high.tolist()), native)
     raise InputError(
         f"action space {type(space).__name__} is not supported; valid: Discrete, MultiDiscrete, MultiBinary, Box"
     )
 
 
 def action_space(actions: ActionSpec) -> spaces.Space[Any]:
-    """The inverse of `action_spec`."""
+    """The canonical space of these actions.
+
+    Around integers it is wider by a half on both sides, so that every integer has the same share of it.
+    """
     if actions.kind == "discrete":
         return spaces.Discrete(actions.nvec[0])
     if actions.kind == "multidiscrete":
         return spaces.MultiDiscrete(list(actions.nvec))
     if actions.kind == "multibinary":
         return spaces.MultiBinary(len(actions.nvec))
-    return spaces.Box(np.array(actions.low, np.float32), np.array(actions.high, np.float32), dtype=np.float32)
+    half = 0.5 if actions.whole else 0.0
+    low, high = np.array(actions.low) - half, np.array(actions.high) + half
+    return spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
 
 
 def canonical(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
@@ -147,8 +161,8 @@ def _takes_canonical_actions(space: spaces.Space[Any]) -> bool:
     if isinstance(space, spaces.Discrete):
         return bool(space.start == 0)
     if isinstance(space, spaces.MultiDiscrete):
-        return space.nvec.ndim == 1 and not space.start.any()
-    return len(space.shape or ()) == 1 and (isinstance(space, spaces.MultiBinary) or space.dtype == np.float32)
+        return space.nvec.ndim == 1 and not space.start.any() and space.dtype == np.int64
+    return isinstance(space, spaces.Box) and len(space.shape) == 1 and space.dtype == np.float32
 
 
 class CanonicalObservations(gym.ObservationWrapper[Any, Any, Any], gym.utils.RecordConstructorArgs):
@@ -170,25 +184,60 @@ class CanonicalObservations(gym.ObservationWrapper[Any, Any, Any], gym.utils.Rec
 
 
 class CanonicalActions(TransformAction[Any, Any, Any], gym.utils.RecordConstructorArgs):
-    """Canonical actions, translated back into the environment's own space."""
+    """Canonical actions, translated back into the environment's own space: what it gets lies in that space."""
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
         gym.utils.RecordConstructorArgs.__init__(self)  # before the parent's, whose function no file can hold
-        space = env.action_space
-        super().__init__(env, _translation(space), action_space(action_spec(space)))
+        self.actions = action_spec(env.action_space)
+        super().__init__(env, translation(env.action_space), action_space(self.actions))
 
 
-def _translation(space: spaces.Space[Any]) -> Callable[[Any], Any]:
-    """From a canonical action to one of this space."""
+def translation(space: spaces.Space[Any]) -> Callable[[Any], Any]:
+    """From a canonical action to one of this space, in its dtype: reals are rounded where it needs integers, then
+    clipped.
+    """
     if isinstance(space, spaces.Discrete):
         start = int(space.start)
         return lambda action: int(action) + start
-    shape = space.shape
+    shape, dtype = space.shape, np.dtype(space.dtype)
     assert shape is not None
     if isinstance(space, spaces.MultiDiscrete):
         offset = space.start
-        return lambda action: np.reshape(action, shape) + offset
+        return lambda action: (np.reshape(action, shape) + offset).astype(dtype)
     if isinstance(space, spaces.MultiBinary):
-        return lambda action: np.reshape(action, shape)
-    dtype = space.dtype
-    return lambda action: np.reshape(action, shape).astype(dtype)
+        return lambda action: np.reshape(action, shape).astype(dtype)
+    assert isinstance(space, spaces.Box)
+    return _reals(space, dtype) if dtype.kind == "f" else _integers(space, dtype)
+
+
+def _reals(space: spaces.Box, dtype: np.dtype[Any]) -> Callable[[Any], Array]:
+    low, high, shape = space.low, space.high, space.shape
+
+    def translate(action: Any) -> Array:
+        own = np.reshape(action, shape).astype(dtype)
+        np.maximum(own, low, out=own)
+        return np.minimum(own, high, out=own)
+
+    return translate
+
+
+def _integers(space: spaces.Box, dtype: np.dtype[Any]) -> Callable[[Any], Array]:
+    shape = space.shape
+    # Real numbers of the bounds that are cast back without an overflow: the largest integers have none of their own.
+    low = np.array([_inside(int(b), np.inf) for b in space.low.ravel()]).reshape(shape)
+    high = np.array([_inside(int(b), -np.inf) for b in space.high.ravel()]).reshape(shape)
+
+    def translate(action: Any) -> Array:
+        whole = np.rint(np.reshape(action, shape).astype(np.float64))
+        if np.isnan(whole).any():
+            raise InputError(f"the policy's action is not a number: {np.asarray(action).tolist()}")
+        return np.asarray(np.clip(whole, low, high)).astype(dtype)
+
+    return translate
+
+
+def _inside(bound: int, towards: float) -> float:
+    """The real number nearest to an integer, and not beyond it."""
+    near = float(bound)
+    beyond = int(near) > bound if towards < 0 else int(near) < bound
+    return float(np.nextafter(near, towards)) if beyond else near

@@ -6,6 +6,7 @@ import numpy as np
 
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import ActionSpec, Array
+from rlformer.envs.checked import time_limit
 from rlformer.envs.make import make
 from rlformer.envs.spaces import spaces_in
 
@@ -18,10 +19,14 @@ class Environments:
     Observations come in the dtype of `spaces`, in new arrays that the caller may keep.
     """
 
+    time_limit: int | None = None  # after which an episode is cut off, where that is known
+
     def __init__(self, env: EnvSpec, num: int, render_mode: str | None = None) -> None:
         self.name = env.name
         self._envs = [make(env, render_mode) for _ in range(num)]
         self.spaces = spaces_in(self._envs[0])
+        self.time_limit = time_limit(self._envs[0])
+        self._successes: list[bool | None] = [None] * num
         self._shape, self._dtype = self.spaces.observation.shape, self.spaces.observation.dtype
 
     @property
@@ -42,6 +47,7 @@ class Environments:
         observations = np.empty((len(slots), *self._shape), self._dtype)
         for row, (slot, seed) in enumerate(zip(slots, seeds, strict=True)):
             observations[row], _ = self._envs[slot].reset(seed=int(seed))
+            self._successes[slot] = None
         return observations
 
     def step(self, slots: Array, actions: Array) -> tuple[Array, Array, Array, Array]:
@@ -56,8 +62,14 @@ class Environments:
         # A category is a numpy integer, as in Gymnasium's and stable-baselines3's vector environments.
         for row, (slot, action) in enumerate(zip(slots.tolist(), actions, strict=True)):
             step = self._envs[slot].step(action)
-            observations[row], rewards[row], terminated[row], truncated[row], _ = step
+            observations[row], rewards[row], terminated[row], truncated[row], info = step
+            if info:
+                self._successes[slot] = info.get("is_success")
         return observations, rewards, terminated, truncated
+
+    def success(self, slot: int) -> bool | None:
+        """What the latest step in this slot told of success, see `envs.checked`; None: nothing."""
+        return self._successes[slot]
 
     def close(self) -> None:
         """Free what the environments hold."""

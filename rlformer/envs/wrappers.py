@@ -141,6 +141,27 @@ class DelayedReward(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructor
         return observation, paid, terminated, truncated, info
 
 
+class ActionBounds(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
+    """A Box of actions from `low` to `high` in every dimension, where the environment's own is wider.
+
+    Raises InputError where the actions are no Box, or a dimension has nothing between both.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], low: float, high: float) -> None:
+        gym.utils.RecordConstructorArgs.__init__(self, low=low, high=high)
+        super().__init__(env)
+        space = env.action_space
+        if not isinstance(space, spaces.Box):
+            raise InputError(f"wrapper 'action_bounds' needs a Box of actions, got {space}")
+        least, most = np.maximum(space.low, low), np.minimum(space.high, high)
+        if not (least < most).all():
+            raise InputError(f"wrapper 'action_bounds': nothing of {space} lies between {low} and {high}")
+        dtype = np.dtype(space.dtype)
+        if dtype.kind != "f":
+            least, most = np.ceil(least), np.floor(most)
+        self.action_space = spaces.Box(least.astype(dtype), most.astype(dtype), dtype=dtype.type)
+
+
 def time_limit(env: gym.Env[Any, Any], steps: int) -> gym.Env[Any, Any]:
     """Truncates an episode after `steps` steps. Raises InputError outside of a delayed reward."""
     layer = env
@@ -153,6 +174,7 @@ def time_limit(env: gym.Env[Any, Any], steps: int) -> gym.Env[Any, Any]:
 
 WRAPPERS: Mapping[str, Kind] = {
     "time_limit": Kind(time_limit, {"steps": 1}),
+    "action_bounds": Kind(ActionBounds, {"low": -1.0, "high": 1.0}),
     "observation_noise": Kind(ObservationNoise, {"std": 1.0}),
     "delayed_reward": Kind(DelayedReward),
     "distractors": Kind(Distractors, {"count": 1}),

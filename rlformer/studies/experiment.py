@@ -14,6 +14,7 @@ from rlformer.core.spaces import Spaces
 from rlformer.data.checks import check_spaces
 from rlformer.data.dataset import Dataset
 from rlformer.envs.make import NOWHERE, make, spaces_of
+from rlformer.envs.probe import probe
 from rlformer.evaluator.measure.protocol import Protocol, curve, measure
 from rlformer.runs.directory import RunDirectory, RunSession
 from rlformer.runs.hooks import Hooks
@@ -59,8 +60,10 @@ def train(
             log.note(damage)
         log.record.command = log.record.command or command
         try:
+            playable = _playable(spec, kind, log)
+            seed_obeyed = _probed(spec, log) if playable else None
             task = Task(
-                env=spec.env if _playable(spec, kind, log) else None,
+                env=spec.env if playable else None,
                 dataset=dataset,
                 hyperparameters=spec.values,
                 seed=seed,
@@ -68,7 +71,7 @@ def train(
                 device=device,
                 log_trajectories=run.trajectories if spec.keeps_log else None,
             )
-            _train(spec, kind, task, protocol or Protocol(), log, run)
+            _train(spec, kind, task, protocol or Protocol(), log, run, seed_obeyed)
         except (Interrupted, KeyboardInterrupt):
             log.end("interrupted")
             raise Interrupted from None
@@ -79,7 +82,13 @@ def train(
 
 
 def _train(
-    spec: RunSpec, kind: LearnerKind, task: Task, protocol: Protocol, log: RunSession, run: RunDirectory
+    spec: RunSpec,
+    kind: LearnerKind,
+    task: Task,
+    protocol: Protocol,
+    log: RunSession,
+    run: RunDirectory,
+    seed_obeyed: bool | None,
 ) -> None:
     if task.env is not None:
         task = replace(task, evaluate=curve(spec, task.seed, protocol, log.played))
@@ -90,7 +99,7 @@ def _train(
     with log.clock("evaluation"):
         measured = measure(kind, learner, spec, task.dataset, protocol, playable=task.env is not None)
     for name, result in measured.evaluations.items():
-        run.save_evaluation(name, result)
+        run.save_evaluation(name, replace(result, seed_obeyed=seed_obeyed))
     if measured.coverage is not None:
         log.record.scales["coverage"] = {name: asdict(found) for name, found in measured.coverage.items()}
     log.record.inference_seconds = dict(measured.inference_seconds)
@@ -123,6 +132,15 @@ def _playable(spec: RunSpec, kind: LearnerKind, log: RunSession) -> bool:
         log.note(f"not evaluated: {error}")
         return False
     return True
+
+
+def _probed(spec: RunSpec, log: RunSession) -> bool:
+    """Whether the environment obeys its seed; what else a few steps tell is noted. Raises InputError as `probe`."""
+    with log.clock("evaluation"):
+        found = probe(spec.env)
+    for text in found.notes:
+        log.note(text)
+    return found.seed_obeyed
 
 
 def check(spec: RunSpec) -> None:

@@ -14,7 +14,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.spaces import ActionSpec, Array
-from rlformer.envs import rollout as rollout_module
+from rlformer.envs import endings
 from rlformer.envs.rollout import EpsilonPolicy, RandomPolicy, rollout
 from rlformer.envs.vector import Environments
 
@@ -208,15 +208,46 @@ def test_a_policy_that_diverged_is_not_the_environments_fault() -> None:
 
 
 def test_an_episode_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that ends at the limit is not, nor are those that other slots play after it."""
+    """One that ends at the most steps is not, nor are those that other slots play after it."""
     lengths = {seed: len(play([seed], 1, longest=600)[0]) for seed in SEEDS}
     longest = max(lengths, key=lengths.__getitem__)
     assert lengths[longest] > 256
-    monkeypatch.setattr(rollout_module, "_MOST_STEPS", lengths[longest])
+    monkeypatch.setattr(endings, "_UNLIMITED", lengths[longest])
     assert len(play([longest, *SEEDS], 2, longest=600)) == 1 + len(SEEDS)
-    monkeypatch.setattr(rollout_module, "_MOST_STEPS", lengths[longest] - 1)
-    with pytest.raises(InputError, match=rf"seed {longest}: no end within {lengths[longest] - 1} steps; .*time_limit"):
+    monkeypatch.setattr(endings, "_UNLIMITED", lengths[longest] - 1)
+    with pytest.raises(InputError, match=rf"seed {longest}: no end within {lengths[longest] - 1} steps: .*time_limit"):
         play(SEEDS, 3, longest=600)
+
+
+def test_where_no_episode_ends_that_is_told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing cuts Count off; a time limit, however long, does, and then everybody waits for it."""
+    monkeypatch.setattr(endings, "_AT_FIRST", 50)
+    monkeypatch.setattr(endings, "_TOGETHER", 200)
+    rooms = {1: 200, 2: 200, 4: 200, 8: 400}  # environments side by side, and the steps of all of them together
+    for num, steps in rooms.items():
+        with pytest.raises(
+            InputError, match=rf"environment 'count': no episode ended after {steps} steps: give a time"
+        ):
+            play([2**20] * num, num, longest=10**9)
+    spec = EnvSpec("count", "Count-v0", {"longest": 10**9}, ({"kind": "time_limit", "steps": 300},))
+    environments = Environments(spec, 2)
+    assert environments.time_limit == 300
+    lengths = [len(episode) for _, episode in rollout(environments, RandomPolicy(environments.actions), np.arange(2))]
+    assert lengths == [300, 300]
+
+
+@pytest.mark.parametrize(
+    ("limit", "num", "ended", "steps"),
+    [
+        (None, 1, False, 100_000),
+        (None, 64, False, 10_000),
+        (None, 64, True, 100_000),
+        (500, 64, False, 1_000_000),
+        (3_000_000, 1, False, 3_000_000),
+    ],
+)
+def test_how_long_an_episode_may_go_on(limit: int | None, num: int, ended: bool, steps: int) -> None:
+    assert endings.most_steps(limit, num, ended) == steps
 
 
 # -- policies that need no learning ------------------------------------------------------------------

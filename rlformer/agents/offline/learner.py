@@ -44,7 +44,7 @@ class OfflineLearner(SB3Learner):
 
         training = Training(task, log)
         log.spent(training.cost)
-        self._algorithm, self._model, self._spaces = algorithm, training.model, info.spaces
+        self._algorithm, self._model, self._spaces = algorithm, training.model, training.spaces
         return training.run()
 
     def save(self, directory: Path) -> None:

@@ -86,6 +86,12 @@ class Training:
         assert task.dataset is not None
         self._dataset: Dataset = task.dataset
         self._directory = log.directory / "checkpoints" / "last"
+        info = self._dataset.info
+        # Bounds far beyond what the log holds would set the scale of the policy's last layer.
+        actions = info.actions
+        if actions.kind == "box":
+            actions = actions.within(*scales.action_range(self._dataset))
+        self.spaces = replace(info.spaces, actions=actions)
         self.model = self._prepare()
         loop.resume(self, log)
 
@@ -163,7 +169,7 @@ class Training:
 
     def _prepare(self) -> Any:
         """The model of this run with the log in its buffer, as it is before the first step."""
-        steps, info = transitions(self._dataset), self._dataset.info
+        steps = transitions(self._dataset)
         if steps.left_out:
             self._log.note(
                 f"the log lacks final observations: what the last step of {steps.left_out} episodes that were cut off "
@@ -172,7 +178,7 @@ class Training:
         if not len(steps):
             raise InputError("the log has no transition to learn from: each episode is one step, cut off behind it")
         seed = seeding.derive(self._task.seed, "training")
-        model = build(self.algorithm, self._values, info.spaces, len(steps), seed)
+        model = build(self.algorithm, self._values, self.spaces, len(steps), seed)
         model.set_logger(Logger(None, []))
         fill(model, steps)
         normalize = model.get_vec_normalize_env()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rlformer.agents import cards as agent_cards
@@ -14,6 +14,8 @@ from rlformer.core.errors import InputError, unknown
 from rlformer.core.spaces import ActionSpec
 
 ACTIVATIONS = {"relu": "ReLU", "tanh": "Tanh", "elu": "ELU", "gelu": "GELU"}  # names in cards and in torch.nn
+_NARROW = 'narrow them, in a card: wrappers = [{ kind = "action_bounds", low = -1.0, high = 1.0 }]'
+_WIDE, _TOO_WIDE = 1e3, 1e6  # of bounds, on each side of their middle
 _SPACES = {  # Gymnasium's name of each kind of action space
     "discrete": "Discrete",
     "multidiscrete": "MultiDiscrete",
@@ -67,13 +69,28 @@ def check_fit(algorithm: Algorithm, actions: ActionSpec, where: str, kind: Learn
     name = algorithm.name.lower()
     if not actions.bounded:
         bounds = f"{list(actions.low)} to {list(actions.high)}"
-        raise InputError(f"{where}: {name} needs finite bounds of a Box action space, it has {bounds}")
+        raise InputError(f"{where}: {name} needs finite bounds of a Box action space, it has {bounds}; {_NARROW}")
     if actions.kind not in algorithm.action_kinds:
         needed = ", ".join(label for own, label in _SPACES.items() if own in algorithm.action_kinds)
         raise InputError(
             f"{name} needs a {needed} action space, {where} has {_SPACES[actions.kind]}; "
             f"agents that fit: {', '.join(_fitting(actions, kind))}"
         )
+
+
+def check_scale(algorithm: Algorithm, actions: ActionSpec, where: str, tell: Callable[[str], None]) -> None:
+    """Of an algorithm whose actions in [-1, 1] are stretched to the bounds: whether these set a scale to learn on.
+
+    tell: hears of bounds that are wide. Raises InputError where they are too wide to be one.
+    """
+    if actions.kind != "box":
+        return
+    widest = max(high - low for low, high in zip(actions.low, actions.high, strict=True)) / 2
+    text = f"{where}: {algorithm.name} stretches its actions to bounds that are {widest:.3g} wide on each side"
+    if widest > _TOO_WIDE:
+        raise InputError(f"{text}, a scale that nothing is learned on; {_NARROW}")
+    if widest > _WIDE:
+        tell(f"{text}: where smaller actions matter, {_NARROW}")
 
 
 def _fitting(actions: ActionSpec, kind: LearnerKind) -> list[str]:

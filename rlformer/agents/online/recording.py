@@ -16,7 +16,10 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.spaces import Array, computable
 from rlformer.data.writer import DatasetWriter
+from rlformer.envs.checked import time_limit
+from rlformer.envs.endings import ADVICE, endless, most_steps
 from rlformer.envs.make import make
+from rlformer.envs.spaces import spaces_in
 
 
 class Tally:
@@ -28,6 +31,8 @@ class Tally:
         self.episodes = 0  # begun
         self.returns: deque[float] = deque(maxlen=100)  # of the latest episodes that ended
         self.ended: list[tuple[Episode, int]] = []  # not written yet, each with the env_steps at its end
+        self.some_ended = False
+        self.steps_now = 0  # of this process
 
     def next_seed(self) -> int:
         """The seed of the next training episode, whichever environment begins it."""
@@ -39,20 +44,24 @@ class Tally:
 class Recorder(gym.Wrapper[Any, Any, Any, Any]):
     """Counts steps and returns as the environment knows them, and keeps whole episodes where asked.
 
-    Stands below any normalisation: observations and rewards are raw, actions are what was executed. Observations are
-    kept in their own dtype and handed on in float32, in which networks compute. The seed given to `reset` is ignored:
-    the tally has one for each episode, disjoint from those of evaluations.
+    Stands below any normalisation: observations and rewards are raw, actions are what is executed, rounded and clipped.
+    Observations are kept in their own dtype and handed on in float32, in which networks compute. The seed given to
+    `reset` is ignored: the tally has one for each episode, disjoint from those of evaluations. num: environments side
+    by side.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], name: str, tally: Tally, keep: bool) -> None:
+    def __init__(self, env: gym.Env[Any, Any], name: str, tally: Tally, keep: bool, num: int = 1) -> None:
         super().__init__(env)
-        self._name, self._tally, self._keep = name, tally, keep
+        self._name, self._tally, self._keep, self._num = name, tally, keep, num
+        self._limit = time_limit(env)
         own = env.observation_space
         assert isinstance(own, gym.spaces.Box)
         self._dtype = own.dtype
         if own.dtype != np.float32:
             low, high = own.low.astype(np.float32), own.high.astype(np.float32)
             self.observation_space = gym.spaces.Box(low, high, dtype=np.float32)
+        actions = spaces_in(env).actions
+        self._executed = actions.clip if actions.kind == "box" else np.array
         self._begin(np.zeros(0), 0)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
@@ -64,18 +73,22 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         return seen, info
 
     def step(self, action: Any) -> Any:
-        """See `gymnasium.Env`. Raises InputError where a reward or an observation is not finite."""
-        observation, reward, terminated, truncated, info = self.env.step(action)
+        """See `gymnasium.Env`. Raises InputError where a reward or an observation is not finite, or nothing ends."""
+        executed = self._executed(action)
+        observation, reward, terminated, truncated, info = self.env.step(executed)
         seen = self._check(observation, float(reward))
         self._tally.env_steps += 1
+        self._tally.steps_now += 1
         self._return += float(reward)
+        self._steps += 1
         if self._keep:
             self._observations.append(np.array(observation, self._dtype))
-            self._actions.append(np.array(action))
+            self._actions.append(np.array(executed))
             self._rewards.append(float(reward))
         if terminated or truncated:
-            self._end(bool(terminated), bool(truncated))
-            seen = seen.copy()  # stable-baselines3 keeps it beyond the reset
+            self._end(bool(terminated), bool(truncated), info.get("is_success"))
+        elif self._steps >= self._most:
+            self._check_ends()
         return seen, reward, terminated, truncated, info
 
     def _check(self, observation: Array, reward: float) -> Array:
@@ -89,16 +102,28 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         what = "an observation" if math.isfinite(reward) else "a reward"
         raise InputError(f"environment '{self._name}': {what} that is not finite, {self._tally.env_steps} steps on")
 
+    def _check_ends(self) -> None:
+        """Raise InputError where nothing ends the episodes: see `envs.endings`."""
+        self._most = most_steps(self._limit, self._num, self._tally.some_ended)
+        if self._steps >= self._most:
+            if self._tally.some_ended:
+                where = f"environment '{self._name}', episode of seed {self._episode_seed}"
+                raise InputError(f"{where}: no end within {self._most:,} steps: {ADVICE}")
+            raise endless(self._name, self._tally.steps_now)
+
     def _begin(self, observation: Array, seed: int) -> None:
-        self._episode_seed, self._return = seed, 0.0
+        self._episode_seed, self._return, self._steps = seed, 0.0, 0
+        self._most = most_steps(self._limit, self._num, self._tally.some_ended)
         self._observations, self._actions, self._rewards = [np.array(observation, self._dtype)], [], []  # type: ignore[var-annotated]
 
-    def _end(self, terminated: bool, truncated: bool) -> None:
+    def _end(self, terminated: bool, truncated: bool, success: bool | None) -> None:
+        self._tally.some_ended = True
         self._tally.returns.append(self._return)
         if self._keep:
             observations, actions = np.stack(self._observations), np.stack(self._actions)
             rewards = np.array(self._rewards)
-            episode = Episode(observations, actions, rewards, terminated, truncated, self._episode_seed)
+            seed = self._episode_seed
+            episode = Episode(observations, actions, rewards, terminated, truncated, seed, success)
             self._tally.ended.append((episode, self._tally.env_steps))
 
 
@@ -108,7 +133,7 @@ class TrainingEnvironments(DummyVecEnv):
     writer: DatasetWriter | None = None
 
     def __init__(self, spec: EnvSpec, num: int, tally: Tally, log: RunLog, keep: bool) -> None:
-        super().__init__([lambda: Recorder(make(spec), spec.name, tally, keep) for _ in range(num)])
+        super().__init__([lambda: Recorder(make(spec), spec.name, tally, keep, num) for _ in range(num)])
         self._tally, self._log = tally, log
 
     def reset(self) -> Any:

@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rlformer.agents.base import RunLog, Task
 from rlformer.agents.online import state as states
 from rlformer.agents.online.algorithms import ALGORITHMS
 from rlformer.agents.online.build import build
+from rlformer.agents.online.checks import check_scale
 from rlformer.agents.online.policy import policy_of
 from rlformer.agents.online.recording import Tally, TrainingEnvironments
 from rlformer.core import seeding
@@ -41,6 +43,8 @@ class Training:
         torch.set_num_threads(task.threads)
         self._task, self._log, self._values = task, log, task.hyperparameters
         self.algorithm = ALGORITHMS[self._values["algorithm"]]
+        if issubclass(self.algorithm.load(), OffPolicyAlgorithm):
+            check_scale(self.algorithm, spaces_of(task.env).actions, task.env.name, log.note)
         self._total = self._values["steps"]
         self._evaluate_every = self._values["evaluate_every"] or max(1, self._total // 20)
         self._directory = log.directory / "checkpoints" / "last"

@@ -19,8 +19,9 @@ class ActionCodec(nn.Module):
     """Encodes actions, scores predictions, and decodes them.
 
     Categories: one-hot vectors in, logits out, cross-entropy summed over the C components. Reals: scaled to
-    [-1, 1] by the bounds where they are finite, and by the log's mean and standard deviation elsewhere; squared error,
-    as in the Decision Transformer; predictions of bounded dimensions pass through tanh. With `head` "gaussian" reals
+    [-1, 1] by the bounds where they are finite, by the log's range where they lie far beyond it (`ActionSpec.within`),
+    and by the log's mean and standard deviation where there are none; squared error, as in the Decision Transformer;
+    predictions of bounded dimensions pass through tanh. With `head` "gaussian" reals
     get a standard deviation too, and the loss is the negative log-likelihood of a normal around that same mean, mean
     over dimensions (as in the Online Decision Transformer, Zheng et al. 2022, whose normal is squashed after it is
     drawn; here what is drawn beyond a bound is clipped).
@@ -35,18 +36,23 @@ class ActionCodec(nn.Module):
     logit: Tensor  # (C, levels) of where each logit stands; `width` where the component has no such level
 
     def __init__(
-        self, spec: ActionSpec, mean: Array | None = None, std: Array | None = None, head: str = "deterministic"
+        self,
+        spec: ActionSpec,
+        mean: Array | None = None,
+        std: Array | None = None,
+        head: str = "deterministic",
+        log_range: tuple[Array, Array] | None = None,
     ) -> None:
         super().__init__()
         self.spec = spec
         self._gaussian = spec.kind == "box" and head == "gaussian"
         if spec.kind == "box":
-            self._init_reals(mean, std)
+            self._init_reals(spec if log_range is None else spec.within(*log_range), mean, std)
         else:
             self._init_categories()
 
-    def _init_reals(self, mean: Array | None, std: Array | None) -> None:
-        low, high = np.asarray(self.spec.low), np.asarray(self.spec.high)
+    def _init_reals(self, scaled: ActionSpec, mean: Array | None, std: Array | None) -> None:
+        low, high = np.asarray(scaled.low), np.asarray(scaled.high)
         self.width = len(low)
         self.outputs, self.components = (2 * self.width, self.width) if self._gaussian else (self.width, 1)
         finite = np.isfinite(low) & np.isfinite(high)

@@ -67,6 +67,7 @@ def load_checkpoint(folder: Path, env: EnvSpec | None = None, trust: bool = Fals
             beside.get("action_mean"),
             beside.get("action_std"),
             float(beside.get("return_scale", 1.0)),
+            _action_range(beside),
         )
         learner = SequenceLearner()
         learner.model = TrajectoryModel(architecture, scales)
@@ -87,6 +88,14 @@ def _vector(beside: Mapping[str, Any], key: str, default: Array) -> Array:
     if found.shape != default.shape:
         raise ValueError(f"{_BESIDE}: {key} has {found.size} numbers, an observation {default.size}")
     return found
+
+
+def _action_range(beside: Mapping[str, Any]) -> tuple[Array, Array] | None:
+    """What bounded actions were scaled by, where it is told: the bounds, or the log's range."""
+    if "action_mean" not in beside:
+        return None
+    center, scale = (np.asarray(beside[key], np.float64) for key in ("action_mean", "action_std"))
+    return center - scale, center + scale
 
 
 def export_checkpoint(learner: SequenceLearner, folder: Path) -> None:

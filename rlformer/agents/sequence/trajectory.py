@@ -44,7 +44,7 @@ class TrajectoryModel(nn.Module):
         self.register_buffer("observation_mean", torch.as_tensor(scales.observation_mean, dtype=torch.float32))
         self.register_buffer("observation_std", torch.as_tensor(scales.observation_std, dtype=torch.float32))
         self.register_buffer("return_scale", torch.tensor(float(scales.return_scale)))
-        self.codec = ActionCodec(a.actions, scales.action_mean, scales.action_std, a.action_head)
+        self.codec = ActionCodec(a.actions, scales.action_mean, scales.action_std, a.action_head, scales.action_range)
         self._separate, self._conditioned = a.tokens == "separate", a.conditioning == "return"
         self._reads_actions, self._per_step = a.reads_actions, a.tokens_per_step
         self._first = 1 if self._separate and self._conditioned else 0  # token of the first step's prediction

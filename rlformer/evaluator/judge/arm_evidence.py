@@ -28,6 +28,7 @@ from rlformer.evaluator.judge.facts import (
 )
 from rlformer.evaluator.judge.load import Point, Run
 from rlformer.evaluator.judge.values import Band
+from rlformer.evaluator.measure.summary import success_rate
 
 MAX_RETURNS = 1000  # of a log in `returns`; above it, evenly spaced order statistics stand for all
 MAX_POINTS = 60  # of a curve
@@ -56,7 +57,8 @@ def arm_evidence(arm: Arm, env: EnvSpec, machines: Machines, missing: Sequence[i
     counted = [run for run in arm.runs if run.counts]
     records = [run.record for run in counted]
     means = np.array([run.final.mean for run in counted if run.final is not None])
-    solved = np.array([_success_rate(run, env) or 0.0 for run in counted])
+    rates = [success_rate(run.final, env) for run in counted if run.final is not None]
+    solved = np.array([rate or 0.0 for rate in rates])
     logs = [run.data_hash for run in counted]
     reason = _why_no_interval(arm, logs)
     mean_return = interval(means, logs, reason is None)
@@ -81,7 +83,7 @@ def arm_evidence(arm: Arm, env: EnvSpec, machines: Machines, missing: Sequence[i
         unfinished=sum(not run.counts and run.record.status != "failed" for run in arm.runs),
         mean_return=mean_return,
         normalized_score=normalized(mean_return, env),
-        success_rate=None if env.solved_threshold is None else interval(solved, logs, reason is None),
+        success_rate=interval(solved, logs, reason is None) if any(r is not None for r in rates) else None,
         no_interval=reason,
         action_selection=action_selection(arm.runs),
         cost=_cost_spread(counted),
@@ -140,7 +142,7 @@ def _run(run: Run, env: EnvSpec, machines: Machines) -> RunFacts:
         data_hash=run.data_hash,
         mean_return=None if final is None else final.mean,
         normalized_score=None if final is None else env.normalize(final.mean),
-        success_rate=None if final is None else _success_rate(run, env),
+        success_rate=None if final is None else success_rate(final, env),
         episodes=0 if final is None else len(final.returns),
         target_return=None if final is None else final.target_return,
         returns=None if final is None else _thin_returns(final.returns),
@@ -156,6 +158,7 @@ def _run(run: Run, env: EnvSpec, machines: Machines) -> RunFacts:
         asked=tuple(Asked(result.target_return, result.mean, len(result.returns)) for result in run.asked),
         curve=_curve(_thin(run.curve)),
         machine=machines.number(run),
+        seed_obeyed=False if final is not None and final.seed_obeyed is False else None,
     )
 
 
@@ -172,12 +175,6 @@ def _both_ways(run: Run) -> BothWays | None:
         return None
     episodes = len(run.sampled.returns)
     return BothWays(run.sampled.mean, float(run.final.returns[:episodes].mean()), episodes)
-
-
-def _success_rate(run: Run, env: EnvSpec) -> float | None:
-    if env.solved_threshold is None or run.final is None:
-        return None
-    return float((run.final.returns >= env.solved_threshold).mean())
 
 
 def _curve(points: Sequence[Point]) -> Curve:

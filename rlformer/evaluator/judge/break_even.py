@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rlformer import statistics
-from rlformer.evaluator.judge.comparisons import sources
+from rlformer.evaluator.judge.comparisons import pairs_by_seed, sources
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.prices import maker_of
@@ -31,7 +31,7 @@ def break_even(evidence: Evidence, rl: ArmEvidence, model: ArmEvidence, terms: T
         return BreakEven("no run of either arm reached the threshold")
     if not all(map(any, solved)):
         return BreakEven(f"no {'online' if any(solved[1]) else 'offline'} run reached the threshold")
-    paired = rl.seeds == model.seeds
+    paired = pairs_by_seed(rl, model)
     found = statistics.bootstrap_break_even_lambda(
         [cost.env_steps + cost.selection_env_steps for cost in online],
         [cost.logged_steps for cost in offline],

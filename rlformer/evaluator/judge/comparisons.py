@@ -48,7 +48,7 @@ def difference(question: str, a: ArmEvidence, b: ArmEvidence, env: EnvSpec) -> C
     these), or unknown (no interval). strength: lean, probable or claim, by the number of seeds.
     """
     runs_a, runs_b = a.counted, b.counted
-    paired = a.seeds == b.seeds
+    paired = pairs_by_seed(a, b)
     seeds = min(len(runs_a), len(runs_b))
     x, y = (np.array([run.score for run in runs]) for runs in (runs_a, runs_b))
     gap = Estimate(None, float(x.mean() - y.mean()), None)
@@ -61,6 +61,11 @@ def difference(question: str, a: ArmEvidence, b: ArmEvidence, env: EnvSpec) -> C
     if env.random_score is not None and env.reference_score is not None:
         scale = env.reference_score - env.random_score
     return Comparison(question, a.label, b.label, seeds, paired, gap, _outcome(gap, scale), strength(seeds))
+
+
+def pairs_by_seed(a: ArmEvidence, b: ArmEvidence) -> bool:
+    """Whether the runs of two arms are paired: they have the same seeds, and their environment obeys them."""
+    return a.seeds == b.seeds and all(run.seed_obeyed is not False for arm in (a, b) for run in arm.counted)
 
 
 def strength(seeds: int) -> Strength:

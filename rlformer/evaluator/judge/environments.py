@@ -76,6 +76,7 @@ def _evaluation(runs: Sequence[Run]) -> EvaluationFacts:
         same_seeds=len({result.seeds.tobytes() for result in played}) <= 1,
         first_seed=int(played[0].seeds[0]) if played else None,
         action_selection=action_selection([run for run in runs if run.kind.learns]),
+        seed_obeyed=False if any(result.seed_obeyed is False for result in played) else None,
     )
 
 

@@ -112,6 +112,7 @@ class EvaluationFacts:
     same_seeds: bool
     first_seed: int | None
     action_selection: tuple[Literal["greedy", "sampled"], ...]
+    seed_obeyed: bool | None = None  # False: one seed gives several episodes; None: it does not, as far as is known
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,7 @@ class RunFacts:
     asked: tuple[Asked, ...]
     curve: Curve
     machine: int  # its place in Judgement.machines
+    seed_obeyed: bool | None = None  # False: its environment ignores the seed, so that it is paired with nothing
 
     @property
     def score(self) -> float:

@@ -104,6 +104,13 @@ class UnlikeSeeds:
 
 
 @dataclass(frozen=True)
+class SeedIgnored:
+    """The environment ignores its seed: one seed gives several episodes."""
+
+    kind: Literal["seed-ignored"] = "seed-ignored"
+
+
+@dataclass(frozen=True)
 class UnlikeSelection:
     """Some arms acted greedily and others sampled."""
 
@@ -166,7 +173,7 @@ class UnlikeVersions:
 
 Threat: TypeAlias = (
     RunsLost | NoRun | FarUnder | BeyondLog | SelectionMatters | UnlikeTuning | TuningUnknown | UnlikeSeeds
-    | UnlikeSelection | OneLog | UnlikeSizes | UnlikeCards | UnlikeMachines | UnlikeGpus | UnlikeVersions
+    | SeedIgnored | UnlikeSelection | OneLog | UnlikeSizes | UnlikeCards | UnlikeMachines | UnlikeGpus | UnlikeVersions
 )  # fmt: skip
 
 # Of a verdict.

@@ -14,6 +14,7 @@ from rlformer.evaluator.judge.objections import (
     NoRun,
     OneLog,
     RunsLost,
+    SeedIgnored,
     SelectionMatters,
     Share,
     Size,
@@ -124,6 +125,8 @@ def _tuning(evidence: Evidence) -> Iterator[Threat]:
 
 
 def _unlike_evaluations(evidence: Evidence) -> Iterator[Threat]:
+    if evidence.evaluation.seed_obeyed is False:
+        yield SeedIgnored()
     if not evidence.evaluation.same_seeds:
         yield UnlikeSeeds()
     if len(evidence.evaluation.action_selection) > 1:

@@ -9,7 +9,7 @@ import numpy as np
 
 from rlformer import statistics
 from rlformer.core.spaces import Array
-from rlformer.evaluator.judge.comparisons import sources
+from rlformer.evaluator.judge.comparisons import pairs_by_seed, sources
 from rlformer.evaluator.judge.estimates import estimate
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
@@ -110,7 +110,7 @@ def weigh(
     if min(len(a.counted), len(b.counted)) < 2:
         return None
     samples = [_sample(arm, terms.settled(made_here(evidence, arm)), scale) for arm in (a, b)]
-    paired = a.seeds == b.seeds
+    paired = pairs_by_seed(a, b)
     reached = (int(samples[0][:, 2].sum()), int(samples[1][:, 2].sum()))
     per_success = any(reached)
 

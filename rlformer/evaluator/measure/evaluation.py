@@ -54,6 +54,7 @@ def evaluate(
         target_return=target_return,
         seconds=played.seconds,
         num_envs=played.num_envs,
+        successes=played.successes,
     )
 
 
@@ -76,6 +77,7 @@ def evaluate_targets(
             target_return=float(target),
             seconds=played.seconds / len(targets),
             num_envs=played.num_envs,
+            successes=None if played.successes is None else played.successes[part],
         )
         for target, part in zip(targets, (slice(i * each, (i + 1) * each) for i in range(len(targets))), strict=True)
     ]

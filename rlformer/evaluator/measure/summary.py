@@ -25,7 +25,7 @@ class Summary:
     q3: float
     max: float
     normalized_score: float | None  # None where the card gives no scores
-    success_rate: float | None  # None where the card gives no threshold
+    success_rate: float | None  # as the environment tells, else of returns at the card's threshold; None without
     mean_length: float
     env_steps: int
     target_return: float | None
@@ -41,15 +41,15 @@ class Difference:
     mean: float
     low: float | None  # of the 95 % confidence interval; None of one episode
     high: float | None
-    wins: float  # share of episodes in which the first returns more
+    wins: float  # share of episodes in which the first returns more; of all pairs of them where they are not paired
     ties: float
+    paired: bool  # by the episodes' seeds; not where the environment ignores them
 
 
 def summarize(result: EvalResult, env: EnvSpec) -> Summary:
     """Mean, standard error, quartiles, success rate."""
     returns = result.returns
     least, q1, median, q3, most = (float(value) for value in np.quantile(returns, [0.0, 0.25, 0.5, 0.75, 1.0]))
-    threshold = env.solved_threshold
     return Summary(
         policy=result.policy,
         episodes=len(returns),
@@ -61,7 +61,7 @@ def summarize(result: EvalResult, env: EnvSpec) -> Summary:
         q3=q3,
         max=most,
         normalized_score=env.normalize(result.mean),
-        success_rate=None if threshold is None else float((returns >= threshold).mean()),
+        success_rate=success_rate(result, env),
         mean_length=float(result.lengths.mean()),
         env_steps=result.env_steps,
         target_return=result.target_return,
@@ -70,24 +70,36 @@ def summarize(result: EvalResult, env: EnvSpec) -> Summary:
     )
 
 
+def success_rate(result: EvalResult, env: EnvSpec) -> float | None:
+    """Share of successes, where the environment tells them; else of returns at the solved threshold; None without."""
+    if result.successes is not None:
+        return float(result.successes.mean())
+    return None if env.solved_threshold is None else float((result.returns >= env.solved_threshold).mean())
+
+
 def paired_difference(a: EvalResult, b: EvalResult, seed: int = 0) -> Difference:
     """a - b over the same episode seeds, with a 95 % percentile-bootstrap interval over episodes.
 
-    Raises InputError where the two were not played on the same seeds.
+    Where the environment ignores its seed, the episodes are not the same, and nothing is paired. Raises InputError
+    where the two were not played on the same seeds.
     """
     if not np.array_equal(a.seeds, b.seeds):
         raise InputError(f"'{a.policy}' and '{b.policy}' were evaluated on different episode seeds")
+    paired = a.seed_obeyed is not False and b.seed_obeyed is not False
     difference = a.returns - b.returns
     low, high = None, None
     if len(difference) > 1:
-        resampled = statistics.bootstrap(lambda d: d.mean(-1), difference, rng=np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        if paired:
+            resampled = statistics.bootstrap(lambda d: d.mean(-1), difference, rng=rng)
+        else:
+            resampled = statistics.bootstrap_difference(a.returns, b.returns, rng, paired=False)
         interval = resampled.interval()
         low, high = float(interval.low), float(interval.high)
-    return Difference(
-        policies=(a.policy, b.policy),
-        mean=float(difference.mean()),
-        low=low,
-        high=high,
-        wins=float((difference > 0).mean()),
-        ties=float((difference == 0).mean()),
-    )
+    if paired:
+        wins, ties = float((difference > 0).mean()), float((difference == 0).mean())
+    else:
+        others = np.sort(b.returns)
+        below, not_above = (np.searchsorted(others, a.returns, side=side).mean() for side in ("left", "right"))
+        wins, ties = float(below / len(others)), float((not_above - below) / len(others))
+    return Difference((a.policy, b.policy), float(difference.mean()), low, high, wins, ties, paired)

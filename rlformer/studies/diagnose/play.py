@@ -64,6 +64,10 @@ class NativeEnvironments(Environments):
         self._state[slots] = after
         return self._rules.features(after), rewards, after.over, np.zeros(len(slots), bool)
 
+    def success(self, slot: int) -> bool | None:
+        """See `Environments`: these tell of none."""
+        return None
+
 
 def make_log(spec: EnvSpec, episodes: int, seed: int, root: Path, stop: Callable[[], bool] | None = None) -> Dataset:
     """The log that this seed's arms learn from: episodes of the environment's own behaviour policy.

@@ -40,7 +40,12 @@ COLUMNS = (
         "(return − random) / (reference − random), scores from the environment's card",
         "Performance",
     ),
-    Column("success", "Solved", "Share of evaluation episodes at or above the solved threshold", "Performance"),
+    Column(
+        "success",
+        "Solved",
+        "Share of successes as the environment tells them, else of episodes at the solved threshold",
+        "Performance",
+    ),
     Column("env_steps", "Env. steps", "Environment steps taken in order to learn", "Data"),
     Column(
         "selection_env_steps",

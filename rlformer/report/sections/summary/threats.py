@@ -86,6 +86,11 @@ def _unlike(threat: Threat) -> str:
     match threat:
         case objections.UnlikeSeeds():
             return "The arms were not evaluated on the same episode seeds, so their luck with starts differs."
+        case objections.SeedIgnored():
+            return (
+                "This environment ignores its seed: one seed gives several episodes, so that differences between arms "
+                "are not paired, and no run can be repeated."
+            )
         case objections.UnlikeSelection():
             return (
                 "Some trained arms acted greedily and others sampled their actions: their returns are not of one kind."

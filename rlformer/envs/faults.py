@@ -1,0 +1,77 @@
+"""What goes wrong inside a user's environment, in one line; what it prints goes to standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+
+import gymnasium as gym
+
+from rlformer.core.errors import InputError
+
+_OURS = (f"{Path(__file__).resolve().parents[1]}{os.sep}", f"{Path(str(gym.__file__)).resolve().parent}{os.sep}")
+_INSTALLED = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")})
+_LONGEST = 500  # characters of a message
+
+
+@contextmanager
+def foreign(where: str) -> Iterator[None]:
+    """Runs a user's code: what it raises, SystemExit included, becomes an InputError that begins with `where`.
+
+    What it prints goes to standard error, since standard output is a command's answer.
+    """
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise fault(where, error) from error
+
+
+def fault(where: str, error: BaseException, default: str = "") -> InputError:
+    """The line for what a user's code raised: `where`, type, message, and its own file and line.
+
+    default: where that code begins, for an error that was raised before any of its lines was reached.
+    """
+    text = " ".join(str(error).split())
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    kind = type(error).__name__
+    at = place(error) or default
+    return InputError(f"{where}: {kind}{': ' * bool(text)}{text}{f' ({at})' if at else ''}")
+
+
+def place(error: BaseException) -> str:
+    """File and line of the last step through the user's own code, 'robot.py:12'; "" where there is none.
+
+    Of code that is installed the last line outside of gymnasium and rlformer counts, where no other is the user's.
+    """
+    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    others = [(file, line) for file, line in frames if not (_is_ours(file) or file.startswith("<frozen"))]
+    found = [frame for frame in others if not frame[0].startswith(_INSTALLED)] or others
+    if found:
+        return _shown(*found[-1])
+    return "" if error.__cause__ is None else place(error.__cause__)
+
+
+def beginning(function: object) -> str:
+    """File and line where a function begins; "" where it is not Python's or is not the user's."""
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    if code is None or _is_ours(code.co_filename):
+        return ""
+    return _shown(code.co_filename, code.co_firstlineno)
+
+
+def _is_ours(file: str) -> bool:
+    return os.path.realpath(file).startswith(_OURS)
+
+
+def _shown(file: str, line: int) -> str:
+    """Relative to the current folder where it lies below."""
+    here = os.getcwd() + os.sep
+    return f"{file.removeprefix(here)}:{line}"

@@ -1,0 +1,114 @@
+"""What is found out about a user's environment before anything is trained in it or said of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from rlformer.core.records import EnvSpec
+from rlformer.core.seeding import generator
+from rlformer.core.spaces import Array
+from rlformer.envs.checked import time_limit
+from rlformer.envs.endings import endless, most_steps
+from rlformer.envs.make import make
+from rlformer.envs.spaces import spaces_in
+
+_SEED = 7
+_STEPS = 16  # of two episodes of one seed, held against each other
+_SECONDS = 5.0  # at most, for each of the two questions: what is not known by then is found out later
+IGNORES_SEED = "this environment ignores its seed: one seed gives several episodes, so that differences are not paired"
+
+
+def obeys_seed(env: EnvSpec, steps: int = 0) -> bool:
+    """Whether one seed, given twice, gives one first observation, and the same so many steps of the same actions.
+
+    Raises InputError as `make` and the environment's check do.
+    """
+    made = make(env)
+    try:
+        return _obeys_seed(made, steps)
+    finally:
+        made.close()
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What a few steps told."""
+
+    seed_obeyed: bool
+    notes: tuple[str, ...]  # what the user should know
+
+
+def probe(env: EnvSpec) -> Probed:
+    """A few steps of an environment that is to be trained in.
+
+    Raises InputError where it cannot be made, breaks Gymnasium's interface within a few steps, or does not end though
+    no time limit is known of it.
+    """
+    made = make(env)
+    try:
+        obeyed = _obeys_seed(made, _STEPS)
+        if time_limit(made) is None:
+            _check_ends(made, env.name)
+        return Probed(obeyed, tuple(filter(None, ("" if obeyed else IGNORES_SEED, _outside(made)))))
+    finally:
+        made.close()
+
+
+def _obeys_seed(made: gym.Env[Any, Any], steps: int) -> bool:
+    first = _episode(made, steps)
+    again = _episode(made, len(first) - 1)
+    # Physics may round otherwise once memory lies elsewhere; chance differs by more.
+    return len(first) == len(again) and all(
+        np.allclose(a, b, rtol=1e-4, atol=1e-6, equal_nan=True) for a, b in zip(first, again, strict=True)
+    )
+
+
+def _episode(made: gym.Env[Any, Any], steps: int) -> list[Array]:
+    """What the episode of one seed shows, rewards behind the observations, in so many steps of fixed actions."""
+    actions = spaces_in(made).actions.sample(generator(_SEED, "probe"), max(1, steps))
+    until = time.perf_counter() + _SECONDS / 2
+    shown = [np.asarray(made.reset(seed=_SEED)[0], np.float64)]
+    for action in actions[:steps]:
+        observation, reward, terminated, truncated, _ = made.step(action)
+        shown.append(np.append(np.asarray(observation, np.float64), float(reward)))
+        if terminated or truncated or time.perf_counter() > until:
+            break
+    return shown
+
+
+def _outside(made: gym.Env[Any, Any]) -> str:
+    """What is to be said of observations outside of their space's bounds; "" of none."""
+    space = made.observation_space
+    assert isinstance(space, gym.spaces.Box)
+    size = int(np.prod(space.shape))
+    shown = np.stack([row[:size] for row in _episode(made, _STEPS)])  # (T, D)
+    low, high = (bound.ravel().astype(np.float64) for bound in (space.low, space.high))
+    slack = 1e-4 * np.maximum(1.0, np.abs(np.where(np.isfinite(shown), shown, 0.0)))
+    beyond = np.argwhere((shown < low - slack) | (shown > high + slack))
+    if not len(beyond):
+        return ""
+    row, column = beyond[0]
+    return (
+        f"observations leave the bounds of their space: number {column} is {shown[row, column]:g}, its bounds are "
+        f"{low[column]:g} and {high[column]:g}"
+    )
+
+
+def _check_ends(made: gym.Env[Any, Any], name: str) -> None:
+    """Raise InputError where an episode of random actions does not end: see `envs.endings`."""
+    rng, actions = generator(_SEED, "probe/end"), spaces_in(made).actions
+    until, most, made_steps = time.perf_counter() + _SECONDS, most_steps(None, 1, ended=False), 0
+    made.reset(seed=_SEED)
+    while time.perf_counter() < until:
+        for action in actions.sample(rng, 500):
+            _, _, terminated, truncated, _ = made.step(action)
+            made_steps += 1
+            if terminated or truncated:
+                return
+            if made_steps >= most:
+                raise endless(name, made_steps)
