@@ -211,6 +211,11 @@ def _check_shape(env: Native, first: Observed) -> None:
         if isinstance(space, spaces.Dict | spaces.Tuple):
             _members(space, first)
             return
+        if len(first) > 1:
+            raise InputError(
+                f"observations are a Dict of {', '.join(first)}, but those of '{env.name}' are one vector: "
+                "--map observations=A,B,... names what it holds, in its order"
+            )
         found: tuple[int, ...] = _joined(first).shape[1:]
     else:
         found = first.shape[1:]

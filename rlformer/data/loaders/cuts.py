@@ -130,7 +130,6 @@ def _how(by: str, ends: Array, flags: Mapping[str, Array], rows: int, limit: int
     else:
         terminated = truncated = np.zeros(len(ends), bool)
         rule = f"{by}; how episodes ended is not recorded"
-        notes.append("how episodes ended is not recorded: --env ENV takes those at its time limit for truncated")
     return Cuts(_behind(ends), ends, terminated, truncated, rule, tuple(notes))
 
 

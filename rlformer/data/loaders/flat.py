@@ -50,7 +50,8 @@ def open_flat(
     categorical: bool | None = None,
 ) -> ForeignLog:
     """The log in these columns. Raises InputError where one is missing or unsound, or they do not fit `env`."""
-    places = locate(list(columns.forms), choice, env.feature_names if env else ())
+    held = list(columns.forms)
+    places = locate(held, choice, env.feature_names if env else ())
     check_needed(places, columns.forms)
     notes: list[str] = []
     whole: bool | None = None
@@ -73,6 +74,7 @@ def open_flat(
                 yield from _read(data, layout, part, choice)
 
     used = [column for found in places.values() for column in found.columns]
+    named = {key: [*found.columns] for key, found in places.items() if {*found.columns} <= {*held} - {key}}
     last = "of next_observations" if layout.following else "its own row" if layout.behind else "the one before, again"
     return from_arrays(
         source,
@@ -83,7 +85,7 @@ def open_flat(
             **provenance,
             "endings": cuts.rule,
             "last_observation": last,
-            "columns": {key: list(found.columns) for key, found in places.items() if found.columns != (key,)},
+            "columns": named,
             "not_read": [name for name in columns.forms if name not in used],
             **({"reward_column": choice.reward_column} if choice.reward_column is not None else {}),
         },

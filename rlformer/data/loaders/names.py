@@ -147,14 +147,14 @@ def locate(names: Collection[str], choice: Choice = AS_NAMED, features: Sequence
     """
     found = {key: Found(_chosen(key, columns, names)) for key, columns in choice.columns.items()}
     taken = {column for each in found.values() for column in each.columns}
-    for key in sorted(set(KEYS) - set(found), key=lambda key: key != "next_observations"):  # obs_next is no obs
+    for key in ("next_observations", *KEYS):  # obs_next is no obs
         free = [name for name in names if name not in taken]
-        if (here := _named(KEYS[key], free)) is not None:
+        if key not in found and (here := _named(KEYS[key], free)) is not None:
             found[key] = here
             taken.update(here.columns)
     if "observations" not in found and features and set(features) <= set(names) - taken:
         found["observations"] = Found(tuple(features))
-    return found
+    return {key: found[key] for key in KEYS if key in found}
 
 
 def listed(names: Collection[str]) -> str:

@@ -12,6 +12,7 @@ from rlformer.core.spaces import Array
 from rlformer.data.loaders.names import Found
 
 _FLAGS = ("terminated", "truncated", "ends")
+_ENDED = "rows without an action"  # what marks the episodes then
 
 
 @dataclass(frozen=True)
@@ -115,11 +116,11 @@ def _last_rows(table: Arranged, places: Mapping[str, Found]) -> Arranged:
     notes = [*table.notes]
     if lacking:
         notes.append(f"{lacking:,} of {len(last_of):,} episodes have no row for their last observation: it is repeated")
-    kept |= changed | {"(episode)": episode[steps]}
+    kept |= changed | {_ENDED: episode[steps]}
     actions = places["actions"].columns
     kept |= {name: _whole(kept[name]) for name in actions}
     boundaries = ("starts", "episode", "step", "next_observations")
-    return Arranged(kept, tuple(notes), lacking == 0, boundaries, {"episode": Found(("(episode)",))})
+    return Arranged(kept, tuple(notes), lacking == 0, boundaries, {"episode": Found((_ENDED,))})
 
 
 def _episodes(arrays: Mapping[str, Array], places: Mapping[str, Found], empty: Array) -> Array:
