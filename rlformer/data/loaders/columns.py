@@ -169,8 +169,7 @@ def _inferred(first: Observed) -> tuple[ObservationSpec, spaces.Space[Any] | Non
     try:
         return observation_spec(space), space
     except InputError as error:
-        some = ",".join(list(first)[:2])
-        raise InputError(f"{error}; --map observations={some} chooses those that are read") from error
+        raise InputError(f"{error}; --map observations=COLUMN,... chooses those that are read") from error
 
 
 def _nested(members: Mapping[tuple[str, ...], Array]) -> spaces.Space[Any]:
@@ -211,7 +210,7 @@ def _check_shape(env: Native, first: Observed) -> None:
         if isinstance(space, spaces.Dict | spaces.Tuple):
             _members(space, first)
             return
-        if len(first) > 1:
+        if len(first) > 1 and not all(name.isdecimal() for name in first):
             raise InputError(
                 f"observations are a Dict of {', '.join(first)}, but those of '{env.name}' are one vector: "
                 "--map observations=A,B,... names what it holds, in its order"

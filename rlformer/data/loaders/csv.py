@@ -19,7 +19,7 @@ def open_csv(path: Path, env: Native | None, choice: Choice = AS_NAMED) -> Forei
 
 
 def _read(path: Path) -> Any:
-    csv = arrow("csv", path.name)
+    csv = arrow("csv")
     with path.open("rb") as file:
         head = file.readline(1 << 20)
     if not head.strip():

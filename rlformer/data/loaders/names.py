@@ -184,16 +184,18 @@ def _named(key: Key, names: Sequence[str]) -> Found | None:
 def _spread(alias: str, names: Sequence[str]) -> Found | None:
     numbered = {}
     for name in names:
-        if match := re.fullmatch(rf"{alias}[_./\[]?(\d+)\]?", name, re.IGNORECASE):
+        if match := re.fullmatch(rf"{alias}[_.\[]?(\d+)\]?", name, re.IGNORECASE):
             numbered[int(match[1])] = name
     if numbered:
         order = sorted(numbered)
         if order != list(range(order[0], order[0] + len(order))) or order[0] > 1:
-            absent = next(i for i in range(order[0] > 1 or order[0], order[-1]) if i not in numbered)
+            absent = next(i for i in range(min(order[0], 1), order[-1]) if i not in numbered)
             raise InputError(f"{numbered[order[-1]]} without one of number {absent}; it holds {listed(names)}")
         return Found(tuple(numbered[i] for i in order))
     members = {name: name[len(alias) + 1 :] for name in names if re.match(rf"{alias}[./].", name, re.IGNORECASE)}
     if members:
+        if all(part.isdecimal() for part in members.values()):  # those of a Tuple
+            members = dict(sorted(members.items(), key=lambda member: int(member[1])))
         return Found(tuple(members), tuple(part.replace("/", ".") for part in members.values()))
     named = tuple(name for name in names if re.match(rf"{alias}_.", name, re.IGNORECASE))
     return Found(named) if named else None

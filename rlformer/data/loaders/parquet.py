@@ -17,7 +17,7 @@ def open_parquet(path: Path, env: Native | None, choice: Choice = AS_NAMED) -> F
 
 
 def _read(path: Path) -> Any:
-    parquet = arrow("parquet", path.name)
+    parquet = arrow("parquet")
     try:
         return parquet.ParquetFile(path).read()
     except (ValueError, OSError, KeyError) as error:  # pyarrow's own errors are of these

@@ -31,13 +31,13 @@ def open_table(path: Path, kind: str, read: Callable[[Path], Any], env: Native |
     return log
 
 
-def arrow(module: str, purpose: str) -> Any:
+def arrow(module: str) -> Any:
     """A module of pyarrow's. Raises MissingExtra where it is not installed."""
     try:
         import pyarrow.csv
         import pyarrow.parquet
     except ImportError as error:
-        raise MissingExtra("tables", purpose) from error
+        raise MissingExtra("tables", "reading it") from error
     return {"csv": pyarrow.csv, "parquet": pyarrow.parquet}[module]
 
 
