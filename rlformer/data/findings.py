@@ -96,7 +96,9 @@ def _plain(dataset: Dataset) -> Iterator[Finding]:
 def _endings(dataset: Dataset, env: Native | None) -> Iterator[Finding]:
     """Time limits: recorded as terminations, or other than the environment's."""
     rows, lengths = dataset.episodes[dataset.index], dataset.lengths
-    longest, limit = int(lengths.max()), None if env is None else env.time_limit
+    recorded = dataset.info.provenance.get("time_limit")  # of an environment that cannot be made here
+    longest, limit = int(lengths.max()), recorded if env is None else env.time_limit
+    name = dataset.info.env if env is None else env.name
     at_longest = rows["terminated"] & ~rows["truncated"] & (lengths == longest)
     count = int(at_longest.sum())
     endless = env is not None and limit is None  # the environment ends episodes itself, however regularly
@@ -107,13 +109,13 @@ def _endings(dataset: Dataset, env: Native | None) -> Iterator[Finding]:
             f"{who} end after exactly {longest:,} steps and are marked as terminated: "
             "a time limit should be recorded as truncated",
         )
-    if env is None or limit is None:
+    if not isinstance(limit, int):
         return
     if longest > limit:
         beyond = int((lengths > limit).sum())
         yield Finding(
             "time-limit",
-            f"{beyond:,} episodes last up to {longest:,} steps, but '{env.name}' ends them after {limit:,}",
+            f"{beyond:,} episodes last up to {longest:,} steps, but '{name}' ends them after {limit:,}",
         )
         return
     cut = lengths[rows["truncated"] & ~rows["terminated"]]
@@ -122,7 +124,7 @@ def _endings(dataset: Dataset, env: Native | None) -> Iterator[Finding]:
         if common != limit and (cut == common).mean() >= 0.5:
             yield Finding(
                 "time-limit",
-                f"episodes are cut after {common:,} steps, but the time limit of '{env.name}' is {limit:,}",
+                f"episodes are cut after {common:,} steps, but the time limit of '{name}' is {limit:,}",
             )
 
 

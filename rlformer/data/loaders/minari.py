@@ -183,8 +183,10 @@ def _info(
     metadata: Mapping[str, Any], observations: spaces.Space[Any], actions: spaces.Space[Any], recorded: Recorded
 ) -> DatasetInfo:
     ours: Mapping[str, Any] = metadata.get(_OURS, {})
-    provenance = {"source": "minari", "action_space": "of the Minari dataset"}
+    provenance: dict[str, Any] = {"source": "minari", "action_space": "of the Minari dataset"}
     provenance |= {key: metadata[key] for key in _CREDITS if metadata.get(key)}
+    if recorded.time_limit is not None:
+        provenance["time_limit"] = recorded.time_limit
     if "provenance" in ours:
         provenance["exported"] = ours["provenance"]
     return DatasetInfo(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium as gym
@@ -34,6 +34,7 @@ class Recorded:
     name: str | None
     definition: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    time_limit: int | None = None
 
 
 def recorded_environment(metadata: Mapping[str, Any]) -> Recorded:
@@ -48,7 +49,7 @@ def recorded_environment(metadata: Mapping[str, Any]) -> Recorded:
         return Recorded(None, {})
     if own is not None and other is not None and own.definition != other.definition:
         where = "policies are evaluated in the dataset's own evaluation environment (eval_env_spec)"
-        return Recorded(used.name, used.definition, (*used.notes, f"{where}, which is not the one of the log"))
+        return replace(used, notes=(*used.notes, f"{where}, which is not the one of the log"))
     return used
 
 
@@ -61,9 +62,12 @@ def _read(text: Any, key: str) -> Recorded | None:
         name = spec["id"] if package in ("", "gymnasium") else f"{package}:{spec['id']}"
         kwargs = {**(spec.get("kwargs") or {}), **_limit(spec)}
         wrappers, notes = _wrappers(spec.get("additional_wrappers") or ())
+        limit = spec.get("max_episode_steps")
+        limit = None if limit is None else int(limit)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{key} is no description of an environment ({type(error).__name__}: {error})") from error
-    return Recorded(str(name), {"id": str(name), "kwargs": kwargs, "wrappers": wrappers}, tuple(notes))
+    definition = {"id": str(name), "kwargs": kwargs, "wrappers": wrappers}
+    return Recorded(str(name), definition, tuple(notes), limit)
 
 
 def _limit(spec: Mapping[str, Any]) -> dict[str, int]:
