@@ -16,6 +16,7 @@ __all__ = [
     "Terms",
     "collect",
     "compare",
+    "dataset",
     "evaluate",
     "export",
     "judge",

@@ -30,6 +30,7 @@ DOORS = {
     "sb3_contrib": ["agents.online"],
     "minari": ["data.loaders.minari"],
     "h5py": ["data.loaders.hdf5"],
+    "pyarrow": ["data.loaders.tables"],
     "plotly": ["report.plots"],
     "captum": ["explain.explainers"],
     "sklearn": ["explain"],

@@ -1,5 +1,6 @@
-"""The functions behind the commands, for use from Python. Files: policies, studies."""
+"""The functions behind the commands, for use from Python. Files: logs, policies, studies."""
 
+from rlformer.api.logs import dataset
 from rlformer.api.policies import Progress, collect, evaluate, explain, export, load, train
 from rlformer.api.studies import (
     compare,
@@ -27,6 +28,7 @@ __all__ = [
     "Terms",
     "collect",
     "compare",
+    "dataset",
     "diagnose",
     "evaluate",
     "explain",

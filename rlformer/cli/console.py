@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from rlformer.data.dataset import Dataset
+    from rlformer.data.loaders.base import Native
     from rlformer.studies.executors.local import Event
     from rlformer.studies.projection import Projection
 
@@ -59,11 +60,11 @@ def scores_table(results: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def show_dataset(dataset: Dataset, as_json: bool) -> None:
-    """What a new dataset holds, and where it lies."""
+def show_dataset(dataset: Dataset, as_json: bool, env: Native | None = None) -> None:
+    """What a new dataset holds, and where it lies. env: what it is held against."""
     from rlformer.data.describe import describe
 
-    info = describe(dataset)
+    info = describe(dataset, env)
     if as_json:
         print_json({**info.to_dict(), "path": str(dataset.path)})
     else:

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rlformer.cli.options import Debug, Env, Json, Prefix
+from rlformer.cli.opening import open_log
+from rlformer.cli.options import Debug, Env, Json, Map, Prefix, RewardColumn
+
+_FOREIGN = "a Minari id or folder, an HDF5 file, an NPZ, a CSV or a Parquet file"
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at logs, and move them in and out.")
 
 
 @app.command("info")
 def data_info(
-    data: Annotated[str, typer.Argument(help="A dataset, a run that kept its training, a Minari id, HDF5 or NPZ.")],
+    data: Annotated[str, typer.Argument(help=f"A dataset, a run that kept its training, {_FOREIGN}.")],
     env: Env = None,
     prefix: Prefix = None,
+    maps: Map = None,
+    reward_column: RewardColumn = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """What a log holds: spaces, episodes, steps, returns, lengths, endings, provenance, hash."""
-    from rlformer import api
+    """What a log holds, and what looks wrong with it; nothing is written."""
     from rlformer.cli import console
     from rlformer.data.describe import describe
+    from rlformer.studies import logs
 
-    with console.Bar("import") as bar:
-        info = describe(api.open_data(data, env=env, prefix=prefix, progress=bar))
+    dataset = open_log(data, env=env, prefix=prefix, maps=maps, reward_column=reward_column, keep=False, tell=False)
+    info = describe(dataset, logs.native_env(dataset, env))
+    if info.path is None:
+        info = replace(info, path=data)
     if as_json:
         console.print_json(info.to_dict())
     else:
@@ -35,39 +43,45 @@ def data_info(
 
 @app.command("import")
 def data_import(
-    data: Annotated[str, typer.Argument(help="A Minari id or folder, a D4RL- or d3rlpy-style HDF5 file, an NPZ.")],
+    data: Annotated[str, typer.Argument(help=f"{_FOREIGN[0].upper()}{_FOREIGN[1:]}.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The dataset's folder.")],
     env: Env = None,
+    maps: Map = None,
+    reward_column: RewardColumn = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Turn a foreign log into a dataset."""
     from rlformer.cli import console
+    from rlformer.data.loaders.names import Choice
     from rlformer.data.open import import_data
     from rlformer.envs import cards as env_cards
+    from rlformer.studies import logs
 
+    spec, choice = None if env is None else env_cards.environment(env), Choice.parse(maps, reward_column)
     with console.Bar("import") as bar:
-        dataset = import_data(data, out, None if env is None else env_cards.environment(env), progress=bar)
-    console.show_dataset(dataset, as_json)
+        dataset = import_data(data, out, spec, progress=bar, choice=choice)
+    console.show_dataset(dataset, as_json, logs.native_env(dataset, env))
 
 
 @app.command("export")
 def data_export(
-    data: Annotated[str, typer.Argument(help="A dataset, or a run that kept its training.")],
+    data: Annotated[str, typer.Argument(help=f"A dataset, a run that kept its training, {_FOREIGN}.")],
     minari: Annotated[str, typer.Option(metavar="ID", help="The Minari id to create, such as cartpole/mixed-v0.")],
     env: Env = None,
     prefix: Prefix = None,
+    maps: Map = None,
+    reward_column: RewardColumn = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Write a log as a Minari dataset, which minari.load_dataset reads."""
-    from rlformer import api
     from rlformer.cli import console
     from rlformer.data.loaders.minari import export_minari
     from rlformer.envs import cards as env_cards
     from rlformer.studies import logs
 
-    dataset = api.open_data(data, env=env, prefix=prefix)
+    dataset = open_log(data, env=env, prefix=prefix, maps=maps, reward_column=reward_column, keep=False)
     spec = None if env is None else env_cards.environment(env)
     if spec is None and dataset.info.env is not None:
         spec = logs.dataset_env(dataset)

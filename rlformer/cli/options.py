@@ -38,6 +38,19 @@ Prefix = Annotated[
 ]
 
 
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="KEY=COLUMN[,COLUMN...]",
+        help="Which columns of a log hold what, where their names do not tell; repeatable. Keys: docs/logs.md.",
+    ),
+]
+RewardColumn = Annotated[
+    int | None, typer.Option(metavar="N", help="Which of several rewards of a log is meant, from 0.", min=0)
+]
+
+
 def typed() -> str:
     """The command as the person typed it."""
     return shlex.join(["rlformer", *sys.argv[1:]])

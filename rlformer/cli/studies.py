@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rlformer.cli.opening import open_log
 from rlformer.cli.options import Debug, Grouped, Json, Threads, typed
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ def compare(
         "device": device,
     }
     study = _study(target, {key: value for key, value in asked.items() if value is not None}, settings, given)
+    if study.log.data is not None:  # what looks wrong with it is told before anything is trained
+        open_log(study.log.data, env=study.env, maps=study.log.map, reward_column=study.log.reward_column)
     if save_study is not None:
         api.plan(study)  # a mistake is told now
         study.write(save_study)

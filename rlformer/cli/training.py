@@ -8,7 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rlformer.cli.options import Debug, Device, Json, Prefix, Root, Seed, Set, TargetReturn, Threads, typed
+from rlformer.cli.opening import open_log
+from rlformer.cli.options import (
+    Debug,
+    Device,
+    Json,
+    Map,
+    Prefix,
+    RewardColumn,
+    Root,
+    Seed,
+    Set,
+    TargetReturn,
+    Threads,
+    typed,
+)
 
 if TYPE_CHECKING:
     from rlformer.data.dataset import Dataset
@@ -35,6 +49,8 @@ def train_agent(
         typer.Option(metavar="DATA", help="The log that it learns from, as train-transformer's DATA."),
     ] = None,
     prefix: Prefix = None,
+    maps: Map = None,
+    reward_column: RewardColumn = None,
     steps: Annotated[
         int | None,
         typer.Option(help="Environment steps instead of the preset's; of offline RL gradient steps.", min=1),
@@ -48,7 +64,6 @@ def train_agent(
     debug: Debug = False,
 ) -> None:
     """Train an RL agent: online on an environment, offline on a log of trajectories, or on both."""
-    from rlformer import api
     from rlformer.agents.cards import agent as agent_card
     from rlformer.agents.learners import learner
     from rlformer.core.errors import InputError
@@ -61,14 +76,18 @@ def train_agent(
     kind = learner(agent_card(agent).learner)
     if log_trajectories and not kind.steps_env:
         raise InputError(f"--log-trajectories keeps the episodes of online training, and '{agent}' trains on a log")
-    log = None if dataset is None else api.open_data(dataset, env=env, prefix=prefix)
+    log = None
+    if dataset is not None:
+        log = open_log(dataset, env=env, prefix=prefix, maps=maps, reward_column=reward_column)
     overrides = [*(settings or ()), *([f"{kind.steps_key}={steps}"] if steps else ())]
     _train(agent, as_json, env, log, seed, overrides, out, threads, log_trajectories=log_trajectories)
 
 
 @app.command(_TRANSFORMER)
 def train_transformer(
-    data: Annotated[str, typer.Argument(help="A dataset, a run that kept its training, a Minari id, HDF5 or NPZ.")],
+    data: Annotated[
+        str, typer.Argument(help="A dataset, a run that kept its training, a Minari id, HDF5, NPZ, CSV, Parquet.")
+    ],
     agent: Annotated[
         str, typer.Option(help="dt, dt-paper, dt-stream, dt-lstm, rvs, bc, bc-top, ...: rlformer agents.")
     ] = "dt",
@@ -78,6 +97,8 @@ def train_transformer(
     gradient_steps: Annotated[int | None, typer.Option(help="Gradient steps instead of the preset's.", min=1)] = None,
     target_return: TargetReturn = None,
     prefix: Prefix = None,
+    maps: Map = None,
+    reward_column: RewardColumn = None,
     seed: Seed = 0,
     settings: Set = None,
     out: Root = Path("runs"),
@@ -87,13 +108,11 @@ def train_transformer(
     debug: Debug = False,
 ) -> None:
     """Train a sequence model, or imitation, on a log of trajectories."""
-    from rlformer import api
-
     _check_command(agent, _TRANSFORMER, data)
     overrides = list(settings or ())
     overrides += [f"gradient_steps={gradient_steps}"] if gradient_steps else []
     overrides += [f'target_return="{target_return}"'] if target_return else []
-    log = api.open_data(data, env=env, prefix=prefix)
+    log = open_log(data, env=env, prefix=prefix, maps=maps, reward_column=reward_column)
     _train(agent, as_json, env, log, seed, overrides, out, threads, device=device)
 
 

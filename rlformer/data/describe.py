@@ -13,6 +13,8 @@ from rlformer.core.spaces import Array, Spaces
 from rlformer.data.arrays import ARRAYS
 from rlformer.data.chance import chance_per_step, luck
 from rlformer.data.dataset import Dataset
+from rlformer.data.findings import Finding, find
+from rlformer.data.loaders.base import Native
 from rlformer.runs.inputs import LogInput, LogTask
 
 _COMPARED = 50_000  # steps of a log, at most, in which repetitions are looked for
@@ -67,24 +69,12 @@ class Description:
     final_observations: bool
     provenance: Mapping[str, Any]
     bytes: int | None  # of the whole folder's arrays, whichever of its episodes are in view
+    findings: tuple[Finding, ...] = ()
 
     @property
     def warnings(self) -> list[str]:
         """What may mislead a learner, one sentence each."""
-        unended = round(self.endings.neither * self.episodes)
-        found = (
-            (self.episodes == 1, "one episode only: nothing can be held out from training"),
-            (
-                self.episodes > 1 and self.returns.min == self.returns.max,
-                "all returns are equal: conditioning on a return teaches nothing here",
-            ),
-            (self.task.nonzero_rewards == 0, "all rewards are zero"),
-            (not self.final_observations, "last observations were not recorded: each repeats the one before"),
-            (unended > 0, f"{unended:,} episodes neither terminate nor are truncated"),
-            (self.env is None, "the environment is not recorded"),
-            (self.upstream_env_steps is None, "how many environment steps the log took to make is unknown"),
-        )
-        return [warning for holds, warning in found if holds]
+        return [finding.text for finding in self.findings]
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""
@@ -111,6 +101,7 @@ class Description:
             "provenance": dict(self.provenance),
             "bytes": self.bytes,
             "warnings": self.warnings,
+            "findings": [finding.to_dict() for finding in self.findings],
         }
 
     def __str__(self) -> str:
@@ -138,15 +129,15 @@ class Description:
             ),
             "upstream steps": "unknown" if upstream is None else f"{upstream:,}",
             "size": "" if self.bytes is None else f"{self.bytes / 1e6:,.1f} MB",
-            **{f"provenance: {key}": _flat(value) for key, value in self.provenance.items()},
+            **{f"provenance: {key}": _flat(value) for key, value in self.provenance.items() if key != "notes"},
         }
         width = max(map(len, lines)) + 2
         shown = [f"{label:<{width}}{value}" for label, value in lines.items() if value]
         return "\n".join([*shown, *(f"warning: {warning}" for warning in self.warnings)])
 
 
-def describe(dataset: Dataset) -> Description:
-    """What this view of a log is."""
+def describe(dataset: Dataset, env: Native | None = None) -> Description:
+    """What this view of a log is. env: where it is from, or is to be used; its bounds are held against the log."""
     info, rows = dataset.info, dataset.episodes[dataset.index]
     terminated, truncated = rows["terminated"], rows["truncated"]
     return Description(
@@ -169,6 +160,7 @@ def describe(dataset: Dataset) -> Description:
         final_observations=info.final_observations,
         provenance=info.provenance,
         bytes=_bytes(dataset),
+        findings=find(dataset, env),
     )
 
 
@@ -234,6 +226,6 @@ def _bytes(dataset: Dataset) -> int | None:
 
 
 def _flat(value: Any) -> str:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return ", ".join(f"{key} {_flat(part)}" for key, part in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

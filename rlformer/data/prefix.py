@@ -23,8 +23,8 @@ def mid_training(dataset: Dataset) -> Dataset:
         raise InputError("this log does not say at which training step its episodes were made: no prefix of it")
     if len(dataset) < 2 * _WINDOW:
         raise InputError(f"{len(dataset)} episodes are too few for the middle of a training: {2 * _WINDOW} at least")
-    sums = np.cumsum(np.insert(dataset.returns, 0, 0.0))
-    running = (sums[_WINDOW:] - sums[:-_WINDOW]) / _WINDOW  # running[i]: episodes i to i + 19
+    windows = np.lib.stride_tricks.sliding_window_view(dataset.returns, _WINDOW)
+    running = windows.sum(axis=1) / _WINDOW  # running[i]: episodes i to i + 19, each summed for itself
     first, best = running[0], running.max()
     noise = float(np.std(dataset.returns[:_WINDOW])) / np.sqrt(_WINDOW)
     if not best - first > _CLEAR * noise:

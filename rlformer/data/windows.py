@@ -14,6 +14,8 @@ from rlformer.core.records import Window
 from rlformer.core.spaces import Array
 from rlformer.data.dataset import Dataset
 
+_AT_ONCE = 1 << 20  # steps whose rewards are summed at once
+
 
 class Windows:
     """Draws windows of `context_length` steps from the episodes of a dataset.
@@ -28,11 +30,10 @@ class Windows:
     def __init__(self, dataset: Dataset, context_length: int) -> None:
         self.num_steps, self._dataset = dataset.num_steps, dataset
         self._context = torch.arange(context_length)
-        ahead, behind = _rewards_ahead(dataset)
         lengths = dataset.lengths
         ends = np.cumsum(lengths)  # of each episode, counted in steps of this view
         self._observations, self._actions = _tensor(dataset.observations), _tensor(dataset.actions)
-        self._ahead, self._behind = _tensor(ahead), _tensor(behind)
+        self._ahead = _tensor(_rewards_ahead(dataset))
         self._ends = _tensor(ends)
         # (4, n) of each episode: its length, and where it begins in this view, in `actions` and in `observations`.
         self._episodes = _tensor(np.stack([lengths, ends - lengths, dataset.starts, dataset.observation_starts]))
@@ -68,11 +69,10 @@ class Windows:
         timesteps = steps[:, None] - first + self._context  # (B, K)
         mask = timesteps < length
         timesteps = torch.minimum(timesteps, length - 1)
-        ahead = _rows(self._ahead, first + timesteps) - self._behind[episode, None]
         return Window(
             _rows(self._observations, observation_start + timesteps),
             _rows(self._actions, start + timesteps),
-            ahead.float(),
+            _rows(self._ahead, first + timesteps).float(),
             timesteps,
             mask,
         )
@@ -97,27 +97,30 @@ def _tensor(array: Array) -> Tensor:
 
 def returns_to_go(dataset: Dataset) -> Array:
     """The sum of rewards from each step to its episode's end: (num_steps,) float32, in the order of the view."""
-    ahead, behind = _rewards_ahead(dataset)
-    return (ahead - np.repeat(behind, dataset.lengths)).astype(np.float32)
+    return _rewards_ahead(dataset).astype(np.float32)
 
 
 def largest_return_to_go(dataset: Dataset) -> float:
-    """The largest magnitude among them, without an array of them."""
-    ahead, behind = _rewards_ahead(dataset)
-    firsts = np.cumsum(dataset.lengths) - dataset.lengths
-    highest, lowest = (extreme.reduceat(ahead, firsts) - behind for extreme in (np.maximum, np.minimum))
-    return float(np.float32(max(highest.max(), -lowest.min())))
+    """The largest magnitude among them."""
+    ahead = _rewards_ahead(dataset)
+    return float(np.float32(max(ahead.max(), -ahead.min())))
 
 
-def _rewards_ahead(dataset: Dataset) -> tuple[Array, Array]:
-    """The sum of rewards from each step (num_steps,), and from each episode's end (n,), to the end of the view."""
+def _rewards_ahead(dataset: Dataset) -> Array:
+    """(num_steps,) float64, from each step to its episode's end. Each episode is summed for itself: in one sum over
+    all of them the rewards of a small one would be lost behind those of a huge one.
+    """
     whole = np.array_equal(dataset.index, np.arange(len(dataset.episodes)))  # in their order: nothing to look up
-    rewards = dataset.rewards if whole else dataset.rewards[step_rows(dataset)]
-    ahead = np.empty(len(rewards))  # forwards in memory, since windows are looked up in it
-    np.cumsum(rewards[::-1], out=ahead[::-1])
-    behind = np.zeros(len(dataset.lengths))
-    behind[:-1] = ahead[np.cumsum(dataset.lengths)[:-1]]
-    return ahead, behind
+    rewards = np.asarray(dataset.rewards if whole else dataset.rewards[step_rows(dataset)], np.float64)
+    lengths = dataset.lengths
+    starts = np.cumsum(lengths) - lengths
+    ahead = np.empty(len(rewards))
+    for length in np.unique(lengths):  # episodes of one length at once: many episodes have few different lengths
+        of_length = starts[lengths == length]
+        for some in np.array_split(of_length, max(1, len(of_length) * int(length) // _AT_ONCE)):
+            rows = some[:, None] + np.arange(length)
+            ahead[rows] = np.cumsum(rewards[rows][:, ::-1], axis=1)[:, ::-1]
+    return ahead
 
 
 def observation_rows(dataset: Dataset) -> Array:

@@ -179,4 +179,5 @@ WRAPPERS: Mapping[str, Kind] = {
     "delayed_reward": Kind(DelayedReward),
     "distractors": Kind(Distractors, {"count": 1}),
     "flatten": Kind(wrappers.FlattenObservation),
+    "sticky_action": Kind(wrappers.StickyAction, {"repeat_action_probability": 0.25}),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -12,7 +12,10 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, load
-from rlformer.data.open import Progress
+from rlformer.data.findings import Finding, find
+from rlformer.data.loaders.base import Native
+from rlformer.data.loaders.names import Choice
+from rlformer.data.open import Progress, read_in_place
 from rlformer.data.open import open_data as open_named
 from rlformer.data.prefix import mid_training
 from rlformer.envs import cards as env_cards
@@ -126,19 +129,55 @@ def read(source: LogSource, root: Path, seed: int, budget: float | None = None) 
 
 
 def open_data(
-    source: str | Path, *, env: str | None = None, prefix: str | None = None, progress: Progress | None = None
+    source: str | Path,
+    *,
+    env: str | None = None,
+    prefix: str | None = None,
+    map: Mapping[str, str | Sequence[str]] | None = None,
+    reward_column: int | None = None,
+    keep: bool = True,
+    progress: Progress | None = None,
 ) -> Dataset:
-    """The log that a person names: our dataset, a run that kept its training, a Minari id or folder, HDF5, NPZ.
+    """The log that a person names: our dataset, a run that kept its training, a Minari id or folder, HDF5, NPZ, CSV,
+    Parquet.
 
-    prefix: of a training log, how much of it: mid, full, a share of its steps, or a number of them. Raises InputError
-    where `source` names no log.
+    A log in another format is copied below `datasets/`, once; with `keep` False nothing is left of what is read.
+    prefix: of a training log, how much of it: mid, full, a share of its steps, or a number of them. map: which columns
+    hold what, where their names do not tell (docs/logs.md); reward_column: which of several rewards is meant, from 0.
+    Raises InputError where `source` names no log, or one that is unsound.
     """
+    choice = Choice.of(map, reward_column)
     text, env = str(source), None if env == NOWHERE else env
     if (Path(text) / TRAJECTORIES).is_dir():
         text = str(Path(text) / TRAJECTORIES)
     spec = None if env is None else env_cards.environment(env)
-    dataset = open_named(text, env=spec, progress=progress)
+    if keep:
+        dataset = open_named(text, env=spec, progress=progress, choice=choice)
+    else:
+        dataset = read_in_place(text, env=spec, progress=progress, choice=choice)
     return dataset if prefix is None else cut_log(dataset, Recipe(Cut.parse(prefix)))
+
+
+def open_study_log(data: str, env: str, maps: Sequence[str] | None, reward_column: int | None) -> Dataset:
+    """The log that a study names, in the environment's spaces."""
+    return open_data(data, env=env, map=Choice.parse(maps).columns, reward_column=reward_column)
+
+
+def native_env(dataset: Dataset, env: str | None = None) -> Native | None:
+    """The environment that a log is held against: the one named, or its own; None where it cannot be made here."""
+    if env == NOWHERE:
+        return None
+    try:
+        return Native.of(dataset_env(dataset) if env is None else env_cards.environment(env))
+    except InputError:
+        return None
+
+
+def doubts(dataset: Dataset, env: str | None = None) -> tuple[Finding, ...]:
+    """What looks wrong with a log that others made, for whoever learns from it; of our own logs nothing."""
+    if not {"import", "arrays"} & {*dataset.info.provenance, dataset.info.provenance.get("source")}:
+        return ()
+    return tuple(each for each in find(dataset, native_env(dataset, env)) if each.told_when_opened)
 
 
 def dataset_env(dataset: Dataset) -> EnvSpec:

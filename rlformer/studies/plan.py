@@ -138,7 +138,7 @@ def plan(study: Study, *, dataset: Dataset | None = None, command: str | None = 
     actions = spaces_of(env).actions
     names = _names(study, env, actions)
     if dataset is None and study.log.data is not None:
-        dataset = logs.open_data(study.log.data, env=study.env)
+        dataset = logs.open_study_log(study.log.data, study.env, study.log.map, study.log.reward_column)
     _check_log(study, dataset, env)
     maker = _maker(study, actions) if dataset is None and any(map(arms.needs_log, names)) else None
     trains = maker is not None and any(recipe.random_episodes < 1 for recipe in study.log.recipes)

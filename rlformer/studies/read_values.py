@@ -11,6 +11,7 @@ from typing import Any
 
 from rlformer.agents import cards as agent_cards
 from rlformer.core.errors import InputError, unknown
+from rlformer.data.loaders.names import Choice
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import spaces_of
 from rlformer.runs.inputs import Cut, Recipe
@@ -125,6 +126,13 @@ def recipes(key: str, value: object) -> tuple[str, ...]:
     for kind in kinds or ("",):
         Recipe.parse(kind)
     return kinds
+
+
+def columns(key: str, value: object) -> tuple[str, ...]:
+    """Which columns of a log hold what, each as `--map` takes it."""
+    maps = settings(key, value)
+    Choice.parse(maps)
+    return maps
 
 
 def cut(key: str, value: object) -> str:

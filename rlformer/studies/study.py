@@ -30,6 +30,8 @@ class Log:
     prefix: str | None = None  # how much is read, as `Cut.parse` takes it; None: all of `data`, "mid" of a training
     agent: str | None = None  # who is trained, and plays; None: the first online agent that fits
     steps: int = 0  # of a collected log; 0: as many as the training, at most 100,000
+    map: tuple[str, ...] | None = None  # which columns of `data` hold what, as `--map` takes them
+    reward_column: int | None = None  # which of several rewards of `data` is meant
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:
@@ -175,6 +177,8 @@ KEYS: Mapping[str, Key] = {
     "log.prefix": Key(("log", "prefix"), read_values.cut),
     "log.agent": Key(("log", "agent"), read_values.agent),
     "log.steps": Key(("log", "steps"), read_values.natural),
+    "log.map": Key(("log", "map"), read_values.columns),
+    "log.reward_column": Key(("log", "reward_column"), read_values.natural),
     "grid.budgets": Key(("grid", "budgets"), read_values.budgets),
     "grid.arms": Key(("grid", "arms"), read_values.arms),
     "grid.seeds": Key(("grid", "seeds"), read_values.count),

@@ -24,7 +24,8 @@ INFO = DatasetInfo(
 
 def episode(rewards: list[float], terminated: bool = True, truncated: bool = False) -> Episode:
     length = len(rewards)
-    return Episode(np.zeros((length + 1, 4)), np.zeros(length, int), np.array(rewards), terminated, truncated)
+    observations = np.arange(4.0 * (length + 1)).reshape(length + 1, 4)
+    return Episode(observations, np.zeros(length, int), np.array(rewards), terminated, truncated)
 
 
 EPISODES = [

@@ -1,31 +1,37 @@
 """Minari, both ways: what its users stored comes in, and what we export its own functions load."""
 
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import h5py
 import minari
 import numpy as np
 import pytest
 from gymnasium import spaces
+from gymnasium.wrappers import ClipReward, RecordEpisodeStatistics, StickyAction, TimeLimit
 from minari.data_collector import EpisodeBuffer
 from typer.testing import CliRunner
 
 from rlformer.cli.data import app
 from rlformer.core.errors import InputError
-from rlformer.core.records import Episode
-from rlformer.core.spaces import ActionSpec, Spaces
+from rlformer.core.records import EnvSpec, Episode
+from rlformer.core.spaces import ActionSpec, Array, Spaces
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
-from rlformer.data.loaders.base import canonical_observations
-from rlformer.data.loaders.minari import export_minari
+from rlformer.data.findings import find
+from rlformer.data.loaders.base import Native, canonical_observations
+from rlformer.data.loaders.minari import export_minari, is_id
+from rlformer.data.loaders.names import Choice
 from rlformer.data.open import open_data
 from rlformer.data.writer import DatasetWriter
 from rlformer.envs import cards as env_cards
+from rlformer.envs.make import make
 from rlformer.envs.rollout import RandomPolicy
 
 SHARED = Path(__file__).parents[2].parent / "shared/data"
@@ -87,7 +93,9 @@ def test_a_minari_dataset_is_found_by_its_id(opened: Callable[..., Dataset], mon
     by_id = opened("D4RL/door/human-v2")
     assert (by_id.info.observation_shape, by_id.info.actions.shape) == ((39,), (28,))
     assert by_id.info.env == "gymnasium_robotics:AdroitHandDoor-v1"  # what Gymnasium can import and make
-    assert (by_id.lengths.min(), by_id.lengths.max()) == (223, 300)  # beyond the environment's own limit
+    assert (by_id.lengths.min(), by_id.lengths.max()) == (223, 300)
+    told = [finding.text for finding in find(by_id) if finding.told_when_opened]
+    assert told == ["25 episodes last up to 300 steps, but 'gymnasium_robotics:AdroitHandDoor-v1' ends them after 200"]
     theirs = minari.load_dataset("D4RL/door/human-v2")
     for ours, other in zip(by_id, theirs.iterate_episodes(), strict=True):
         np.testing.assert_array_equal(ours.observations, other.observations)
@@ -181,6 +189,112 @@ def test_a_damaged_minari_dataset(
     (minari_home / text / "data" / file).write_bytes(contents)
     with pytest.raises(InputError):
         opened(text)
+
+
+# Rewards, and the environment
+
+
+def cartpole_dataset(text: str, env: gym.Env[Any, Any], rewards: Array | None = None, **about: Any) -> str:
+    """Two steps of CartPole, as Minari's users store it with its environment."""
+    buffer = EpisodeBuffer(
+        observations=np.zeros((3, 4), np.float32),
+        actions=np.zeros(2, np.int64),
+        rewards=np.ones(2) if rewards is None else rewards,
+        terminations=np.array([False, True]),
+        truncations=np.zeros(2, bool),
+        infos={},
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        minari.create_dataset_from_buffers(text, [buffer], env=env, **about)
+    return text
+
+
+def test_several_rewards_are_refused_or_one_is_chosen(opened: Callable[..., Dataset]) -> None:
+    two = cartpole_dataset("aa/two-v0", gym.make("CartPole-v1"), np.array([[1.0, 10.0], [2.0, 20.0]]))
+    with pytest.raises(InputError, match=r"episode 0: rewards have 2 columns: --reward-column N, from 0 to 1, chooses"):
+        opened(two)
+    chosen = opened(two, choice=Choice(reward_column=1))
+    assert chosen.returns.tolist() == [30.0]
+    assert chosen.info.provenance["reward_column"] == 1
+    assert opened(two, choice=Choice(reward_column=0)).returns.tolist() == [3.0], "another choice is another import"
+    with pytest.raises(InputError, match="--reward-column 2: rewards have 2 columns, counted from 0"):
+        opened(two, choice=Choice(reward_column=2))
+    one = cartpole_dataset("aa/one-v0", gym.make("CartPole-v1"), np.array([[1.0], [2.0]]))
+    assert opened(one).returns.tolist() == [3.0]
+
+
+def test_names_of_columns_have_no_use(opened: Callable[..., Dataset]) -> None:
+    with pytest.raises(InputError, match="has names of its own: --map rewards"):
+        opened(minari_dataset(PLANE, spaces.Discrete(2)), choice=Choice.parse(["rewards=r"]))
+
+
+@pytest.mark.parametrize(
+    ("env", "about", "kwargs", "wrappers", "notes"),
+    [
+        (lambda: gym.make("CartPole-v1"), {}, {}, [], 0),
+        (lambda: gym.make("CartPole-v1", max_episode_steps=15), {}, {"max_episode_steps": 15}, [], 0),
+        (lambda: gym.make("CartPole-v1", max_episode_steps=9000), {}, {"max_episode_steps": 9000}, [], 0),
+        (lambda: gym.make("CartPole-v1", max_episode_steps=-1), {}, {"max_episode_steps": -1}, [], 0),
+        (
+            lambda: StickyAction(gym.make("CartPole-v1"), 0.9),
+            {},
+            {},
+            [{"kind": "sticky_action", "repeat_action_probability": 0.9}],
+            0,
+        ),
+        (lambda: TimeLimit(gym.make("CartPole-v1"), 7), {}, {"max_episode_steps": 7}, [], 0),
+        (lambda: RecordEpisodeStatistics(gym.make("CartPole-v1")), {}, {}, [], 0),
+        (lambda: ClipReward(gym.make("CartPole-v1"), 0, 1), {}, {}, [], 1),
+        (
+            lambda: gym.make("CartPole-v1", max_episode_steps=9),
+            {"eval_env": "CartPole-v1"},
+            {},
+            [],
+            1,
+        ),
+    ],
+    ids=["plain", "shorter", "longer", "no limit", "sticky", "TimeLimit", "neutral", "unknown wrapper", "eval_env"],
+)
+def test_what_is_recorded_of_the_environment_is_carried_or_told(
+    opened: Callable[..., Dataset],
+    env: Callable[[], gym.Env[Any, Any]],
+    about: dict[str, Any],
+    kwargs: dict[str, Any],
+    wrappers: list[dict[str, Any]],
+    notes: int,
+) -> None:
+    info = opened(cartpole_dataset("aa/log-v0", env(), **about)).info
+    assert info.env_definition == {"id": "CartPole-v1", "kwargs": kwargs, "wrappers": wrappers}
+    told = info.provenance.get("notes", [])
+    assert len(told) == notes, told
+    spec = EnvSpec("CartPole-v1", "CartPole-v1", kwargs, tuple(wrappers))
+    made = make(spec)  # as it is evaluated
+    limit = kwargs.get("max_episode_steps", 500)
+    assert Native.of(spec).time_limit == (None if limit == -1 else limit)
+    made.close()
+
+
+def test_the_evaluation_environment_goes_before_the_log_s(opened: Callable[..., Dataset]) -> None:
+    evaluated = gym.make("CartPole-v1", max_episode_steps=50)
+    info = opened(cartpole_dataset("aa/log-v0", gym.make("CartPole-v1"), eval_env=evaluated)).info
+    assert info.env_definition["kwargs"] == {"max_episode_steps": 50}
+    assert "eval_env_spec" in info.provenance["notes"][0]
+
+
+def test_an_environment_that_is_asked_for_goes_before_all(opened: Callable[..., Dataset]) -> None:
+    text = cartpole_dataset("aa/log-v0", gym.make("CartPole-v1", max_episode_steps=15))
+    info = opened(text, env=CARTPOLE).info
+    assert info.env_definition == CARTPOLE.definition
+    assert "notes" not in info.provenance
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [("aa/log-v0", True), ("a/log-v0", False), ("log-v12", True), ("aa/bb/log-v0", True), ("log", False), ("", False)],
+)
+def test_an_id_follows_minari_s_own_rule(text: str, valid: bool) -> None:
+    assert is_id(text) is valid
 
 
 # Out

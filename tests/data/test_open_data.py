@@ -15,7 +15,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import ActionSpec, Array
 from rlformer.data.dataset import Dataset
-from rlformer.data.loaders import hdf5
+from rlformer.data.loaders import flat
 from rlformer.data.loaders.columns import infer_action_space
 from rlformer.data.open import import_data, open_data
 from rlformer.envs import cards as env_cards
@@ -174,7 +174,7 @@ def test_how_much_is_read_at_once_changes_nothing(
     """A block never holds all of this log, as it does of a small one."""
     text = hdf5_file(tmp_path / "log.h5", lengths=(3, 1, 9, 2, 2, 4))
     whole = opened(text)
-    monkeypatch.setattr(hdf5, "_ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(flat, "_ROWS_AT_ONCE", 4)
     assert import_data(text, tmp_path / "out").hash == whole.hash
 
 
@@ -372,7 +372,7 @@ def test_a_truncated_hdf5_file(tmp_path: Path, opened: Callable[..., Dataset]) -
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"obs": None}, "log.npz: no obs in it; it holds actions, episode_returns, episode_starts, rewards"),
+        ({"obs": None}, "log.npz: no observations in it; it holds actions, episode_returns, episode_starts, rewards"),
         ({"obs": np.full((5, 4), np.nan)}, "log.npz: episode 0, step 0: NaN or infinity in observations"),
         ({"rewards": np.ones(6)}, "log.npz: columns of different lengths"),
         ({"episode_starts": np.zeros(5, bool)}, "log.npz: episode_starts does not mark the first step"),
@@ -420,7 +420,7 @@ def test_what_is_no_dataset_is_said_to_be_none(tmp_path: Path, opened: Callable[
         opened(str(tmp_path / "empty.h5"))
     with zipfile.ZipFile(tmp_path / "policy.zip", "w") as file:
         file.writestr("data", "{}")
-    with pytest.raises(InputError, match=r"policy.zip: no obs and no actions .* in it; it holds data"):
+    with pytest.raises(InputError, match=r"policy.zip: no observations and no actions .* in it; it holds data"):
         opened(str(tmp_path / "policy.zip"))
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match=r"folder: no dataset: no dataset.json in it, and nothing else that is a log"):

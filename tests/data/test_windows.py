@@ -73,6 +73,21 @@ def test_the_largest_return_to_go_is_that_of_all_steps(view: Dataset) -> None:
     assert largest_return_to_go(view) == np.abs(returns_to_go(view)).max()
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["huge first", "huge last"])
+def test_small_rewards_are_not_lost_beside_a_huge_episode(order: tuple[int, int]) -> None:
+    """Exact: 1e16 + 1e-3 is 1e16 in float64, so that one sum over both episodes would forget the small one."""
+    spec, rng = SPACES["discrete"], np.random.default_rng(0)
+    huge, small = (replace(random_episode(spec, 3, rng), rewards=np.full(3, reward)) for reward in (1e16, 1e-3))
+    episodes = [(huge, small)[i] for i in order]
+    view = from_episodes(DatasetInfo("Nowhere-v0", Spaces.plain(huge.observations.shape[1:], spec)), episodes)
+    expected = {0: [3e16, 2e16, 1e16], 1: [1e-3 + 1e-3 + 1e-3, 1e-3 + 1e-3, 1e-3]}
+    togo = np.concatenate([expected[i] for i in order]).astype(np.float32)
+    np.testing.assert_array_equal(returns_to_go(view), togo)
+    drawn = Windows(view, 3).at(torch.tensor([0, 3])).returns_to_go
+    np.testing.assert_array_equal(drawn.numpy().ravel(), togo)
+    assert largest_return_to_go(view) == np.float32(3e16)
+
+
 def test_rows_of_a_view_are_those_of_its_episodes(view: Dataset) -> None:
     np.testing.assert_array_equal(view.actions[step_rows(view)], np.concatenate([e.actions for e in view]))
 

@@ -320,6 +320,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "delayed_reward": {"kind": "delayed_reward"},
     "distractors": {"kind": "distractors", "count": 4},
     "time_limit": {"kind": "time_limit", "steps": 5},
+    "sticky_action": {"kind": "sticky_action", "repeat_action_probability": 0.25},
 }
 
 

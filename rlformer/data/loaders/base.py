@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
@@ -19,6 +20,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.spaces import Array, Spaces
 from rlformer.data.dataset import DatasetInfo
+from rlformer.data.loaders.names import AS_NAMED, Choice
 from rlformer.envs.make import make
 from rlformer.envs.spaces import action_spec, native, observation_spec
 
@@ -33,6 +35,7 @@ class ForeignLog:
     info: DatasetInfo
     num_episodes: int
     episodes: Episodes  # in canonical form
+    notes: tuple[str, ...] = ()  # what was decided or looks wrong, one sentence each, for people
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Native:
     observation_space: spaces.Space[Any]
     action_space: spaces.Space[Any]
     time_limit: int | None
+    feature_names: tuple[str, ...] = ()  # of its card
 
     @classmethod
     def of(cls, env: EnvSpec) -> Native:
@@ -51,8 +55,14 @@ class Native:
         made = make(env)
         inner = native(made)
         made.close()
-        time_limit = made.spec.max_episode_steps if made.spec else None
-        return cls(env.name, env.definition, inner.observation_space, inner.action_space, time_limit)
+        return cls(
+            env.name,
+            env.definition,
+            inner.observation_space,
+            inner.action_space,
+            _time_limit(made),
+            env.feature_names,
+        )
 
     @property
     def spaces(self) -> Spaces:
@@ -60,21 +70,40 @@ class Native:
         return Spaces(observation_spec(self.observation_space), action_spec(self.action_space))
 
 
+def _time_limit(env: gym.Env[Any, Any]) -> int | None:
+    """The shortest of the limits that cut its episodes; None where none does."""
+    found = []
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, gym.wrappers.TimeLimit):
+            found.append(int(env._max_episode_steps))
+        env = env.env
+    return min(found, default=None)
+
+
+class Open(Protocol):
+    """The log at a place, for an environment (None: unknown), read as chosen.
+
+    Raises InputError, without the file's name, where it is damaged, lacks something, or does not fit the environment.
+    """
+
+    def __call__(self, path: Path, env: Native | None, choice: Choice = AS_NAMED, /) -> ForeignLog: ...
+
+
 @dataclass(frozen=True)
 class Loader:
     """Reads logs of one kind.
 
     recognise: where the log that a text names lies, or None where it is not of this kind; nothing is raised. What one
-    loader recognises no other does. open: the log at that place, for an environment (None: unknown). Raises
-    InputError, without the file's name, where it is damaged, lacks something, or does not fit the environment.
+    loader recognises no other does.
     """
 
     name: str  # of the kind, and its `source` in a dataset's provenance
     words: str  # what it reads, for messages
     recognise: Callable[[str], Path | None]
-    open: Callable[[Path, Native | None], ForeignLog]
+    open: Open
     title: Callable[[Path], str] = lambda path: path.stem  # what an import of the log there is called
     absent: Callable[[str], str | None] = lambda text: None  # what to say of a name of its form that is not here
+    suffixes: tuple[str, ...] = ()  # of its files, for what to say of a file that has one and is none
 
 
 def file_with(signature: bytes) -> Callable[[str], Path | None]:
@@ -149,6 +178,22 @@ def in_dtype(values: Array, dtype: np.dtype[Any]) -> Array:
     if dtype.kind in "iu" and (changed := cast != values).any():
         raise InputError(f"observation {values[changed][0]:g} is not a number that {dtype} holds")
     return cast
+
+
+def one_reward(values: Any, column: int | None) -> Array:
+    """(T,) float64, from (T,), (T, 1), or a column of (T, k). Raises InputError where it must be chosen or is none."""
+    rewards = np.asarray(values)
+    if rewards.dtype.kind not in "biuf":
+        raise InputError("rewards is not an array of numbers")
+    rows = rewards.reshape(len(rewards), int(np.prod(rewards.shape[1:], dtype=np.int64)))
+    width = rows.shape[1]
+    if width == 0:
+        raise InputError("rewards has no number in a row")
+    if column is None and width > 1:
+        raise InputError(f"rewards have {width} columns: --reward-column N, from 0 to {width - 1}, chooses one")
+    if column is not None and column >= width:
+        raise InputError(f"--reward-column {column}: rewards have {width} column{'s' * (width > 1)}, counted from 0")
+    return np.asarray(rows[:, column or 0], np.float64)
 
 
 def _one_hot(categories: Array, sizes: tuple[int, ...]) -> Array:

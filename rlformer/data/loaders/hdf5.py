@@ -1,18 +1,22 @@
-"""The loader of HDF5 files in the styles of D4RL and of d3rlpy.
+"""The loader of HDF5 files: columns, flat or in groups, or arrays by episode, under the names of `loaders.names`.
 
 style       layout                                          an episode ends where
 D4RL        flat columns, with `timeouts`                   `terminals` or `timeouts` is set
 d3rlpy 1    flat columns, with `episode_terminals`          `episode_terminals` is set
-d3rlpy 2    `observations_0`, `actions_0`, ... by episode   its arrays do
+d3rlpy 2    `observations_0`, `actions_0`, ... by episode   its arrays do; tuples are `observations_0_0`, ...
+robomimic   a group for each episode, below `data`          its arrays do
+ManiSkill   a group for each episode, at the top            its arrays do
 
 d3rlpy 1 may set `terminals` on an episode's last two steps: it says how an episode ended, not where. A D4RL
 file without `timeouts` is cut at the environment's time limit, as D4RL's own `qlearning_dataset` cuts it.
-Only D4RL's `next_observations` hold what was observed last; without them the last observation is repeated.
+A group of observations is a Dict. Only `next_observations`, or a row more in each episode, hold what was observed
+last; without them the last observation is repeated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,141 +26,105 @@ import h5py
 import numpy as np
 
 from rlformer.core.errors import InputError
-from rlformer.core.records import Episode
-from rlformer.core.spaces import Array
 from rlformer.data.loaders import minari
 from rlformer.data.loaders.base import ForeignLog, Loader, Native, file_with
-from rlformer.data.loaders.columns import check_columns, from_arrays, with_last
+from rlformer.data.loaders.flat import Columns, open_flat
+from rlformer.data.loaders.groups import Group, open_groups
+from rlformer.data.loaders.names import AS_NAMED, Choice, locate
 
-_READ = ("observations", "actions", "rewards")
-_ROWS_AT_ONCE = 1 << 16
-
-
-def open_hdf5(path: Path, env: Native | None) -> ForeignLog:
-    """The log in that file. Raises InputError where it is damaged, lacks a key, or does not fit `env`."""
-    with _opened(path) as file:
-        by_episode = "columns" in file and "num_episodes" in file
-    return _open_episodes(path, env) if by_episode else _open_columns(path, env)
-
-
-def _open_columns(path: Path, env: Native | None) -> ForeignLog:
-    with _opened(path) as file:
-        optional = ("timeouts", "episode_terminals", "next_observations")
-        names = (*_READ, "terminals", *(name for name in optional if name in file))
-        check_columns({name: file.get(name) for name in names}, file)
-        if "next_observations" in names and file["next_observations"].shape != file["observations"].shape:
-            raise InputError("next_observations and observations have different shapes")
-        cuts = _cuts(file, env)
-        categorical = bool(file["discrete_action"][()]) if "discrete_action" in file else None
-
-    def episodes(first: int) -> Iterator[Episode]:
-        with _opened(path) as file:
-            for part in _in_blocks(cuts.ends, first):
-                start, stop = int(cuts.starts[part[0]]), int(cuts.ends[part[-1]])
-                block = {name: file[name][start:stop] for name in _READ}
-                following = file["next_observations"][start:stop] if "next_observations" in names else None
-                for i in part:
-                    rows = slice(cuts.starts[i] - start, cuts.ends[i] - start)
-                    yield Episode(
-                        with_last(block["observations"][rows], None if following is None else following[rows][-1]),
-                        block["actions"][rows],
-                        np.ravel(block["rewards"][rows]),
-                        bool(cuts.terminated[i]),
-                        bool(cuts.truncated[i]),
-                    )
-
-    return from_arrays(
-        path.name,
-        episodes,
-        len(cuts.ends),
-        env,
-        provenance={"source": "hdf5", "file": path.name, "endings": cuts.rule},
-        final_observations="next_observations" in names,
-        categorical=categorical,
-    )
-
-
-def _open_episodes(path: Path, env: Native | None) -> ForeignLog:
-    """d3rlpy 2: a dataset for each column of each episode."""
-    with _opened(path) as file:
-        count = int(file["num_episodes"][()])
-    if count == 0:
-        raise InputError("no episodes in it")
-
-    def episodes(first: int) -> Iterator[Episode]:
-        with _opened(path) as file:
-            for i in range(first, count):
-                check_columns({f"{name}_{i}": file.get(f"{name}_{i}") for name in _READ}, file)
-                observations, actions, rewards = (file[f"{name}_{i}"][()] for name in _READ)
-                terminated = bool(file[f"terminated_{i}"][()])
-                last = with_last(observations, None)
-                yield Episode(last, actions, np.ravel(rewards), terminated, not terminated)
-
-    return from_arrays(
-        path.name,
-        episodes,
-        count,
-        env,
-        provenance={"source": "hdf5", "file": path.name, "endings": "each episode's own"},
-        final_observations=False,
-    )
+_COLUMNS_OF_D3RLPY = ("observations", "actions", "rewards", "terminated")
 
 
 @dataclass(frozen=True)
-class _Cuts:
-    """Where E episodes lie in flat columns, and how each ended."""
+class _Form:
+    """Shape and dtype of an array that lies in the file."""
 
-    starts: Array  # (E,) first row
-    ends: Array  # (E,) the row behind the last
-    terminated: Array  # (E,) bool
-    truncated: Array  # (E,) bool; neither: the log ends in the middle of it
-    rule: str  # in words
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
 
 
-def _cuts(file: h5py.File, env: Native | None) -> _Cuts:
-    terminals = _flags(file, "terminals")
-    if "episode_terminals" in file:
-        ended, rule = _flags(file, "episode_terminals"), "episode_terminals"
-        truncated = ended & ~terminals
-    else:
-        if "timeouts" in file:
-            truncated, rule = _flags(file, "timeouts"), "terminals or timeouts"
-        elif env is not None and env.time_limit:
-            truncated, rule = _at_limit(terminals, env.time_limit), f"terminals or {env.time_limit} steps"
-        else:
-            truncated, rule = np.zeros_like(terminals), "terminals"
-        ended = terminals | truncated
-    ends = np.flatnonzero(ended) + 1
-    if not len(ends) or ends[-1] != len(ended):
-        ends = np.append(ends, len(ended))
-    last = ends - 1
-    return _Cuts(_behind(ends), ends, terminals[last], truncated[last], rule)
+def open_hdf5(path: Path, env: Native | None, choice: Choice = AS_NAMED) -> ForeignLog:
+    """The log in that file. Raises InputError where it is damaged, lacks a key, or does not fit `env`."""
+    provenance = {"source": "hdf5", "file": path.name}
+    categorical = None
+    with _opened(path) as file:
+        groups = _episodes_of_d3rlpy(file) if "columns" in file and "num_episodes" in file else _grouped(file)
+        if groups is None:
+            forms = _arrays(file)
+            if forms.pop("discrete_action", None) is not None:
+                categorical = bool(np.any(file["discrete_action"][()]))
+    if groups is not None:
+        return open_groups(path.name, groups, lambda: _opened(path), env, choice, provenance)
+    columns = Columns(forms, lambda: _opened(path))
+    return open_flat(path.name, columns, env, choice, provenance, categorical=categorical)
 
 
-def _at_limit(terminals: Array, limit: int) -> Array:
-    """(S,) bool: each step that is the `limit`-th, or a multiple of it, since a terminal."""
-    ends = np.append(np.flatnonzero(terminals) + 1, len(terminals))
-    starts = _behind(ends)
-    elapsed = np.arange(1, len(terminals) + 1) - np.repeat(starts, ends - starts)
-    return (elapsed % limit == 0) & ~terminals
+def _arrays(group: h5py.Group) -> dict[str, _Form]:
+    """Every array below a group, by its path there; links are not followed."""
+    found: dict[str, _Form] = {}
+
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = _Form(item.shape or (), item.dtype)
+
+    group.visititems(visit)
+    return found
 
 
-def _behind(ends: Array) -> Array:
-    """Where each stretch begins: at 0 or where the one before it ends."""
-    return np.concatenate([[0], ends[:-1]])
+def _grouped(file: h5py.File) -> list[Group] | None:
+    """The episodes of a file that has a group for each, in the order of their numbers; None where it has not."""
+    for parent in (file, file.get("data")):
+        if not isinstance(parent, h5py.Group) or any(key in locate(_direct(parent)) for key in ("actions", "rewards")):
+            continue
+        groups = []
+        for name in sorted(_groups(parent), key=_natural):
+            forms = _arrays(parent[name])
+            places = locate(list(forms))
+            if "actions" in places:
+                base = parent[name].name.strip("/")
+                steps = forms[places["actions"].columns[0]].shape[:1]
+                groups.append(Group(name, {key: f"{base}/{key}" for key in forms}, steps[0] if steps else 1))
+        if groups:
+            return groups
+    return None
 
 
-def _in_blocks(ends: Array, first: int) -> Iterator[range]:
-    """Runs of episodes, from `first` on, of about `_ROWS_AT_ONCE` rows: one read for many short episodes."""
-    while first < len(ends):
-        start = ends[first - 1] if first else 0
-        stop = max(first + 1, int(np.searchsorted(ends, start + _ROWS_AT_ONCE, side="right")))
-        yield range(first, stop)
-        first = stop
+def _direct(group: h5py.Group) -> list[str]:
+    return [name for name in group if isinstance(group.get(name, getlink=True), h5py.HardLink)]
 
 
-def _flags(file: h5py.File, name: str) -> Array:
-    return np.ravel(file[name][()]).astype(bool)
+def _groups(group: h5py.Group) -> list[str]:
+    return [name for name in _direct(group) if group.get(name, getclass=True) is h5py.Group]
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """demo_2 before demo_10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _episodes_of_d3rlpy(file: h5py.File) -> list[Group]:
+    count = int(file["num_episodes"][()])
+    groups = []
+    for i in range(count):
+        paths: dict[str, str] = {}
+        for key in _COLUMNS_OF_D3RLPY:
+            if f"{key}_{i}" in file:
+                paths[key] = f"{key}_{i}"
+                continue
+            for part in range(len(file)):  # of a tuple
+                if f"{key}_{i}_{part}" not in file:
+                    break
+                paths[f"{key}/{part}"] = f"{key}_{i}_{part}"
+        missing = [f"{key}_{i}" for key in _COLUMNS_OF_D3RLPY if not any(p.split("/")[0] == key for p in paths)]
+        if missing:
+            raise InputError(f"no {' and no '.join(missing)} in it; num_episodes says {count}")
+        groups.append(Group(f"episode {i}", paths, _steps(file, paths)))
+    return groups
+
+
+def _steps(file: h5py.File, paths: Mapping[str, str]) -> int:
+    shape = getattr(file.get(paths.get("actions", "")), "shape", None)
+    return int(shape[0]) if shape else 1
 
 
 @contextmanager
@@ -176,4 +144,10 @@ def _recognise(text: str) -> Path | None:
 
 
 _IS_HDF5 = file_with(b"\x89HDF\r\n\x1a\n")
-HDF5 = Loader("hdf5", "an HDF5 file (D4RL, d3rlpy)", _recognise, open_hdf5)
+HDF5 = Loader(
+    "hdf5",
+    "an HDF5 file (D4RL, d3rlpy, robomimic)",
+    _recognise,
+    open_hdf5,
+    suffixes=(".h5", ".hdf5"),
+)

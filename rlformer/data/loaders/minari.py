@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +20,17 @@ from rlformer.core.records import SCHEMA, EnvSpec, Episode
 from rlformer.core.spaces import ObservationSpec, Spaces
 from rlformer.data.checks import check_spaces
 from rlformer.data.dataset import Dataset, DatasetInfo
-from rlformer.data.loaders.base import ForeignLog, Loader, Native, canonical_actions, canonical_observations, in_dtype
+from rlformer.data.loaders.base import (
+    ForeignLog,
+    Loader,
+    Native,
+    canonical_actions,
+    canonical_observations,
+    in_dtype,
+    one_reward,
+)
+from rlformer.data.loaders.names import AS_NAMED, Choice
+from rlformer.data.loaders.recorded import Recorded, recorded_environment
 from rlformer.envs.make import make
 from rlformer.envs.spaces import action_space, action_spec, observation_spec, spaces_in
 
@@ -30,15 +38,19 @@ if TYPE_CHECKING:
     from minari import MinariDataset
     from minari.data_collector import EpisodeBuffer
 
-_ID = re.compile(r"[-\w]+(/[-\w]+)*-v\d+")
 _MAIN_FILE = "main_data.hdf5"  # what its HDF5 storage is called; `metadata.json` beside it makes it a dataset
 _OURS = "rlformer"  # the key in Minari's metadata for what Minari has no place for
 _CREDITS = ("dataset_id", "algorithm_name", "author", "code_permalink", "minari_version", "requirements")
 
 
 def is_id(text: str) -> bool:
-    """Whether this has the form of a Minari id, such as D4RL/door/human-v2."""
-    return _ID.fullmatch(text) is not None
+    """Whether this is an id by Minari's own rule, such as D4RL/door/human-v2, with a version."""
+    from minari.dataset.minari_dataset import parse_dataset_id
+
+    try:
+        return parse_dataset_id(text)[2] is not None
+    except (ValueError, TypeError):  # an id without a version is no int to it
+        return False
 
 
 def datasets_path() -> Path:
@@ -60,26 +72,40 @@ def name_of(folder: Path) -> str:
     return str(files.read_json(folder / "metadata.json").get("dataset_id", folder.parent.name))
 
 
-def open_minari(folder: Path, env: Native | None) -> ForeignLog:
-    """The log in that folder. Raises InputError where it is damaged, has spaces that have no vector form, or
-    does not fit `env`.
+def open_minari(folder: Path, env: Native | None, choice: Choice = AS_NAMED) -> ForeignLog:
+    """The log in that folder. Raises InputError where it is damaged, has spaces that have no vector form or several
+    rewards, or does not fit `env`.
     """
     from minari import MinariDataset
 
+    if choice.columns:
+        raise InputError(f"a Minari dataset has names of its own: --map {next(iter(choice.columns))}=... has no use")
     try:
         data = MinariDataset(folder)
         metadata = data.storage.read_raw_metadata(folder)
         count = int(data.total_episodes)
-    except (ValueError, KeyError, AssertionError, OSError, ImportError, gym.error.Error) as error:
+        lengths = [int(about["total_steps"]) for about in data.storage.get_episode_metadata(range(count))]
+    except (ValueError, KeyError, TypeError, AssertionError, OSError, ImportError, gym.error.Error) as error:
         raise InputError(f"a Minari dataset that cannot be read: {_one_line(error)}") from error
-    if count == 0:
-        raise InputError("no episodes in it")
-    info = _info(metadata, data.observation_space, data.action_space)
+    whole = [i for i, length in enumerate(lengths) if length]
+    if not whole:
+        raise InputError("no steps in it" if count else "no episodes in it")
+    recorded = recorded_environment(metadata)
+    info = _info(metadata, data.observation_space, data.action_space, recorded)
+    notes = () if len(whole) == count else (f"{count - len(whole):,} episodes without a step were left out",)
     if env is not None:
         check_spaces(info, env.name, env.spaces)
         info = replace(info, env=env.name, env_definition=env.definition, spaces=env.spaces)
+    else:
+        notes = (*notes, *recorded.notes)
+    if choice.reward_column is not None:
+        info = replace(info, provenance={**info.provenance, "reward_column": choice.reward_column})
     dtype = info.spaces.observation.dtype
-    return ForeignLog(data.id, info, count, lambda first: _episodes(data, range(first, count), dtype))
+
+    def episodes(first: int) -> Iterator[Episode]:
+        return _episodes(data, whole[first:], dtype, choice.reward_column)
+
+    return ForeignLog(data.id, info, len(whole), episodes, notes)
 
 
 def export_minari(dataset: Dataset, dataset_id: str, env: EnvSpec | None = None) -> Path:
@@ -127,7 +153,9 @@ def export_minari(dataset: Dataset, dataset_id: str, env: EnvSpec | None = None)
     return folder
 
 
-def _episodes(data: MinariDataset, positions: range, dtype: np.dtype[Any]) -> Iterator[Episode]:
+def _episodes(
+    data: MinariDataset, positions: Sequence[int], dtype: np.dtype[Any], reward_column: int | None
+) -> Iterator[Episode]:
     both = zip(data.storage.get_episodes(positions), data.storage.get_episode_metadata(positions), strict=True)
     for i in positions:
         try:
@@ -135,7 +163,7 @@ def _episodes(data: MinariDataset, positions: range, dtype: np.dtype[Any]) -> It
             yield Episode(
                 in_dtype(canonical_observations(data.observation_space, raw["observations"]), dtype),
                 canonical_actions(data.action_space, raw["actions"]),
-                np.asarray(raw["rewards"], np.float64),
+                one_reward(raw["rewards"], reward_column),
                 bool(np.any(raw["terminations"][-1:])),
                 bool(np.any(raw["truncations"][-1:])),
                 _seed(about.get("seed")),
@@ -151,16 +179,19 @@ def _seed(seed: Any) -> int | None:
     return None if seed is None or not 0 <= int(seed) < 1 << 63 else int(seed)
 
 
-def _info(metadata: Mapping[str, Any], observations: spaces.Space[Any], actions: spaces.Space[Any]) -> DatasetInfo:
+def _info(
+    metadata: Mapping[str, Any], observations: spaces.Space[Any], actions: spaces.Space[Any], recorded: Recorded
+) -> DatasetInfo:
     ours: Mapping[str, Any] = metadata.get(_OURS, {})
-    name, definition = _environment(metadata)
-    provenance = {"source": "minari", "action_space": "of the Minari dataset"}
+    provenance: dict[str, Any] = {"source": "minari", "action_space": "of the Minari dataset"}
     provenance |= {key: metadata[key] for key in _CREDITS if metadata.get(key)}
+    if recorded.time_limit is not None:
+        provenance["time_limit"] = recorded.time_limit
     if "provenance" in ours:
         provenance["exported"] = ours["provenance"]
     return DatasetInfo(
-        env=ours.get("env", name),
-        env_definition=ours.get("env_definition", definition),
+        env=ours.get("env", recorded.name),
+        env_definition=ours.get("env_definition", recorded.definition),
         spaces=Spaces(_parts(ours, observation_spec(observations)), action_spec(actions)),
         provenance=provenance,
         final_observations=ours.get("final_observations", True),
@@ -174,16 +205,6 @@ def _parts(ours: Mapping[str, Any], found: ObservationSpec) -> ObservationSpec:
         return found
     named = ObservationSpec.from_dict(ours["observation"])
     return named if (named.shape, named.dtype) == (found.shape, found.dtype) else found
-
-
-def _environment(metadata: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
-    """Name and definition; an id from another package than Gymnasium gets that package's name before it."""
-    if not metadata.get("env_spec"):
-        return None, {}
-    spec = json.loads(metadata["env_spec"])
-    package = str(spec.get("entry_point") or "").partition(":")[0].partition(".")[0]
-    name = spec["id"] if package in ("", "gymnasium") else f"{package}:{spec['id']}"
-    return name, {"id": name, "kwargs": spec.get("kwargs") or {}, "wrappers": []}
 
 
 def _what_minari_lacks(dataset: Dataset) -> dict[str, Any]:

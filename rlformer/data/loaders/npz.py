@@ -1,68 +1,45 @@
-"""The loader of NPZ files of expert episodes, as stable-baselines 2 recorded them.
+"""The loader of NPZ files: flat columns under the names of `loaders.names`.
 
-`episode_starts` marks first steps; nothing marks last ones or says how they came about. An episode as long as
-the environment's time limit was truncated and a shorter one terminated; where the environment is not known,
-neither is claimed. The last observation is repeated, since the one after it was not recorded.
+style                 an episode ends where
+D4RL's names          `terminals` or `timeouts` is set
+stable-baselines 2    the next of `episode_starts` is; nothing says how it came about
+imitation             `indices` says that the next begins; `obs` has a row more in each, `terminal` one flag for each
+
+An episode whose end is marked but not told, as by `episode_starts` or `dones`, was truncated if it is as long as
+the environment's time limit and terminated if shorter; where the environment is not known, neither is claimed.
 """
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from rlformer.core.errors import InputError
-from rlformer.core.records import Episode
 from rlformer.core.spaces import Array
 from rlformer.data.loaders.base import ForeignLog, Loader, Native, file_with
-from rlformer.data.loaders.columns import check_columns, from_arrays, with_last
+from rlformer.data.loaders.flat import Columns, check_needed, open_flat
+from rlformer.data.loaders.names import AS_NAMED, Choice, locate
 
-_NEEDED = ("obs", "actions", "rewards", "episode_starts")
 
-
-def open_npz(path: Path, env: Native | None) -> ForeignLog:
+def open_npz(path: Path, env: Native | None, choice: Choice = AS_NAMED) -> ForeignLog:
     """The log in that file. Raises InputError where it is damaged, lacks a key, or does not fit `env`."""
-    columns = _read(path)
-    starts = np.flatnonzero(np.ravel(columns["episode_starts"]))
-    if not len(starts) or starts[0] != 0:
-        raise InputError("episode_starts does not mark the first step")
-    if (said := len(columns.get("episode_returns", starts))) != len(starts):
-        raise InputError(f"{said} episode_returns, but episode_starts marks {len(starts)} episodes")
-    ends = np.append(starts[1:], len(columns["rewards"]))
-    limit = env.time_limit if env else None
-
-    def episodes(first: int) -> Iterator[Episode]:
-        for start, end in zip(starts[first:], ends[first:], strict=True):
-            yield Episode(
-                with_last(columns["obs"][start:end], None),
-                columns["actions"][start:end],
-                np.ravel(columns["rewards"][start:end]),
-                terminated=limit is not None and end - start < limit,
-                truncated=limit is not None and end - start >= limit,
-            )
-
-    rule = "not recorded" if limit is None else f"truncated at the limit of {limit} steps, terminated before it"
-    return from_arrays(
-        path.name,
-        episodes,
-        len(starts),
-        env,
-        provenance={"source": "npz", "file": path.name, "endings": rule},
-        final_observations=False,
-    )
+    features = env.feature_names if env else ()
+    columns = Columns.of(_read(path, choice, features))
+    return open_flat(path.name, columns, env, choice, {"source": "npz", "file": path.name})
 
 
-def _read(path: Path) -> dict[str, Array]:
+def _read(path: Path, choice: Choice, features: tuple[str, ...]) -> dict[str, Array]:
+    """The arrays that are used, by name; pickles of others, such as imitation's `infos`, are left alone."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            found = file.files
-            columns = {name: _array(file, name) for name in (*_NEEDED, "episode_returns") if name in found}
-    except (OSError, zipfile.BadZipFile, EOFError) as error:
+            places = locate(file.files, choice, features)
+            check_needed(places, dict.fromkeys(file.files))
+            used = [name for found in places.values() for name in found.columns]
+            return {name: _array(file, name) for name in used}
+    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"a truncated or damaged NPZ file ({' '.join(str(error).split())})") from error
-    check_columns({name: columns.get(name) for name in _NEEDED}, found)
-    return columns
 
 
 def _array(file: np.lib.npyio.NpzFile, name: str) -> Array:
@@ -72,4 +49,4 @@ def _array(file: np.lib.npyio.NpzFile, name: str) -> Array:
         raise InputError(f"{name} cannot be read without unpickling, which is never done ({error})") from error
 
 
-NPZ = Loader("npz", "an NPZ of expert episodes", file_with(b"PK\x03\x04"), open_npz)
+NPZ = Loader("npz", "an NPZ of flat columns", file_with(b"PK\x03\x04"), open_npz, suffixes=(".npz",))

@@ -1,0 +1,201 @@
+"""Under which names a log's columns are read, in files and frames of every format: `KEYS` is the whole table.
+
+Names are compared without regard to case. What several columns hold together may be spread: `observation_0`,
+`observation_1`, ... are read in the order of their numbers (from 0 or 1), `observation_speed`, ... in the file's
+order, and the members of a group or dict (`observations/speed`, `observations.speed`) as the parts of a Dict, in the
+order of `envs.spaces`. `docs/logs.md` shows the table to users.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rlformer.core.errors import InputError, unknown
+
+_LISTED = 20  # names of columns in a message, at most
+
+
+@dataclass(frozen=True)
+class Key:
+    """One thing that a log holds, and what others call it; of several names that are there the first counts."""
+
+    name: str  # in `--map NAME=COLUMN`
+    names: tuple[str, ...]
+    meaning: str
+    spread: bool = False  # whether several columns may hold it together
+
+
+KEYS: Mapping[str, Key] = {
+    key.name: key
+    for key in (
+        Key(
+            "observations",
+            ("observations", "observation", "obs", "states", "state"),
+            "what was seen before each action; with a row more in each episode, what was seen last too",
+            spread=True,
+        ),
+        Key(
+            "next_observations",
+            ("next_observations", "next_observation", "next_obs", "obs_next", "next_states", "next_state"),
+            "what was seen after each action; of each episode the last is kept",
+            spread=True,
+        ),
+        Key("actions", ("actions", "action", "acts", "act"), "what was done", spread=True),
+        Key("rewards", ("rewards", "reward", "rews", "rew", "next.reward"), "what each action brought"),
+        Key(
+            "terminated",
+            ("terminals", "terminated", "terminations", "terminal"),
+            "whether the step ended the episode for good; one flag a step or an episode",
+        ),
+        Key(
+            "truncated",
+            ("timeouts", "truncated", "truncations", "timeout"),
+            "whether a time limit cut the episode there; one flag a step or an episode",
+        ),
+        Key(
+            "ends",
+            ("episode_terminals", "episode_ends", "ends", "dones", "done", "next.done"),
+            "whether the step was its episode's last, however it ended",
+        ),
+        Key("starts", ("episode_starts", "starts"), "whether the step was its episode's first"),
+        Key(
+            "episode",
+            ("episode", "episode_id", "episode_ids", "episode_index", "trajectory", "trajectory_id", "traj_id"),
+            "which episode the step belongs to: numbers or words",
+        ),
+        Key(
+            "step",
+            ("step", "t", "timestep", "timesteps", "time_step", "frame_index"),
+            "its number within the episode; rows of tables are sorted by it",
+        ),
+        Key("lengths", ("episode_lengths",), "steps of each episode"),
+        Key("indices", ("indices",), "at which step each episode but the first begins (imitation library)"),
+        Key("returns", ("episode_returns",), "return of each episode: only their number is compared"),
+    )
+}
+NEEDED = ("observations", "actions", "rewards")
+BOUNDARIES = ("indices", "lengths", "starts", "episode", "ends", "terminated", "truncated", "step")  # first goes first
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a person says that a log is to be read, where its names do not tell.
+
+    columns: for names of `KEYS` the columns that hold them, in the order in which they are read. reward_column:
+    which of several numbers is the reward, from 0.
+    """
+
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reward_column: int | None = None
+
+    @classmethod
+    def of(cls, columns: Mapping[str, str | Sequence[str]] | None, reward_column: int | None = None) -> Choice:
+        """Raises InputError for a key that is none, or one without a column."""
+        chosen: dict[str, tuple[str, ...]] = {}
+        for key, names in (columns or {}).items():
+            if key not in KEYS:
+                raise InputError(f"map: {unknown('key', str(key), KEYS)}")
+            listed = (names,) if isinstance(names, str) else tuple(map(str, names))
+            if not listed or not all(listed):
+                raise InputError(f"map: {key}: which column? None is named")
+            if len(listed) > 1 and not KEYS[key].spread:
+                raise InputError(f"map: {key}: one column, not {', '.join(listed)}")
+            chosen[key] = listed
+        if reward_column is not None and reward_column < 0:
+            raise InputError(f"reward column {reward_column}: they count from 0")
+        return cls(chosen, reward_column)
+
+    @classmethod
+    def parse(cls, maps: Sequence[str] | None, reward_column: int | None = None) -> Choice:
+        """From `KEY=COLUMN[,COLUMN...]` strings, as `--map` takes them.
+
+        >>> Choice.parse(["observations=x,y", "rewards=r"]).columns["observations"]
+        ('x', 'y')
+        """
+        columns: dict[str, Sequence[str]] = {}
+        for text in maps or ():
+            key, equals, names = text.partition("=")
+            if not equals:
+                raise InputError(f"--map '{text}': KEY=COLUMN[,COLUMN...], KEY one of {', '.join(KEYS)}")
+            columns[key.strip()] = [name.strip() for name in names.split(",")]
+        return cls.of(columns, reward_column)
+
+    def to_dict(self) -> dict[str, object]:
+        """A JSON-ready form without what was not chosen."""
+        chosen: dict[str, object] = {key: list(names) for key, names in sorted(self.columns.items())}
+        return chosen if self.reward_column is None else {**chosen, "reward_column": self.reward_column}
+
+
+AS_NAMED = Choice()
+
+
+@dataclass(frozen=True)
+class Found:
+    """The columns that hold one key. parts: their names within a Dict; none where they are one array together."""
+
+    columns: tuple[str, ...]
+    parts: tuple[str, ...] = ()
+
+
+def locate(names: Collection[str], choice: Choice = AS_NAMED, features: Sequence[str] = ()) -> dict[str, Found]:
+    """Where a file of these column names holds each key of `KEYS`, as far as it does.
+
+    features: what the environment's card calls its observation, tried where nothing else holds it. Raises InputError
+    where the choice names a column that is not there, or one of several numbered columns is missing.
+    """
+    found = {key: Found(_chosen(key, columns, names)) for key, columns in choice.columns.items()}
+    taken = {column for each in found.values() for column in each.columns}
+    for key in ("next_observations", *KEYS):  # obs_next is no obs
+        free = [name for name in names if name not in taken]
+        if key not in found and (here := _named(KEYS[key], free)) is not None:
+            found[key] = here
+            taken.update(here.columns)
+    if "observations" not in found and features and set(features) <= set(names) - taken:
+        found["observations"] = Found(tuple(features))
+    return {key: found[key] for key in KEYS if key in found}
+
+
+def listed(names: Collection[str]) -> str:
+    """What a file holds, for messages."""
+    shown = sorted(map(str, names))
+    more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
+    return (", ".join(shown[:_LISTED]) or "nothing") + more
+
+
+def _chosen(key: str, columns: tuple[str, ...], names: Collection[str]) -> tuple[str, ...]:
+    for column in columns:
+        if column not in names:
+            raise InputError(f"no '{column}' in it for {key}; it holds {listed(names)}")
+    return columns
+
+
+def _named(key: Key, names: Sequence[str]) -> Found | None:
+    by_lower = {name.lower(): name for name in names}
+    for alias in key.names:
+        if alias in by_lower:
+            return Found((by_lower[alias],))
+        if key.spread and (spread := _spread(alias, names)) is not None:
+            return spread
+    return None
+
+
+def _spread(alias: str, names: Sequence[str]) -> Found | None:
+    numbered = {}
+    for name in names:
+        if match := re.fullmatch(rf"{alias}[_.\[]?(\d+)\]?", name, re.IGNORECASE):
+            numbered[int(match[1])] = name
+    if numbered:
+        order = sorted(numbered)
+        if order != list(range(order[0], order[0] + len(order))) or order[0] > 1:
+            absent = next(i for i in range(min(order[0], 1), order[-1]) if i not in numbered)
+            raise InputError(f"{numbered[order[-1]]} without one of number {absent}; it holds {listed(names)}")
+        return Found(tuple(numbered[i] for i in order))
+    members = {name: name[len(alias) + 1 :] for name in names if re.match(rf"{alias}[./].", name, re.IGNORECASE)}
+    if members:
+        if all(part.isdecimal() for part in members.values()):  # those of a Tuple
+            members = dict(sorted(members.items(), key=lambda member: int(member[1])))
+        return Found(tuple(members), tuple(part.replace("/", ".") for part in members.values()))
+    named = tuple(name for name in names if re.match(rf"{alias}_.", name, re.IGNORECASE))
+    return Found(named) if named else None
