@@ -52,6 +52,7 @@ def collect(
             trust=trust,
             progress=bar,
             stop=lambda: interrupt.ever,
+            tell=bar.say,
         )
     console.show_dataset(dataset, as_json)
 
@@ -183,6 +184,7 @@ def explain(
             trust=trust,
             progress=bar,
             stop=lambda: interrupt.ever,
+            tell=bar.say,
         )
     if as_json:
         console.print_json(explanation.to_dict())

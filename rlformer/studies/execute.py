@@ -75,5 +75,5 @@ def _work(
     payload: PlannedRun | PlannedLog, stop: Callable[[], bool], progress: Callable[[int, int, str], None]
 ) -> Path:
     """In a process of its own: one run, or one log that others wait for."""
-    hooks = Hooks(stop, progress)
+    hooks = Hooks(stop, progress, waits=False)  # the executor does, and lets others go first
     return payload.train(hooks) if isinstance(payload, PlannedRun) else payload.make(hooks)

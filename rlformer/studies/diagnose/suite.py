@@ -95,6 +95,6 @@ def _work(work: _Work, stop: Callable[[], bool], progress: Callable[[int, int, s
         return None
     run = learn_and_play(
         work.row, work.arm, work.seed, work.root,
-        threads=work.threads, command=work.command, hooks=Hooks(stop, progress),
+        threads=work.threads, command=work.command, hooks=Hooks(stop, progress, waits=False),
     )  # fmt: skip
     return run.path
