@@ -46,8 +46,11 @@ class RunLog(Protocol):
     def stop_requested(self) -> bool:
         """Whether the user asked to stop: save a checkpoint and raise `Interrupted`."""
 
+    def checkpoint(self, step: int) -> AbstractContextManager[None]:
+        """Inside, a checkpoint made at `step` is written: what has been spent until then belongs to it."""
+
     def rewind(self, step: int) -> None:
-        """Forget the points after `step`: the run continues from a checkpoint made there."""
+        """Forget the points after `step`: the run continues from a checkpoint made there, with its times."""
 
     def note(self, text: str) -> None:
         """A remark that belongs into the record, such as a warning."""

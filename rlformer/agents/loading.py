@@ -20,7 +20,12 @@ def load_learner(path: Path) -> tuple[Learner, RunSpec]:
     if not (run.checkpoints / "best").is_dir() and kind.acts:
         begun = f"; it goes on with: {run.record.command}" if run.record.command else ""
         raise InputError(f"{path}: the run has not finished and holds no trained policy yet{begun}")
-    return kind.load().load(run.checkpoints / "best", spec.env, spec.values), spec
+    run.check("checkpoints/best")
+    try:
+        return kind.load().load(run.checkpoints / "best", spec.env, spec.values), spec
+    except (TypeError, KeyError, AttributeError) as error:  # values of other types than were written
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise InputError(f"{run.checkpoints / 'best'}: damaged: {reason}; train the run again") from error
 
 
 def load_policy(path: Path, sample: bool = False) -> tuple[Policy, RunSpec]:

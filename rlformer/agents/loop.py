@@ -80,7 +80,7 @@ def run(training: Training, pace: Pace, log: RunLog) -> None:
     save_at = logged_at + pace.checkpoint_seconds
     while not training.ended():
         if log.stop_requested():
-            training.save()
+            _save(training, log)
             raise Interrupted
         before = training.step
         training.advance()
@@ -100,10 +100,10 @@ def run(training: Training, pace: Pace, log: RunLog) -> None:
             log.scalars(scores, step)
             logged_at += time.perf_counter() - since
         if time.perf_counter() >= save_at:
-            save_at = _saved(training, pace)
+            save_at = _saved(training, pace, log)
         if training.ended() or progress_due():
             log.progress(step, pace.total, training.note())
-    training.save()
+    _save(training, log)
 
 
 def _reached(every: int, before: int, step: int) -> bool:
@@ -111,9 +111,14 @@ def _reached(every: int, before: int, step: int) -> bool:
     return every > 0 and step // every > before // every
 
 
-def _saved(training: Training, pace: Pace) -> float:
+def _save(training: Training, log: RunLog) -> None:
+    with log.checkpoint(training.step):
+        training.save()
+
+
+def _saved(training: Training, pace: Pace, log: RunLog) -> float:
     """Save, and say when to do so next."""
     began = time.perf_counter()
-    training.save()
+    _save(training, log)
     now = time.perf_counter()
     return now + max(pace.checkpoint_seconds, (now - began) / _SAVING_SHARE)

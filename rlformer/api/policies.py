@@ -27,6 +27,7 @@ from rlformer.evaluator.measure.evaluation import evaluate as _evaluate
 from rlformer.evaluator.measure.protocol import EVALUATION_SEED
 from rlformer.explain.parts import Explanation
 from rlformer.runs.hooks import Hooks
+from rlformer.runs.waiting import in_line
 from rlformer.studies import experiment, logs
 from rlformer.studies.sources import beyond_the_log, is_huggingface, open_source
 
@@ -165,8 +166,12 @@ def collect(
     trust: bool = False,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> Dataset:
-    """Whole episodes of a policy as a dataset; see `data.collect.collect`. One of `episodes` and `steps` is needed."""
+    """Whole episodes of a policy as a dataset; see `data.collect.collect`. One of `episodes` and `steps` is needed.
+
+    Where another process collects the same it is waited for, which `tell` hears.
+    """
     if (episodes is None) == (steps is None):
         raise InputError("give one of --episodes and --steps")
     if not 0 <= epsilon <= 1:
@@ -180,11 +185,13 @@ def collect(
     amount = f"{episodes}-episodes" if episodes is not None else f"{steps}-steps"
     ways = [f"epsilon{epsilon:g}"] * (epsilon > 0) + ["sampled"] * (sample and source.sampled)
     name = "-".join(map(str, (spec.name, *source.identity.values(), *ways, amount, f"seed{seed}")))
-    with one_thread():
+    folder = Path(out) if out is not None else Path("datasets") / files.slug(name)
+
+    def collected() -> Dataset:
         return _collect(
             source.policy,
             spec,
-            Path(out) if out is not None else Path("datasets") / files.slug(name),
+            folder,
             seed=seed,
             episodes=episodes,
             steps=steps,
@@ -195,6 +202,9 @@ def collect(
             progress=progress,
             stop=stop,
         )
+
+    with one_thread():
+        return in_line(collected, Hooks(stop or (lambda: False), tell=tell))
 
 
 def export(run: str | Path, *, huggingface: str | Path | None = None, sb3: str | Path | None = None) -> Path:
@@ -240,13 +250,15 @@ def explain(
     trust: bool = False,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> Explanation:
     """What a policy relies on, how well explainers find it, and what tree could stand for it: `.get(Effects)`, ...
 
     dataset: whose states and marginals are used, instead of the run's own log; a policy without one makes its own.
     distractors: explain the run's counterpart on the task with so many irrelevant dimensions, which is trained first.
     tree: a folder for the surrogate tree. only: some of the parts. They are written to `out`, by default the run's
-    folder `explain`. Raises InputError where there is nothing to explain, Interrupted where `stop` says so.
+    folder `explain`. Where another process makes them it is waited for, which `tell` hears. Raises InputError where
+    there is nothing to explain, Interrupted where `stop` says so.
     """
     from rlformer.studies import explain_runs
 
@@ -265,12 +277,15 @@ def explain(
             opened = explain_runs.open_other(
                 str(policy), spec, seed, dataset, agent, trust, None if out is None else Path(out)
             )
-        return explain_runs.explain(
-            opened,
-            only=only,
-            tree=None if tree is None else Path(tree),
-            progress=progress or _silent,
-            stop=stop,
+        return in_line(
+            lambda: explain_runs.explain(
+                opened,
+                only=only,
+                tree=None if tree is None else Path(tree),
+                progress=progress or _silent,
+                stop=stop,
+            ),
+            Hooks(stop, tell=tell),
         )
 
 

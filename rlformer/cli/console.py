@@ -157,6 +157,8 @@ class StudyProgress:
         if event.kind == "progress":
             done, total, _ = event.value
             self._share[arm] = min(0.99, done / max(1, total))
+        elif event.kind == "waiting":
+            self._bar.say(f"{agent} seed {seed} is waiting: {event.value}")
         elif event.kind in ("finished", "failed", "interrupted", "skipped"):
             self._share.pop(arm, None)
             self._ended += 1

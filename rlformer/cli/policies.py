@@ -52,6 +52,7 @@ def collect(
             trust=trust,
             progress=bar,
             stop=lambda: interrupt.ever,
+            tell=bar.say,
         )
     console.show_dataset(dataset, as_json)
 
@@ -184,6 +185,7 @@ def explain(
             trust=trust,
             progress=bar,
             stop=lambda: interrupt.ever,
+            tell=bar.say,
         )
     if as_json:
         console.print_json(explanation.to_dict())

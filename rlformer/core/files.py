@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import fcntl
-import glob
 import json
 import os
+import shutil
+import time
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NoReturn
 
 import tomli_w
 
 from rlformer.core.errors import InputError
+
+_GRACE = 0.25  # seconds in which somebody who only looked at a lock, or is just dying, has let go of it
+
+
+class Busy(InputError):
+    """Another process holds a lock; `path` is the lock's file."""
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message, path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 @contextmanager
@@ -22,11 +37,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Siblings that writers of the same file left behind when they were killed on this machine are removed.
     """
-    start = f".{path.name}.{os.uname().nodename}."  # processes of other machines have numbers of their own
-    temporary = path.with_name(f"{start}{os.getpid()}.tmp")
-    for other in path.parent.glob(f"{glob.escape(start)}*.tmp"):
-        pid = other.name.removeprefix(start).removesuffix(".tmp")
-        if pid.isdecimal() and not _alive(int(pid)):
+    temporary = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.tmp")
+    for other in path.parent.glob(".*.tmp"):
+        if _left_behind(other.name) == path.name:
             other.unlink(missing_ok=True)
     try:
         temporary.touch()
@@ -40,6 +53,42 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def clear(folder: Path) -> None:
+    """Remove what writers below a folder left behind when they were killed on this machine."""
+    for path in folder.rglob(".*"):
+        clear_one(path)
+
+
+def clear_one(path: Path) -> None:
+    """Remove a temporary file or folder that a killed process of this machine left; nothing else."""
+    if _left_behind(path.name) is None:
+        return
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name is one that a writer here makes and removes again, of whatever process."""
+    return name.startswith(".") and (name.endswith(".tmp") or name.startswith(".probe-"))
+
+
+def _left_behind(name: str) -> str | None:
+    """Of which file a dead process of this machine wrote the temporary sibling `name`; None: it is none."""
+    if name.startswith(".probe-"):  # of former versions
+        head, pid = "", name.removeprefix(".probe-")
+    elif name.startswith(".") and name.endswith(".tmp"):
+        start, _, pid = name[1:-4].rpartition(".")
+        node = f".{os.uname().nodename}"  # processes of other machines have numbers of their own
+        if not start.endswith(node):
+            return None
+        head = start.removesuffix(node)
+    else:
+        return None
+    return head if pid.isdecimal() and not _alive(int(pid)) else None
 
 
 def _alive(pid: int) -> bool:
@@ -69,26 +118,55 @@ def write_toml(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object. Raises InputError where the file is absent or torn."""
+    """A JSON object. Raises InputError, which names the file, where it is absent, torn or something else."""
+    text = _read_text(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(text, parse_constant=_no_number)
+    except RecursionError as error:
+        raise InputError(f"{path}: damaged: nested too deeply") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON: {error if text else 'the file is empty'}") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: damaged: no object")
+    return value
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A table of TOML. Raises InputError, which names the file, where it is absent or torn."""
+    text = _read_text(path)
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise InputError(f"{path}: damaged: nested too deeply") from error
+    except ValueError as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid JSON: {error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: cannot be read: {error}; not valid JSON or TOML") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} stands for a number")
 
 
 def writable_directory(path: Path) -> Path:
     """The directory, made if need be. Raises InputError where it cannot be written."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
     except (NotADirectoryError, FileExistsError) as error:
         raise InputError(f"{path}: a file stands where a folder is needed") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    if not os.access(path, os.W_OK | os.X_OK):  # nothing is made to find out: a kill would leave it
+        raise InputError(f"{path}: cannot be written: no permission, or the file system is read-only")
     return path
 
 
@@ -96,20 +174,53 @@ def writable_directory(path: Path) -> Path:
 def locked(path: Path, what: str, wait: bool = False) -> Iterator[None]:
     """Hold an exclusive lock on a file; the operating system frees it when the process dies, however it dies.
 
-    Raises InputError where another process holds it, unless `wait` says to stand in line. `what` the lock
-    guards ("run", "dataset") is for the message.
+    Raises Busy where another process holds it, unless `wait` says to stand in line. `what` the lock guards ("run",
+    "dataset") is for the message.
     """
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            owner = file.read().strip() or "unknown"
-            raise InputError(f"{path.parent}: another process ({owner}) is working on this {what}") from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+    until = time.monotonic() + _GRACE
+    while True:
+        with path.open("a+") as file:
+            if _take(file, wait):
+                if not _is(file, path):
+                    continue  # who held it has removed or moved it: that one guards nothing
+                file.truncate(0)
+                file.write(str(os.getpid()))
+                file.flush()
+                yield
+                return
+            if time.monotonic() >= until:
+                file.seek(0)
+                owner = file.read().strip() or "unknown"
+                raise Busy(f"{path.parent}: another process ({owner}) is working on this {what}", path)
+        time.sleep(0.02)
+
+
+def is_free(path: Path) -> bool:
+    """Whether nobody holds the lock of this file at the moment."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _take(file: IO[str], wait: bool) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is(file: IO[str], path: Path) -> bool:
+    """Whether the open file is still the one that stands at this path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def slug(name: str) -> str:

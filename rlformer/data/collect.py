@@ -14,7 +14,7 @@ from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.data.dataset import Dataset, DatasetInfo, load
-from rlformer.data.writer import DatasetWriter
+from rlformer.data.writer import DatasetWriter, tidy
 from rlformer.envs.rollout import EpsilonPolicy, rollout
 from rlformer.envs.vector import Environments
 from rlformer.runs.metrics import Throttle
@@ -47,7 +47,8 @@ def collect(
     names the policy, and with seed, chances and size says what the dataset is: an unfinished one of the same is
     continued, a finished one returned. upstream_env_steps: taken to make the policy; None: unknown. Steps of
     episodes that were begun and turned out not to be needed count nowhere. progress: (done, total) in episodes
-    or steps. Raises InputError where `path` holds anything else, Interrupted when `stop` said so.
+    or steps. Raises InputError where `path` holds anything else, files.Busy where another process collects there,
+    Interrupted when `stop` said so.
     """
     goal = _Goal(episodes, steps)
     if num_envs < 1:
@@ -70,7 +71,13 @@ def collect(
     if epsilon or random_episodes:
         policy = EpsilonPolicy(policy, environments.actions, epsilon, random_episodes)
     try:
-        with DatasetWriter(path, info) as writer:
+        try:
+            writing = DatasetWriter(path, info)
+        except InputError:
+            if (finished := _finished(path, begun)) is not None:  # meanwhile, by another process
+                return finished
+            raise
+        with writing as writer:
             if writer.num_episodes:
                 _check_same(path, writer.state, begun)
             writer.commit(begun)
@@ -154,6 +161,7 @@ def _finished(path: Path, begun: Mapping[str, Any]) -> Dataset | None:
     dataset = load(path)
     info = dataset.info
     _check_same(path, {"env": dict(info.env_definition), "provenance": dict(info.provenance)}, begun)
+    tidy(path)
     return dataset
 
 
@@ -161,7 +169,8 @@ def _check_same(path: Path, there: Mapping[str, Any], begun: Mapping[str, Any]) 
     """Raise InputError, naming what differs, where a dataset was begun with other settings."""
     if there == begun:
         return
-    old = {"env": there.get("env"), **there.get("provenance", {})}
+    provenance = there.get("provenance")
+    old = {"env": there.get("env"), **(provenance if isinstance(provenance, Mapping) else {})}
     new = {"env": begun["env"], **begun["provenance"]}
     keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     differences = ", ".join(f"{key} {old.get(key)} not {new.get(key)}" for key in keys)

@@ -7,7 +7,7 @@ A dataset is a folder. S steps in E episodes:
     actions.npy       (S, *act)               int64, or float32 for Box
     rewards.npy       (S,) float64
     episodes.npy      (E,) records            length, terminated, truncated, seed, behaviour_steps
-    dataset.json                              spaces, provenance, hash, schema version
+    dataset.json                              spaces, provenance, hash, schema version; see `data.verify`
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, Cost, Episode
 from rlformer.core.spaces import ActionSpec, Array, Spaces
+from rlformer.data import verify as checking
 from rlformer.data.arrays import ARRAYS, EPISODE, array_forms, content_hash
 from rlformer.data.checks import check_episode
 from rlformer.runs.inputs import Recipe
@@ -44,6 +45,20 @@ class DatasetInfo:
     num_episodes: int = 0
     num_steps: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("num_episodes", "num_steps", "upstream_env_steps"):
+            number = getattr(self, name)
+            if type(number) is not int and not (name == "upstream_env_steps" and number is None):
+                raise TypeError(f"{name}: a whole number expected, not {number!r}")
+            if number is not None and number < 0:
+                raise ValueError(f"{name}: {number} is negative")
+        for name, kind in (("env", str | None), ("hash", str), ("final_observations", bool)):
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(f"{name}: {getattr(self, name)!r} is no such value")
+        for name in ("provenance", "env_definition"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise TypeError(f"{name}: an object expected, not {getattr(self, name)!r}")
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""
         return {
@@ -62,7 +77,7 @@ class DatasetInfo:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> DatasetInfo:
         """The inverse of `to_dict`."""
-        known = {k: v for k, v in data.items() if k != "schema"}
+        known = {k: v for k, v in data.items() if k not in ("schema", "digests", "stamp")}
         return cls(**{**known, "spaces": Spaces.from_dict(known["spaces"])})
 
     @property
@@ -216,11 +231,13 @@ class Dataset:
         return self.select(training, "training part"), self.select(rest, "held out")
 
 
-def load(path: Path) -> Dataset:
+def load(path: Path, *, remember: bool = False, verify: bool = False) -> Dataset:
     """Open a dataset folder; the arrays stay on disk until they are read.
 
-    Raises InputError where the folder is none, is unfinished, was written by another version, or its arrays do not
-    fit its description.
+    Where the sizes or times of the arrays are not those of when they were last found right, all is read once and must
+    be what was written. remember: keep that they were found right, for the next opening. verify: read all in any case.
+    Raises InputError, which names the file, where the folder is none, is unfinished, was written by another version,
+    or a file is damaged.
     """
     if not (path / "dataset.json").is_file():
         if (path / "progress.json").is_file():
@@ -231,20 +248,21 @@ def load(path: Path) -> Dataset:
         raise InputError(f"{path}: schema {data.get('schema')!r}, this version reads '{SCHEMA}'; make the log again")
     try:
         info = DatasetInfo.from_dict(data)
-        arrays = {name: _open_array(path / f"{name}.npy") for name in ARRAYS}
         steps, episodes = info.num_steps, info.num_episodes
         forms = array_forms(info.spaces, steps, episodes)
-    except (TypeError, KeyError, ValueError, OSError) as error:
-        raise InputError(f"{path}: a damaged dataset: {error}") from error
-    for name, (shape, dtype) in forms.items():
-        array = arrays[name]
-        if array.shape[:1] != shape[:1]:
-            raise InputError(f"{path / name}.npy: {len(array)} rows, dataset.json says {shape[0]}")
-        if (array.shape, array.dtype) != (shape, dtype):
-            raise InputError(f"{path / name}.npy: {array.shape} {array.dtype}, dataset.json says {shape} {dtype}")
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
+        missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{path / 'dataset.json'}: a damaged dataset: {missing}; {checking.MEND}") from error
+    arrays = {name: _open_array(path / f"{name}.npy", *forms[name]) for name in ARRAYS}
     arrays["episodes"] = np.array(arrays["episodes"])  # small, and read all the time
     if (total := int(arrays["episodes"]["length"].sum())) != steps:
         raise InputError(f"{path}: a damaged dataset: {total} steps in episodes, dataset.json says {steps}")
+    checking.check_description(path, data)
+    stamp = checking.stamp_of(path)
+    if verify or not checking.is_stamped(path, stamp, data):
+        checking.verify(path, data, info.spaces, arrays)
+    if remember or verify:
+        checking.remember(path, stamp, data)
     observations, actions, rewards, rows = (arrays[name] for name in ARRAYS)
     return Dataset(info, observations, actions, rewards, rows, index=np.arange(episodes), path=path)
 
@@ -274,6 +292,18 @@ def from_episodes(info: DatasetInfo, episodes: list[Episode]) -> Dataset:
     return Dataset(known, *arrays, np.arange(count))
 
 
-def _open_array(path: Path) -> Array:
-    array = np.load(path, mmap_mode="c", allow_pickle=False)  # "c": torch wants writable memory
-    return np.asarray(array)
+def _open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """The array of that form. Raises InputError, which names the file, where it is another or none."""
+    if not path.is_file():
+        raise InputError(f"{path}: damaged: lost; {checking.MEND}")
+    try:
+        array = np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))  # "c": torch wants writable memory
+    except Exception as error:  # a damaged header makes numpy's reader raise whatever it likes
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: damaged: {reason}; {checking.MEND}") from error
+    if array.shape[:1] != shape[:1]:
+        rows = len(array) if array.ndim else 0
+        raise InputError(f"{path}: {rows} rows, dataset.json says {shape[0]}")
+    if (array.shape, array.dtype) != (shape, dtype):
+        raise InputError(f"{path}: {array.shape} {array.dtype}, dataset.json says {shape} {dtype}")
+    return array

@@ -23,7 +23,7 @@ from rlformer.data.dataset import Dataset, load
 from rlformer.data.loaders import LOADERS
 from rlformer.data.loaders.base import ForeignLog, Loader, Native
 from rlformer.data.loaders.names import AS_NAMED, Choice
-from rlformer.data.writer import DatasetWriter
+from rlformer.data.writer import DatasetWriter, tidy
 from rlformer.envs.make import spaces_of
 from rlformer.runs.metrics import Throttle
 
@@ -217,4 +217,7 @@ def _finished_import(path: Path, key: str) -> Dataset | None:
     if not (path / "dataset.json").is_file():
         return None
     dataset = load(path)
-    return dataset if dataset.info.provenance.get("import") == key else None
+    if dataset.info.provenance.get("import") != key:
+        return None
+    tidy(path)
+    return dataset

@@ -6,8 +6,11 @@ much of them is committed, so that a writer that opens an unfinished folder cuts
 
 from __future__ import annotations
 
+import json
+import os
+import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +24,7 @@ from rlformer.core.records import SCHEMA, Episode
 from rlformer.data.arrays import ARRAYS, EPISODE, array_forms, content_hash
 from rlformer.data.checks import check_episode
 from rlformer.data.dataset import Dataset, DatasetInfo, load
+from rlformer.data.verify import digests, stamp_of
 
 _HEADER = 256  # bytes; the longest description with 19-digit shapes fits
 _LOCK = ".lock"
@@ -41,6 +45,7 @@ class DatasetWriter:
         self._lock.enter_context(files.locked(path / _LOCK, "dataset"))
         try:
             _check_free(path)  # again: who held the lock before may have finished
+            files.clear(path)
             self._begin()
         except BaseException:
             self._lock.close()
@@ -54,8 +59,10 @@ class DatasetWriter:
         self.num_episodes, self.num_steps = progress["num_episodes"], progress["num_steps"]
         self.state: Mapping[str, Any] = progress["state"]  # what the caller committed with the episodes
         self._files: dict[str, IO[bytes]] = {}
+        self._sums = {name: progress["sums"].get(name, 0) for name in ARRAYS}  # of the bytes behind the header
         self.commit()  # first of all: a folder with this file is known for an unfinished dataset
-        self._files = {name: self._open(name) for name in ARRAYS}
+        for name in ARRAYS:
+            self._files[name] = self._open(name)
 
     def __enter__(self) -> DatasetWriter:
         return self
@@ -74,7 +81,9 @@ class DatasetWriter:
         columns = (episode.observations, episode.actions, episode.rewards, row)
         with _naming(self._path):
             for name, values in zip(ARRAYS, columns, strict=True):
-                self._files[name].write(np.ascontiguousarray(values, self._dtypes[name]).tobytes())
+                written = np.ascontiguousarray(values, self._dtypes[name]).tobytes()
+                self._files[name].write(written)
+                self._sums[name] = zlib.crc32(written, self._sums[name])
         self.num_episodes += 1
         self.num_steps += len(episode)
 
@@ -86,11 +95,13 @@ class DatasetWriter:
             "spaces": self._info.spaces.to_dict(),
             "num_episodes": self.num_episodes,
             "num_steps": self.num_steps,
+            "sums": self._sums,
             "state": self.state,
         }
         with _naming(self._path):
             for file in self._files.values():
                 file.flush()
+                os.fsync(file.fileno())  # before progress.json counts on it
             files.write_json(self._path / "progress.json", progress)
 
     def finish(self, provenance: Mapping[str, Any] | None = None, upstream_env_steps: int | None = None) -> Dataset:
@@ -101,6 +112,8 @@ class DatasetWriter:
             for name, file in self._files.items():
                 file.seek(0)
                 file.write(_header(self._dtypes[name], (self._rows(name), *self._shapes[name])))
+                file.flush()
+                os.fsync(file.fileno())
                 file.close()
         arrays = {name: np.load(self._path / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
         known = self._info.upstream_env_steps
@@ -112,7 +125,9 @@ class DatasetWriter:
             num_steps=self.num_steps,
             hash=content_hash(self._info.spaces, **arrays),
         )
-        files.write_json(self._path / "dataset.json", info.to_dict())
+        about = json.loads(json.dumps(info.to_dict()))  # as it will be read
+        about |= {"digests": digests(self._path, about), "stamp": stamp_of(self._path)}
+        files.write_json(self._path / "dataset.json", about)
         (self._path / "progress.json").unlink()
         (self._path / _LOCK).unlink()
         self._lock.close()
@@ -140,7 +155,10 @@ class DatasetWriter:
             file.flush()
         rows = np.fromfile(self._path / "episodes.npy", EPISODE, self.num_episodes, offset=_HEADER)
         kept = rows[rows["behaviour_steps"] <= behaviour_steps]
+        if len(kept) == self.num_episodes:
+            return
         self.num_episodes, self.num_steps = len(kept), int(kept["length"].sum())
+        self._sums = {name: self._sum(self._path / f"{name}.npy", name) for name in ARRAYS}
         self.commit()  # before the arrays are cut: they may be longer than it says, never shorter
         for name in ARRAYS:
             self._files[name].truncate(self._bytes(name))
@@ -149,12 +167,16 @@ class DatasetWriter:
     def _restore(self) -> dict[str, Any]:
         path = self._path / "progress.json"
         if not path.is_file():
-            return {"num_episodes": 0, "num_steps": 0, "state": {}}
+            return {"num_episodes": 0, "num_steps": 0, "sums": {}, "state": {}}
         progress = files.read_json(path)
         if progress.get("schema") != SCHEMA:
             raise InputError(f"{path}: schema {progress.get('schema')!r}, this version writes '{SCHEMA}'")
-        if progress["spaces"] != self._info.spaces.to_dict():  # cutting arrays of another shape would destroy them
+        if progress.get("spaces") != self._info.spaces.to_dict():  # cutting arrays of another shape would destroy them
             raise InputError(f"{self._path}: unfinished, of other spaces; remove it or choose another --out")
+        counts = [progress.get(name) for name in ("num_episodes", "num_steps")]
+        whole = all(type(count) is int and count >= 0 for count in counts)
+        if not whole or not all(isinstance(progress.get(name), dict) for name in ("sums", "state")):
+            raise InputError(f"{path}: damaged: not what a writer keeps; {self._again}")
         return progress
 
     def _rows(self, name: str) -> int:
@@ -170,11 +192,26 @@ class DatasetWriter:
         if self.num_episodes == 0:
             path.write_bytes(_header(self._dtypes[name], (0, *self._shapes[name])))
         if not path.is_file() or path.stat().st_size < self._bytes(name):
-            raise InputError(f"{path}: shorter than progress.json says; remove {self._path} and start again")
+            raise InputError(f"{path}: shorter than progress.json says; {self._again}")
+        if self._sum(path, name) != self._sums[name]:
+            raise InputError(f"{path}: damaged: its content is not what was written; {self._again}")
         file = path.open("r+b")
         file.truncate(self._bytes(name))
         file.seek(0, 2)
         return file
+
+    @property
+    def _again(self) -> str:
+        return f"remove {self._path} and start again"
+
+    def _sum(self, path: Path, name: str) -> int:
+        """Of what is committed of an array."""
+        left, found = self._bytes(name) - _HEADER, 0
+        with path.open("rb") as file:
+            file.seek(_HEADER)
+            while left > 0 and (read := file.read(min(left, 1 << 20))):
+                found, left = zlib.crc32(read, found), left - len(read)
+        return found
 
 
 @contextmanager
@@ -196,9 +233,23 @@ def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
 
 
 def _check_free(path: Path) -> None:
-    """Raise InputError unless `path` is nothing yet, empty, or an unfinished dataset."""
+    """Raise InputError unless `path` is nothing yet, empty, or an unfinished dataset.
+
+    What a writer leaves that is killed before its first commit is nothing yet.
+    """
     if (path / "dataset.json").exists():
         raise InputError(f"{path}: a dataset stands there; remove it or choose another --out")
-    unfinished = (path / "progress.json").is_file()
-    if path.is_dir() and not unfinished and any(entry.name != _LOCK for entry in path.iterdir()):
+    if not path.is_dir() or (path / "progress.json").is_file():
+        return
+    if any(entry.name != _LOCK and not files.is_temporary(entry.name) for entry in path.iterdir()):
         raise InputError(f"{path}: the folder is not empty and holds no dataset")
+
+
+def tidy(path: Path) -> None:
+    """Remove what a writer left that was killed when its dataset had been finished."""
+    left = [path / name for name in ("progress.json", _LOCK) if (path / name).exists()]
+    with suppress(OSError):  # of a folder that may only be read
+        if left and files.is_free(path / _LOCK):
+            for file in left:
+                file.unlink(missing_ok=True)
+        files.clear(path)

@@ -11,7 +11,7 @@ from rlformer.core import files
 from rlformer.core.errors import Interrupted, unknown
 from rlformer.explain.case import Case
 from rlformer.explain.material import Material
-from rlformer.explain.parts import PARTS, Explanation, Made, Part, PartCost, read_part
+from rlformer.explain.parts import PARTS, Explanation, Made, Part, PartCost, read_part, write_part
 
 
 def make(
@@ -34,6 +34,7 @@ def make(
     wanted = [part for part in PARTS.values() if part.name in asked or any(part.name in _needs(a) for a in asked)]
     files.writable_directory(folder)
     with files.locked(folder / "lock", "explanation"):
+        files.clear(folder)
         material, made = Material(case), dict[str, Made[Any]]()
         for number, part in enumerate(wanted):
             if stop():
@@ -42,7 +43,7 @@ def make(
             there = read_part(folder, part)
             if there is None or there.settings != _settings(case, part):
                 there = _make(material, part, Explanation(made))
-                files.write_json(folder / f"{part.name}.json", there.to_dict())
+                write_part(folder, there)
             made[part.name] = there
         progress(len(wanted), len(wanted), "")
     return Explanation({name: part for name, part in made.items() if name in asked})

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.records import SCHEMA, Cost, EvalResult
-from rlformer.runs import ledger
+from rlformer.core.records import SCHEMA, EvalResult
+from rlformer.runs import metrics, seal
 from rlformer.runs.hooks import Hooks
-from rlformer.runs.metrics import Curve, Metrics, Throttle
-from rlformer.runs.record import RunRecord, Status
+from rlformer.runs.record import RunRecord
+from rlformer.runs.session import RunSession
 from rlformer.runs.spec import RunSpec
 
 TRAJECTORIES = "trajectories"  # the folder of a run that keeps its training episodes
 
 
 class RunDirectory:
-    """Reads a run; `session` opens it for writing, one process at a time."""
+    """Reads a run; `session` opens it for writing, one process at a time.
+
+    A file that is damaged is named by an InputError; training the run again puts it aside and makes it anew.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
@@ -45,16 +49,14 @@ class RunDirectory:
     def spec(self) -> RunSpec:
         """What was to be trained, resolved. Raises InputError where the file is lost, damaged or of another version."""
         path = self.path / "spec.toml"
-        try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
+        if not path.is_file():
             self._check_schema(files.read_json(self.path / "record.json"), "record.json")  # older ones lack the file
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: cannot be read: {error}") from error
+        data = files.read_toml(path)
         self._check_schema(data, path.name)
         with _damaged(path):
-            return RunSpec.from_dict(data)
+            spec = RunSpec.from_dict(data)
+        self.check("spec.toml")
+        return spec
 
     @property
     def record(self) -> RunRecord:
@@ -65,13 +67,10 @@ class RunDirectory:
         with _damaged(path):
             return RunRecord.from_dict(data)
 
-    def _check_schema(self, data: object, name: str) -> None:
-        path = self.path / name
-        if not isinstance(data, Mapping):
-            raise InputError(f"{path}: damaged: no object")
+    def _check_schema(self, data: Mapping[str, Any], name: str) -> None:
         if data.get("schema") != SCHEMA:
             raise InputError(
-                f"{path}: schema {data.get('schema')!r}, this version reads '{SCHEMA}'; train the run again"
+                f"{self.path / name}: schema {data.get('schema')!r}, this version reads '{SCHEMA}'; train the run again"
             )
 
     @property
@@ -79,15 +78,28 @@ class RunDirectory:
         """Whether there is nothing left to do."""
         return (self.path / "record.json").is_file() and self.record.status == "finished"
 
-    def set_aside_damaged(self) -> str | None:
-        """Move a run whose record or specification is lost or torn out of the way; what was done, in words.
+    def check(self, below: str = "") -> None:
+        """Raise InputError, which names the file, unless files of a finished run are those that it ended with.
 
-        What such a run cost is not known any more, so that it cannot go on. Nothing is deleted. Raises InputError
+        below: one file, or the folder of some; by default all.
+        """
+        try:
+            record = self.record
+        except InputError:
+            return  # tells its own damage where it is needed
+        seal.check(self.path, record.digests, below)
+
+    def set_aside_damaged(self) -> str | None:
+        """Move a run of which a file is lost or damaged out of the way; what was done, in words.
+
+        What such a run did is not known any more, so that it cannot go on. Nothing is deleted. Raises InputError
         where another process works on it.
         """
         damage = self._damage()
-        if damage is None:
-            return None
+        return None if damage is None else self.set_aside(damage)
+
+    def set_aside(self, damage: str) -> str:
+        """Move the run out of the way, for that reason; what was done, in words. See `set_aside_damaged`."""
         with files.locked(self.path / "lock", "run"):
             number = next(n for n in count(1) if not self.path.with_name(f"{self.path.name}.damaged-{n}").exists())
             aside = self.path.rename(self.path.with_name(f"{self.path.name}.damaged-{number}"))
@@ -99,10 +111,13 @@ class RunDirectory:
         if not (self.path / "record.json").exists():
             return f"{self.path / 'record.json'}: lost" if self.checkpoints.is_dir() else None
         try:
-            same = self.record.env == self.spec.env.name
+            record, spec = self.record, self.spec
+            self.check()
         except InputError as error:
             return str(error)
-        return None if same else f"{self.path}: its record is of another environment"
+        if record.spec_hash != spec.hash:
+            return f"{self.path / 'spec.toml'}: not what record.json is of"
+        return None if record.env == spec.env.name else f"{self.path}: its record is of another environment"
 
     @property
     def trajectories(self) -> Path:
@@ -118,9 +133,20 @@ class RunDirectory:
         """Every stored evaluation, by file name without its ending. Raises InputError where one is damaged."""
         results = {}
         for path in sorted((self.path / "eval").glob("*.json")):
+            data = files.read_json(path)
+            self._check_schema(data, f"eval/{path.name}")
             with _damaged(path):
-                results[path.stem] = EvalResult.from_dict(files.read_json(path))
+                results[path.stem] = EvalResult.from_dict(data)
+                _check_evaluation(results[path.stem], path)
+        self.check("eval")
         return results
+
+    def points(self) -> list[dict[str, Any]]:
+        """The points of its curves, as `metrics.jsonl` has them. Raises InputError where the file is damaged."""
+        path = self.path / "metrics.jsonl"
+        points = metrics.checked(path)
+        self.check(path.name)
+        return points
 
     def save_evaluation(self, name: str, result: EvalResult) -> None:
         """Keep one evaluation as eval/NAME.json."""
@@ -129,17 +155,35 @@ class RunDirectory:
 
     @contextmanager
     def session(self, spec: RunSpec, seed: int, hooks: Hooks | None = None) -> Iterator[RunSession]:
-        """The run, open for writing; its record says how it ended.
+        """The run, open for writing; its record says how it ended. One that had finished is left as it is.
 
-        Raises InputError where another process has the run open or the folder cannot be written.
+        Raises files.Busy where another process has the run open, InputError where the folder cannot be written.
         """
         files.writable_directory(self.path)
         with files.locked(self.path / "lock", "run"):
-            session = RunSession(self, spec, seed, hooks or Hooks())
+            if self.finished:  # meanwhile, by another process
+                yield RunSession(self.path, self.record, hooks or Hooks())
+                return
+            files.clear(self.path)
+            begun = (self.path / "record.json").is_file() and (self.path / "spec.toml").is_file()
+            record = self.record if begun else RunRecord(spec.env.name, spec.agent.name, seed, spec.hash)
+            if not begun:
+                files.write_toml(self.path / "spec.toml", spec.to_dict())
+            session = RunSession(self.path, record, hooks or Hooks())
+            session.begin()
             try:
                 yield session
             finally:
                 session.close()
+
+
+def _check_evaluation(result: EvalResult, path: Path) -> None:
+    """Raises InputError where it is not one of whole episodes."""
+    if not result.returns.size or not np.isfinite(result.returns).all():
+        raise InputError(f"{path}: no returns, or some that are not finite")
+    arrays = (result.seeds, result.lengths, result.terminated)
+    if {array.shape for array in arrays} != {(len(result.returns),)} or (result.lengths < 1).any():
+        raise InputError(f"{path}: damaged: not one seed, length and ending of each episode")
 
 
 @contextmanager
@@ -149,93 +193,6 @@ def _damaged(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
-        missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
+        missing = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise InputError(f"{path}: damaged: {missing}") from error
-
-
-class RunSession:
-    """What a learner sees of its run (the `RunLog` of `agents.base`), and what the experiment adds to it."""
-
-    def __init__(self, run: RunDirectory, spec: RunSpec, seed: int, hooks: Hooks) -> None:
-        self.directory = run.path
-        self._hooks = hooks
-        if (run.path / "record.json").is_file():
-            self.record = replace(run.record, status="running", error=None)
-        else:
-            self.record = RunRecord(spec.env.name, spec.agent.name, seed, spec.hash)
-            files.write_toml(run.path / "spec.toml", spec.to_dict())
-        used_before = {key: value for key, value in self.record.hardware.items() if key == "gpu"}
-        self.record.hardware, self.record.versions = {**ledger.hardware(), **used_before}, dict(ledger.versions())
-        self.record.commit = ledger.commit()
-        self._ledger = ledger.Ledger(self.record.times)
-        self._metrics, self._curve = Metrics(run.path), Curve(run.path)
-        self._played: tuple[Sequence[float], Sequence[float]] | None = None
-        self._due = Throttle(5.0)
-        self.save()
-
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """See `agents.base.RunLog`."""
-        seconds = self._ledger.training_seconds
-        self._metrics.write(values, step, seconds)
-        if self._played is not None and "eval/return" in values:
-            self._curve.write(step, seconds, *self._played)
-            self._played = None
-
-    def played(self, returns: Sequence[float], fresh: Sequence[float]) -> None:
-        """The returns behind the evaluation whose scalars come next, kept in `eval/curve.jsonl` with their step."""
-        self._played = returns, fresh
-
-    def progress(self, done: int, total: int, note: str = "") -> None:
-        """See `agents.base.RunLog`."""
-        self.record.progress = {"done": int(done), "total": int(total), "note": note}
-        self._hooks.listener(int(done), int(total), note)
-        if self._due():
-            self.save()
-
-    def clock(self, part: str) -> AbstractContextManager[None]:
-        """See `agents.base.RunLog`."""
-        return self._ledger.clock(part)
-
-    def spent(self, cost: Cost) -> None:
-        """See `agents.base.RunLog`."""
-        self.record.cost = cost
-
-    def on_gpu(self, name: str, peak_bytes: int) -> None:
-        """See `agents.base.RunLog`."""
-        self.record.hardware["gpu"] = name
-        self.record.peak_gpu_memory_bytes = max(self.record.peak_gpu_memory_bytes, peak_bytes)
-
-    def stop_requested(self) -> bool:
-        """See `agents.base.RunLog`."""
-        return self._hooks.stop()
-
-    def rewind(self, step: int) -> None:
-        """See `agents.base.RunLog`."""
-        self._metrics.rewind(step)
-        self._curve.rewind(step)
-
-    def note(self, text: str) -> None:
-        """See `agents.base.RunLog`."""
-        if text not in self.record.notes:
-            self.record.notes.append(text)
-            self._hooks.tell(text)
-
-    def end(self, status: Status, cost: Cost | None = None, error: str | None = None) -> None:
-        """Say how the run ended."""
-        self.record.status = status
-        self.record.error = error
-        if cost is not None:
-            self.record.cost = cost
-        self.save()
-
-    def save(self) -> None:
-        """Write the record as it stands."""
-        self.record.times = self._ledger.times()
-        self.record.peak_memory_bytes = max(self.record.peak_memory_bytes, ledger.peak_memory_bytes())
-        files.write_json(self.directory / "record.json", self.record.to_dict())
-
-    def close(self) -> None:
-        """Close the curves."""
-        self._metrics.close()
-        self._curve.close()

@@ -20,8 +20,9 @@ def _deaf(text: str) -> None:
 
 @dataclass(frozen=True)
 class Hooks:
-    """Three functions that long work calls; by default nobody stops it and nobody listens."""
+    """Functions that long work calls; by default nobody stops it and nobody listens."""
 
     stop: Callable[[], bool] = _never  # whether the user asked to stop
     listener: Callable[[int, int, str], None] = _silent  # hears (done, total, note)
     tell: Callable[[str], None] = _deaf  # hears remarks when they are made
+    waits: bool = True  # for what another process does; else `files.Busy` is raised

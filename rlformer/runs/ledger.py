@@ -8,7 +8,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
@@ -47,6 +47,10 @@ class Ledger:
         now |= {part: self._parts.get(part, 0.0) for part in PARTS}
         now["learning"] = now["wall"] - sum(now[part] for part in PARTS)
         return {key: round(self._before.get(key, 0.0) + value, 4) for key, value in now.items()}
+
+    def rewind(self, spent: Mapping[str, float]) -> None:
+        """Go on from what had been spent at a checkpoint: what earlier sessions did behind it was in vain."""
+        self._before = dict(spent)
 
     @property
     def training_seconds(self) -> float:

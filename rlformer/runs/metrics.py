@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rlformer.core import files
+from rlformer.core.errors import InputError
 
 
 class Lines:
-    """Append-only lines of JSON, each with its "step"; a line torn by a kill is dropped when the file is opened."""
+    """Append-only lines of JSON, each with its "step"; what a kill tore is dropped when the file is opened."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        if path.is_file() and not path.read_bytes().endswith(b"\n"):  # a torn line would swallow the next one
-            self._replace(list(read(path)))
+        if path.is_file():
+            lines = list(read(path))
+            if self._text(lines) != path.read_text(encoding="utf-8", errors="replace"):
+                self._replace(lines)  # a torn line would swallow the next one
         self._file = path.open("a", encoding="utf-8")
 
     def append(self, line: Mapping[str, Any]) -> None:
@@ -28,49 +32,84 @@ class Lines:
 
     def rewind(self, step: int) -> None:
         """Drop the lines after `step`."""
-        self._file.close()
-        self._replace([line for line in read(self._path) if line["step"] <= step])
-        self._file = self._path.open("a", encoding="utf-8")
+        lines = list(read(self._path))
+        if any(line["step"] > step for line in lines):
+            self._file.close()
+            self._replace([line for line in lines if line["step"] <= step])
+            self._file = self._path.open("a", encoding="utf-8")
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
+    def _text(self, lines: Sequence[Mapping[str, Any]]) -> str:
+        return "".join(json.dumps(line) + "\n" for line in lines)
+
     def _replace(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        files.write_text(self._path, "".join(json.dumps(line) + "\n" for line in lines))
+        files.write_text(self._path, self._text(lines))
 
 
 class Metrics:
-    """Writes points to `metrics.jsonl` and TensorBoard."""
+    """Writes points to `metrics.jsonl` and TensorBoard.
+
+    `metrics.jsonl` is the truth. TensorBoard's files cannot be cut, and one that tells it to forget knows steps alone,
+    where the tags `time/...` are drawn against seconds: a run that goes on writes them anew.
+    """
 
     def __init__(self, directory: Path) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._lines = Lines(directory / "metrics.jsonl")
+        self._path = directory / "metrics.jsonl"
+        self._lines = Lines(self._path)
         self._tb_directory = directory / "tb"
         self._writer_class = SummaryWriter
-        self._writer: Any = SummaryWriter(str(self._tb_directory), flush_secs=15)
+        self._writer: Any = None
+        self._seconds = _latest(self._path)  # of the latest point: they never go back
+        self._began = time.time() - self._seconds  # when the run would have begun if nothing had interrupted it
 
-    def write(self, values: Mapping[str, float], step: int, seconds: float) -> None:
-        """One line of finite values; `eval/...` goes to TensorBoard against seconds too, as `time/...`."""
+    def write(self, values: Mapping[str, float], step: int, seconds: float) -> float:
+        """One line of finite values; `eval/...` goes to TensorBoard against seconds too, as `time/...`.
+
+        Returns the seconds as written.
+        """
+        self._seconds = max(self._seconds, round(seconds, 4))
         finite = {tag: float(value) for tag, value in values.items() if math.isfinite(value)}
-        self._lines.append({"step": int(step), "seconds": round(seconds, 4), **finite})
-        for tag, value in finite.items():
-            self._writer.add_scalar(tag, value, step)
-            if tag.startswith("eval/"):
-                self._writer.add_scalar(f"time/{tag.removeprefix('eval/')}", value, int(seconds))
+        line = {"step": int(step), "seconds": self._seconds, **finite}
+        self._lines.append(line)
+        self._draw(line)
+        return self._seconds
 
-    def rewind(self, step: int) -> None:
-        """Drop the points after `step`."""
+    def rewind(self, step: int, seconds: float = 0.0) -> None:
+        """Drop the points after `step`, at which `seconds` had been spent, from both."""
         self._lines.rewind(step)
-        self._writer.close()
-        # TensorBoard hides what an earlier session wrote at or after the purged step.
-        self._writer = self._writer_class(str(self._tb_directory), purge_step=step + 1, flush_secs=15)
+        self._seconds = _latest(self._path)
+        self._began = time.time() - max(seconds, self._seconds)
+        self._close_writer()
+        shutil.rmtree(self._tb_directory, ignore_errors=True)
+        for point in read(self._path):
+            self._draw(point)
 
     def close(self) -> None:
         """Flush and close both files."""
         self._lines.close()
-        self._writer.close()
+        self._close_writer()
+
+    def _draw(self, point: Mapping[str, float]) -> None:
+        if self._writer is None:
+            self._writer = self._writer_class(str(self._tb_directory), flush_secs=15)
+        step, seconds = int(point["step"]), point["seconds"]
+        at = self._began + seconds
+        for tag, value in point.items():
+            if tag in ("step", "seconds"):
+                continue
+            self._writer.add_scalar(tag, value, step, walltime=at)
+            if tag.startswith("eval/"):
+                self._writer.add_scalar(f"time/{tag.removeprefix('eval/')}", value, int(seconds), walltime=at)
+
+    def _close_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
 
 
 class Curve:
@@ -104,15 +143,39 @@ class Curve:
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
-    """The points of a file of such lines, up to a torn tail."""
+    """The points of a file of such lines, up to the first that is torn."""
     if not path.is_file():
         return
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
+            if (point := _point(line)) is None:
                 return
+            yield point
+
+
+def _latest(path: Path) -> float:
+    return max((point["seconds"] for point in read(path)), default=0.0)
+
+
+def checked(path: Path) -> list[dict[str, Any]]:
+    """The points of a file, whole but for a line that a kill tore at its end. Raises InputError where one is not."""
+    points = list(read(path))
+    if path.is_file():
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        if len(points) < len(lines) - 1 or (len(points) < len(lines) and lines[-1].endswith("\n")):
+            raise InputError(f"{path}: damaged: line {len(points) + 1} is no point of a curve; train the run again")
+    return points
+
+
+def _point(line: str) -> dict[str, Any] | None:
+    try:
+        point = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(point, dict) or type(point.get("step")) is not int or not line.endswith("\n"):
+        return None
+    numbers = (number for value in point.values() for number in (value if isinstance(value, list) else [value]))
+    return point if all(type(number) in (int, float) and math.isfinite(number) for number in numbers) else None
 
 
 class Throttle:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
+from rlformer.core.codec import decode
 from rlformer.core.records import SCHEMA, Cost, plain
 
 Status = Literal["running", "interrupted", "failed", "finished"]
@@ -21,7 +23,9 @@ class RunRecord:
     spec_hash: str
     status: Status = "running"
     cost: Cost = field(default_factory=Cost)
-    times: dict[str, float] = field(default_factory=dict)  # seconds, by part; see runs.ledger
+    times: dict[str, float] = field(default_factory=dict)  # seconds by part at the last checkpoint; see runs.ledger
+    unsaved: dict[str, float] = field(default_factory=dict)  # seconds since then, lost if it is killed now
+    lost: dict[str, float] = field(default_factory=dict)  # steps and seconds that kills undid: they were made again
     peak_memory_bytes: int = 0
     peak_gpu_memory_bytes: int = 0
     parameters: int = 0  # numbers that gradients changed
@@ -35,6 +39,7 @@ class RunRecord:
     command: str | None = None  # as it was typed
     error: str | None = None
     notes: list[str] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)  # of the files that it ended with; see runs.seal
     schema: str = SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,7 +48,13 @@ class RunRecord:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RunRecord:
-        """The inverse of `to_dict`."""
-        known = dict(data)
-        known["cost"] = Cost(**known["cost"])
-        return cls(**known)
+        """The inverse of `to_dict`. Raises ValueError where the data is no record."""
+        unknown = [key for key in data if key not in {each.name for each in fields(cls)}]
+        if unknown:
+            raise ValueError(f"unknown keys: {', '.join(map(str, unknown))}")
+        record = decode(cls, data)
+        amounts = {**record.times, **record.unsaved, **record.lost, "seed": record.seed, **vars(record.cost)}
+        for name, amount in amounts.items():
+            if amount is not None and not 0 <= amount < math.inf:
+                raise ValueError(f"{name}: {amount} is no amount")
+        return record

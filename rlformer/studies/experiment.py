@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -12,13 +13,15 @@ from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Spaces
 from rlformer.data.checks import check_spaces
-from rlformer.data.dataset import Dataset
+from rlformer.data.dataset import Dataset, load
 from rlformer.envs.make import NOWHERE, make, spaces_of
 from rlformer.envs.probe import probe
 from rlformer.evaluator.measure.protocol import Protocol, curve, measure
-from rlformer.runs.directory import RunDirectory, RunSession
+from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
+from rlformer.runs.session import RunSession
 from rlformer.runs.spec import RunSpec
+from rlformer.runs.waiting import in_line
 from rlformer.studies.logs import UNKNOWN
 
 
@@ -36,7 +39,8 @@ def train(
 ) -> RunDirectory:
     """Train and evaluate one agent below `root`; continue an unfinished run, leave a finished one alone.
 
-    A run whose record was damaged is put aside and made anew. device: where a learner trains that may use a GPU: cpu,
+    A run of which a file was damaged is put aside and made anew. Where another process trains the run it is waited for,
+    unless the hooks do not wait: then files.Busy is raised. device: where a learner trains that may use a GPU: cpu,
     cuda, cuda:N or auto; all others compute on the CPU. command: what was typed, for the record. Raises InputError for
     what the user can mend, Interrupted when the hooks said to stop. Any other error is recorded in the run, which
     counts as failed, and raised.
@@ -50,35 +54,69 @@ def train(
         raise InputError(f"agent '{spec.agent.name}' learns by interaction: give it an environment")
     if dataset is not None:
         check_fit(dataset, spec.env)
+        if dataset.path is not None:
+            load(dataset.path, remember=True)  # read once if it was copied: whoever comes later need not
     run = RunDirectory.of(root, spec, seed)
-    damage = run.set_aside_damaged()
+
+    def work(log: RunSession) -> None:
+        playable = _playable(spec, kind, log)
+        seed_obeyed = _probed(spec, log) if playable else None
+        task = Task(
+            env=spec.env if playable else None,
+            dataset=dataset,
+            hyperparameters=spec.values,
+            seed=seed,
+            threads=threads,
+            device=device,
+            log_trajectories=run.trajectories if spec.keeps_log else None,
+        )
+        _train(spec, kind, task, protocol or Protocol(), log, run, seed_obeyed)
+
+    in_line(lambda: _session(run, spec, seed, work, command, hooks), hooks)
+    return run
+
+
+def _session(
+    run: RunDirectory,
+    spec: RunSpec,
+    seed: int,
+    work: Callable[[RunSession], None],
+    command: str | None,
+    hooks: Hooks,
+) -> None:
+    """Do the work in the run, unless it has been done; the record says how it ended."""
+    damage = run.set_aside_damaged() or _without_its_log(run, spec)
     if run.finished:
         hooks.tell("it had finished before, and is left alone")
-        return run
+        return
     with run.session(spec, seed, hooks) as log:
+        if log.finished:
+            hooks.tell("another process has finished it meanwhile")
+            return
         if damage is not None:
             log.note(damage)
         log.record.command = log.record.command or command
+        if not any(path.is_file() for path in (run.checkpoints / "last").glob("*")):
+            log.rewind(0)  # whatever an earlier session did was not kept
         try:
-            playable = _playable(spec, kind, log)
-            seed_obeyed = _probed(spec, log) if playable else None
-            task = Task(
-                env=spec.env if playable else None,
-                dataset=dataset,
-                hyperparameters=spec.values,
-                seed=seed,
-                threads=threads,
-                device=device,
-                log_trajectories=run.trajectories if spec.keeps_log else None,
-            )
-            _train(spec, kind, task, protocol or Protocol(), log, run, seed_obeyed)
+            work(log)
         except (Interrupted, KeyboardInterrupt):
             log.end("interrupted")
             raise Interrupted from None
         except Exception as error:
             log.end("failed", error=f"{type(error).__name__}: {' '.join(str(error).split())}")
             raise
-    return run
+
+
+def _without_its_log(run: RunDirectory, spec: RunSpec) -> str | None:
+    """Put a finished run aside whose own training log is lost or damaged; what was done, in words."""
+    if not spec.keeps_log or not run.finished:
+        return None
+    try:
+        load(run.trajectories, remember=True)
+    except InputError as error:
+        return run.set_aside(str(error))
+    return None
 
 
 def _train(

@@ -45,7 +45,7 @@ class GivenLog:
 
     def whole(self, root: Path, seed: int) -> Dataset:
         """Before it is cut."""
-        return load(self.path)
+        return load(self.path, remember=True)
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,10 @@ class Quiet:
     def clock(self, part: str) -> Iterator[None]:
         yield
 
+    @contextmanager
+    def checkpoint(self, step: int) -> Iterator[None]:
+        yield
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OFFLINE)

@@ -395,7 +395,8 @@ def test_an_imitator_that_does_better_by_sampling_its_actions_is_told(tmp_path: 
     for run in make_runs(tmp_path, [BC, PPO]):
         if run.spec.agent.name == "bc":
             final = run.evaluations()["final"]
-            drawn = replace(final, seeds=final.seeds[:20], returns=final.returns[:20] + 100, action_selection="sampled")
+            few = {"seeds": final.seeds[:20], "lengths": final.lengths[:20], "terminated": final.terminated[:20]}
+            drawn = replace(final, returns=final.returns[:20] + 100, action_selection="sampled", **few)
             run.save_evaluation("sampled", drawn)
     (said,) = [text for text in warnings_of(tmp_path) if text.startswith("Sampled instead of greedy")]
     assert "bc (+0.21 of z)" in said

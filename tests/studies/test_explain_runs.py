@@ -20,6 +20,7 @@ from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies import experiment, explain_runs
 from rlformer.studies.logs import cut_log
 from rlformer.studies.study import Log, Study
+from tests.support.make_runs import reseal
 
 ENV = env_cards.environment("CartPole-v1")
 FEW = experiment.Protocol(episodes=4, curve_episodes=2, target_episodes=2, sampled_episodes=2)
@@ -109,6 +110,7 @@ def test_another_log_in_its_place_is_not_taken_for_it(played: Path, tmp_path: Pa
     from rlformer.core import files
 
     files.write_toml(run.path / "spec.toml", replace(spec, inputs=(other,)).to_dict())
+    reseal(run)
     assert explain_runs.log_of(run) is None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from rlformer.agents import cards as agent_cards
 from rlformer.core import files
 from rlformer.core.records import Cost, EnvSpec, EvalResult
-from rlformer.runs import metrics
+from rlformer.runs import metrics, seal
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.inputs import LogInput
 from rlformer.runs.spec import AgentSpec, RunSpec
@@ -156,8 +156,15 @@ def _invent_times(run: RunDirectory, arm: Invented, pace: float) -> None:
     wall = arm.seconds * pace
     shares = {"sb3": (0.62, 0.28, 0.1), "sequence": (0.88, 0.0, 0.12)}.get(arm.learner, (0.0, 0.0, 1.0))
     parts = dict(zip(("learning", "environment", "evaluation"), (s * wall for s in shares), strict=True))
-    record = replace(run.record, times={"wall": wall, "cpu": 1.02 * wall, **parts, "log": 0.0})
-    files.write_json(run.path / "record.json", record.to_dict())
     points = metrics.read(run.path / "metrics.jsonl")
     lines = [{**point, "seconds": 0.9 * wall * point["step"] / arm.env_steps} for point in points]
     files.write_text(run.path / "metrics.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines))
+    record = replace(run.record, times={"wall": wall, "cpu": 1.02 * wall, **parts, "log": 0.0})
+    files.write_json(run.path / "record.json", record.to_dict())
+    reseal(run)
+
+
+def reseal(run: RunDirectory) -> None:
+    """Let what stands in a run's files now be what it ended with: for tests that change them."""
+    record = replace(run.record, digests=seal.of(run.path))
+    files.write_json(run.path / "record.json", record.to_dict())

@@ -158,6 +158,10 @@ class Journal:
         self._left -= 1
         return self._left < 0
 
+    @contextmanager
+    def checkpoint(self, step: int) -> Iterator[None]:
+        yield
+
     def rewind(self, step: int) -> None:
         self.rewound.append(step)
         self.points = {at: values for at, values in self.points.items() if at <= step}

@@ -86,6 +86,10 @@ class Log:
         self.left -= 1
         return self.left < 0
 
+    @contextmanager
+    def checkpoint(self, step: int) -> Iterator[None]:
+        yield
+
     def rewind(self, step: int) -> None:
         self.points = [point for point in self.points if point[0] <= step]
 

@@ -156,6 +156,7 @@ class Training:
         """Write the checkpoint."""
         arrays, state = states.capture(self.algorithm, self.model, replay=False)  # the log is the buffer
         checkpoints.save(self._directory, arrays, state)
+        self._log.spent(self.cost)
 
     def restore(self) -> str | None:
         """Continue from the checkpoint, if there is one; a warning where one was damaged."""

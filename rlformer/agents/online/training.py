@@ -25,7 +25,7 @@ from rlformer.core import seeding
 from rlformer.core.errors import Interrupted
 from rlformer.core.records import Cost
 from rlformer.data.dataset import DatasetInfo
-from rlformer.data.writer import DatasetWriter
+from rlformer.data.writer import DatasetWriter, tidy
 from rlformer.envs.make import spaces_of
 from rlformer.runs import checkpoints, ledger
 from rlformer.runs.directory import RunDirectory
@@ -64,6 +64,7 @@ class Training:
         if found:
             states.restore(self.algorithm, self.model, *found)
         log.rewind(self._tally.env_steps)
+        log.spent(self.cost)
         self._writer = self._environments.writer = self._open_writer()
 
     def run(self) -> Cost:
@@ -174,7 +175,9 @@ class Training:
                 self._writer.commit()
         arrays, state = states.capture(self.algorithm, self.model, replay=self.model.num_timesteps < self._total)
         state |= {"episodes": self._tally.episodes, "latest_returns": list(self._tally.returns)}
-        checkpoints.save(self._directory, arrays, state)
+        with self._log.checkpoint(self.model.num_timesteps):
+            checkpoints.save(self._directory, arrays, state)
+            self._log.spent(self.cost)
         now = time.perf_counter()
         self._checkpoint_at = now + max(_CHECKPOINT_SECONDS, (now - start) / _CHECKPOINT_SHARE)
 
@@ -184,6 +187,7 @@ class Training:
         if path is None or env is None:
             return None
         if self._tally.env_steps >= self._total and (path / "dataset.json").is_file():
+            tidy(path)
             return None
         info = DatasetInfo(env.name, spaces_of(env), self._provenance(), env_definition=env.definition)
         writer = DatasetWriter(path, info)

@@ -71,7 +71,7 @@ class SequenceLearner:
         windows, check = (Windows(part, architecture.context_length) for part in (training, held_out))
         fixed = check.some(_HELD_OUT_WINDOWS, _HELD_OUT_BATCH, seeding.generator(task.seed, "held-out"))
         stream, curve = seeding.derive(task.seed, "batches"), self._curve(task)
-        _, samples_seen = train(self.model, loss, windows, fixed, options, log, stream, curve, device)
+        _, samples_seen = train(self.model, loss, windows, fixed, options, log, stream, curve, device, dataset.cost)
         return replace(dataset.cost, samples_seen=samples_seen)  # of the whole log: the filter read it
 
     def policy(self, sample: bool = False) -> SequencePolicy:

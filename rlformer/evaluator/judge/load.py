@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from rlformer.agents.base import LearnerKind
 from rlformer.agents.learners import learner
+from rlformer.core import files
 from rlformer.core.codec import decode
 from rlformer.core.errors import InputError
 from rlformer.core.records import EvalResult
 from rlformer.evaluator.judge.facts import Progress, Scales, Skipped
 from rlformer.explain import parts
 from rlformer.explain.parts import Explanation
-from rlformer.runs import metrics
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.inputs import Recipe
 from rlformer.runs.record import RunRecord
@@ -97,8 +94,9 @@ def find_runs(paths: Iterable[Path]) -> list[RunDirectory]:
         if not root.is_dir():
             raise InputError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
         for folder, children, names in os.walk(root):
-            children.sort()
-            if "record.json" in names:
+            children[:] = sorted(child for child in children if not child.startswith("."))
+            lost = "spec.toml" in names and "record.damaged.json" not in names  # a run whose record is not there
+            if "record.json" in names or lost:
                 children.clear()  # nothing below a run is another run
                 found.setdefault(Path(folder).resolve(), RunDirectory(Path(folder)))
     return list(found.values())
@@ -116,9 +114,12 @@ def read_runs(directories: Sequence[RunDirectory]) -> tuple[list[Run], list[Skip
         try:
             run, written = _read(directory, path), (directory.path / "record.json").stat().st_mtime
         except (InputError, OSError, TypeError, KeyError, ValueError, AttributeError) as error:
-            reason = str(error).replace(f"{directory.path}{os.sep}", "")
+            reason = " ".join(str(error).split()).replace(f"{directory.path}{os.sep}", "")
             skipped.append(Skipped(path, f"unreadable: {reason}"))
             continue
+        for name, wrong in parts.damaged(directory.path / "explain").items():
+            reason = wrong.replace(f"{directory.path}{os.sep}", "")
+            skipped.append(Skipped(f"{path}/explain/{name}", f"unreadable: {reason}; explain makes it anew"))
         key = _identity(run)
         if key not in kept:
             kept[key] = run, written
@@ -146,11 +147,8 @@ def _read(directory: RunDirectory, path: str) -> Run:
     for kind, given in ((Scales, record.scales), (Progress, record.progress)):
         decode(kind, given)  # what does not fit is told here
     evaluations = directory.evaluations()
-    for name, result in evaluations.items():
-        if not len(result.returns) or not np.isfinite(result.returns).all():
-            raise InputError(f"eval/{name}.json: no returns, or some that are not finite")
     asked = [result for name, result in evaluations.items() if name.startswith("target-")]
-    points = (_point(point) for point in metrics.read(directory.path / "metrics.jsonl") if "eval/return" in point)
+    points = (_point(point) for point in directory.points() if "eval/return" in point)
     return Run(
         path=path,
         spec=spec,
@@ -167,11 +165,20 @@ def _read(directory: RunDirectory, path: str) -> Run:
 def _video(folder: Path) -> Recording | None:
     if not (folder / "episode.toml").is_file():
         return None
-    shown = tomllib.loads((folder / "episode.toml").read_text(encoding="utf-8"))
     picture = folder / "episode.webp"
+    try:
+        shown = files.read_toml(folder / "episode.toml")
+        if "skipped" in shown and not picture.is_file():
+            return Recording(skipped=str(shown["skipped"]))
+        about = int(shown["episode_seed"]), float(shown["episode_return"]), int(shown["length"])
+    except (InputError, KeyError, TypeError, ValueError):
+        return Recording(skipped="episode.toml is damaged; delete it, and compare plays the episode again")
     if not picture.is_file():
-        return Recording(skipped=shown["skipped"]) if "skipped" in shown else None
-    return Recording(picture.read_bytes(), shown["episode_seed"], shown["episode_return"], shown["length"])
+        return None
+    packed = picture.read_bytes()
+    if (packed[:4], packed[8:12]) != (b"RIFF", b"WEBP") or int.from_bytes(packed[4:8], "little") + 8 != len(packed):
+        return Recording(skipped="episode.webp is damaged; delete it, and compare plays the episode again")
+    return Recording(packed, *about)
 
 
 def _point(point: Mapping[str, float]) -> Point:

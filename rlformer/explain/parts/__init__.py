@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +31,10 @@ __all__ = [
     "PartCost",
     "Pictures",
     "Surrogate",
+    "damaged",
     "read",
     "read_part",
+    "write_part",
 ]
 
 PARTS: dict[str, Part[Any]] = {
@@ -51,9 +56,42 @@ def read(folder: Path) -> Explanation:
     return Explanation({name: made for name, made in there.items() if made is not None})
 
 
+def damaged(folder: Path) -> dict[str, str]:
+    """The files of a folder that have the name of a part and hold none, each with what is wrong."""
+    found = {}
+    for name, part in PARTS.items():
+        path = folder / f"{name}.json"
+        if path.exists():
+            try:
+                _read(path, part)
+            except (InputError, ValueError) as error:
+                found[path.name] = " ".join(str(error).split())
+    return found
+
+
 def read_part(folder: Path, part: Part[Any]) -> Made[Any] | None:
     """One part, or None where it cannot be read."""
     try:
-        return part.from_dict(files.read_json(folder / f"{part.name}.json"))
+        return _read(folder / f"{part.name}.json", part)
     except (InputError, ValueError):
         return None
+
+
+def write_part(folder: Path, made: Made[Any]) -> None:
+    """Keep a part, with a digest of what it holds."""
+    data = json.loads(json.dumps(made.to_dict(), allow_nan=False))  # as it will be read
+    files.write_json(folder / f"{made.part}.json", {**data, "digest": _digest(data)})
+
+
+def _read(path: Path, part: Part[Any]) -> Made[Any]:
+    """Raises InputError or ValueError where the file is torn, was changed or holds something else."""
+    data = files.read_json(path)
+    made = part.from_dict(data)
+    if "digest" in data and data["digest"] != _digest(data):
+        raise ValueError("its content is not what was written")
+    return made
+
+
+def _digest(data: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in data.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:16]

@@ -58,7 +58,7 @@ def diagnose(
     failures: dict[Any, str] = {}
     found: dict[Any, Path] = {}
     listen(Event(None, "planned", len(planned)))
-    for event in LocalProcesses(jobs, threads).run(_work, planned):
+    for event in LocalProcesses(jobs, threads, root).run(_work, planned):
         if event.kind in ("failed", "skipped"):
             failures[event.key] = str(event.value)
         elif event.kind == "finished" and event.value is not None:
@@ -95,6 +95,6 @@ def _work(work: _Work, stop: Callable[[], bool], progress: Callable[[int, int, s
         return None
     run = learn_and_play(
         work.row, work.arm, work.seed, work.root,
-        threads=work.threads, command=work.command, hooks=Hooks(stop, progress),
+        threads=work.threads, command=work.command, hooks=Hooks(stop, progress, waits=False),
     )  # fmt: skip
     return run.path

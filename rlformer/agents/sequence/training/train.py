@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from rlformer.agents.sequence.training.state import State, TrainOptions
 from rlformer.agents.sequence.training.step import GradientStep
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError
-from rlformer.core.records import Window
+from rlformer.core.records import Cost, Window
 from rlformer.data.windows import Windows, moved
 
 Evaluate = Callable[[TrajectoryModel], Mapping[str, float]]  # points of curves, of a model on the CPU
@@ -33,12 +34,14 @@ def train(
     seed: int,
     evaluate: Evaluate | None = None,
     device: torch.device | None = None,
+    cost: Cost | None = None,
 ) -> tuple[int, int]:
     """Train `model` in place and leave it on the CPU, with the weights of the lowest held-out loss.
 
     Continues from `log.directory`/checkpoints/last. On the CPU with the same number of threads the weights are, bit
     for bit, those of a training that was never interrupted. `evaluate` is asked every `evaluate_every` steps and at the
-    end. device: where to train, with all of the log there; the CPU by default. Returns (gradient steps, transitions
+    end. device: where to train, with all of the log there; the CPU by default. cost: of reading it. Returns (gradient
+    steps, transitions
     seen with repeats).
 
     Raises Interrupted when the log asks to stop, DivergedError when the loss or its gradient is not finite.
@@ -47,7 +50,7 @@ def train(
     if device is not None and device.type == "cuda":
         batches, held_out = _on_gpu(model, batches, held_out, device)
     state = State(model, options, seed, log.directory / "checkpoints" / "last")
-    training = _Training(state, loss, batches, held_out, log, evaluate)
+    training = _Training(state, loss, batches, held_out, log, evaluate, cost or Cost())
     loop.resume(training, log)
     model.train()
     loop.run(training, training.pace, log)
@@ -67,9 +70,10 @@ class _Training:
         held_out: list[Window],
         log: RunLog,
         evaluate: Evaluate | None,
+        cost: Cost,
     ) -> None:
         self._state, self._loss, self._held_out = state, loss, held_out
-        self._log, self._evaluate = log, evaluate
+        self._log, self._evaluate, self._cost = log, evaluate, cost
         self._gradient_step = GradientStep(state, loss, batches)
         self._gradient_norm = 0.0
         o = state.options
@@ -121,6 +125,7 @@ class _Training:
     def save(self) -> None:
         """With what was taken of a GPU until then."""
         self._state.save()
+        self._log.spent(replace(self._cost, samples_seen=self._state.samples_seen))
         device = self._state.device
         if device.type == "cuda":
             self._log.on_gpu(torch.cuda.get_device_name(device), torch.cuda.max_memory_allocated(device))
