@@ -1,5 +1,6 @@
-"""The functions behind the commands, for use from Python. Files: policies, studies."""
+"""The functions behind the commands, for use from Python. Files: policies, studies, looking."""
 
+from rlformer.api.looking import play
 from rlformer.api.policies import Progress, collect, evaluate, explain, export, load, train
 from rlformer.api.studies import (
     compare,
@@ -35,6 +36,7 @@ __all__ = [
     "load",
     "open_data",
     "plan",
+    "play",
     "project",
     "report_folder",
     "report_scores",

@@ -94,7 +94,7 @@ def evaluate(
             episodes=episodes,
             seed=seed,
             num_envs=num_envs,
-            target_return=_target(target_return),
+            target_return=target(target_return),
             agent=agent,
             sample=sample,
             trust=trust,
@@ -200,7 +200,7 @@ def explain(
         explanations.show(explanation)
 
 
-def _target(text: str | None) -> float | str | None:
+def target(text: str | None) -> float | str | None:
     """A number, the name of a rule for a log, or None for what the policy chose from its own."""
     from rlformer.core.errors import InputError
     from rlformer.data.targets import RULES

@@ -92,6 +92,7 @@ def _registered(env: EnvSpec, render_mode: str | None) -> gym.Env[Any, Any]:
         with warnings.catch_warnings():
             # A card and a record name a version on purpose; a newer one would be another task.
             warnings.filterwarnings("ignore", ".*is out of date.*")
+            warnings.filterwarnings("ignore", ".*not in the possible render_modes.*")  # who wants to see it is told
             # The passive checker warns once and then costs time at every step.
             return gym.make(env.id, disable_env_checker=True, **kwargs)
     except (gym.error.NameNotFound, gym.error.NamespaceNotFound, gym.error.VersionNotFound) as error:

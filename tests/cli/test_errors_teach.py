@@ -227,7 +227,7 @@ def test_a_usage_error_has_the_form_of_every_other(command: Command, words: list
     assert len(seen.err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("words", [[], ["compare"], ["data"], ["data", "info"], ["train-agent"]])
+@pytest.mark.parametrize("words", [[], ["compare"], ["data"], ["data", "info"], ["train-agent"], ["play"]])
 def test_h_is_help(command: Command, words: list[str]) -> None:
     short, long = command(*words, "-h"), command(*words, "--help")
     assert (short.code, short.err) == (0, "")
@@ -273,6 +273,7 @@ RUN = "runs/CartPole-v1/ppo-1/seed-0"
         (["evaluate", "log"], "log: not a run directory, but a dataset: rlformer data info log shows it"),
         (["collect", "log", "--episodes", "1"], "but a dataset: rlformer data info log shows it"),
         (["explain", "log"], "but a dataset: rlformer data info log shows it"),
+        (["play", "log"], "but a dataset: rlformer data info log shows it"),
         (["export", "log", "--sb3", "x"], "but a dataset: rlformer data info log shows it"),
         (
             ["report", "log"],
