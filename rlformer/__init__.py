@@ -22,6 +22,7 @@ __all__ = [
     "judge",
     "load",
     "open_data",
+    "play",
     "train",
     "write_report",
 ]

@@ -1,6 +1,7 @@
-"""The functions behind the commands, for use from Python. Files: logs, policies, studies."""
+"""The functions behind the commands, for use from Python. Files: logs, policies, looking, studies."""
 
 from rlformer.api.logs import dataset
+from rlformer.api.looking import play
 from rlformer.api.policies import Progress, collect, evaluate, explain, export, load, train
 from rlformer.api.studies import (
     compare,
@@ -37,6 +38,7 @@ __all__ = [
     "load",
     "open_data",
     "plan",
+    "play",
     "project",
     "report_folder",
     "report_scores",

@@ -125,7 +125,7 @@ def evaluate(
     if episodes < 1 or num_envs < 1:
         raise InputError(f"--episodes {episodes} and --num-envs {num_envs}: one at least")
     texts = [str(policy) for policy in policies]
-    spec = env_cards.environment(env) if env is not None else _common_environment(texts)
+    spec = env_cards.environment(env) if env is not None else common_environment(texts)
     sources = [open_source(text, spec, agent, sample, trust) for text in texts]
     for source in sources:
         source.check_acts_in(spec)
@@ -293,7 +293,7 @@ def _silent(done: int, total: int, note: str = "") -> None:
     """Hears of progress, and tells nobody."""
 
 
-def _common_environment(policies: Sequence[str]) -> EnvSpec:
+def common_environment(policies: Sequence[str]) -> EnvSpec:
     """The environment that the runs among these policies were trained in."""
     runs = {text: open_source(text).env for text in policies if not _is_foreign(text)}
     if not runs:

@@ -13,16 +13,19 @@ from typing import Annotated
 
 import typer
 
-from rlformer.cli import data, lists, policies, studies, training
+from rlformer.cli import console, data, lists, play, policies, studies, training, usage
 from rlformer.core.errors import InputError, Interrupted
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Online RL or a sequence model, for your Gymnasium environment? Train both, read one report.",
 )
+
+
+_STOPPED = 130  # the exit code of Ctrl-C, which typer too makes of it
 
 
 def _version(asked: bool) -> None:
@@ -40,7 +43,7 @@ def options(
     """Take what belongs to no command."""
 
 
-for group in (studies, training, policies, lists):
+for group in (studies, training, policies, play, lists):
     app.add_typer(group.app)
 app.add_typer(data.app, name="data")
 
@@ -53,12 +56,23 @@ def main() -> None:
     # Torch makes this folder when it is imported; no command compiles, so that nothing is written into it.
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", tempfile.gettempdir())
     try:
-        app()
+        code = app(prog_name="rlformer", standalone_mode=False)
     except (Interrupted, KeyboardInterrupt):
-        print("stopped; the same command continues", file=sys.stderr)
-        raise SystemExit(130) from None
+        code = _STOPPED
+    except usage.UsageError as error:
+        if usage.is_help(error):
+            print(error, file=sys.stderr)
+        else:
+            console.error(usage.line(error))
+        code = 2
     except Exception as error:
         if "--debug" in sys.argv:
             raise
-        print(f"error: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
-        raise SystemExit(2 if isinstance(error, InputError) else 1) from None
+        # typer turns an end of file, such as that of a torn one, into an Abort without a message.
+        reason = error.__cause__ if isinstance(error, typer.Abort) and error.__cause__ else error
+        console.error(str(reason) or type(reason).__name__)
+        code = 2 if isinstance(error, InputError) else 1
+    if code == _STOPPED:
+        console.say("stopped; the same command continues")
+    if code:
+        raise SystemExit(code) from None

@@ -23,6 +23,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def error(text: str) -> None:
+    """What went wrong, the one line that a command ends with."""
+    say(f"error: {' '.join(text.split())}")
+
+
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object, the only thing on standard output."""
     print(json.dumps(value, indent=1, allow_nan=False))

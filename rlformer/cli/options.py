@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from rlformer.cli import completion
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Set = Annotated[
@@ -24,9 +26,16 @@ Device = Annotated[
     str, typer.Option(metavar="cpu|cuda|cuda:N|auto", help="Where sequence models are trained; they act on the CPU.")
 ]
 Root = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder of run directories.")]
-Env = Annotated[str | None, typer.Option("--env", metavar="ENV", help="A card's name or a Gymnasium id.")]
+Env = Annotated[
+    str | None,
+    typer.Option(
+        "--env", metavar="ENV", help="A card's name or a Gymnasium id.", autocompletion=completion.environments
+    ),
+]
 Trust = Annotated[bool, typer.Option("--trust", help="Unpickle a foreign file: only if you trust where it comes from.")]
-ZipAgent = Annotated[str | None, typer.Option("--agent", help="The class of a stable-baselines3 .zip.")]
+ZipAgent = Annotated[
+    str | None, typer.Option("--agent", help="The class of a stable-baselines3 .zip.", autocompletion=completion.agents)
+]
 Sample = Annotated[bool, typer.Option("--sample", help="Draw actions of stochastic policies instead of the best.")]
 TargetReturn = Annotated[
     str | None,

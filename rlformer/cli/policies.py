@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from rlformer.cli import completion
 from rlformer.cli.options import Debug, Env, Json, Prefix, Sample, Seed, TargetReturn, Trust, ZipAgent
 
 app = typer.Typer()
@@ -17,7 +18,11 @@ app = typer.Typer()
 @app.command()
 def collect(
     policy: Annotated[
-        str, typer.Argument(help="A run directory, a .zip of stable-baselines3, a Hugging Face folder, random.")
+        str,
+        typer.Argument(
+            help="A run directory, a .zip of stable-baselines3, a Hugging Face folder, random.",
+            autocompletion=completion.policies,
+        ),
     ],
     env: Env = None,
     episodes: Annotated[int | None, typer.Option(help="Whole episodes.", min=1)] = None,
@@ -62,7 +67,9 @@ def evaluate(
     policies: Annotated[
         list[str],
         typer.Argument(
-            metavar="POLICY...", help="Run directories, saved trees, .zip files, Hugging Face folders, random."
+            metavar="POLICY...",
+            help="Run directories, saved trees, .zip files, Hugging Face folders, random.",
+            autocompletion=completion.policies,
         ),
     ],
     env: Env = None,
@@ -88,7 +95,7 @@ def evaluate(
             episodes=episodes,
             seed=seed,
             num_envs=num_envs,
-            target_return=_target(target_return),
+            target_return=target(target_return),
             agent=agent,
             sample=sample,
             trust=trust,
@@ -142,7 +149,10 @@ def export(
 
 @app.command()
 def explain(
-    policy: Annotated[str, typer.Argument(help="A run directory, or a stable-baselines3 .zip.")],
+    policy: Annotated[
+        str,
+        typer.Argument(help="A run directory, or a stable-baselines3 .zip.", autocompletion=completion.policies),
+    ],
     env: Env = None,
     dataset: Annotated[
         str | None, typer.Option(metavar="DATA", help="Whose states are used; default: the policy's own log.")
@@ -193,7 +203,7 @@ def explain(
         explanations.show(explanation)
 
 
-def _target(text: str | None) -> float | str | None:
+def target(text: str | None) -> float | str | None:
     """A number, the name of a rule for a log, or None for what the policy chose from its own."""
     from rlformer.core.errors import InputError
     from rlformer.data.targets import RULES

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rlformer.cli import completion
 from rlformer.cli.opening import open_log
 from rlformer.cli.options import Debug, Grouped, Json, Threads, typed
 
@@ -25,6 +26,7 @@ def compare(
         typer.Argument(
             metavar="ENV|STUDY.toml",
             help="A card's name, a Gymnasium id, module:Name-v0 of your own, or a study file; options change its keys.",
+            autocompletion=completion.targets,
         ),
     ],
     dataset: Annotated[
@@ -40,7 +42,13 @@ def compare(
         ),
     ] = None,
     arms: Annotated[
-        str | None, typer.Option(metavar="A,B,...", help="Agents instead of the profile's.", rich_help_panel=_WHAT)
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Agents instead of the profile's.",
+            rich_help_panel=_WHAT,
+            autocompletion=completion.agents,
+        ),
     ] = None,
     seeds: Annotated[
         int | None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rlformer.cli import completion
 from rlformer.cli.opening import open_log
 from rlformer.cli.options import (
     Debug,
@@ -39,10 +40,15 @@ def train_agent(
             metavar="[ENV]",
             help="A card's name, a Gymnasium id, or module:Name-v0 of your own; with --dataset by default the log's "
             "own, and none: nowhere.",
+            autocompletion=completion.environments,
         ),
     ] = None,
     agent: Annotated[
-        str, typer.Option(help="ppo, dqn, a2c, sac, td3, ...; with --dataset cql, td3-bc, ...: rlformer agents.")
+        str,
+        typer.Option(
+            help="ppo, dqn, a2c, sac, td3, ...; with --dataset cql, td3-bc, ...: rlformer agents.",
+            autocompletion=completion.agents,
+        ),
     ] = "ppo",
     dataset: Annotated[
         str | None,
@@ -89,10 +95,19 @@ def train_transformer(
         str, typer.Argument(help="A dataset, a run that kept its training, a Minari id, HDF5, NPZ, CSV, Parquet.")
     ],
     agent: Annotated[
-        str, typer.Option(help="dt, dt-paper, dt-stream, dt-lstm, rvs, bc, bc-top, ...: rlformer agents.")
+        str,
+        typer.Option(
+            help="dt, dt-paper, dt-stream, dt-lstm, rvs, bc, bc-top, ...: rlformer agents.",
+            autocompletion=completion.agents,
+        ),
     ] = "dt",
     env: Annotated[
-        str | None, typer.Option(metavar="ENV|none", help="Where to evaluate; default: the log's own; none: nowhere.")
+        str | None,
+        typer.Option(
+            metavar="ENV|none",
+            help="Where to evaluate; default: the log's own; none: nowhere.",
+            autocompletion=completion.environments,
+        ),
     ] = None,
     gradient_steps: Annotated[int | None, typer.Option(help="Gradient steps instead of the preset's.", min=1)] = None,
     target_return: TargetReturn = None,

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.spaces import Array
+from rlformer.envs.film.screens import Screens
 from rlformer.envs.rollout import rollout
-from rlformer.envs.vector import Environments
 
 WIDTH = 160  # pixels, at most; height in proportion
 MOST_FRAMES = 60
@@ -23,44 +22,27 @@ _FEWEST_FRAMES = 15
 _SHOWN_SECONDS = 6.0  # of the whole animation, at most
 
 
-class _Recorded(Environments):
+class _Recorded(Screens):
     """One environment that keeps a picture of what it shows, every so many steps."""
 
     def __init__(self, env: EnvSpec) -> None:
-        try:
-            super().__init__(env, 1, render_mode="rgb_array")
-        except Exception as error:  # whatever an environment says to a render mode that it does not know
-            raise InputError(f"{env.name} cannot render: {_reason(error)}") from error
+        super().__init__(env, 1)
         self.frames: list[Array] = []
         self._every, self._steps = 1, 0
 
     def reset(self, slots: Array, seeds: Array) -> Array:
         first = super().reset(slots, seeds)
-        self.frames.append(self._picture())
+        self.frames.append(self.picture())
         return first
 
     def step(self, slots: Array, actions: Array) -> tuple[Array, Array, Array, Array]:
         step = super().step(slots, actions)
         self._steps += 1
         if self._steps % self._every == 0 or step[2][0] or step[3][0]:
-            self.frames.append(self._picture())
+            self.frames.append(self.picture())
         if len(self.frames) > 2 * MOST_FRAMES:  # the length is not known before: keep every other one
             self.frames, self._every = self.frames[::2], 2 * self._every
         return step
-
-    def _picture(self) -> Array:
-        env = self._envs[0]
-        modes = env.metadata.get("render_modes", ())
-        if env.render_mode != "rgb_array" or "rgb_array" not in modes:
-            raise InputError(f"{self.name} cannot render: it has no render mode rgb_array")
-        try:
-            picture = np.asarray(env.render())
-        except Exception as error:  # the environment's own code, or a library that it draws with
-            raise InputError(f"{self.name} cannot render: {_reason(error)}") from error
-        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
-            what = f"{picture.dtype} {picture.shape}"
-            raise InputError(f"{self.name} cannot render: its picture is {what}, not uint8 (H, W, 3)")
-        return picture
 
 
 def play(policy: Policy, env: EnvSpec, seed: int, target_return: float | None = None) -> tuple[list[Array], Episode]:
@@ -106,10 +88,6 @@ def png(picture: Array) -> bytes:
     packed = io.BytesIO()
     Image.fromarray(picture).save(packed, format="PNG", optimize=True)
     return packed.getvalue()
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _spaced(count: int, most: int) -> Array:

@@ -6,19 +6,22 @@ import importlib
 import importlib.util
 import os
 import sys
+import warnings
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 from gymnasium.envs.registration import find_highest_version, parse_env_id
 
-from rlformer.core.errors import InputError, MissingExtra, unknown
-from rlformer.core.records import EnvSpec
+from rlformer.core.errors import InputError
+from rlformer.core.records import SCHEMA, EnvSpec
 from rlformer.core.spaces import Spaces
 from rlformer.envs import cards as env_cards
 from rlformer.envs.checked import check
 from rlformer.envs.faults import fault, foreign, place
 from rlformer.envs.spaces import ImageError, canonical, spaces_in
+from rlformer.envs.unknown import missing_dependency, missing_module, unknown_environment
 from rlformer.envs.wrappers import WRAPPERS
 
 NOWHERE = "none"  # the id in place of an environment: a log is learned from and nothing evaluated
@@ -40,10 +43,24 @@ def make(env: EnvSpec, render_mode: str | None = None) -> gym.Env[Any, Any]:
     try:
         return canonical(made)
     except ImageError as error:
-        advice = 'if they are none, { kind = "flatten" } in a card makes them vectors'
-        raise InputError(f"environment '{env.name}': {error}; {advice}") from error
+        raise InputError(f"environment '{env.name}': {error}; {_image_advice(env, made)}") from error
     except InputError as error:
         raise InputError(f"environment '{env.name}': {error}") from error
+
+
+def _image_advice(env: EnvSpec, made: gym.Env[Any, Any]) -> str:
+    """What makes vectors of its images: a card, tried here; where that fails too, a wrapper of the user's own."""
+    try:
+        canonical(WRAPPERS["flatten"].wrap(made))
+    except Exception:  # spaces that Gymnasium cannot flatten fail each in its own way
+        return (
+            "wrap it in a module of your own: gymnasium.register('Flat-v0', lambda **k: "
+            f"YourWrapper(gymnasium.make('{env.id}', **k))), and the id is your_module:Flat-v0"
+        )
+    if env.name != env.id:
+        return 'if they are small, { kind = "flatten" } among the wrappers of its card makes them vectors'
+    card = f'schema = "{SCHEMA}", id = "{env.id}", wrappers = [{{ kind = "flatten" }}]'
+    return f"if they are small, a card makes them vectors; write envs/Flat.toml, a key a line: {card}"
 
 
 def spaces_of(env: EnvSpec) -> Spaces:
@@ -81,17 +98,21 @@ def _made(env: EnvSpec, registered: str, kwargs: dict[str, Any]) -> gym.Env[Any,
     """Raises whatever the environment's own code raises."""
     try:
         _check_version(env.id, registered)
-        # The passive checker warns once and then costs time at every step.
-        return gym.make(env.id, disable_env_checker=True, **kwargs)
+        with warnings.catch_warnings():
+            # A card and a record name a version on purpose; a newer one would be another task.
+            warnings.filterwarnings("ignore", ".*is out of date.*")
+            warnings.filterwarnings("ignore", ".*not in the possible render_modes.*")  # who wants to see it is told
+            # The passive checker warns once and then costs time at every step.
+            return gym.make(env.id, disable_env_checker=True, **kwargs)
     except (gym.error.NameNotFound, gym.error.NamespaceNotFound, gym.error.VersionNotFound) as error:
-        cards = env_cards.environments()
-        listed = f"{', '.join(cards)}, or any Gymnasium id"
-        raise unknown("environment", env.id, {*cards, *gym.registry}, listed) from error
-    except gym.error.DependencyNotInstalled as error:
-        if env.extra:
-            raise MissingExtra(env.extra, env.name) from error
-        raise InputError(f"environment '{env.name}': {' '.join(str(error).split())}") from error
+        raise unknown_environment(env.id, env_cards.environments(), gym.registry) from error
+    except (gym.error.DependencyNotInstalled, ModuleNotFoundError) as error:
+        registration = gym.registry.get(registered)
+        entry_point = None if registration is None else registration.entry_point
+        raise missing_dependency(env.name, entry_point, env.extra, error) from error
     except gym.error.Error as error:
+        if Path(env.id).exists():
+            raise unknown_environment(env.id, env_cards.environments(), gym.registry) from error
         raise InputError(f"environment '{env.name}': {' '.join(str(error).split())}") from error
     except TypeError as error:
         if place(error):  # Gymnasium raises what a constructor raised again
@@ -125,7 +146,7 @@ def _import_module(module: str, env_id: str) -> None:
             importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name and f"{module}.".startswith(f"{error.name}."):
-            raise InputError(f"environment '{env_id}': no module '{module}' here or installed") from error
+            raise missing_module(env_id, module) from error
         raise InputError(f"environment '{env_id}': module '{module}' needs '{error.name}', not installed") from error
     except (Exception, SystemExit) as error:  # whatever the user's own code does
         raise fault(f"environment '{env_id}': importing {module}", error) from error

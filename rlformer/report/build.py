@@ -25,6 +25,7 @@ from rlformer.report.sections.summary.words import sentences
 from rlformer.report.sections.verdict import words as verdict
 from rlformer.report.words.types import ReportWords, Words
 from rlformer.runs.missing import MissingRun
+from rlformer.runs.mistaken import instead
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,19 @@ def build(
         first = missing[0]
         raise InputError(f"no run to report: {first.agent} on {first.env}, seed {first.seed}: {first.reason}")
     if not directories:
-        raise InputError(f"{where}: no run directory there (a folder that holds a record.json)")
+        raise InputError(f"{where}: no run directory there (a folder that holds a record.json); {_meant(run_dirs)}")
     if not runs:
         raise InputError(f"{where}: no run there can be read; the first, {skipped[0].path}, is {skipped[0].reason}")
     view = view_of(runs, skipped, missing, terms=terms, title=title, command=command)
     found = results(view)
     write(out, found, markdown.document(view), page.page(view, found))
     return Report(out, view.judgement, found)
+
+
+def _meant(paths: Sequence[Path]) -> str:
+    """What lies there instead of runs, or what makes some."""
+    other = next((other for path in paths if (other := instead(path)) is not None), None)
+    return "rlformer compare or train-agent makes some" if other is None else f"it is {other}"
 
 
 def view_of(

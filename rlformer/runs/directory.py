@@ -15,6 +15,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EvalResult
 from rlformer.runs import metrics, seal
 from rlformer.runs.hooks import Hooks
+from rlformer.runs.mistaken import instead
 from rlformer.runs.record import RunRecord
 from rlformer.runs.session import RunSession
 from rlformer.runs.spec import RunSpec
@@ -42,7 +43,8 @@ class RunDirectory:
         """An existing run. Raises InputError where the path is none."""
         if not (path / "record.json").is_file():
             what = "no such folder" if not path.exists() else "no record.json in it"
-            raise InputError(f"{path}: not a run directory ({what})")
+            other = instead(path)
+            raise InputError(f"{path}: not a run directory{f' ({what})' if other is None else f', but {other}'}")
         return cls(path)
 
     @property

@@ -203,7 +203,8 @@ def device_for(agent: str, kind: LearnerKind, device: str) -> str:
 def check_data(agent: str, kind: LearnerKind, dataset: Dataset | None) -> None:
     """Raise InputError where an agent lacks the log that it needs, or is given one that it does not."""
     if "log" in kind.needs and dataset is None:
-        raise InputError(f"agent '{agent}' learns from a log: give it a dataset")
+        makes = "rlformer collect, or train-agent ENV --log-trajectories, makes one"
+        raise InputError(f"agent '{agent}' learns from a log: give it a dataset, --dataset DATA; {makes}")
     if "log" not in kind.needs and dataset is not None:
         raise InputError(f"agent '{agent}' learns by interaction: it takes no dataset (rlformer train-agent ENV)")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
+
+import gymnasium as gym
 
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
@@ -22,6 +25,7 @@ from rlformer.envs import cards as env_cards
 from rlformer.envs.make import NOWHERE
 from rlformer.runs.directory import TRAJECTORIES, RunDirectory
 from rlformer.runs.inputs import Cut, Recipe
+from rlformer.runs.mistaken import instead, kind_of
 from rlformer.runs.spec import RunSpec
 from rlformer.studies.sources import open_source
 
@@ -150,6 +154,8 @@ def open_data(
     text, env = str(source), None if env == NOWHERE else env
     if (Path(text) / TRAJECTORIES).is_dir():
         text = str(Path(text) / TRAJECTORIES)
+    if (meant := _no_log(text)) is not None:
+        raise InputError(meant)
     spec = None if env is None else env_cards.environment(env)
     if keep:
         dataset = open_named(text, env=spec, progress=progress, choice=choice)
@@ -178,6 +184,22 @@ def doubts(dataset: Dataset, env: str | None = None) -> tuple[Finding, ...]:
     if not {"import", "arrays"} & {*dataset.info.provenance, dataset.info.provenance.get("source")}:
         return ()
     return tuple(each for each in find(dataset, native_env(dataset, env)) if each.told_when_opened)
+
+
+def _no_log(text: str) -> str | None:
+    """What a person named who wants a log, and the commands that make one of it; None: perhaps a log."""
+    path, name = Path(text), shlex.quote(text)
+    kind = kind_of(path)
+    if kind == "run":
+        plays = f"rlformer collect {name} --episodes 100 lets its policy make one"
+        return f"{text}: the run kept no log of its training (--log-trajectories does); {plays}"
+    if kind in ("runs", "report", "toml"):
+        return f"{text}: no log, but {instead(path)}"
+    if not path.exists() and (text in env_cards.environments() or text in gym.registry):
+        makes = f"rlformer train-agent {name} --log-trajectories keeps one"
+        plays = f"rlformer collect random --env {name} --episodes 100 plays one"
+        return f"{text}: an environment, and no log: {makes}, {plays}"
+    return None
 
 
 def dataset_env(dataset: Dataset) -> EnvSpec:

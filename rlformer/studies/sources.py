@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
+
+from rlformer.agents import cards as agent_cards
 from rlformer.agents.learners import learner as learner_kind
 from rlformer.agents.loading import load_policy
 from rlformer.agents.online.zips import load_zip
@@ -15,6 +18,7 @@ from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
+from rlformer.envs import cards as env_cards
 from rlformer.envs.make import spaces_of
 from rlformer.envs.rollout import RandomPolicy
 from rlformer.evaluator.measure.protocol import draws_actions
@@ -91,6 +95,8 @@ def open_source(
         saved = SavedTree.load(path)
         identity = {**saved.of, "tree": saved.tree.leaves, "reads": saved.reads}
         return Source(text, saved.policy(), identity, saved.env, target_return=saved.target_return)
+    if not path.exists() and (meant := _no_policy(text)) is not None:
+        raise InputError(meant)
     policy, spec = load_policy(path, sample)
     record = RunDirectory.open(path).record
     cost = record.cost
@@ -107,6 +113,15 @@ def open_source(
         rules=record.scales.get("rules", {}),
         env_steps_behind=None if behind is None else behind + cost.env_steps + cost.selection_env_steps,
     )
+
+
+def _no_policy(text: str) -> str | None:
+    """What a person meant who names an environment or an agent where a policy is wanted; None: neither."""
+    if text in env_cards.environments() or text in gym.registry:
+        return f"{text}: an environment, and no policy: rlformer evaluate random --env {text} plays there"
+    if text in agent_cards.agents():
+        return f"{text}: an agent's name, and no policy: rlformer train-agent or train-transformer makes a run of it"
+    return None
 
 
 def is_huggingface(path: Path) -> bool:

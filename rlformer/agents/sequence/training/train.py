@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -120,7 +121,8 @@ class _Training:
         return scores
 
     def note(self) -> str:
-        return f"held-out loss {self._state.best_loss:.4f}"
+        loss = self._state.best_loss  # infinite before the first validation
+        return f"held-out loss {loss:.4f}" if math.isfinite(loss) else ""
 
     def save(self) -> None:
         """With what was taken of a GPU until then."""

@@ -1,0 +1,66 @@
+"""Looking at what there is: play policies as a video, list runs, check the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rlformer.api.policies import Progress, common_environment, one_thread
+from rlformer.core import seeding
+from rlformer.core.errors import InputError
+from rlformer.envs import cards as env_cards
+from rlformer.envs.film.stage import Player
+from rlformer.evaluator.measure.protocol import EVALUATION_SEED
+from rlformer.studies import playing
+from rlformer.studies.playing import Watched
+from rlformer.studies.sources import open_source
+
+
+def play(
+    policies: str | Path | Sequence[str | Path],
+    *,
+    env: str | None = None,
+    episodes: int = 1,
+    seed: int = EVALUATION_SEED,
+    target_return: float | str | None = None,
+    out: str | Path | None = None,
+    window: bool = False,
+    fps: float | None = None,
+    agent: str | None = None,
+    sample: bool = False,
+    trust: bool = False,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Watched:
+    """A video of these policies, side by side on the same episodes; what was played, and where the video lies.
+
+    policies: as `evaluate` takes them, nine at most. env: by default the one that the runs were trained in. seed: the
+    first `episodes` of those that `evaluate` plays on it. target_return: what return-conditioned policies are asked
+    for, instead of what each chose from its log. out: a .mp4 (extra `video`), .gif or .webp; by default in `videos/`.
+    window: show them on this display instead. fps: steps a second, by default as the environment wants.
+
+    Raises InputError where the environment cannot render, or as `evaluate` does, and Interrupted where `stop` says so.
+    """
+    texts = [str(policies)] if isinstance(policies, str | Path) else [str(policy) for policy in policies]
+    if episodes < 1 or not texts:
+        raise InputError(f"--episodes {episodes} of {len(texts)} policies: one at least")
+    if fps is not None and not 1 <= fps <= 240:
+        raise InputError(f"--fps {fps:g}: from 1 to 240")
+    spec = env_cards.environment(env) if env is not None else common_environment(texts)
+    sources = [open_source(text, spec, agent, sample, trust) for text in texts]
+    for source in sources:
+        source.check_acts_in(spec)
+    players = [
+        Player(name, source.policy, source.asked(target_return))
+        for name, source in zip(playing.names(sources), sources, strict=True)
+    ]
+    seeds = [int(each) for each in seeding.episode_seeds(seed, "evaluate", episodes)]
+    with one_thread():
+        if window:
+            return playing.show_in_window(players, spec, seeds, stop)
+        path = Path(out) if out is not None else playing.usual_path(spec, [player.name for player in players])
+        return playing.film(players, spec, seeds, path, fps=fps, progress=progress or _silent, stop=stop)
+
+
+def _silent(done: int, total: int, note: str = "") -> None:
+    """Hears of progress, and tells nobody."""

@@ -1,0 +1,78 @@
+"""play."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rlformer.cli import completion
+from rlformer.cli.options import Debug, Env, Json, Sample, TargetReturn, Trust, ZipAgent
+
+app = typer.Typer()
+
+
+@app.command()
+def play(
+    policies: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="POLICY...",
+            help="What is shown side by side: run directories, saved trees, .zip files, Hugging Face folders, random.",
+            autocompletion=completion.policies,
+        ),
+    ],
+    env: Env = None,
+    episodes: Annotated[int, typer.Option(help="Episodes, one after the other.", min=1, max=1000)] = 1,
+    seed: Annotated[int, typer.Option(help="Chooses the episodes, the same as those of evaluate.", min=0)] = 0,
+    target_return: TargetReturn = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A .mp4 (extra video), .gif or .webp; default: in videos/."),
+    ] = None,
+    window: Annotated[bool, typer.Option("--window", help="Show a window instead, where there is a display.")] = False,
+    fps: Annotated[
+        float | None, typer.Option(help="Steps a second; default: as the environment wants.", min=1, max=240)
+    ] = None,
+    sample: Sample = False,
+    agent: ZipAgent = None,
+    trust: Trust = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show what policies do: a video of episodes, several policies side by side on one seed."""
+    from rlformer import api
+    from rlformer.cli import console
+    from rlformer.cli.policies import target
+    from rlformer.core.errors import InputError
+    from rlformer.runs.interrupt import Interrupt
+
+    if window and out is not None:
+        raise InputError(f"--window shows the episodes and --out {out} writes them: one of the two")
+    with Interrupt() as interrupt, console.Bar("episodes") as bar:
+        watched = api.play(
+            policies,
+            env=env,
+            episodes=episodes,
+            seed=seed,
+            target_return=target(target_return),
+            out=out,
+            window=window,
+            fps=fps,
+            agent=agent,
+            sample=sample,
+            trust=trust,
+            progress=bar,
+            stop=lambda: interrupt.ever,
+        )
+    path = None if watched.path is None else str(watched.path)
+    if as_json:
+        console.print_json({"env": watched.env, "video": path, "episodes": [asdict(e) for e in watched.episodes]})
+        return
+    ending = {True: "terminated", False: "truncated"}
+    rows = [[e.policy, e.episode_return, e.target_return, e.length, ending[e.terminated]] for e in watched.episodes]
+    print(console.table(["policy", "return", "target", "steps", "ended"], rows))
+    if path is not None:
+        print(path)

@@ -1,0 +1,1 @@
+"""Episodes as pictures: environments that show themselves, frames with captions, and the files that hold them."""

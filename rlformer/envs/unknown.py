@@ -1,0 +1,169 @@
+"""Errors that teach: an environment that is not there, and the command or the id that helps."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import gymnasium as gym
+
+from rlformer.core.errors import InputError, MissingExtra
+from rlformer.runs.mistaken import instead, kind_of
+
+
+@dataclass(frozen=True)
+class _Library:
+    """A library that registers environments when it is imported, and the ids that are its own."""
+
+    ids: str  # a pattern of them, without a module
+    package: str  # for pip
+    module: str
+    name: str = r"{id}"  # the id that works, from the pattern's groups
+    note: str = ""
+
+
+_RAM = ' (its observations are images; kwargs = { obs_type = "ram" } in a card of that id makes them vectors)'
+_FLAT = " (its observations hold images; minigrid.wrappers.FlatObsWrapper in a module of your own makes them vectors)"
+_GAMES = (
+    "Adventure AirRaid Alien Amidar Assault Asterix Asteroids Atlantis BankHeist BattleZone BeamRider Berzerk Bowling "
+    "Boxing Breakout Carnival Centipede ChopperCommand CrazyClimber Defender DemonAttack DoubleDunk ElevatorAction "
+    "Enduro FishingDerby Freeway Frostbite Gopher Gravitar Hero IceHockey Jamesbond JourneyEscape Kangaroo Krull "
+    "KungFuMaster MontezumaRevenge MsPacman NameThisGame Phoenix Pitfall Pong Pooyan PrivateEye Qbert Riverraid "
+    "RoadRunner Robotank Seaquest Skiing Solaris SpaceInvaders StarGunner Surround Tennis TimePilot Tutankham UpNDown "
+    "Venture VideoPinball WizardOfWor YarsRevenge Zaxxon"
+)
+_LIBRARIES = (
+    _Library(
+        rf"(?:ALE/(\w+?)|({'|'.join(_GAMES.split())})|(\w+?)(?=NoFrameskip|Deterministic|-ram))"
+        r"(?:-ram)?(?:NoFrameskip|Deterministic)?(?:-v\d+)?",
+        "ale-py",
+        "ale_py",
+        r"ALE/\1\2\3-v5",
+        _RAM,
+    ),
+    _Library(r"(?:MiniGrid|BabyAI)-.*", "minigrid", "minigrid", note=_FLAT),
+    _Library(
+        r"(?:Fetch|HandReach|HandManipulate|AdroitHand|FrankaKitchen|PointMaze|AntMaze).*",
+        "gymnasium-robotics",
+        "gymnasium_robotics",
+    ),
+    _Library(
+        r"(?:highway|merge|roundabout|parking|intersection|racetrack)(?:-\w+)*-v\d+", "highway-env", "highway_env"
+    ),
+)
+_BEFORE = frozenset(gym.registry)  # ids that need no module: registered before any module of a user's was imported
+_EXTRAS = {
+    "mujoco": "gymnasium[mujoco]",
+    "toy_text": "gymnasium[toy-text]",
+    "classic_control": "gymnasium[classic-control]",
+}
+
+
+def unknown_environment(env_id: str, cards: Iterable[str], registered: Iterable[str]) -> InputError:
+    """The error for an id that nobody registered: what to install, the nearest name that works, or what an id is.
+
+    cards: names of cards. registered: ids that Gymnasium knows, those of a module that the id names among them.
+    """
+    module, _, plain = env_id.rpartition(":")
+    unknown = f"unknown environment '{env_id}'"
+    if (found := instead(Path(env_id))) is not None:
+        takes = "compare ENV --dataset, train-transformer and data info take it"
+        is_log = kind_of(Path(env_id)) in ("dataset", "log file")
+        return InputError(f"{unknown}: that is {f'a log: rlformer {takes}' if is_log else found}")
+    library = None if module else _library(plain)
+    registered, cards = sorted(registered), sorted(cards)
+    if library is not None and library[1] not in registered:
+        return InputError(f"{unknown}: {_advice(*library)}")
+    if library is not None:  # installed and imported by somebody, yet of another name
+        return InputError(f"{unknown}; did you mean '{library[1]}'?")
+    near = nearest_id(plain, [*cards, *registered])
+    if near is not None:
+        alone = near in cards or near in _BEFORE or not module
+        return InputError(f"{unknown}; did you mean '{near if alone else f'{module}:{near}'}'?")
+    if module:
+        own = [name for name in registered if name not in _BEFORE]
+        listed = f"it registers {', '.join(own[:8])}" if own else "it registers none; gymnasium.register(...) does"
+        return InputError(f"{unknown}: module '{module}' registers no such name; {listed}")
+    return InputError(f"{unknown}; valid: {', '.join(cards)}, module:Name-v0 of your own, or any Gymnasium id")
+
+
+def missing_module(env_id: str, module: str) -> InputError:
+    """The error for an id whose module is neither here nor installed."""
+    plain = env_id.rpartition(":")[2]
+    for library in _LIBRARIES:
+        if library.module == module.partition(".")[0]:
+            found = _library(plain)
+            name = found[1] if found is not None and found[0] is library else plain
+            return InputError(f"environment '{env_id}' needs '{module}': {_advice(library, name)}")
+    here = {path.stem for path in Path.cwd().glob("*.py")} | {
+        path.parent.name for path in Path.cwd().glob("*/__init__.py")
+    }
+    near = difflib.get_close_matches(module, [*here, *(library.module for library in _LIBRARIES)], 1, 0.6)
+    guess = f"; did you mean '{near[0]}:{plain}'?" if near else ""
+    return InputError(f"environment '{env_id}': no module '{module}' here or installed{guess}")
+
+
+def missing_dependency(name: str, entry_point: object, extra: str | None, error: Exception) -> InputError:
+    """The error for an environment whose code needs a library that is absent: with the command that installs it.
+
+    entry_point: of its registration. extra: of rlformer, as its card says.
+    """
+    folder = re.match(r"gymnasium\.envs\.(\w+)", str(entry_point))
+    if extra or (folder and folder[1] == "box2d"):
+        return MissingExtra(extra or "box2d", name)
+    if folder and folder[1] in _EXTRAS:
+        return InputError(f"environment '{name}' needs {_lacking(error)}: pip install '{_EXTRAS[folder[1]]}'")
+    reason = " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0].replace("_", "-")
+        return InputError(f"environment '{name}' needs '{error.name}', not installed: pip install {package}")
+    return InputError(f"environment '{name}': {reason}")
+
+
+def nearest_id(name: str, ids: Iterable[str]) -> str | None:
+    """The id whose name is nearest, versions aside: of the same version if there is one, else of the newest.
+
+    >>> nearest_id("CartPol-v1", ["CartPole-v0", "CartPole-v1", "Ant-v5"]), nearest_id("Ant-v9", ["Ant-v4", "Ant-v5"])
+    ('CartPole-v1', 'Ant-v5')
+    """
+    named: dict[str, dict[str, str]] = {}
+    for known in ids:
+        base, version = _split(known)
+        named.setdefault(base.lower(), {})[version] = known
+    for base in [key for key in named if "/" in key]:  # a namespace may be forgotten
+        named.setdefault(base.rpartition("/")[2], named[base])
+    base, version = _split(name)
+    near = difflib.get_close_matches(base.lower(), named, 1, 0.7)
+    if not near:
+        return None
+    versions = named[near[0]]
+    return versions.get(version) or versions[max(versions, key=lambda text: int(text or 0))]
+
+
+def _split(name: str) -> tuple[str, str]:
+    found = re.fullmatch(r"(.*?)(?:-v(\d+))?", name)
+    assert found is not None  # everything matches
+    return found[1], found[2] or ""
+
+
+def _library(plain: str) -> tuple[_Library, str] | None:
+    """The library whose ids look like this one, and the id that it registers."""
+    for library in _LIBRARIES:
+        found = re.fullmatch(library.ids, plain)
+        if found is not None:
+            return library, (plain if library.name == "{id}" else found.expand(library.name))
+    return None
+
+
+def _advice(library: _Library, name: str) -> str:
+    full = f"{library.module}:{name}"
+    return f"pip install {library.package}, then the id is '{full}'{library.note}"
+
+
+def _lacking(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"'{error.name}'"
+    return "MuJoCo" if "mujoco" in str(error).lower() else "a library that is not installed"
