@@ -24,7 +24,8 @@ from rlformer.envs.make import make
 from rlformer.runs import checkpoints
 from tests.support.make_training import Log, match, play, same, weights
 
-ZOO = Path(__file__).resolve().parents[2].parent / "shared/data/zoo-agents"
+_HERE = Path(__file__).resolve()
+ZOO = next((p for p in (up / "shared/data/zoo-agents" for up in _HERE.parents) if p.is_dir()), _HERE / "none")
 
 
 def task(env: str | EnvSpec, agent: str, *overrides: str, seed: int = 0, **rest: Any) -> Task:
@@ -56,6 +57,16 @@ QUICK = {
         "learning_starts=100",
         "gradient_steps=2",
     ),
+    "qrdqn": ("steps=2000", "num_envs=4", "learning_rate=3e-3", "gamma=0.0", "learning_starts=100", "gradient_steps=2"),
+    "trpo": ("steps=4096", "n_steps=64", "gamma=0.0", "normalize_observations=false"),
+    "tqc": (
+        "steps=1200",
+        "num_envs=2",
+        "learning_rate=1e-2",
+        "gamma=0.0",
+        "learning_starts=100",
+        "hidden=[32]",
+    ),
     "sac": (
         "steps=1200",
         "num_envs=2",
@@ -86,6 +97,10 @@ QUICK = {
         ("dqn", "discrete"),
         ("sac", "box"),
         ("td3", "box"),
+        ("qrdqn", "discrete"),
+        ("tqc", "box"),
+        ("trpo", "discrete"),
+        ("trpo", "multibinary"),
     ],
 )
 def test_it_finds_the_optimum_of_a_small_world(agent: str, kind: str, tmp_path: Path) -> None:
@@ -347,7 +362,8 @@ def test_an_unfitting_action_space_names_agents_that_fit(tmp_path: Path) -> None
     with pytest.raises(InputError) as caught:
         OnlineLearner().fit(task("Pendulum-v1", "dqn"), Log(tmp_path))
     assert str(caught.value) == (
-        "dqn needs a Discrete action space, Pendulum-v1 has Box; agents that fit: a2c, ppo, recurrent-ppo, sac, td3"
+        "dqn needs a Discrete action space, Pendulum-v1 has Box; agents that fit: "
+        "a2c, ppo, recurrent-ppo, sac, td3, tqc, trpo"
     )
 
 
