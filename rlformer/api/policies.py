@@ -13,6 +13,7 @@ from rlformer.agents import cards as agent_cards
 from rlformer.agents.cards import resolve
 from rlformer.agents.learners import learner as learner_kind
 from rlformer.agents.loading import load_learner
+from rlformer.agents.online.normalization import Normalization
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
@@ -27,7 +28,9 @@ from rlformer.evaluator.measure.protocol import EVALUATION_SEED
 from rlformer.explain.parts import Explanation
 from rlformer.runs.hooks import Hooks
 from rlformer.studies import experiment, logs
-from rlformer.studies.sources import beyond_the_log, is_huggingface, open_source
+from rlformer.studies.sources import Source, beyond_the_log, is_huggingface, open_source
+
+Statistics = str | Path | bool | None  # of observations, for a .zip: see `load`
 
 
 class Progress(Protocol):
@@ -43,15 +46,21 @@ def load(
     agent: str | None = None,
     sample: bool = False,
     trust: bool = False,
+    normalization: Statistics = None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Policy:
     """A policy that acts: `load(run).act(observations)` with observations (N, *obs) gives actions (N, *act).
 
     source: a run directory, a stable-baselines3 .zip (needs `trust`: reading one unpickles), a folder with a Decision
     Transformer of Hugging Face's, or "random" (needs `env`).
     A sequence model also wants to hear what happened: `policy.observe(actions, rewards)` after each step.
-    Raises InputError where the source is none of these.
+    normalization: the file with the VecNormalize of a .zip; None: the one beside it whose name fits; False: none. warn:
+    hears which one was taken. Raises InputError where the source is none of these.
     """
-    return open_source(str(source), None if env is None else env_cards.environment(env), agent, sample, trust).policy
+    spec = None if env is None else env_cards.environment(env)
+    opened = open_source(str(source), spec, agent, sample, trust, Normalization.of(normalization))
+    _tell([opened], warn)
+    return opened.policy
 
 
 def train(
@@ -110,22 +119,26 @@ def evaluate(
     agent: str | None = None,
     sample: bool = False,
     trust: bool = False,
+    normalization: Statistics = None,
     progress: Progress | None = None,
     warn: Callable[[str], None] = lambda text: None,
 ) -> tuple[EnvSpec, list[EvalResult]]:
     """Every policy on the same fixed episodes, and the environment they were played in.
 
     env: by default the one that the runs were trained in. target_return: what return-conditioned policies are asked
-    for, instead of what each chose from its log; or the name of a rule of `data.targets`. warn: hears of requests
-    beyond a log. Raises InputError where the policies belong to different environments or one of them cannot act here.
+    for, instead of what each chose from its log; or the name of a rule of `data.targets`. normalization: as for `load`.
+    warn: hears of requests beyond a log, and which statistics a .zip is read with. Raises InputError where the policies
+    belong to different environments or one of them cannot act here.
     """
     if episodes < 1 or num_envs < 1:
         raise InputError(f"--episodes {episodes} and --num-envs {num_envs}: one at least")
     texts = [str(policy) for policy in policies]
     spec = env_cards.environment(env) if env is not None else _common_environment(texts)
-    sources = [open_source(text, spec, agent, sample, trust) for text in texts]
+    normalized = _normalization(normalization, texts)
+    sources = [open_source(text, spec, agent, sample, trust, normalized) for text in texts]
     for source in sources:
         source.check_acts_in(spec)
+    _tell(sources, warn)
     seeds = seeding.episode_seeds(seed, "evaluate", episodes)
     results = []
     with one_thread():
@@ -159,15 +172,23 @@ def collect(
     agent: str | None = None,
     sample: bool = False,
     trust: bool = False,
+    normalization: Statistics = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Dataset:
-    """Whole episodes of a policy as a dataset; see `data.collect.collect`. One of `episodes` and `steps` is needed."""
+    """Whole episodes of a policy as a dataset; see `data.collect.collect`. One of `episodes` and `steps` is needed.
+
+    normalization, warn: as for `load`.
+    """
     if (episodes is None) == (steps is None):
         raise InputError("give one of --episodes and --steps")
     if not 0 <= epsilon <= 1:
         raise InputError(f"--epsilon {epsilon}: a share from 0 to 1")
-    source = open_source(str(policy), None if env is None else env_cards.environment(env), agent, sample, trust)
+    normalized = _normalization(normalization, [str(policy)])
+    given = None if env is None else env_cards.environment(env)
+    source = open_source(str(policy), given, agent, sample, trust, normalized)
+    _tell([source], warn)
     spec = env_cards.environment(env) if env is not None else source.env
     if spec is None:
         raise InputError("which environment? --env names it")
@@ -234,19 +255,22 @@ def explain(
     out: str | Path | None = None,
     agent: str | None = None,
     trust: bool = False,
+    normalization: Statistics = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Explanation:
     """What a policy relies on, how well explainers find it, and what tree could stand for it: `.get(Effects)`, ...
 
     dataset: whose states and marginals are used, instead of the run's own log; a policy without one makes its own.
     distractors: explain the run's counterpart on the task with so many irrelevant dimensions, which is trained first.
     tree: a folder for the surrogate tree. only: some of the parts. They are written to `out`, by default the run's
-    folder `explain`. Raises InputError where there is nothing to explain, Interrupted where `stop` says so.
+    folder `explain`. normalization, warn: as for `load`. Raises InputError where there is nothing to explain,
+    Interrupted where `stop` says so.
     """
     from rlformer.studies import explain_runs
 
-    path = Path(policy)
+    path, normalized = Path(policy), _normalization(normalization, [str(policy)])
     with one_thread():
         if (path / "record.json").is_file():
             if distractors is not None:
@@ -258,9 +282,8 @@ def explain(
             raise InputError(f"{policy}: --distractors trains a run again, and this is no run directory")
         else:
             spec = None if env is None else env_cards.environment(env)
-            opened = explain_runs.open_other(
-                str(policy), spec, seed, dataset, agent, trust, None if out is None else Path(out)
-            )
+            folder = None if out is None else Path(out)
+            opened = explain_runs.open_other(str(policy), spec, seed, dataset, agent, trust, folder, normalized, warn)
         return explain_runs.explain(
             opened,
             only=only,
@@ -268,6 +291,19 @@ def explain(
             progress=progress or _silent,
             stop=stop,
         )
+
+
+def _normalization(given: Statistics, policies: Sequence[str]) -> Normalization:
+    """Raises InputError where statistics are named and none of the policies is a .zip."""
+    if given is not None and not any(Path(text).suffix == ".zip" for text in policies):
+        raise InputError(f"normalization: belongs to a .zip of stable-baselines3, and {', '.join(policies)} is none")
+    return Normalization.of(given)
+
+
+def _tell(sources: Sequence[Source], warn: Callable[[str], None]) -> None:
+    for source in sources:
+        for remark in source.remarks:
+            warn(remark)
 
 
 def _silent(done: int, total: int, note: str = "") -> None:

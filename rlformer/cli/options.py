@@ -27,6 +27,17 @@ Root = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder of 
 Env = Annotated[str | None, typer.Option("--env", metavar="ENV", help="A card's name or a Gymnasium id.")]
 Trust = Annotated[bool, typer.Option("--trust", help="Unpickle a foreign file: only if you trust where it comes from.")]
 ZipAgent = Annotated[str | None, typer.Option("--agent", help="The class of a stable-baselines3 .zip.")]
+Normalized = Annotated[
+    Path | None,
+    typer.Option(
+        "--normalization",
+        metavar="FILE",
+        help="The VecNormalize of a .zip; default: the one beside it whose name fits.",
+    ),
+]
+Unnormalized = Annotated[
+    bool, typer.Option("--no-normalization", help="Read a .zip without a VecNormalize, whatever lies beside it.")
+]
 Sample = Annotated[bool, typer.Option("--sample", help="Draw actions of stochastic policies instead of the best.")]
 TargetReturn = Annotated[
     str | None,
@@ -36,6 +47,15 @@ Prefix = Annotated[
     str | None,
     typer.Option(help="How much of a training log: mid, full, a share of its steps, or a number of them."),
 ]
+
+
+def statistics(file: Path | None, none: bool) -> Path | bool | None:
+    """What both options say of a VecNormalize together, as the API takes it."""
+    from rlformer.core.errors import InputError
+
+    if file is not None and none:
+        raise InputError("give one of --normalization and --no-normalization")
+    return False if none else file
 
 
 def typed() -> str:

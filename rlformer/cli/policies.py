@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from rlformer.cli.options import Debug, Env, Json, Prefix, Sample, Seed, TargetReturn, Trust, ZipAgent
+from rlformer.cli.options import (
+    Debug,
+    Env,
+    Json,
+    Normalized,
+    Prefix,
+    Sample,
+    Seed,
+    TargetReturn,
+    Trust,
+    Unnormalized,
+    ZipAgent,
+    statistics,
+)
 
 app = typer.Typer()
 
@@ -28,6 +41,8 @@ def collect(
     sample: Sample = False,
     agent: ZipAgent = None,
     trust: Trust = False,
+    normalization: Normalized = None,
+    no_normalization: Unnormalized = False,
     out: Annotated[Path | None, typer.Option(metavar="DATA", help="The dataset's folder.")] = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -50,8 +65,10 @@ def collect(
             agent=agent,
             sample=sample,
             trust=trust,
+            normalization=statistics(normalization, no_normalization),
             progress=bar,
             stop=lambda: interrupt.ever,
+            warn=lambda text: console.say(f"warning: {text}"),
         )
     console.show_dataset(dataset, as_json)
 
@@ -72,6 +89,8 @@ def evaluate(
     sample: Sample = False,
     agent: ZipAgent = None,
     trust: Trust = False,
+    normalization: Normalized = None,
+    no_normalization: Unnormalized = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -91,6 +110,7 @@ def evaluate(
             agent=agent,
             sample=sample,
             trust=trust,
+            normalization=statistics(normalization, no_normalization),
             progress=bar,
             warn=lambda text: console.say(f"warning: {text}"),
         )
@@ -136,6 +156,9 @@ def export(
         console.print_json({"run": str(run), "exported": str(path)})
     else:
         print(path)
+    statistics_beside = path.with_suffix("") / "vecnormalize.pkl"
+    if sb3 is not None and statistics_beside.is_file():
+        console.say(f"its observations are normalised by the statistics in {statistics_beside}: keep both")
 
 
 @app.command()
@@ -158,6 +181,8 @@ def explain(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the run's folder, in explain/.")] = None,
     agent: ZipAgent = None,
     trust: Trust = False,
+    normalization: Normalized = None,
+    no_normalization: Unnormalized = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -181,8 +206,10 @@ def explain(
             out=out,
             agent=agent,
             trust=trust,
+            normalization=statistics(normalization, no_normalization),
             progress=bar,
             stop=lambda: interrupt.ever,
+            warn=lambda text: console.say(f"warning: {text}"),
         )
     if as_json:
         console.print_json(explanation.to_dict())

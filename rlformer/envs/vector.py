@@ -7,6 +7,7 @@ import numpy as np
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import ActionSpec, Array
 from rlformer.envs.make import make
+from rlformer.envs.masks import Remembering
 from rlformer.envs.spaces import spaces_in
 
 
@@ -58,6 +59,16 @@ class Environments:
             step = self._envs[slot].step(action)
             observations[row], rewards[row], terminated[row], truncated[row], _ = step
         return observations, rewards, terminated, truncated
+
+    def remember_masks(self) -> None:
+        """Keep from now on which actions each environment allows: see `masks`."""
+        if not all(isinstance(env, Remembering) for env in self._envs):
+            self._envs = [Remembering(env, self.name, self.actions) for env in self._envs]
+
+    def masks(self, slots: Array) -> Array:
+        """What is allowed in these slots now, (len(slots), levels) bool; see `envs.masks`."""
+        kept = (self._envs[slot] for slot in slots.tolist())
+        return np.array([env.allowed() for env in kept if isinstance(env, Remembering)])
 
     def close(self) -> None:
         """Free what the environments hold."""

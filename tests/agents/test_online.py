@@ -14,6 +14,7 @@ from rlformer.agents.cards import resolve
 from rlformer.agents.online import state as states
 from rlformer.agents.online import training
 from rlformer.agents.online.learner import OnlineLearner
+from rlformer.agents.online.normalization import Normalization
 from rlformer.agents.online.zips import export_zip, load_zip
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
@@ -448,7 +449,7 @@ def test_the_observations_statistics_beside_a_zip_are_used(tmp_path: Path) -> No
     bare.write_bytes(source.read_bytes())
     assert play(load_zip(bare, trust=True), "MountainCar-v0", 5).mean == -200.0
     statistics = source.with_suffix("") / "vecnormalize.pkl"
-    assert play(load_zip(bare, vecnormalize=statistics, trust=True), "MountainCar-v0", 5).mean > -170.0
+    assert play(load_zip(bare, normalized=Normalization(statistics), trust=True), "MountainCar-v0", 5).mean > -170.0
 
 
 @pytest.mark.slow
