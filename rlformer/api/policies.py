@@ -22,7 +22,7 @@ from rlformer.data.collect import collect as _collect
 from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
-from rlformer.envs.make import NOWHERE, nowhere
+from rlformer.envs.make import NOWHERE, make, nowhere
 from rlformer.evaluator.measure.evaluation import evaluate as _evaluate
 from rlformer.evaluator.measure.protocol import EVALUATION_SEED
 from rlformer.explain.parts import Explanation
@@ -222,14 +222,14 @@ def export(run: str | Path, *, huggingface: str | Path | None = None, sb3: str |
     """
     if (huggingface is None) == (sb3 is None):
         raise InputError("give one of --huggingface and --sb3")
-    learner = load_learner(Path(run))[0]
+    learner, spec = load_learner(Path(run))
     if huggingface is not None:
         from rlformer.agents.sequence.huggingface import export_checkpoint
         from rlformer.agents.sequence.learner import SequenceLearner
 
         if not isinstance(learner, SequenceLearner):
             raise InputError(f"{run}: is no sequence model, so that Hugging Face's library has no form for it")
-        export_checkpoint(learner, Path(huggingface))
+        export_checkpoint(learner, Path(huggingface), _time_limit(spec.env))
         return Path(huggingface)
     from rlformer.agents.online.learner import OnlineLearner
     from rlformer.agents.online.zips import export_zip
@@ -304,6 +304,16 @@ def _tell(sources: Sequence[Source], warn: Callable[[str], None]) -> None:
     for source in sources:
         for remark in source.remarks:
             warn(remark)
+
+
+def _time_limit(env: EnvSpec) -> int | None:
+    """Steps after which an episode is cut off; None: unknown, as of an environment that cannot be made here."""
+    try:
+        made = make(env)
+    except InputError:
+        return None
+    made.close()
+    return None if made.spec is None else made.spec.max_episode_steps
 
 
 def _silent(done: int, total: int, note: str = "") -> None:
