@@ -95,10 +95,10 @@ def _vector(beside: Mapping[str, Any], key: str, default: Array) -> Array:
 def export_checkpoint(learner: SequenceLearner, folder: Path, time_limit: int | None = None) -> None:
     """Write what `DecisionTransformerModel.from_pretrained(folder)` reads, and rlformer.json beside it.
 
-    Its inputs are scaled as rlformer.json says, and Discrete actions are one-hot vectors in and logits out. A step later
-    than any of the log's has the timestep of the last one, as here; time_limit: of an episode that it will play. Raises
-    InputError where the model has no counterpart there, saying what would have one, and where the folder holds a model
-    that did not come from here.
+    Its inputs are scaled as rlformer.json says, and Discrete actions are one-hot vectors in and logits out. A step that
+    is later than all of the log's has the timestep of the last one, as here; time_limit: of an episode that it will
+    play. Raises InputError where the model has no counterpart there, saying what would have one, and where the folder
+    holds a model that did not come from here.
     """
     from safetensors.torch import save_file
 
