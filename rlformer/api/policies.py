@@ -13,6 +13,7 @@ from rlformer.agents import cards as agent_cards
 from rlformer.agents.cards import resolve
 from rlformer.agents.learners import learner as learner_kind
 from rlformer.agents.loading import load_learner
+from rlformer.agents.online.normalization import Normalization
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
@@ -21,7 +22,7 @@ from rlformer.data.collect import collect as _collect
 from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
-from rlformer.envs.make import NOWHERE, nowhere
+from rlformer.envs.make import NOWHERE, make, nowhere
 from rlformer.envs.probe import IGNORES_SEED, obeys_seed
 from rlformer.evaluator.measure.evaluation import evaluate as _evaluate
 from rlformer.evaluator.measure.protocol import EVALUATION_SEED
@@ -29,7 +30,9 @@ from rlformer.explain.parts import Explanation
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.waiting import in_line
 from rlformer.studies import experiment, logs
-from rlformer.studies.sources import beyond_the_log, is_huggingface, open_source
+from rlformer.studies.sources import Source, beyond_the_log, is_huggingface, open_source
+
+Statistics = str | Path | bool | None  # of observations, for a .zip: see `load`
 
 
 class Progress(Protocol):
@@ -45,15 +48,21 @@ def load(
     agent: str | None = None,
     sample: bool = False,
     trust: bool = False,
+    normalization: Statistics = None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Policy:
     """A policy that acts: `load(run).act(observations)` with observations (N, *obs) gives actions (N, *act).
 
     source: a run directory, a stable-baselines3 .zip (needs `trust`: reading one unpickles), a folder with a Decision
     Transformer of Hugging Face's, or "random" (needs `env`).
     A sequence model also wants to hear what happened: `policy.observe(actions, rewards)` after each step.
-    Raises InputError where the source is none of these.
+    normalization: the file with the VecNormalize of a .zip; None: the one beside it whose name fits; False: none. warn:
+    hears which one was taken. Raises InputError where the source is none of these.
     """
-    return open_source(str(source), None if env is None else env_cards.environment(env), agent, sample, trust).policy
+    spec = None if env is None else env_cards.environment(env)
+    opened = open_source(str(source), spec, agent, sample, trust, Normalization.of(normalization))
+    _tell([opened], warn)
+    return opened.policy
 
 
 def train(
@@ -112,23 +121,27 @@ def evaluate(
     agent: str | None = None,
     sample: bool = False,
     trust: bool = False,
+    normalization: Statistics = None,
     progress: Progress | None = None,
     warn: Callable[[str], None] = lambda text: None,
 ) -> tuple[EnvSpec, list[EvalResult]]:
     """Every policy on the same fixed episodes, and the environment they were played in.
 
     env: by default the one that the runs were trained in. target_return: what return-conditioned policies are asked
-    for, instead of what each chose from its log; or the name of a rule of `data.targets`. warn: hears of requests
-    beyond a log, and of an environment that ignores its seed. Raises InputError where the policies belong to different
-    environments or one of them cannot act here.
+    for, instead of what each chose from its log; or the name of a rule of `data.targets`. normalization: as for `load`.
+    warn: hears of requests beyond a log, of an environment that ignores its seed, and which statistics a .zip is read
+    with. Raises InputError where the policies
+    belong to different environments or one of them cannot act here.
     """
     if episodes < 1 or num_envs < 1:
         raise InputError(f"--episodes {episodes} and --num-envs {num_envs}: one at least")
     texts = [str(policy) for policy in policies]
     spec = env_cards.environment(env) if env is not None else common_environment(texts)
-    sources = [open_source(text, spec, agent, sample, trust) for text in texts]
+    normalized = _normalization(normalization, texts)
+    sources = [open_source(text, spec, agent, sample, trust, normalized) for text in texts]
     for source in sources:
         source.check_acts_in(spec)
+    _tell(sources, warn)
     seeds = seeding.episode_seeds(seed, "evaluate", episodes)
     if not (obeyed := obeys_seed(spec)):
         warn(IGNORES_SEED)
@@ -164,19 +177,24 @@ def collect(
     agent: str | None = None,
     sample: bool = False,
     trust: bool = False,
+    normalization: Statistics = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Dataset:
     """Whole episodes of a policy as a dataset; see `data.collect.collect`. One of `episodes` and `steps` is needed.
 
-    Where another process collects the same it is waited for, which `tell` hears.
+    normalization: as for `load`. Where another process collects the same it is waited for. tell: hears of that, and of
+    the statistics that a .zip is read with.
     """
     if (episodes is None) == (steps is None):
         raise InputError("give one of --episodes and --steps")
     if not 0 <= epsilon <= 1:
         raise InputError(f"--epsilon {epsilon}: a share from 0 to 1")
-    source = open_source(str(policy), None if env is None else env_cards.environment(env), agent, sample, trust)
+    normalized = _normalization(normalization, [str(policy)])
+    given = None if env is None else env_cards.environment(env)
+    source = open_source(str(policy), given, agent, sample, trust, normalized)
+    _tell([source], tell)
     spec = env_cards.environment(env) if env is not None else source.env
     if spec is None:
         raise InputError("which environment? --env names it")
@@ -215,14 +233,14 @@ def export(run: str | Path, *, huggingface: str | Path | None = None, sb3: str |
     """
     if (huggingface is None) == (sb3 is None):
         raise InputError("give one of --huggingface and --sb3")
-    learner = load_learner(Path(run))[0]
+    learner, spec = load_learner(Path(run))
     if huggingface is not None:
         from rlformer.agents.sequence.huggingface import export_checkpoint
         from rlformer.agents.sequence.learner import SequenceLearner
 
         if not isinstance(learner, SequenceLearner):
             raise InputError(f"{run}: is no sequence model, so that Hugging Face's library has no form for it")
-        export_checkpoint(learner, Path(huggingface))
+        export_checkpoint(learner, Path(huggingface), _time_limit(spec.env))
         return Path(huggingface)
     from rlformer.agents.online.learner import OnlineLearner
     from rlformer.agents.online.zips import export_zip
@@ -248,6 +266,7 @@ def explain(
     out: str | Path | None = None,
     agent: str | None = None,
     trust: bool = False,
+    normalization: Statistics = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
     tell: Callable[[str], None] = lambda text: None,
@@ -257,12 +276,12 @@ def explain(
     dataset: whose states and marginals are used, instead of the run's own log; a policy without one makes its own.
     distractors: explain the run's counterpart on the task with so many irrelevant dimensions, which is trained first.
     tree: a folder for the surrogate tree. only: some of the parts. They are written to `out`, by default the run's
-    folder `explain`. Where another process makes them it is waited for, which `tell` hears. Raises InputError where
-    there is nothing to explain, Interrupted where `stop` says so.
+    folder `explain`. normalization: as for `load`. Where another process makes them it is waited for; tell: as for
+    `collect`. Raises InputError where there is nothing to explain, Interrupted where `stop` says so.
     """
     from rlformer.studies import explain_runs
 
-    path = Path(policy)
+    path, normalized = Path(policy), _normalization(normalization, [str(policy)])
     with one_thread():
         if (path / "record.json").is_file():
             if distractors is not None:
@@ -274,9 +293,8 @@ def explain(
             raise InputError(f"{policy}: --distractors trains a run again, and this is no run directory")
         else:
             spec = None if env is None else env_cards.environment(env)
-            opened = explain_runs.open_other(
-                str(policy), spec, seed, dataset, agent, trust, None if out is None else Path(out)
-            )
+            folder = None if out is None else Path(out)
+            opened = explain_runs.open_other(str(policy), spec, seed, dataset, agent, trust, folder, normalized, tell)
         return in_line(
             lambda: explain_runs.explain(
                 opened,
@@ -287,6 +305,29 @@ def explain(
             ),
             Hooks(stop, tell=tell),
         )
+
+
+def _normalization(given: Statistics, policies: Sequence[str]) -> Normalization:
+    """Raises InputError where statistics are named and none of the policies is a .zip."""
+    if given is not None and not any(Path(text).suffix == ".zip" for text in policies):
+        raise InputError(f"normalization: belongs to a .zip of stable-baselines3, and {', '.join(policies)} is none")
+    return Normalization.of(given)
+
+
+def _tell(sources: Sequence[Source], warn: Callable[[str], None]) -> None:
+    for source in sources:
+        for remark in source.remarks:
+            warn(remark)
+
+
+def _time_limit(env: EnvSpec) -> int | None:
+    """Steps after which an episode is cut off; None: unknown, as of an environment that cannot be made here."""
+    try:
+        made = make(env)
+    except InputError:
+        return None
+    made.close()
+    return None if made.spec is None else made.spec.max_episode_steps
 
 
 def _silent(done: int, total: int, note: str = "") -> None:

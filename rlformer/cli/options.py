@@ -36,6 +36,17 @@ Trust = Annotated[bool, typer.Option("--trust", help="Unpickle a foreign file: o
 ZipAgent = Annotated[
     str | None, typer.Option("--agent", help="The class of a stable-baselines3 .zip.", autocompletion=completion.agents)
 ]
+Normalized = Annotated[
+    Path | None,
+    typer.Option(
+        "--normalization",
+        metavar="FILE",
+        help="The VecNormalize of a .zip; default: the one beside it whose name fits.",
+    ),
+]
+Unnormalized = Annotated[
+    bool, typer.Option("--no-normalization", help="Read a .zip without a VecNormalize, whatever lies beside it.")
+]
 Sample = Annotated[bool, typer.Option("--sample", help="Draw actions of stochastic policies instead of the best.")]
 TargetReturn = Annotated[
     str | None,
@@ -58,6 +69,15 @@ Map = Annotated[
 RewardColumn = Annotated[
     int | None, typer.Option(metavar="N", help="Which of several rewards of a log is meant, from 0.", min=0)
 ]
+
+
+def statistics(file: Path | None, none: bool) -> Path | bool | None:
+    """What both options say of a VecNormalize together, as the API takes it."""
+    from rlformer.core.errors import InputError
+
+    if file is not None and none:
+        raise InputError("give one of --normalization and --no-normalization")
+    return False if none else file
 
 
 def typed() -> str:

@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from rlformer.cli import completion
-from rlformer.cli.options import Debug, Env, Json, Prefix, Sample, Seed, TargetReturn, Trust, ZipAgent
+from rlformer.cli.options import (
+    Debug,
+    Env,
+    Json,
+    Normalized,
+    Prefix,
+    Sample,
+    Seed,
+    TargetReturn,
+    Trust,
+    Unnormalized,
+    ZipAgent,
+    statistics,
+)
 
 app = typer.Typer()
 
@@ -33,6 +46,8 @@ def collect(
     sample: Sample = False,
     agent: ZipAgent = None,
     trust: Trust = False,
+    normalization: Normalized = None,
+    no_normalization: Unnormalized = False,
     out: Annotated[Path | None, typer.Option(metavar="DATA", help="The dataset's folder.")] = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -55,6 +70,7 @@ def collect(
             agent=agent,
             sample=sample,
             trust=trust,
+            normalization=statistics(normalization, no_normalization),
             progress=bar,
             stop=lambda: interrupt.ever,
             tell=bar.say,
@@ -80,6 +96,8 @@ def evaluate(
     sample: Sample = False,
     agent: ZipAgent = None,
     trust: Trust = False,
+    normalization: Normalized = None,
+    no_normalization: Unnormalized = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -99,6 +117,7 @@ def evaluate(
             agent=agent,
             sample=sample,
             trust=trust,
+            normalization=statistics(normalization, no_normalization),
             progress=bar,
             warn=lambda text: console.say(f"warning: {text}"),
         )
@@ -145,6 +164,9 @@ def export(
         console.print_json({"run": str(run), "exported": str(path)})
     else:
         print(path)
+    statistics_beside = path.with_suffix("") / "vecnormalize.pkl"
+    if sb3 is not None and statistics_beside.is_file():
+        console.say(f"its observations are normalised by the statistics in {statistics_beside}: keep both")
 
 
 @app.command()
@@ -170,6 +192,8 @@ def explain(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the run's folder, in explain/.")] = None,
     agent: ZipAgent = None,
     trust: Trust = False,
+    normalization: Normalized = None,
+    no_normalization: Unnormalized = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -193,6 +217,7 @@ def explain(
             out=out,
             agent=agent,
             trust=trust,
+            normalization=statistics(normalization, no_normalization),
             progress=bar,
             stop=lambda: interrupt.ever,
             tell=bar.say,

@@ -22,6 +22,14 @@ class Policy(Protocol):
 
 
 @runtime_checkable
+class Masked(Protocol):
+    """A policy that asks which actions an environment allows, before each of them."""
+
+    def allow(self, masks: Array) -> None:
+        """What is allowed in each of the N slots now: (N, levels) bool, one level of each category after the other."""
+
+
+@runtime_checkable
 class Scorer(Protocol):
     """A policy whose preferences can be explained, whatever is behind it."""
 

@@ -90,6 +90,7 @@ def _registered(env: EnvSpec, render_mode: str | None) -> gym.Env[Any, Any]:
     kwargs: dict[str, Any] = dict(env.kwargs)
     if render_mode:
         kwargs["render_mode"] = render_mode
+    kwargs |= _raised_limit(env, registered)
     with foreign(f"environment '{env.name}': making it"):
         return _made(env, registered, kwargs)
 
@@ -118,6 +119,15 @@ def _made(env: EnvSpec, registered: str, kwargs: dict[str, Any]) -> gym.Env[Any,
         if place(error):  # Gymnasium raises what a constructor raised again
             raise (error.__cause__ or error) from None
         raise InputError(f"environment '{env.name}' with keywords {kwargs}: {error}") from error
+
+
+def _raised_limit(env: EnvSpec, registered: str) -> dict[str, int]:
+    """For `gymnasium.make`, where a card's time limit is longer than the registered one, which would cut before it."""
+    known = gym.registry.get(registered)
+    limits = [table["steps"] for table in env.wrappers if table["kind"] == "time_limit" and "steps" in table]
+    if not limits or known is None or known.max_episode_steps is None or "max_episode_steps" in env.kwargs:
+        return {}
+    return {"max_episode_steps": max(limits)} if max(limits) > known.max_episode_steps else {}
 
 
 def _check_version(env_id: str, registered: str) -> None:

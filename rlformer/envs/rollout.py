@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from rlformer.core.errors import InputError
-from rlformer.core.policy import Policy
+from rlformer.core.policy import Masked, Policy
 from rlformer.core.records import Episode
 from rlformer.core.seeding import policy_generator
 from rlformer.core.spaces import ActionSpec, Array, ObservationSpec, computable
@@ -68,10 +68,17 @@ def rollout(
         return broken(slot, f"{step}: the observation has NaN or infinity in it")
 
     some_ended = False
+    masked = policy if isinstance(policy, Masked) else None
+    if masked:
+        environments.remember_masks()
     begin(np.arange(num))
     active = np.flatnonzero(playing >= 0)
     while active.size:
         rows = slice(None) if active.size == num else active  # a view costs less than a copy
+        if masked:
+            masks = np.ones((num, sum(spec.nvec)), bool)
+            masks[active] = environments.masks(active)
+            masked.allow(masks)
         actions = np.array(spec.clip(policy.act(observations)), spec.dtype)  # a new one: environments may keep it
         step = environments.step(active, actions[rows])
         observations[rows], rewards[rows], terminated, truncated = step

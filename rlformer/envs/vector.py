@@ -8,6 +8,7 @@ from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import ActionSpec, Array
 from rlformer.envs.checked import time_limit
 from rlformer.envs.make import make
+from rlformer.envs.masks import Remembering
 from rlformer.envs.spaces import spaces_in
 
 
@@ -70,6 +71,16 @@ class Environments:
     def success(self, slot: int) -> bool | None:
         """What the latest step in this slot told of success, see `envs.checked`; None: nothing."""
         return self._successes[slot]
+
+    def remember_masks(self) -> None:
+        """Keep from now on which actions each environment allows: see `masks`."""
+        if not all(isinstance(env, Remembering) for env in self._envs):
+            self._envs = [Remembering(env, self.name, self.actions) for env in self._envs]
+
+    def masks(self, slots: Array) -> Array:
+        """What is allowed in these slots now, (len(slots), levels) bool; see `envs.masks`."""
+        kept = (self._envs[slot] for slot in slots.tolist())
+        return np.array([env.allowed() for env in kept if isinstance(env, Remembering)])
 
     def close(self) -> None:
         """Free what the environments hold."""

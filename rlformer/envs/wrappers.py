@@ -120,6 +120,42 @@ class Distractors(_Noisy):
         return hot
 
 
+class TimeFeature(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
+    """The share of an episode that is left, from 1 to 0, behind a vector observation.
+
+    As sb3-contrib's TimeFeatureWrapper has it: 1 - t / steps at step t, in the observation's own dtype (Pardo et al.
+    2018, arXiv:1712.00378). steps: of a whole episode. Raises InputError where the observation is not a vector of
+    floating-point numbers.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], steps: int) -> None:
+        gym.utils.RecordConstructorArgs.__init__(self, steps=steps)
+        super().__init__(env)
+        space = env.observation_space
+        if not (isinstance(space, spaces.Box) and len(space.shape) == 1 and space.dtype.kind == "f"):
+            raise InputError(f"wrapper 'time_feature' needs a vector of floating-point numbers, got {space}")
+        if steps < 1:
+            raise InputError(f"wrapper 'time_feature': steps {steps}: an episode has one at least")
+        self._steps, self._taken, self._dtype = steps, 0, space.dtype
+        low, high = np.append(space.low, 0.0), np.append(space.high, 1.0)
+        self.observation_space = spaces.Box(low.astype(space.dtype), high.astype(space.dtype), dtype=space.dtype.type)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        """See `gymnasium.Env`."""
+        self._taken = 0
+        observation, info = self.env.reset(seed=seed, options=options)
+        return self._extend(observation), info
+
+    def step(self, action: Any) -> Any:
+        """See `gymnasium.Env`."""
+        self._taken += 1
+        observation, *rest = self.env.step(action)
+        return (self._extend(observation), *rest)
+
+    def _extend(self, observation: Array) -> Array:
+        return np.append(observation, 1.0 - self._taken / self._steps).astype(self._dtype)
+
+
 class DelayedReward(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
     """Every reward is withheld until the episode's last step, which pays their sum."""
 
@@ -163,7 +199,10 @@ class ActionBounds(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorA
 
 
 def time_limit(env: gym.Env[Any, Any], steps: int) -> gym.Env[Any, Any]:
-    """Truncates an episode after `steps` steps. Raises InputError outside of a delayed reward."""
+    """Truncates an episode after `steps` steps: `envs.make` raises a shorter limit that Gymnasium has for it.
+
+    Raises InputError outside of a delayed reward.
+    """
     layer = env
     while isinstance(layer, gym.Wrapper):
         if isinstance(layer, DelayedReward):
@@ -178,6 +217,7 @@ WRAPPERS: Mapping[str, Kind] = {
     "observation_noise": Kind(ObservationNoise, {"std": 1.0}),
     "delayed_reward": Kind(DelayedReward),
     "distractors": Kind(Distractors, {"count": 1}),
+    "time_feature": Kind(TimeFeature, {"steps": 1}),
     "flatten": Kind(wrappers.FlattenObservation),
     "sticky_action": Kind(wrappers.StickyAction, {"repeat_action_probability": 0.25}),
 }

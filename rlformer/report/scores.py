@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,9 +90,15 @@ def page(evidence: ScoresEvidence, results: Mapping[str, Any]) -> str:
         plots=plots,
         aggregates=[(name, *AGGREGATES[name]) for name in AGGREGATES],
         matrix=aggregates.improvement_matrix(labels, evidence.improvement),
-        counts={label: sum(evidence.runs[label][task] for task in common) for label in labels},
+        counts={label: _counts([evidence.runs[label][task] for task in common]) for label in labels},
         colours=colours,
     )
+
+
+def _counts(runs: Sequence[int]) -> str:
+    """How many runs there are on a task: one number where it is the same on all."""
+    fewest, most = min(runs), max(runs)
+    return str(most) if fewest == most else f"{fewest} to {most}"
 
 
 def document(evidence: ScoresEvidence, words: ScoresWords) -> str:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rlformer.agents.learners import learner
+from rlformer.agents.online.normalization import Normalization
 from rlformer.core import files
 from rlformer.core.errors import InputError
+from rlformer.core.policy import Masked
 from rlformer.core.records import EnvSpec
 from rlformer.data.checks import check_spaces
 from rlformer.data.dataset import Dataset, load
@@ -112,9 +114,15 @@ def open_other(
     agent: str | None = None,
     trust: bool = False,
     folder: Path | None = None,
+    normalized: Normalization = Normalization(),  # noqa: B008 - frozen
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Opened:
     """A policy that is no run of ours, as something to explain. Raises InputError where it names none."""
-    source = open_source(text, env, agent, trust=trust)
+    source = open_source(text, env, agent, trust=trust, normalized=normalized)
+    for remark in source.remarks:
+        warn(remark)
+    if isinstance(source.policy, Masked):
+        raise InputError(f"{text}: acts by what an environment allows, which explanations do not know of")
     env = env or source.env
     if env is None:
         raise InputError("which environment? --env names it")

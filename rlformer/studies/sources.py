@@ -13,7 +13,8 @@ import gymnasium as gym
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.learners import learner as learner_kind
 from rlformer.agents.loading import load_policy
-from rlformer.agents.online.zips import load_zip
+from rlformer.agents.online.normalization import Normalization
+from rlformer.agents.online.zips import read_zip
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
@@ -39,6 +40,7 @@ class Source:
     log_max: float | None = None  # the best return of its log
     rules: Mapping[str, float] = field(default_factory=dict)  # what each rule would ask for, from its log
     env_steps_behind: int | None = None  # all that were taken until it existed; None: unknown
+    remarks: tuple[str, ...] = ()  # what a person should know of how it was read
 
     def asked(self, target_return: float | str | None) -> float | None:
         """What it is asked for, where a rule may stand for a number: nothing where it does not listen.
@@ -70,12 +72,18 @@ class Source:
 
 
 def open_source(
-    text: str, env: EnvSpec | None = None, agent: str | None = None, sample: bool = False, trust: bool = False
+    text: str,
+    env: EnvSpec | None = None,
+    agent: str | None = None,
+    sample: bool = False,
+    trust: bool = False,
+    normalized: Normalization = Normalization(),  # noqa: B008 - frozen
 ) -> Source:
     """The policy that a person names.
 
     env: where it will act; `random` needs it. agent: the class of a .zip that does not say it. trust: whether a .zip,
-    or another file whose reading unpickles, may be read. Raises InputError where the text names no policy.
+    or another file whose reading unpickles, may be read. normalized: which statistics of observations a .zip is read
+    with. Raises InputError where the text names no policy.
     """
     if text == "random":
         if env is None:
@@ -84,9 +92,10 @@ def open_source(
         return Source(text, uniform, {"agent": "random"}, env, sampled=True, env_steps_behind=0)
     path = Path(text)
     if path.suffix == ".zip":
-        policy = load_zip(path, agent=agent, trust=trust, env=env, sample=sample)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
-        return Source(text, policy, {"agent": path.stem, "config": digest}, None, sample)
+        read = read_zip(path, agent, normalized, trust, env, sample)
+        whole = [path] if read.statistics is None else [path, read.statistics]
+        digest = hashlib.sha256(b"".join(part.read_bytes() for part in whole)).hexdigest()[:10]
+        return Source(text, read.policy, {"agent": path.stem, "config": digest}, None, sample, remarks=read.remarks)
     if is_huggingface(path):
         return _huggingface(text, path, env, sample, trust)
     if (path / "tree.json").is_file():

@@ -14,6 +14,7 @@ from rlformer.agents.cards import resolve
 from rlformer.agents.online import state as states
 from rlformer.agents.online import training
 from rlformer.agents.online.learner import OnlineLearner
+from rlformer.agents.online.normalization import Normalization
 from rlformer.agents.online.zips import export_zip, load_zip
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
@@ -24,7 +25,8 @@ from rlformer.envs.make import make
 from rlformer.runs import checkpoints
 from tests.support.make_training import Log, match, play, same, weights
 
-ZOO = Path(__file__).resolve().parents[2].parent / "shared/data/zoo-agents"
+_HERE = Path(__file__).resolve()
+ZOO = next((p for p in (up / "shared/data/zoo-agents" for up in _HERE.parents) if p.is_dir()), _HERE / "none")
 
 
 def task(env: str | EnvSpec, agent: str, *overrides: str, seed: int = 0, **rest: Any) -> Task:
@@ -56,6 +58,16 @@ QUICK = {
         "learning_starts=100",
         "gradient_steps=2",
     ),
+    "qrdqn": ("steps=2000", "num_envs=4", "learning_rate=3e-3", "gamma=0.0", "learning_starts=100", "gradient_steps=2"),
+    "trpo": ("steps=4096", "n_steps=64", "gamma=0.0", "normalize_observations=false"),
+    "tqc": (
+        "steps=1200",
+        "num_envs=2",
+        "learning_rate=1e-2",
+        "gamma=0.0",
+        "learning_starts=100",
+        "hidden=[32]",
+    ),
     "sac": (
         "steps=1200",
         "num_envs=2",
@@ -86,6 +98,10 @@ QUICK = {
         ("dqn", "discrete"),
         ("sac", "box"),
         ("td3", "box"),
+        ("qrdqn", "discrete"),
+        ("tqc", "box"),
+        ("trpo", "discrete"),
+        ("trpo", "multibinary"),
     ],
 )
 def test_it_finds_the_optimum_of_a_small_world(agent: str, kind: str, tmp_path: Path) -> None:
@@ -347,7 +363,8 @@ def test_an_unfitting_action_space_names_agents_that_fit(tmp_path: Path) -> None
     with pytest.raises(InputError) as caught:
         OnlineLearner().fit(task("Pendulum-v1", "dqn"), Log(tmp_path))
     assert str(caught.value) == (
-        "dqn needs a Discrete action space, Pendulum-v1 has Box; agents that fit: a2c, ppo, recurrent-ppo, sac, td3"
+        "dqn needs a Discrete action space, Pendulum-v1 has Box; agents that fit: "
+        "a2c, ppo, recurrent-ppo, sac, td3, tqc, trpo"
     )
 
 
@@ -432,7 +449,7 @@ def test_the_observations_statistics_beside_a_zip_are_used(tmp_path: Path) -> No
     bare.write_bytes(source.read_bytes())
     assert play(load_zip(bare, trust=True), "MountainCar-v0", 5).mean == -200.0
     statistics = source.with_suffix("") / "vecnormalize.pkl"
-    assert play(load_zip(bare, vecnormalize=statistics, trust=True), "MountainCar-v0", 5).mean > -170.0
+    assert play(load_zip(bare, normalized=Normalization(statistics), trust=True), "MountainCar-v0", 5).mean > -170.0
 
 
 @pytest.mark.slow

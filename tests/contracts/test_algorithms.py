@@ -49,7 +49,9 @@ CARDS = [card for card in agent_cards.agents().values() if card.learner in REGIS
 SMALL: Mapping[str, Any] = {
     "hidden": [8], "lstm_hidden_size": 8, "num_envs": 2, "batch_size": 16, "evaluate_every": 0, "learning_rate": 1e-2,
     "steps": 96, "n_epochs": 2, "buffer_size": 500, "learning_starts": 32, "train_freq": 1,
-    "normalize_observations": True, "exploration_fraction": 0.5,
+    "normalize_observations": True, "exploration_fraction": 0.5, "n_quantiles": 5,
+    # What stops by itself, before so many tries, would cost less than is counted.
+    "cg_max_steps": 2, "line_search_max_iter": 1,
 }  # fmt: skip
 ROLLOUT = 16
 # Alone, so that every step counts, and without steps that ask no network.

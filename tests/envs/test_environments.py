@@ -321,6 +321,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "distractors": {"kind": "distractors", "count": 4},
     "time_limit": {"kind": "time_limit", "steps": 5},
     "sticky_action": {"kind": "sticky_action", "repeat_action_probability": 0.25},
+    "time_feature": {"kind": "time_feature", "steps": 4},
 }
 
 
@@ -406,6 +407,31 @@ def test_time_limit_truncates() -> None:
         env.reset(seed=0)
         ends = [env.step(0)[2:4] for _ in range(5)]
         assert ends == [(False, False)] * 4 + [(False, True)]
+
+
+@pytest.mark.parametrize(("registered", "steps", "length"), [(3, 5, 5), (5, 3, 3), (None, 4, 4)])
+def test_a_cards_time_limit_holds_whatever_limit_the_environment_is_registered_with(
+    registered: int | None, steps: int, length: int
+) -> None:
+    gym.register("Limited-v0", Echo, max_episode_steps=registered)
+    try:
+        env = make(EnvSpec("L", "Limited-v0", {"observation": VECTOR}, ({"kind": "time_limit", "steps": steps},)))
+        assert len(episode(env, 0, [0] * 9)[1]) == length
+        assert env.spec is not None
+        assert env.spec.max_episode_steps == length  # where a log without ends is cut
+    finally:
+        del gym.registry["Limited-v0"]
+
+
+def test_time_feature_is_the_share_of_an_episode_that_is_left() -> None:
+    env = make(echo(observation=VECTOR, wrappers=(TABLES["time_feature"],)))
+    for _ in range(2):
+        observations, _ = episode(env, 0, [0] * 4)
+        assert observations[:, 3].tolist() == [1.0, 0.75, 0.5, 0.25, 0.0]
+        assert all(observation in env.observation_space for observation in observations)
+    for space in (spaces.Discrete(3), spaces.Box(0, 9, (3,), np.uint8)):
+        with pytest.raises(InputError, match="'time_feature' needs a vector of floating-point numbers"):
+            make(echo(observation=space, wrappers=(TABLES["time_feature"],)))
 
 
 @pytest.mark.parametrize(

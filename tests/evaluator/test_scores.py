@@ -66,6 +66,27 @@ def test_profile_and_improvement_by_hand(tmp_path: Path) -> None:
     assert (pair.low, pair.high) == (0.0, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("scores", "low", "high", "inside"),
+    [
+        ([-0.5, 0.2, 1.5], -0.5, 1.5, 51),
+        ([0.2, 0.4, 0.9], 0.0, 1.0, 51),
+        ([-9.0, *[0.3] * 20, 1.2, 54.0], -1.0, 8.0, 51),  # Atari's normalised by people: one game of 54
+        ([120.0, 480.0, 500.0], 120.0, 500.0, 0),  # no normalised scores
+        ([-200.0, -160.0, -0.5, -110.0], -200.0, -0.5, 0),
+        ([7.0, 7.0], 7.0, 7.0, 0),
+    ],
+)
+def test_thresholds_of_profiles_lie_where_scores_are_compared(
+    scores: list[float], low: float, high: float, inside: int
+) -> None:
+    found = aggregates.thresholds(np.array(scores))
+    assert (found[0], found[-1]) == (low, high)
+    assert (np.diff(found) > 0).all()
+    assert len(found) <= 101
+    assert ((found >= 0) & (found <= 1)).sum() == inside
+
+
 def test_the_formulas_are_rliables() -> None:
     """As written in rliable's metrics.py and library.py, for (runs, tasks)."""
     x, y = many(0, 7, 5), many(1, 7, 5)

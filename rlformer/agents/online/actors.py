@@ -62,6 +62,18 @@ class Categories(Actor):
         return self._codec.greedy(logits) if noise is None else self._codec.sample(logits, noise)
 
 
+class MaskedCategories(Categories):
+    """Categories of which those that an environment forbids have no share (Huang & Ontanon 2022, arXiv:2006.14171)."""
+
+    masks: Tensor | None = None  # (M, A) bool, level after level as the logits: what is allowed now; None: everything
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        logits = self.scores(observations)
+        if self.masks is not None:
+            logits = logits.masked_fill(~self.masks, -1e8)  # sb3-contrib's number: finite where nothing is allowed
+        return self._codec.greedy(logits) if noise is None else self._codec.sample(logits, noise)
+
+
 class Bits(Actor):
     """One Bernoulli for each dimension, from its logit."""
 
@@ -165,12 +177,15 @@ def _step(lstm: torch.nn.Module, observations: Tensor, hidden: Tensor, cell: Ten
 
 
 class Deterministic(Actor):
-    """The network's action in [-1, 1]; a sample adds Gaussian noise of this standard deviation."""
+    """The network's action in [-1, 1]; a sample adds Gaussian noise of this standard deviation.
+
+    Not `scaled`: the network's output is the action itself, and there is no noise.
+    """
 
     normal, stochastic = True, False
 
-    def __init__(self, network: torch.nn.Module, std: float, spec: ActionSpec) -> None:
-        self._network, self._std = network, std
+    def __init__(self, network: torch.nn.Module, std: float, spec: ActionSpec, scaled: bool = True) -> None:
+        self._network, self._std, self._scaled = network, std, scaled
         self._low, self._high = torch.tensor(spec.low), torch.tensor(spec.high)
         self.draws, self.networks = len(spec.low), (network,)
 
@@ -180,6 +195,8 @@ class Deterministic(Actor):
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
         actions = rounding.chain(self._network, observations)
+        if not self._scaled:
+            return actions
         if noise is not None:
             actions = (actions + self._std * noise).clamp(-1.0, 1.0)
         return self._low + 0.5 * (actions + 1.0) * (self._high - self._low)
@@ -224,6 +241,15 @@ def policy_head(policy: Any, spec: ActionSpec) -> Actor:
         return Gaussian(trunk, policy.action_net, std, spec, squashed=policy.squash_output)
     logits = torch.nn.Sequential(trunk, policy.action_net)
     return Bits(logits, spec) if spec.kind == "multibinary" else Categories(logits, spec)
+
+
+def mean_of_quantiles(count: int) -> Callable[[Tensor], Tensor]:
+    """From `count` quantiles of each action's return, (M, count A), to their means (M, A)."""
+
+    def values(quantiles: Tensor) -> Tensor:
+        return rounding.rowwise(("quantiles", count), lambda q: q.unflatten(1, (count, -1)).mean(dim=1), quantiles)
+
+    return values
 
 
 def clipped_std(log_std: torch.nn.Module) -> Callable[[Tensor], Tensor]:

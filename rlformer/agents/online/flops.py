@@ -57,7 +57,7 @@ def actor_critic(values: Mapping[str, Any], observation: int, size: int) -> Coun
     return Counts(policy.forward, step.forward + bootstrap, learning.training)
 
 
-def critics(values: Mapping[str, Any], observation: int, size: int) -> tuple[Work, Work]:
+def critics(values: Mapping[str, Any], observation: int, size: int, outputs: int = 1) -> tuple[Work, Work]:
     """Both critics on what was done, and on the policy's actions, which want a gradient."""
-    sizes = [observation + size, *values["hidden"], 1]
+    sizes = [observation + size, *values["hidden"], outputs]
     return mlp(sizes) * CRITICS, mlp(sizes, input_gradient=True) * CRITICS

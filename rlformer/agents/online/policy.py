@@ -6,7 +6,6 @@ was drawn before it, and costs several times the forward pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,9 @@ import torch
 from torch import Tensor
 
 from rlformer.agents import rounding
-from rlformer.agents.online.actors import Actor
-from rlformer.agents.online.algorithms.base import Algorithm
+from rlformer.agents.online.actors import Actor, MaskedCategories
+from rlformer.agents.online.algorithms.base import Published
+from rlformer.agents.online.scaling import Live, Scaling
 from rlformer.core.errors import InputError
 from rlformer.core.records import Window
 from rlformer.core.seeding import policy_generator
@@ -23,33 +23,47 @@ from rlformer.core.spaces import ActionSpec, Array
 from rlformer.envs.spaces import action_spec
 
 
-def policy_of(algorithm: Algorithm, model: Any, sample: bool = False) -> SB3Policy:
+def policy_of(algorithm: Published, model: Any, sample: bool = False) -> SB3Policy:
     """What a model of the algorithm learned; the policy changes as the model trains on."""
     normalize = model.get_vec_normalize_env()
-    statistics = normalize if normalize is not None and normalize.norm_obs else None
-    return SB3Policy(actor_of(algorithm, model), action_spec(model.action_space), statistics, sample)
+    scaling = Live(normalize) if normalize is not None and normalize.norm_obs else None
+    return policy_with(actor_of(algorithm, model), action_spec(model.action_space), scaling, sample)
 
 
-def actor_of(algorithm: Algorithm, model: Any) -> Actor:
-    """The acting part of a model of the algorithm. Raises InputError unless its network reads a vector."""
-    if model.policy.features_extractor_class.__name__ != "FlattenExtractor":
-        raise InputError(
-            f"this {algorithm.name} reads images or dictionaries; only vectors of observations are supported"
-        )
+def policy_with(
+    actor: Actor, spec: ActionSpec, scaling: Scaling | None, sample: bool, order: Array | None = None
+) -> SB3Policy:
+    """An actor as a policy, of the kind that it is; see `SB3Policy`."""
+    kind = MaskedPolicy if isinstance(actor, MaskedCategories) else SB3Policy
+    return kind(actor, spec, scaling, sample, order)
+
+
+def actor_of(algorithm: Published, model: Any) -> Actor:
+    """The acting part of a model of the algorithm. Raises InputError unless its network reads vectors as they are."""
+    extractor = model.policy.features_extractor_class.__name__
+    if extractor not in ("FlattenExtractor", "CombinedExtractor"):
+        raise InputError(f"this {algorithm.name} reads observations through a {extractor}, which is not supported")
     return algorithm.actor(model, action_spec(model.action_space))
 
 
 class SB3Policy:
     """See `core.policy.Policy` and `core.policy.Scorer`.
 
-    statistics: a VecNormalize, whose statistics map raw observations to what the network was trained on.
+    scaling: from raw observations to what the network was trained on. order: which number of an observation each is
+    that the network reads, (D,); None: they are the same.
     """
 
     reads_returns = False
 
-    def __init__(self, actor: Actor, spec: ActionSpec, statistics: Any = None, sample: bool = False) -> None:
-        self._actor, self._spec, self._statistics, self._sample = actor, spec, statistics, sample
-        self._normalize: Callable[[Array], Array] | None = None if statistics is None else statistics.normalize_obs
+    def __init__(
+        self,
+        actor: Actor,
+        spec: ActionSpec,
+        scaling: Scaling | None = None,
+        sample: bool = False,
+        order: Array | None = None,
+    ) -> None:
+        self._actor, self._spec, self._scaling, self._sample, self._order = actor, spec, scaling, sample, order
         self._streams: dict[int, np.random.Generator] = {}
         self._padded = np.zeros((0, 0), np.float32)
         self._alike = rounding.Alike()
@@ -68,8 +82,8 @@ class SB3Policy:
         size = max(count, rounding.rows())
         if self._padded.shape != (size, observations.shape[1]):
             self._padded = np.zeros((size, observations.shape[1]), np.float32)
-        self._padded[:count] = observations
-        rows = self._padded if self._normalize is None else self._normalize(self._padded)
+        self._padded[:count] = observations if self._order is None else observations[:, self._order]
+        rows = self._padded if self._scaling is None else self._scaling(self._padded)
         with self._alike(size):
             actions = self._actor(torch.from_numpy(rows), self._noise(size) if self._sample else None)
         return self._spec.clip(actions[:count].numpy()).astype(self._spec.dtype, copy=False)
@@ -103,12 +117,12 @@ class SB3Policy:
         return self._actor.scores_over(self._standardized(window.observations.float()), last)
 
     def _standardized(self, observations: Tensor) -> Tensor:
-        """What VecNormalize does to observations (..., obs), differentiably."""
-        if self._statistics is None:
+        """What the network reads of observations (..., obs), differentiably."""
+        if self._order is not None:
+            observations = observations[..., torch.from_numpy(self._order)]
+        if self._scaling is None:
             return observations
-        moments, bound = self._statistics.obs_rms, self._statistics.clip_obs
-        mean = torch.as_tensor(moments.mean, dtype=torch.float32)
-        std = torch.as_tensor(np.sqrt(moments.var + self._statistics.epsilon), dtype=torch.float32)
+        mean, std, bound = (torch.as_tensor(numbers, dtype=torch.float32) for numbers in self._scaling.numbers())
         return ((observations - mean) / std).clamp(-bound, bound)
 
     def _noise(self, size: int) -> Tensor:
@@ -119,3 +133,15 @@ class SB3Policy:
                 rng.standard_normal(draws, np.float32) if self._actor.normal else rng.random(draws, np.float32)
             )
         return torch.from_numpy(noise)
+
+
+class MaskedPolicy(SB3Policy):
+    """See `core.policy.Masked`."""
+
+    def allow(self, masks: Array) -> None:
+        """See `core.policy.Masked`."""
+        assert isinstance(self._actor, MaskedCategories)
+        size = max(len(masks), rounding.rows())
+        allowed = np.ones((size, masks.shape[1]), bool)
+        allowed[: len(masks)] = masks
+        self._actor.masks = torch.from_numpy(allowed)

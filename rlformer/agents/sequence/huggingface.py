@@ -19,6 +19,7 @@ from torch import Tensor
 
 from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.backbones.transformer import TRANSFORMER
+from rlformer.agents.sequence.huggingface_weights import WEIGHTS, read_weights
 from rlformer.agents.sequence.learner import SequenceLearner
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core import files
@@ -28,8 +29,8 @@ from rlformer.core.spaces import ActionSpec, Array, ObservationSpec
 from rlformer.data.scales import Scales
 from rlformer.envs.make import spaces_of
 
-_CONFIG, _WEIGHTS, _BESIDE = "config.json", "model.safetensors", "rlformer.json"
-_PICKLED = "pytorch_model.bin"
+_CONFIG, _BESIDE = "config.json", "rlformer.json"
+_MAX_EP_LEN = 4096  # their default: steps of an episode that they have a timestep for
 _CONTEXT = 20  # steps, of the paper, where nothing says it
 _ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
 # What is computed otherwise there, and the value with which it is not.
@@ -72,9 +73,11 @@ def load_checkpoint(folder: Path, env: EnvSpec | None = None, trust: bool = Fals
         learner = SequenceLearner()
         learner.model = TrajectoryModel(architecture, scales)
         state = learner.model.state_dict()  # the scales are part of it
-        inward = _inward(_weights(folder, trust), config)
+        inward = _inward(read_weights(folder, trust), config)
         learner.model.load_state_dict(state | {name: inward[name] for name in state if name in inward})
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except KeyError as error:
+        raise InputError(f"{folder}: cannot be read: {error} is missing") from error
+    except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{folder}: cannot be read: {' '.join(str(error).split())}") from error
     learner.model.eval()
     learner.scales = dict(beside.get("scales", {}))
@@ -98,12 +101,13 @@ def _action_range(beside: Mapping[str, Any]) -> tuple[Array, Array] | None:
     return center - scale, center + scale
 
 
-def export_checkpoint(learner: SequenceLearner, folder: Path) -> None:
+def export_checkpoint(learner: SequenceLearner, folder: Path, time_limit: int | None = None) -> None:
     """Write what `DecisionTransformerModel.from_pretrained(folder)` reads, and rlformer.json beside it.
 
-    Its inputs are scaled as rlformer.json says, and Discrete actions are one-hot vectors in and logits out. Raises
-    InputError where the model has no counterpart there, saying what would have one, and where the folder holds a model
-    that did not come from here.
+    Its inputs are scaled as rlformer.json says, and Discrete actions are one-hot vectors in and logits out. A step that
+    is later than all of the log's has the timestep of the last one, as here; time_limit: of an episode that it will
+    play. Raises InputError where the model has no counterpart there, saying what would have one, and where the folder
+    holds a model that did not come from here.
     """
     from safetensors.torch import save_file
 
@@ -112,10 +116,10 @@ def export_checkpoint(learner: SequenceLearner, folder: Path) -> None:
     _check_exportable(model.architecture)
     files.writable_directory(folder)
     there = {path.name for path in folder.iterdir()}
-    if not there <= {_CONFIG, _WEIGHTS, _BESIDE} or (_CONFIG in there and _BESIDE not in there):
+    if not there <= {_CONFIG, WEIGHTS, _BESIDE} or (_CONFIG in there and _BESIDE not in there):
         raise InputError(f"{folder}: holds other things than a model that was exported here: name another folder")
-    with files.replacing(folder / _WEIGHTS) as temporary:
-        save_file(_outward(model), temporary, metadata={"format": "pt"})
+    with files.replacing(folder / WEIGHTS) as temporary:
+        save_file(_outward(model, _timesteps(model, time_limit)), temporary, metadata={"format": "pt"})
     described = model.architecture.to_dict()
     codec = model.codec
     beside = {
@@ -131,7 +135,9 @@ def export_checkpoint(learner: SequenceLearner, folder: Path) -> None:
     if codec.spec.kind == "box":
         beside |= {"action_mean": codec.center.tolist(), "action_std": codec.scale.tolist()}
     files.write_json(folder / _BESIDE, beside)
-    files.write_json(folder / _CONFIG, _config(model))  # the last: with it the folder is a checkpoint
+    files.write_json(
+        folder / _CONFIG, _config(model, _timesteps(model, time_limit))
+    )  # the last: with it the folder is a checkpoint
 
 
 def _beside(folder: Path) -> dict[str, Any]:
@@ -171,22 +177,6 @@ def _actions(config: Mapping[str, Any], env: EnvSpec | None) -> ActionSpec:
     return ActionSpec("box", (), (-bound,) * size, (bound,) * size)
 
 
-def _weights(folder: Path, trust: bool) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if (folder / _WEIGHTS).is_file():
-        try:
-            return load_file(folder / _WEIGHTS)
-        except SafetensorError as error:
-            raise ValueError(f"{_WEIGHTS}: {error}") from error
-    if not (folder / _PICKLED).is_file():
-        raise ValueError(f"no {_WEIGHTS} in it")
-    if not trust:
-        raise ValueError(f"{_PICKLED} needs unpickling: pass --trust if you trust where it comes from")
-    return dict(torch.load(folder / _PICKLED, map_location="cpu", weights_only=True))
-
-
 def _inward(theirs: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
     """Their weights by our names."""
     ours: dict[str, Tensor] = {}
@@ -214,7 +204,12 @@ def _score_scale(config: Mapping[str, Any], layer: int) -> float:
     return scale / (layer + 1) if config.get("scale_attn_by_inverse_layer_idx", False) else scale
 
 
-def _outward(model: TrajectoryModel) -> dict[str, Tensor]:
+def _timesteps(model: TrajectoryModel, time_limit: int | None) -> int:
+    """For how many steps of an episode they get a timestep: without one there is an error, and no last one for all."""
+    return max(_MAX_EP_LEN, model.architecture.max_timesteps, (time_limit or 0) + 1)
+
+
+def _outward(model: TrajectoryModel, timesteps: int) -> dict[str, Tensor]:
     """Our weights by their names; what has no counterpart here is zero."""
     ours, a = model.state_dict(), model.architecture
     theirs = {"encoder.wpe.weight": torch.zeros(3 * a.context_length, a.width)}
@@ -222,9 +217,9 @@ def _outward(model: TrajectoryModel) -> dict[str, Tensor]:
     for name, size in (("predict_state", a.observation.size), ("predict_return", 1)):
         theirs |= {f"{name}.weight": torch.zeros(size, a.width), f"{name}.bias": torch.zeros(size)}
     for name, outside in _OUTSIDE.items():
-        for kind in _kinds(name):
-            absent = torch.zeros(a.max_timesteps, a.width)  # without an encoding
-            theirs[f"{name}.{kind}"] = ours.get(f"{outside}.{kind}", absent)
+        theirs |= {f"{name}.{kind}": ours[f"{outside}.{kind}"] for kind in _kinds(name) if name != "embed_timestep"}
+    known = ours.get("embed_timestep.weight", torch.zeros(1, a.width))  # without an encoding
+    theirs["embed_timestep.weight"] = torch.cat([known, known[-1:].expand(timesteps - len(known), -1)])
     for layer in range(a.layers):
         for name, inside in _BLOCK.items():
             for kind in ("weight", "bias"):
@@ -243,7 +238,7 @@ def _kinds(name: str) -> tuple[str, ...]:
     return ("weight",) if name == "embed_timestep" else ("weight", "bias")
 
 
-def _config(model: TrajectoryModel) -> dict[str, Any]:
+def _config(model: TrajectoryModel, timesteps: int) -> dict[str, Any]:
     a = model.architecture
     names = {ours: theirs for theirs, ours in reversed(_ACTIVATIONS.items())}
     return {
@@ -253,7 +248,7 @@ def _config(model: TrajectoryModel) -> dict[str, Any]:
         "act_dim": model.codec.width,
         "action_tanh": a.actions.kind == "box" and a.actions.bounded,
         "hidden_size": a.width,
-        "max_ep_len": len(model.embed_timestep.weight) if a.timestep_encoding != "none" else a.max_timesteps,
+        "max_ep_len": timesteps,
         "n_layer": a.layers,
         "n_head": a.heads,
         "n_positions": 3 * a.context_length,
@@ -268,6 +263,8 @@ def _check_exportable(a: Architecture) -> None:
         "backbone": TRANSFORMER.name, "conditioning": "return", "attention_band": 0, "tokens": "separate",
         "norm": "layer", "residual": True,
     }  # fmt: skip
+    if a.timestep_encoding == "window":  # of a step's place in a window, which they are not told
+        wanted["timestep_encoding"] = "episode"
     other = {key: value for key, value in wanted.items() if getattr(a, key) != value}
     if other:
         has = ", ".join(f"{key} '{getattr(a, key)}'" for key in other)

@@ -22,7 +22,9 @@ Scores = Mapping[str, Sequence[Array]]
 
 RESAMPLES = 10_000
 BAND_RESAMPLES = 2000  # of a profile
-THRESHOLDS = 101  # of a profile, from the least score to the greatest
+# Thresholds of a profile: what is 0 and 1 is the same on every task, and most of what is asked lies between them.
+INSIDE, OUTSIDE = 51, 25  # from 0 to 1, and on either side as far as scores go
+LOWEST, HIGHEST = -1.0, 8.0  # but no farther: one task's score of 50 tells little (Agarwal et al. 2021 show 0 to 8)
 
 
 def aggregate(scores: Scores, resamples: int = RESAMPLES) -> tuple[Aggregate, ...]:
@@ -41,10 +43,23 @@ def aggregate(scores: Scores, resamples: int = RESAMPLES) -> tuple[Aggregate, ..
 
 def profiles(scores: Scores, resamples: int = BAND_RESAMPLES) -> Profiles:
     """The share of runs with a score above each threshold, averaged over tasks, with pointwise intervals."""
-    every = np.concatenate([task for tasks in scores.values() for task in tasks])
-    levels = np.linspace(every.min(), every.max(), THRESHOLDS) if np.ptp(every) > 0 else every[:1]
+    levels = thresholds(np.concatenate([task for tasks in scores.values() for task in tasks]))
     curves = tuple(_curve(label, list(tasks), levels, resamples) for label, tasks in scores.items())
     return Profiles(tuple(levels.tolist()), curves)
+
+
+def thresholds(scores: Array) -> Array:
+    """Where the profiles of these scores, of whatever algorithms and tasks, are measured, ascending.
+
+    Densest from 0 to 1. Scores that are no normalised ones, most of them lying far from there, have thresholds at even
+    distances from the least to the greatest.
+    """
+    low, high = float(scores.min()), float(scores.max())
+    if np.mean((scores >= LOWEST) & (scores <= 2.0)) < 0.5:
+        return np.linspace(low, high, INSIDE + 2 * OUTSIDE) if high > low else scores[:1]
+    below = np.linspace(max(low, LOWEST), 0.0, OUTSIDE + 1)[:-1] if low < 0 else scores[:0]
+    above = np.linspace(1.0, min(high, HIGHEST), OUTSIDE + 1)[1:] if high > 1 else scores[:0]
+    return np.concatenate([below, np.linspace(0.0, 1.0, INSIDE), above])
 
 
 def improvements(scores: Scores, resamples: int = RESAMPLES) -> tuple[Improvement, ...]:

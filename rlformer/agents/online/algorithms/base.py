@@ -1,7 +1,8 @@
 """What an algorithm of reinforcement learning is: all that others need to know of it, told without importing it.
 
-The type of both registries, `online.algorithms` and `offline.algorithms`: these algorithms act, count, save and load
-alike, being classes of stable-baselines3, of sb3-contrib, or made from them.
+`Algorithm` is the type of both registries, `online.algorithms` and `offline.algorithms`: these algorithms act, count,
+save and load alike, being classes of stable-baselines3, of sb3-contrib, or made from them. `Published` is what is
+needed of one in order to read an agent that others trained.
 """
 
 from __future__ import annotations
@@ -26,27 +27,16 @@ ON_POLICY: Bounds = {"gae_lambda": (0, 1), "sde_sample_freq": (-1, math.inf), "l
 OFF_POLICY: Bounds = {"learning_starts": (0, math.inf), "gradient_steps": (-1, math.inf)}
 
 
-@dataclass(frozen=True)
-class Algorithm:
-    """One algorithm; values are those of a card that names it."""
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A class of which others publish agents as .zip files of stable-baselines3, and how one of them acts."""
 
     name: str  # as a card's `algorithm` says it
     implementation: str  # "module:Class"
-    action_kinds: frozenset[str]  # see `ActionSpec.kind`
     actor: Callable[[Any, ActionSpec], Actor]  # of a model of that class, which may still be training
-    counts: Callable[[Mapping[str, Any], int, int], Counts]  # of values, size of an observation, size of an action
     extra: str | None = None  # of this distribution, that brings its library
-    # How a card's values become arguments.
     policy: str = "MlpPolicy"  # stable-baselines3's name for its networks on vectors
-    network_keys: tuple[str, ...] = ()  # the values that are arguments of the networks
-    # What a value stands for, by its key: made of the value and the size of an action.
-    objects: Mapping[str, Callable[[Any, int], Any]] = field(default_factory=dict)
-    optimizer: Mapping[str, Any] = field(default_factory=lambda: {"fused": True})  # of Adam: PyTorch's faster one
-    schedules: tuple[str, ...] = ("learning_rate",)  # keys that take a number or a schedule
-    own_bounds: Bounds = field(default_factory=dict)
-    # What a checkpoint keeps beyond what those of all algorithms do: attributes of the model, as JSON has them.
-    counters: tuple[str, ...] = ()
-    # How a .zip of stable-baselines3 says that it is one: of two that fit, the one with more keys is meant.
+    # How a .zip says that it is one: of two that fit, the one with more keys is meant.
     zip_module: str | None = None  # of the policy's class
     zip_keys: frozenset[str] = frozenset()  # of the description inside
 
@@ -59,6 +49,23 @@ class Algorithm:
             if self.extra is None:
                 raise
             raise MissingExtra(self.extra, self.name) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Algorithm(Published):
+    """One that a card can train; values are those of a card that names it."""
+
+    action_kinds: frozenset[str]  # see `ActionSpec.kind`
+    counts: Callable[[Mapping[str, Any], int, int], Counts]  # of values, size of an observation, size of an action
+    # How a card's values become arguments.
+    network_keys: tuple[str, ...] = ()  # the values that are arguments of the networks
+    # What a value stands for, by its key: made of the value and the size of an action.
+    objects: Mapping[str, Callable[[Any, int], Any]] = field(default_factory=dict)
+    optimizer: Mapping[str, Any] = field(default_factory=lambda: {"fused": True})  # of Adam: PyTorch's faster one
+    schedules: tuple[str, ...] = ("learning_rate",)  # keys that take a number or a schedule
+    own_bounds: Bounds = field(default_factory=dict)
+    # What a checkpoint keeps beyond what those of all algorithms do: attributes of the model, as JSON has them.
+    counters: tuple[str, ...] = ()
 
     def bounds(self, key: str, integer: bool) -> tuple[float, float]:
         """The least and the largest value of a number; unless stated, a count is at least 1 and a real at least 0."""

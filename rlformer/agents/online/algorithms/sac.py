@@ -23,12 +23,12 @@ def actor(model: Any, actions: ActionSpec) -> Actor:
     return Gaussian(network.latent_pi, network.mu, std, actions, squashed=True)
 
 
-def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
-    """The policy's loss runs back through both critics to the actions."""
+def counts(values: Mapping[str, Any], observation: int, size: int, quantiles: int = 1) -> Counts:
+    """The policy's loss runs back through both critics to the actions. quantiles: of each critic's value."""
     hidden = list(values["hidden"])
     trunk, head = mlp([observation, *hidden]), linear(hidden[-1], size)
     policy = trunk + head * 2  # mean and standard deviation
-    both, through = critics(values, observation, size)
+    both, through = critics(values, observation, size, quantiles)
     targets = policy.forward + both.forward
     sample = policy.training + targets + both.training + through.training
     return Counts((trunk + head).forward, policy.forward, sample, values["learning_starts"])

@@ -1,0 +1,29 @@
+"""Truncated quantile critics (Kuznetsov et al. 2020, arXiv:2005.04269), of sb3-contrib."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from rlformer.agents.online.algorithms import sac
+from rlformer.agents.online.algorithms.base import OFF_POLICY, Algorithm
+from rlformer.agents.online.flops import Counts
+
+
+def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
+    """SAC's, with as many outputs of each critic as it has quantiles."""
+    return sac.counts(values, observation, size, values["n_quantiles"])
+
+
+TQC = Algorithm(
+    name="TQC",
+    implementation="sb3_contrib:TQC",
+    action_kinds=frozenset({"box"}),
+    actor=sac.actor,  # SAC's networks
+    counts=counts,
+    extra="contrib",
+    network_keys=("n_quantiles",),
+    own_bounds={**OFF_POLICY, "top_quantiles_to_drop_per_net": (0, math.inf)},
+    zip_module="sb3_contrib.tqc.policies",
+)

@@ -1,0 +1,68 @@
+"""The weights in a folder of Hugging Face's: one file of safetensors, several with an index, or a pickle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rlformer.core import files
+
+WEIGHTS = "model.safetensors"
+_INDEX = "model.safetensors.index.json"
+_PICKLED = "pytorch_model.bin"
+_MOST_FILES, _LARGEST_INDEX = 1000, 2**24  # of weights; bytes
+
+
+def read_weights(folder: Path, trust: bool) -> dict[str, Tensor]:
+    """By their names, in float32, whatever they are stored in: what is added before use is not rounded to less.
+
+    trust: whether pickled ones may be read. Raises ValueError, in one line, where there are none, a file is damaged or
+    missing, or the index of several files says what cannot be.
+    """
+    if (folder / WEIGHTS).is_file():
+        found = _tensors(folder, WEIGHTS)
+    elif (folder / _INDEX).is_file():
+        found = _sharded(folder)
+    elif not (folder / _PICKLED).is_file():
+        raise ValueError(f"no {WEIGHTS} in it")
+    elif not trust:
+        raise ValueError(f"{_PICKLED} needs unpickling: pass --trust if you trust where it comes from")
+    else:
+        found = dict(torch.load(folder / _PICKLED, map_location="cpu", weights_only=True))
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in found.items()}
+
+
+def _tensors(folder: Path, name: str) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(folder / name)
+    except SafetensorError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _sharded(folder: Path) -> dict[str, Tensor]:
+    """Weights in several files of the folder, as an index says. Raises ValueError where it says anything else."""
+    if (folder / _INDEX).stat().st_size > _LARGEST_INDEX:
+        raise ValueError(f"{_INDEX} has more than {_LARGEST_INDEX:,} bytes")
+    places = files.read_json(folder / _INDEX).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
+        raise ValueError(f"{_INDEX}: 'weight_map' must say of each weight which file holds it")
+    names = sorted(set(places.values()))
+    if len(names) > _MOST_FILES:
+        raise ValueError(f"{_INDEX} names {len(names):,} files, {_MOST_FILES:,} at most are read")
+    for name in names:
+        if Path(name).name != name or "\\" in name or not name.endswith(".safetensors"):
+            raise ValueError(f"{_INDEX} names {name!r}, which is no .safetensors file of this folder")
+        if not (folder / name).is_file():
+            raise ValueError(f"{name} is missing, which {_INDEX} names")
+    found: dict[str, Tensor] = {}
+    for name in names:
+        held, wanted = _tensors(folder, name), [weight for weight, place in places.items() if place == name]
+        if lacking := [weight for weight in wanted if weight not in held]:
+            raise ValueError(f"{name} holds no {lacking[0]}, which {_INDEX} says that it does")
+        found |= {weight: held[weight] for weight in wanted}
+    return found

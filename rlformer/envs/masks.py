@@ -1,0 +1,53 @@
+"""Which actions an environment allows now: its method `action_masks()`, or `info["action_mask"]` of its latest step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from rlformer.core.errors import InputError
+from rlformer.core.spaces import ActionSpec, Array
+
+
+class Remembering(gym.Wrapper[Any, Any, Any, Any]):
+    """Keeps the mask of the latest info."""
+
+    def __init__(self, env: gym.Env[Any, Any], name: str, actions: ActionSpec) -> None:
+        super().__init__(env)
+        self._name, self._levels = name, actions.nvec
+        self._latest: Any = None
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        """See `gymnasium.Env`."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._latest = info.get("action_mask")
+        return observation, info
+
+    def step(self, action: Any) -> Any:
+        """See `gymnasium.Env`."""
+        *rest, info = self.env.step(action)
+        self._latest = info.get("action_mask")
+        return (*rest, info)
+
+    def allowed(self) -> Array:
+        """(levels,) bool, one level of each category after the other.
+
+        Raises InputError where the environment does not say what it allows, or says it of other actions than its own.
+        """
+        asked = self.env.get_wrapper_attr("action_masks") if self.env.has_wrapper_attr("action_masks") else None
+        mask = asked() if callable(asked) else self._latest
+        if mask is None:
+            raise InputError(
+                f"environment '{self._name}': the policy asks which actions are allowed, and there is neither a method "
+                "action_masks() nor an 'action_mask' in the info of each reset and step"
+            )
+        parts = mask if isinstance(mask, tuple) else (mask,)  # one array for each category
+        flat = np.concatenate([np.ravel(np.asarray(part)).astype(bool) for part in parts])
+        if len(flat) != sum(self._levels):
+            levels = "+".join(map(str, self._levels)) or "0"
+            raise InputError(
+                f"environment '{self._name}': its action mask has {len(flat)} entries, its actions {levels}"
+            )
+        return flat
