@@ -34,7 +34,8 @@ def compare(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="quick (3 seeds, the default), standard (10 seeds, the whole ladder) or full (20, data-scaling grid).",
+            help="quick (3 seeds, the default), standard (10 seeds, the whole ladder), full (20, data-scaling grid) "
+            "or smoke (whether everything runs, in 2 minutes at most).",
             rich_help_panel=_WHAT,
         ),
     ] = None,
@@ -44,6 +45,14 @@ def compare(
     seeds: Annotated[
         int | None,
         typer.Option(metavar="N", help="Seeds instead of the profile's.", min=1, rich_help_panel=_WHAT),
+    ] = None,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option(
+            metavar="M",
+            help="Wall time here: fewer seeds, arms, episodes and steps, in this order, until a probe says it fits.",
+            rich_help_panel=_WHAT,
+        ),
     ] = None,
     log: Annotated[
         str | None,
@@ -106,13 +115,18 @@ def compare(
         "profile": profile,
         "arms": arms,
         "seeds": seeds,
+        "max_minutes": max_minutes,
         "log.kinds": log,
         "explain": explain or None,
         "device": device,
     }
     study = _study(target, {key: value for key, value in asked.items() if value is not None}, settings, given)
     if save_study is not None:
-        api.plan(study)  # a mistake is told now
+        with console.Bar("probe") as bar:  # a mistake is told now
+            found = api.look_ahead(study, jobs=jobs, ahead=False, progress=bar)
+        study = found.study
+        for line in found.lines():
+            console.say(line)
         study.write(save_study)
         if as_json:
             console.print_json({"study": str(save_study), **study.to_dict()})
@@ -121,11 +135,13 @@ def compare(
         return
     if dry_run:
         with console.Bar("probe") as bar:
-            projection = api.project(study, jobs=jobs, progress=bar)
-        console.show_projection(projection, as_json)
+            found = api.look_ahead(study, jobs=jobs, progress=bar)
+        console.show_foreseen(found, as_json)
         return
-    with console.StudyProgress(Path(study.runs)) as progress:
-        report = api.compare(study, out=out, jobs=jobs, command=typed(), listen=progress)
+    with console.Bar("probe") as bar, console.StudyProgress(Path(study.runs)) as progress:
+        report = api.compare(
+            study, out=out, jobs=jobs, command=typed(), listen=progress, tell=console.say, progress=bar
+        )
     if as_json:
         console.print_json(report.results)
     else:

@@ -68,7 +68,7 @@ def train(
                 device=device,
                 log_trajectories=run.trajectories if spec.keeps_log else None,
             )
-            _train(spec, kind, task, protocol or Protocol(), log, run)
+            _train(spec, kind, task, protocol or Protocol.of(spec.episodes), log, run)
         except (Interrupted, KeyboardInterrupt):
             log.end("interrupted")
             raise Interrupted from None
@@ -81,7 +81,7 @@ def train(
 def _train(
     spec: RunSpec, kind: LearnerKind, task: Task, protocol: Protocol, log: RunSession, run: RunDirectory
 ) -> None:
-    if task.env is not None:
+    if task.env is not None and protocol.curve_episodes:
         task = replace(task, evaluate=curve(spec, task.seed, protocol, log.played))
     learner = kind.load()()
     cost = learner.fit(task, log)

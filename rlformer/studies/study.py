@@ -59,6 +59,9 @@ class Study:
     log: Log = field(default_factory=Log)
     grid: Grid = field(default_factory=Grid)
     overrides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by agent, as `--set` takes them
+    max_minutes: float | None = None  # of wall time; None: as many as it takes
+    fitted: Mapping[str, tuple[str, ...]] | None = None  # values that fit it into them; None: not fitted yet
+    episodes: int | None = None  # of a run's evaluation; None: 100
     terms: Terms = field(default_factory=Terms)  # of the verdict; `interaction` also bars what learns by stepping
     explain: bool = False  # also explain what the trained arms learned
     device: str = "cpu"  # of learners that may use a GPU: cpu, cuda, cuda:N or auto
@@ -78,7 +81,8 @@ class Study:
         schema = table.pop("schema", SCHEMA)
         if schema != SCHEMA:
             raise InputError(f"{path}: schema: {schema!r}, this version reads '{SCHEMA}'")
-        values = _flat(table)
+        fitted = table.pop("fitted", None)
+        values = _flat(table) | ({} if fitted is None else {"fitted": fitted})
         if "env" not in values:
             raise InputError(f"{path}: env: which environment? It is missing")
         try:
@@ -99,6 +103,8 @@ class Study:
             if agent != key:
                 strings = read_values.settings(key, value)
                 study = replace(study, overrides={**study.overrides, agent: strings})
+            elif key == "fitted":
+                study = replace(study, fitted=read_values.tables(key, value))
             elif key in KEYS:
                 study = _replaced(study, key, KEYS[key].path, KEYS[key].checked(key, value))
             elif inner := [known for known in KEYS if known.startswith(f"{key}.")]:
@@ -128,6 +134,8 @@ class Study:
             inner[last] = value
         if self.overrides:
             table["set"] = {agent: list(values) for agent, values in self.overrides.items()}
+        if self.fitted is not None:
+            table["fitted"] = {agent: list(values) for agent, values in self.fitted.items()}
         return table
 
     def write(self, path: Path) -> None:
@@ -165,6 +173,8 @@ KEYS: Mapping[str, Key] = {
     "profile": Key(("profile",), read_values.one_of("profile", PROFILES)),
     "arms": Key(("arms",), read_values.arms),
     "seeds": Key(("seeds",), read_values.count),
+    "max_minutes": Key(("max_minutes",), read_values.positive),
+    "episodes": Key(("episodes",), read_values.count),
     "explain": Key(("explain",), read_values.flag),
     "interaction": Key(("terms", "interaction"), read_values.flag),
     "device": Key(("device",), read_values.text),
