@@ -19,7 +19,7 @@ from rlformer.studies.plan import Plan, PlannedLog, PlannedRun
 from rlformer.studies.study import Study
 
 SMOKE_MINUTES = 2.0
-RESERVE = 0.15  # of the time: what a probe cannot foresee
+RESERVE = 0.2  # of the time: what a probe cannot foresee
 FEW_SEEDS = 3  # given up down to these before anything else
 FLOOR = 0.1  # of the preset's steps, at least
 FACTORS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.17, 0.15, 0.12, FLOOR)
@@ -108,7 +108,7 @@ def fit(study: Study, plan: Plan, paces: Paces, *, jobs: int, spent: float = 0.0
 
     plan: of the whole study, as it stands. spent: seconds that have passed already. What the study says itself (arms,
     seeds, episodes, an agent's steps, shares of the log) stands; the rest is given up in this order, until the runs,
-    projected at these paces and so many side by side, end within the time but for a reserve of 15 %:
+    projected at these paces and so many side by side, end within the time but for a reserve of a fifth:
 
     1. seeds, down to 3; 2. the data-scaling grid; 3. optional arms: those that only larger profiles train before those
     of smaller ones, from the top of the ladder down; never random play, the log and who makes it, the first arm of each

@@ -16,7 +16,7 @@ from rlformer.studies.pace import Paces
 from rlformer.studies.plan import PlannedLog, PlannedRun
 
 # Measured on 2 cores: the server of processes imports once; a process begins, writes and ends; the report.
-SERVER_SECONDS, JOB_SECONDS, REPORT_SECONDS = 5.0, 1.0, 4.0
+SERVER_SECONDS, JOB_SECONDS, REPORT_SECONDS = 6.0, 1.5, 5.0
 FRAME_SECONDS = 0.005  # of a step of the episode that is filmed of each arm
 
 

@@ -100,8 +100,17 @@ def rows(view: EnvironmentView) -> list[dict[str, Cell]]:
 
 def _row(arm: ArmEvidence, view: EnvironmentView) -> dict[str, Cell]:
     gone = "no finished run" if arm.mean_return is None else ""
-    row = {"arm": Cell(arm.label, arm.label, arm.tuning), "seeds": _seeds(arm)}
+    row = {"arm": Cell(_named(arm), arm.label, arm.tuning), "seeds": _seeds(arm)}
     return row | _scores(arm, gone) | _data(arm, gone) | _needs(arm, view) | _compute(arm, gone)
+
+
+def _named(arm: ArmEvidence) -> str:
+    """Its label, with what marks how long it was trained."""
+    marks = [] if arm.cut_short is None or arm.cut_short.unit is None else [
+        f"{formats.percent(arm.cut_short.share)} of its steps"
+    ]  # fmt: skip
+    marks += ["still rising"] * (arm.rising is not None) + ["undertrained"] * (arm.undertrained is not None)
+    return f"{arm.label} ({', '.join(marks)})" if marks else arm.label
 
 
 def _scores(arm: ArmEvidence, gone: str) -> dict[str, Cell]:
