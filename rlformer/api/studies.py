@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,13 +51,19 @@ def compare(
     files.writable_directory(Path(study.runs))
     with _of_file(study):
         foreseen = foresee.foresee(
-            study, dataset=dataset, command=command, jobs=jobs, ahead=False, keep=True, progress=progress
+            study,
+            dataset=dataset,
+            command=command,
+            jobs=jobs,
+            ahead=tell is not None,
+            always=False,
+            keep=True,
+            progress=progress,
         )
-        study, made = foreseen.study, foreseen.plan
-        if tell is not None:
-            foreseen = _looked_ahead(foreseen, dataset, jobs, progress)
-            for line in foreseen.lines():
-                tell(line)
+    study, made = foreseen.study, foreseen.plan
+    if tell is not None:
+        for line in foreseen.lines():
+            tell(line)
     study.write(folder / "study.toml")
     outcome = execute(made, local(jobs, study.threads), listen)
     with one_thread():
@@ -68,14 +73,6 @@ def compare(
 
         explain_runs.explain_runs(outcome.runs, jobs=jobs, threads=study.threads, listen=listen)
     return write_report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=study.terms)
-
-
-def _looked_ahead(foreseen: Foreseen, dataset: Dataset | None, jobs: int | None, progress: Progress | None) -> Foreseen:
-    """With its forecast, where there is anything left to train."""
-    if not foresee.anything_left(foreseen.plan):
-        return foreseen
-    ahead = foresee.foresee(foreseen.study, dataset=dataset, jobs=jobs, progress=progress)
-    return replace(foreseen, projection=ahead.projection, forecast=ahead.forecast)
 
 
 def study_of(study: Study | str | Path) -> Study:

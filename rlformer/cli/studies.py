@@ -50,7 +50,7 @@ def compare(
         float | None,
         typer.Option(
             metavar="M",
-            help="Wall time here: fewer seeds, arms, episodes and steps, in this order, until a probe says it fits.",
+            help="Wall time here: fewer seeds, arms and steps, in this order, until a probe says that it fits.",
             rich_help_panel=_WHAT,
         ),
     ] = None,

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rlformer.agents.cards import SMOKE
 from rlformer.core import codec, files
 from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset
@@ -46,12 +47,14 @@ def foresee(
     command: str | None = None,
     jobs: int | None = None,
     ahead: bool = True,
+    always: bool = True,
     keep: bool = False,
     progress: Progress | None = None,
 ) -> Foreseen:
     """Fit the study into its minutes if it has some and was not fitted before, and plan it; see `fit.fit`.
 
-    ahead: whether to project it too, for which agents are probed that no run on this machine tells of. keep: whether to
+    ahead: whether to project it too, for which agents are probed that no run on this machine tells of. always: though
+    nothing is left to run, or an earlier plan goes on. keep: whether to
     keep the fitted plan below the folder of runs, so that the same command continues the same runs; one that was kept
     is always continued. Raises InputError for what the caller can mend, before any training.
     """
@@ -65,7 +68,8 @@ def foresee(
         path = _place(study, made, dataset, workers)
         fitted = _kept(path)
         if fitted is None:
-            paces = pace.measure(made, study.threads, progress)
+            effort = pace.BRIEF if study.profile == SMOKE else None
+            paces = pace.measure(made, study.threads, progress, effort)
             fitted = fit.fit(study, made, paces, jobs=workers, spent=time.perf_counter() - began)
             if keep:
                 files.writable_directory(path.parent)
@@ -74,7 +78,8 @@ def foresee(
             kept = path
         study = replace(fitted.study, runs=study.runs)
         made = plan(study, dataset=dataset, command=command)
-    if not ahead:
+    known = paces is not None
+    if not ahead or not (always or known or (kept is None and anything_left(made))):
         return Foreseen(study, made, fitted, kept, None, None)
     projection = projected(made, paces or pace.measure(made, study.threads, progress), workers)
     return Foreseen(study, made, fitted, kept, projection, forecast(study, made, projection))

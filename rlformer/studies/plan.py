@@ -136,6 +136,8 @@ def plan(study: Study, *, dataset: Dataset | None = None, command: str | None = 
     """
     study.check()
     env = env_cards.environment(study.env)
+    if study.time_limit is not None:
+        env = replace(env, wrappers=(*env.wrappers, {"kind": "time_limit", "steps": study.time_limit}))
     actions = spaces_of(env).actions
     names = _names(study, env, actions)
     if dataset is None and study.log.data is not None:

@@ -62,6 +62,7 @@ class Study:
     max_minutes: float | None = None  # of wall time; None: as many as it takes
     fitted: Mapping[str, tuple[str, ...]] | None = None  # values that fit it into them; None: not fitted yet
     episodes: int | None = None  # of a run's evaluation; None: 100
+    time_limit: int | None = None  # steps after which an episode ends; None: the environment's own
     terms: Terms = field(default_factory=Terms)  # of the verdict; `interaction` also bars what learns by stepping
     explain: bool = False  # also explain what the trained arms learned
     device: str = "cpu"  # of learners that may use a GPU: cpu, cuda, cuda:N or auto
@@ -106,6 +107,8 @@ class Study:
             elif key == "fitted":
                 study = replace(study, fitted=read_values.tables(key, value))
             elif key in KEYS:
+                if key == "max_minutes":
+                    study = replace(study, fitted=None)  # into another time
                 study = _replaced(study, key, KEYS[key].path, KEYS[key].checked(key, value))
             elif inner := [known for known in KEYS if known.startswith(f"{key}.")]:
                 raise InputError(f"{key}: a table is expected, with {', '.join(inner)}; got {value!r}")
@@ -175,6 +178,7 @@ KEYS: Mapping[str, Key] = {
     "seeds": Key(("seeds",), read_values.count),
     "max_minutes": Key(("max_minutes",), read_values.positive),
     "episodes": Key(("episodes",), read_values.count),
+    "time_limit": Key(("time_limit",), read_values.count),
     "explain": Key(("explain",), read_values.flag),
     "interaction": Key(("terms", "interaction"), read_values.flag),
     "device": Key(("device",), read_values.text),

@@ -32,7 +32,9 @@ def marked(evidence: Evidence, papers: dict[str, Paper]) -> Evidence:
     """The evidence with what is told of its arms' training. papers: of those whose card tells, by label."""
     scale = scale_of(evidence)
     arms = [
-        replace(arm, undertrained=saw_less(arm, papers.get(arm.label)), rising=rising(arm, scale))
+        arm
+        if is_smoke(arm)
+        else replace(arm, undertrained=saw_less(arm, papers.get(arm.label)), rising=rising(arm, scale))
         for arm in evidence.arms
     ]
     return replace(evidence, arms=tuple(arms))

@@ -106,9 +106,8 @@ def _row(arm: ArmEvidence, view: EnvironmentView) -> dict[str, Cell]:
 
 def _named(arm: ArmEvidence) -> str:
     """Its label, with what marks how long it was trained."""
-    marks = [] if arm.cut_short is None or arm.cut_short.unit is None else [
-        f"{formats.percent(arm.cut_short.share)} of its steps"
-    ]  # fmt: skip
+    cut = arm.cut_short
+    marks = [f"{formats.percent(cut.share)} of its steps"] if cut is not None and cut.reason != "smoke" else []
     marks += ["still rising"] * (arm.rising is not None) + ["undertrained"] * (arm.undertrained is not None)
     return f"{arm.label} ({', '.join(marks)})" if marks else arm.label
 
