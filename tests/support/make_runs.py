@@ -60,7 +60,7 @@ class Invented:
             family = {"sequence": "sequence", "offline": "offline", "sb3": "online"}.get(self.learner, "")
             return AgentSpec(self.agent, self.learner, "candidate", family, tuning=self.tuning)
         own = (known.role, known.family, known.rung, known.contrasts)
-        return AgentSpec(self.agent, self.learner, *own, tuning=self.tuning)
+        return AgentSpec(self.agent, self.learner, *own, tuning=self.tuning, paper=known.paper)
 
 
 RANDOM = Invented("random", "random", 22, 0.6, 1.0)
