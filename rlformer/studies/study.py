@@ -105,7 +105,7 @@ class Study:
                 strings = read_values.settings(key, value)
                 study = replace(study, overrides={**study.overrides, agent: strings})
             elif key == "fitted":
-                study = replace(study, fitted=read_values.tables(key, value))
+                study = replace(study, fitted=_checked(read_values.tables, key, value))
             elif key in KEYS:
                 if key == "max_minutes":
                     study = replace(study, fitted=None)  # into another time
@@ -165,10 +165,14 @@ class Key:
 
     def checked(self, key: str, value: object) -> Any:
         """`read`, whose errors begin with the key."""
-        try:
-            return self.read(key, value)
-        except InputError as error:
-            raise _named(key, error) from error
+        return _checked(self.read, key, value)
+
+
+def _checked(read: Callable[[str, object], Any], key: str, value: object) -> Any:
+    try:
+        return read(key, value)
+    except InputError as error:
+        raise _named(key, error) from error
 
 
 KEYS: Mapping[str, Key] = {
