@@ -13,25 +13,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from rlformer.agents.learners import learner
 from rlformer.core import cards
 from rlformer.core.cards import Card, check, coerce
 from rlformer.core.errors import InputError, unknown
 from rlformer.core.records import EnvSpec
+from rlformer.runs.budget import CutShort, Paper
 from rlformer.runs.inputs import Input
 from rlformer.runs.spec import FAMILIES, ROLES, AgentSpec, Contrast, Family, Role, RunSpec
 
 # The keys of a card, with a value of the type that theirs must have.
 _KEYS: Mapping[str, Any] = {
     **dict.fromkeys(("schema", "extends", "learner", "summary", "source", "tuning", "extra", "role", "family"), ""),
-    **{key: {} for key in ("defaults", "presets")},
+    **{key: {} for key in ("defaults", "presets", "paper")},
     "rung": 0,
     "profiles": [],
     "default_for": [],
     "contrasts": [],
 }
-PROFILES = ("quick", "standard", "full")  # of `compare`
+SMOKE = "smoke"  # the profile that asks whether everything runs, and compares nothing
+PROFILES = (SMOKE, "quick", "standard", "full")  # of `compare`, from the smallest on
 _ACTIONS = ("discrete", "multidiscrete", "multibinary", "box")  # kinds of action space, see `core.spaces.ActionSpec`
 _CONTRAST = ("question", "more", "less")
+_PAPER = ("gradient_steps", "batch_steps", "logged_steps", "source")
 _INHERITED = ("learner", "summary", "source", "extra", "role", "family", "rung")
 
 
@@ -61,6 +65,7 @@ class AgentCard:
     default_for: tuple[str, ...] = ()  # kinds of action space in which it stands for its family
     contrasts: tuple[Contrast, ...] = ()
     layers: tuple[Layer, ...] = ()  # root first
+    paper: Paper | None = None  # how long its own paper trains it; no parent's
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -122,14 +127,21 @@ def resolve(
     overrides: Sequence[str] = (),
     inputs: tuple[Input, ...] = (),
     keeps_log: bool = False,
+    fitted: Sequence[str] = (),
 ) -> RunSpec:
     """Card, preset and overrides ("key=value" strings, as `--set` takes them) made one.
 
+    fitted: overrides too, which come first, and which nobody chose by hand: they fit the run into a study's time.
     Raises InputError for an unknown agent or key, or a value of another type than the card's.
     """
     card = agent(agent_name)
     preset, defaults = card.values_for(env.name), card.defaults
     values, changed = dict(preset), []
+    for override in fitted:
+        key, value = _parse(override)
+        if key not in values:
+            raise unknown("key", key, values)
+        values[key] = coerce(key, value, defaults[key])
     for override in overrides:
         key, value = _parse(override)
         if key not in values:
@@ -147,11 +159,22 @@ def resolve(
             rung=card.rung,
             contrasts=card.contrasts,
             tuning=card.tuning_for(env.name) + by_hand,
+            paper=card.paper,
         ),
         values=values,
         inputs=inputs,
         keeps_log=keeps_log,
+        cut_short=_cut_short(card, preset, values),
     )
+
+
+def _cut_short(card: AgentCard, preset: Mapping[str, Any], values: Mapping[str, Any]) -> CutShort | None:
+    """What is trained of the preset's steps, where that is less."""
+    kind = learner(card.learner)
+    asked, given = (table.get(kind.steps_key) for table in (preset, values))
+    if not kind.learns or not isinstance(asked, int) or not isinstance(given, int) or given >= asked:
+        return None
+    return CutShort("hand", None, kind.curve_unit, asked, given)
 
 
 def _parse(override: str) -> tuple[str, Any]:
@@ -190,6 +213,7 @@ def _agent_card(chain: list[tuple[str, Card]], known_agents: Collection[str]) ->
         default_for=_names(card, "default_for", "kind of action space", _ACTIONS, path),
         contrasts=tuple(_contrast(table, known_agents, path) for table in card.get("contrasts", ())),
         layers=tuple(layers),
+        paper=_paper(card["paper"], path) if "paper" in card else None,
         **inherited,
     )
 
@@ -218,6 +242,14 @@ def _contrast(table: Any, known_agents: Collection[str], path: Path) -> Contrast
         if table[key] not in known_agents:
             raise InputError(f"{path}: [contrasts] {key}: {unknown('agent', table[key], known_agents)}")
     return Contrast(**table)
+
+
+def _paper(table: Any, path: Path) -> Paper:
+    numbers, source = [table.get(key) for key in _PAPER[:3]], table.get("source")
+    positive = all(isinstance(number, int) and not isinstance(number, bool) and number > 0 for number in numbers)
+    if set(table) != set(_PAPER) or not positive or not _is_text(source):
+        raise InputError(f"{path}: [paper] takes {', '.join(_PAPER[:3])} above 0 and a source, got {table!r}")
+    return Paper(**table)
 
 
 def _is_text(value: Any) -> bool:

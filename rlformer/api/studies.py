@@ -13,9 +13,10 @@ from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset
 from rlformer.evaluator.judge.terms import Terms
 from rlformer.runs.missing import MissingRun
-from rlformer.studies import videos
+from rlformer.studies import foresee, videos
 from rlformer.studies.execute import execute, local
 from rlformer.studies.executors.local import Event
+from rlformer.studies.foresee import Foreseen
 from rlformer.studies.plan import Plan
 from rlformer.studies.plan import plan as _plan
 from rlformer.studies.projection import Projection
@@ -33,18 +34,36 @@ def compare(
     jobs: int | None = None,
     command: str | None = None,
     listen: Callable[[Event], None] = lambda event: None,
+    tell: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Train every arm on every seed, write the report, and return what it says: `.verdict`, `.arm("dt").score`, ...
 
-    study: what is compared; a study file (TOML); or an environment's name, for the profile `quick`. dataset: your log,
-    a whole one from disk, instead of what the study names. out: the report's folder, which also gets the study as
-    `study.toml`. jobs: runs side by side, one a core by default. command: what was typed. Finished runs are not run
+    study: what is compared; a study file (TOML); or an environment's name, for the profile `quick`. dataset: your
+    log, a whole one from disk, instead of what the study names. out: the report's folder, which also gets the study
+    as `study.toml`, resolved where it was fitted into its `max_minutes`. jobs: runs side by side, one a core by
+    default. command: what was typed. tell: hears, before anything is trained, what was left out to fit, how long it
+    takes and what the seeds can show, for which `progress` follows a probe of seconds. Finished runs are not run
     again. Raises InputError for what the caller can mend, before anything is trained, and Interrupted on Ctrl-C.
     """
     study = study_of(study)
     folder = files.writable_directory(report_folder(study.env) if out is None else Path(out))
     files.writable_directory(Path(study.runs))
-    made = plan(study, dataset=dataset, command=command)
+    with _of_file(study):
+        foreseen = foresee.foresee(
+            study,
+            dataset=dataset,
+            command=command,
+            jobs=jobs,
+            ahead=tell is not None,
+            always=False,
+            keep=True,
+            progress=progress,
+        )
+    study, made = foreseen.study, foreseen.plan
+    if tell is not None:
+        for line in foreseen.lines():
+            tell(line)
     study.write(folder / "study.toml")
     outcome = execute(made, local(jobs, study.threads, Path(study.runs)), listen)
     with one_thread():
@@ -78,10 +97,23 @@ def project(
     progress: Progress | None = None,
 ) -> Projection:
     """What `compare` of this study would take, from a short probe of every arm: see `studies.projection.project`."""
-    from rlformer.studies.projection import project as _project
+    found = look_ahead(study, dataset=dataset, jobs=jobs, progress=progress).projection
+    assert found is not None
+    return found
 
+
+def look_ahead(
+    study: Study | str | Path,
+    *,
+    dataset: Dataset | None = None,
+    jobs: int | None = None,
+    ahead: bool = True,
+    progress: Progress | None = None,
+) -> Foreseen:
+    """The study fitted into its minutes, its runs, what they take and what the seeds can show: nothing is trained."""
     study = study_of(study)
-    return _project(plan(study, dataset=dataset), jobs=jobs, threads=study.threads, progress=progress)
+    with _of_file(study):
+        return foresee.foresee(study, dataset=dataset, jobs=jobs, ahead=ahead, progress=progress)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rlformer.data.dataset import Dataset
     from rlformer.data.loaders.base import Native
     from rlformer.studies.executors.local import Event
-    from rlformer.studies.projection import Projection
+    from rlformer.studies.foresee import Foreseen
 
 _LINE_SECONDS = 60.0  # between lines of progress where there is no terminal
 
@@ -77,15 +77,17 @@ def show_dataset(dataset: Dataset, as_json: bool, env: Native | None = None) -> 
         print(dataset.path)
 
 
-def show_projection(projection: Projection, as_json: bool) -> None:
-    """What a comparison would take."""
-    total = projection.to_dict()
+def show_foreseen(found: Foreseen, as_json: bool) -> None:
+    """What a comparison would take, what it leaves out to fit into its minutes, and what its seeds can show."""
+    assert found.projection is not None
+    total, fitted = found.projection.to_dict(), found.fitted
     if as_json:
-        print_json(total)
+        told = {} if fitted is None else {"fitted": {"lines": fitted.lines(), "study": found.study.to_dict()}}
+        print_json({**total, **told, "forecast": found.forecast})
         return
     body = [
         [row.agent, row.runs, row.env_steps, row.gradient_steps, row.seconds, row.hours, row.disk_bytes / 2**20]
-        for row in projection.agents
+        for row in found.projection.agents
     ]
     head = ["agent", "runs", "env steps", "gradient steps", "seconds a run", "CPU hours", "MiB a run"]
     print(table(head, body))
@@ -93,7 +95,9 @@ def show_projection(projection: Projection, as_json: bool) -> None:
         f"{total['runs']} runs, {total['jobs']} side by side: about {total['hours']:.2g} hours, "
         f"{total['env_steps']:,} environment steps, {total['disk_bytes'] / 2**20:.0f} MiB"
     )
-    say("from a short probe: where skill makes episodes longer, evaluations take longer than projected")
+    for line in found.lines():
+        print(line)
+    say("from a short probe and from runs made here: an evaluation is taken to last as long as the environment allows")
 
 
 def _cell(value: Any) -> str:

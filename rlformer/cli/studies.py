@@ -37,7 +37,8 @@ def compare(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="quick (3 seeds, the default), standard (10 seeds, the whole ladder) or full (20, data-scaling grid).",
+            help="quick (3 seeds, the default), standard (10 seeds, the whole ladder), full (20, data-scaling grid) "
+            "or smoke (whether everything runs, in 2 minutes at most).",
             rich_help_panel=_WHAT,
         ),
     ] = None,
@@ -53,6 +54,14 @@ def compare(
     seeds: Annotated[
         int | None,
         typer.Option(metavar="N", help="Seeds instead of the profile's.", min=1, rich_help_panel=_WHAT),
+    ] = None,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option(
+            metavar="M",
+            help="Wall time here: fewer seeds, arms and steps, in this order, until a probe says that it fits.",
+            rich_help_panel=_WHAT,
+        ),
     ] = None,
     log: Annotated[
         str | None,
@@ -115,6 +124,7 @@ def compare(
         "profile": profile,
         "arms": arms,
         "seeds": seeds,
+        "max_minutes": max_minutes,
         "log.kinds": log,
         "explain": explain or None,
         "device": device,
@@ -123,7 +133,11 @@ def compare(
     if study.log.data is not None:  # what looks wrong with it is told before anything is trained
         open_log(study.log.data, env=study.env, maps=study.log.map, reward_column=study.log.reward_column)
     if save_study is not None:
-        api.plan(study)  # a mistake is told now
+        with console.Bar("probe") as bar:  # a mistake is told now
+            found = api.look_ahead(study, jobs=jobs, ahead=False, progress=bar)
+        study = found.study
+        for line in found.lines():
+            console.say(line)
         study.write(save_study)
         if as_json:
             console.print_json({"study": str(save_study), **study.to_dict()})
@@ -132,11 +146,13 @@ def compare(
         return
     if dry_run:
         with console.Bar("probe") as bar:
-            projection = api.project(study, jobs=jobs, progress=bar)
-        console.show_projection(projection, as_json)
+            found = api.look_ahead(study, jobs=jobs, progress=bar)
+        console.show_foreseen(found, as_json)
         return
-    with console.StudyProgress(Path(study.runs)) as progress:
-        report = api.compare(study, out=out, jobs=jobs, command=typed(), listen=progress)
+    with console.Bar("probe") as bar, console.StudyProgress(Path(study.runs)) as progress:
+        report = api.compare(
+            study, out=out, jobs=jobs, command=typed(), listen=progress, tell=console.say, progress=bar
+        )
     if as_json:
         console.print_json(report.results)
     else:

@@ -25,6 +25,7 @@ from rlformer.data.loaders.base import ForeignLog, Loader, Native
 from rlformer.data.loaders.names import AS_NAMED, Choice
 from rlformer.data.writer import DatasetWriter, tidy
 from rlformer.envs.make import spaces_of
+from rlformer.runs import scratch
 from rlformer.runs.metrics import Throttle
 
 Progress = Callable[[int, int], None]  # (episodes done, episodes in all)
@@ -67,7 +68,7 @@ def read_in_place(
     if is_ours(text):
         return _ours(text, env, choice)
     located = _locate(text, env, choice)
-    folder = Path(tempfile.mkdtemp(prefix="rlformer-"))
+    folder = Path(tempfile.mkdtemp(dir=scratch.folder(Path(tempfile.gettempdir()))))
     try:
         return replace(_write(located.open(), folder / "log", located.key, progress), path=None)
     finally:

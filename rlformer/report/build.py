@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rlformer.core import formats
 from rlformer.core.errors import InputError
 from rlformer.evaluator.as_json import encode
 from rlformer.evaluator.judge.evidence import Evidence, Judgement
@@ -99,7 +100,7 @@ def view_of(
     return ReportView(
         judgement,
         ReportWords(
-            title=title or _title([evidence.name for evidence in judgement.environments]),
+            title=title or _title(judgement.environments),
             warnings=tuple(threats.absence(threat, f"{threat.agent} on {threat.env}") for threat in judgement.threats),
             limits=limits(judgement.environments),
             command=command or "\n".join(remembered) or None,
@@ -133,7 +134,10 @@ def results(view: ReportView) -> dict[str, Any]:
     return found
 
 
-def _title(names: Sequence[str]) -> str:
+def _title(environments: Sequence[Evidence]) -> str:
+    names, answers = [evidence.name for evidence in environments], [evidence.verdict for evidence in environments]
+    if all(verdict is not None and verdict.answer in ("works", "does not work") for verdict in answers):
+        return f"{formats.listed(names)}: does everything run?"
     if len(names) == 1:
         return f"{names[0]}: online RL or a sequence model?"
     return f"Online RL or a sequence model? {len(names)} environments"

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, get_args
 
 from rlformer.core.records import SCHEMA, EnvSpec
+from rlformer.runs.budget import CutShort, Paper
 from rlformer.runs.inputs import Input, LogInput, WeightsInput, input_from_dict
 
 Role = Literal["candidate", "simple", "control"]
@@ -41,16 +42,19 @@ class AgentSpec:
     rung: int = 100
     contrasts: tuple[Contrast, ...] = ()
     tuning: str = ""
+    paper: Paper | None = None  # how long its paper trains it
 
     def to_dict(self) -> dict[str, Any]:
         """A TOML-ready form."""
-        return {**asdict(self), "contrasts": [asdict(contrast) for contrast in self.contrasts]}
+        table = {**asdict(self), "contrasts": [asdict(contrast) for contrast in self.contrasts]}
+        return {key: value for key, value in table.items() if value is not None}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> AgentSpec:
         """The inverse of `to_dict`."""
         contrasts = tuple(Contrast(**contrast) for contrast in data.get("contrasts", ()))
-        return cls(**{**data, "contrasts": contrasts})
+        paper = Paper(**data["paper"]) if data.get("paper") else None
+        return cls(**{**data, "contrasts": contrasts, "paper": paper})
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ class RunSpec:
     values: Mapping[str, Any]  # hyperparameters, as TOML knows them
     inputs: tuple[Input, ...] = ()
     keeps_log: bool = False  # whether its training episodes are kept as a dataset
+    episodes: int | None = None  # of its final evaluation; None: as many as usual
+    cut_short: CutShort | None = None  # where it trains for less than its preset, and in a smoke test
 
     @property
     def log(self) -> LogInput | None:
@@ -84,7 +90,7 @@ class RunSpec:
 
         Names, scores and paths are left out: a card renamed or a log moved is the same experiment.
         """
-        identity = {
+        identity: dict[str, Any] = {
             "env": self.env.definition,
             "learner": self.agent.learner,
             "values": dict(self.values),
@@ -92,12 +98,14 @@ class RunSpec:
             "budget": self.budget,  # a point of a data-scaling grid is no arm of the ladder
             "keeps_log": self.keeps_log,  # a run that kept no log cannot serve one that needs it
         }
+        if self.episodes is not None:  # what was measured shortly is no measurement of the usual length
+            identity["episodes"] = self.episodes
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
     def to_dict(self) -> dict[str, Any]:
         """A TOML-ready form."""
-        return {
+        table: dict[str, Any] = {
             "schema": SCHEMA,
             "keeps_log": self.keeps_log,
             "agent": self.agent.to_dict(),
@@ -105,6 +113,11 @@ class RunSpec:
             "values": dict(self.values),
             "inputs": [given.to_dict() for given in self.inputs],
         }
+        if self.episodes is not None:
+            table["episodes"] = self.episodes
+        if self.cut_short is not None:
+            table["cut_short"] = {key: value for key, value in asdict(self.cut_short).items() if value is not None}
+        return table
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RunSpec:
@@ -115,4 +128,6 @@ class RunSpec:
             values=data["values"],
             inputs=tuple(input_from_dict(given) for given in data.get("inputs", ())),
             keeps_log=data.get("keeps_log", False),
+            episodes=data.get("episodes"),
+            cut_short=CutShort(**data["cut_short"]) if data.get("cut_short") else None,
         )

@@ -23,7 +23,7 @@ class Profile:
 
 # By the names that cards use: which agents a profile trains is said by them.
 PROFILES: Mapping[str, Profile] = dict(
-    zip(agent_cards.PROFILES, (Profile(3), Profile(10), Profile(20, (0.125, 0.25, 0.5, 1.0))), strict=True)
+    zip(agent_cards.PROFILES, (Profile(1), Profile(3), Profile(10), Profile(20, (0.125, 0.25, 0.5, 1.0))), strict=True)
 )
 # What stands for the agents of a family that fit the actions, by name.
 GROUPS: Mapping[str, str] = {"online": "online", "offline-rl": "offline"}

@@ -70,7 +70,7 @@ def train(
             device=device,
             log_trajectories=run.trajectories if spec.keeps_log else None,
         )
-        _train(spec, kind, task, protocol or Protocol(), log, run, seed_obeyed)
+        _train(spec, kind, task, protocol or Protocol.of(spec.episodes), log, run, seed_obeyed)
 
     in_line(lambda: _session(run, spec, seed, work, command, hooks), hooks)
     return run
@@ -128,7 +128,7 @@ def _train(
     run: RunDirectory,
     seed_obeyed: bool | None,
 ) -> None:
-    if task.env is not None:
+    if task.env is not None and protocol.curve_episodes:
         task = replace(task, evaluate=curve(spec, task.seed, protocol, log.played))
     learner = kind.load()()
     cost = learner.fit(task, log)

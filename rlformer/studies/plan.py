@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rlformer.agents.cards import resolve
+from rlformer.agents.cards import SMOKE, resolve
 from rlformer.agents.learners import learner
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
@@ -15,6 +15,7 @@ from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import spaces_of
+from rlformer.runs.budget import CutShort
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.inputs import Cut, Recipe
@@ -135,6 +136,8 @@ def plan(study: Study, *, dataset: Dataset | None = None, command: str | None = 
     """
     study.check()
     env = env_cards.environment(study.env)
+    if study.time_limit is not None:
+        env = replace(env, wrappers=(*env.wrappers, {"kind": "time_limit", "steps": study.time_limit}))
     actions = spaces_of(env).actions
     names = _names(study, env, actions)
     if dataset is None and study.log.data is not None:
@@ -193,10 +196,29 @@ def _specs(study: Study, env: EnvSpec, names: Sequence[str], maker: str | None, 
     found = {}
     for name in known:
         try:
-            found[name] = resolve(env, name, study.overrides.get(name, ()), keeps_log=trains and name == maker)
+            spec = resolve(
+                env,
+                name,
+                study.overrides.get(name, ()),
+                keeps_log=trains and name == maker,
+                fitted=(study.fitted or {}).get(name, ()),
+            )
         except InputError as error:
             raise InputError(f"set.{name}: {error}" if name in study.overrides else str(error)) from error
+        found[name] = replace(spec, episodes=study.episodes, cut_short=_cut_short(study, spec))
     return found
+
+
+def _cut_short(study: Study, spec: RunSpec) -> CutShort | None:
+    """How its run is marked: a smoke test marks all, and what was fitted into a time nobody cut by hand."""
+    found = spec.cut_short
+    if study.profile == SMOKE:
+        return replace(found or CutShort("smoke"), reason="smoke", minutes=study.max_minutes)
+    key = learner(spec.agent.learner).steps_key
+    by_hand = any(text.partition("=")[0].strip() == key for text in study.overrides.get(spec.agent.name, ()))
+    if found is None or study.fitted is None or by_hand:
+        return found
+    return replace(found, reason="time", minutes=study.max_minutes)
 
 
 def _names(study: Study, env: EnvSpec, actions: ActionSpec) -> tuple[str, ...]:

@@ -1,31 +1,28 @@
-"""What a study would take: hours, steps and disk, projected from a short probe of every arm."""
+"""What a study would take: hours, steps and disk; and what its seeds can show."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from rlformer.agents.base import LearnerKind
-from rlformer.agents.learners import learner
-from rlformer.data.dataset import Dataset, load
-from rlformer.data.describe import log_input
-from rlformer.evaluator.measure.protocol import Protocol
-from rlformer.runs import scratch
-from rlformer.runs.directory import TRAJECTORIES, RunDirectory
-from rlformer.runs.spec import RunSpec
-from rlformer.studies import experiment, logs
-from rlformer.studies.execute import side_by_side
-from rlformer.studies.logs import GivenLog
-from rlformer.studies.plan import Plan, PlannedRun
+import numpy as np
 
-_PROBE_STEPS = 2000  # environment steps of an online agent; a whole rollout at least
-_PROBE_GRADIENT_STEPS = 60
-_PROTOCOL = Protocol(episodes=8, curve_episodes=4, target_episodes=2, num_envs=8)
-_FULL = Protocol()
-_CURVE_POINTS = {"env_steps": 20, "gradient_steps": 10}  # of a whole curve, by its unit
+from rlformer.agents.cards import SMOKE
+from rlformer.agents.learners import learner
+from rlformer.core import formats
+from rlformer.core.spaces import Spaces
+from rlformer.envs.make import spaces_of
+from rlformer.evaluator.judge.comparisons import CLAIM_FROM, LEAN_BELOW
+from rlformer.runs.spec import RunSpec
+from rlformer.studies import timing
+from rlformer.studies.execute import side_by_side
+from rlformer.studies.pace import Paces, measure
+from rlformer.studies.plan import Plan
+from rlformer.studies.study import Study
+
+_RUN_BYTES = 400_000  # of curves, evaluations and records
+_PARAMETER_BYTES = 16  # weights twice, and an optimiser's two moments
 
 
 @dataclass(frozen=True)
@@ -52,6 +49,7 @@ class Projection:
     env: str
     jobs: int  # side by side
     agents: tuple[Projected, ...]
+    wall_seconds: float  # of all of it: runs that wait for others, processes and report included
 
     @property
     def cpu_hours(self) -> float:
@@ -67,6 +65,7 @@ class Projection:
             "jobs": self.jobs,
             "cpu_hours": self.cpu_hours,
             "hours": self.cpu_hours / self.jobs,
+            "wall_seconds": self.wall_seconds,
             "env_steps": sum(row.runs * row.env_steps for row in rows),
             "disk_bytes": sum(row.runs * row.disk_bytes for row in rows),
             "agents": [{**asdict(row), "hours": row.hours} for row in rows],
@@ -76,86 +75,86 @@ class Projection:
 def project(
     plan: Plan, *, jobs: int | None = None, threads: int = 1, progress: Callable[[int, int, str], None] | None = None
 ) -> Projection:
-    """Train a little of every agent of the plan in a temporary folder, and multiply.
+    """What the plan takes at the pace of its agents on this machine: see `pace.measure`.
 
-    Learning scales with its steps; evaluations with their episodes, as long as those of the probe's untrained policies,
-    so that where skill changes how long an episode lasts the projection errs. Where the study makes its log, the probe
-    learns from its own short training. Raises InputError for what cannot be trained.
+    Learning scales with its steps; evaluations with their episodes, which are taken to be as long as the environment
+    allows, where no run on this machine says how long they last. Raises InputError for what cannot be trained.
     """
-    firsts: dict[str, PlannedRun] = {}
+    return projected(plan, measure(plan, threads, progress), jobs or side_by_side(threads))
+
+
+def projected(plan: Plan, paces: Paces, jobs: int) -> Projection:
+    """The same at paces that are known."""
+    specs: dict[str, RunSpec] = {}
     for run in plan.runs:
-        firsts.setdefault(run.spec.agent.name, run)
-    counts = {agent: sum(run.spec.agent.name == agent for run in plan.runs) for agent in firsts}
-    order = sorted(firsts.values(), key=lambda run: run.source is not None)
-    rows, dataset = [], None
-    with tempfile.TemporaryDirectory(dir=scratch.folder(Path("runs"))) as folder:
-        for done, run in enumerate(order):
-            agent = run.spec.agent.name
-            if progress:
-                progress(done, len(order), agent)
-            if run.source is not None and dataset is None:
-                dataset = _log(run, Path(folder), threads)
-            rows.append(_probe(run, counts[agent], dataset, Path(folder), threads))
-    return Projection(plan.env.name, jobs or side_by_side(threads), tuple(rows))
+        specs.setdefault(run.spec.agent.name, run.spec)
+    spaces = spaces_of(plan.env)
+    rows = tuple(_row(spec, plan, paces, spaces) for spec in specs.values())
+    acting = sum(learner(spec.agent.learner).acts for spec in specs.values())
+    films = not any(spec.cut_short is not None and spec.cut_short.reason == SMOKE for spec in specs.values())
+    seconds = timing.makespan(timing.timed(plan.jobs, paces), jobs) + timing.around(acting, paces, films)
+    return Projection(plan.env.name, jobs, rows, seconds)
 
 
-def _log(run: PlannedRun, root: Path, threads: int) -> Dataset:
-    """A short log like the one that the run would learn from."""
-    source = run.source
-    assert source is not None
-    if isinstance(source, GivenLog):
-        return logs.read(source, root, run.seed)
-    maker = _short(source.maker)
-    made = experiment.train(maker, run.seed, root / "log", threads=threads, protocol=_PROTOCOL)
-    return load(made.trajectories)
+def forecast(study: Study, plan: Plan, projection: Projection) -> str:
+    """What the seeds of a study can show, and how long it takes with more: before anything is trained."""
+    if study.profile == SMOKE:
+        return "A smoke test shows whether everything runs, and compares nothing."
+    seeds = len(plan.seeds)
+    each = sum(row.runs * row.seconds for row in projection.agents) / projection.jobs / seeds
+    fixed = max(0.0, projection.wall_seconds - seeds * each)
+
+    def takes(count: int) -> str:
+        return _duration(projection.wall_seconds if count == seeds else fixed + count * each)
+
+    given = study.log.data is not None
+    says = "can claim" if not given else "no more than that, since another log might tell otherwise"
+    many = formats.plural(seeds, "seed")
+    if seeds < 2:
+        now = f"{many} (about {takes(seeds)}) shows that it runs, and compares nothing"
+    elif seeds < LEAN_BELOW:
+        now = f"{many} (about {takes(seeds)}) give a direction only"
+    elif seeds < CLAIM_FROM or given:
+        now = f"{many} (about {takes(seeds)}) can make an answer probable"
+    else:
+        return f"{many} (about {takes(seeds)}) can claim an answer."
+    more = []
+    if seeds < LEAN_BELOW:
+        more.append(f"{LEAN_BELOW} take about {takes(LEAN_BELOW)} and can make it probable")
+    if seeds < CLAIM_FROM:
+        more.append(f"{CLAIM_FROM} take about {takes(CLAIM_FROM)} and {says}")
+    return "; ".join([now, *more]) + "."
 
 
-def _probe(planned: PlannedRun, runs: int, dataset: Dataset | None, root: Path, threads: int) -> Projected:
-    whole, short = planned.spec.values, _short(planned.spec)
-    dataset = None if planned.source is None else dataset
-    run = experiment.train(
-        short if dataset is None else replace(short, inputs=(log_input(dataset),)),
-        planned.seed,
-        root,
-        dataset=dataset,
-        threads=threads,
-        device=planned.device,
-        protocol=_PROTOCOL,
-    )
-    record, kind = run.record, learner(planned.spec.agent.learner)
-    unit = kind.steps_key
-    ratio = whole[unit] / max(short.values[unit], record.cost.env_steps) if unit in whole else 1.0
-    times = record.times
-    evaluation = times["evaluation"] * _episodes(_FULL, kind) / _episodes(_PROTOCOL, kind)
+def _duration(seconds: float) -> str:
+    """In words, in two digits.
+
+    >>> _duration(42), _duration(1230), _duration(9000)
+    ('42 seconds', '20 minutes', '2.5 hours')
+    """
+    for unit, size in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 1.5 * size:
+            value = seconds / size
+            return f"{value:.2g} {unit}" if value < 10 else f"{value:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def _row(spec: RunSpec, plan: Plan, paces: Paces, spaces: Spaces) -> Projected:
+    kind, agent = learner(spec.agent.learner), spec.agent.name
+    steps = int(spec.values.get(kind.steps_key, 0)) if kind.learns else 0
+    if "n_epochs" in spec.values:  # a rollout that was begun is made whole
+        rollout = spec.values["n_steps"] * spec.values["num_envs"]
+        steps = -(-steps // rollout) * rollout
+    disk = _RUN_BYTES + _PARAMETER_BYTES * paces.agents[agent].parameters
+    if spec.keeps_log:
+        observed = int(np.prod(spaces.observation.shape)) * np.dtype(spaces.observation.dtype).itemsize
+        acted = max(1, int(np.prod(spaces.actions.shape))) * np.dtype(spaces.actions.dtype).itemsize
+        disk += steps * (observed + acted + 8)
     return Projected(
-        planned.spec.agent.name,
-        runs,
-        round(record.cost.env_steps * ratio),
-        whole["gradient_steps"] if unit == "gradient_steps" and unit in whole else 0,
-        (times["wall"] - times["evaluation"]) * ratio + evaluation,
-        _bytes(run, ratio),
+        agent=agent,
+        runs=sum(run.spec.agent.name == agent for run in plan.runs),
+        env_steps=steps if kind.steps_env else 0,
+        gradient_steps=0 if kind.steps_env else steps,
+        seconds=timing.run_seconds(spec, paces),
+        disk_bytes=disk,
     )
-
-
-def _short(spec: RunSpec) -> RunSpec:
-    """The same agent with fewer steps."""
-    values: Mapping[str, Any] = spec.values
-    if "steps" in values:
-        rollout = values.get("n_steps", 1) * values["num_envs"] if "n_epochs" in values else 1
-        least = max(_PROBE_STEPS, values.get("learning_starts", 0) + 500, rollout)
-        return replace(spec, values={**values, "steps": min(least, values["steps"])})
-    if "gradient_steps" in values:
-        return replace(spec, values={**values, "gradient_steps": min(_PROBE_GRADIENT_STEPS, values["gradient_steps"])})
-    return spec
-
-
-def _episodes(protocol: Protocol, kind: LearnerKind) -> int:
-    """How many episodes a run plays."""
-    return protocol.num_episodes(kind, _CURVE_POINTS[kind.curve_unit] if kind.learns else 0)
-
-
-def _bytes(run: RunDirectory, ratio: float) -> int:
-    """Of the run's folder: its trajectories grow with the steps, the rest hardly does."""
-    sizes = {path: path.stat().st_size for path in run.path.rglob("*") if path.is_file()}
-    log = sum(size for path, size in sizes.items() if TRAJECTORIES in path.parts)
-    return round(log * ratio + sum(sizes.values()) - log)

@@ -5,8 +5,9 @@ All raise InputError where the value makes no sense.
 
 from __future__ import annotations
 
+import math
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rlformer.agents import cards as agent_cards
@@ -47,6 +48,14 @@ def number(key: str, value: object) -> float:
     return float(value)
 
 
+def positive(key: str, value: object) -> float:
+    """A number above 0."""
+    found = number(key, value)
+    if not 0 < found < math.inf:
+        raise InputError(f"{key}: a number above 0 is expected, got {value!r}")
+    return found
+
+
 def natural(key: str, value: object) -> int:
     """0 or more."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
@@ -82,6 +91,13 @@ def settings(key: str, value: object) -> tuple[str, ...]:
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) and "=" in part for part in parts):
         raise InputError(f'{key}: a list such as ["learning_rate=0.001"] is expected, got {value!r}')
     return tuple(part.strip() for part in parts)
+
+
+def tables(key: str, value: object) -> Mapping[str, tuple[str, ...]]:
+    """Changes of presets by agent."""
+    if not isinstance(value, Mapping):
+        raise InputError(f"{key}: a table of agents is expected, got {value!r}")
+    return {agent(key, name): settings(f"{key}.{name}", changes) for name, changes in value.items()}
 
 
 def one_of(kind: str, valid: Iterable[str]) -> Callable[[str, object], str]:

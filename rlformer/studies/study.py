@@ -61,6 +61,10 @@ class Study:
     log: Log = field(default_factory=Log)
     grid: Grid = field(default_factory=Grid)
     overrides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by agent, as `--set` takes them
+    max_minutes: float | None = None  # of wall time; None: as many as it takes
+    fitted: Mapping[str, tuple[str, ...]] | None = None  # values that fit it into them; None: not fitted yet
+    episodes: int | None = None  # of a run's evaluation; None: 100
+    time_limit: int | None = None  # steps after which an episode ends; None: the environment's own
     terms: Terms = field(default_factory=Terms)  # of the verdict; `interaction` also bars what learns by stepping
     explain: bool = False  # also explain what the trained arms learned
     device: str = "cpu"  # of learners that may use a GPU: cpu, cuda, cuda:N or auto
@@ -80,7 +84,8 @@ class Study:
         schema = table.pop("schema", SCHEMA)
         if schema != SCHEMA:
             raise InputError(f"{path}: schema: {schema!r}, this version reads '{SCHEMA}'")
-        values = _flat(table)
+        fitted = table.pop("fitted", None)
+        values = _flat(table) | ({} if fitted is None else {"fitted": fitted})
         if "env" not in values:
             raise InputError(f"{path}: env: which environment? It is missing")
         try:
@@ -101,7 +106,11 @@ class Study:
             if agent != key:
                 strings = read_values.settings(key, value)
                 study = replace(study, overrides={**study.overrides, agent: strings})
+            elif key == "fitted":
+                study = replace(study, fitted=_checked(read_values.tables, key, value))
             elif key in KEYS:
+                if key == "max_minutes":
+                    study = replace(study, fitted=None)  # into another time
                 study = _replaced(study, key, KEYS[key].path, KEYS[key].checked(key, value))
             elif inner := [known for known in KEYS if known.startswith(f"{key}.")]:
                 raise InputError(f"{key}: a table is expected, with {', '.join(inner)}; got {value!r}")
@@ -130,6 +139,8 @@ class Study:
             inner[last] = value
         if self.overrides:
             table["set"] = {agent: list(values) for agent, values in self.overrides.items()}
+        if self.fitted is not None:
+            table["fitted"] = {agent: list(values) for agent, values in self.fitted.items()}
         return table
 
     def write(self, path: Path) -> None:
@@ -156,10 +167,14 @@ class Key:
 
     def checked(self, key: str, value: object) -> Any:
         """`read`, whose errors begin with the key."""
-        try:
-            return self.read(key, value)
-        except InputError as error:
-            raise _named(key, error) from error
+        return _checked(self.read, key, value)
+
+
+def _checked(read: Callable[[str, object], Any], key: str, value: object) -> Any:
+    try:
+        return read(key, value)
+    except InputError as error:
+        raise _named(key, error) from error
 
 
 KEYS: Mapping[str, Key] = {
@@ -167,6 +182,9 @@ KEYS: Mapping[str, Key] = {
     "profile": Key(("profile",), read_values.one_of("profile", PROFILES)),
     "arms": Key(("arms",), read_values.arms),
     "seeds": Key(("seeds",), read_values.count),
+    "max_minutes": Key(("max_minutes",), read_values.positive),
+    "episodes": Key(("episodes",), read_values.count),
+    "time_limit": Key(("time_limit",), read_values.count),
     "explain": Key(("explain",), read_values.flag),
     "interaction": Key(("terms", "interaction"), read_values.flag),
     "device": Key(("device",), read_values.text),

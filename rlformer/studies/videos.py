@@ -21,14 +21,16 @@ from rlformer.runs.inputs import Recipe
 def record_medians(paths: Iterable[Path]) -> None:
     """A video of the median run of each arm among these run directories: of an even number of them the lower one.
 
-    Runs of one arm share their agent, its values and how their log was cut. Logs, which cannot act, and points of
-    a data-scaling grid are left out.
+    Runs of one arm share their agent, its values and how their log was cut. Logs, which cannot act, points of a
+    data-scaling grid and smoke tests are left out.
     """
     arms: dict[tuple[str, Recipe | None], list[tuple[float, Path, EvalResult]]] = defaultdict(list)
     for path in paths:
         run = RunDirectory.open(path)
         final = run.evaluations().get("final") if run.finished else None
         spec = run.spec
+        if spec.cut_short is not None and spec.cut_short.reason == "smoke":
+            continue  # that it runs is all that is asked, and an episode may take long
         if final is None or not learner(spec.agent.learner).acts or spec.budget is not None:
             continue
         values = json.dumps([spec.env.definition, spec.agent.name, dict(spec.values)], sort_keys=True, default=str)

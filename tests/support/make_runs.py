@@ -12,6 +12,7 @@ from rlformer.agents import cards as agent_cards
 from rlformer.core import files
 from rlformer.core.records import Cost, EnvSpec, EvalResult
 from rlformer.runs import metrics, seal
+from rlformer.runs.budget import CutShort
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.inputs import LogInput
 from rlformer.runs.spec import AgentSpec, RunSpec
@@ -59,7 +60,7 @@ class Invented:
             family = {"sequence": "sequence", "offline": "offline", "sb3": "online"}.get(self.learner, "")
             return AgentSpec(self.agent, self.learner, "candidate", family, tuning=self.tuning)
         own = (known.role, known.family, known.rung, known.contrasts)
-        return AgentSpec(self.agent, self.learner, *own, tuning=self.tuning)
+        return AgentSpec(self.agent, self.learner, *own, tuning=self.tuning, paper=known.paper)
 
 
 RANDOM = Invented("random", "random", 22, 0.6, 1.0)
@@ -93,11 +94,13 @@ def make_run(
     log: Mapping[str, Any] | None = None,
     asked_beyond: bool = False,
     keeps_log: bool = False,
+    cut: CutShort | None = None,
+    samples_seen: int = 0,
 ) -> RunDirectory:
     """One run: finished, or failed with that error after 40 % of its steps.
 
     log: entries of the log's description that differ from those of the seed's own one.
-    asked_beyond: whether the chosen target lies beyond the log.
+    asked_beyond: whether the chosen target lies beyond the log. cut: how it was cut short.
     """
     rng = np.random.default_rng([seed, *arm.agent.encode()])
     given = LogInput(
@@ -112,7 +115,7 @@ def make_run(
         max_return=LOG_RANGE[1],
     )
     inputs = (replace(given, **(log or {})),) if arm.offline else ()
-    config = RunSpec(env, arm.spec, arm.hyperparameters, inputs, keeps_log)
+    config = RunSpec(env, arm.spec, arm.hyperparameters, inputs, keeps_log, cut_short=cut)
     run = RunDirectory.of(root, config, seed)
     level = float(np.clip(arm.mean + arm.spread * rng.standard_normal(), LOW, HIGH))
     with run.session(config, seed) as session:
@@ -136,7 +139,7 @@ def make_run(
             session.record.inference_seconds = {"1": 2e-4 + 1e-8 * arm.parameters, "64": 4e-4}
             session.record.flops = {"training": 6e5 * arm.seconds * arm.parameters, "action": 2.0 * arm.parameters}
         read, upstream = (LOGGED, UPSTREAM) if arm.offline else (0, 0)
-        session.end("finished", Cost(arm.env_steps, 0, read, upstream))
+        session.end("finished", Cost(arm.env_steps, 0, read, upstream, samples_seen * arm.offline))
     _invent_times(run, arm, float(rng.uniform(0.9, 1.1)))
     return run
 

@@ -97,6 +97,7 @@ def arm_evidence(arm: Arm, env: EnvSpec, machines: Machines, missing: Sequence[i
         curve_unit=arm.kind.curve_unit,
         curves=_curves([run for run in counted if run.curve]),
         runs=tuple(_run(run, env, machines) for run in arm.runs),
+        cut_short=arm.runs[0].spec.cut_short,
     )
 
 

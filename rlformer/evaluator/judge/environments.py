@@ -15,6 +15,7 @@ from rlformer.evaluator.judge.evidence import EvaluationFacts, Evidence, LogFact
 from rlformer.evaluator.judge.explanations import explained
 from rlformer.evaluator.judge.load import Run
 from rlformer.evaluator.judge.scaling import scaling
+from rlformer.evaluator.judge.training import marked
 from rlformer.runs.inputs import LogInput
 from rlformer.runs.missing import MissingRun
 
@@ -48,7 +49,7 @@ def _environment(name: str, runs: Sequence[Run], missing: Sequence[MissingRun], 
     ladder = [run for run in runs if run.budget is None]
     arms = by_arm(ladder)
     measured = tuple(arm_evidence(arm, env, machines, _missing_seeds(arm, arms, missing)) for arm in arms)
-    return Evidence(
+    found = Evidence(
         name=name,
         card=env,
         cards_differ=len(cards) > 1,  # scores of one and the same environment; the first run's are used
@@ -59,6 +60,7 @@ def _environment(name: str, runs: Sequence[Run], missing: Sequence[MissingRun], 
         missing=tuple(missing),
         explanations=explained(arms, measured),
     )
+    return marked(found, {arm.label: arm.spec.paper for arm in arms if arm.spec.paper is not None})
 
 
 def _missing_seeds(arm: Arm, arms: Sequence[Arm], missing: Sequence[MissingRun]) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Literal
 from rlformer.agents.base import CurveUnit
 from rlformer.core.records import Cost
 from rlformer.evaluator.judge.values import Band, Estimate, Spread, Spreads
+from rlformer.runs.budget import CutShort
 from rlformer.runs.inputs import Recipe
 from rlformer.runs.record import Status
 from rlformer.runs.spec import Contrast, Role
@@ -163,6 +164,24 @@ class Video:
 
 
 @dataclass(frozen=True)
+class SawLess:
+    """How often an arm saw its log, and how often its paper would: the arm is undertrained."""
+
+    passes: float
+    paper_passes: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Rising:
+    """Curves that still rise at their end; see `training.rising`."""
+
+    rise: float  # over their last third, as z
+    t: float | None  # standard errors of it above 0; None: there is no scatter
+    points: int  # of all runs
+
+
+@dataclass(frozen=True)
 class ArmEvidence:
     """The same specification over several seeds; statistics are over the runs that count."""
 
@@ -199,6 +218,9 @@ class ArmEvidence:
     curve_unit: CurveUnit
     curves: Curves
     runs: tuple[RunFacts, ...]  # by seed
+    cut_short: CutShort | None = None  # where it was given less than its preset, and in a smoke test
+    undertrained: SawLess | None = None
+    rising: Rising | None = None
 
     @property
     def steps_env(self) -> bool:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rlformer.core import formats
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA
 from rlformer.evaluator.as_json import rounded
-from rlformer.evaluator.judge import environments
+from rlformer.evaluator.judge import environments, training
 from rlformer.evaluator.judge.across import across
 from rlformer.evaluator.judge.break_even import break_even
 from rlformer.evaluator.judge.comparisons import compare_arms
@@ -19,6 +20,7 @@ from rlformer.evaluator.judge.evidence import Evidence, Judgement, Machine
 from rlformer.evaluator.judge.facts import Skipped
 from rlformer.evaluator.judge.load import Run, find_runs, read_runs
 from rlformer.evaluator.judge.needs import needs
+from rlformer.evaluator.judge.objections import NoRun, RunsLost
 from rlformer.evaluator.judge.profile import task_profile
 from rlformer.evaluator.judge.sweep import sweep
 from rlformer.evaluator.judge.terms import Terms
@@ -69,7 +71,11 @@ def judge(
 
 def judged_environment(evidence: Evidence, machines: Sequence[Machine], terms: Terms) -> Evidence:
     """The evidence with all that follows from it. machines: of the judgement, by number."""
-    compared = rounded(replace(evidence, comparisons=compare_arms(evidence)))
+    serious = tuple(arm for arm in evidence.arms if not training.is_smoke(arm))
+    if not serious:
+        return _smoke_tested(evidence, machines, terms)
+    whole, evidence = evidence, replace(evidence, arms=serious)  # a smoke test's arms compare nothing
+    compared = rounded(replace(whole, comparisons=compare_arms(evidence)))
     return rounded(
         replace(
             compared,
@@ -81,14 +87,29 @@ def judged_environment(evidence: Evidence, machines: Sequence[Machine], terms: T
     )
 
 
+def _smoke_tested(evidence: Evidence, machines: Sequence[Machine], terms: Terms) -> Evidence:
+    """Whether everything ran: nothing is compared, and nobody wins."""
+    broken = [arm.label for arm in evidence.arms if arm.failed or arm.unfinished or not arm.counted]
+    broken += [item.agent for item in evidence.missing]
+    lost = tuple(threat for threat in threats(evidence, machines) if isinstance(threat, RunsLost | NoRun))
+    reason = "every arm ran; a smoke test compares nothing"
+    if broken:
+        reason = f"{formats.listed(list(dict.fromkeys(broken)))} did not finish"
+    found = Verdict("does not work" if broken else "works", None, None, reason, terms, None)
+    return rounded(replace(evidence, verdict=found, profile=task_profile(evidence), threats=lost))
+
+
 def verdict(evidence: Evidence, terms: Terms) -> Verdict:
     """The decision with lambda*, what to beware of, and its sweep."""
-    found = decide(evidence, terms)
+    found = replace(decide(evidence, terms), within=training.within(evidence))
+    cut, lacking = tuple(training.cuts(evidence)), tuple(training.lacks(evidence))
     if found.pair is None or found.scale is None:
-        return found
+        return replace(found, doubts=(*cut, *lacking))
     rl, model = (evidence.arm(side.label) for side in (found.pair.a, found.pair.b))
     star = break_even(evidence, rl, model, terms, found.scale)
-    return replace(found, lambda_star=star, doubts=doubts(evidence, found), sweep=sweep(evidence, found))
+    return replace(
+        found, lambda_star=star, doubts=(*cut, *doubts(evidence, found), *lacking), sweep=sweep(evidence, found)
+    )
 
 
 def _nothing(paths: Sequence[Path], skipped: Sequence[Skipped], missing: Sequence[MissingRun]) -> str:

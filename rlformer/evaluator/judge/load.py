@@ -125,13 +125,23 @@ def read_runs(directories: Sequence[RunDirectory]) -> tuple[list[Run], list[Skip
             kept[key] = run, written
             continue
         other, then = kept[key]
-        # A copy that kept its trajectories is the one that others learned from.
-        if (run.counts, run.spec.keeps_log, written) > (other.counts, other.spec.keeps_log, then):
+        # A copy that kept its trajectories is the one that others learned from; one that was measured longer says more.
+        if (run.counts, run.spec.keeps_log, _episodes(run), written) > (
+            other.counts,
+            other.spec.keeps_log,
+            _episodes(other),
+            then,
+        ):
             kept[key], run, other = (run, written), other, run
         copy = run.record.spec_hash == other.record.spec_hash
         reason = f"a second copy of {other.path}" if copy else f"the same training as {other.path}, counted once"
         skipped.append(Skipped(run.path, reason))
     return [run for run, _ in kept.values()], skipped
+
+
+def _episodes(run: Run) -> int:
+    """Of its final evaluation."""
+    return 0 if run.final is None else len(run.final.returns)
 
 
 def _identity(run: Run) -> str:

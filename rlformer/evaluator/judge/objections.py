@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from rlformer.evaluator.judge.facts import Rising, SawLess
+from rlformer.runs.budget import CutShort
+
 # Of an environment.
 
 
@@ -234,4 +237,56 @@ class MeasuredScale:
     kind: Literal["measured-scale"] = "measured-scale"
 
 
-Doubt: TypeAlias = HardlyInLog | Miscalibrated | Stitched | NoSuccess | UnknownOrigin | MeasuredScale
+@dataclass(frozen=True)
+class ShortArm:
+    """An arm that was given less than its preset."""
+
+    label: str
+    cut: CutShort
+
+
+@dataclass(frozen=True)
+class CutShortArms:
+    """Arms that were trained for a part of their presets' steps: to fit into a time, or by hand."""
+
+    reason: Literal["time", "hand"]
+    arms: tuple[ShortArm, ...]
+    kind: Literal["cut-short"] = "cut-short"
+
+
+@dataclass(frozen=True)
+class RisingArm:
+    """An arm whose curve rises at its end."""
+
+    label: str
+    rising: Rising
+
+
+@dataclass(frozen=True)
+class StillRising:
+    """Arms that more steps might improve."""
+
+    arms: tuple[RisingArm, ...]
+    kind: Literal["still-rising"] = "still-rising"
+
+
+@dataclass(frozen=True)
+class UndertrainedArm:
+    """An arm that saw its log fewer times than its paper would."""
+
+    label: str
+    saw: SawLess
+
+
+@dataclass(frozen=True)
+class UndertrainedArms:
+    """All of these."""
+
+    arms: tuple[UndertrainedArm, ...]
+    kind: Literal["undertrained"] = "undertrained"
+
+
+Doubt: TypeAlias = (
+    CutShortArms | StillRising | UndertrainedArms | HardlyInLog | Miscalibrated | Stitched | NoSuccess | UnknownOrigin
+    | MeasuredScale
+)  # fmt: skip

@@ -12,7 +12,7 @@ from rlformer.evaluator.judge.values import Estimate
 
 Answer = Literal[
     "online", "offline", "sequence", "hybrid", "simpler", "trade-off", "inconclusive",
-    "none works", "keep what made the log", "cannot tell",
+    "none works", "keep what made the log", "cannot tell", "works", "does not work",
 ]  # fmt: skip
 
 
@@ -104,7 +104,8 @@ class Verdict:
 
     `answer`: a family, or that a simple arm does as well ("simpler"), that score has its price ("trade-off"), or why
     nothing is chosen. `arm`: the label that it names. `strength`: how much the seeds allow. What is None from `asked`
-    on is so where the answer is "cannot tell", and `reason` says why.
+    on is so where the answer is "cannot tell", and `reason` says why. A smoke test "works" or "does not work", which
+    compares nothing either. `within`: the minutes that arms were cut short to, the condition of the answer.
     """
 
     answer: Answer
@@ -120,9 +121,11 @@ class Verdict:
     simpler: tuple[Simpler, ...] | None = None
     lambda_star: BreakEven | None = None
     doubts: tuple[Doubt, ...] = ()
+    within: float | None = None
 
     def __str__(self) -> str:
         """In a line, such as "sequence (dt), probable"."""
+        condition = "" if self.within is None else f"within {self.within:g} minutes: "
         if self.arm is None:
-            return self.answer if self.reason is None else f"{self.answer}: {self.reason}"
-        return f"{self.answer} ({self.arm}), {self.strength}"
+            return condition + (self.answer if self.reason is None else f"{self.answer}: {self.reason}")
+        return f"{condition}{self.answer} ({self.arm}), {self.strength}"

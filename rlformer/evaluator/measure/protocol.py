@@ -33,6 +33,19 @@ class Protocol:
     sampled_episodes: int = 20  # of policies that are played sampled too
     num_envs: int = 64
 
+    @classmethod
+    def of(cls, episodes: int | None) -> Protocol:
+        """The usual one, or with so many final episodes and fewer or more of all others in proportion.
+
+        Under ten of them no curve is drawn and nothing is played sampled, under five no target return is tried.
+
+        >>> Protocol.of(100) == Protocol.of(None) == Protocol(), Protocol.of(20).curve_episodes
+        (True, 2)
+        """
+        if episodes is None:
+            return cls()
+        return cls(episodes, episodes // 10, episodes // 5, episodes // 5)
+
     def num_episodes(self, kind: LearnerKind, curve_points: int) -> int:
         """How many episodes a run of this kind plays, about; eight target returns where it takes them."""
         asked = 8 * self.target_episodes if "targets" in kind.evaluations else 0
@@ -85,7 +98,7 @@ def measure(
     )
     measured, coverage = {"final": final}, None
     notes: list[str] = []
-    if "targets" in kind.evaluations and target is not None and dataset is not None:
+    if "targets" in kind.evaluations and target is not None and dataset is not None and protocol.target_episodes:
         levels = {"target": target, "solved": env.solved_threshold}
         coverage = {
             level: statistics.target_coverage(dataset.returns, value)
@@ -101,7 +114,7 @@ def measure(
             notes.append(f"target return {target:g} lies beyond the log's best ({best:g}): extrapolation")
     spaces = spaces_of(env)
     inference = {str(n): seconds_per_call(policy, spaces.observation, n) for n in _INFERENCE_ENVS}
-    if "sampled" in kind.evaluations and spaces.actions.kind != "box":
+    if "sampled" in kind.evaluations and spaces.actions.kind != "box" and protocol.sampled_episodes:
         # Imitation of a log whose actions are spread out may be good when sampled and bad when greedy.
         sampled = evaluate(
             learner.policy(sample=True),

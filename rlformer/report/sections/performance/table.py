@@ -105,8 +105,16 @@ def rows(view: EnvironmentView) -> list[dict[str, Cell]]:
 
 def _row(arm: ArmEvidence, view: EnvironmentView) -> dict[str, Cell]:
     gone = "no finished run" if arm.mean_return is None else ""
-    row = {"arm": Cell(arm.label, arm.label, arm.tuning), "seeds": _seeds(arm)}
+    row = {"arm": Cell(_named(arm), arm.label, arm.tuning), "seeds": _seeds(arm)}
     return row | _scores(arm, gone) | _data(arm, gone) | _needs(arm, view) | _compute(arm, gone)
+
+
+def _named(arm: ArmEvidence) -> str:
+    """Its label, with what marks how long it was trained."""
+    cut = arm.cut_short
+    marks = [f"{formats.percent(cut.share)} of its steps"] if cut is not None and cut.reason != "smoke" else []
+    marks += ["still rising"] * (arm.rising is not None) + ["undertrained"] * (arm.undertrained is not None)
+    return f"{arm.label} ({', '.join(marks)})" if marks else arm.label
 
 
 def _scores(arm: ArmEvidence, gone: str) -> dict[str, Cell]:

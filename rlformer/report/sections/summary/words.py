@@ -24,6 +24,8 @@ _QUESTIONS = {
 
 def sentences(environment: Evidence) -> tuple[Answer, ...]:
     """The summary of one environment: questions with their answers."""
+    if environment.verdict is not None and environment.verdict.answer in ("works", "does not work"):
+        return (Answer("Does everything run?", f"{_ran(environment)} A smoke test compares nothing."),)
     learned, comparisons = environment.trained, environment.comparisons
     if not learned:
         return (Answer(_HIGHEST, "No trained arm has finished, so there is nothing to compare."),)
@@ -38,6 +40,18 @@ def sentences(environment: Evidence) -> tuple[Answer, ...]:
         Answer("At what cost?", _costs(environment, best)),
         Answer("How sure is that?", _certainty(min(len(arm.seeds) for arm in learned))),
     )
+
+
+def _ran(environment: Evidence) -> str:
+    """How many arms finished in a smoke test."""
+    ran = [arm.label for arm in environment.arms if arm.counted]
+    return (
+        f"{len(ran)} of {len({*(arm.label for arm in environment.arms), *_never(environment)})} arms ran to their end."
+    )
+
+
+def _never(environment: Evidence) -> list[str]:
+    return [item.agent for item in environment.missing]
 
 
 def _best(best: ArmEvidence, comparisons: Sequence[Comparison]) -> str:

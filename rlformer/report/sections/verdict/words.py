@@ -9,15 +9,19 @@ from rlformer.core import formats
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.findings import Strength
 from rlformer.evaluator.judge.objections import (
+    CutShortArms,
     Doubt,
     HardlyInLog,
     MeasuredScale,
     Miscalibrated,
     NoSuccess,
+    StillRising,
     Stitched,
+    UndertrainedArms,
     UnknownOrigin,
 )
 from rlformer.evaluator.judge.verdict import PairFacts, Side, Verdict
+from rlformer.report.sections.verdict.trained import trained
 from rlformer.report.words.types import VerdictWords
 from rlformer.runs.spec import Family
 
@@ -40,14 +44,35 @@ _PRICES = ("env_step", "logged_step", "cpu_second")
 def words(evidence: Evidence, verdict: Verdict) -> VerdictWords:
     """What the verdict on an environment says."""
     pair = verdict.pair
+    if verdict.answer in ("works", "does not work"):
+        return VerdictWords(f"{verdict.answer[0].upper()}{verdict.answer[1:]}: {verdict.reason}.", _broken(evidence))
     if verdict.answer == "cannot tell" or pair is None:
-        return VerdictWords(f"Cannot tell: {verdict.reason}.")
+        headline = _conditioned(verdict, f"Cannot tell: {verdict.reason}.")
+        return VerdictWords(headline, warnings=tuple(map(doubt, verdict.doubts)))
     return VerdictWords(
-        _headline(verdict, pair),
+        _conditioned(verdict, _headline(verdict, pair)),
         tuple(_reasons(evidence, verdict, pair)),
         tuple(_flips(verdict, pair)),
         tuple(map(doubt, verdict.doubts)),
     )
+
+
+def _conditioned(verdict: Verdict, headline: str) -> str:
+    """The answer, after the time in which it holds where arms were cut short to fit into it."""
+    if verdict.within is None:
+        return headline
+    noun = "minute" if verdict.within == 1 else "minutes"
+    return f"Within {verdict.within:g} {noun}: {headline[0].lower()}{headline[1:]}"
+
+
+def _broken(evidence: Evidence) -> tuple[str, ...]:
+    """What does not work, and why: the first error of each arm, and what never began."""
+    told = []
+    for arm in evidence.arms:
+        errors = [run.error or "it did not finish" for run in arm.runs if not run.counts]
+        told += [f"{arm.label}: {errors[0]}"] if errors else []
+    told += [f"{item.agent}: {item.reason}" for item in evidence.missing]
+    return tuple(dict.fromkeys(told))
 
 
 def _headline(verdict: Verdict, pair: PairFacts) -> str:
@@ -223,6 +248,8 @@ def _flips(verdict: Verdict, pair: PairFacts) -> Iterator[str]:
 def doubt(found: Doubt) -> str:
     """What to beware of, in a sentence."""
     match found:
+        case CutShortArms() | StillRising() | UndertrainedArms():
+            return trained(found)
         case HardlyInLog():
             name = f"The return of z {found.z:g}"
             if found.what == "target":
