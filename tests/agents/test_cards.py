@@ -261,7 +261,7 @@ def test_an_environment_without_a_card_is_its_bare_id() -> None:
         ("extends = 'ppo'\nrung = 'high'\n", "[card] rung: expected an integer such as 0, got a string 'high'"),
         ("extends = 'ppo'\nprofiles = 'full'\n", "[card] profiles: expected a list such as [], got a string 'full'"),
         ("extends = 'ppo'\nprofiles = ['ful']\n", "[profiles] unknown profile 'ful'; did you mean 'full'?"),
-        ("extends = 'td3-bc'\n[paper]\ngradient_steps = 5\n", "[paper] takes gradient_steps, batch_steps, logged_steps"),
+        ("extends = 'td3-bc'\n[paper]\ngradient_steps = 5\n", "[paper] takes gradient_steps, batch_steps"),
         ("extends = 'ppo'\nprofiles = [1]\n", "[profiles] unknown profile '1'; valid: full, quick, smoke, standard"),
         ("extends = 'ppo'\ndefault_for = ['boxes']\n", "[default_for] unknown kind of action space 'boxes'"),
         (
