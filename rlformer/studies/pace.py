@@ -103,6 +103,7 @@ class Paces:
 
     world: World
     agents: Mapping[str, Pace]  # by name
+    slowness: float = 1.0  # wall seconds of a CPU second: above 1 where others work on this machine
 
 
 Progress = Callable[[int, int, str], None]
@@ -122,6 +123,7 @@ def measure(plan: Plan, threads: int = 1, progress: Progress | None = None, effo
     told(0, len(firsts), plan.env.name)
     world, episode = play(plan.env, effort)
     found: dict[str, Pace] = {}
+    wall = cpu = 0.0
     with tempfile.TemporaryDirectory(dir=scratch.folder(plan.runs[0].setting.root)) as folder:
         dataset: Dataset | None = None
         for done, (agent, run) in enumerate(firsts.items()):
@@ -132,10 +134,13 @@ def measure(plan: Plan, threads: int = 1, progress: Progress | None = None, effo
                 if run.source is not None and dataset is None:
                     dataset = log_for(run, episode, Path(folder))
                 log = dataset if run.source is not None else None
+                before = time.perf_counter(), time.process_time()
                 seen = probe(run, log, Path(folder) / agent, threads, effort.train)
+                if not kind.steps_env:  # an environment may sleep
+                    wall, cpu = wall + time.perf_counter() - before[0], cpu + time.process_time() - before[1]
                 pace = Pace(seen.start, seen.step, seen.act, seen.parameters)
             found[agent] = pace or Pace(0.0, 0.0, (0.0, 0.0))
-    return Paces(world, found)
+    return Paces(world, found, max(1.0, wall / cpu) if cpu else 1.0)
 
 
 def play(env: EnvSpec, effort: Effort) -> tuple[World, Episode]:

@@ -15,8 +15,8 @@ from rlformer.studies.executors.local import Job
 from rlformer.studies.pace import Paces
 from rlformer.studies.plan import PlannedLog, PlannedRun
 
-# Measured on 2 cores: the server of processes imports once; a process begins, writes and ends; the report.
-SERVER_SECONDS, JOB_SECONDS, REPORT_SECONDS = 6.0, 1.5, 5.0
+# CPU seconds on 2 cores: the server of processes imports once; a process begins, writes and ends; the report.
+SERVER_SECONDS, JOB_SECONDS, REPORT_SECONDS = 3.0, 0.7, 4.0
 FRAME_SECONDS = 0.005  # of a step of the episode that is filmed of each arm
 
 
@@ -34,7 +34,7 @@ def run_seconds(spec: RunSpec, paces: Paces) -> float:
     kind, pace = learner(spec.agent.learner), paces.agents[spec.agent.name]
     steps = spec.values.get(kind.steps_key, 0) if kind.learns else 0
     evaluation = pace.evaluation(kind, paces.world, Protocol.of(spec.episodes))
-    return JOB_SECONDS + pace.start + steps * pace.step + evaluation
+    return JOB_SECONDS * paces.slowness + pace.start + steps * pace.step + evaluation
 
 
 def timed(jobs: Sequence[Job], paces: Paces, sized: Callable[[RunSpec], RunSpec] = lambda spec: spec) -> list[Timed]:
@@ -49,7 +49,7 @@ def _job_seconds(payload: Any, paces: Paces, sized: Callable[[RunSpec], RunSpec]
     maker = sized(payload.source.maker)
     steps = payload.source.steps or min(maker.values.get("steps", 100_000), 100_000)
     one = paces.agents[maker.agent.name].act[0] if maker.agent.name in paces.agents else 0.0
-    return JOB_SECONDS + steps * (paces.world.step_seconds + one / 4)  # several act at once
+    return JOB_SECONDS * paces.slowness + steps * (paces.world.step_seconds + one / 4)  # several act at once
 
 
 def makespan(jobs: Sequence[Timed], workers: int) -> float:
@@ -74,4 +74,4 @@ def makespan(jobs: Sequence[Timed], workers: int) -> float:
 def around(arms: int, paces: Paces, films: bool = True) -> float:
     """Seconds before the runs and after them: processes, an episode of each arm to watch, the report."""
     watching = arms * paces.world.longest * (paces.world.step_seconds + FRAME_SECONDS) if films else 0.0
-    return SERVER_SECONDS + REPORT_SECONDS + watching
+    return (SERVER_SECONDS + REPORT_SECONDS) * paces.slowness + watching

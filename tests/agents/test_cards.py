@@ -265,7 +265,8 @@ def test_an_environment_without_a_card_is_its_bare_id() -> None:
         ("extends = 'ppo'\nrung = 'high'\n", "[card] rung: expected an integer such as 0, got a string 'high'"),
         ("extends = 'ppo'\nprofiles = 'full'\n", "[card] profiles: expected a list such as [], got a string 'full'"),
         ("extends = 'ppo'\nprofiles = ['ful']\n", "[profiles] unknown profile 'ful'; did you mean 'full'?"),
-        ("extends = 'ppo'\nprofiles = [1]\n", "[profiles] unknown profile '1'; valid: full, quick, standard"),
+        ("extends = 'td3-bc'\n[paper]\ngradient_steps = 5\n", "[paper] takes gradient_steps, batch_steps"),
+        ("extends = 'ppo'\nprofiles = [1]\n", "[profiles] unknown profile '1'; valid: full, quick, smoke, standard"),
         ("extends = 'ppo'\ndefault_for = ['boxes']\n", "[default_for] unknown kind of action space 'boxes'"),
         (
             "extends = 'ppo'\ncontrasts = [{ question = 'memory', more = 'mine', less = 'pp0' }]\n",
