@@ -140,6 +140,14 @@ def test_several_rewards_are_refused_or_one_is_chosen(npz: Callable[..., Path]) 
         ({"actions": np.array([{}] * 5, object)}, "actions cannot be read without unpickling"),
         ({"observations": np.zeros((5, 0))}, "observations without a single number"),
         ({"rewards": np.zeros((5, 0))}, "rewards has no number in a row"),
+        ({"rewards": np.full(5, 2e38)}, "episode 0: rewards add up to more than float32 holds: scale them"),
+        ({"terminals": np.arange(5)}, "terminals holds 2, which is no flag: 0 or 1"),
+        ({"terminals": np.full(5, np.nan)}, "NaN or infinity in terminals"),
+        ({"terminals": ENDS[None]}, r"terminals has shape \(1, 5\), and marks one thing a row"),
+        ({"episode_lengths": np.array([])}, "episode_lengths are no numbers of steps"),
+        ({"episode_lengths": np.array([2.5, 2.5])}, "episode_lengths are no numbers of steps"),
+        ({"episode_lengths": np.array([3, 3])}, "episode_lengths do not fit the 5 steps of actions"),
+        ({"episode_lengths": np.array([3, -1, 3])}, "episode_lengths do not fit the 5 steps of actions"),
     ],
 )
 def test_a_broken_npz_names_the_array(npz: Callable[..., Path], arrays: dict[str, Any], message: str) -> None:

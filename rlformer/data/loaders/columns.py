@@ -16,7 +16,14 @@ from rlformer.core.records import Episode
 from rlformer.core.spaces import Array, ObservationSpec, Spaces
 from rlformer.data.checks import INFERRED
 from rlformer.data.dataset import DatasetInfo
-from rlformer.data.loaders.base import ForeignLog, Native, canonical_actions, canonical_observations, in_dtype
+from rlformer.data.loaders.base import (
+    ForeignLog,
+    Native,
+    canonical_actions,
+    canonical_observations,
+    check_return,
+    in_dtype,
+)
 from rlformer.data.precision import merged_in_float32
 from rlformer.envs.spaces import action_spec, is_image, observation_spec, stored_dtype
 
@@ -81,6 +88,7 @@ def from_arrays(
             rows = canonical_observations(env.observation_space, rows)
         rows = in_dtype(rows.reshape(len(rows), -1), own.observation.dtype)
         actions = canonical_actions(action_space, raw.actions)
+        check_return(raw.rewards)
         return Episode(rows, actions, raw.rewards, raw.terminated, raw.truncated)
 
     def canonical(first: int) -> Iterator[Episode]:

@@ -180,7 +180,10 @@ def _taken(observed: Observed, rows: slice) -> Observed:
 
 
 def _mark(data: Any, key: str, name: str) -> Array:
-    values = np.ravel(np.asarray(data[name][()]))
+    values = np.asarray(data[name][()])
+    if values.ndim > 1 and values.size != len(values):
+        raise InputError(f"{name} has shape {values.shape}, and marks one thing a row")
+    values = values.ravel()
     if values.dtype.kind not in "biuf" and key != "episode":  # which alone may be words
         raise InputError(f"{name} is not an array of numbers")
     return values
