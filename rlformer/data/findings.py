@@ -15,7 +15,7 @@ from rlformer.core.spaces import Array
 from rlformer.data.checks import INFERRED
 from rlformer.data.dataset import Dataset
 from rlformer.data.loaders.base import Native
-from rlformer.data.precision import merged_in_float32
+from rlformer.data.precision import is_finer, merged_in_float32
 from rlformer.data.swaps import swapped_columns
 
 _NAMED = 5  # columns in a sentence, at most
@@ -164,7 +164,7 @@ def _columns(dataset: Dataset, env: Native | None, moving: tuple[int, ...] | Non
         )
     elif env is not None and env.spaces.observation.size == spec.size:
         yield from _bounds(dataset, env, low, high)
-    if dataset.observations.dtype == np.float64:
+    if is_finer(dataset.observations.dtype):
         merged = merged_in_float32(np.asarray(dataset.observations[_rows(dataset)[:_ROWS_AT_ONCE]]))
         if merged:
             yield Finding(

@@ -185,7 +185,7 @@ def held_against(dataset: Dataset, env: str | None = None) -> tuple[Native | Non
         return native, []
     try:
         return native, _played(spec)
-    except InputError:  # told where the environment is used
+    except Exception:  # whatever a user's environment raises is told where it is used
         return native, []
 
 

@@ -90,6 +90,7 @@ def test_imitation_s_indices_split_and_its_observations_hold_the_last(npz: Calla
     np.testing.assert_array_equal(dataset[0].observations, shown[:4])
     np.testing.assert_array_equal(dataset[1].observations, shown[4:])
     assert dataset.info.final_observations
+    assert dataset.info.provenance["not_read"] == ["infos"]
     with pytest.raises(InputError, match="no rewards in it; it holds acts, indices, infos, obs, terminal"):
         read(npz(**made, obs=shown, acts=ACTIONS, indices=np.array([3]), terminal=np.array([True, False])))
     with pytest.raises(InputError, match="indices do not fit the 5 steps of actions"):
@@ -145,6 +146,7 @@ def test_several_rewards_are_refused_or_one_is_chosen(npz: Callable[..., Path]) 
         ({"terminals": np.full(5, np.nan)}, "NaN or infinity in terminals"),
         ({"terminals": ENDS[None]}, r"terminals has shape \(1, 5\), and marks one thing a row"),
         ({"episode_lengths": np.array([])}, "episode_lengths are no numbers of steps"),
+        ({"episode_lengths": np.array([3, 0, 2])}, "episode_lengths has an episode without a step"),
         ({"episode_lengths": np.array([2.5, 2.5])}, "episode_lengths are no numbers of steps"),
         ({"episode_lengths": np.array([3, 3])}, "episode_lengths do not fit the 5 steps of actions"),
         ({"episode_lengths": np.array([3, -1, 3])}, "episode_lengths do not fit the 5 steps of actions"),
@@ -244,6 +246,13 @@ def test_a_group_that_lacks_something_is_named(hdf5: Callable[..., Path]) -> Non
         read(hdf5({name: values for name, values in arrays.items() if name != "traj_10/rewards"}))
     with pytest.raises(InputError, match="traj_10: columns of different lengths: observations 2, actions 2, rewards 1"):
         read(hdf5({**arrays, "traj_10/rewards": REWARDS[:1]}))
+
+
+def test_columns_may_lie_in_one_group(hdf5: Callable[..., Path]) -> None:
+    arrays = {"actions": ACTIONS, "rewards": REWARDS, "terminals": ENDS, "observations/a": SHOWN}
+    dataset = read(hdf5({f"data/{name}": values for name, values in arrays.items()}))
+    assert endings(dataset) == [(3, True, False), (2, True, False)]
+    assert read(hdf5(grouped(True, "traj_", dones=ENDS) | {"n": 1})).lengths.tolist() == [3, 2]
 
 
 def test_tuples_of_d3rlpy_are_read_in_their_order(hdf5: Callable[..., Path]) -> None:

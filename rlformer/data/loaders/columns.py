@@ -24,7 +24,7 @@ from rlformer.data.loaders.base import (
     check_return,
     in_dtype,
 )
-from rlformer.data.precision import merged_in_float32
+from rlformer.data.precision import is_finer, merged_in_float32
 from rlformer.envs.spaces import action_spec, is_image, observation_spec, stored_dtype
 
 _LOOKED_AT = 50  # episodes in which columns are looked for that lose precision
@@ -241,7 +241,7 @@ def _merged(episodes: RawEpisodes, spec: ObservationSpec) -> list[str]:
     if spec.dtype != np.float32:
         return []
     some = [_joined(raw.observations) for raw in islice(episodes(0), _LOOKED_AT)]
-    if some[0].dtype != np.float64 or some[0].reshape(len(some[0]), -1).shape[1] != spec.size:
+    if not is_finer(some[0].dtype) or some[0].reshape(len(some[0]), -1).shape[1] != spec.size:
         return []
     rows = np.concatenate([part.reshape(len(part), -1) for part in some])
     columns = merged_in_float32(rows)

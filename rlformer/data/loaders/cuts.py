@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ class Cuts:
 
 
 def find_cuts(
-    marks: Mapping[str, Array], rows: int, limit: int | None, called: Mapping[str, str], held: Mapping[str, object]
+    marks: Mapping[str, Array], rows: int, limit: int | None, called: Mapping[str, str], held: Collection[str]
 ) -> Cuts:
     """The episodes of `rows` steps. marks: the columns that say something of it, by their names in `KEYS`.
 
@@ -74,7 +74,9 @@ def _ends(by: str, mark: Array, rows: int, name: str) -> Array:
         ends = np.append(mark, rows) if by == "indices" else np.cumsum(mark)
         if (np.diff(ends, prepend=0) < 0).any() or ends[-1] != rows or not rows:
             raise InputError(f"{name} do not fit the {rows} steps of actions")
-        return ends[np.diff(ends, prepend=0) > 0].astype(np.int64)  # those without steps are none
+        if not np.diff(ends, prepend=0).all():
+            raise InputError(f"{name} has an episode without a step")
+        return ends.astype(np.int64)
     if len(mark) != rows:
         raise InputError(f"columns of different lengths: {name} {len(mark)}, actions {rows}")
     if by == "ends":
