@@ -55,6 +55,7 @@ def test_data_info_writes_nothing_and_tells_what_looks_wrong(elsewhere: Path) ->
     assert files(elsewhere) == ["log.npz"]
 
 
+@pytest.mark.slow
 def test_data_info_holds_the_log_against_the_environment(elsewhere: Path) -> None:
     """The bounds allow this order, but CartPole does not move so."""
     import rlformer
@@ -70,6 +71,7 @@ def test_data_info_holds_the_log_against_the_environment(elsewhere: Path) -> Non
     assert files(elsewhere) == ["log.npz"]
 
 
+@pytest.mark.slow
 def test_columns_and_a_reward_are_chosen(elsewhere: Path) -> None:
     rewards = np.stack([np.zeros(160), np.ones(160)], axis=1)
     text = cartpole_log(rewards=rewards)
