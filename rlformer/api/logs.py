@@ -16,7 +16,7 @@ from rlformer.core.spaces import Array
 from rlformer.data.dataset import Dataset, from_episodes
 from rlformer.data.loaders.base import ForeignLog, Native
 from rlformer.data.loaders.flat import Columns, open_flat
-from rlformer.data.loaders.names import Choice
+from rlformer.data.loaders.names import NEEDED, Choice
 from rlformer.data.loaders.tables import unboxed
 from rlformer.data.writer import DatasetWriter
 from rlformer.envs import cards as env_cards
@@ -80,6 +80,8 @@ def dataset(
     given = {name: value for name, value in given.items() if value is not None}
     if frame is not None and given:
         raise InputError(f"frame or arrays: {', '.join(given)} may be columns of the frame, named in map")
+    if frame is None:
+        _check_given(given, map)
     native = None if env is None else Native.of(env_cards.environment(env))
     if spaces is not None:
         native = _spaces_alone(spaces)
@@ -92,6 +94,16 @@ def dataset(
         provenance = {**log.info.provenance, "action_space": "given"}
         log = replace(log, info=replace(log.info, env=None, env_definition={}, provenance=provenance))
     return _in_memory(log) if out is None else _written(log, Path(out))
+
+
+def _check_given(given: Mapping[str, object], map: Mapping[str, str | Sequence[str]] | None) -> None:
+    """Raise InputError where arrays are missing, or are named as if they were columns."""
+    if map:
+        raise InputError("map names columns of a frame: arrays are given by their own names")
+    if missing := [name for name in NEEDED if name not in given]:
+        raise InputError(f"no {' and no '.join(missing)}: dataset needs {', '.join(NEEDED)}, or a frame")
+    if not {"ends", "terminated", "truncated"} & {*given}:
+        raise InputError("where do episodes end? terminated= and truncated=, or ends=, mark their last steps")
 
 
 def _in_memory(log: ForeignLog) -> Dataset:
@@ -137,8 +149,9 @@ def _parts(name: str, value: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
 def _array(name: str, value: Any) -> Array:
     try:
         return np.asarray(value)
-    except ValueError as error:  # lists of different lengths
-        raise InputError(f"{name} is not an array: {error}") from error
+    except ValueError as error:
+        advice = "lay episodes one behind the other, and mark where they end"
+        raise InputError(f"{name} is not an array, since its rows differ in length: {advice}") from error
 
 
 def _of_frame(frame: Frame) -> dict[str, Array]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from rlformer.core.records import Episode
     from rlformer.data.dataset import Dataset
     from rlformer.data.loaders.base import Native
     from rlformer.studies.executors.local import Event
@@ -65,11 +66,11 @@ def scores_table(results: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def show_dataset(dataset: Dataset, as_json: bool, env: Native | None = None) -> None:
-    """What a new dataset holds, and where it lies. env: what it is held against."""
+def show_dataset(dataset: Dataset, as_json: bool, env: Native | None = None, played: Sequence[Episode] = ()) -> None:
+    """What a new dataset holds, and where it lies. env, played: what it is held against."""
     from rlformer.data.describe import describe
 
-    info = describe(dataset, env)
+    info = describe(dataset, env, played)
     if as_json:
         print_json({**info.to_dict(), "path": str(dataset.path)})
     else:

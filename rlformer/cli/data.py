@@ -32,7 +32,7 @@ def data_info(
     from rlformer.studies import logs
 
     dataset = open_log(data, env=env, prefix=prefix, maps=maps, reward_column=reward_column, keep=False, tell=False)
-    info = describe(dataset, logs.native_env(dataset, env))
+    info = describe(dataset, *logs.held_against(dataset, env))
     if info.path is None:
         info = replace(info, path=data)
     if as_json:
@@ -84,7 +84,7 @@ def data_import(
     spec, choice = None if env is None else env_cards.environment(env), Choice.parse(maps, reward_column)
     with console.Bar("import") as bar:
         dataset = import_data(data, out, spec, progress=bar, choice=choice)
-    console.show_dataset(dataset, as_json, logs.native_env(dataset, env))
+    console.show_dataset(dataset, as_json, *logs.held_against(dataset, env))
 
 
 @app.command("export")

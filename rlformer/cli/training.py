@@ -79,6 +79,8 @@ def train_agent(
         raise InputError("which environment? train-agent takes ENV, or --dataset DATA for offline RL")
     if dataset is None and prefix is not None:
         raise InputError(f"--prefix {prefix} cuts a log: --dataset DATA names it")
+    if dataset is None and (maps or reward_column is not None):
+        raise InputError("--map and --reward-column are about columns of a log: --dataset DATA names it")
     kind = learner(agent_card(agent).learner)
     if log_trajectories and not kind.steps_env:
         raise InputError(f"--log-trajectories keeps the episodes of online training, and '{agent}' trains on a log")

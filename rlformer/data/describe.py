@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from rlformer.core.records import SCHEMA
+from rlformer.core.records import SCHEMA, Episode
 from rlformer.core.spaces import Array, Spaces
 from rlformer.data.arrays import ARRAYS
 from rlformer.data.chance import chance_per_step, luck
@@ -136,8 +136,8 @@ class Description:
         return "\n".join([*shown, *(f"warning: {warning}" for warning in self.warnings)])
 
 
-def describe(dataset: Dataset, env: Native | None = None) -> Description:
-    """What this view of a log is. env: where it is from, or is to be used; its bounds are held against the log."""
+def describe(dataset: Dataset, env: Native | None = None, played: Sequence[Episode] = ()) -> Description:
+    """What this view of a log is. env, played: what it is held against; see `findings.find`."""
     info, rows = dataset.info, dataset.episodes[dataset.index]
     terminated, truncated = rows["terminated"], rows["truncated"]
     return Description(
@@ -160,7 +160,7 @@ def describe(dataset: Dataset, env: Native | None = None) -> Description:
         final_observations=info.final_observations,
         provenance=info.provenance,
         bytes=_bytes(dataset),
-        findings=find(dataset, env),
+        findings=find(dataset, env, played),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -10,11 +10,13 @@ import numpy as np
 from gymnasium import spaces
 from scipy.optimize import linear_sum_assignment
 
+from rlformer.core.records import Episode
 from rlformer.core.spaces import Array
 from rlformer.data.checks import INFERRED
 from rlformer.data.dataset import Dataset
 from rlformer.data.loaders.base import Native
-from rlformer.data.precision import merged_in_float32
+from rlformer.data.precision import is_finer, merged_in_float32
+from rlformer.data.swaps import swapped_columns
 
 _NAMED = 5  # columns in a sentence, at most
 _ROWS_AT_ONCE = 1 << 16
@@ -66,9 +68,13 @@ class Finding:
         return {**asdict(self), "columns": list(self.columns)}
 
 
-def find(dataset: Dataset, env: Native | None = None) -> tuple[Finding, ...]:
-    """What is to be said of this view of a log. env: where it is from, or is to be used, as far as that is known."""
-    return (*_plain(dataset), *_endings(dataset, env), *_columns(dataset, env), *_imported(dataset))
+def find(dataset: Dataset, env: Native | None = None, played: Sequence[Episode] = ()) -> tuple[Finding, ...]:
+    """What is to be said of this view of a log.
+
+    env: where it is from, or is to be used, as far as that is known; played: episodes of uniform actions there.
+    """
+    columns = _columns(dataset, env, swapped_columns(dataset, played))
+    return (*_plain(dataset), *_endings(dataset, env), *columns, *_imported(dataset))
 
 
 def _plain(dataset: Dataset) -> Iterator[Finding]:
@@ -128,8 +134,11 @@ def _endings(dataset: Dataset, env: Native | None) -> Iterator[Finding]:
             )
 
 
-def _columns(dataset: Dataset, env: Native | None) -> Iterator[Finding]:
-    """Constant columns, those outside of the environment's bounds or in another order, and what float32 merges."""
+def _columns(dataset: Dataset, env: Native | None, moving: tuple[int, ...] | None) -> Iterator[Finding]:
+    """Constant columns, those outside of the environment's bounds or in another order, and what float32 merges.
+
+    moving: the order in which the log moves as the environment does, where that is another.
+    """
     spec = dataset.info.spaces.observation
     if env is not None and env.feature_names and len(env.feature_names) != spec.size:
         yield Finding(
@@ -146,9 +155,16 @@ def _columns(dataset: Dataset, env: Native | None) -> Iterator[Finding]:
         yield Finding(
             "constant-columns", f"{_name(dataset, constant)} never change{'s' * (len(constant) == 1)}", _ints(constant)
         )
-    if env is not None and env.spaces.observation.size == spec.size:
+    if env is not None and moving is not None:
+        order = ", ".join(map(str, moving))
+        yield Finding(
+            "swapped-columns",
+            f"columns of the observation look swapped: in the order {order} the log moves as '{env.name}' does",
+            tuple(i for i, column in enumerate(moving) if i != column),
+        )
+    elif env is not None and env.spaces.observation.size == spec.size:
         yield from _bounds(dataset, env, low, high)
-    if dataset.observations.dtype == np.float64:
+    if is_finer(dataset.observations.dtype):
         merged = merged_in_float32(np.asarray(dataset.observations[_rows(dataset)[:_ROWS_AT_ONCE]]))
         if merged:
             yield Finding(

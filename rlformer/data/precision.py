@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from rlformer.core.spaces import Array
 
+_FINER = ("float64", "int64", "uint64", "int32", "uint32")
 _LOST = 0.1  # share of a column's distinct values that may merge
 _NUMBERS = 4_000_000  # that are looked at
 
 
+def is_finer(dtype: np.dtype[Any]) -> bool:
+    """Whether this dtype holds numbers that float32 does not tell apart."""
+    return dtype.name in _FINER
+
+
 def merged_in_float32(rows: Array) -> list[int]:
-    """The columns of (T, n) float64 rows, in the order of time, that float32 does not hold.
+    """The columns of (T, n) rows in float64, or in whole numbers, in the order of time, that float32 does not hold.
 
     A tenth of the distinct values or more become equal in it, and the usual change from row to row is less than its
     steps there; noise around a constant is no such column. Timestamps in seconds are one: near 1.7e9 float32 has steps
@@ -23,7 +31,7 @@ def merged_in_float32(rows: Array) -> list[int]:
     some = rows[: max(1000, _NUMBERS // max(1, rows.shape[1]))]
     lost = []
     for i in range(rows.shape[1]):
-        column = some[:, i]
+        column = some[:, i].astype(np.float64)
         changes = np.abs(np.diff(column))
         changes = changes[changes > 0]
         largest = np.abs(column).max(initial=0)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 import gymnasium as gym
+import numpy as np
 
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
-from rlformer.core.records import EnvSpec
+from rlformer.core.records import EnvSpec, Episode
 from rlformer.data.collect import collect
 from rlformer.data.dataset import Dataset, load
 from rlformer.data.findings import Finding, find
@@ -23,13 +24,17 @@ from rlformer.data.open import open_data as open_named
 from rlformer.data.prefix import mid_training
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import NOWHERE
+from rlformer.envs.rollout import RandomPolicy, rollout
+from rlformer.envs.vector import Environments
 from rlformer.runs.directory import TRAJECTORIES, RunDirectory
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.runs.mistaken import instead, kind_of
+from rlformer.runs.metrics import Throttle
 from rlformer.runs.spec import RunSpec
 from rlformer.studies.sources import open_source
 
 UNKNOWN = "unknown-environment"  # of a log that names none
+_PLAYED, _PLAYED_SECONDS = 2_000, 3.0  # steps in which a log's environment is looked at, and for how long
 _MOST_COLLECTED = 100_000  # steps of a collected log, unless more are asked for
 
 
@@ -169,21 +174,46 @@ def open_study_log(data: str, env: str, maps: Sequence[str] | None, reward_colum
     return open_data(data, env=env, map=Choice.parse(maps).columns, reward_column=reward_column)
 
 
-def native_env(dataset: Dataset, env: str | None = None) -> Native | None:
-    """The environment that a log is held against: the one named, or its own; None where it cannot be made here."""
+def held_against(dataset: Dataset, env: str | None = None) -> tuple[Native | None, list[Episode]]:
+    """The environment that a log is held against, and some episodes of uniform actions there.
+
+    It is the one named, or the log's own; None where it cannot be made here. Without a time limit nothing is played.
+    """
     if env == NOWHERE:
-        return None
+        return None, []
     try:
-        return Native.of(dataset_env(dataset) if env is None else env_cards.environment(env))
+        spec = dataset_env(dataset) if env is None else env_cards.environment(env)
+        native = Native.of(spec)
     except InputError:
-        return None
+        return None, []
+    if native.time_limit is None or native.time_limit > _PLAYED or native.spaces != dataset.info.spaces:
+        return native, []
+    try:
+        return native, _played(spec)
+    except Exception:  # whatever a user's environment raises is told where it is used
+        return native, []
+
+
+def _played(spec: EnvSpec) -> list[Episode]:
+    environment = Environments(spec, 1)
+    episodes: list[Episode] = []
+    due = Throttle(_PLAYED_SECONDS)
+    due()  # the first is at once
+    try:
+        for _, episode in rollout(environment, RandomPolicy(environment.actions), np.arange(_PLAYED)):
+            episodes.append(episode)
+            if sum(map(len, episodes)) >= _PLAYED or due():
+                break
+    finally:
+        environment.close()
+    return episodes
 
 
 def doubts(dataset: Dataset, env: str | None = None) -> tuple[Finding, ...]:
     """What looks wrong with a log that others made, for whoever learns from it; of our own logs nothing."""
     if not {"import", "arrays"} & {*dataset.info.provenance, dataset.info.provenance.get("source")}:
         return ()
-    return tuple(each for each in find(dataset, native_env(dataset, env)) if each.told_when_opened)
+    return tuple(each for each in find(dataset, *held_against(dataset, env)) if each.told_when_opened)
 
 
 def _no_log(text: str) -> str | None:

@@ -140,6 +140,8 @@ def plan(study: Study, *, dataset: Dataset | None = None, command: str | None = 
         env = replace(env, wrappers=(*env.wrappers, {"kind": "time_limit", "steps": study.time_limit}))
     actions = spaces_of(env).actions
     names = _names(study, env, actions)
+    if study.log.data is None and (study.log.map or study.log.reward_column is not None):
+        raise InputError("log.map and log.reward_column are about columns of your log: log.data names it")
     if dataset is None and study.log.data is not None:
         dataset = logs.open_study_log(study.log.data, study.env, study.log.map, study.log.reward_column)
     _check_log(study, dataset, env)

@@ -151,6 +151,13 @@ def columns(key: str, value: object) -> tuple[str, ...]:
     return maps
 
 
+def reward_column(key: str, value: object) -> int:
+    """Which of several rewards of a log is meant, from 0."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InputError(f"{key}: the number of a column is expected, from 0, got {value!r}")
+    return value
+
+
 def cut(key: str, value: object) -> str:
     """How much of a log is read."""
     return Cut.parse(value if isinstance(value, str) else f"{number(key, value):.15g}").label

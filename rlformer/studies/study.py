@@ -196,7 +196,7 @@ KEYS: Mapping[str, Key] = {
     "log.agent": Key(("log", "agent"), read_values.agent),
     "log.steps": Key(("log", "steps"), read_values.natural),
     "log.map": Key(("log", "map"), read_values.columns),
-    "log.reward_column": Key(("log", "reward_column"), read_values.natural),
+    "log.reward_column": Key(("log", "reward_column"), read_values.reward_column),
     "grid.budgets": Key(("grid", "budgets"), read_values.budgets),
     "grid.arms": Key(("grid", "arms"), read_values.arms),
     "grid.seeds": Key(("grid", "seeds"), read_values.count),

@@ -120,6 +120,7 @@ def test_a_column_is_lost_where_its_usual_change_is() -> None:
     resting = np.where(whole < 600, np.sin(whole), 0.5 + 1e-9 * noise)  # noise around a constant, later on
     columns = [whole, whole + 2**24, np.full(1000, 1.7e9), np.linspace(1, 2, 1000), resting, 1.7e12 + 40 * whole]
     assert merged_in_float32(np.stack(columns, axis=1)) == [1, 5]
+    assert merged_in_float32(np.stack([whole, 1.7e9 + whole], axis=1).astype(np.int64)) == [1]
 
 
 def test_what_was_guessed_and_what_the_loader_said() -> None:

@@ -90,6 +90,7 @@ def test_imitation_s_indices_split_and_its_observations_hold_the_last(npz: Calla
     np.testing.assert_array_equal(dataset[0].observations, shown[:4])
     np.testing.assert_array_equal(dataset[1].observations, shown[4:])
     assert dataset.info.final_observations
+    assert dataset.info.provenance["not_read"] == ["infos"]
     with pytest.raises(InputError, match="no rewards in it; it holds acts, indices, infos, obs, terminal"):
         read(npz(**made, obs=shown, acts=ACTIONS, indices=np.array([3]), terminal=np.array([True, False])))
     with pytest.raises(InputError, match="indices do not fit the 5 steps of actions"):
@@ -140,6 +141,15 @@ def test_several_rewards_are_refused_or_one_is_chosen(npz: Callable[..., Path]) 
         ({"actions": np.array([{}] * 5, object)}, "actions cannot be read without unpickling"),
         ({"observations": np.zeros((5, 0))}, "observations without a single number"),
         ({"rewards": np.zeros((5, 0))}, "rewards has no number in a row"),
+        ({"rewards": np.full(5, 2e38)}, "episode 0: rewards add up to more than float32 holds: scale them"),
+        ({"terminals": np.arange(5)}, "terminals holds 2, which is no flag: 0 or 1"),
+        ({"terminals": np.full(5, np.nan)}, "NaN or infinity in terminals"),
+        ({"terminals": ENDS[None]}, r"terminals has shape \(1, 5\), and marks one thing a row"),
+        ({"episode_lengths": np.array([])}, "episode_lengths are no numbers of steps"),
+        ({"episode_lengths": np.array([3, 0, 2])}, "episode_lengths has an episode without a step"),
+        ({"episode_lengths": np.array([2.5, 2.5])}, "episode_lengths are no numbers of steps"),
+        ({"episode_lengths": np.array([3, 3])}, "episode_lengths do not fit the 5 steps of actions"),
+        ({"episode_lengths": np.array([3, -1, 3])}, "episode_lengths do not fit the 5 steps of actions"),
     ],
 )
 def test_a_broken_npz_names_the_array(npz: Callable[..., Path], arrays: dict[str, Any], message: str) -> None:
@@ -238,6 +248,13 @@ def test_a_group_that_lacks_something_is_named(hdf5: Callable[..., Path]) -> Non
         read(hdf5({**arrays, "traj_10/rewards": REWARDS[:1]}))
 
 
+def test_columns_may_lie_in_one_group(hdf5: Callable[..., Path]) -> None:
+    arrays = {"actions": ACTIONS, "rewards": REWARDS, "terminals": ENDS, "observations/a": SHOWN}
+    dataset = read(hdf5({f"data/{name}": values for name, values in arrays.items()}))
+    assert endings(dataset) == [(3, True, False), (2, True, False)]
+    assert read(hdf5(grouped(True, "traj_", dones=ENDS) | {"n": 1})).lengths.tolist() == [3, 2]
+
+
 def test_tuples_of_d3rlpy_are_read_in_their_order(hdf5: Callable[..., Path]) -> None:
     arrays: dict[str, Any] = {"columns": ["observations", "actions", "rewards", "terminated"], "num_episodes": 2}
     for i, cut in enumerate(CUTS):
@@ -284,4 +301,5 @@ def test_reading_in_place_leaves_nothing(
     assert (dataset.path, dataset.returns.tolist()) == (None, [3.0, 7.0])
     with pytest.raises(InputError, match="NaN"):
         read_in_place(str(npz(rewards=REWARDS * np.nan)))
-    assert sorted(p.name for p in tmp_path.rglob("*")) == ["log.npz", "tmp"]
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["log.npz"]
+    assert not list(tmp_path.rglob("*.npy"))

@@ -283,7 +283,7 @@ def test_out_keeps_it(tmp_path: Path) -> None:
         ({"rewards": [1.0]}, "columns of different lengths: observations 5, actions 5, rewards 1"),
         ({"observations": SHOWN[:4]}, r"different lengths: observations 4, actions 5 \(or 7, with the last one"),
         ({"terminated": [0, 1]}, "columns of different lengths: terminated 2, actions 5"),
-        ({"observations": [[1.0], [1.0, 2.0]]}, "observations is not an array"),
+        ({"observations": [[1.0], [1.0, 2.0]]}, "observations is not an array, since its rows differ in length"),
         ({"observations": np.array([None] * 5)}, "observations is not an array of numbers"),
         ({"actions": {"a": [0] * 5}}, "actions: an array, not a dict"),
         ({"rewards": np.ones((5, 2))}, "rewards have 2 columns: --reward-column N, from 0 to 1, chooses one"),
@@ -291,6 +291,9 @@ def test_out_keeps_it(tmp_path: Path) -> None:
         ({"env": "CartPole-v1", "spaces": (spaces.Box(0, 1, (2,)), spaces.Discrete(2))}, "env or spaces"),
         ({"spaces": (spaces.Discrete(2),)}, "spaces: an observation space and an action space of Gymnasium"),
         ({"frame": frame()}, "frame or arrays"),
+        ({"rewards": None, "actions": None}, "no actions and no rewards: dataset needs observations, actions, rewards"),
+        ({"terminated": None, "truncated": None}, "where do episodes end"),
+        ({"map": {"rewards": "r"}}, "map names columns of a frame"),
     ],
 )
 def test_unsound_arrays_are_refused(changes: dict[str, Any], message: str) -> None:

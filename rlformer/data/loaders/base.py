@@ -18,7 +18,7 @@ from gymnasium import spaces
 
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Episode
-from rlformer.core.spaces import Array, Spaces
+from rlformer.core.spaces import Array, Spaces, computable
 from rlformer.data.dataset import DatasetInfo
 from rlformer.data.loaders.names import AS_NAMED, Choice
 from rlformer.envs.make import make
@@ -194,6 +194,14 @@ def one_reward(values: Any, column: int | None) -> Array:
     if column is not None and column >= width:
         raise InputError(f"--reward-column {column}: rewards have {width} column{'s' * (width > 1)}, counted from 0")
     return np.asarray(rows[:, column or 0], np.float64)
+
+
+def check_return(rewards: Array) -> None:
+    """Raise InputError where finite rewards add up, on the way, to more than float32 holds, in which models compute."""
+    with np.errstate(over="ignore"):
+        total = np.abs(rewards).sum(keepdims=True)
+    if np.isfinite(rewards).all() and not computable(total).all():
+        raise InputError("rewards add up to more than float32 holds: scale them")
 
 
 def _one_hot(categories: Array, sizes: tuple[int, ...]) -> Array:

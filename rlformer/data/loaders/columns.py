@@ -16,8 +16,15 @@ from rlformer.core.records import Episode
 from rlformer.core.spaces import Array, ObservationSpec, Spaces
 from rlformer.data.checks import INFERRED
 from rlformer.data.dataset import DatasetInfo
-from rlformer.data.loaders.base import ForeignLog, Native, canonical_actions, canonical_observations, in_dtype
-from rlformer.data.precision import merged_in_float32
+from rlformer.data.loaders.base import (
+    ForeignLog,
+    Native,
+    canonical_actions,
+    canonical_observations,
+    check_return,
+    in_dtype,
+)
+from rlformer.data.precision import is_finer, merged_in_float32
 from rlformer.envs.spaces import action_spec, is_image, observation_spec, stored_dtype
 
 _LOOKED_AT = 50  # episodes in which columns are looked for that lose precision
@@ -81,6 +88,7 @@ def from_arrays(
             rows = canonical_observations(env.observation_space, rows)
         rows = in_dtype(rows.reshape(len(rows), -1), own.observation.dtype)
         actions = canonical_actions(action_space, raw.actions)
+        check_return(raw.rewards)
         return Episode(rows, actions, raw.rewards, raw.terminated, raw.truncated)
 
     def canonical(first: int) -> Iterator[Episode]:
@@ -233,7 +241,7 @@ def _merged(episodes: RawEpisodes, spec: ObservationSpec) -> list[str]:
     if spec.dtype != np.float32:
         return []
     some = [_joined(raw.observations) for raw in islice(episodes(0), _LOOKED_AT)]
-    if some[0].dtype != np.float64 or some[0].reshape(len(some[0]), -1).shape[1] != spec.size:
+    if not is_finer(some[0].dtype) or some[0].reshape(len(some[0]), -1).shape[1] != spec.size:
         return []
     rows = np.concatenate([part.reshape(len(part), -1) for part in some])
     columns = merged_in_float32(rows)

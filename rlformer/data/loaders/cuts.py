@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import Array
 from rlformer.data.loaders.names import BOUNDARIES, KEYS, listed
+
+_FLAGS = ("terminated", "truncated", "ends", "starts")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Cuts:
 
 
 def find_cuts(
-    marks: Mapping[str, Array], rows: int, limit: int | None, called: Mapping[str, str], held: Mapping[str, object]
+    marks: Mapping[str, Array], rows: int, limit: int | None, called: Mapping[str, str], held: Collection[str]
 ) -> Cuts:
     """The episodes of `rows` steps. marks: the columns that say something of it, by their names in `KEYS`.
 
@@ -42,6 +44,13 @@ def find_cuts(
             f"nothing in it says where episodes end ({names}, ...); it holds {listed(held)}; "
             "--map ends=COLUMN or --map episode=COLUMN names what does"
         )
+    for key, values in marks.items():
+        if values.dtype.kind == "f" and key != "returns" and not np.isfinite(values).all():
+            raise InputError(f"NaN or infinity in {called[key]}")
+    for key in {*_FLAGS} & {*marks}:
+        values = marks[key]
+        if (wrong := (values != 0) & (values != 1)).any():
+            raise InputError(f"{called[key]} holds {values[wrong][0]:g}, which is no flag: 0 or 1")
     flags = {key: _flag(marks[key]) for key in ("terminated", "truncated") if key in marks}
     if by in flags:
         if wrong := [key for key, flag in flags.items() if len(flag) != rows]:
@@ -60,10 +69,14 @@ def find_cuts(
 def _ends(by: str, mark: Array, rows: int, name: str) -> Array:
     """(E,) the row behind each episode's last step."""
     if by in ("indices", "lengths"):
+        if (by == "lengths" and not len(mark)) or (mark != np.rint(mark)).any():
+            raise InputError(f"{name} are no numbers of steps")
         ends = np.append(mark, rows) if by == "indices" else np.cumsum(mark)
-        if (np.diff(ends, prepend=0) < 0).any() or ends[-1] != rows:
+        if (np.diff(ends, prepend=0) < 0).any() or ends[-1] != rows or not rows:
             raise InputError(f"{name} do not fit the {rows} steps of actions")
-        return ends[np.diff(ends, prepend=0) > 0].astype(np.int64)  # those without steps are none
+        if not np.diff(ends, prepend=0).all():
+            raise InputError(f"{name} has an episode without a step")
+        return ends.astype(np.int64)
     if len(mark) != rows:
         raise InputError(f"columns of different lengths: {name} {len(mark)}, actions {rows}")
     if by == "ends":
@@ -147,6 +160,4 @@ def _behind(ends: Array) -> Array:
 
 
 def _flag(values: Array) -> Array:
-    """(n,) bool; what is empty in a table marks nothing."""
-    flat = np.ravel(values)
-    return flat.astype(bool) if flat.dtype.kind != "f" else np.nan_to_num(flat).astype(bool)
+    return np.ravel(values).astype(bool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -48,11 +48,15 @@ def open_flat(
     provenance: Mapping[str, Any],
     *,
     categorical: bool | None = None,
+    held: Sequence[str] | None = None,
 ) -> ForeignLog:
-    """The log in these columns. Raises InputError where one is missing or unsound, or they do not fit `env`."""
-    held = list(columns.forms)
-    places = locate(held, choice, env.feature_names if env else ())
-    check_needed(places, columns.forms)
+    """The log in these columns. held: the names of all that the source holds, where columns are not all.
+
+    Raises InputError where one is missing or unsound, or they do not fit `env`.
+    """
+    held = list(columns.forms) if held is None else held
+    places = locate(list(columns.forms), choice, env.feature_names if env else ())
+    check_needed(places, held)
     notes: list[str] = []
     whole: bool | None = None
     if columns.table:
@@ -64,7 +68,7 @@ def open_flat(
     with columns.reading() as data:
         marks = {key: _mark(data, key, places[key].columns[0]) for key in _MARKS if key in places}
     called = {key: found.columns[0] for key, found in places.items()}
-    cuts = find_cuts(marks, rows, env.time_limit if env else None, called, columns.forms)
+    cuts = find_cuts(marks, rows, env.time_limit if env else None, called, held)
     layout = _layout(columns, places, cuts, rows)
     notes += [*cuts.notes, *_discontinuity(columns, layout)]
 
@@ -86,7 +90,7 @@ def open_flat(
             "endings": cuts.rule,
             "last_observation": last,
             "columns": named,
-            "not_read": [name for name in columns.forms if name not in used],
+            "not_read": [name for name in held if name not in used],
             **({"reward_column": choice.reward_column} if choice.reward_column is not None else {}),
         },
         final_observations=bool(layout.following or layout.behind) if whole is None else whole,
@@ -95,7 +99,7 @@ def open_flat(
     )
 
 
-def check_needed(places: Mapping[str, Found], found: Mapping[str, Any]) -> None:
+def check_needed(places: Mapping[str, Found], found: Collection[str]) -> None:
     """Raise InputError where what every log needs is not there."""
     if missing := [key for key in NEEDED if key not in places]:
         advice = f"--map {missing[0]}=COLUMN names another" if len(found) else "is it a log?"
@@ -180,7 +184,10 @@ def _taken(observed: Observed, rows: slice) -> Observed:
 
 
 def _mark(data: Any, key: str, name: str) -> Array:
-    values = np.ravel(np.asarray(data[name][()]))
+    values = np.asarray(data[name][()])
+    if values.ndim > 1 and values.size != len(values):
+        raise InputError(f"{name} has shape {values.shape}, and marks one thing a row")
+    values = values.ravel()
     if values.dtype.kind not in "biuf" and key != "episode":  # which alone may be words
         raise InputError(f"{name} is not an array of numbers")
     return values

@@ -30,7 +30,7 @@ from rlformer.data.loaders import minari
 from rlformer.data.loaders.base import ForeignLog, Loader, Native, file_with
 from rlformer.data.loaders.flat import Columns, open_flat
 from rlformer.data.loaders.groups import Group, open_groups
-from rlformer.data.loaders.names import AS_NAMED, Choice, locate
+from rlformer.data.loaders.names import AS_NAMED, BOUNDARIES, Choice, locate
 
 _COLUMNS_OF_D3RLPY = ("observations", "actions", "rewards", "terminated")
 
@@ -46,16 +46,18 @@ class _Form:
 def open_hdf5(path: Path, env: Native | None, choice: Choice = AS_NAMED) -> ForeignLog:
     """The log in that file. Raises InputError where it is damaged, lacks a key, or does not fit `env`."""
     provenance = {"source": "hdf5", "file": path.name}
-    categorical = None
+    categorical, inside = None, "/"
     with _opened(path) as file:
         groups = _episodes_of_d3rlpy(file) if "columns" in file and "num_episodes" in file else _grouped(file)
+        if groups is not None and (only := _columns_in(groups)) is not None:
+            groups, inside = None, only
         if groups is None:
-            forms = _arrays(file)
+            forms = _arrays(file[inside])
             if forms.pop("discrete_action", None) is not None:
-                categorical = bool(np.any(file["discrete_action"][()]))
+                categorical = bool(np.any(file[inside]["discrete_action"][()]))
     if groups is not None:
         return open_groups(path.name, groups, lambda: _opened(path), env, choice, provenance)
-    columns = Columns(forms, lambda: _opened(path))
+    columns = Columns(forms, lambda: _opened(path, inside))
     return open_flat(path.name, columns, env, choice, provenance, categorical=categorical)
 
 
@@ -87,6 +89,14 @@ def _grouped(file: h5py.File) -> list[Group] | None:
         if groups:
             return groups
     return None
+
+
+def _columns_in(groups: list[Group]) -> str | None:
+    """The path of a file's only group that says itself where episodes end: it holds flat columns."""
+    if len(groups) != 1 or not {*BOUNDARIES} & {*locate(list(groups[0].paths))}:
+        return None
+    name, path = next(iter(groups[0].paths.items()))
+    return path.removesuffix(f"/{name}")
 
 
 def _direct(group: h5py.Group) -> list[str]:
@@ -128,11 +138,11 @@ def _steps(file: h5py.File, paths: Mapping[str, str]) -> int:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """The file; what the library raises while it is read is about the file."""
+def _opened(path: Path, inside: str = "/") -> Iterator[Any]:
+    """The file, or a group in it; what the library raises while it is read is about the file."""
     try:
         with h5py.File(path, "r") as file:
-            yield file
+            yield file[inside]
     except (OSError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"a truncated or damaged HDF5 file ({reason})") from error

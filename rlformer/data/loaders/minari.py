@@ -26,6 +26,7 @@ from rlformer.data.loaders.base import (
     Native,
     canonical_actions,
     canonical_observations,
+    check_return,
     in_dtype,
     one_reward,
 )
@@ -160,10 +161,12 @@ def _episodes(
     for i in positions:
         try:
             raw, about = next(both)
+            rewards = one_reward(raw["rewards"], reward_column)
+            check_return(rewards)
             yield Episode(
                 in_dtype(canonical_observations(data.observation_space, raw["observations"]), dtype),
                 canonical_actions(data.action_space, raw["actions"]),
-                one_reward(raw["rewards"], reward_column),
+                rewards,
                 bool(np.any(raw["terminations"][-1:])),
                 bool(np.any(raw["truncations"][-1:])),
                 _seed(about.get("seed")),

@@ -38,7 +38,10 @@ KEYS: Mapping[str, Key] = {
         ),
         Key(
             "next_observations",
-            ("next_observations", "next_observation", "next_obs", "obs_next", "next_states", "next_state"),
+            (
+                *("next_observations", "next_observation", "next_obs", "obs_next", "new_obs"),
+                *("next_states", "next_state"),
+            ),
             "what was seen after each action; of each episode the last is kept",
             spread=True,
         ),
@@ -46,12 +49,12 @@ KEYS: Mapping[str, Key] = {
         Key("rewards", ("rewards", "reward", "rews", "rew", "next.reward"), "what each action brought"),
         Key(
             "terminated",
-            ("terminals", "terminated", "terminations", "terminal"),
+            ("terminals", "terminated", "terminations", "terminal", "terminateds"),
             "whether the step ended the episode for good; one flag a step or an episode",
         ),
         Key(
             "truncated",
-            ("timeouts", "truncated", "truncations", "timeout"),
+            ("timeouts", "truncated", "truncations", "timeout", "truncateds"),
             "whether a time limit cut the episode there; one flag a step or an episode",
         ),
         Key(
@@ -62,7 +65,10 @@ KEYS: Mapping[str, Key] = {
         Key("starts", ("episode_starts", "starts"), "whether the step was its episode's first"),
         Key(
             "episode",
-            ("episode", "episode_id", "episode_ids", "episode_index", "trajectory", "trajectory_id", "traj_id"),
+            (
+                *("episode", "episode_id", "episode_ids", "episode_index", "eps_id"),
+                *("trajectory", "trajectory_id", "traj_id"),
+            ),
             "which episode the step belongs to: numbers or words",
         ),
         Key(

@@ -26,18 +26,19 @@ from rlformer.data.loaders.names import AS_NAMED, Choice, locate
 def open_npz(path: Path, env: Native | None, choice: Choice = AS_NAMED) -> ForeignLog:
     """The log in that file. Raises InputError where it is damaged, lacks a key, or does not fit `env`."""
     features = env.feature_names if env else ()
-    columns = Columns.of(_read(path, choice, features))
-    return open_flat(path.name, columns, env, choice, {"source": "npz", "file": path.name})
+    arrays, held = _read(path, choice, features)
+    provenance = {"source": "npz", "file": path.name}
+    return open_flat(path.name, Columns.of(arrays), env, choice, provenance, held=held)
 
 
-def _read(path: Path, choice: Choice, features: tuple[str, ...]) -> dict[str, Array]:
-    """The arrays that are used, by name; pickles of others, such as imitation's `infos`, are left alone."""
+def _read(path: Path, choice: Choice, features: tuple[str, ...]) -> tuple[dict[str, Array], list[str]]:
+    """The arrays that are used, and the names of all; pickles among the others, as imitation's `infos`, stay closed."""
     try:
         with np.load(path, allow_pickle=False) as file:
             places = locate(file.files, choice, features)
-            check_needed(places, dict.fromkeys(file.files))
+            check_needed(places, file.files)
             used = [name for found in places.values() for name in found.columns]
-            return {name: _array(file, name) for name in used}
+            return {name: _array(file, name) for name in used}, list(file.files)
     except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"a truncated or damaged NPZ file ({' '.join(str(error).split())})") from error
 

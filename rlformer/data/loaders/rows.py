@@ -37,6 +37,10 @@ def arrange(columns: Mapping[str, Array], places: Mapping[str, Found]) -> Arrang
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise InputError(f"columns of different lengths: {told}")
+    for key in {*_FLAGS, "starts"} & {*places}:  # an empty cell marks nothing
+        flag = columns[places[key].columns[0]]
+        if flag.dtype.kind == "f":
+            columns = {**columns, places[key].columns[0]: np.nan_to_num(flag)}
     if "episode" not in places:
         return _last_rows(Arranged(columns), places)
     name = places["episode"].columns[0]
@@ -103,7 +107,7 @@ def _last_rows(table: Arranged, places: Mapping[str, Found]) -> Arranged:
     steps = ~empty
     changed = {}
     for key in set(_FLAGS) & set(places):  # the end may be marked on either of the last two rows
-        flag = np.nan_to_num(arrays[places[key].columns[0]].astype(np.float64)).astype(bool)
+        flag = arrays[places[key].columns[0]] != 0
         flag[:-1] |= flag[1:] & empty[1:]
         changed[places[key].columns[0]] = flag[steps]
     last_of = np.flatnonzero(ends)
@@ -129,7 +133,7 @@ def _episodes(arrays: Mapping[str, Array], places: Mapping[str, Found], empty: A
         return arrays[places["episode"].columns[0]]
     ended = empty.copy()
     for key in set(_FLAGS) & set(places):
-        flag = np.nan_to_num(arrays[places[key].columns[0]].astype(np.float64)).astype(bool)
+        flag = arrays[places[key].columns[0]] != 0
         ended |= flag & ~np.append(empty[1:], False)
     return np.cumsum(np.insert(ended[:-1], 0, False))
 

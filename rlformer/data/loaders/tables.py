@@ -21,14 +21,13 @@ def open_table(path: Path, kind: str, read: Callable[[Path], Any], env: Native |
     names = list(table.column_names)
     features = env.feature_names if env else ()
     places = locate(names, choice, features)
-    check_needed(places, dict.fromkeys(names))
+    check_needed(places, names)
     used = {name for found in places.values() for name in found.columns}
     arrays = {name: _array(table, name) for name in names if name in used and _once(name, names)}
     if not table.num_rows:
         raise InputError("no steps in it")
-    log = open_flat(path.name, Columns.of(arrays, table=True), env, choice, {"source": kind, "file": path.name})
-    log.info.provenance["not_read"][:] = [name for name in names if name not in used]
-    return log
+    columns, provenance = Columns.of(arrays, table=True), {"source": kind, "file": path.name}
+    return open_flat(path.name, columns, env, choice, provenance, held=names)
 
 
 def arrow(module: str) -> Any:
