@@ -5,6 +5,7 @@ Heavy modules are imported inside the commands, so that `rlformer --help` answer
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -71,7 +72,8 @@ def main() -> None:
         # typer turns an end of file, such as that of a torn one, into an Abort without a message.
         reason = error.__cause__ if isinstance(error, typer.Abort) and error.__cause__ else error
         console.error(str(reason) or type(reason).__name__)
-        code = 2 if isinstance(error, InputError) else 1
+        long_name = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+        code = 2 if isinstance(error, InputError) or long_name else 1
     if code == _STOPPED:
         console.say("stopped; the same command continues")
     if code:

@@ -15,7 +15,7 @@ from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.data.collect import collect
-from rlformer.data.dataset import Dataset, load
+from rlformer.data.dataset import Dataset, load, set_aside_damaged
 from rlformer.data.findings import Finding, find
 from rlformer.data.loaders.base import Native
 from rlformer.data.loaders.names import Choice
@@ -28,8 +28,8 @@ from rlformer.envs.rollout import RandomPolicy, rollout
 from rlformer.envs.vector import Environments
 from rlformer.runs.directory import TRAJECTORIES, RunDirectory
 from rlformer.runs.inputs import Cut, Recipe
-from rlformer.runs.mistaken import instead, kind_of
 from rlformer.runs.metrics import Throttle
+from rlformer.runs.mistaken import instead, kind_of
 from rlformer.runs.spec import RunSpec
 from rlformer.studies.sources import open_source
 
@@ -98,8 +98,12 @@ class CollectedLog:
     def make(
         self, root: Path, seed: int, stop: Callable[[], bool] | None, progress: Callable[[int, int], None] | None
     ) -> Path:
-        """Collect its episodes, continuing where an earlier attempt stopped. Raises Interrupted when `stop` says so."""
+        """Collect its episodes, continuing where an earlier attempt stopped. Raises Interrupted when `stop` says so.
+
+        A log that was finished and damaged since is put aside and collected anew.
+        """
         env = self.maker.env
+        set_aside_damaged(self.folder(root, seed))
         source = open_source(str(RunDirectory.of(root, self.maker, seed).path) if self.trained else "random", env)
         collect(
             source.policy,
