@@ -1,6 +1,6 @@
 """The functions behind the commands, for use from Python. Files: policies, studies, looking."""
 
-from rlformer.api.looking import play
+from rlformer.api.looking import doctor, list_runs, play
 from rlformer.api.policies import Progress, collect, evaluate, explain, export, load, train
 from rlformer.api.studies import (
     compare,
@@ -29,10 +29,12 @@ __all__ = [
     "collect",
     "compare",
     "diagnose",
+    "doctor",
     "evaluate",
     "explain",
     "export",
     "judge",
+    "list_runs",
     "load",
     "open_data",
     "plan",

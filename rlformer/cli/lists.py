@@ -15,7 +15,7 @@ app = typer.Typer()
 def envs(as_json: Json = False, debug: Debug = False) -> None:
     """List the environments in the catalogue, and which extra is missing."""
     from rlformer.cli import console
-    from rlformer.cli.extras import missing_extra
+    from rlformer.core.extras import missing_extra
     from rlformer.envs import cards as env_cards
 
     rows = [
@@ -44,7 +44,7 @@ def agents(as_json: Json = False, debug: Debug = False) -> None:
     """List the agents in the catalogue, and which extra is missing."""
     from rlformer.agents import cards as agent_cards
     from rlformer.cli import console
-    from rlformer.cli.extras import missing_extra
+    from rlformer.core.extras import missing_extra
 
     rows: list[dict[str, Any]] = [
         {

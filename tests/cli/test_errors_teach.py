@@ -227,7 +227,9 @@ def test_a_usage_error_has_the_form_of_every_other(command: Command, words: list
     assert len(seen.err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("words", [[], ["compare"], ["data"], ["data", "info"], ["train-agent"], ["play"]])
+@pytest.mark.parametrize(
+    "words", [[], ["compare"], ["data"], ["data", "info"], ["train-agent"], ["play"], ["runs"], ["doctor"]]
+)
 def test_h_is_help(command: Command, words: list[str]) -> None:
     short, long = command(*words, "-h"), command(*words, "--help")
     assert (short.code, short.err) == (0, "")
