@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -50,6 +51,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], right: Collection[
         for line in [list(head), *cells]
     ]
     return "\n".join(lines)
+
+
+def fitted(text: str) -> str:
+    """The text as it is; on a terminal, lines that are too wide for it end in "…"."""
+    if not sys.stdout.isatty():
+        return text
+    width = max(40, shutil.get_terminal_size().columns)
+    return "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in text.splitlines())
 
 
 def scores_table(results: Mapping[str, Any]) -> str:

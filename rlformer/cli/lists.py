@@ -36,7 +36,7 @@ def envs(as_json: Json = False, debug: Debug = False) -> None:
         ]
         for r in rows
     ]
-    print(console.table(["environment", "random", "reference", "solved", "missing extra", ""], body))
+    print(console.fitted(console.table(["environment", "random", "reference", "solved", "missing extra", ""], body)))
 
 
 @app.command()
@@ -65,7 +65,7 @@ def agents(as_json: Json = False, debug: Debug = False) -> None:
         console.print_json({"agents": rows})
         return
     body = [[r["name"], r["learner"], ", ".join(r["presets"]) or "-", _needs(r), r["summary"]] for r in rows]
-    print(console.table(["agent", "learner", "presets", "missing extra", ""], body))
+    print(console.fitted(console.table(["agent", "learner", "presets", "missing extra", ""], body)))
 
 
 def _needs(row: dict[str, Any]) -> str:
