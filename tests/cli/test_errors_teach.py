@@ -211,6 +211,11 @@ def test_gymnasiums_environments_without_their_library_name_the_command(monkeypa
         (["data", "inf", "x"], "unknown command 'inf'; did you mean 'info'?"),
         (["envs", "--jsn"], "unknown option '--jsn'; did you mean --json?"),
         (["compare", "CartPole-v1", "--seed", "3"], "unknown option '--seed'; did you mean --seeds or --set?"),
+        (
+            ["compare", "CartPole-v1", "--budgets", "4"],
+            "unknown option '--budgets'; a study has a key for it: --with grid.",
+        ),
+        (["compare", "CartPole-v1", "--no-interaction"], "unknown option '--no-interaction'; a study has a key for it"),
         (["compare", "CartPole-v1", "--zzz"], "unknown option '--zzz'; rlformer compare --help shows how"),
         (["compare", "CartPole-v1", "--seeds", "x"], "--seeds x: expected a whole number; rlformer compare --help"),
         (["compare", "CartPole-v1", "--seeds=0"], "--seeds 0: expected 1 or more; rlformer compare --help shows how"),
