@@ -1,7 +1,7 @@
 """The functions behind the commands, for use from Python. Files: logs, policies, looking, studies."""
 
 from rlformer.api.logs import dataset
-from rlformer.api.looking import play
+from rlformer.api.looking import doctor, list_runs, play
 from rlformer.api.policies import Progress, collect, evaluate, explain, export, load, train
 from rlformer.api.studies import (
     compare,
@@ -32,10 +32,12 @@ __all__ = [
     "compare",
     "dataset",
     "diagnose",
+    "doctor",
     "evaluate",
     "explain",
     "export",
     "judge",
+    "list_runs",
     "load",
     "look_ahead",
     "open_data",

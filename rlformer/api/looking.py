@@ -11,7 +11,9 @@ from rlformer.core.errors import InputError
 from rlformer.envs import cards as env_cards
 from rlformer.envs.film.stage import Player
 from rlformer.evaluator.measure.protocol import EVALUATION_SEED
-from rlformer.studies import playing
+from rlformer.studies import listing, playing
+from rlformer.studies.doctor import Examination, examine
+from rlformer.studies.listing import ListedRun
 from rlformer.studies.playing import Watched
 from rlformer.studies.sources import open_source
 
@@ -60,6 +62,20 @@ def play(
             return playing.show_in_window(players, spec, seeds, stop)
         path = Path(out) if out is not None else playing.usual_path(spec, [player.name for player in players])
         return playing.film(players, spec, seeds, path, fps=fps, progress=progress or _silent, stop=stop)
+
+
+def list_runs(folder: str | Path = "runs", *, env: str | None = None, agent: str | None = None) -> list[ListedRun]:
+    """The runs at or below a folder, damaged ones too; env, agent: only of these names.
+
+    Raises InputError where there is no such folder.
+    """
+    found = listing.list_runs(Path(folder))
+    return [run for run in found if env in (None, run.env) and agent in (None, run.agent)]
+
+
+def doctor(folder: str | Path | None = None, *, progress: Progress | None = None) -> Examination:
+    """Whether rlformer works on this machine: see `studies.doctor.examine`. `.works` is the self-test's answer."""
+    return examine(None if folder is None else Path(folder), progress or _silent)
 
 
 def _silent(done: int, total: int, note: str = "") -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,8 +35,8 @@ def print_json(value: Mapping[str, Any]) -> None:
     print(json.dumps(value, indent=1, allow_nan=False))
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Aligned columns: text to the left, numbers to the right, '-' for what is missing.
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]], right: Collection[str] = ()) -> str:
+    """Aligned columns: text to the left, numbers and the columns `right` to the right, '-' for what is missing.
 
     >>> print(table(["arm", "mean"], [["dt", 1.5], ["random", None]]))
     arm     mean
@@ -43,13 +44,23 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     random     -
     """
     cells = [[_cell(value) for value in row] for row in rows]
-    numeric = [all(isinstance(row[i], (int, float, type(None))) for row in rows) for i in range(len(head))]
+    numeric = [
+        head[i] in right or all(isinstance(row[i], (int, float, type(None))) for row in rows) for i in range(len(head))
+    ]
     widths = [max(len(line[i]) for line in [list(head), *cells]) for i in range(len(head))]
     lines = [
         "  ".join(c.rjust(w) if n else c.ljust(w) for c, w, n in zip(line, widths, numeric, strict=True)).rstrip()
         for line in [list(head), *cells]
     ]
     return "\n".join(lines)
+
+
+def fitted(text: str) -> str:
+    """The text as it is; on a terminal, lines that are too wide for it end in "…"."""
+    if not sys.stdout.isatty():
+        return text
+    width = max(40, shutil.get_terminal_size().columns)
+    return "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in text.splitlines())
 
 
 def scores_table(results: Mapping[str, Any]) -> str:

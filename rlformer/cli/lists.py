@@ -15,7 +15,7 @@ app = typer.Typer()
 def envs(as_json: Json = False, debug: Debug = False) -> None:
     """List the environments in the catalogue, and which extra is missing."""
     from rlformer.cli import console
-    from rlformer.cli.extras import missing_extra
+    from rlformer.core.extras import missing_extra
     from rlformer.envs import cards as env_cards
 
     rows = [
@@ -36,7 +36,7 @@ def envs(as_json: Json = False, debug: Debug = False) -> None:
         ]
         for r in rows
     ]
-    print(console.table(["environment", "random", "reference", "solved", "missing extra", ""], body))
+    print(console.fitted(console.table(["environment", "random", "reference", "solved", "missing extra", ""], body)))
 
 
 @app.command()
@@ -44,7 +44,7 @@ def agents(as_json: Json = False, debug: Debug = False) -> None:
     """List the agents in the catalogue, and which extra is missing."""
     from rlformer.agents import cards as agent_cards
     from rlformer.cli import console
-    from rlformer.cli.extras import missing_extra
+    from rlformer.core.extras import missing_extra
 
     rows: list[dict[str, Any]] = [
         {
@@ -65,7 +65,7 @@ def agents(as_json: Json = False, debug: Debug = False) -> None:
         console.print_json({"agents": rows})
         return
     body = [[r["name"], r["learner"], ", ".join(r["presets"]) or "-", _needs(r), r["summary"]] for r in rows]
-    print(console.table(["agent", "learner", "presets", "missing extra", ""], body))
+    print(console.fitted(console.table(["agent", "learner", "presets", "missing extra", ""], body)))
 
 
 def _needs(row: dict[str, Any]) -> str:

@@ -103,7 +103,7 @@ def evaluate(
 ) -> None:
     """Evaluate policies on the same fixed episodes."""
     from rlformer import api
-    from rlformer.cli import console
+    from rlformer.cli import answers, console
     from rlformer.evaluator.measure.summary import paired_difference, summarize
 
     with console.Bar("episodes") as bar:
@@ -121,28 +121,13 @@ def evaluate(
             progress=bar,
             warn=lambda text: console.say(f"warning: {text}"),
         )
-    rows = [asdict(summarize(result, spec)) for result in results]
-    pairs = [asdict(paired_difference(a, b)) for i, a in enumerate(results) for b in results[i + 1 :]]
+    found = [summarize(result, spec) for result in results]
+    pairs = [paired_difference(a, b) for i, a in enumerate(results) for b in results[i + 1 :]]
     if as_json:
-        console.print_json({"env": spec.name, "policies": rows, "differences": pairs})
-        return
-    columns = [
-        "policy",
-        "mean",
-        "standard_error",
-        "q1",
-        "median",
-        "q3",
-        "success_rate",
-        "normalized_score",
-        "target_return",
-    ]
-    print(console.table([c.replace("_", " ") for c in columns], [[row[c] for c in columns] for row in rows]))
-    if pairs:
-        body = [[*p["policies"], p["mean"], p["low"], p["high"], p["wins"]] for p in pairs]
-        same = all(pair["paired"] for pair in pairs)
-        print(f"\n{'the same' if same else 'other'} episodes, first minus second:")
-        print(console.table(["first", "second", "difference", "95 % from", "to", "share won"], body))
+        policies_told, differences = [asdict(each) for each in found], [asdict(pair) for pair in pairs]
+        console.print_json({"env": spec.name, "policies": policies_told, "differences": differences})
+    else:
+        print(answers.evaluation(spec, found, pairs))
 
 
 @app.command()

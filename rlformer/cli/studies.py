@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -117,7 +118,7 @@ def compare(
 ) -> None:
     """Train online RL and sequence models on one task, and write one report."""
     from rlformer import api
-    from rlformer.cli import console
+    from rlformer.cli import answers, console
 
     asked = {
         "log.data": dataset,
@@ -156,7 +157,7 @@ def compare(
     if as_json:
         console.print_json(report.results)
     else:
-        print((report.folder / "report.md").read_text(encoding="utf-8"))
+        print(answers.report(report), end="\n\n")
         print(report.folder / "report.html")
     if progress.failed:
         console.say(f"{progress.failed} runs did not finish; the report shows why")
@@ -255,7 +256,7 @@ def report(
 ) -> None:
     """Rebuild report.html, report.md and results.json from run directories, or make them of a file of scores."""
     from rlformer import api
-    from rlformer.cli import console
+    from rlformer.cli import answers, console
     from rlformer.core.errors import InputError
 
     if (scores is None) == (not directories):
@@ -273,7 +274,8 @@ def report(
             threshold=threshold,
             interaction=not no_interaction,
         )
-        results = api.write_report(directories or [], out=folder, title=title, terms=terms).results
+        made = api.write_report(directories or [], out=folder, title=title, terms=terms)
+        results = made.results
     if as_json:
         console.print_json(results)
         return
@@ -281,4 +283,6 @@ def report(
         print(console.scores_table(results))
         for text in results["notes"]:
             console.say(f"note: {text}")
+    elif sys.stdout.isatty():  # whoever reads the path from a pipe gets the path alone
+        print(answers.report(made), end="\n\n")
     print(folder / "report.html")

@@ -34,6 +34,9 @@ def line(error: Exception) -> str:
     text = re.sub(r"(?<=^Missing argument ')[a-z_]+", lambda name: name[0].upper(), text)  # as the help shows it
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else _typed_command()
+    unknown = re.match(r"No such option:? (--\S+)", text)
+    if unknown is not None and command == "rlformer compare" and (key := _study_key(unknown[1])) is not None:
+        return f"unknown option '{unknown[1]}'; a study has a key for it: --with {key}=VALUE"
     said = _said(text)
     return said if said.endswith("?") else f"{said}; {command} --help shows how"
 
@@ -58,6 +61,14 @@ def _first(text: str, rules: tuple[tuple[str, str], ...]) -> str:
         if found is not None:
             return found.expand(words).replace("; did you mean ?", "").replace(", --", " or --")
     return text[:1].lower() + text[1:].rstrip(".")
+
+
+def _study_key(option: str) -> str | None:
+    """The key of a study file that an option of `compare` could mean: --budgets is grid.budgets."""
+    from rlformer.studies.study import KEYS
+
+    name = option.removeprefix("--").removeprefix("no-").partition("=")[0]
+    return next((key for key in KEYS if name in (key, key.replace(".", "-"), key.rpartition(".")[2])), None)
 
 
 def _value_of(name: str) -> str:

@@ -211,6 +211,11 @@ def test_gymnasiums_environments_without_their_library_name_the_command(monkeypa
         (["data", "inf", "x"], "unknown command 'inf'; did you mean 'info'?"),
         (["envs", "--jsn"], "unknown option '--jsn'; did you mean --json?"),
         (["compare", "CartPole-v1", "--seed", "3"], "unknown option '--seed'; did you mean --seeds or --set?"),
+        (
+            ["compare", "CartPole-v1", "--budgets", "4"],
+            "unknown option '--budgets'; a study has a key for it: --with grid.",
+        ),
+        (["compare", "CartPole-v1", "--no-interaction"], "unknown option '--no-interaction'; a study has a key for it"),
         (["compare", "CartPole-v1", "--zzz"], "unknown option '--zzz'; rlformer compare --help shows how"),
         (["compare", "CartPole-v1", "--seeds", "x"], "--seeds x: expected a whole number; rlformer compare --help"),
         (["compare", "CartPole-v1", "--seeds=0"], "--seeds 0: expected 1 or more; rlformer compare --help shows how"),
@@ -227,7 +232,9 @@ def test_a_usage_error_has_the_form_of_every_other(command: Command, words: list
     assert len(seen.err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("words", [[], ["compare"], ["data"], ["data", "info"], ["train-agent"], ["play"]])
+@pytest.mark.parametrize(
+    "words", [[], ["compare"], ["data"], ["data", "info"], ["train-agent"], ["play"], ["runs"], ["doctor"]]
+)
 def test_h_is_help(command: Command, words: list[str]) -> None:
     short, long = command(*words, "-h"), command(*words, "--help")
     assert (short.code, short.err) == (0, "")

@@ -8,6 +8,7 @@ import numpy as np
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Array
+from rlformer.envs.make import make
 from rlformer.envs.unknown import missing_dependency
 from rlformer.envs.vector import Environments
 
@@ -19,7 +20,8 @@ class Screens(Environments):
         try:
             super().__init__(env, num, render_mode="rgb_array")
         except Exception as error:  # whatever an environment says to a render mode that it does not know
-            raise InputError(f"{env.name} cannot render: {_reason(error)}") from error
+            why = "its constructor takes no render_mode" if _is_made_without(env) else _reason(error)
+            raise InputError(f"{env.name} cannot render: {why}") from error
         self._spec = env
 
     @property
@@ -46,6 +48,15 @@ class Screens(Environments):
             what = f"{picture.dtype} {picture.shape}"
             raise InputError(f"{self.name} cannot render: its picture is {what}, not uint8 (H, W, 3)")
         return picture
+
+
+def _is_made_without(env: EnvSpec) -> bool:
+    """Whether it can be made where nobody wants to see it."""
+    try:
+        make(env).close()
+    except Exception:  # then the render mode is not what it stumbles over
+        return False
+    return True
 
 
 def _reason(error: BaseException) -> str:

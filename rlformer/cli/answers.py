@@ -1,0 +1,122 @@
+"""What a terminal shows of a report and of an evaluation: the answer first, then a narrow table."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlformer.cli.console import table
+from rlformer.core import formats
+
+if TYPE_CHECKING:
+    from rlformer.core.records import EnvSpec
+    from rlformer.evaluator.judge.evidence import Evidence
+    from rlformer.evaluator.judge.facts import ArmEvidence
+    from rlformer.evaluator.judge.values import Estimate, Spread
+    from rlformer.evaluator.measure.summary import Difference, Summary
+    from rlformer.report import Report
+
+WIDTH = 100
+_NAME = 36  # letters of a policy's name, at most
+_HEAD = ("arm", "seeds", "return", "95 % interval", "score", "solved", "env steps", "logged", "time")
+
+
+def report(found: Report) -> str:
+    """The answer of every environment of a report, its arms, and what to beware of."""
+    parts = []
+    for evidence, said in zip(found.judgement.environments, found.results["environments"], strict=True):
+        parts.append(_environment(evidence, said))
+    return "\n\n".join(parts)
+
+
+def _environment(evidence: Evidence, said: Mapping[str, Any]) -> str:
+    verdict = said["verdict"]
+    beware = [*verdict["warnings"]]
+    more = len(said["warnings"])
+    lines = [evidence.name, _wrapped(verdict["headline"], "  ")]
+    lines += [_wrapped(reason, "  - ") for reason in verdict["reasons"]]
+    lines += ["", table(_HEAD, [_arm(arm) for arm in evidence.arms], right=_HEAD[1:])]
+    if beware:
+        lines += ["", "beware:", *(_wrapped(text, "  - ") for text in beware)]
+    if more:
+        lines += ["", f"{formats.plural(more, 'warning')} and every figure: in the report"]
+    return "\n".join(lines)
+
+
+def _arm(arm: ArmEvidence) -> list[str]:
+    lost = arm.failed + arm.unfinished + len(arm.missing)
+    return [
+        _shortened(arm.label, 26),
+        f"{len(arm.counted)}" + (f" of {len(arm.counted) + lost}" if lost else ""),
+        _point(arm.mean_return, formats.number),
+        formats.interval(arm.mean_return),
+        _point(arm.normalized_score, formats.score),
+        _point(arm.success_rate, formats.percent),
+        _mean(arm.cost.env_steps),
+        _mean(arm.cost.logged_steps),
+        _seconds(arm),
+    ]
+
+
+def _point(value: Estimate | None, show: Any) -> str:
+    return formats.MISSING if value is None else str(show(value.point))
+
+
+def _mean(value: Spread | None) -> str:
+    return formats.MISSING if value is None else formats.count(value.mean)
+
+
+def _seconds(arm: ArmEvidence) -> str:
+    wall = [run.times["wall"] for run in arm.counted if "wall" in run.times]
+    return formats.seconds(sum(wall) / len(wall)) if wall else formats.MISSING
+
+
+def evaluation(env: EnvSpec, policies: Sequence[Summary], differences: Sequence[Difference]) -> str:
+    """Which policy returns most, then all of them, best first, then what sets the first apart from each other one."""
+    names = _names([policy.policy for policy in policies])
+    order = sorted(range(len(policies)), key=lambda i: -policies[i].mean)
+    best = policies[order[0]]
+    error = "" if best.standard_error is None else f" +- {formats.number(best.standard_error)} (standard error)"
+    over = f"over {formats.plural(best.episodes, 'episode')} of {env.name}"
+    head = f"{names[order[0]]} returns {formats.number(best.mean)}{error} {over}"
+    asked = any(policy.target_return is not None for policy in policies)
+    columns = ["policy", "mean", "standard error", "q1", "median", "q3", "solved", "score", *(["target"] * asked)]
+    rows = [[names[i], *_summary(policies[i]), *([formats.number(policies[i].target_return)] * asked)] for i in order]
+    parts = [head, table(columns, rows, right=columns[1:])]
+    if differences:
+        pairs = ["first", "second", "difference", "95 % interval", "share won"]
+        by_name = {policy.policy: name for policy, name in zip(policies, names, strict=True)}
+        body = [[*(by_name[name] for name in d.policies), *_difference(d)] for d in differences]
+        same = all(getattr(difference, "paired", True) for difference in differences)
+        parts.append(
+            f"{'the same' if same else 'other'} episodes, first minus second:\n" + table(pairs, body, right=pairs[2:])
+        )
+    return "\n\n".join(parts)
+
+
+def _summary(policy: Summary) -> list[str]:
+    returns = (policy.mean, policy.standard_error, policy.q1, policy.median, policy.q3)
+    return [*map(formats.number, returns), formats.percent(policy.success_rate), formats.score(policy.normalized_score)]
+
+
+def _difference(difference: Difference) -> list[str]:
+    interval = {"low": difference.low, "point": difference.mean, "high": difference.high}
+    return [formats.signed(difference.mean), formats.interval(interval), formats.percent(difference.wins)]
+
+
+def _names(texts: Sequence[str]) -> list[str]:
+    """The names; where one is too long, paths without their first folders, if that tells them apart."""
+    if max(map(len, texts)) <= _NAME:
+        return list(texts)
+    short = [_shortened("/".join(Path(text).parts[-2:]), _NAME) for text in texts]
+    return short if len(set(short)) == len(set(texts)) else list(texts)
+
+
+def _shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else f"…{text[1 - width :]}"
+
+
+def _wrapped(text: str, start: str) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False)
