@@ -15,6 +15,7 @@ from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import spaces_of
+from rlformer.envs.probe import probe
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.inputs import Cut, Recipe
@@ -147,6 +148,7 @@ def plan(study: Study, *, dataset: Dataset | None = None, command: str | None = 
     specs = _specs(study, env, names, maker, trains)
     for name in names:  # what cannot work is found before anything is trained
         experiment.check(specs[name])
+    probe(env)
     sources = _sources(study, dataset, specs[maker] if maker else None)
     order = arms.costly_first(names, maker if trains else None)
     setting = Setting(Path(study.runs).absolute(), study.threads, command)

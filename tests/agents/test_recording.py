@@ -78,6 +78,8 @@ def test_a_buffer_holds_what_was_seen_though_the_environment_changes_it_in_place
         (spaces.Box(-0.1, 0.1, (2,), np.float64), [0.05, 9.0], [np.float32(0.05), 0.1]),
         (spaces.Box(-1, 1, (2,)), [0.5, -3.0], [0.5, -1.0]),
         (spaces.Discrete(3, start=4), 2, 6),
+        (spaces.Discrete(3), 2, 2),
+        (spaces.MultiBinary(2), [1, 0], [1, 0]),
     ],
     ids=str,
 )
@@ -87,7 +89,9 @@ def test_the_log_of_a_training_holds_what_was_executed(space: spaces.Space[Any],
     recorder.reset()
     for _ in range(3):
         recorder.step(np.asarray(wanted, np.float32) if isinstance(space, spaces.Box) else np.int64(wanted))
-    np.testing.assert_array_equal(made.unwrapped.received[0], executed)  # type: ignore[attr-defined]
+    received = made.unwrapped.received[0]  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(received, executed)
+    assert isinstance(received, np.ndarray if space.shape else (int, np.integer))  # a category may be a key of a dict
     ((episode, _),) = tally.ended
     canonical = np.float32(executed) if isinstance(space, spaces.Box) else wanted
     np.testing.assert_array_equal(episode.actions, [canonical] * 3)

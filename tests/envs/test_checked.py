@@ -99,7 +99,7 @@ class Fails(User):
         raise RuntimeError("no\nlicence")
 
 
-def registered_as(kind: type) -> EnvSpec:
+def registered_as(kind: Callable[[], Any]) -> EnvSpec:
     gym.register("Other-v0", kind)
     return EnvSpec("mine", "Other-v0")
 
@@ -122,6 +122,23 @@ def other() -> Iterator[None]:
 )
 def test_an_environment_of_another_interface(kind: type, words: str) -> None:
     assert words in said(registered_as(kind))
+
+
+class Four(User):
+    def step(self, action: Any) -> Any:
+        return super().step(action)[:4]
+
+
+@pytest.mark.usefixtures("other")
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (Bare, "episode of seed 5: reset must return (observation, info), and "),
+        (Four, "step 0: step must return five values (observation, reward, terminated, truncated, info) ("),
+    ],
+)
+def test_a_wrapper_of_its_own_does_not_hide_what_an_environment_returns(kind: type, words: str) -> None:
+    assert words in said(registered_as(lambda: gym.wrappers.FlattenObservation(kind())))
 
 
 @pytest.mark.parametrize(
