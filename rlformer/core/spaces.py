@@ -158,7 +158,11 @@ class ActionSpec:
 
     @cached_property
     def _bounds(self) -> tuple[Array, Array]:
-        return np.asarray(self.low, np.float32), np.asarray(self.high, np.float32)
+        low, high = np.asarray(self.low, np.float32), np.asarray(self.high, np.float32)
+        if self.native == "float16":  # whose numbers end early
+            most = np.finfo(np.float16).max.astype(np.float32)
+            return np.maximum(low, -most), np.minimum(high, most)
+        return low, high
 
     def within(self, low: Array, high: Array) -> ActionSpec:
         """These actions with the range of a log, (d,) each, in place of bounds that lie far beyond it.

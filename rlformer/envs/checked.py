@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces, wrappers
 
 from rlformer.core.errors import InputError
-from rlformer.envs.faults import beginning, fault
+from rlformer.envs.faults import beginning, fault, place
 from rlformer.envs.observed import Unlike, taking
 
 # What `gymnasium.make` itself puts around an environment: they take apart what it returns, so that they stand outside.
@@ -23,6 +23,8 @@ _OUTSIDE = (
     wrappers.RenderCollection,
 )
 _SUCCESS = ("is_success", "success")  # the first that an info has
+_TWO = "reset must return (observation, info)"
+_FIVE = "step must return five values (observation, reward, terminated, truncated, info)"
 _RESET = "def reset(self, *, seed=None, options=None)"
 
 
@@ -92,10 +94,10 @@ class Checked(gym.Wrapper[Any, Any, Any, Any]):
         finally:
             sys.stdout = out
         if not isinstance(result, (tuple, list)) or len(result) != 2:
-            raise self._wrong(f"reset must return (observation, info), and returned {_described(result)}")
+            raise self._wrong(f"{_TWO}, and returned {_described(result)}")
         observation, info = result
         if not isinstance(info, Mapping):
-            raise self._wrong(f"reset must return (observation, info), and its info is {_described(info)}")
+            raise self._wrong(f"{_TWO}, and its info is {_described(info)}")
         taken = self._observation(observation)
         self._steps = 0
         return taken, _kept(info) if info else {}
@@ -182,11 +184,23 @@ class Checked(gym.Wrapper[Any, Any, Any, Any]):
         at = beginning(getattr(self.env, method))
         if method == "reset" and isinstance(error, TypeError) and "'seed'" in str(error):
             return InputError(f"{self._where}: reset takes no seed; right is {_RESET}{f' ({at})' if at else ''}")
+        if not place(error) and isinstance(self.env, gym.Wrapper):
+            at = ""
+            if (within := self._within(method, error)) is not None:
+                return self._wrong(within)
         where = f"{self._where}: {f'step {self._steps}' if method == 'step' and self._steps >= 0 else method}"
-        found = fault(where, error, at)
-        if isinstance(error, ValueError) and "values to unpack" in str(error):
-            found = InputError(f"{found}; reset returns (observation, info), and step five values")
-        return found
+        return fault(where, error, at)
+
+    def _within(self, method: str, error: BaseException) -> str | None:
+        """What an environment returned to a wrapper of its own, which stumbled over it; None where that is not it."""
+        if method == "step":
+            return f"{_FIVE} ({error})" if "values to unpack" in str(error) else None
+        try:
+            result: Any = self.env.unwrapped.reset(seed=self._seed) if method == "reset" else None
+        except Exception:  # the wrapper's own error says more
+            return None
+        fine = result is None or (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping))
+        return None if fine else f"{_TWO}, and returned {_described(result)}"
 
 
 def _kept(info: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,10 +216,9 @@ def _kept(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _not_five(result: Any) -> str:
-    wanted = "step must return five values (observation, reward, terminated, truncated, info)"
     if isinstance(result, (tuple, list)) and len(result) == 4:
-        return f"{wanted}, and returned four, as gym before 0.26 did: its 'done' is 'terminated' or 'truncated' now"
-    return f"{wanted}, and returned {_described(result)}"
+        return f"{_FIVE}, and returned four, as gym before 0.26 did: its 'done' is 'terminated' or 'truncated' now"
+    return f"{_FIVE}, and returned {_described(result)}"
 
 
 def _described(value: Any) -> str:

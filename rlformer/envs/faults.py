@@ -15,7 +15,8 @@ import gymnasium as gym
 from rlformer.core.errors import InputError
 
 _OURS = (f"{Path(__file__).resolve().parents[1]}{os.sep}", f"{Path(str(gym.__file__)).resolve().parent}{os.sep}")
-_INSTALLED = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")})
+_PACKAGES = tuple({sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib")})
+_INSTALLED = (*_PACKAGES, sysconfig.get_path("stdlib") + os.sep)
 _LONGEST = 500  # characters of a message
 
 
@@ -49,11 +50,12 @@ def fault(where: str, error: BaseException, default: str = "") -> InputError:
 def place(error: BaseException) -> str:
     """File and line of the last step through the user's own code, 'robot.py:12'; "" where there is none.
 
-    Of code that is installed the last line outside of gymnasium and rlformer counts, where no other is the user's.
+    Where no line is the user's, the last one counts of a package other than gymnasium and rlformer.
     """
     frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     others = [(file, line) for file, line in frames if not (_is_ours(file) or file.startswith("<frozen"))]
-    found = [frame for frame in others if not frame[0].startswith(_INSTALLED)] or others
+    own = [frame for frame in others if not frame[0].startswith(_INSTALLED)]
+    found = own or [frame for frame in others if frame[0].startswith(_PACKAGES)]
     if found:
         return _shown(*found[-1])
     return "" if error.__cause__ is None else place(error.__cause__)

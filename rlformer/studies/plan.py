@@ -15,6 +15,7 @@ from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import spaces_of
+from rlformer.envs.probe import probe
 from rlformer.runs.budget import CutShort
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
@@ -152,6 +153,7 @@ def plan(study: Study, *, dataset: Dataset | None = None, command: str | None = 
     specs = _specs(study, env, names, maker, trains)
     for name in names:  # what cannot work is found before anything is trained
         experiment.check(specs[name])
+    probe(env)
     sources = _sources(study, dataset, specs[maker] if maker else None)
     if any(map(arms.needs_log, names)):
         _check_cuts(sources, dataset, specs[maker] if maker else None)

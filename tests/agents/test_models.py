@@ -251,6 +251,19 @@ def test_actions_survive_encoding_and_decoding(actions: ActionSpec) -> None:
     assert codec.greedy(codes).numpy().dtype == actions.dtype
 
 
+@pytest.mark.parametrize("bound", [50.0, 1e6, float(np.finfo(np.float32).max)])
+def test_bounds_far_beyond_the_log_set_no_scale(bound: float) -> None:
+    """The second dimension has a log of one number alone, the third one that uses its bounds."""
+    spec = ActionSpec("box", (), (-bound, -bound, -1.0), (bound, bound, 1.0))
+    low, high = np.array([-0.5, 0.2, -0.4]), np.array([1.5, 0.2, 0.5])
+    codec = ActionCodec(spec, np.zeros(3), np.ones(3), log_range=(low, high))
+    torch.testing.assert_close(codec.encode(torch.tensor([1.5, 0.2, 1.0])), torch.tensor([1.0, 0.0, 1.0]))
+    decoded = codec.greedy(torch.tensor([[1e3, 0.0, -1e3]]))
+    torch.testing.assert_close(decoded, torch.tensor([[1.5, 0.2, -1.0]]))
+    near = ActionSpec("box", (), (-5.0,), (5.0,))
+    assert near.within(np.array([-0.5]), np.array([0.5])) == near  # ten times the range is not far
+
+
 def test_unbounded_actions_are_scaled_by_the_log_and_bounded_ones_by_their_bounds() -> None:
     codec = ActionCodec(SPACES["box-unbounded"], np.array([3.0, 9.0]), np.array([2.0, 9.0]))
     torch.testing.assert_close(codec.encode(torch.tensor([7.0, 0.5])), torch.tensor([2.0, 0.5]))

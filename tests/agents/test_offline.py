@@ -234,6 +234,24 @@ def test_a_saved_policy_acts_the_same(agent: str, env: str, tmp_path: Path) -> N
         np.testing.assert_array_equal(play(loaded.policy(sample), env, 5, num_envs=5).returns, expected)
 
 
+def test_bounds_far_beyond_the_log_set_no_scale(tmp_path: Path) -> None:
+    """The same log with bounds of 3 and of a million gives the same policy, also once it is saved and loaded."""
+    pulls = np.random.default_rng(0).uniform(-1.0, 2.0, 200)
+    log = one_step(pulls, pulls)
+    acted = []
+    for bound in (1e3, 1e6):
+        wide = replace(log.info, spaces=Spaces.plain((1,), ActionSpec("box", low=(-bound,), high=(bound,))))
+        learner = OfflineLearner()
+        learner.fit(task(replace(log, info=wide), "td3-bc", *QUICK, "gradient_steps=20"), Log(tmp_path / f"{bound}"))
+        learner.save(tmp_path / f"best-{bound}")
+        values = resolve(EnvSpec("x", "x"), "td3-bc", (*QUICK, "gradient_steps=20")).values
+        loaded = OfflineLearner.load(tmp_path / f"best-{bound}", None, values)
+        nothing = np.zeros((1, 1), np.float32)
+        acted += [float(each.policy().act(nothing)[0, 0]) for each in (learner, loaded)]
+    assert len(set(acted)) == 1
+    assert -1.0 <= acted[0] <= 2.0
+
+
 def test_observations_are_standardised_by_the_log(tmp_path: Path) -> None:
     learner, dataset = OfflineLearner(), random_log("Pendulum-v1", 4)
     learner.fit(task(dataset, "td3-bc", *QUICK, "gradient_steps=1"), Log(tmp_path))

@@ -183,6 +183,10 @@ def test_a_table_that_looks_like_an_image_is_flattened_where_a_card_says_so() ->
         (spaces.Box(-1, 1, (2,)), spaces.Box(-1, 1, (2,)), [0.5, -1.0], [0.5, -1.0]),
         (spaces.Box(-1, 1, (1, 2), np.float64), spaces.Box(-1, 1, (2,)), [0.5, -1.0], [[0.5, -1.0]]),
         (spaces.Box(-1, 1, ()), spaces.Box(-1, 1, (1,)), [0.5], 0.5),
+        (spaces.Box(-0.1, 0.1, (2,), np.float64), spaces.Box(-0.1, 0.1, (2,)), [0.1, -5.0], [0.1, -0.1]),
+        (spaces.Box(-2, 2, (3,), np.int64), spaces.Box(-2.5, 2.5, (3,)), [1.6, 2.5, -9.0], [2, 2, -2]),
+        (spaces.Box(0, 1, (2,), np.bool_), spaces.Box(-0.5, 1.5, (2,)), [0.7, 0.2], [True, False]),
+        (spaces.Box(0, 255, (1,), np.uint8), spaces.Box(-0.5, 255.5, (1,)), [-1.0], [0]),
     ],
     ids=str,
 )  # fmt: skip
@@ -323,6 +327,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "sticky_action": {"kind": "sticky_action", "repeat_action_probability": 0.25},
     "time_feature": {"kind": "time_feature", "steps": 4},
 }
+OF_ACTIONS = {"action_bounds"}
 
 
 def episode(env: gym.Env[Any, Any], seed: int | None, actions: list[Any]) -> tuple[np.ndarray, list[float]]:
@@ -362,7 +367,7 @@ def test_unseeded_episodes_go_on_with_their_streams(kind: str) -> None:
 
 
 def test_every_wrapper_has_a_test_here() -> None:
-    assert {*TABLES, "flatten"} == set(WRAPPERS)
+    assert {*TABLES, *OF_ACTIONS, "flatten"} == set(WRAPPERS)
 
 
 @pytest.mark.parametrize(("own", "noisy"), [(np.float32, np.float32), (np.float64, np.float64), (np.uint8, np.float32)])
@@ -399,6 +404,35 @@ def test_delayed_reward_keeps_nothing_for_the_next_episode() -> None:
 def test_a_time_limit_outside_would_keep_the_reward_back() -> None:
     with pytest.raises(InputError, match="'time_limit' goes before 'delayed_reward'"):
         make(echo(observation=VECTOR, wrappers=(TABLES["delayed_reward"], TABLES["time_limit"])))
+
+
+BOUNDS = {"kind": "action_bounds", "low": -0.5, "high": 2.5}
+
+
+@pytest.mark.parametrize(
+    ("space", "low", "high", "executed"),
+    [
+        (spaces.Box(-np.inf, np.inf, (2,)), -0.5, 2.5, [2.5, -0.5]),
+        (spaces.Box(-1e6, 1.0, (2,), np.float64), -0.5, 1.0, [1.0, -0.5]),
+        (spaces.Box(-100, 100, (1, 2), np.int32), 0.0, 2.0, [[2, 0]]),
+    ],
+    ids=str,
+)
+def test_action_bounds_narrow_a_box(space: spaces.Box, low: float, high: float, executed: list[Any]) -> None:
+    spec = echo(action=space, wrappers=(BOUNDS,))
+    env, actions = make(spec), spaces_of(spec).actions
+    assert (actions.low, actions.high) == ((low, low), (high, high))
+    env.reset(seed=0)
+    env.step(actions.clip(np.array([7.0, -7.0], np.float32)))
+    assert env.unwrapped.received.tolist() == executed  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("space", "reason"), [(TWO, "needs a Box of actions"), (spaces.Box(3, 4, (1,)), "lies between -0.5 and 2.5")]
+)
+def test_what_action_bounds_cannot_narrow(space: spaces.Space[Any], reason: str) -> None:
+    with pytest.raises(InputError, match=f"wrapper 'action_bounds'.*{reason}"):
+        make(echo(action=space, wrappers=(BOUNDS,)))
 
 
 def test_time_limit_truncates() -> None:

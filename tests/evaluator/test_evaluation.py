@@ -1,5 +1,6 @@
 """One policy, fixed episodes, one result; two results, a paired difference."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -127,6 +128,30 @@ def test_a_paired_difference_by_hand() -> None:
     assert 0.0 <= difference.low < 1.5 < difference.high <= 2.0
     with pytest.raises(InputError, match="different episode seeds"):
         paired_difference(a, result_of([1.0, 3.0, 0.0, 4.0], "b", SEEDS + 1))
+
+
+def test_where_the_seed_is_ignored_no_difference_is_paired() -> None:
+    """Shares are those of all pairs of episodes: 3 > 1, 3 = 3, 5 > 1, 5 > 3."""
+    a, b = result_of([3.0, 5.0]), result_of([1.0, 3.0], "b")
+    difference = paired_difference(replace(a, seed_obeyed=False), b)
+    assert not difference.paired
+    assert paired_difference(replace(a, seed_obeyed=True), b).paired
+    assert (difference.mean, difference.wins, difference.ties) == (2.0, 0.75, 0.25)
+    assert difference.low is not None
+    assert difference.low < 2.0
+
+
+def test_what_the_environment_calls_a_success_is_one() -> None:
+    spec = EnvSpec("E", "E-v0", solved_threshold=3.0)
+    told = replace(result_of([1.0, 5.0, 5.0, 5.0]), successes=np.array([True, False, False, False]))
+    assert summarize(told, spec).success_rate == 0.25
+    assert summarize(told, EnvSpec("E", "E-v0")).success_rate == 0.25
+    again = EvalResult.from_dict(json.loads(json.dumps(replace(told, seed_obeyed=False).to_dict())))
+    assert (again.successes is not None and again.successes.tolist(), again.seed_obeyed) == (
+        [True] + [False] * 3,
+        False,
+    )
+    assert not {"successes", "seed_obeyed"} & result_of([1.0]).to_dict().keys()
 
 
 def test_a_result_survives_json() -> None:

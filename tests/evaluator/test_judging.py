@@ -236,6 +236,25 @@ def test_no_arm_holds_a_seed_twice_even_where_nothing_tells_its_runs_apart(tmp_p
 # Numbers.
 
 
+def test_where_the_environment_ignores_its_seed_nothing_is_paired_and_the_page_says_so(tmp_path: Path) -> None:
+    for run in make_runs(tmp_path, [BC, PPO], seeds=(0, 1, 2)):
+        run.save_evaluation("final", replace(run.evaluations()["final"], seed_obeyed=False))
+    judged = judge(tmp_path).environments[0]
+    assert judged.evaluation.seed_obeyed is False
+    assert "This environment ignores its seed" in "".join(sentence(threat) for threat in judged.threats)
+    assert judged.comparisons
+    assert not any(comparison.paired for comparison in judged.comparisons)
+
+
+def test_successes_are_those_that_the_environment_tells(tmp_path: Path) -> None:
+    for run in make_runs(tmp_path, [BC], seeds=(0, 1)):
+        told = np.arange(100) < 30
+        run.save_evaluation("final", replace(run.evaluations()["final"], successes=told))
+    arm = judge(tmp_path).environments[0].arm("bc")
+    assert arm.success_rate is not None
+    assert arm.success_rate.point == pytest.approx(0.3)
+
+
 def test_means_and_scores_are_those_of_the_runs(evidence: Evidence, quick: Path) -> None:
     arm = evidence.arm("dt")
     finals = [

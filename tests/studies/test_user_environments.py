@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +128,89 @@ def _in_dtype(log: Dataset, dtype: str) -> Dataset:
         for observations in np.split(log.observations, np.cumsum(log.lengths + 1)[:-1])
     ]
     return from_episodes(DatasetInfo(info.env, Spaces.plain(shape, info.spaces.actions, dtype), {}), episodes)
+
+
+# One step: pays 1 for the highest of five integers, and asserts that it gets one of them.
+_UNITS = """
+import gymnasium as gym, numpy as np
+seen = []
+class Units(gym.Env):
+    observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
+    action_space = gym.spaces.Box(-2, 2, (1,), np.int64)
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+    def step(self, action):
+        assert self.action_space.contains(action), action
+        seen.append(int(action[0]))
+        return np.zeros(1, np.float32), float(action[0] == 2), True, False, {"is_success": action[0] == 2}
+gym.register("Units-v0", Units)
+"""
+
+
+@pytest.mark.slow
+def test_integers_are_sampled_logged_learned_and_executed(workspace: Path) -> None:
+    """Of a log whose best episodes choose the highest one, a clone chooses it: nothing is cut off on the way."""
+    name = f"units_{abs(hash(workspace))}"
+    (workspace / f"{name}.py").write_text(_UNITS)
+    env = f"{name}:Units-v0"
+    log = rlformer.collect("random", env=env, episodes=500, out="log")
+    seen = importlib.import_module(name).seen
+    assert sorted(log.actions.ravel().tolist()) == sorted(seen)
+    assert set(seen) == {-2, -1, 0, 1, 2}
+    assert log.returns.mean() == pytest.approx(0.2, abs=0.06)
+    run = rlformer.train("bc-top", dataset=log, env=env, overrides=("gradient_steps=300", "episode_filter_share=0.15"))
+    seen.clear()
+    _, (result,) = rlformer.evaluate([run], env=env, episodes=20)
+    assert seen == [2] * 20
+    assert result.mean == 1.0
+    assert result.successes is not None
+    assert result.successes.all()
+    online = rlformer.train("ppo", env=env, overrides=("steps=64", "n_steps=32"), log_trajectories=True)
+    assert set(rlformer.open_data(str(online)).actions.ravel().tolist()) <= {-2, -1, 0, 1, 2}
+
+
+_WORST = """
+import sys
+import gymnasium as gym, numpy as np
+class Worst(gym.Env):
+    observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        print("resetting")
+        return np.zeros(1, np.float32), {}
+    def step(self, action):
+        sys.exit("gripper lost")
+class Loud(Worst):
+    def step(self, action):
+        print("stepping")
+        return np.zeros(1, np.float32), 1.0, True, False, {}
+gym.register("Worst-v0", Worst)
+gym.register("Loud-v0", Loud)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [("evaluate", "random", "--env"), ("train-agent",), ("collect", "random", "--env")])
+def test_what_an_environment_does_is_one_line_of_its_own(
+    command: tuple[str, ...], workspace: Path, checkout: Path
+) -> None:
+    name = "worst_environment"
+    (workspace / f"{name}.py").write_text(_WORST)
+    more = ("--episodes", "2") if "collect" in command else ()
+
+    def run(env: str, *options: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "rlformer", *command, f"{name}:{env}", *more, *options]
+        environment = {**os.environ, "PYTHONPATH": str(checkout)}
+        return subprocess.run(line, capture_output=True, text=True, env=environment, check=False)
+
+    ended = run("Worst-v0")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    told = [line for line in ended.stderr.splitlines() if line != "resetting"]
+    assert len(told) == 1
+    assert told[0].startswith(f"error: environment '{name}:Worst-v0', episode of seed ")
+    assert told[0].endswith(f": step 0: SystemExit: gripper lost ({name}.py:12)")
+    assert "Traceback" in run("Worst-v0", "--debug").stderr
+    if command[0] == "evaluate":
+        assert json.loads(run("Loud-v0", "--json").stdout)["policies"][0]["mean"] == 1.0

@@ -61,7 +61,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
             low, high = own.low.astype(np.float32), own.high.astype(np.float32)
             self.observation_space = gym.spaces.Box(low, high, dtype=np.float32)
         actions = spaces_in(env).actions
-        self._executed = actions.clip if actions.kind == "box" else np.array
+        self._clip = actions.clip if actions.kind == "box" else None
         self._begin(np.zeros(0), 0)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
@@ -74,7 +74,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
 
     def step(self, action: Any) -> Any:
         """See `gymnasium.Env`. Raises InputError where a reward or an observation is not finite, or nothing ends."""
-        executed = self._executed(action)
+        executed = action if self._clip is None else self._clip(action)
         observation, reward, terminated, truncated, info = self.env.step(executed)
         seen = self._check(observation, float(reward))
         self._tally.env_steps += 1
