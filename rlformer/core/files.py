@@ -13,6 +13,7 @@ from typing import Any
 
 import tomli_w
 
+from rlformer.core import untrusted
 from rlformer.core.errors import InputError
 
 
@@ -70,12 +71,7 @@ def write_toml(path: Path, value: Mapping[str, Any]) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object. Raises InputError where the file is absent or torn."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid JSON: {error}") from error
+    return untrusted.json_object(path)
 
 
 def writable_directory(path: Path) -> Path:

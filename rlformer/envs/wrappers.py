@@ -12,6 +12,7 @@ from gymnasium import spaces, wrappers
 
 from rlformer.core import seeding
 from rlformer.core.errors import InputError
+from rlformer.core.ranges import Range, real, whole
 from rlformer.core.spaces import Array
 from rlformer.envs.spaces import action_spec
 
@@ -21,7 +22,7 @@ class Kind:
     """A wrapper as a card names it."""
 
     wrap: Callable[..., gym.Env[Any, Any]]  # (env, **keys)
-    keys: Mapping[str, Any] = field(default_factory=dict)  # of its table, each with a value of the type it must have
+    keys: Mapping[str, Range] = field(default_factory=dict)  # of its table, all of which it must have
 
 
 class _Noisy(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
@@ -152,9 +153,9 @@ def time_limit(env: gym.Env[Any, Any], steps: int) -> gym.Env[Any, Any]:
 
 
 WRAPPERS: Mapping[str, Kind] = {
-    "time_limit": Kind(time_limit, {"steps": 1}),
-    "observation_noise": Kind(ObservationNoise, {"std": 1.0}),
+    "time_limit": Kind(time_limit, {"steps": whole(1, 10**9)}),
+    "observation_noise": Kind(ObservationNoise, {"std": real(0, 1e9)}),
     "delayed_reward": Kind(DelayedReward),
-    "distractors": Kind(Distractors, {"count": 1}),
+    "distractors": Kind(Distractors, {"count": whole(1, 10**4)}),
     "flatten": Kind(wrappers.FlattenObservation),
 }

@@ -5,11 +5,11 @@ All raise InputError where the value makes no sense.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from rlformer.agents import cards as agent_cards
+from rlformer.core.cards import typed_value
 from rlformer.core.errors import InputError, unknown
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import spaces_of
@@ -26,10 +26,7 @@ def assignment(flag: str, given: str) -> tuple[str, object]:
     key, separator, value = given.partition("=")
     if not separator or not key.strip():
         raise InputError(f"{flag} takes KEY=VALUE, got '{given}'")
-    try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key.strip(), value.strip()
+    return key.strip(), typed_value(value)
 
 
 def text(key: str, value: object) -> str:

@@ -6,13 +6,12 @@ any of these keys from the command line.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rlformer.core import files
+from rlformer.core import files, untrusted
 from rlformer.core.errors import InputError, unknown
 from rlformer.core.records import SCHEMA
 from rlformer.evaluator.judge.terms import Terms
@@ -69,12 +68,7 @@ class Study:
     @classmethod
     def read(cls, path: Path) -> Study:
         """The study in a file. Raises InputError with the file and the key where something is wrong with it."""
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not valid TOML: {error}") from error
+        table = untrusted.toml_table(path)
         schema = table.pop("schema", SCHEMA)
         if schema != SCHEMA:
             raise InputError(f"{path}: schema: {schema!r}, this version reads '{SCHEMA}'")

@@ -16,7 +16,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from rlformer.core import files
+from rlformer.core import untrusted
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EnvSpec, Episode
 from rlformer.core.spaces import ObservationSpec, Spaces
@@ -57,7 +57,7 @@ def find(text: str) -> Path | None:
 
 def name_of(folder: Path) -> str:
     """The id of the Minari dataset in that folder."""
-    return str(files.read_json(folder / "metadata.json").get("dataset_id", folder.parent.name))
+    return str(untrusted.json_object(folder / "metadata.json", constants=True).get("dataset_id", folder.parent.name))
 
 
 def open_minari(folder: Path, env: Native | None) -> ForeignLog:
