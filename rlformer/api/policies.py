@@ -122,7 +122,7 @@ def evaluate(
     if episodes < 1 or num_envs < 1:
         raise InputError(f"--episodes {episodes} and --num-envs {num_envs}: one at least")
     texts = [str(policy) for policy in policies]
-    spec = env_cards.environment(env) if env is not None else _common_environment(texts)
+    spec = env_cards.environment(env) if env is not None else _common_environment(texts, trust)
     sources = [open_source(text, spec, agent, sample, trust) for text in texts]
     for source in sources:
         source.check_acts_in(spec)
@@ -193,15 +193,18 @@ def collect(
         )
 
 
-def export(run: str | Path, *, huggingface: str | Path | None = None, sb3: str | Path | None = None) -> Path:
+def export(
+    run: str | Path, *, huggingface: str | Path | None = None, sb3: str | Path | None = None, trust: bool = False
+) -> Path:
     """The trained agent of a run in a form that others read; returns where it lies.
 
     huggingface: a folder for `transformers.DecisionTransformerModel.from_pretrained`. sb3: a .zip for
-    stable-baselines3, which pickles. Raises InputError unless one of them is given and the agent has that form.
+    stable-baselines3, which pickles. trust: whether the module of the run's environment may be imported. Raises
+    InputError unless one of the two is given and the agent has that form.
     """
     if (huggingface is None) == (sb3 is None):
         raise InputError("give one of --huggingface and --sb3")
-    learner = load_learner(Path(run))[0]
+    learner = load_learner(Path(run), trust=trust)[0]
     if huggingface is not None:
         from rlformer.agents.sequence.huggingface import export_checkpoint
         from rlformer.agents.sequence.learner import SequenceLearner
@@ -246,18 +249,17 @@ def explain(
     """
     from rlformer.studies import explain_runs
 
-    path = Path(policy)
+    path, spec = Path(policy), None if env is None else env_cards.environment(env)
     with one_thread():
         if (path / "record.json").is_file():
             if distractors is not None:
-                path = explain_runs.distracted_run(path, distractors, hooks=Hooks(stop))
-            opened = explain_runs.open_run(path, seed, dataset, None if env is None else env_cards.environment(env))
+                path = explain_runs.distracted_run(path, distractors, hooks=Hooks(stop), env=spec, trust=trust)
+            opened = explain_runs.open_run(path, seed, dataset, spec, trust)
             if out is not None:
                 opened = replace(opened, folder=Path(out))
         elif distractors is not None:
             raise InputError(f"{policy}: --distractors trains a run again, and this is no run directory")
         else:
-            spec = None if env is None else env_cards.environment(env)
             opened = explain_runs.open_other(
                 str(policy), spec, seed, dataset, agent, trust, None if out is None else Path(out)
             )
@@ -274,9 +276,9 @@ def _silent(done: int, total: int, note: str = "") -> None:
     """Hears of progress, and tells nobody."""
 
 
-def _common_environment(policies: Sequence[str]) -> EnvSpec:
+def _common_environment(policies: Sequence[str], trust: bool) -> EnvSpec:
     """The environment that the runs among these policies were trained in."""
-    runs = {text: open_source(text).env for text in policies if not _is_foreign(text)}
+    runs = {text: open_source(text, trust=trust).env for text in policies if not _is_foreign(text)}
     if not runs:
         if "random" in policies:
             raise InputError("'random' needs --env")

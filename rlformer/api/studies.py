@@ -48,11 +48,11 @@ def compare(
     study.write(folder / "study.toml")
     outcome = execute(made, local(jobs, study.threads), listen)
     with one_thread():
-        videos.record_medians(outcome.runs)
+        videos.record_medians(outcome.runs, made.env)
     if study.explain:
         from rlformer.studies import explain_runs
 
-        explain_runs.explain_runs(outcome.runs, jobs=jobs, threads=study.threads, listen=listen)
+        explain_runs.explain_runs(outcome.runs, env=made.env, jobs=jobs, threads=study.threads, listen=listen)
     return write_report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=study.terms)
 
 

@@ -25,7 +25,14 @@ Device = Annotated[
 ]
 Root = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder of run directories.")]
 Env = Annotated[str | None, typer.Option("--env", metavar="ENV", help="A card's name or a Gymnasium id.")]
-Trust = Annotated[bool, typer.Option("--trust", help="Unpickle a foreign file: only if you trust where it comes from.")]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Unpickle a foreign file, or import the module that a run or a tree names: only if you "
+        "trust where it comes from.",
+    ),
+]
 ZipAgent = Annotated[str | None, typer.Option("--agent", help="The class of a stable-baselines3 .zip.")]
 Sample = Annotated[bool, typer.Option("--sample", help="Draw actions of stochastic policies instead of the best.")]
 TargetReturn = Annotated[

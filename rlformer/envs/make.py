@@ -15,6 +15,7 @@ from rlformer.core.errors import InputError, MissingExtra, unknown
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Spaces
 from rlformer.envs import cards as env_cards
+from rlformer.envs import consent
 from rlformer.envs.spaces import ImageError, canonical, spaces_in
 from rlformer.envs.wrappers import WRAPPERS
 
@@ -88,6 +89,7 @@ def _is_nowhere(env: EnvSpec) -> bool:
 def _registered(env: EnvSpec, render_mode: str | None) -> gym.Env[Any, Any]:
     module, colon, registered = env.id.rpartition(":")
     if colon:
+        consent.check(env, module)
         _import_module(module, env.id)
     kwargs: dict[str, Any] = dict(env.kwargs)
     if render_mode:

@@ -136,7 +136,7 @@ class SavedTree:
         try:
             actions = ActionSpec.from_dict(data["reading"]["actions"])  # its bounds may be infinite
             reading = decode(Reading, {**data["reading"], "actions": encode(actions)})
-            return cls(decode(Tree, data["tree"]), reading, EnvSpec.from_dict(data["env"]), data["of"])
+            return cls(decode(Tree, data["tree"]), reading, EnvSpec.from_dict(data["env"], str(path)), data["of"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: a damaged tree: {error}") from error
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from rlformer.core import files
+from rlformer.core import files, untrusted
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, Cost, EvalResult
 from rlformer.runs import ledger
@@ -45,16 +44,12 @@ class RunDirectory:
     def spec(self) -> RunSpec:
         """What was to be trained, resolved. Raises InputError where the file is lost, damaged or of another version."""
         path = self.path / "spec.toml"
-        try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
+        if not path.is_file():
             self._check_schema(files.read_json(self.path / "record.json"), "record.json")  # older ones lack the file
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: cannot be read: {error}") from error
+        data = untrusted.toml_table(path)
         self._check_schema(data, path.name)
         with _damaged(path):
-            return RunSpec.from_dict(data)
+            return RunSpec.from_dict(data, str(path))
 
     @property
     def record(self) -> RunRecord:

@@ -15,6 +15,7 @@ from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
+from rlformer.envs import consent
 from rlformer.envs.make import spaces_of
 from rlformer.envs.rollout import RandomPolicy
 from rlformer.evaluator.measure.protocol import draws_actions
@@ -71,7 +72,8 @@ def open_source(
     """The policy that a person names.
 
     env: where it will act; `random` needs it. agent: the class of a .zip that does not say it. trust: whether a .zip,
-    or another file whose reading unpickles, may be read. Raises InputError where the text names no policy.
+    or another file whose reading unpickles, may be read, and the module imported that a run or a tree names. Raises
+    InputError where the text names no policy.
     """
     if text == "random":
         if env is None:
@@ -90,8 +92,9 @@ def open_source(
 
         saved = SavedTree.load(path)
         identity = {**saved.of, "tree": saved.tree.leaves, "reads": saved.reads}
-        return Source(text, saved.policy(), identity, saved.env, target_return=saved.target_return)
-    policy, spec = load_policy(path, sample)
+        made_for = consent.given(saved.env, env, trust)
+        return Source(text, saved.policy(), identity, made_for, target_return=saved.target_return)
+    policy, spec = load_policy(path, sample, env, trust)
     record = RunDirectory.open(path).record
     cost = record.cost
     behind = cost.upstream_env_steps

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from rlformer.agents.base import LearnerKind
 from rlformer.agents.learners import learner
+from rlformer.core import untrusted
 from rlformer.core.codec import decode
 from rlformer.core.errors import InputError
 from rlformer.core.records import EvalResult
@@ -167,7 +167,7 @@ def _read(directory: RunDirectory, path: str) -> Run:
 def _video(folder: Path) -> Recording | None:
     if not (folder / "episode.toml").is_file():
         return None
-    shown = tomllib.loads((folder / "episode.toml").read_text(encoding="utf-8"))
+    shown = untrusted.toml_table(folder / "episode.toml")
     picture = folder / "episode.webp"
     if not picture.is_file():
         return Recording(skipped=shown["skipped"]) if "skipped" in shown else None
