@@ -13,7 +13,7 @@ from rlformer.agents import cards as agent_cards
 from rlformer.agents.cards import resolve
 from rlformer.agents.learners import learner as learner_kind
 from rlformer.agents.loading import load_learner
-from rlformer.core import files, seeding
+from rlformer.core import files, limits, seeding
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
@@ -24,7 +24,7 @@ from rlformer.envs import cards as env_cards
 from rlformer.envs.make import NOWHERE, nowhere
 from rlformer.evaluator.measure.evaluation import evaluate as _evaluate
 from rlformer.evaluator.measure.protocol import EVALUATION_SEED
-from rlformer.explain.parts import Explanation
+from rlformer.explain.parts import PARTS, Explanation
 from rlformer.runs.hooks import Hooks
 from rlformer.studies import experiment, logs
 from rlformer.studies.sources import beyond_the_log, is_huggingface, open_source
@@ -74,6 +74,7 @@ def train(
     run; leaves a finished one alone. device: of learners that may use a GPU: cpu, cuda, cuda:N or auto. command: what
     was typed, for the record. Raises InputError for what the caller can mend, Interrupted when the hooks said to stop.
     """
+    limits.check(seed=seed, threads=threads)
     if env == NOWHERE and dataset is not None:
         info = dataset.info
         spec = nowhere(info.env or logs.UNKNOWN, info.spaces)
@@ -119,8 +120,7 @@ def evaluate(
     for, instead of what each chose from its log; or the name of a rule of `data.targets`. warn: hears of requests
     beyond a log. Raises InputError where the policies belong to different environments or one of them cannot act here.
     """
-    if episodes < 1 or num_envs < 1:
-        raise InputError(f"--episodes {episodes} and --num-envs {num_envs}: one at least")
+    limits.check(episodes=episodes, num_envs=num_envs, seed=seed)
     texts = [str(policy) for policy in policies]
     spec = env_cards.environment(env) if env is not None else _common_environment(texts, trust)
     sources = [open_source(text, spec, agent, sample, trust) for text in texts]
@@ -165,8 +165,7 @@ def collect(
     """Whole episodes of a policy as a dataset; see `data.collect.collect`. One of `episodes` and `steps` is needed."""
     if (episodes is None) == (steps is None):
         raise InputError("give one of --episodes and --steps")
-    if not 0 <= epsilon <= 1:
-        raise InputError(f"--epsilon {epsilon}: a share from 0 to 1")
+    limits.check(episodes=episodes, steps=steps, epsilon=epsilon, seed=seed, num_envs=num_envs)
     source = open_source(str(policy), None if env is None else env_cards.environment(env), agent, sample, trust)
     spec = env_cards.environment(env) if env is not None else source.env
     if spec is None:
@@ -249,6 +248,9 @@ def explain(
     """
     from rlformer.studies import explain_runs
 
+    limits.check(distractors=distractors, seed=seed)
+    if only is not None and not only:
+        raise InputError(f"--only names no part; valid: {', '.join(PARTS)}")
     path, spec = Path(policy), None if env is None else env_cards.environment(env)
     with one_thread():
         if (path / "record.json").is_file():

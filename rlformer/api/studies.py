@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rlformer.api.policies import Progress, one_thread
-from rlformer.core import files
+from rlformer.core import files, limits
 from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset
 from rlformer.evaluator.judge.terms import Terms
@@ -41,10 +41,11 @@ def compare(
     `study.toml`. jobs: runs side by side, one a core by default. command: what was typed. Finished runs are not run
     again. Raises InputError for what the caller can mend, before anything is trained, and Interrupted on Ctrl-C.
     """
+    limits.check(jobs=jobs)
     study = study_of(study)
+    made = plan(study, dataset=dataset, command=command)  # a mistake is told before a folder is made
     folder = files.writable_directory(report_folder(study.env) if out is None else Path(out))
     files.writable_directory(Path(study.runs))
-    made = plan(study, dataset=dataset, command=command)
     study.write(folder / "study.toml")
     outcome = execute(made, local(jobs, study.threads), listen)
     with one_thread():
@@ -80,6 +81,7 @@ def project(
     """What `compare` of this study would take, from a short probe of every arm: see `studies.projection.project`."""
     from rlformer.studies.projection import project as _project
 
+    limits.check(jobs=jobs)
     study = study_of(study)
     return _project(plan(study, dataset=dataset), jobs=jobs, threads=study.threads, progress=progress)
 
@@ -114,6 +116,8 @@ def diagnose(
     from rlformer.report.diagnostics import build
     from rlformer.studies.diagnose import suite
 
+    limits.check(seeds=seeds, jobs=jobs, threads=threads)
+    suite.rows_of(only, profile)  # a mistake is told before a folder is made
     folder = files.writable_directory(Path(out))
     results = suite.diagnose(
         only=only,

@@ -13,6 +13,7 @@ import typer
 
 from rlformer.cli import data, lists, policies, studies, training
 from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.printable import guard
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,6 +49,7 @@ def main() -> None:
 
     Exit codes: 0 done, 2 the input is wrong, 1 it failed, 130 stopped by Ctrl-C.
     """
+    guard()
     try:
         app()
     except (Interrupted, KeyboardInterrupt):

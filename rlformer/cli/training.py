@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -92,7 +93,7 @@ def train_transformer(
     _check_command(agent, _TRANSFORMER, data)
     overrides = list(settings or ())
     overrides += [f"gradient_steps={gradient_steps}"] if gradient_steps else []
-    overrides += [f'target_return="{target_return}"'] if target_return else []
+    overrides += [f"target_return={json.dumps(target_return)}"] if target_return is not None else []
     log = api.open_data(data, env=env, prefix=prefix)
     _train(agent, as_json, env, log, seed, overrides, out, threads, device=device)
 

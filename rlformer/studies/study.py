@@ -13,6 +13,7 @@ from typing import Any
 
 from rlformer.core import files, untrusted
 from rlformer.core.errors import InputError, unknown
+from rlformer.core.ranges import shown
 from rlformer.core.records import SCHEMA
 from rlformer.evaluator.judge.terms import Terms
 from rlformer.runs.inputs import Cut, Recipe
@@ -71,7 +72,7 @@ class Study:
         table = untrusted.toml_table(path)
         schema = table.pop("schema", SCHEMA)
         if schema != SCHEMA:
-            raise InputError(f"{path}: schema: {schema!r}, this version reads '{SCHEMA}'")
+            raise InputError(f"{path}: schema: {shown(schema)}, this version reads '{SCHEMA}'")
         values = _flat(table)
         if "env" not in values:
             raise InputError(f"{path}: env: which environment? It is missing")
@@ -96,7 +97,7 @@ class Study:
             elif key in KEYS:
                 study = _replaced(study, key, KEYS[key].path, KEYS[key].checked(key, value))
             elif inner := [known for known in KEYS if known.startswith(f"{key}.")]:
-                raise InputError(f"{key}: a table is expected, with {', '.join(inner)}; got {value!r}")
+                raise InputError(f"{key}: a table is expected, with {', '.join(inner)}; got {shown(value)}")
             else:
                 raise InputError(f"{key}: {unknown('key', key, KEYS)}")
         return study
@@ -158,20 +159,20 @@ KEYS: Mapping[str, Key] = {
     "env": Key(("env",), read_values.environment),
     "profile": Key(("profile",), read_values.one_of("profile", PROFILES)),
     "arms": Key(("arms",), read_values.arms),
-    "seeds": Key(("seeds",), read_values.count),
+    "seeds": Key(("seeds",), read_values.number),
     "explain": Key(("explain",), read_values.flag),
     "interaction": Key(("terms", "interaction"), read_values.flag),
     "device": Key(("device",), read_values.text),
-    "threads": Key(("threads",), read_values.count),
+    "threads": Key(("threads",), read_values.number),
     "runs": Key(("runs",), read_values.text),
     "log.data": Key(("log", "data"), read_values.text),
     "log.kinds": Key(("log", "kinds"), read_values.recipes),
     "log.prefix": Key(("log", "prefix"), read_values.cut),
     "log.agent": Key(("log", "agent"), read_values.agent),
-    "log.steps": Key(("log", "steps"), read_values.natural),
+    "log.steps": Key(("log", "steps"), read_values.number),
     "grid.budgets": Key(("grid", "budgets"), read_values.budgets),
     "grid.arms": Key(("grid", "arms"), read_values.arms),
-    "grid.seeds": Key(("grid", "seeds"), read_values.count),
+    "grid.seeds": Key(("grid", "seeds"), read_values.number),
     "verdict.threshold": Key(("terms", "threshold"), read_values.number),
     "verdict.margin": Key(("terms", "margin"), read_values.number),
     "verdict.lambda": Key(("terms", "share"), read_values.number),

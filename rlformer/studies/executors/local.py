@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from rlformer.agents.learners import LEARNERS
 from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.printable import guard
 from rlformer.runs.interrupt import Interrupt
 
 Progress = Callable[[int, int, str], None]
@@ -134,6 +135,7 @@ def _pinned(threads: int) -> Iterator[None]:
 
 def _work(work: Work, job: Job, messages: Connection, threads: int) -> None:
     """In the process of one job, which a terminal's Ctrl-C does not reach: the parent passes it on, once."""
+    guard()  # what an environment prints
     os.setpgid(0, 0)  # not a session of its own, whose scheduling would ignore the niceness that the user chose
     with Interrupt() as interrupt:
         import torch
