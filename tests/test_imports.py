@@ -29,7 +29,7 @@ DOORS = {
     "stable_baselines3": ["agents.online", "agents.offline"],
     "sb3_contrib": ["agents.online"],
     "minari": ["data.loaders.minari"],
-    "h5py": ["data.loaders.hdf5"],
+    "h5py": ["data.loaders.hdf5", "data.loaders.safe"],
     "plotly": ["report.plots"],
     "captum": ["explain.explainers"],
     "sklearn": ["explain"],

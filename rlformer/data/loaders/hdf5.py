@@ -24,7 +24,7 @@ import numpy as np
 from rlformer.core.errors import InputError
 from rlformer.core.records import Episode
 from rlformer.core.spaces import Array
-from rlformer.data.loaders import minari
+from rlformer.data.loaders import minari, safe
 from rlformer.data.loaders.base import ForeignLog, Loader, Native, file_with
 from rlformer.data.loaders.columns import check_columns, from_arrays, with_last
 
@@ -163,7 +163,7 @@ def _flags(file: h5py.File, name: str) -> Array:
 def _opened(path: Path) -> Iterator[Any]:
     """The file; what the library raises while it is read is about the file."""
     try:
-        with h5py.File(path, "r") as file:
+        with safe.hdf5(path) as file:
             yield file
     except (OSError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())

@@ -22,6 +22,7 @@ from rlformer.core.records import SCHEMA, EnvSpec, Episode
 from rlformer.core.spaces import ObservationSpec, Spaces
 from rlformer.data.checks import check_spaces
 from rlformer.data.dataset import Dataset, DatasetInfo
+from rlformer.data.loaders import safe
 from rlformer.data.loaders.base import ForeignLog, Loader, Native, canonical_actions, canonical_observations, in_dtype
 from rlformer.envs.make import make
 from rlformer.envs.spaces import action_space, action_spec, observation_spec, spaces_in
@@ -66,6 +67,9 @@ def open_minari(folder: Path, env: Native | None) -> ForeignLog:
     """
     from minari import MinariDataset
 
+    untrusted.json_object(folder / "metadata.json", constants=True)
+    if (folder / _MAIN_FILE).is_file():
+        safe.check_hdf5(folder / _MAIN_FILE)
     try:
         data = MinariDataset(folder)
         metadata = data.storage.read_raw_metadata(folder)

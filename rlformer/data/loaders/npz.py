@@ -16,6 +16,7 @@ import numpy as np
 from rlformer.core.errors import InputError
 from rlformer.core.records import Episode
 from rlformer.core.spaces import Array
+from rlformer.data.loaders import safe
 from rlformer.data.loaders.base import ForeignLog, Loader, Native, file_with
 from rlformer.data.loaders.columns import check_columns, from_arrays, with_last
 
@@ -55,6 +56,7 @@ def open_npz(path: Path, env: Native | None) -> ForeignLog:
 
 
 def _read(path: Path) -> dict[str, Array]:
+    safe.check_npz(path)
     try:
         with np.load(path, allow_pickle=False) as file:
             found = file.files
