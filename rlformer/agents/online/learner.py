@@ -86,7 +86,7 @@ class SB3Learner:
 
         try:
             state.restore_acting(self.model, load_file(directory / "model.safetensors"))
-        except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+        except (OSError, SafetensorError, RuntimeError, KeyError, ValueError, TypeError) as error:
             raise InputError(f"{directory}: the weights cannot be read: {' '.join(str(error).split())}") from error
 
 

@@ -15,7 +15,7 @@ from rlformer.agents import devices
 from rlformer.agents.base import RunLog, Task
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.architecture import Architecture
-from rlformer.agents.sequence.memory import check_memory
+from rlformer.agents.sequence.memory import check_memory, check_weights
 from rlformer.agents.sequence.objectives import objective
 from rlformer.agents.sequence.ranges import RANGES
 from rlformer.agents.sequence.training.state import TrainOptions
@@ -120,10 +120,13 @@ class SequenceLearner:
         described = files.read_json(directory / "model.json")
         learner = cls()
         try:
-            learner.scales = described["scales"]
-            learner.model = TrajectoryModel(Architecture.from_dict(described["architecture"]))
+            learner.scales = dict(described["scales"])
+            architecture = Architecture.from_dict(described["architecture"])
+            architecture.check()
+            check_weights(architecture, directory / "model.safetensors")
+            learner.model = TrajectoryModel(architecture)
             learner.model.load_state_dict(load_file(directory / "model.safetensors"))
-        except (OSError, SafetensorError, RuntimeError, TypeError, KeyError) as error:
+        except (OSError, SafetensorError, RuntimeError, TypeError, KeyError, ValueError, AttributeError) as error:
             raise InputError(f"{directory}: the weights cannot be read: {' '.join(str(error).split())}") from error
         learner.model.eval()
         return learner
