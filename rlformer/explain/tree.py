@@ -163,7 +163,7 @@ def check_tree(tree: Tree, reading: Reading) -> None:
     if not ((tree.feature[inner] >= 0) & (tree.feature[inner] < width)).all():
         raise ValueError(f"a split by a column that is none of {width}")
     children = np.concatenate([tree.left[inner], tree.right[inner]])
-    if (children >= count).any() or len(np.unique(children)) < len(children) or _reached(tree) < count:
+    if (children >= count).any() or len(np.unique(children)) < len(children) or _reached(tree) != count:
         raise ValueError("its nodes are no tree: each but the root is the child of one other, without a circle")
     sizes = len(actions.low) if actions.kind == "box" else len(actions.nvec)
     if tree.value.shape != (count, sizes) or tree.value.dtype.kind not in "iuf":
