@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rlformer.core.policy import Policy
+from rlformer.core.ranges import Range
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.core.spaces import Spaces
 from rlformer.runs.record import RunRecord
@@ -80,6 +81,10 @@ class LearnerKind:
     curve_unit: CurveUnit  # what its curves run over: env_steps where it learns by interaction
     flops: Callable[[Mapping[str, Any], Spaces, RunRecord], dict[str, float]]  # see `agents.flops.of_run`
     action_kinds: Callable[[Mapping[str, Any]], frozenset[str]] = lambda values: ANY_ACTIONS  # of a card's values
+    # Every key that a card of it may have, with its range, by the values of the card: which algorithm they name. None:
+    # not told, and any key may stand there.
+    ranges: Callable[[Mapping[str, Any]], Mapping[str, Range]] | None = None
+    required: frozenset[str] = frozenset()  # keys that a card of it must have
     learns: bool = True  # whether gradients change it
     acts: bool = True  # whether it is a policy
     gpu: bool = False  # whether it may compute on a GPU

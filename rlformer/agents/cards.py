@@ -7,15 +7,15 @@ win over both.
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from rlformer.agents.base import LearnerKind
 from rlformer.agents.learners import learner
-from rlformer.core import cards
-from rlformer.core.cards import Card, check, coerce
+from rlformer.core import cards, ranges
+from rlformer.core.cards import Card, check, coerce, named, typed_value
 from rlformer.core.errors import InputError, unknown
 from rlformer.core.records import EnvSpec
 from rlformer.runs.budget import CutShort, Paper
@@ -147,6 +147,7 @@ def resolve(
         if key not in values:
             raise unknown("key", key, values)
         values[key] = coerce(key, value, defaults[key])
+        check_values(learner(card.learner), {key: values[key]}, values)
         changed += [override] * (values[key] != preset[key])
     by_hand = " Changed by hand: " + ", ".join(changed) if changed else ""
     return RunSpec(
@@ -177,33 +178,42 @@ def _cut_short(card: AgentCard, preset: Mapping[str, Any], values: Mapping[str, 
     return CutShort("hand", None, kind.curve_unit, asked, given)
 
 
+def check_values(kind: LearnerKind, changed: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Raise InputError, with what would be right, where a changed value is not one that the learner takes.
+
+    values: all of them, the changed ones among them: which keys there are depends on the algorithm that they name.
+    """
+    if kind.ranges is None:
+        return
+    known = kind.ranges(values)
+    for key in changed:
+        if known and key not in known:
+            raise unknown("key", key, known)
+        if not known:
+            raise InputError(f"{key}: the learner '{kind.name}' takes no values")
+    ranges.check(changed, known)
+
+
 def _parse(override: str) -> tuple[str, Any]:
     key, separator, text = override.partition("=")
     if not separator or not key.strip():
         raise InputError(f"--set takes key=value, got '{override}'")
-    try:
-        return key.strip(), tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key.strip(), text.strip()  # a bare word is a string
+    return key.strip(), typed_value(text)
 
 
 def _agent_card(chain: list[tuple[str, Card]], known_agents: Collection[str]) -> AgentCard:
     """chain: the card, its parent, ..., the root. known_agents: the names of all cards."""
-    inherited: dict[str, Any] = {}
-    root, known = chain[-1][1], chain[-1][1].values.get("defaults", {})
+    root = chain[-1][1]
     if "learner" not in root.values:
         raise InputError(f"{root.path}: a card needs 'learner' or 'extends'")
-    layers = []
-    for name, (card, path) in reversed(chain):
-        defaults, presets = card.get("defaults", {}), card.get("presets", {})
-        check(defaults, known, path, "defaults")
-        for env_name, preset in presets.items():
-            check(preset, {**known, "tuning": ""}, path, f"presets.{env_name}")
-        layers.append(Layer(name, card.get("tuning", ""), defaults, presets))
+    inherited: dict[str, Any] = {}
+    for _, (card, _) in reversed(chain):
         inherited.update({k: card[k] for k in _INHERITED if k in card})
     name, (card, path) = chain[0]
     role, family = inherited.pop("role", "candidate"), inherited.pop("family", "")
     _check_place(role, family, path)
+    with named(path, "card"):
+        kind = learner(inherited["learner"])
     return AgentCard(
         name=name,
         role=role,
@@ -212,10 +222,31 @@ def _agent_card(chain: list[tuple[str, Card]], known_agents: Collection[str]) ->
         profiles=_names(card, "profiles", "profile", PROFILES, path),
         default_for=_names(card, "default_for", "kind of action space", _ACTIONS, path),
         contrasts=tuple(_contrast(table, known_agents, path) for table in card.get("contrasts", ())),
-        layers=tuple(layers),
+        layers=tuple(_layers(chain, kind)),
         paper=_paper(card["paper"], path) if "paper" in card else None,
         **inherited,
     )
+
+
+def _layers(chain: list[tuple[str, Card]], kind: LearnerKind) -> Iterator[Layer]:
+    """What each card adds, the root first. Raises InputError where a value is none that the learner takes."""
+    root = chain[-1][1]
+    known = root.values.get("defaults", {})
+    if isinstance(known, dict) and (missing := sorted(kind.required - known.keys())):
+        raise InputError(f"{root.path}: [defaults] lacks {', '.join(missing)}, which the learner '{kind.name}' needs")
+    values: dict[str, Any] = {}
+    for name, (card, path) in reversed(chain):
+        defaults = check(card.get("defaults", {}), known, path, "defaults")
+        values |= defaults
+        with named(path, "defaults"):
+            check_values(kind, defaults, values)
+        presets: dict[str, dict[str, Any]] = {}
+        for env, table in card.get("presets", {}).items():
+            presets[env] = check(table, {**known, "tuning": ""}, path, f"presets.{env}")
+            changed = {key: value for key, value in presets[env].items() if key != "tuning"}
+            with named(path, f"presets.{env}"):
+                check_values(kind, changed, {**values, **changed})
+        yield Layer(name, card.get("tuning", ""), defaults, presets)
 
 
 def _check_place(role: str, family: str, path: Path) -> None:
@@ -237,7 +268,7 @@ def _names(card: Mapping[str, Any], key: str, what: str, valid: Collection[str],
 
 def _contrast(table: Any, known_agents: Collection[str], path: Path) -> Contrast:
     if not isinstance(table, dict) or set(table) != set(_CONTRAST) or not all(map(_is_text, table.values())):
-        raise InputError(f"{path}: [contrasts] takes strings {', '.join(_CONTRAST)}, got {table!r}")
+        raise InputError(f"{path}: [contrasts] takes strings {', '.join(_CONTRAST)}, got {ranges.shown(table)}")
     for key in ("more", "less"):
         if table[key] not in known_agents:
             raise InputError(f"{path}: [contrasts] {key}: {unknown('agent', table[key], known_agents)}")

@@ -20,6 +20,7 @@ RANDOM = LearnerKind(
     needs=frozenset({"env"}),
     curve_unit="gradient_steps",
     flops=lambda values, spaces, record: {"action": 0.0, "training": 0.0},
+    ranges=lambda values: {},
     learns=False,
 )
 BEHAVIOUR = LearnerKind(
@@ -28,6 +29,7 @@ BEHAVIOUR = LearnerKind(
     needs=frozenset({"log"}),
     curve_unit="gradient_steps",
     flops=lambda values, spaces, record: {"training": 0.0},  # a log does not act
+    ranges=lambda values: {},
     learns=False,
     acts=False,
     evaluations=frozenset({"log"}),

@@ -48,7 +48,7 @@ def play(
         raise InputError(f"--episodes {episodes} of {len(texts)} policies: one at least")
     if fps is not None and not 1 <= fps <= 240:
         raise InputError(f"--fps {fps:g}: from 1 to 240")
-    spec = env_cards.environment(env) if env is not None else common_environment(texts)
+    spec = env_cards.environment(env) if env is not None else common_environment(texts, trust)
     sources = [open_source(text, spec, agent, sample, trust) for text in texts]
     for source in sources:
         source.check_acts_in(spec)

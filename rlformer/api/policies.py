@@ -14,7 +14,7 @@ from rlformer.agents.cards import resolve
 from rlformer.agents.learners import learner as learner_kind
 from rlformer.agents.loading import load_learner
 from rlformer.agents.online.normalization import Normalization
-from rlformer.core import files, seeding
+from rlformer.core import files, limits, seeding
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
@@ -26,7 +26,7 @@ from rlformer.envs.make import NOWHERE, make, nowhere
 from rlformer.envs.probe import IGNORES_SEED, obeys_seed
 from rlformer.evaluator.measure.evaluation import evaluate as _evaluate
 from rlformer.evaluator.measure.protocol import EVALUATION_SEED
-from rlformer.explain.parts import Explanation
+from rlformer.explain.parts import PARTS, Explanation
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.waiting import in_line
 from rlformer.studies import experiment, logs
@@ -85,6 +85,7 @@ def train(
     run; leaves a finished one alone. device: of learners that may use a GPU: cpu, cuda, cuda:N or auto. command: what
     was typed, for the record. Raises InputError for what the caller can mend, Interrupted when the hooks said to stop.
     """
+    limits.check(seed=seed, threads=threads)
     if env == NOWHERE and dataset is not None:
         info = dataset.info
         spec = nowhere(info.env or logs.UNKNOWN, info.spaces)
@@ -133,10 +134,9 @@ def evaluate(
     with. Raises InputError where the policies
     belong to different environments or one of them cannot act here.
     """
-    if episodes < 1 or num_envs < 1:
-        raise InputError(f"--episodes {episodes} and --num-envs {num_envs}: one at least")
+    limits.check(episodes=episodes, num_envs=num_envs, seed=seed)
     texts = [str(policy) for policy in policies]
-    spec = env_cards.environment(env) if env is not None else common_environment(texts)
+    spec = env_cards.environment(env) if env is not None else common_environment(texts, trust)
     normalized = _normalization(normalization, texts)
     sources = [open_source(text, spec, agent, sample, trust, normalized) for text in texts]
     for source in sources:
@@ -189,8 +189,7 @@ def collect(
     """
     if (episodes is None) == (steps is None):
         raise InputError("give one of --episodes and --steps")
-    if not 0 <= epsilon <= 1:
-        raise InputError(f"--epsilon {epsilon}: a share from 0 to 1")
+    limits.check(episodes=episodes, steps=steps, epsilon=epsilon, seed=seed, num_envs=num_envs)
     normalized = _normalization(normalization, [str(policy)])
     given = None if env is None else env_cards.environment(env)
     source = open_source(str(policy), given, agent, sample, trust, normalized)
@@ -225,15 +224,18 @@ def collect(
         return in_line(collected, Hooks(stop or (lambda: False), tell=tell))
 
 
-def export(run: str | Path, *, huggingface: str | Path | None = None, sb3: str | Path | None = None) -> Path:
+def export(
+    run: str | Path, *, huggingface: str | Path | None = None, sb3: str | Path | None = None, trust: bool = False
+) -> Path:
     """The trained agent of a run in a form that others read; returns where it lies.
 
     huggingface: a folder for `transformers.DecisionTransformerModel.from_pretrained`. sb3: a .zip for
-    stable-baselines3, which pickles. Raises InputError unless one of them is given and the agent has that form.
+    stable-baselines3, which pickles. trust: whether the module of the run's environment may be imported. Raises
+    InputError unless one of the two is given and the agent has that form.
     """
     if (huggingface is None) == (sb3 is None):
         raise InputError("give one of --huggingface and --sb3")
-    learner, spec = load_learner(Path(run))
+    learner, spec = load_learner(Path(run), trust=trust)
     if huggingface is not None:
         from rlformer.agents.sequence.huggingface import export_checkpoint
         from rlformer.agents.sequence.learner import SequenceLearner
@@ -281,18 +283,21 @@ def explain(
     """
     from rlformer.studies import explain_runs
 
+    limits.check(distractors=distractors, seed=seed)
+    if only is not None and not only:
+        raise InputError(f"--only names no part; valid: {', '.join(PARTS)}")
     path, normalized = Path(policy), _normalization(normalization, [str(policy)])
+    spec = None if env is None else env_cards.environment(env)
     with one_thread():
         if (path / "record.json").is_file():
             if distractors is not None:
-                path = explain_runs.distracted_run(path, distractors, hooks=Hooks(stop))
-            opened = explain_runs.open_run(path, seed, dataset, None if env is None else env_cards.environment(env))
+                path = explain_runs.distracted_run(path, distractors, hooks=Hooks(stop), env=spec, trust=trust)
+            opened = explain_runs.open_run(path, seed, dataset, spec, trust)
             if out is not None:
                 opened = replace(opened, folder=Path(out))
         elif distractors is not None:
             raise InputError(f"{policy}: --distractors trains a run again, and this is no run directory")
         else:
-            spec = None if env is None else env_cards.environment(env)
             folder = None if out is None else Path(out)
             opened = explain_runs.open_other(str(policy), spec, seed, dataset, agent, trust, folder, normalized, tell)
         return in_line(
@@ -334,9 +339,9 @@ def _silent(done: int, total: int, note: str = "") -> None:
     """Hears of progress, and tells nobody."""
 
 
-def common_environment(policies: Sequence[str]) -> EnvSpec:
+def common_environment(policies: Sequence[str], trust: bool) -> EnvSpec:
     """The environment that the runs among these policies were trained in."""
-    runs = {text: open_source(text).env for text in policies if not _is_foreign(text)}
+    runs = {text: open_source(text, trust=trust).env for text in policies if not _is_foreign(text)}
     if not runs:
         if "random" in policies:
             raise InputError("'random' needs --env")

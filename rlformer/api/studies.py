@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rlformer.api.policies import Progress, one_thread
-from rlformer.core import files
+from rlformer.core import files, limits
 from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset
 from rlformer.evaluator.judge.terms import Terms
@@ -46,7 +46,9 @@ def compare(
     takes and what the seeds can show, for which `progress` follows a probe of seconds. Finished runs are not run
     again. Raises InputError for what the caller can mend, before anything is trained, and Interrupted on Ctrl-C.
     """
+    limits.check(jobs=jobs)
     study = study_of(study)
+    plan(study, dataset=dataset, command=command)  # a mistake is told before a folder is made
     folder = files.writable_directory(report_folder(study.env) if out is None else Path(out))
     files.writable_directory(Path(study.runs))
     with _of_file(study):
@@ -67,11 +69,13 @@ def compare(
     study.write(folder / "study.toml")
     outcome = execute(made, local(jobs, study.threads, Path(study.runs)), listen)
     with one_thread():
-        videos.record_medians(outcome.runs)
+        videos.record_medians(outcome.runs, made.env)
     if study.explain:
         from rlformer.studies import explain_runs
 
-        explain_runs.explain_runs(outcome.runs, jobs=jobs, threads=study.threads, root=Path(study.runs), listen=listen)
+        explain_runs.explain_runs(
+            outcome.runs, env=made.env, jobs=jobs, threads=study.threads, root=Path(study.runs), listen=listen
+        )
     return write_report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=study.terms)
 
 
@@ -111,6 +115,7 @@ def look_ahead(
     progress: Progress | None = None,
 ) -> Foreseen:
     """The study fitted into its minutes, its runs, what they take and what the seeds can show: nothing is trained."""
+    limits.check(jobs=jobs)
     study = study_of(study)
     with _of_file(study):
         return foresee.foresee(study, dataset=dataset, jobs=jobs, ahead=ahead, progress=progress)
@@ -146,6 +151,8 @@ def diagnose(
     from rlformer.report.diagnostics import build
     from rlformer.studies.diagnose import suite
 
+    limits.check(seeds=seeds, jobs=jobs, threads=threads)
+    suite.rows_of(only, profile)  # a mistake is told before a folder is made
     folder = files.writable_directory(Path(out))
     results = suite.diagnose(
         only=only,

@@ -16,6 +16,7 @@ import typer
 
 from rlformer.cli import console, data, lists, looking, play, policies, studies, training, usage
 from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.printable import guard
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,6 +57,7 @@ def main() -> None:
     """
     # Torch makes this folder when it is imported; no command compiles, so that nothing is written into it.
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", tempfile.gettempdir())
+    guard()
     try:
         code = app(prog_name="rlformer", standalone_mode=False)
     except (Interrupted, KeyboardInterrupt):

@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from rlformer.core.printable import terminal, visible
+
 if TYPE_CHECKING:
     from rlformer.core.records import Episode
     from rlformer.data.dataset import Dataset
@@ -124,12 +126,13 @@ class Bar:
     """A progress bar; where standard error is no terminal, a line a minute."""
 
     def __init__(self, label: str) -> None:
-        self._label = label
+        self._label = visible(label)
         self._bar: Any = None
         self._said_at = time.monotonic()
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Show that `done` of `total` is done."""
+        note = visible(note)
         if not sys.stderr.isatty():
             if time.monotonic() - self._said_at >= _LINE_SECONDS:
                 self._said_at = time.monotonic()
@@ -138,7 +141,7 @@ class Bar:
         if self._bar is None:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, desc=self._label, file=sys.stderr, leave=False, dynamic_ncols=True)
+            self._bar = tqdm(total=total, desc=self._label, file=terminal(), leave=False, dynamic_ncols=True)
         self._bar.total = total
         self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(done - self._bar.n)
@@ -146,7 +149,7 @@ class Bar:
     def say(self, text: str) -> None:
         """A line, above the bar if there is one."""
         if self._bar is not None:
-            self._bar.write(text, file=sys.stderr)
+            self._bar.write(visible(text), file=terminal())
         else:
             say(text)
 

@@ -32,7 +32,6 @@ Env = Annotated[
         "--env", metavar="ENV", help="A card's name or a Gymnasium id.", autocompletion=completion.environments
     ),
 ]
-Trust = Annotated[bool, typer.Option("--trust", help="Unpickle a foreign file: only if you trust where it comes from.")]
 ZipAgent = Annotated[
     str | None, typer.Option("--agent", help="The class of a stable-baselines3 .zip.", autocompletion=completion.agents)
 ]
@@ -46,6 +45,14 @@ Normalized = Annotated[
 ]
 Unnormalized = Annotated[
     bool, typer.Option("--no-normalization", help="Read a .zip without a VecNormalize, whatever lies beside it.")
+]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Unpickle a foreign file, or import the module that a run or a tree names: only if you "
+        "trust where it comes from.",
+    ),
 ]
 Sample = Annotated[bool, typer.Option("--sample", help="Draw actions of stochastic policies instead of the best.")]
 TargetReturn = Annotated[

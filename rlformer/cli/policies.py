@@ -137,6 +137,7 @@ def export(
         Path | None, typer.Option(metavar="DIR", help="A folder for transformers' DecisionTransformerModel.")
     ] = None,
     sb3: Annotated[Path | None, typer.Option(metavar="ZIP", help="A file for stable-baselines3 (it pickles).")] = None,
+    trust: Trust = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -144,7 +145,7 @@ def export(
     from rlformer import api
     from rlformer.cli import console
 
-    path = api.export(run, huggingface=huggingface, sb3=sb3)
+    path = api.export(run, huggingface=huggingface, sb3=sb3, trust=trust)
     if as_json:
         console.print_json({"run": str(run), "exported": str(path)})
     else:

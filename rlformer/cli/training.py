@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -128,8 +129,8 @@ def train_transformer(
     _check_command(agent, _TRANSFORMER, data)
     overrides = list(settings or ())
     overrides += [f"gradient_steps={gradient_steps}"] if gradient_steps else []
-    overrides += [f'target_return="{target_return}"'] if target_return else []
     log = open_log(data, env=env, prefix=prefix, maps=maps, reward_column=reward_column)
+    overrides += [f"target_return={json.dumps(target_return)}"] if target_return is not None else []
     _train(agent, as_json, env, log, seed, overrides, out, threads, device=device)
 
 

@@ -5,13 +5,15 @@ What the cards of environments and agents have in common; their keys stand in `e
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rlformer.core import untrusted
 from rlformer.core.errors import InputError, unknown
+from rlformer.core.ranges import shown
 from rlformer.core.records import SCHEMA
 
 
@@ -22,21 +24,27 @@ class Card(NamedTuple):
     path: Path
 
 
-def check(table: Any, valid: Mapping[str, Any], path: Path, where: str) -> None:
-    """Raise InputError unless `table` has keys of `valid` alone, and values of their types."""
+def check(table: Any, valid: Mapping[str, Any], path: Path, where: str) -> dict[str, Any]:
+    """The table with each value in the type of that in `valid`.
+
+    Raises InputError unless it has keys of `valid` alone, and values of their types.
+    """
     if not isinstance(table, dict):
-        raise InputError(f"{path}: {where}: expected a table, got {table!r}")
-    for key, value in table.items():
+        raise InputError(f"{path}: {where}: expected a table, got {shown(table)}")
+    for key in table:
         if key not in valid:
             raise InputError(f"{path}: [{where}] {unknown('key', key, valid)}")
-        _check_value(key, value, valid[key], path, where)
+    with named(path, where):
+        # A section, or a schedule, is checked by whoever knows its keys.
+        both_tables = {key for key, value in table.items() if isinstance(value, dict) and isinstance(valid[key], dict)}
+        return {k: v if k in both_tables else coerce(k, v, valid[k]) for k, v in table.items()}
 
 
-def _check_value(key: str, value: Any, default: Any, path: Path, where: str) -> None:
-    if isinstance(default, dict) and isinstance(value, dict):
-        return  # a section, or a schedule, which its learner checks
+@contextmanager
+def named(path: Path, where: str) -> Iterator[None]:
+    """Errors inside begin with the file and the section."""
     try:
-        coerce(key, value, default)
+        yield
     except InputError as error:
         raise InputError(f"{path}: [{where}] {error}") from None
 
@@ -49,7 +57,7 @@ def coerce(key: str, value: Any, default: Any) -> Any:
     number = isinstance(default, (int, float)) and not isinstance(default, bool)
     if isinstance(value, dict) and (number or isinstance(default, dict)):
         if set(value) != {"start", "end"}:
-            raise InputError(f"{key}: a schedule is a table such as {{ start = 1e-3, end = 0.0 }}, got {value}")
+            raise InputError(f"{key}: a schedule is a table such as {{ start = 1e-3, end = 0.0 }}, got {shown(value)}")
         return value
     if isinstance(default, dict) and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
@@ -61,7 +69,7 @@ def coerce(key: str, value: Any, default: Any) -> Any:
         return str(value)  # such as a target return
     if type(value) is not type(default):
         raise InputError(
-            f"{key}: expected {_type_name(default)} such as {default!r}, got {_type_name(value)} {value!r}"
+            f"{key}: expected {_type_name(default)} such as {default!r}, got {_type_name(value)} {shown(value)}"
         )
     return value
 
@@ -76,6 +84,19 @@ def _type_name(value: Any) -> str:
         dict: "a table",
     }
     return names.get(type(value), type(value).__name__)
+
+
+def typed_value(text: str) -> Any:
+    """What stands behind the = of KEY=VALUE on a command line: a value of TOML, or else a string.
+
+    >>> typed_value("0.5"), typed_value("[1, 2]"), typed_value("expert,mixed")
+    (0.5, [1, 2], 'expert,mixed')
+    """
+    try:
+        table = untrusted.table_in(f"value = {text}", "value")
+    except InputError:
+        return text.strip()
+    return table["value"] if set(table) == {"value"} else text.strip()  # more lines are no value
 
 
 def folders(kind: str) -> list[Path]:
@@ -105,7 +126,7 @@ def _read_folders(places: tuple[Path, ...], keys: frozenset[str]) -> dict[str, C
     cards: dict[str, Card] = {}
     for folder in places:
         for path in sorted(folder.glob("*.toml")):
-            values = _read_file(path)
+            values = untrusted.toml_table(path)
             if not _is_card(values, keys, path):
                 continue
             name = path.stem
@@ -123,13 +144,6 @@ def _is_card(values: Mapping[str, Any], keys: frozenset[str], path: Path) -> boo
     if schema is None and 2 * len(keys & values.keys()) >= max(1, len(values)):  # most of it is what a card says
         raise InputError(f'{path}: a card begins with schema = "{SCHEMA}"')
     return False
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from error
 
 
 def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,14 +7,14 @@ import json
 import os
 import shutil
 import time
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 import tomli_w
 
+from rlformer.core import untrusted
 from rlformer.core.errors import InputError
 
 _GRACE = 0.25  # seconds in which somebody who only looked at a lock, or is just dying, has let go of it
@@ -118,43 +118,13 @@ def write_toml(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object. Raises InputError, which names the file, where it is absent, torn or something else."""
-    text = _read_text(path)
-    try:
-        value = json.loads(text, parse_constant=_no_number)
-    except RecursionError as error:
-        raise InputError(f"{path}: damaged: nested too deeply") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not valid JSON: {error if text else 'the file is empty'}") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: damaged: no object")
-    return value
+    """A JSON object. Raises InputError where the file is absent or torn."""
+    return untrusted.json_object(path)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A table of TOML. Raises InputError, which names the file, where it is absent or torn."""
-    text = _read_text(path)
-    try:
-        return tomllib.loads(text)
-    except RecursionError as error:
-        raise InputError(f"{path}: damaged: nested too deeply") from error
-    except ValueError as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: cannot be read: {error}; not valid JSON or TOML") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _no_number(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} stands for a number")
+    """A table of TOML. Raises InputError where the file is absent or torn."""
+    return untrusted.toml_table(path)
 
 
 def writable_directory(path: Path) -> Path:

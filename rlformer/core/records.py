@@ -6,7 +6,7 @@ Shapes: T steps of an episode, E episodes, B windows, K steps of context, `*obs`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -55,6 +55,8 @@ class EnvSpec:
     solved_threshold: float | None = None
     feature_names: tuple[str, ...] = ()
     action_names: tuple[str, ...] = ()
+    # The file that it was read from, which must not choose what is imported: see `envs.consent`. "": the user named it.
+    source: str = field(default="", compare=False, metadata={"written": False})
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -69,15 +71,41 @@ class EnvSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON- and TOML-ready form, without the keys that are empty."""
-        return {k: v for k, v in plain(asdict(self)).items() if v not in (None, "", [], {})}
+        return {k: v for k, v in plain(asdict(self)).items() if v not in (None, "", [], {}) and k != "source"}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> EnvSpec:
-        """The inverse of `to_dict`."""
-        known = dict(data)
+    def from_dict(cls, data: Mapping[str, Any], source: str = "") -> EnvSpec:
+        """The inverse of `to_dict`. source: the file that holds it. Raises ValueError where a value is of another type.
+
+        >>> EnvSpec.from_dict({"name": "CartPole-v1", "id": 1})
+        Traceback (most recent call last):
+        ...
+        ValueError: env.id: a string expected, not 1
+        """
+        known: dict[str, Any] = {**dict(data), "source": source}
         for key in ("wrappers", "feature_names", "action_names"):
             known[key] = tuple(known.get(key, ()))
+        for key, (words, fits) in _ENV_TYPES.items():
+            if key in known and not fits(known[key]):
+                raise ValueError(f"env.{key}: {words} expected, not {str(known[key])[:60]}")
         return cls(**known)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(float(value)))
+
+
+_ENV_TYPES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {  # of an `EnvSpec` in a file, where it is given
+    **dict.fromkeys(("name", "id", "extra", "summary", "random_source", "reference_source"), ("a string", _is_text)),
+    **dict.fromkeys(("random_score", "reference_score", "solved_threshold"), ("a number", _is_number)),
+    **dict.fromkeys(("feature_names", "action_names"), ("strings", lambda names: all(map(_is_text, names)))),
+    "kwargs": ("a table", lambda value: isinstance(value, Mapping)),
+    "wrappers": ("tables", lambda tables: all(isinstance(table, Mapping) for table in tables)),
+}
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rlformer.core import cards
-from rlformer.core.cards import Card, check
+from rlformer.core.cards import Card, check, named
 from rlformer.core.errors import InputError, unknown
+from rlformer.core.ranges import real, shown
 from rlformer.core.records import EnvSpec
 from rlformer.envs.wrappers import WRAPPERS
 
@@ -40,21 +42,44 @@ def environments() -> dict[str, EnvSpec]:
     return {name: _env_spec(name, card) for name, card in sorted(cards.read("envs", _ENV_KEYS).items())}
 
 
+def check_wrappers(tables: Iterable[Any]) -> None:
+    """Raise InputError unless each table describes one of `WRAPPERS`, with all its keys in their ranges."""
+    for table in tables:
+        kind = table.get("kind") if isinstance(table, Mapping) else table
+        if not isinstance(table, Mapping) or not isinstance(kind, str) or kind not in WRAPPERS:
+            raise unknown("wrapper", str(kind), WRAPPERS)
+        keys = WRAPPERS[kind].keys
+        for key in table:
+            if key not in {*keys, "kind"}:
+                raise InputError(f"wrapper '{kind}': {unknown('key', key, {*keys, 'kind'})}")
+        for key, allowed in keys.items():
+            if key not in table:
+                raise InputError(f"wrapper '{kind}': {key} is missing, {allowed.words}")
+            allowed.check(f"wrapper '{kind}': {key}", table[key])
+
+
+def _check_scores(scores: Mapping[str, Any], path: Path) -> None:
+    for key in ("random", "reference", "solved"):
+        if key in scores:
+            real(-1e300, 1e300).check(f"{path}: [scores] {key}", scores[key])
+    if "random" in scores and scores["random"] == scores.get("reference"):
+        both = shown(scores["random"])
+        raise InputError(f"{path}: [scores] random and reference are both {both}: no return can be normalised by them")
+
+
 def _env_spec(name: str, read: Card) -> EnvSpec:
     card, path = read
     check(card, _ENV_KEYS, path, "card")
     scores, features = card.get("scores", {}), card.get("features", {})
-    check(scores, _SCORE_KEYS, path, "scores")
+    scores = check(scores, _SCORE_KEYS, path, "scores")
+    _check_scores(scores, path)
     check(features, _FEATURE_KEYS, path, "features")
     for key, names in features.items():
         if not all(isinstance(name, str) for name in names):
-            raise InputError(f"{path}: [features] {key}: expected a list of strings, got {names}")
-    for wrapper in card.get("wrappers", []):
-        if not isinstance(wrapper, dict) or wrapper.get("kind") not in WRAPPERS:
-            kind = wrapper.get("kind") if isinstance(wrapper, dict) else wrapper
-            raise InputError(f"{path}: {unknown('wrapper', str(kind), WRAPPERS)}")
-        check(wrapper, {**WRAPPERS[wrapper["kind"]].keys, "kind": ""}, path, f"wrapper '{wrapper['kind']}'")
-    if "id" not in card:
+            raise InputError(f"{path}: [features] {key}: expected a list of strings, got {shown(names)}")
+    with named(path, "wrappers"):
+        check_wrappers(card.get("wrappers", []))
+    if not card.get("id"):
         raise InputError(f"{path}: an environment's card needs 'id', a Gymnasium id such as 'CartPole-v1'")
     return EnvSpec(
         name=name,

@@ -18,6 +18,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EnvSpec
 from rlformer.core.spaces import Spaces
 from rlformer.envs import cards as env_cards
+from rlformer.envs import consent
 from rlformer.envs.checked import check
 from rlformer.envs.faults import fault, foreign, place
 from rlformer.envs.spaces import ImageError, canonical, spaces_in
@@ -37,6 +38,7 @@ def make(env: EnvSpec, render_mode: str | None = None) -> gym.Env[Any, Any]:
         raise InputError(f"'{env.name}' was learned from a log alone; --env names an environment to act in")
     if render_mode == "rgb_array":
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # a picture needs no display, which pygame looks for
+    env_cards.check_wrappers(env.wrappers)
     made = check(_registered(env, render_mode), env.name)
     for table in env.wrappers:
         made = WRAPPERS[table["kind"]].wrap(made, **{key: value for key, value in table.items() if key != "kind"})
@@ -69,9 +71,30 @@ def spaces_of(env: EnvSpec) -> Spaces:
         return Spaces.from_dict(env.kwargs)
     made = make(env)
     try:
-        return spaces_in(made)
+        found = spaces_in(made)
     finally:
         made.close()
+    _check_names(env, found)
+    return found
+
+
+def _check_names(env: EnvSpec, spaces: Spaces) -> None:
+    """Raise InputError where a card names other numbers of an observation or an action than there are.
+
+    It need not name those that the distractors put behind an observation.
+    """
+    actions, size = spaces.actions, spaces.observation.size
+    counts = [int(table["count"]) for table in env.wrappers if table["kind"] == "distractors"]
+    added = sum(counts) + len(counts) * (len(actions.low) if actions.kind == "box" else sum(actions.nvec))
+    categories = actions.kind == "discrete"
+    one_action = actions.nvec[0] if categories else actions.shape[0]
+    for key, names, valid, what in (
+        ("observation", env.feature_names, {size, size - added}, "numbers"),
+        ("action", env.action_names, {one_action}, "categories" if categories else "numbers"),
+    ):
+        if names and len(names) not in valid:
+            are = " or ".join(map(str, sorted(valid)))
+            raise InputError(f"environment '{env.name}': [features] {key}: {len(names)} names for {are} {what}")
 
 
 def nowhere(name: str, spaces: Spaces) -> EnvSpec:
@@ -86,6 +109,7 @@ def _is_nowhere(env: EnvSpec) -> bool:
 def _registered(env: EnvSpec, render_mode: str | None) -> gym.Env[Any, Any]:
     module, colon, registered = env.id.rpartition(":")
     if colon:
+        consent.check(env, module)
         _import_module(module, env.id)
     kwargs: dict[str, Any] = dict(env.kwargs)
     if render_mode:

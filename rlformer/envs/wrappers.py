@@ -12,6 +12,7 @@ from gymnasium import spaces, wrappers
 
 from rlformer.core import seeding
 from rlformer.core.errors import InputError
+from rlformer.core.ranges import Range, real, whole
 from rlformer.core.spaces import Array
 from rlformer.envs.spaces import action_spec
 
@@ -21,7 +22,7 @@ class Kind:
     """A wrapper as a card names it."""
 
     wrap: Callable[..., gym.Env[Any, Any]]  # (env, **keys)
-    keys: Mapping[str, Any] = field(default_factory=dict)  # of its table, each with a value of the type it must have
+    keys: Mapping[str, Range] = field(default_factory=dict)  # of its table, all of which it must have
 
 
 class _Noisy(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
@@ -212,12 +213,12 @@ def time_limit(env: gym.Env[Any, Any], steps: int) -> gym.Env[Any, Any]:
 
 
 WRAPPERS: Mapping[str, Kind] = {
-    "time_limit": Kind(time_limit, {"steps": 1}),
-    "action_bounds": Kind(ActionBounds, {"low": -1.0, "high": 1.0}),
-    "observation_noise": Kind(ObservationNoise, {"std": 1.0}),
+    "time_limit": Kind(time_limit, {"steps": whole(1, 10**9)}),
+    "action_bounds": Kind(ActionBounds, {"low": real(-1e38, 1e38), "high": real(-1e38, 1e38)}),
+    "observation_noise": Kind(ObservationNoise, {"std": real(0, 1e9)}),
     "delayed_reward": Kind(DelayedReward),
-    "distractors": Kind(Distractors, {"count": 1}),
-    "time_feature": Kind(TimeFeature, {"steps": 1}),
+    "distractors": Kind(Distractors, {"count": whole(1, 10**4)}),
+    "time_feature": Kind(TimeFeature, {"steps": whole(1, 10**9)}),
     "flatten": Kind(wrappers.FlattenObservation),
-    "sticky_action": Kind(wrappers.StickyAction, {"repeat_action_probability": 0.25}),
+    "sticky_action": Kind(wrappers.StickyAction, {"repeat_action_probability": real(0, 1)}),
 }

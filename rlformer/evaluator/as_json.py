@@ -31,7 +31,7 @@ def rounded(value: T, digits: int = DIGITS) -> T:
     """
     found: Any = value
     if isinstance(value, EnvSpec):
-        found = EnvSpec.from_dict(rounded(value.to_dict(), digits))
+        found = EnvSpec.from_dict(rounded(value.to_dict(), digits), value.source)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         parts = {field.name: rounded(getattr(value, field.name), digits) for field in dataclasses.fields(value)}
         found = dataclasses.replace(value, **parts)

@@ -73,7 +73,8 @@ def _dataclass(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         return reference
     found: dict[str, Any] = {"type": "object"}
     definitions[kind.__name__] = found  # before its fields, which may hold it again
-    hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)
+    hints = typing.get_type_hints(kind)
+    fields = [field for field in dataclasses.fields(kind) if field.metadata.get("written", True)]
     left_out = {f.name for f in fields if optional(f) or (kind is EnvSpec and f.name not in ("name", "id"))}
     found["properties"] = {key_of(field.name): _of(hints[field.name], definitions) for field in fields}
     found["required"] = [key_of(field.name) for field in fields if field.name not in left_out]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rlformer.explain.states import States
 
 Reads: TypeAlias = Literal["observation", "window"]
+_MOST_NODES, _LARGEST = 1_000_000, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -136,9 +137,64 @@ class SavedTree:
         try:
             actions = ActionSpec.from_dict(data["reading"]["actions"])  # its bounds may be infinite
             reading = decode(Reading, {**data["reading"], "actions": encode(actions)})
-            return cls(decode(Tree, data["tree"]), reading, EnvSpec.from_dict(data["env"]), data["of"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: a damaged tree: {error}") from error
+            tree = decode(Tree, data["tree"])
+            check_tree(tree, reading)
+            return cls(tree, reading, EnvSpec.from_dict(data["env"], str(path)), dict(data["of"]))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise InputError(f"{path}: a damaged tree: {missing}") from error
+
+
+def check_tree(tree: Tree, reading: Reading) -> None:
+    """Raise ValueError unless every row reaches one leaf, whose value is an action, through features that there are."""
+    count, actions = len(tree.feature), reading.actions
+    if not 0 < count <= _MOST_NODES:
+        raise ValueError(f"{count:,} nodes, and a tree has 1 to {_MOST_NODES:,}")
+    for name, kinds in (("feature", "iu"), ("left", "iu"), ("right", "iu"), ("threshold", "iuf"), ("share", "iuf")):
+        column = getattr(tree, name)
+        if column.shape != (count,) or column.dtype.kind not in kinds:
+            raise ValueError(f"{name}: {count} numbers expected, one a node")
+    width = _width(reading)
+    if len(reading.names) != width:
+        raise ValueError(f"names: {len(reading.names)} for {width} columns")
+    inner = np.flatnonzero(tree.left >= 0)
+    if ((tree.left < 0) != (tree.right < 0)).any():
+        raise ValueError("a node with one child")
+    if not ((tree.feature[inner] >= 0) & (tree.feature[inner] < width)).all():
+        raise ValueError(f"a split by a column that is none of {width}")
+    children = np.concatenate([tree.left[inner], tree.right[inner]])
+    if (children >= count).any() or len(np.unique(children)) < len(children) or _reached(tree) != count:
+        raise ValueError("its nodes are no tree: each but the root is the child of one other, without a circle")
+    sizes = len(actions.low) if actions.kind == "box" else len(actions.nvec)
+    if tree.value.shape != (count, sizes) or tree.value.dtype.kind not in "iuf":
+        raise ValueError(f"value: an action of {sizes} numbers is expected at each of {count} nodes")
+    if actions.kind != "box":
+        whole = (tree.value == np.rint(tree.value)) & (tree.value >= 0) & (tree.value < np.asarray(actions.nvec))
+        if not whole.all():
+            raise ValueError(f"value: a category outside of {list(actions.nvec)}")
+
+
+def _width(reading: Reading) -> int:
+    """Columns of what it reads; raises ValueError where that is no size."""
+    size, steps, actions = reading.observation_size, reading.context_length, reading.actions
+    if not 0 < size <= _LARGEST or not 0 < steps <= _LARGEST:
+        raise ValueError(f"observations of {size} numbers and {steps} steps")
+    if len(actions.low) != len(actions.high) or not all(0 < n <= _LARGEST for n in actions.nvec):
+        raise ValueError("actions: no space")
+    if reading.reads == "observation":
+        return size
+    action = len(actions.low) if actions.kind == "box" else sum(actions.nvec)
+    return steps * size + (steps - 1) * action + reading.reads_returns
+
+
+def _reached(tree: Tree) -> int:
+    """How many nodes are reached from the root, none of which is the child of two others."""
+    level, reached = np.zeros(1, np.int64), 0
+    while level.size and reached <= len(tree.left):
+        reached += level.size
+        inner = level[tree.left[level] >= 0]
+        level = np.concatenate([tree.left[inner], tree.right[inner]]).astype(np.int64)
+    return reached
 
 
 def tree_policy(trees: Sequence[Tree], reading: Reading, each: int | None = None) -> Deciding:

@@ -11,7 +11,7 @@ from rlformer.agents import cards as agent_cards
 from rlformer.core import formats
 from rlformer.evaluator.as_json import decode, encode, rounded
 from rlformer.report.files import now, write
-from rlformer.report.markup import answers, bullets, escape
+from rlformer.report.markup import answers, bullets, code, escape
 from rlformer.report.page import compose
 from rlformer.report.plots import Figure, Trace, diagonal, dots, layout, safe, slots, symbol_of
 from rlformer.report.words.types import Answer
@@ -100,7 +100,7 @@ def document(diagnosis: Diagnosis, words: DiagnosisWords) -> str:
         blocks += ["## Runs that did not finish", bullets(map(escape, lost))]
     blocks += ["## What it cannot tell", answers(words.limits)]
     if words.command:
-        blocks += ["## How to reproduce it", f"    {words.command}"]
+        blocks += ["## How to reproduce it", code(words.command)]
     blocks.append(f"Built {words.built}; report.html has the figure, results.json every number.")
     return "\n\n".join(blocks) + "\n"
 

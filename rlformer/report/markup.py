@@ -18,6 +18,11 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*\[\]<>|#]|\b_|_\b)", r"\\\1", " ".join(text.split()))
 
 
+def code(text: str) -> str:
+    """What is shown letter by letter: a block that nothing inside can leave."""
+    return "\n".join(f"    {line}" for line in text.split("\n"))
+
+
 def bullets(lines: Iterable[str]) -> str:
     """A list; the lines are Markdown already."""
     return "\n".join(f"- {line}" for line in lines)

@@ -56,7 +56,7 @@ class RunDirectory:
         data = files.read_toml(path)
         self._check_schema(data, path.name)
         with _damaged(path):
-            spec = RunSpec.from_dict(data)
+            spec = RunSpec.from_dict(data, str(path))
         self.check("spec.toml")
         return spec
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeAlias
 
+from rlformer.core.codec import decode
 from rlformer.core.errors import InputError
 from rlformer.core.records import Cost
 
@@ -145,11 +146,7 @@ class LogInput:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> LogInput:
         """The inverse of `to_dict`."""
-        known = _known(cls, data)
-        recipe = dict(known.get("recipe", {}))
-        known["recipe"] = Recipe(**{**recipe, "cut": Cut(**recipe.get("cut", {}))})
-        known["task"] = LogTask(**known["task"]) if known.get("task") else None
-        return cls(**known)
+        return decode(cls, data)
 
 
 @dataclass(frozen=True)
@@ -167,9 +164,7 @@ class WeightsInput:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> WeightsInput:
         """The inverse of `to_dict`."""
-        known = _known(cls, data)
-        cost = known.get("cost", {})
-        return cls(**{**known, "cost": Cost(**{"upstream_env_steps": None, **cost})})
+        return decode(cls, {**data, "cost": {"upstream_env_steps": None, **data.get("cost", {})}})
 
 
 Input: TypeAlias = LogInput | WeightsInput
@@ -178,11 +173,6 @@ Input: TypeAlias = LogInput | WeightsInput
 def input_from_dict(data: Mapping[str, Any]) -> Input:
     """The input that a table of `spec.toml` describes."""
     return WeightsInput.from_dict(data) if data.get("kind") == "weights" else LogInput.from_dict(data)
-
-
-def _known(cls: type, data: Mapping[str, Any]) -> dict[str, Any]:
-    names = {each.name for each in fields(cls)}
-    return {key: value for key, value in data.items() if key in names}
 
 
 def _without_none(value: Any) -> Any:

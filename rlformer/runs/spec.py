@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, get_args
 
+from rlformer.core.codec import decode
 from rlformer.core.records import SCHEMA, EnvSpec
 from rlformer.runs.budget import CutShort, Paper
 from rlformer.runs.inputs import Input, LogInput, WeightsInput, input_from_dict
@@ -51,10 +52,8 @@ class AgentSpec:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> AgentSpec:
-        """The inverse of `to_dict`."""
-        contrasts = tuple(Contrast(**contrast) for contrast in data.get("contrasts", ()))
-        paper = Paper(**data["paper"]) if data.get("paper") else None
-        return cls(**{**data, "contrasts": contrasts, "paper": paper})
+        """The inverse of `to_dict`. Raises ValueError where the data describe none."""
+        return decode(cls, data)
 
 
 @dataclass(frozen=True)
@@ -120,14 +119,24 @@ class RunSpec:
         return table
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> RunSpec:
-        """The inverse of `to_dict`."""
+    def from_dict(cls, data: Mapping[str, Any], source: str = "") -> RunSpec:
+        """The inverse of `to_dict`. source: the file that holds it.
+
+        Raises ValueError, TypeError or KeyError where the data describe none.
+        """
+        tables: dict[str, Mapping[str, Any]] = {key: data[key] for key in ("env", "agent", "values")}
+        for key, table in tables.items():
+            if not isinstance(table, Mapping):
+                raise ValueError(f"{key}: a table expected, not {str(table)[:60]!r}")
+        keeps_log = data.get("keeps_log", False)
+        if not isinstance(keeps_log, bool):
+            raise ValueError(f"keeps_log: true or false expected, not {str(keeps_log)[:60]!r}")
         return cls(
-            env=EnvSpec.from_dict(data["env"]),
-            agent=AgentSpec.from_dict(data["agent"]),
-            values=data["values"],
+            env=EnvSpec.from_dict(tables["env"], source),
+            agent=AgentSpec.from_dict(tables["agent"]),
+            values=tables["values"],
             inputs=tuple(input_from_dict(given) for given in data.get("inputs", ())),
-            keeps_log=data.get("keeps_log", False),
+            keeps_log=keeps_log,
             episodes=data.get("episodes"),
-            cut_short=CutShort(**data["cut_short"]) if data.get("cut_short") else None,
+            cut_short=decode(CutShort, data["cut_short"]) if data.get("cut_short") else None,
         )

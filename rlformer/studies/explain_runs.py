@@ -16,6 +16,7 @@ from rlformer.core.records import EnvSpec
 from rlformer.data.checks import check_spaces
 from rlformer.data.dataset import Dataset, load
 from rlformer.data.describe import log_input
+from rlformer.envs import consent
 from rlformer.envs.make import spaces_of
 from rlformer.explain import making, parts
 from rlformer.explain.case import Case
@@ -82,14 +83,17 @@ def log_of(run: RunDirectory) -> Dataset | None:
     return load(kept) if (kept / "dataset.json").is_file() else None
 
 
-def open_run(path: Path, seed: int = 0, dataset: Dataset | None = None, env: EnvSpec | None = None) -> Opened:
-    """A finished run as something to explain. dataset: instead of the run's own log.
+def open_run(
+    path: Path, seed: int = 0, dataset: Dataset | None = None, env: EnvSpec | None = None, trust: bool = False
+) -> Opened:
+    """A finished run as something to explain. dataset: instead of the run's own log. trust: see `open_source`.
 
     Raises InputError where the run holds no policy, or the dataset is of other spaces.
     """
     run = RunDirectory.open(path)
-    source, spec, record = open_source(str(path)), run.spec, run.record
-    env = env or spec.env
+    source, spec, record = open_source(str(path), env, trust=trust), run.spec, run.record
+    assert source.env is not None
+    env = env or source.env
     source.check_acts_in(env)
     log = dataset if dataset is not None else log_of(run)
     if log is not None:
@@ -136,15 +140,23 @@ def _case(source: Source, env: EnvSpec, seed: int, log: Dataset | None) -> Case:
     return Case(source.policy, source.identity, env, source.target_return, seed, log)
 
 
-def distracted_run(path: Path, count: int, threads: int = 1, hooks: Hooks | None = None) -> Path:
+def distracted_run(
+    path: Path,
+    count: int,
+    threads: int = 1,
+    hooks: Hooks | None = None,
+    env: EnvSpec | None = None,
+    trust: bool = False,
+) -> Path:
     """The counterpart of a run on the same task with `count` distractors, trained as it was; see `with_distractors`.
 
     An imitator learns from its own log with the distractors added to it. A finished counterpart is left alone.
-    Raises InputError where that log is not there any more.
+    env, trust: who allows to import the module that the run names. Raises InputError where that log is not there any
+    more.
     """
     run = RunDirectory.open(path)
     spec = run.spec
-    env, dataset = with_distractors(spec.env, count), None
+    env, dataset = with_distractors(consent.given(spec.env, env, trust), count), None
     if spec.log is not None:
         log = log_of(run)
         if log is None:
@@ -158,6 +170,7 @@ def distracted_run(path: Path, count: int, threads: int = 1, hooks: Hooks | None
 def explain_runs(
     runs: Sequence[Path],
     *,
+    env: EnvSpec | None = None,
     jobs: int | None = None,
     threads: int = 1,
     root: Path = Path("runs"),
@@ -166,7 +179,8 @@ def explain_runs(
     """Explain the finished, trained runs of a study, side by side, at the same states.
 
     A run that learned from no log is explained at those of the log that the others of its seed learned from, so that
-    all effects are in the same units. A run that cannot be explained is told to `listen`, and the rest goes on.
+    all effects are in the same units. A run that cannot be explained is told to `listen`, and the rest goes on. env:
+    what they were made in, as the user named it.
     """
     found = [run for run in map(RunDirectory.open, runs) if run.finished and _explainable(run)]
     lenders: dict[int, Path] = {}
@@ -176,7 +190,7 @@ def explain_runs(
     todo = []
     for run in found:
         lender = lenders.get(run.record.seed) if run.spec.log is None else None
-        todo.append(Job((run.spec.agent.name, run.record.seed), (run.path, lender)))
+        todo.append(Job((run.spec.agent.name, run.record.seed), (run.path, lender, env)))
     listen(Event(None, "planned", len(todo)))
     executor = LocalProcesses(jobs or max(1, (os.cpu_count() or 1) // threads), threads, root)
     for event in executor.run(_explain_run, todo):
@@ -189,10 +203,10 @@ def _explainable(run: RunDirectory) -> bool:
 
 
 def _explain_run(
-    payload: tuple[Path, Path | None], stop: Callable[[], bool], progress: Progress
+    payload: tuple[Path, Path | None, EnvSpec | None], stop: Callable[[], bool], progress: Progress
 ) -> Mapping[str, PartCost]:
     """In a process of its own. Its answer is short: the parts are on disk."""
-    path, lender = payload
+    path, lender, env = payload
     dataset = None if lender is None else log_of(RunDirectory.open(lender))
-    made = explain(open_run(path, dataset=dataset), progress=progress, stop=stop)
+    made = explain(open_run(path, dataset=dataset, env=env), progress=progress, stop=stop)
     return {part.part: part.cost for part in made}

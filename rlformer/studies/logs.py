@@ -280,7 +280,10 @@ def _cut(whole: Dataset, cut: Cut) -> Dataset:
         return whole
     if cut.kind == "mid":
         return mid_training(whole)
-    steps = int(cut.amount * (whole.upstream_env_steps or 0) if cut.kind == "share" else cut.amount)
+    taken = whole.upstream_env_steps or 0
+    steps = int(cut.amount * taken if cut.kind == "share" else cut.amount)
+    if taken and steps > taken:
+        raise InputError(f"prefix {cut.label}: the log has the first {taken} steps of its training, and no more")
     prefix = whole.prefix(steps)
     if not len(prefix):
         raise InputError(f"no episode had ended {steps} steps into the training: a longer prefix is needed")

@@ -155,8 +155,6 @@ def plan(study: Study, *, dataset: Dataset | None = None, command: str | None = 
         experiment.check(specs[name])
     probe(env)
     sources = _sources(study, dataset, specs[maker] if maker else None)
-    if any(map(arms.needs_log, names)):
-        _check_cuts(sources, dataset, specs[maker] if maker else None)
     order = arms.costly_first(names, maker if trains else None)
     setting = Setting(Path(study.runs).absolute(), study.threads, command)
     seeds = tuple(range(study.seeds or arms.PROFILES[study.profile].seeds))
@@ -244,11 +242,33 @@ def _check_log(study: Study, dataset: Dataset | None, env: EnvSpec) -> None:
         if dataset.path is None or dataset.selection:
             raise InputError("compare takes a whole dataset from disk: cut it with log.prefix, or write it first")
         experiment.check_fit(dataset, env)
+        _check_cuts(study, dataset)
         return
     if not study.terms.interaction:
         raise InputError("no interaction needs a log that exists: --dataset DATA")
     if study.log.kinds is not None and study.log.prefix is not None:
         raise InputError("log.kinds and log.prefix both say which log: --log prefix=0.5 says it in one")
+
+
+def _check_cuts(study: Study, dataset: Dataset) -> None:
+    """Raise InputError where a given log cannot be cut as the study says."""
+    cut = Recipe(Cut.parse(study.log.prefix or "full"))
+    for budget in (None, *(_grid(study).budgets or ())):
+        try:
+            kept = logs.cut_log(dataset, cut if budget is None else Recipe(budget=budget))
+            if len(kept) < 2:
+                raise InputError("that leaves one episode: two at least")
+        except InputError as error:
+            key = "log.prefix" if budget is None else "grid.budgets"
+            raise InputError(f"{key}: {dataset.path}: {error}") from error
+
+
+def _check_length(study: Study, maker: RunSpec) -> None:
+    """Raise InputError where a prefix is longer than the training that it is of."""
+    steps = maker.values.get("steps")
+    for recipe in study.log.recipes:
+        if not recipe.played and recipe.cut.kind == "steps" and steps is not None and recipe.cut.amount > steps:
+            raise InputError(f"log.prefix: {recipe.cut.label} steps of a training of {steps}: a number up to that")
 
 
 def _sources(study: Study, dataset: Dataset | None, maker: RunSpec | None) -> list[LogSource]:
@@ -258,27 +278,12 @@ def _sources(study: Study, dataset: Dataset | None, maker: RunSpec | None) -> li
         return [GivenLog(dataset.path.absolute(), Cut.parse(study.log.prefix or "full"))]
     if maker is None:
         return []
+    _check_length(study, maker)
     maker = replace(maker, keeps_log=True)
     return [
         CollectedLog(maker, recipe, study.log.steps) if recipe.played else TrainingLog(maker, recipe)
         for recipe in study.log.recipes
     ]
-
-
-def _check_cuts(sources: Sequence[LogSource], dataset: Dataset | None, maker: RunSpec | None) -> None:
-    """Raise InputError where a log cannot be cut as asked, as far as it is known before anything is trained."""
-    for source in sources:
-        cut = source.recipe.cut
-        if dataset is not None:
-            if len(logs.cut_log(dataset, source.recipe)) < 2:
-                raise InputError(f"log.prefix {cut.label} leaves one episode of {dataset.path}: two at least")
-        elif maker is not None and isinstance(source, TrainingLog):
-            steps = maker.values.get("steps")
-            if cut.kind == "steps" and isinstance(steps, int) and cut.amount > steps:
-                raise InputError(
-                    f"a prefix of {cut.label} steps: the training of {maker.agent.name} has {steps}; "
-                    "full, or fewer steps, or a share such as 0.5"
-                )
 
 
 def _devices(specs: dict[str, RunSpec], device: str) -> dict[str, str]:

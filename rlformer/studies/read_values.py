@@ -5,18 +5,21 @@ All raise InputError where the value makes no sense.
 
 from __future__ import annotations
 
-import math
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rlformer.agents import cards as agent_cards
+from rlformer.core.cards import typed_value
 from rlformer.core.errors import InputError, unknown
+from rlformer.core.limits import LIMITS
+from rlformer.core.ranges import real, shown
 from rlformer.data.loaders.names import Choice
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import spaces_of
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies.arms import GROUPS
+
+_MOST_BUDGETS = 32
 
 
 def assignment(flag: str, given: str) -> tuple[str, object]:
@@ -28,52 +31,27 @@ def assignment(flag: str, given: str) -> tuple[str, object]:
     key, separator, value = given.partition("=")
     if not separator or not key.strip():
         raise InputError(f"{flag} takes KEY=VALUE, got '{given}'")
-    try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key.strip(), value.strip()
+    return key.strip(), typed_value(value)
 
 
 def text(key: str, value: object) -> str:
     """A string that is not empty."""
-    if not isinstance(value, str) or not value:
-        raise InputError(f"{key}: a string is expected, got {value!r}")
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{key}: a string is expected, got {shown(value)}")
     return value
 
 
-def number(key: str, value: object) -> float:
-    """A number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InputError(f"{key}: a number is expected, got {value!r}")
-    return float(value)
-
-
-def positive(key: str, value: object) -> float:
-    """A number above 0."""
-    found = number(key, value)
-    if not 0 < found < math.inf:
-        raise InputError(f"{key}: a number above 0 is expected, got {value!r}")
-    return found
-
-
-def natural(key: str, value: object) -> int:
-    """0 or more."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InputError(f"{key}: an integer from 0 on is expected, got {value!r}")
-    return value
-
-
-def count(key: str, value: object) -> int:
-    """1 or more."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InputError(f"{key}: an integer from 1 on is expected, got {value!r}")
-    return value
+def number(key: str, value: object) -> Any:
+    """A number in the range that `core.limits` says."""
+    allowed = LIMITS[key]
+    allowed.check(key, value)
+    return float(value) if allowed.kind == "real" else value  # type: ignore[arg-type]
 
 
 def flag(key: str, value: object) -> bool:
     """true or false."""
     if not isinstance(value, bool):
-        raise InputError(f"{key}: true or false is expected, got {value!r}")
+        raise InputError(f"{key}: true or false is expected, got {shown(value)}")
     return value
 
 
@@ -81,7 +59,7 @@ def strings(key: str, value: object) -> tuple[str, ...]:
     """A list of strings, or one of them with commas between."""
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
-        raise InputError(f"{key}: a list of strings is expected, got {value!r}")
+        raise InputError(f"{key}: a list of strings is expected, got {shown(value)}")
     return tuple(part.strip() for part in parts if part.strip())
 
 
@@ -89,7 +67,7 @@ def settings(key: str, value: object) -> tuple[str, ...]:
     """Changes of a preset, each as `--set` takes it."""
     parts = [value] if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) and "=" in part for part in parts):
-        raise InputError(f'{key}: a list such as ["learning_rate=0.001"] is expected, got {value!r}')
+        raise InputError(f'{key}: a list such as ["learning_rate=0.001"] is expected, got {shown(value)}')
     return tuple(part.strip() for part in parts)
 
 
@@ -105,8 +83,8 @@ def one_of(kind: str, valid: Iterable[str]) -> Callable[[str, object], str]:
     names = tuple(valid)
 
     def named(key: str, value: object) -> str:
-        if value not in names:
-            raise InputError(f"unknown {kind} '{value}'; valid: {', '.join(names)}")
+        if not isinstance(value, str) or value not in names:
+            raise InputError(f"unknown {kind} {shown(value)}; valid: {', '.join(names)}")
         return str(value)
 
     return named
@@ -151,16 +129,16 @@ def columns(key: str, value: object) -> tuple[str, ...]:
     return maps
 
 
-def reward_column(key: str, value: object) -> int:
-    """Which of several rewards of a log is meant, from 0."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InputError(f"{key}: the number of a column is expected, from 0, got {value!r}")
-    return value
+def real_number(key: str, value: object) -> float:
+    """A finite number."""
+    real(-1e18, 1e18).check(key, value)
+    assert isinstance(value, (int, float))
+    return float(value)
 
 
 def cut(key: str, value: object) -> str:
     """How much of a log is read."""
-    return Cut.parse(value if isinstance(value, str) else f"{number(key, value):.15g}").label
+    return Cut.parse(value if isinstance(value, str) else f"{real_number(key, value):.15g}").label
 
 
 def budgets(key: str, value: object) -> tuple[float, ...]:
@@ -171,11 +149,12 @@ def budgets(key: str, value: object) -> tuple[float, ...]:
     """
     try:
         parts: list[Any] = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
-        numbers = [float(part) for part in parts]
-    except (TypeError, ValueError):
+        numbers = [float(part) for part in parts if not isinstance(part, bool)]
+        numbers *= len(numbers) == len(parts)
+    except (TypeError, ValueError, OverflowError):
         numbers = []
     if not isinstance(value, list) and len(numbers) == 1 and numbers[0] in range(2, 13):
         return tuple(2.0**-i for i in reversed(range(int(numbers[0]))))
-    if not numbers or not all(0 < number <= 1 for number in numbers):
-        raise InputError(f"{key} '{value}': 2 to 12 doublings, or shares of the log such as 0.125,0.25,0.5,1")
+    if not 0 < len(numbers) <= _MOST_BUDGETS or not all(0 < number <= 1 for number in numbers):
+        raise InputError(f"{key} {shown(value)}: 2 to 12 doublings, or shares of the log such as 0.125,0.25,0.5,1")
     return tuple(sorted(set(numbers)))

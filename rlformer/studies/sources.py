@@ -20,6 +20,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.envs import cards as env_cards
+from rlformer.envs import consent
 from rlformer.envs.make import spaces_of
 from rlformer.envs.rollout import RandomPolicy
 from rlformer.evaluator.measure.protocol import draws_actions
@@ -82,8 +83,8 @@ def open_source(
     """The policy that a person names.
 
     env: where it will act; `random` needs it. agent: the class of a .zip that does not say it. trust: whether a .zip,
-    or another file whose reading unpickles, may be read. normalized: which statistics of observations a .zip is read
-    with. Raises InputError where the text names no policy.
+    or another file whose reading unpickles, may be read, and the module imported that a run or a tree names.
+    normalized: which statistics of observations a .zip is read with. Raises InputError where the text names no policy.
     """
     if text == "random":
         if env is None:
@@ -103,10 +104,11 @@ def open_source(
 
         saved = SavedTree.load(path)
         identity = {**saved.of, "tree": saved.tree.leaves, "reads": saved.reads}
-        return Source(text, saved.policy(), identity, saved.env, target_return=saved.target_return)
+        made_for = consent.given(saved.env, env, trust)
+        return Source(text, saved.policy(), identity, made_for, target_return=saved.target_return)
     if not path.exists() and (meant := _no_policy(text)) is not None:
         raise InputError(meant)
-    policy, spec = load_policy(path, sample)
+    policy, spec = load_policy(path, sample, env, trust)
     record = RunDirectory.open(path).record
     cost = record.cost
     behind = cost.upstream_env_steps

@@ -6,14 +6,14 @@ any of these keys from the command line.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rlformer.core import files
+from rlformer.core import files, untrusted
 from rlformer.core.errors import InputError, unknown
+from rlformer.core.ranges import shown
 from rlformer.core.records import SCHEMA
 from rlformer.evaluator.judge.terms import Terms
 from rlformer.runs.inputs import Cut, Recipe
@@ -75,15 +75,10 @@ class Study:
     @classmethod
     def read(cls, path: Path) -> Study:
         """The study in a file. Raises InputError with the file and the key where something is wrong with it."""
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not valid TOML: {error}") from error
+        table = untrusted.toml_table(path)
         schema = table.pop("schema", SCHEMA)
         if schema != SCHEMA:
-            raise InputError(f"{path}: schema: {schema!r}, this version reads '{SCHEMA}'")
+            raise InputError(f"{path}: schema: {shown(schema)}, this version reads '{SCHEMA}'")
         fitted = table.pop("fitted", None)
         values = _flat(table) | ({} if fitted is None else {"fitted": fitted})
         if "env" not in values:
@@ -113,7 +108,7 @@ class Study:
                     study = replace(study, fitted=None)  # into another time
                 study = _replaced(study, key, KEYS[key].path, KEYS[key].checked(key, value))
             elif inner := [known for known in KEYS if known.startswith(f"{key}.")]:
-                raise InputError(f"{key}: a table is expected, with {', '.join(inner)}; got {value!r}")
+                raise InputError(f"{key}: a table is expected, with {', '.join(inner)}; got {shown(value)}")
             else:
                 raise InputError(f"{key}: {unknown('key', key, KEYS)}")
         return study
@@ -181,25 +176,25 @@ KEYS: Mapping[str, Key] = {
     "env": Key(("env",), read_values.environment),
     "profile": Key(("profile",), read_values.one_of("profile", PROFILES)),
     "arms": Key(("arms",), read_values.arms),
-    "seeds": Key(("seeds",), read_values.count),
-    "max_minutes": Key(("max_minutes",), read_values.positive),
-    "episodes": Key(("episodes",), read_values.count),
-    "time_limit": Key(("time_limit",), read_values.count),
+    "seeds": Key(("seeds",), read_values.number),
+    "max_minutes": Key(("max_minutes",), read_values.number),
+    "episodes": Key(("episodes",), read_values.number),
+    "time_limit": Key(("time_limit",), read_values.number),
     "explain": Key(("explain",), read_values.flag),
     "interaction": Key(("terms", "interaction"), read_values.flag),
     "device": Key(("device",), read_values.text),
-    "threads": Key(("threads",), read_values.count),
+    "threads": Key(("threads",), read_values.number),
     "runs": Key(("runs",), read_values.text),
     "log.data": Key(("log", "data"), read_values.text),
     "log.kinds": Key(("log", "kinds"), read_values.recipes),
     "log.prefix": Key(("log", "prefix"), read_values.cut),
     "log.agent": Key(("log", "agent"), read_values.agent),
-    "log.steps": Key(("log", "steps"), read_values.natural),
+    "log.steps": Key(("log", "steps"), read_values.number),
     "log.map": Key(("log", "map"), read_values.columns),
-    "log.reward_column": Key(("log", "reward_column"), read_values.reward_column),
+    "log.reward_column": Key(("log", "reward_column"), read_values.number),
     "grid.budgets": Key(("grid", "budgets"), read_values.budgets),
     "grid.arms": Key(("grid", "arms"), read_values.arms),
-    "grid.seeds": Key(("grid", "seeds"), read_values.count),
+    "grid.seeds": Key(("grid", "seeds"), read_values.number),
     "verdict.threshold": Key(("terms", "threshold"), read_values.number),
     "verdict.margin": Key(("terms", "margin"), read_values.number),
     "verdict.lambda": Key(("terms", "share"), read_values.number),

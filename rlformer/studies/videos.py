@@ -12,14 +12,16 @@ from rlformer.agents.learners import learner
 from rlformer.agents.loading import load_policy
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.records import SCHEMA, EvalResult
+from rlformer.core.records import SCHEMA, EnvSpec, EvalResult
 from rlformer.envs import animation
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.inputs import Recipe
 
 
-def record_medians(paths: Iterable[Path]) -> None:
+def record_medians(paths: Iterable[Path], env: EnvSpec | None = None) -> None:
     """A video of the median run of each arm among these run directories: of an even number of them the lower one.
+
+    env: what they were made in, as the user named it: see `envs.consent`.
 
     Runs of one arm share their agent, its values and how their log was cut. Logs, which cannot act, points of a
     data-scaling grid and smoke tests are left out.
@@ -37,10 +39,10 @@ def record_medians(paths: Iterable[Path]) -> None:
         arms[values, None if spec.log is None else spec.log.recipe].append((final.mean, path, final))
     for runs in arms.values():
         _, path, final = sorted(runs, key=lambda item: item[:2])[(len(runs) - 1) // 2]
-        record(RunDirectory.open(path), final)
+        record(RunDirectory.open(path), final, env)
 
 
-def record(run: RunDirectory, final: EvalResult) -> None:
+def record(run: RunDirectory, final: EvalResult, env: EnvSpec | None = None) -> None:
     """Play the first episode of the run's evaluation again and keep it, or the reason why it cannot be seen."""
     folder = run.path / "eval"
     if (folder / "episode.webp").is_file():
@@ -48,7 +50,7 @@ def record(run: RunDirectory, final: EvalResult) -> None:
     seed = int(final.seeds[0])
     shown: dict[str, Any] = {"schema": SCHEMA, "episode_seed": seed}
     try:
-        policy, spec = load_policy(run.path, sample=final.action_selection == "sampled")
+        policy, spec = load_policy(run.path, sample=final.action_selection == "sampled", env=env)
         frames, episode = animation.play(policy, spec.env, seed, final.target_return)
         packed = animation.webp(frames)
     except (InputError, ImportError) as error:

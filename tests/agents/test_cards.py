@@ -23,7 +23,7 @@ from rlformer.core.records import SCHEMA, Cost, EnvSpec, Episode
 from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import DatasetInfo, from_episodes
 from rlformer.envs import cards as env_cards
-from rlformer.envs.make import make
+from rlformer.envs.make import make, spaces_of
 from rlformer.envs.spaces import action_spec
 from rlformer.runs.inputs import LogInput
 from rlformer.runs.spec import FAMILIES, ROLES, RunSpec
@@ -297,8 +297,15 @@ def test_a_mistake_in_an_agents_card_is_named(workspace: Path, text: str, messag
         ("id = 'X-v0'\n[scores]\nsolve = 1\n", "[scores] unknown key 'solve'; did you mean 'solved'?"),
         ("id = 'X-v0'\n[features]\nactions = []\n", "[features] unknown key 'actions'; did you mean 'action'?"),
         ("id = 'X-v0'\n[[wrappers]]\nkind = 'timelimit'\n", "unknown wrapper 'timelimit'; did you mean 'time_limit'?"),
-        ("id = 'X-v0'\n[[wrappers]]\nkind = 'flatten'\nn = 1\n", "[wrapper 'flatten'] unknown key 'n'"),
+        ("id = 'X-v0'\n[[wrappers]]\nkind = 'flatten'\nn = 1\n", "[wrappers] wrapper 'flatten': unknown key 'n'"),
         ("id = 'X-v0'\nwrappers = ['flatten', 1]\n", "unknown wrapper 'flatten'"),
+        (
+            "id = 'X-v0'\n[[wrappers]]\nkind = 'time_limit'\n",
+            "wrapper 'time_limit': steps is missing, a whole number from 1",
+        ),
+        ("id = 'X-v0'\n[[wrappers]]\nkind = 'observation_noise'\nstd = -1\n", "std: a number from 0 to"),
+        ("id = 'X-v0'\n[scores]\nrandom = 1\nreference = 1.0\n", "[scores] random and reference are both 1.0"),
+        ("id = 'X-v0'\n[scores]\nrandom = nan\n", "[scores] random: a number from -1e+300 to 1e+300, got nan"),
         ("id = 'X-v0'\n[features]\nobservation = [1]\n", "[features] observation: expected a list of strings, got [1]"),
     ],
 )
@@ -395,3 +402,87 @@ def test_the_script_that_measured_the_random_scores_still_does(checkout: Path) -
     name, mean, _, error, *_ = subprocess.run(script, capture_output=True, text=True, check=True).stdout.split()
     assert name == "CartPole-v1"
     assert ENVS[name].random_score == pytest.approx(float(mean), abs=4 * float(error))
+
+
+def test_names_of_another_number_are_told_before_anything_is_trained(workspace: Path) -> None:
+    write(workspace / "envs", "Mine", 'id = "CartPole-v1"\n[features]\nobservation = ["a", "b"]\n')
+    write(workspace / "envs", "Yours", 'id = "CartPole-v1"\n[features]\naction = ["a"]\n')
+    with pytest.raises(InputError, match=r"'Mine': \[features\] observation: 2 names for 4 numbers$"):
+        spaces_of(env_cards.environment("Mine"))
+    with pytest.raises(InputError, match=r"'Yours': \[features\] action: 1 names for 2 categories$"):
+        spaces_of(env_cards.environment("Yours"))
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_every_key_of_a_card_has_a_range(name: str) -> None:
+    card = AGENTS[name]
+    ranges = LEARNERS[card.learner].ranges
+    assert ranges is not None
+    assert card.defaults.keys() <= (ranges(card.defaults).keys() if card.defaults else set())
+
+
+@pytest.mark.parametrize(
+    ("agent", "override", "message"),
+    [
+        ("dt", "layers=1e8", "layers: a whole number from 1 to 64, got 100000000"),
+        ("ppo", "num_envs=100000000", "num_envs: a whole number from 1 to 1,024, got 100000000"),
+        ("dt", "learning_rate=nan", "learning_rate: a number above 0 and at most 1e+38, got nan"),
+        (
+            "ppo",
+            "hidden=[]",
+            "hidden: a list of 1 to 16 sizes of layers, such as [64, 64], each from 1 to 8,192, got []",
+        ),
+        ("ppo", "hidden=[true]", "hidden: a list of 1 to 16 sizes"),
+        ("sac", "ent_coef=warm", 'ent_coef: "auto", "auto_0.1" or a number in quotes, got \'warm\''),
+        ("sac", "ent_coef=auto_-1", 'ent_coef: "auto", "auto_0.1" or a number in quotes, got \'auto_-1\''),
+        ("dt", "tokens=three", "tokens: one of separate, step, got 'three'"),
+        ("dt", f"width={'9' * 5000}", "width: "),
+        ("dt", "patience=2000000000", "patience: a whole number from 0 to 1,000,000,000, got 2000000000"),
+    ],
+)
+def test_a_value_outside_of_its_range_is_refused_where_it_is_set(agent: str, override: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        resolve(ENVS["CartPole-v1"], agent, [override])
+    assert str(caught.value).startswith(message)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "extends = 'dt'\n[presets.CartPole-v1]\nheads = 1e8\n",
+            "[presets.CartPole-v1] heads: a whole number from 1 to 64",
+        ),
+        ("extends = 'ppo'\n[defaults]\ngamma = inf\n", "[defaults] gamma: a number from 0 to 1, got inf"),
+        (
+            "learner = 'sequence'\nfamily = 'sequence'\n[defaults]\nlayers = 1\n",
+            "[defaults] lacks action_head, activation,",
+        ),
+        (
+            "learner = 'random'\nrole = 'control'\n[defaults]\nlayers = 1\n",
+            "[defaults] layers: the learner 'random' takes no values",
+        ),
+        ("learner = 'randon'\nrole = 'control'\n", "[card] unknown learner 'randon'; did you mean 'random'?"),
+    ],
+)
+def test_a_card_is_held_to_the_ranges_too(workspace: Path, text: str, message: str) -> None:
+    write(workspace / "agents", "mine", text)
+    with pytest.raises(InputError, match=re.escape(f"agents/mine.toml: {message}")):
+        agent_cards.agent("mine")
+
+
+def test_a_whole_number_of_a_card_is_one_however_it_is_written(workspace: Path) -> None:
+    write(workspace / "agents", "mine", "extends = 'dt'\n[defaults]\nwidth = 32.0\n")
+    assert repr(agent_cards.agent("mine").defaults["width"]) == "32"
+
+
+def test_what_does_not_fit_into_memory_is_refused_with_the_estimate() -> None:
+    large = {"layers": 64, "width": 8192, "heads": 1, "context_length": 4096, "batch_size": 10**6}
+    with pytest.raises(
+        InputError, match=r"a training of [\d,]+ parameters takes at least [\d,]+ GB of memory, and this"
+    ):
+        LEARNERS["sequence"].load().check(ENVS["CartPole-v1"], {**AGENTS["dt"].defaults, **large})
+    values = {**AGENTS["dqn"].defaults, "buffer_size": 10**9, "hidden": [8192] * 16}
+    with pytest.raises(InputError, match=r"DQN with .*buffer_size 1000000000.* takes at least \d+ GB of memory"):
+        LEARNERS["sb3"].load().check(ENVS["KeyToDoor"], values)

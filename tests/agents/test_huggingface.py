@@ -324,3 +324,25 @@ def test_a_run_is_exported_and_what_is_none_is_refused(tmp_path: Path) -> None:
         api.export(run, sb3=tmp_path / "out.zip")
     with pytest.raises(InputError, match="one of --huggingface and --sb3"):
         api.export(run)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("n_layer", 10**8, "layers: a whole number from 1 to 64, got 100000000"),
+        ("max_ep_len", 10**6, r"a model of [\d,]+ parameters, and model.safetensors has [\d,]+ bytes"),
+        ("hidden_size", 10**9, "config.json: hidden_size: a whole number from 1 to 8,192"),
+        ("state_dim", 10**12, "config.json: state_dim: a whole number from 1 to 1,000,000"),
+        ("act_dim", "two", "config.json: act_dim: a whole number from 1 to 1,000,000, got 'two'"),
+        ("max_ep_len", 10**12, "max_timesteps: a whole number from 1 to 1,000,000"),
+        ("activation_function", ["relu"], "activation_function"),
+    ],
+)
+def test_a_configuration_that_is_too_large_is_refused_before_it_is_built(
+    key: str, value: Any, message: str, tmp_path: Path
+) -> None:
+    theirs().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, key: value}))
+    with pytest.raises(InputError, match=rf"^{tmp_path}: .*{message}|^{message}"):
+        load_checkpoint(tmp_path)

@@ -321,8 +321,8 @@ def test_none_fits_several_categories_but_imitators_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("gradient_steps=0", "gradient_steps: expected at least 1, got 0"),
-        ("alpha=-1.0", "alpha: expected at least 0, got -1.0"),
+        ("gradient_steps=0", "gradient_steps: a whole number from 1 to 1,000,000,000, got 0"),
+        ("alpha=-1.0", "alpha: a number from 0 to 1,000,000,000, got -1.0"),
         ("algorithm=CLQ", "unknown algorithm 'CLQ'; did you mean 'CQL'?"),
     ],
 )

@@ -371,16 +371,19 @@ def test_an_unfitting_action_space_names_agents_that_fit(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("steps=0", "steps: expected at least 1, got 0"),
-        ("gamma=1.5", "gamma: expected 0 to 1, got 1.5"),
-        ("learning_rate=nan", "learning_rate: expected at least 0, got nan"),
-        ("learning_rate={ start = -1.0, end = 0.0 }", "learning_rate.start: expected at least 0, got -1.0"),
+        ("steps=0", "steps: a whole number from 1 to 10,000,000,000, got 0"),
+        ("gamma=1.5", "gamma: a number from 0 to 1, got 1.5"),
+        ("learning_rate=nan", "learning_rate: a number from 0 to 1e+38, got nan"),
+        ("learning_rate={ start = -1.0, end = 0.0 }", "learning_rate.start: a number from 0 to 1e+38, got -1.0"),
         (
             "gamma={ start = 0.9, end = 1.0 }",
-            "gamma: expected a number; schedules: learning_rate, clip_range",
+            "gamma: a number from 0 to 1, got {'start': 0.9, 'end': 1.0}",
         ),
-        ("hidden=[64, 0]", "hidden: expected sizes of layers such as [64, 64], got [64, 0]"),
-        ("activation=tahn", "unknown activation 'tahn'; did you mean 'tanh'?"),
+        (
+            "hidden=[64, 0]",
+            "hidden: a list of 1 to 16 sizes of layers, such as [64, 64], each from 1 to 8,192, got [64, 0]",
+        ),
+        ("activation=tahn", "activation: one of relu, tanh, elu, gelu, got 'tahn'"),
         ("algorithm=PP0", "unknown algorithm 'PP0'; did you mean 'PPO'?"),
         ("batch_size=1", "PPO: `batch_size` must be greater than 1"),
     ],

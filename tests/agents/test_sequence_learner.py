@@ -214,17 +214,17 @@ def test_a_context_longer_than_every_episode_is_remarked_upon(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"return_scale": -1.0}, "return_scale: -1.0 is not a positive number, or 0 for the log's largest"),
+        ({"return_scale": -1.0}, "return_scale: a number from 0 to 1,000,000,000,000, got -1.0"),
         ({"heads": 5}, "heads: 5 do not divide the width 64"),
-        ({"episode_filter": "best"}, "episode_filter: 'best' is none of none, top"),
-        ({"episode_filter_share": 0.0}, "episode_filter_share: 0.0 is not above 0 and at most 1"),
-        ({"held_out_share": 1.0}, "held_out_share: 1.0 is not between 0 and 1"),
+        ({"episode_filter": "best"}, "episode_filter: one of none, top, got 'best'"),
+        ({"episode_filter_share": 0.0}, "episode_filter_share: a number above 0 and at most 1, got 0.0"),
+        ({"held_out_share": 1.0}, "held_out_share: a number above 0 and below 1, got 1.0"),
         (
             {"target_return": "much"},
             "target_return: 'much' is neither a number nor one of auto, supported, q90, median",
         ),
         ({"target_return": "nan"}, "target_return: 'nan' is neither a number nor one of auto, supported, q90, median"),
-        ({"gradient_steps": 0}, "gradient_steps: 0 is less than 1"),
+        ({"gradient_steps": 0}, "gradient_steps: a whole number from 1 to 1,000,000,000, got 0"),
     ],
 )
 def test_unusable_values_are_refused_in_one_line(values: dict[str, Any], message: str, tmp_path: Path) -> None:

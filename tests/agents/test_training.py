@@ -326,12 +326,12 @@ def test_transitions_are_counted_with_repeats_and_without_padding(tmp_path: Path
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"gradient_steps": 0}, "gradient_steps: 0 is less than 1"),
-        ({"batch_size": -3}, "batch_size: -3 is less than 1"),
-        ({"learning_rate": 0.0}, "learning_rate: 0.0 is not positive"),
-        ({"learning_rate": math.nan}, "learning_rate: nan is not positive"),
-        ({"patience": -1}, "patience: -1 is less than 0"),
-        ({"weight_decay": math.nan}, "weight_decay: nan is less than 0"),
+        ({"gradient_steps": 0}, "gradient_steps: a whole number from 1 to 1,000,000,000, got 0"),
+        ({"batch_size": -3}, "batch_size: a whole number from 1 to 1,000,000, got -3"),
+        ({"learning_rate": 0.0}, "learning_rate: a number above 0 and at most 1e+38, got 0.0"),
+        ({"learning_rate": math.nan}, "learning_rate: a number above 0 and at most 1e+38, got nan"),
+        ({"patience": -1}, "patience: a whole number from 0 to 1,000,000,000, got -1"),
+        ({"weight_decay": math.nan}, "weight_decay: a number from 0 to 1,000, got nan"),
     ],
 )
 def test_unusable_options_are_refused(values: dict[str, Any], message: str) -> None:

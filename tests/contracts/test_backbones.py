@@ -172,14 +172,14 @@ def test_its_name_is_the_registrys_and_its_words_hold(name: str) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"conditioning": "goal"}, "conditioning: 'goal' is none of return, none"),
-        ({"tokens": "one"}, "tokens: 'one' is none of separate, step"),
-        ({"norm": "batch"}, "norm: 'batch' is none of layer, rms, none"),
-        ({"activation": "sine"}, "activation: 'sine' is none of relu, gelu, gelu_tanh"),
-        ({"action_head": "beta"}, "action_head: 'beta' is none of deterministic, gaussian"),
-        ({"attention_band": -1}, "attention_band: -1 is negative"),
-        ({"layers": 0}, "layers: 0 is not positive"),
-        ({"dropout": 1.0}, "dropout: 1.0 is not in [0, 1)"),
+        ({"conditioning": "goal"}, "conditioning: one of return, none, got 'goal'"),
+        ({"tokens": "one"}, "tokens: one of separate, step, got 'one'"),
+        ({"norm": "batch"}, "norm: one of layer, rms, none, got 'batch'"),
+        ({"activation": "sine"}, "activation: one of relu, gelu, gelu_tanh, got 'sine'"),
+        ({"action_head": "beta"}, "action_head: one of deterministic, gaussian, got 'beta'"),
+        ({"attention_band": -1}, "attention_band: a whole number from 0 to 4,096, got -1"),
+        ({"layers": 0}, "layers: a whole number from 1 to 64, got 0"),
+        ({"dropout": 1.0}, "dropout: a number at least 0 and below 1, got 1.0"),
     ],
 )
 def test_bad_values_are_refused_in_one_line(name: str, values: dict[str, Any], message: str) -> None:
@@ -207,7 +207,7 @@ def test_what_it_cannot_do_is_refused_in_one_line(name: str) -> None:
 def test_an_unknown_one_is_refused_with_all_there_are() -> None:
     with pytest.raises(InputError) as error:
         Architecture(OBSERVATION, SPACES["discrete"], backbone="none such").check()
-    assert str(error.value) == f"backbone: 'none such' is none of {', '.join(BACKBONES)}"
+    assert str(error.value) == f"backbone: one of {', '.join(BACKBONES)}, got 'none such'"
 
 
 # --- what it costs ---

@@ -276,6 +276,29 @@ def test_names_stay_text_everywhere(tmp_path: Path) -> None:
     assert "&lt;img src=x" in data.layout["yaxis"]["ticktext"][1]
 
 
+EVIL = "<script>alert(1)</script>`|*_[x](y)\r<b>\x1b[31m\x9b\u202e\x00"
+
+
+def test_no_field_of_a_run_becomes_markup_or_steers_a_terminal(tmp_path: Path) -> None:
+    env = replace(HOSTILE, name=EVIL, id=EVIL, summary=EVIL, random_source=EVIL, feature_names=(EVIL,) * 4)
+    for seed in (0, 1):
+        make_run(tmp_path / "runs", replace(BC, agent=EVIL, tuning=EVIL), seed, env=env)
+        make_run(tmp_path / "runs", PPO, seed, env=env)
+    make_run(tmp_path / "runs", PPO, 2, env=env, error=EVIL)
+    left_out = tmp_path / "runs" / EVIL.replace("/", "-").replace("\x00", "")
+    left_out.mkdir()
+    (left_out / "record.json").write_text(json.dumps({"schema": EVIL}))
+    build([tmp_path / "runs"], tmp_path / "out", title=EVIL, command=f"rlformer {EVIL}\n\n{EVIL}")
+    text, written = ((tmp_path / "out" / name).read_bytes().decode() for name in ("report.md", "report.html"))
+    for shown in (text, written):
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]", shown)
+    prose = [line for line in text.split("\n") if not line.startswith("    ")]  # the rest is code
+    assert len(prose) < len(text.split("\n"))
+    assert not [line for line in prose if re.search(r"(?<!\\)(\\\\)*[<`]", line)]
+    assert "Folders left out" in text
+    assert written.count("<script") == written.count("</script>") == 4
+
+
 @pytest.mark.slow
 def test_markdown_holds_the_main_table(quick: Path) -> None:
     lines = document(view(quick).report).splitlines()

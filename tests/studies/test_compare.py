@@ -64,7 +64,7 @@ def test_a_plan_expands_arms_and_finds_mistakes_before_anything_runs(tmp_path: P
     for mistake, message in (
         ({"profile": "quik"}, "profile: unknown profile"),
         ({"arms": ("bcc",)}, "arms: .*did you mean 'bc'"),
-        ({"seeds": 0}, "seeds: an integer from 1 on is expected, got 0"),
+        ({"seeds": 0}, "seeds: a whole number from 1 to 1,000, got 0"),
         ({"log": Log(prefix="some")}, "log.prefix: prefix 'some'"),
         ({"overrides": {"bc": ("widht=3",)}}, "set.bc: .*did you mean 'width'"),
         ({"overrides": {"dt": ("width=3",)}}, "agent.key=value with one of ppo, bc, got 'dt.width=3'"),

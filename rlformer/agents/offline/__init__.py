@@ -5,6 +5,7 @@ from functools import partial
 from rlformer.agents.base import LearnerKind
 from rlformer.agents.offline.algorithms import ALGORITHMS
 from rlformer.agents.online.flops import of_run
+from rlformer.agents.online.ranges import REQUIRED_OFFLINE, ranges_of
 
 OFFLINE = LearnerKind(
     name="offline",
@@ -12,5 +13,7 @@ OFFLINE = LearnerKind(
     needs=frozenset({"log"}),
     curve_unit="gradient_steps",
     flops=partial(of_run, ALGORITHMS),
+    ranges=partial(ranges_of, algorithms=ALGORITHMS),
+    required=REQUIRED_OFFLINE,
     action_kinds=lambda values: ALGORITHMS[values["algorithm"]].action_kinds,
 )

@@ -9,7 +9,7 @@ from typing import Any
 from rlformer.agents.base import RunLog, Task
 from rlformer.agents.offline import OFFLINE
 from rlformer.agents.offline.algorithms import ALGORITHMS
-from rlformer.agents.online.checks import check_fit, check_values
+from rlformer.agents.online.checks import check_fit, check_memory, check_values
 from rlformer.agents.online.learner import SB3Learner
 from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, EnvSpec
@@ -29,10 +29,11 @@ class OfflineLearner(SB3Learner):
         """See `agents.base.Learner`. Where the environment is not here, the log tells the actions: see `fit`."""
         algorithm = check_values(hyperparameters, ALGORITHMS)
         try:
-            actions = spaces_of(env).actions
+            spaces = spaces_of(env)
         except InputError:
             return
-        check_fit(algorithm, actions, env.name, OFFLINE)
+        check_fit(algorithm, spaces.actions, env.name, OFFLINE)
+        check_memory(algorithm, hyperparameters, spaces)
 
     def fit(self, task: Task, log: RunLog) -> Cost:
         """See `agents.base.Learner`. Raises InputError where a value or the log's actions do not fit."""

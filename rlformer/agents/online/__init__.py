@@ -5,6 +5,7 @@ from functools import partial
 from rlformer.agents.base import LearnerKind
 from rlformer.agents.online.algorithms import ALGORITHMS
 from rlformer.agents.online.flops import of_run
+from rlformer.agents.online.ranges import REQUIRED_ONLINE, ranges_of
 
 ONLINE = LearnerKind(
     name="sb3",
@@ -12,5 +13,7 @@ ONLINE = LearnerKind(
     needs=frozenset({"env"}),
     curve_unit="env_steps",
     flops=partial(of_run, ALGORITHMS),
+    ranges=partial(ranges_of, algorithms=ALGORITHMS),
+    required=REQUIRED_ONLINE,
     action_kinds=lambda values: ALGORITHMS[values["algorithm"]].action_kinds,
 )

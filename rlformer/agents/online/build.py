@@ -10,8 +10,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
-from rlformer.agents.online.algorithms.base import Algorithm
-from rlformer.agents.online.checks import ACTIVATIONS
+from rlformer.agents.online.algorithms.base import ACTIVATIONS, Algorithm
 from rlformer.agents.online.flops import action_size
 from rlformer.core.errors import InputError
 from rlformer.envs.spaces import action_spec

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.base import LearnerKind
 from rlformer.agents.learners import LEARNERS
 from rlformer.agents.online.algorithms.base import Algorithm
-from rlformer.core.errors import InputError, unknown
-from rlformer.core.spaces import ActionSpec
+from rlformer.agents.online.flops import action_size
+from rlformer.agents.online.ranges import ranges_of
+from rlformer.core import ranges
+from rlformer.core.errors import InputError
+from rlformer.core.machine import check_fits
+from rlformer.core.ranges import shown
+from rlformer.core.spaces import ActionSpec, Spaces
 
-ACTIVATIONS = {"relu": "ReLU", "tanh": "Tanh", "elu": "ELU", "gelu": "GELU"}  # names in cards and in torch.nn
 _NARROW = 'narrow them, in a card: wrappers = [{ kind = "action_bounds", low = -1.0, high = 1.0 }]'
 _WIDE, _TOO_WIDE = 1e3, 1e6  # of bounds, on each side of their middle
 _SPACES = {  # Gymnasium's name of each kind of action space
@@ -29,36 +33,20 @@ def check_values(values: Mapping[str, Any], algorithms: Mapping[str, Algorithm])
 
     Raises InputError unless there is one, and every value is one that it can be trained with.
     """
-    if values["algorithm"] not in algorithms:
-        raise unknown("algorithm", values["algorithm"], algorithms)
-    if values["activation"] not in ACTIVATIONS:
-        raise unknown("activation", values["activation"], ACTIVATIONS)
-    algorithm = algorithms[values["algorithm"]]
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            _check_schedule(algorithm, key, value)
-        elif isinstance(value, list):
-            for size in value:
-                if not isinstance(size, int) or size < 1:
-                    raise InputError(f"{key}: expected sizes of layers such as [64, 64], got {value}")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            _check_number(key, value, *algorithm.bounds(key, isinstance(value, int)))
-    return algorithm
+    ranges.check(values, ranges_of(values, algorithms))
+    return algorithms[values["algorithm"]]
 
 
-def _check_schedule(algorithm: Algorithm, key: str, value: Mapping[str, Any]) -> None:
-    if key not in algorithm.schedules:
-        raise InputError(f"{key}: expected a number; schedules: {', '.join(algorithm.schedules)}")
-    if set(value) != {"start", "end"}:
-        raise InputError(f"{key}: a schedule has 'start' and 'end', got {dict(value)}")
-    for end, number in value.items():
-        _check_number(f"{key}.{end}", number, *algorithm.bounds(key, integer=False))
-
-
-def _check_number(key: str, value: Any, lowest: float, highest: float) -> None:
-    if not (isinstance(value, (int, float)) and math.isfinite(value) and lowest <= value <= highest):
-        wanted = f"at least {lowest:g}" if highest == math.inf else f"{lowest:g} to {highest:g}"
-        raise InputError(f"{key}: expected {wanted}, got {value!r}")
+def check_memory(algorithm: Algorithm, values: Mapping[str, Any], spaces: Spaces) -> None:
+    """Raise InputError, with the estimate, where networks and experience need more memory than there is."""
+    seen, acts = spaces.observation.size, action_size(spaces.actions)
+    layers = [seen, *values["hidden"], acts]
+    weights = sum(a * b for a, b in pairwise(layers))
+    step = 2 * seen * spaces.observation.dtype.itemsize + 4 * acts + 12  # before and after, with reward and ends
+    steps = values["buffer_size"] if "buffer_size" in values else values.get("n_steps", 0) * values.get("num_envs", 1)
+    named = [f"{key} {shown(values[key])}" for key in ("hidden", "buffer_size", "n_steps", "num_envs") if key in values]
+    # Of each weight: itself, its gradient and Adam's two moments, in a network for the policy and one for the value.
+    check_fits(f"{algorithm.name} with {', '.join(named)}", 4 * 4 * 2 * weights + steps * step)
 
 
 def check_fit(algorithm: Algorithm, actions: ActionSpec, where: str, kind: LearnerKind) -> None:

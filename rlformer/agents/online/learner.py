@@ -11,7 +11,7 @@ from rlformer.agents.base import RunLog, Task
 from rlformer.agents.online import ONLINE
 from rlformer.agents.online.algorithms import ALGORITHMS
 from rlformer.agents.online.algorithms.base import Algorithm
-from rlformer.agents.online.checks import check_fit, check_values
+from rlformer.agents.online.checks import check_fit, check_memory, check_values
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
@@ -86,7 +86,7 @@ class SB3Learner:
 
         try:
             state.restore_acting(self.model, load_file(directory / "model.safetensors"))
-        except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+        except (OSError, SafetensorError, RuntimeError, KeyError, ValueError, TypeError) as error:
             raise InputError(f"{directory}: the weights cannot be read: {' '.join(str(error).split())}") from error
 
 
@@ -100,7 +100,9 @@ class OnlineLearner(SB3Learner):
     def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
         """See `agents.base.Learner`."""
         algorithm = check_values(hyperparameters, ALGORITHMS)
-        check_fit(algorithm, spaces_of(env).actions, env.name, ONLINE)
+        spaces = spaces_of(env)
+        check_fit(algorithm, spaces.actions, env.name, ONLINE)
+        check_memory(algorithm, hyperparameters, spaces)
 
     def fit(self, task: Task, log: RunLog) -> Cost:
         """See `agents.base.Learner`. Raises InputError where a value or the environment's actions do not fit."""

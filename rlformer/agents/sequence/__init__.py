@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rlformer.agents.base import LearnerKind
+from rlformer.agents.sequence.ranges import RANGES
 from rlformer.core.spaces import Spaces
 from rlformer.runs.record import RunRecord
 
@@ -22,6 +23,8 @@ SEQUENCE = LearnerKind(
     needs=frozenset({"log"}),
     curve_unit="gradient_steps",
     flops=_flops,
+    ranges=lambda values: RANGES,
+    required=frozenset(RANGES),
     gpu=True,
     evaluations=frozenset({"final", "targets", "sampled"}),
 )

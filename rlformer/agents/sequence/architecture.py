@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from rlformer.agents.sequence.activations import ACTIVATIONS
@@ -11,8 +11,18 @@ from rlformer.agents.sequence.backbones import BACKBONES
 from rlformer.agents.sequence.backbones.base import Backbone
 from rlformer.agents.sequence.encoders import encoder_of, joined
 from rlformer.agents.sequence.norms import NORMS
+from rlformer.agents.sequence.ranges import MODEL
+from rlformer.core import ranges
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import ActionSpec, ObservationSpec, Spaces
+
+_RANGES = {
+    **MODEL,
+    "backbone": ranges.one_of(*BACKBONES),
+    "activation": ranges.one_of(*ACTIVATIONS),
+    "norm": ranges.one_of(*NORMS),
+    "max_timesteps": replace(MODEL["max_timesteps"], low=1),
+}
 
 
 @dataclass(frozen=True)
@@ -39,25 +49,7 @@ class Architecture:
 
     def check(self) -> None:
         """Raise InputError, with what would be right, unless every value is usable."""
-        choices = {
-            "backbone": tuple(BACKBONES),
-            "conditioning": ("return", "none"),
-            "tokens": ("separate", "step"),
-            "timestep_encoding": ("episode", "window", "none"),
-            "activation": tuple(ACTIVATIONS),
-            "norm": tuple(NORMS),
-            "action_head": ("deterministic", "gaussian"),
-        }
-        for key, valid in choices.items():
-            if getattr(self, key) not in valid:
-                raise InputError(f"{key}: '{getattr(self, key)}' is none of {', '.join(valid)}")
-        for key in ("context_length", "layers", "heads", "width", "max_timesteps"):
-            if getattr(self, key) < 1:
-                raise InputError(f"{key}: {getattr(self, key)} is not positive")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout: {self.dropout} is not in [0, 1)")
-        if self.attention_band < 0:
-            raise InputError(f"attention_band: {self.attention_band} is negative")
+        ranges.check(vars(self), _RANGES)
         if self.attention_band:
             self._check_band()
         if not self.kind.history:

@@ -9,6 +9,7 @@ are scaled, how many steps are read, what return to ask for) stands beside it in
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,18 @@ from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.backbones.transformer import TRANSFORMER
 from rlformer.agents.sequence.huggingface_weights import WEIGHTS, read_weights
 from rlformer.agents.sequence.learner import SequenceLearner
+from rlformer.agents.sequence.memory import check_weights
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core import files
 from rlformer.core.errors import InputError
+from rlformer.core.ranges import whole
 from rlformer.core.records import SCHEMA, EnvSpec
 from rlformer.core.spaces import ActionSpec, Array, ObservationSpec
 from rlformer.data.scales import Scales
 from rlformer.envs.make import spaces_of
 
 _CONFIG, _BESIDE = "config.json", "rlformer.json"
+_LARGEST = 10**6  # numbers of an observation or an action
 _MAX_EP_LEN = 4096  # their default: steps of an episode that they have a timestep for
 _CONTEXT = 20  # steps, of the paper, where nothing says it
 _ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
@@ -61,6 +65,8 @@ def load_checkpoint(folder: Path, env: EnvSpec | None = None, trust: bool = Fals
     try:
         spec = ActionSpec.from_dict(beside["actions"]) if "actions" in beside else _actions(config, env)
         architecture = _architecture(config, beside, spec)
+        if (folder / WEIGHTS).is_file():
+            check_weights(architecture, folder / WEIGHTS)
         size = architecture.observation.size
         scales = Scales(
             _vector(beside, "observation_mean", np.zeros(size)),
@@ -75,10 +81,9 @@ def load_checkpoint(folder: Path, env: EnvSpec | None = None, trust: bool = Fals
         state = learner.model.state_dict()  # the scales are part of it
         inward = _inward(read_weights(folder, trust), config)
         learner.model.load_state_dict(state | {name: inward[name] for name in state if name in inward})
-    except KeyError as error:
-        raise InputError(f"{folder}: cannot be read: {error} is missing") from error
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{folder}: cannot be read: {' '.join(str(error).split())}") from error
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OSError, pickle.UnpicklingError) as error:
+        missing = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise InputError(f"{folder}: cannot be read: {missing}") from error
     learner.model.eval()
     learner.scales = dict(beside.get("scales", {}))
     _check_fit(learner.model, env, folder)
@@ -146,12 +151,14 @@ def _beside(folder: Path) -> dict[str, Any]:
 
 def _architecture(config: Mapping[str, Any], beside: Mapping[str, Any], spec: ActionSpec) -> Architecture:
     activation = config.get("activation_function", "relu")
-    if activation not in _ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in _ACTIVATIONS:
         raise ValueError(f"activation_function '{activation}' is none of {', '.join(_ACTIVATIONS)}")
+    whole(1, 8192).check(f"{_CONFIG}: hidden_size", config["hidden_size"])
     for key, same in _REFUSED.items():
         inner = 4 * config["hidden_size"] if key == "n_inner" else same
         if config.get(key, same) not in (same, inner):
             raise ValueError(f"{key} = {config[key]}: only {inner} is computed alike")
+    whole(1, _LARGEST).check(f"{_CONFIG}: state_dim", config["state_dim"])
     architecture = Architecture(
         observation=ObservationSpec.vector(config["state_dim"]),
         actions=spec,
@@ -171,6 +178,7 @@ def _architecture(config: Mapping[str, Any], beside: Mapping[str, Any], spec: Ac
 def _actions(config: Mapping[str, Any], env: EnvSpec | None) -> ActionSpec:
     """Reals, squashed or not, that are read and written as they are; or, where `env` has them, categories."""
     size, squashed = config["act_dim"], config.get("action_tanh", True)
+    whole(1, _LARGEST).check(f"{_CONFIG}: act_dim", size)
     if env is not None and not squashed and (actions := spaces_of(env).actions).kind != "box":
         return actions
     bound = 1.0 if squashed else math.inf

@@ -15,11 +15,13 @@ from rlformer.agents import devices
 from rlformer.agents.base import RunLog, Task
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.architecture import Architecture
+from rlformer.agents.sequence.memory import check_memory, check_weights
 from rlformer.agents.sequence.objectives import objective
+from rlformer.agents.sequence.ranges import RANGES
 from rlformer.agents.sequence.training.state import TrainOptions
 from rlformer.agents.sequence.training.train import train
 from rlformer.agents.sequence.trajectory import TrajectoryModel
-from rlformer.core import files, seeding
+from rlformer.core import files, ranges, seeding
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, Cost, EnvSpec
 from rlformer.core.spaces import ActionSpec, ObservationSpec, Spaces
@@ -44,16 +46,18 @@ class SequenceLearner:
         for key, value in hyperparameters.items():
             if isinstance(value, Mapping):
                 raise InputError(f"{key}: expected a number; final_learning_rate and warmup_steps make the schedule")
-        _options(hyperparameters)
+        ranges.check(hyperparameters, RANGES)
         spaces = Spaces(ObservationSpec.vector(1), ActionSpec("discrete", nvec=(2,)))
-        objective(hyperparameters["objective"], _architecture(hyperparameters, spaces, 1))
-        _check_shares(hyperparameters)
+        architecture = _architecture(hyperparameters, spaces, 1)
+        objective(hyperparameters["objective"], architecture)
+        check_memory(architecture, hyperparameters["batch_size"])
         targets.choose(hyperparameters["target_return"], np.zeros(1))
 
     def fit(self, task: Task, log: RunLog) -> Cost:
         """See `agents.base.Learner`. Raises InputError where the log or a value cannot be used."""
         values, dataset = task.hyperparameters, task.dataset
         assert isinstance(dataset, Dataset)
+        ranges.check(values, RANGES)
         architecture = _architecture(values, dataset.info.spaces, int(dataset.lengths.max()))
         loss = objective(values["objective"], architecture).loss
         options, device = _options(values), devices.device(task.device)
@@ -116,10 +120,13 @@ class SequenceLearner:
         described = files.read_json(directory / "model.json")
         learner = cls()
         try:
-            learner.scales = described["scales"]
-            learner.model = TrajectoryModel(Architecture.from_dict(described["architecture"]))
+            learner.scales = dict(described["scales"])
+            architecture = Architecture.from_dict(described["architecture"])
+            architecture.check()
+            check_weights(architecture, directory / "model.safetensors")
+            learner.model = TrajectoryModel(architecture)
             learner.model.load_state_dict(load_file(directory / "model.safetensors"))
-        except (OSError, SafetensorError, RuntimeError, TypeError, KeyError) as error:
+        except (OSError, SafetensorError, RuntimeError, TypeError, KeyError, ValueError, AttributeError) as error:
             raise InputError(f"{directory}: the weights cannot be read: {' '.join(str(error).split())}") from error
         learner.model.eval()
         return learner
@@ -150,20 +157,8 @@ def _options(values: Mapping[str, Any]) -> TrainOptions:
     return options
 
 
-def _check_shares(values: Mapping[str, Any]) -> None:
-    if not 0 < values["held_out_share"] < 1:
-        raise InputError(f"held_out_share: {values['held_out_share']} is not between 0 and 1")
-    if not 0 < values["episode_filter_share"] <= 1:
-        raise InputError(f"episode_filter_share: {values['episode_filter_share']} is not above 0 and at most 1")
-    if values["episode_filter"] not in ("none", "top"):
-        raise InputError(f"episode_filter: '{values['episode_filter']}' is none of none, top")
-    if not 0 <= values["return_scale"] < np.inf:
-        raise InputError(f"return_scale: {values['return_scale']} is not a positive number, or 0 for the log's largest")
-
-
 def _parts(values: Mapping[str, Any], dataset: Dataset, seed: int) -> tuple[Dataset, Dataset]:
     """The episodes to train on and those held out, after the filter."""
-    _check_shares(values)
     if values["episode_filter"] == "top":
         dataset = dataset.top(max(values["episode_filter_share"], 2 / len(dataset)))  # two, so that one can be held out
     return dataset.split(values["held_out_share"], seeding.generator(seed, "split"))

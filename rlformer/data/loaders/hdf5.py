@@ -26,7 +26,7 @@ import h5py
 import numpy as np
 
 from rlformer.core.errors import InputError
-from rlformer.data.loaders import minari
+from rlformer.data.loaders import minari, safe
 from rlformer.data.loaders.base import ForeignLog, Loader, Native, file_with
 from rlformer.data.loaders.flat import Columns, open_flat
 from rlformer.data.loaders.groups import Group, open_groups
@@ -141,7 +141,7 @@ def _steps(file: h5py.File, paths: Mapping[str, str]) -> int:
 def _opened(path: Path, inside: str = "/") -> Iterator[Any]:
     """The file, or a group in it; what the library raises while it is read is about the file."""
     try:
-        with h5py.File(path, "r") as file:
+        with safe.hdf5(path) as file:
             yield file[inside]
     except (OSError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())

@@ -14,12 +14,13 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from rlformer.core import files
+from rlformer.core import untrusted
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EnvSpec, Episode
 from rlformer.core.spaces import ObservationSpec, Spaces
 from rlformer.data.checks import check_spaces
 from rlformer.data.dataset import Dataset, DatasetInfo
+from rlformer.data.loaders import safe
 from rlformer.data.loaders.base import (
     ForeignLog,
     Loader,
@@ -70,7 +71,7 @@ def find(text: str) -> Path | None:
 
 def name_of(folder: Path) -> str:
     """The id of the Minari dataset in that folder."""
-    return str(files.read_json(folder / "metadata.json").get("dataset_id", folder.parent.name))
+    return str(untrusted.json_object(folder / "metadata.json", constants=True).get("dataset_id", folder.parent.name))
 
 
 def open_minari(folder: Path, env: Native | None, choice: Choice = AS_NAMED) -> ForeignLog:
@@ -81,6 +82,9 @@ def open_minari(folder: Path, env: Native | None, choice: Choice = AS_NAMED) -> 
 
     if choice.columns:
         raise InputError(f"a Minari dataset has names of its own: --map {next(iter(choice.columns))}=... has no use")
+    untrusted.json_object(folder / "metadata.json", constants=True)
+    if (folder / _MAIN_FILE).is_file():
+        safe.check_hdf5(folder / _MAIN_FILE)
     try:
         data = MinariDataset(folder)
         metadata = data.storage.read_raw_metadata(folder)

@@ -18,6 +18,7 @@ import numpy as np
 
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import Array
+from rlformer.data.loaders import safe
 from rlformer.data.loaders.base import ForeignLog, Loader, Native, file_with
 from rlformer.data.loaders.flat import Columns, check_needed, open_flat
 from rlformer.data.loaders.names import AS_NAMED, Choice, locate
@@ -33,6 +34,7 @@ def open_npz(path: Path, env: Native | None, choice: Choice = AS_NAMED) -> Forei
 
 def _read(path: Path, choice: Choice, features: tuple[str, ...]) -> tuple[dict[str, Array], list[str]]:
     """The arrays that are used, and the names of all; pickles among the others, as imitation's `infos`, stay closed."""
+    safe.check_npz(path)
     try:
         with np.load(path, allow_pickle=False) as file:
             places = locate(file.files, choice, features)

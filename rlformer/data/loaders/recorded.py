@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium as gym
 
+from rlformer.core import untrusted
 from rlformer.core.errors import InputError
 
 # Wrappers that a card can name, by Gymnasium's or our class: the table of a card from the recorded keywords.
@@ -57,7 +57,7 @@ def _read(text: Any, key: str) -> Recorded | None:
     if not text:
         return None
     try:
-        spec = json.loads(text)
+        spec = untrusted.object_in(text, key, constants=True)
         package = str(spec.get("entry_point") or "").partition(":")[0].partition(".")[0]
         name = spec["id"] if package in ("", "gymnasium") else f"{package}:{spec['id']}"
         kwargs = {**(spec.get("kwargs") or {}), **_limit(spec)}

@@ -34,11 +34,11 @@ class Terms:
     def __post_init__(self) -> None:
         for name in ("env_step", "logged_step", "cpu_second"):
             price = getattr(self, name)
-            if price is not None and not 0 <= price < float("inf"):
-                raise InputError(f"{name}: a price is 0 or more, got {price:g}")
+            if price is not None and not 0 <= price <= 1e15:
+                raise InputError(f"{name}: a price is 0 or more, and finite, got {price:g}")
         if self.share is not None and not 0 <= self.share <= 1:
             raise InputError(f"lambda {self.share:g}: a share from 0 to 1")
-        if not (0 < self.threshold < float("inf") and self.margin > 0):
+        if not (0 < self.threshold <= 1e9 and 0 < self.margin <= 1e9):
             raise InputError(f"threshold {self.threshold:g} and margin {self.margin:g}: both lie above 0")
 
     def settled(self, made_here: bool) -> Terms:

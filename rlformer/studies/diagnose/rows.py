@@ -55,6 +55,8 @@ class Row:
     def spec(self) -> EnvSpec:
         """The environment that policies are trained and judged in."""
         card = env_cards.environment(self.environment)
+        if self.kwargs:  # the card's names are of its own sizes
+            card = replace(card, feature_names=(), action_names=())
         return replace(card, kwargs={**card.kwargs, **self.kwargs}, wrappers=self.wrappers)
 
     @property

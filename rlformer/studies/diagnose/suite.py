@@ -48,12 +48,8 @@ def diagnose(
     them in `full` (10 seeds). Finished runs below `root` are left alone. A failed run does not stop the rest and is
     listed. Raises InputError for what the caller can mend, Interrupted on Ctrl-C.
     """
-    if profile not in PROFILES:
-        raise InputError(f"unknown profile '{profile}'; valid: {', '.join(PROFILES)}")
+    rows = rows_of(only, profile)
     count = PROFILES[profile] if seeds is None else seeds
-    if count < 1:
-        raise InputError(f"--seeds {count}: one at least")
-    rows = chosen(only, profile == "quick" and only is None)
     planned = plan(rows, count, root, threads, command)
     failures: dict[Any, str] = {}
     found: dict[Any, Path] = {}
@@ -68,6 +64,13 @@ def diagnose(
             for row in rows for arm in row.arms}  # fmt: skip
     lost = [{"what": what, "seed": seed, "reason": reason} for (what, seed), reason in failures.items()]
     return {**judge.results(rows, runs).to_dict(), "profile": profile, "seeds": count, "failures": lost}
+
+
+def rows_of(only: str | None, profile: str) -> tuple[Row, ...]:
+    """The rows that `diagnose` makes. Raises InputError for an unknown profile or row."""
+    if profile not in PROFILES:
+        raise InputError(f"unknown profile '{profile}'; valid: {', '.join(PROFILES)}")
+    return chosen(only, profile == "quick" and only is None)
 
 
 def plan(rows: tuple[Row, ...], seeds: int, root: Path, threads: int = 1, command: str | None = None) -> list[Job]:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from rlformer.agents.learners import LEARNERS
 from rlformer.core import files
 from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.printable import guard
 from rlformer.runs import scratch
 from rlformer.runs.interrupt import Interrupt
 from rlformer.studies.executors.orphan import end_with_parent
@@ -219,6 +220,7 @@ def _forget_lost_server() -> None:
 
 def _work(work: Work, job: Job, messages: Connection, threads: int) -> None:
     """In the process of one job, which a terminal's Ctrl-C does not reach: the parent passes it on, once."""
+    guard()  # what an environment prints
     os.setpgid(0, 0)  # not a session of its own, whose scheduling would ignore the niceness that the user chose
     end_with_parent()
     with Interrupt() as interrupt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rlformer.agents.online.algorithms.base import ON_POLICY, Algorithm
 from rlformer.agents.online.algorithms.ppo import actor
 from rlformer.agents.online.flops import actor_critic
+from rlformer.core.ranges import FLAG, real
 
 A2C = Algorithm(
     name="A2C",
@@ -14,6 +15,6 @@ A2C = Algorithm(
     counts=actor_critic,
     network_keys=("ortho_init", "log_std_init"),
     optimizer={"fused": True, "eps": 1e-5},  # where `use_rms_prop` does not replace it
-    own_bounds=ON_POLICY,
+    ranges={**ON_POLICY, "use_rms_prop": FLAG, "rms_prop_eps": real(0, 1, above=True)},
     zip_module="stable_baselines3.common.policies",
 )

@@ -8,23 +8,78 @@ needed of one in order to read an agent that others trained.
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rlformer.agents.online.flops import Counts
 from rlformer.core.errors import MissingExtra
+from rlformer.core.ranges import FLAG, TEXT, Range, one_of, real, sizes, whole
 from rlformer.core.spaces import ActionSpec
 
 if TYPE_CHECKING:
     from rlformer.agents.online.actors import Actor
 
-Bounds = Mapping[str, tuple[float, float]]  # the least and the largest value of a card's key
+ACTIVATIONS = {"relu": "ReLU", "tanh": "Tanh", "elu": "ELU", "gelu": "GELU"}  # names in cards and in torch.nn
+Ranges: TypeAlias = Mapping[str, Range]  # of a card's keys
 
-_COMMON: Bounds = {"evaluate_every": (0, math.inf), "gamma": (0, 1), "tau": (0, 1)}
-ON_POLICY: Bounds = {"gae_lambda": (0, 1), "sde_sample_freq": (-1, math.inf), "log_std_init": (-20, math.inf)}
-OFF_POLICY: Bounds = {"learning_starts": (0, math.inf), "gradient_steps": (-1, math.inf)}
+_COMMON: Ranges = {
+    "algorithm": TEXT,
+    "evaluate_every": whole(0, 10**10),
+    "normalize_observations": FLAG,
+    "hidden": sizes(8192),
+    "activation": one_of(*ACTIVATIONS),
+    "learning_rate": real(0, 1e38, scheduled=True),
+    "gamma": real(0, 1),
+    "max_grad_norm": real(0, 1e9),
+}
+_ONLINE: Ranges = {
+    **_COMMON,
+    "steps": whole(1, 10**10),
+    "num_envs": whole(1, 1024),
+    "normalize_rewards": FLAG,
+    "use_sde": FLAG,
+    "sde_sample_freq": whole(-1, 10**9),
+}
+ON_POLICY: Ranges = {
+    **_ONLINE,
+    "n_steps": whole(1, 10**6),
+    "gae_lambda": real(0, 1),
+    "ent_coef": real(0, 1e6),
+    "vf_coef": real(0, 1e6),
+    "normalize_advantage": FLAG,
+    "ortho_init": FLAG,
+    "log_std_init": real(-20, 20),
+}
+CLIPPED: Ranges = {  # as PPO is
+    **ON_POLICY,
+    "batch_size": whole(1, 10**6),
+    "n_epochs": whole(1, 10**4),
+    "clip_range": real(0, 1e3, scheduled=True),
+    "target_kl": real(0, 1e3, above=True),
+}
+OFF_POLICY: Ranges = {
+    **_ONLINE,
+    "buffer_size": whole(1, 10**9),
+    "learning_starts": whole(0, 10**10),
+    "batch_size": whole(1, 10**6),
+    "tau": real(0, 1),
+    "train_freq": whole(1, 10**6),
+    "gradient_steps": whole(-1, 10**6),  # at each update
+    "n_steps": whole(1, 10**4),
+}
+ON_LOG: Ranges = {
+    **_COMMON,
+    "gradient_steps": whole(1, 10**9),  # of the run
+    "batch_size": whole(1, 10**6),
+    "tau": real(0, 1),
+    "alpha": real(0, 1e9),
+}
+DELAYED: Ranges = {  # as TD3's policy is
+    "policy_delay": whole(1, 10**6),
+    "target_policy_noise": real(0, 1e3),
+    "target_noise_clip": real(0, 1e3),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +118,6 @@ class Algorithm(Published):
     objects: Mapping[str, Callable[[Any, int], Any]] = field(default_factory=dict)
     optimizer: Mapping[str, Any] = field(default_factory=lambda: {"fused": True})  # of Adam: PyTorch's faster one
     schedules: tuple[str, ...] = ("learning_rate",)  # keys that take a number or a schedule
-    own_bounds: Bounds = field(default_factory=dict)
+    ranges: Ranges = field(default_factory=dict)  # every key that a card of it may have; none: not told
     # What a checkpoint keeps beyond what those of all algorithms do: attributes of the model, as JSON has them.
     counters: tuple[str, ...] = ()
-
-    def bounds(self, key: str, integer: bool) -> tuple[float, float]:
-        """The least and the largest value of a number; unless stated, a count is at least 1 and a real at least 0."""
-        stated = self.own_bounds.get(key) or _COMMON.get(key)
-        return stated or (1 if integer else 0, math.inf)

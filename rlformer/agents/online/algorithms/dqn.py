@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from rlformer.agents.online.algorithms.base import OFF_POLICY, Algorithm
 from rlformer.agents.online.flops import Counts
 from rlformer.core.flops import Work, mlp
+from rlformer.core.ranges import real, whole
 from rlformer.core.spaces import ActionSpec
 
 if TYPE_CHECKING:
     from rlformer.agents.online.actors import Actor
 
-EXPLORATION = dict.fromkeys(("exploration_fraction", "exploration_initial_eps", "exploration_final_eps"), (0.0, 1.0))
+EXPLORATION = dict.fromkeys(("exploration_fraction", "exploration_initial_eps", "exploration_final_eps"), real(0, 1))
 COUNTERS = ("_n_calls", "exploration_rate")
 
 
@@ -55,7 +56,7 @@ DQN = Algorithm(
     action_kinds=frozenset({"discrete"}),
     actor=actor,
     counts=counts,
-    own_bounds={**OFF_POLICY, **EXPLORATION},
+    ranges={**OFF_POLICY, **EXPLORATION, "target_update_interval": whole(1, 10**9)},
     counters=COUNTERS,
     zip_module="stable_baselines3.dqn.policies",
 )

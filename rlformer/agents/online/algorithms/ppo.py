@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rlformer.agents.online.algorithms.base import ON_POLICY, Algorithm
+from rlformer.agents.online.algorithms.base import CLIPPED, Algorithm
 from rlformer.agents.online.flops import actor_critic
 from rlformer.core.spaces import ActionSpec
 
@@ -28,7 +28,7 @@ PPO = Algorithm(
     network_keys=("ortho_init", "log_std_init"),
     optimizer={"fused": True, "eps": 1e-5},
     schedules=("learning_rate", "clip_range"),
-    own_bounds=ON_POLICY,
+    ranges=CLIPPED,
     zip_module="stable_baselines3.common.policies",
     zip_keys=frozenset({"clip_range"}),
 )

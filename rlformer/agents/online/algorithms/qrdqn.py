@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rlformer.agents.online.algorithms.base import OFF_POLICY, Algorithm
-from rlformer.agents.online.algorithms.dqn import COUNTERS, EXPLORATION, exploring
+from rlformer.agents.online.algorithms.base import Algorithm
+from rlformer.agents.online.algorithms.dqn import COUNTERS, DQN, exploring
 from rlformer.agents.online.flops import Counts
 from rlformer.core.flops import mlp
+from rlformer.core.ranges import whole
 from rlformer.core.spaces import ActionSpec
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ QRDQN = Algorithm(
     counts=counts,
     extra="contrib",
     network_keys=("n_quantiles",),
-    own_bounds={**OFF_POLICY, **EXPLORATION},
+    ranges={**DQN.ranges, "n_quantiles": whole(1, 10**4)},
     counters=COUNTERS,
     zip_module="sb3_contrib.qrdqn.policies",
 )

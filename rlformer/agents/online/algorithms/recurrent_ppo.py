@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rlformer.agents.online.algorithms.base import ON_POLICY, Algorithm
+from rlformer.agents.online.algorithms.base import CLIPPED, Algorithm
 from rlformer.agents.online.flops import Counts
 from rlformer.core.flops import lstm, mlp
+from rlformer.core.ranges import whole
 from rlformer.core.spaces import ActionSpec
 
 if TYPE_CHECKING:
@@ -43,6 +44,6 @@ RECURRENT_PPO = Algorithm(
     network_keys=("ortho_init", "log_std_init", "lstm_hidden_size"),
     optimizer={"fused": True, "eps": 1e-5},
     schedules=("learning_rate", "clip_range"),
-    own_bounds=ON_POLICY,
+    ranges={**CLIPPED, "lstm_hidden_size": whole(1, 8192)},
     zip_module="sb3_contrib.common.recurrent.policies",
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rlformer.agents.online.algorithms.base import OFF_POLICY, Algorithm
 from rlformer.agents.online.flops import Counts, critics
 from rlformer.core.flops import linear, mlp
+from rlformer.core.ranges import AUTO, FLAG, whole
 from rlformer.core.spaces import ActionSpec
 
 if TYPE_CHECKING:
@@ -34,12 +35,20 @@ def counts(values: Mapping[str, Any], observation: int, size: int, quantiles: in
     return Counts((trunk + head).forward, policy.forward, sample, values["learning_starts"])
 
 
+RANGES = {
+    **OFF_POLICY,
+    "ent_coef": AUTO,
+    "target_entropy": AUTO,
+    "target_update_interval": whole(1, 10**9),
+    "use_sde_at_warmup": FLAG,
+}
+
 SAC = Algorithm(
     name="SAC",
     implementation="stable_baselines3:SAC",
     action_kinds=frozenset({"box"}),
     actor=actor,
     counts=counts,
-    own_bounds=OFF_POLICY,
+    ranges=RANGES,
     zip_module="stable_baselines3.sac.policies",
 )

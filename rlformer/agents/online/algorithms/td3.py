@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rlformer.agents.online.algorithms.base import OFF_POLICY, Algorithm
+from rlformer.agents.online.algorithms.base import DELAYED, OFF_POLICY, Algorithm
 from rlformer.agents.online.flops import CRITICS, Counts, critics
 from rlformer.core.flops import mlp
+from rlformer.core.ranges import real
 from rlformer.core.spaces import ActionSpec
 
 if TYPE_CHECKING:
@@ -46,6 +47,6 @@ TD3 = Algorithm(
     actor=actor,
     counts=counts,
     objects={"action_noise": _noise},
-    own_bounds=OFF_POLICY,
+    ranges={**OFF_POLICY, **DELAYED, "action_noise": real(0, 1e3)},
     zip_module="stable_baselines3.td3.policies",
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from rlformer.agents.online.algorithms import sac
-from rlformer.agents.online.algorithms.base import OFF_POLICY, Algorithm
+from rlformer.agents.online.algorithms.base import Algorithm
 from rlformer.agents.online.flops import Counts
+from rlformer.core.ranges import whole
 
 
 def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
@@ -24,6 +24,6 @@ TQC = Algorithm(
     counts=counts,
     extra="contrib",
     network_keys=("n_quantiles",),
-    own_bounds={**OFF_POLICY, "top_quantiles_to_drop_per_net": (0, math.inf)},
+    ranges={**sac.RANGES, "n_quantiles": whole(1, 10**4), "top_quantiles_to_drop_per_net": whole(0, 10**4)},
     zip_module="sb3_contrib.tqc.policies",
 )

@@ -10,6 +10,7 @@ from rlformer.agents.online.algorithms import ppo
 from rlformer.agents.online.algorithms.base import ON_POLICY, Algorithm
 from rlformer.agents.online.flops import Counts
 from rlformer.core.flops import mlp, product
+from rlformer.core.ranges import real, whole
 
 
 def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
@@ -51,7 +52,16 @@ TRPO = Algorithm(
     extra="contrib",
     network_keys=("ortho_init", "log_std_init"),
     optimizer={"fused": True, "eps": 1e-5},  # of the value's networks
-    own_bounds={**ON_POLICY, "line_search_shrinking_factor": (0, 1)},
+    ranges={
+        **ON_POLICY,
+        "batch_size": whole(1, 10**6),
+        "target_kl": real(0, 1e3, above=True),
+        "cg_max_steps": whole(1, 10**4),
+        "cg_damping": real(0, 1e6),
+        "line_search_shrinking_factor": real(0, 1),
+        "line_search_max_iter": whole(1, 10**4),
+        "n_critic_updates": whole(1, 10**4),
+    },
     zip_module="stable_baselines3.common.policies",
     zip_keys=frozenset({"cg_max_steps"}),
 )

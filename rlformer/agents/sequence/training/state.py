@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from rlformer.agents.sequence import placement
+from rlformer.agents.sequence.ranges import RANGES
 from rlformer.agents.sequence.training.parameters import FlatParameters
 from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.core import ranges
 from rlformer.core.errors import InputError
 from rlformer.runs import checkpoints
 
@@ -39,16 +41,7 @@ class TrainOptions:
 
     def check(self) -> None:
         """Raise InputError, with what would be right, unless every value is usable."""
-        at_least = {
-            1: ("gradient_steps", "batch_size", "validate_every", "log_every"),
-            0: ("warmup_steps", "weight_decay", "gradient_clip", "patience", "evaluate_every", "final_learning_rate"),
-        }
-        for least, keys in at_least.items():
-            for key in keys:
-                if not getattr(self, key) >= least:
-                    raise InputError(f"{key}: {getattr(self, key)} is less than {least}")
-        if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"learning_rate: {self.learning_rate} is not positive")
+        ranges.check(vars(self), RANGES)
 
     def learning_rate_at(self, step: int) -> float:
         """Of the step after `step` others: a linear warm-up, then a cosine down to the final share."""

@@ -18,7 +18,7 @@ def markdown(view: ReportView) -> list[str]:
     if lost := failures(view.judgement):
         blocks += ["## Failed and unfinished runs", bullets(map(_line, lost))]
     if skipped := view.judgement.skipped:
-        blocks += ["## Folders left out", bullets(f"{item.path}: {item.reason}" for item in skipped)]
+        blocks += ["## Folders left out", bullets(escape(f"{item.path}: {item.reason}") for item in skipped)]
     return blocks
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rlformer.report.markup import code
 from rlformer.report.sections.base import EnvironmentView, ReportSection, ReportView
 
 
@@ -22,7 +23,7 @@ def content(view: ReportView) -> Content:
 def markdown(view: ReportView) -> list[str]:
     """The command, where it is known."""
     command = view.words.command
-    return ["## How to reproduce it", "    " + command.replace("\n", "\n    ")] if command else []
+    return ["## How to reproduce it", code(command)] if command else []
 
 
 SECTION = ReportSection("reproduce", "How to reproduce it", "Reproduce", content, markdown=markdown)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rlformer.agents.online.algorithms import dqn
-from rlformer.agents.online.algorithms.base import Algorithm
+from rlformer.agents.online.algorithms.base import ON_LOG, Algorithm
 from rlformer.agents.online.flops import Counts
 from rlformer.core.flops import mlp
+from rlformer.core.ranges import FLAG, whole
 
 
 def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
@@ -24,4 +25,5 @@ CQL = Algorithm(
     actor=dqn.actor,
     counts=counts,
     counters=dqn.COUNTERS,
+    ranges={**ON_LOG, "huber": FLAG, "target_update_interval": whole(1, 10**9)},
 )

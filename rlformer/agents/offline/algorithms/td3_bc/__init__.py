@@ -1,7 +1,7 @@
 """TD3+BC (Fujimoto & Gu 2021, arXiv:2106.06860); what trains it is in `train`."""
 
 from rlformer.agents.online.algorithms import td3
-from rlformer.agents.online.algorithms.base import Algorithm
+from rlformer.agents.online.algorithms.base import DELAYED, ON_LOG, Algorithm
 
 TD3_BC = Algorithm(
     name="TD3-BC",
@@ -9,4 +9,5 @@ TD3_BC = Algorithm(
     action_kinds=frozenset({"box"}),
     actor=td3.actor,
     counts=td3.counts,
+    ranges={**ON_LOG, **DELAYED},
 )

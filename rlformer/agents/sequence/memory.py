@@ -1,0 +1,43 @@
+"""What a training of a sequence model takes at least, so that what cannot fit is refused before it is begun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from rlformer.agents.sequence.architecture import Architecture
+from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.core.errors import InputError
+from rlformer.core.machine import check_fits
+
+# Of each parameter: itself, its gradient, Adam's two moments, the best weights.
+_COPIES = 5
+# Numbers kept for the gradient, of each token, layer and unit of the width: norms, queries, keys, values, the MLP's.
+_KEPT = 12
+_LARGEST = 10**8  # numbers of an observation or an action
+
+
+def parameters(architecture: Architecture) -> int:
+    """How many numbers are learned. Nothing is allocated for them."""
+    with torch.device("meta"):
+        return TrajectoryModel(architecture).num_parameters
+
+
+def check_weights(architecture: Architecture, path: Path) -> None:
+    """Raise InputError where a file of weights is far smaller than those of the model: which is then not built."""
+    a = architecture
+    if a.observation.size > _LARGEST or sum(a.actions.nvec) + len(a.actions.low) > _LARGEST:
+        raise InputError(f"observations of {a.observation.describe()} and actions of {a.actions.describe()}: too large")
+    count, size = parameters(architecture), path.stat().st_size
+    if size < count:  # a number takes two bytes at least
+        raise InputError(f"a model of {count:,} parameters, and {path.name} has {size:,} bytes")
+
+
+def check_memory(architecture: Architecture, batch_size: int) -> None:
+    """Raise InputError, with the estimate, where a training of that model in such batches needs more than there is."""
+    a, count = architecture, parameters(architecture)
+    tokens = batch_size * a.tokens_per_window
+    kept = 4 * tokens * a.width * a.layers * _KEPT
+    sizes = f"layers {a.layers}, width {a.width}, context_length {a.context_length}, batch_size {batch_size}"
+    check_fits(f"{sizes}: a training of {count:,} parameters", 4 * _COPIES * count + kept)

@@ -1,0 +1,47 @@
+"""The keys of a card of a sequence model, each with its range.
+
+Words that a registry knows (backbones, norms, ...) are checked where it is imported, before anything is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rlformer.core.ranges import FLAG, TEXT, Range, one_of, real, whole
+
+MODEL: Mapping[str, Range] = {  # what decides the shapes of the weights
+    "backbone": TEXT,
+    "conditioning": one_of("return", "none"),
+    "tokens": one_of("separate", "step"),
+    "context_length": whole(1, 4096),
+    "layers": whole(1, 64),
+    "heads": whole(1, 64),
+    "width": whole(1, 8192),
+    "dropout": real(0, 1, below=True),
+    "activation": TEXT,
+    "norm": TEXT,
+    "residual": FLAG,
+    "attention_band": whole(0, 4096),
+    "action_head": one_of("deterministic", "gaussian"),
+    "timestep_encoding": one_of("episode", "window", "none"),
+    "max_timesteps": whole(0, 10**6),
+}
+RANGES: Mapping[str, Range] = {
+    **MODEL,
+    "episode_filter": one_of("none", "top"),
+    "episode_filter_share": real(0, 1, above=True),
+    "held_out_share": real(0, 1, above=True, below=True),
+    "return_scale": real(0, 1e12),
+    "target_return": TEXT,
+    "objective": TEXT,
+    "gradient_steps": whole(1, 10**9),
+    "batch_size": whole(1, 10**6),
+    "learning_rate": real(0, 1e38, above=True),
+    "final_learning_rate": real(0, 1e3),
+    "warmup_steps": whole(0, 10**9),
+    "weight_decay": real(0, 1e3),
+    "gradient_clip": real(0, 1e9),
+    "validate_every": whole(1, 10**9),
+    "patience": whole(0, 10**9),
+    "evaluate_every": whole(0, 10**9),
+}
