@@ -1,6 +1,9 @@
-"""The functions behind the commands, for use from Python. Files: policies, studies."""
+"""The functions behind the commands, for use from Python. Files: policies, deployment, explaining, studies."""
 
-from rlformer.api.policies import Progress, collect, evaluate, explain, export, load, train
+from rlformer.agents.deployed import DeployedPolicy
+from rlformer.api.deployment import export, load
+from rlformer.api.explaining import explain
+from rlformer.api.policies import Progress, collect, evaluate, train
 from rlformer.api.studies import (
     compare,
     diagnose,
@@ -19,6 +22,7 @@ from rlformer.studies.logs import open_data
 from rlformer.studies.study import Grid, Log, Study
 
 __all__ = [
+    "DeployedPolicy",
     "Grid",
     "Hooks",
     "Log",

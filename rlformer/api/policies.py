@@ -1,10 +1,8 @@
-"""One policy or one log: train, load, evaluate, collect, explain, export."""
+"""One policy or one log: train, evaluate, collect."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -12,10 +10,9 @@ from typing import Protocol
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.cards import resolve
 from rlformer.agents.learners import learner as learner_kind
-from rlformer.agents.loading import load_learner
+from rlformer.agents.threads import one_thread
 from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
-from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.data.collect import collect as _collect
 from rlformer.data.dataset import Dataset
@@ -24,7 +21,6 @@ from rlformer.envs import cards as env_cards
 from rlformer.envs.make import NOWHERE, nowhere
 from rlformer.evaluator.measure.evaluation import evaluate as _evaluate
 from rlformer.evaluator.measure.protocol import EVALUATION_SEED
-from rlformer.explain.parts import Explanation
 from rlformer.runs.hooks import Hooks
 from rlformer.studies import experiment, logs
 from rlformer.studies.sources import beyond_the_log, is_huggingface, open_source
@@ -34,24 +30,6 @@ class Progress(Protocol):
     """Hears how far long work is."""
 
     def __call__(self, done: int, total: int, note: str = "") -> None: ...
-
-
-def load(
-    source: str | Path,
-    *,
-    env: str | None = None,
-    agent: str | None = None,
-    sample: bool = False,
-    trust: bool = False,
-) -> Policy:
-    """A policy that acts: `load(run).act(observations)` with observations (N, *obs) gives actions (N, *act).
-
-    source: a run directory, a stable-baselines3 .zip (needs `trust`: reading one unpickles), a folder with a Decision
-    Transformer of Hugging Face's, or "random" (needs `env`).
-    A sequence model also wants to hear what happened: `policy.observe(actions, rewards)` after each step.
-    Raises InputError where the source is none of these.
-    """
-    return open_source(str(source), None if env is None else env_cards.environment(env), agent, sample, trust).policy
 
 
 def train(
@@ -193,87 +171,6 @@ def collect(
         )
 
 
-def export(run: str | Path, *, huggingface: str | Path | None = None, sb3: str | Path | None = None) -> Path:
-    """The trained agent of a run in a form that others read; returns where it lies.
-
-    huggingface: a folder for `transformers.DecisionTransformerModel.from_pretrained`. sb3: a .zip for
-    stable-baselines3, which pickles. Raises InputError unless one of them is given and the agent has that form.
-    """
-    if (huggingface is None) == (sb3 is None):
-        raise InputError("give one of --huggingface and --sb3")
-    learner = load_learner(Path(run))[0]
-    if huggingface is not None:
-        from rlformer.agents.sequence.huggingface import export_checkpoint
-        from rlformer.agents.sequence.learner import SequenceLearner
-
-        if not isinstance(learner, SequenceLearner):
-            raise InputError(f"{run}: is no sequence model, so that Hugging Face's library has no form for it")
-        export_checkpoint(learner, Path(huggingface))
-        return Path(huggingface)
-    from rlformer.agents.online.learner import OnlineLearner
-    from rlformer.agents.online.zips import export_zip
-
-    assert sb3 is not None
-    if not isinstance(learner, OnlineLearner):
-        raise InputError(f"{run}: is no agent of stable-baselines3; a Decision Transformer goes out with --huggingface")
-    path = Path(sb3) if Path(sb3).suffix == ".zip" else Path(f"{sb3}.zip")
-    files.writable_directory(path.parent)
-    export_zip(learner, path)
-    return path
-
-
-def explain(
-    policy: str | Path,
-    *,
-    env: str | None = None,
-    dataset: Dataset | None = None,
-    distractors: int | None = None,
-    seed: int = 0,
-    tree: str | Path | None = None,
-    only: Sequence[str] | None = None,
-    out: str | Path | None = None,
-    agent: str | None = None,
-    trust: bool = False,
-    progress: Progress | None = None,
-    stop: Callable[[], bool] = lambda: False,
-) -> Explanation:
-    """What a policy relies on, how well explainers find it, and what tree could stand for it: `.get(Effects)`, ...
-
-    dataset: whose states and marginals are used, instead of the run's own log; a policy without one makes its own.
-    distractors: explain the run's counterpart on the task with so many irrelevant dimensions, which is trained first.
-    tree: a folder for the surrogate tree. only: some of the parts. They are written to `out`, by default the run's
-    folder `explain`. Raises InputError where there is nothing to explain, Interrupted where `stop` says so.
-    """
-    from rlformer.studies import explain_runs
-
-    path = Path(policy)
-    with one_thread():
-        if (path / "record.json").is_file():
-            if distractors is not None:
-                path = explain_runs.distracted_run(path, distractors, hooks=Hooks(stop))
-            opened = explain_runs.open_run(path, seed, dataset, None if env is None else env_cards.environment(env))
-            if out is not None:
-                opened = replace(opened, folder=Path(out))
-        elif distractors is not None:
-            raise InputError(f"{policy}: --distractors trains a run again, and this is no run directory")
-        else:
-            spec = None if env is None else env_cards.environment(env)
-            opened = explain_runs.open_other(
-                str(policy), spec, seed, dataset, agent, trust, None if out is None else Path(out)
-            )
-        return explain_runs.explain(
-            opened,
-            only=only,
-            tree=None if tree is None else Path(tree),
-            progress=progress or _silent,
-            stop=stop,
-        )
-
-
-def _silent(done: int, total: int, note: str = "") -> None:
-    """Hears of progress, and tells nobody."""
-
-
 def _common_environment(policies: Sequence[str]) -> EnvSpec:
     """The environment that the runs among these policies were trained in."""
     runs = {text: open_source(text).env for text in policies if not _is_foreign(text)}
@@ -292,16 +189,3 @@ def _common_environment(policies: Sequence[str]) -> EnvSpec:
 
 def _is_foreign(policy: str) -> bool:
     return policy == "random" or Path(policy).suffix == ".zip" or is_huggingface(Path(policy))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """How many threads share a product changes its rounding: what is played must not depend on the machine."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

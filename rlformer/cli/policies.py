@@ -124,18 +124,26 @@ def export(
         Path | None, typer.Option(metavar="DIR", help="A folder for transformers' DecisionTransformerModel.")
     ] = None,
     sb3: Annotated[Path | None, typer.Option(metavar="ZIP", help="A file for stable-baselines3 (it pickles).")] = None,
+    onnx: Annotated[Path | None, typer.Option(metavar="FILE", help="An ONNX file, of any agent that learned.")] = None,
+    minimal: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A policy.py that needs numpy and onnxruntime alone."),
+    ] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write a trained agent in a form that other libraries read."""
+    """Write a trained agent in a form that other programs read: one of these four."""
     from rlformer import api
     from rlformer.cli import console
 
-    path = api.export(run, huggingface=huggingface, sb3=sb3)
+    told: list[str] = []
+    path = api.export(run, huggingface=huggingface, sb3=sb3, onnx=onnx, minimal=minimal, tell=told.append)
     if as_json:
-        console.print_json({"run": str(run), "exported": str(path)})
+        console.print_json({"run": str(run), "exported": str(path), "notes": told})
     else:
         print(path)
+        for text in told:
+            console.say(text)
 
 
 @app.command()

@@ -191,4 +191,7 @@ def _translation(space: spaces.Space[Any]) -> Callable[[Any], Any]:
     if isinstance(space, spaces.MultiBinary):
         return lambda action: np.reshape(action, shape)
     dtype = space.dtype
+    if np.issubdtype(dtype, np.integer):
+        low, high = space.low, space.high  # type: ignore[attr-defined]
+        return lambda action: np.clip(np.rint(np.reshape(action, shape)), low, high).astype(dtype)
     return lambda action: np.reshape(action, shape).astype(dtype)

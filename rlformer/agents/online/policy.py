@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import torch
 from torch import Tensor
@@ -42,12 +43,21 @@ def actor_of(algorithm: Algorithm, model: Any) -> Actor:
 class SB3Policy:
     """See `core.policy.Policy` and `core.policy.Scorer`.
 
-    statistics: a VecNormalize, whose statistics map raw observations to what the network was trained on.
+    statistics: a VecNormalize, whose statistics map raw observations to what the network was trained on. own_spaces:
+    of observations and actions, where the file that it comes from says them.
     """
 
     reads_returns = False
 
-    def __init__(self, actor: Actor, spec: ActionSpec, statistics: Any = None, sample: bool = False) -> None:
+    def __init__(
+        self,
+        actor: Actor,
+        spec: ActionSpec,
+        statistics: Any = None,
+        sample: bool = False,
+        own_spaces: tuple[gym.Space[Any], gym.Space[Any]] | None = None,
+    ) -> None:
+        self.own_spaces = own_spaces
         self._actor, self._spec, self._statistics, self._sample = actor, spec, statistics, sample
         self._normalize: Callable[[Array], Array] | None = None if statistics is None else statistics.normalize_obs
         self._streams: dict[int, np.random.Generator] = {}
@@ -78,6 +88,16 @@ class SB3Policy:
         """See `core.policy.Policy`."""
 
     @property
+    def actor(self) -> Actor:
+        """From what the network reads to actions."""
+        return self._actor
+
+    @property
+    def statistics(self) -> Any:
+        """A VecNormalize, through which observations go first; None without one."""
+        return self._statistics
+
+    @property
     def actions(self) -> ActionSpec:
         """See `core.policy.Scorer`."""
         return self._spec
@@ -86,6 +106,11 @@ class SB3Policy:
     def context_length(self) -> int | None:
         """See `core.policy.Scorer`."""
         return self._actor.context_length
+
+    @property
+    def remembers(self) -> bool:
+        """Whether `observe` has to tell it of steps: what its LSTM has seen it knows without."""
+        return False
 
     @property
     def stochastic(self) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
@@ -21,10 +21,12 @@ from rlformer.agents.online.algorithms import ALGORITHMS
 from rlformer.agents.online.algorithms.base import Algorithm
 from rlformer.agents.online.learner import OnlineLearner
 from rlformer.core.errors import InputError
-from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec
 from rlformer.envs.make import spaces_of
 from rlformer.envs.spaces import action_spec
+
+if TYPE_CHECKING:
+    from rlformer.agents.online.policy import SB3Policy
 
 _STATISTICS = "vecnormalize.pkl"
 _UNPICKLED = ("observation_space", "action_space", "policy_kwargs")
@@ -37,7 +39,7 @@ def load_zip(
     trust: bool = False,
     env: EnvSpec | None = None,
     sample: bool = False,
-) -> Policy:
+) -> SB3Policy:
     """The policy in a stable-baselines3 .zip, old ones that name the module `gym` among them.
 
     agent: a card's name, for a file that does not tell its algorithm. vecnormalize: the pickle of the
@@ -66,7 +68,8 @@ def load_zip(
             raise InputError(f"{path}: cannot be loaded as {algorithm.name}: {' '.join(str(error).split())}") from error
     if env is not None:
         _check_fit(model, env, path)
-    return SB3Policy(actor_of(algorithm, model), action_spec(model.action_space), statistics, sample)
+    own = model.observation_space, model.action_space
+    return SB3Policy(actor_of(algorithm, model), action_spec(model.action_space), statistics, sample, own)
 
 
 def export_zip(learner: OnlineLearner, path: Path) -> None:
