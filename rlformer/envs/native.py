@@ -116,33 +116,35 @@ class Translator:
 
     def __init__(self, native: NativeSpaces) -> None:
         self.native = native
-        self._end = _Ends(native)
+        self._eye = _Ends(native.observation, spaces.Discrete(1))
+        self._hand = _Ends(spaces.Box(0.0, 0.0, (1,)), native.action, np.zeros(1, np.float32))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about spaces that are not common, which the training noted
-            self._wrapped = canonical(FlattenObservation(self._end) if native.flattened else self._end)
+            self._seeing = canonical(FlattenObservation(self._eye) if native.flattened else self._eye)
+            self._acting = canonical(self._hand)
 
     @property
     def canonical_observation_space(self) -> spaces.Box:
         """Of canonical observations, bounds included."""
-        found = self._wrapped.observation_space
+        found = self._seeing.observation_space
         assert isinstance(found, spaces.Box)
         return found
 
     @property
     def canonical_action_space(self) -> spaces.Space[Any]:
         """Of canonical actions, bounds included."""
-        return self._wrapped.action_space
+        return self._acting.action_space
 
     def observation(self, raw: Any) -> Array:
         """One raw observation -> (*obs) canonical. Raises InputError where it is none of the space's."""
-        self._end.shown = check_observation(self.native.observation, raw)
+        self._eye.shown = check_observation(self.native.observation, raw)
         observed = self.native.canonical.observation
-        return np.asarray(self._wrapped.reset()[0], observed.dtype).reshape(observed.shape)
+        return np.asarray(self._seeing.reset()[0], observed.dtype).reshape(observed.shape)
 
     def action(self, row: Array) -> Any:
         """One canonical action (*act), within its bounds -> what `env.step` takes: an int, or an array."""
-        self._wrapped.step(row)
-        taken = self._end.taken
+        self._acting.step(row)
+        taken = self._hand.taken
         if isinstance(self.native.action, spaces.Discrete):
             return int(taken)
         return np.array(taken, self.native.action.dtype).reshape(self.native.action.shape or ())
@@ -151,9 +153,9 @@ class Translator:
 class _Ends(gym.Env[Any, Any]):
     """In place of an environment: it shows what it was given to show, and keeps what it was told to do."""
 
-    def __init__(self, native: NativeSpaces) -> None:
-        self.observation_space, self.action_space = native.observation, native.action
-        self.shown: Any = None
+    def __init__(self, observation: spaces.Space[Any], action: spaces.Space[Any], shown: Any = None) -> None:
+        self.observation_space, self.action_space = observation, action
+        self.shown = shown
         self.taken: Any = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
