@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,41 +17,18 @@ import pytest
 import rlformer
 from rlformer import api
 from rlformer.agents import cards as agent_cards
-from rlformer.agents.cards import resolve
 from rlformer.agents.learners import learner as learner_kind
 from rlformer.core.errors import InputError
-from rlformer.core.records import EnvSpec
-from rlformer.data.dataset import Dataset
-from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
-from rlformer.evaluator.measure.protocol import Protocol
-from rlformer.studies import experiment
-from tests.support.make_exports import WORLD, play_single
+from tests.support.make_exports import WORLD, play_single, small
 
 pytestmark = pytest.mark.slow  # each needs a run
 
-SMALL: Mapping[str, Any] = {
-    "gradient_steps": 12, "width": 16, "heads": 1, "layers": 1, "context_length": 4, "validate_every": 6, "hidden": [8],
-    "lstm_hidden_size": 8, "steps": 128, "n_steps": 32, "num_envs": 2, "batch_size": 16, "learning_starts": 16,
-    "evaluate_every": 0,
-}  # fmt: skip
-QUICKLY = Protocol(episodes=2, curve_episodes=2, target_episodes=2, sampled_episodes=2, num_envs=2)
 AGENTS = {
     "CartPole-v1": ("ppo", "bc", "dt", "dt-lstm", "dt-stream", "dt-paper", "cql", "recurrent-ppo"),
     "{module}:World-category-v0": ("bc", "rvs", "dt", "cql", "ppo", "dqn"),
     "{module}:World-integers-v0": ("bc", "dt", "td3-bc", "sac"),
 }
-
-
-def small(agent: str, env: EnvSpec, root: Path, dataset: Dataset | None) -> Path:
-    """A run that trains hardly at all."""
-    spec = resolve(env, agent, (), () if dataset is None else (log_input(dataset),))
-    kept = {"context_length", "layers"} if spec.values.get("backbone") == "mlp" else set()
-    if "buffer_size" in spec.values:
-        kept |= {"gradient_steps", "n_steps"} if learner_kind(spec.agent.learner).steps_env else set()
-    changed = [f"{k}={json.dumps(v)}" for k, v in SMALL.items() if k in spec.values and k not in kept]
-    inputs = () if dataset is None else (log_input(dataset),)
-    return experiment.train(resolve(env, agent, changed, inputs), 0, root, dataset=dataset, protocol=QUICKLY).path
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +74,7 @@ def test_the_loop_of_a_user_gives_exactly_the_returns_that_evaluate_reports(runs
     for (name, agent), run in runs.items():
         _, (result,) = api.evaluate([run], episodes=3)
         policy, env = rlformer.load(run), gym.make(name)
-        played = [play_single(policy, env, int(seed), seed=int(seed)) for seed in result.seeds]
+        played = [play_single(policy, env, int(seed)) for seed in result.seeds]
         assert played == result.returns.tolist(), (name, agent)
 
 
@@ -112,7 +88,7 @@ def test_with_another_target_and_with_sampled_actions_too(runs: dict[tuple[str, 
         run = runs["CartPole-v1", agent]
         _, (result,) = api.evaluate([run], episodes=3, sample=True)
         policy = rlformer.load(run, sample=True)
-        played = [play_single(policy, env, int(seed), seed=int(seed)) for seed in result.seeds]
+        played = [play_single(policy, env, int(seed)) for seed in result.seeds]
         assert played == result.returns.tolist(), agent
 
 

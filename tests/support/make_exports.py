@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
+from rlformer.agents.cards import resolve
 from rlformer.agents.export import graph
 from rlformer.agents.export.steps import Step
+from rlformer.agents.learners import learner as learner_kind
 from rlformer.core.policy import Policy
+from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import ActionSpec, Array
+from rlformer.data.dataset import Dataset
+from rlformer.data.describe import log_input
+from rlformer.evaluator.measure.protocol import Protocol
+from rlformer.studies import experiment
 
+SMALL: Mapping[str, Any] = {
+    "gradient_steps": 12, "width": 16, "heads": 1, "layers": 1, "context_length": 4, "validate_every": 6, "hidden": [8],
+    "lstm_hidden_size": 8, "steps": 128, "n_steps": 32, "num_envs": 2, "batch_size": 16, "learning_starts": 16,
+    "evaluate_every": 0,
+}  # fmt: skip
+QUICKLY = Protocol(episodes=2, curve_episodes=2, target_episodes=2, sampled_episodes=2, num_envs=2)
 # A user's module: what is observed is a Dict of numbers, an image of a kind and a category, actions are its own too.
 WORLD = """
 import gymnasium as gym
@@ -51,9 +66,20 @@ for actions in ("category", "integers"):
 """
 
 
+def small(agent: str, env: EnvSpec, root: Path, dataset: Dataset | None, **changed: Any) -> Path:
+    """A run that trains hardly at all."""
+    spec = resolve(env, agent, (), () if dataset is None else (log_input(dataset),))
+    kept = {"context_length", "layers"} if spec.values.get("backbone") == "mlp" else set()
+    if "buffer_size" in spec.values:
+        kept |= {"gradient_steps", "n_steps"} if learner_kind(spec.agent.learner).steps_env else set()
+    values = [f"{k}={json.dumps(v)}" for k, v in {**SMALL, **changed}.items() if k in spec.values and k not in kept]
+    inputs = () if dataset is None else (log_input(dataset),)
+    return experiment.train(resolve(env, agent, values, inputs), 0, root, dataset=dataset, protocol=QUICKLY).path
+
+
 def play_single(policy: Any, env: gym.Env[Any, Any], seed: int, **asked: Any) -> float:
-    """The return of one episode, through the form for one environment."""
-    policy.reset(**asked)
+    """The return of one episode, through the form for one environment; the seed is for both."""
+    policy.reset(**asked, seed=seed)
     observation, _ = env.reset(seed=seed)
     rewards: list[float] = []
     reward, ended = None, False
