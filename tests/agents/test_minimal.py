@@ -87,22 +87,15 @@ def test_the_folder_acts_as_the_run_without_this_package(module: str, kind: str,
         episodes.append({"target": target, "steps": steps})
         policy.reset(target)
         expected.append([np.asarray(policy(*step)).tolist() for step in steps])
-    for name, value in (
-        ("play.py", PLAYER),
-        ("episodes.json", json.dumps(episodes)),
-        ("misuse.json", json.dumps(MISUSE)),
-    ):
-        (tmp_path / name).write_text(value)
+    written = {"play.py": PLAYER, "episodes.json": json.dumps(episodes), "misuse.json": json.dumps(MISUSE)}
+    for name, text in written.items():
+        (tmp_path / name).write_text(text)
     command = [sys.executable, "-I", "play.py", "out", "episodes.json", "misuse.json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == expected
     assert len((tmp_path / "out" / "policy.py").read_text().splitlines()) < 90
     assert f"{agent}, trained by rlformer" in (tmp_path / "out" / "README.txt").read_text()
-    api.export(run, minimal=tmp_path / "out")  # a folder of our own is written anew
-    (tmp_path / "out" / "mine.txt").touch()
-    with pytest.raises(InputError, match="holds other things"):
-        api.export(run, minimal=tmp_path / "out")
 
 
 def test_an_onnx_file_says_what_it_takes_to_act_and_nothing_is_overwritten(tmp_path: Path) -> None:
@@ -126,6 +119,19 @@ def test_an_onnx_file_says_what_it_takes_to_act_and_nothing_is_overwritten(tmp_p
         api.export(run, onnx=path)
     with pytest.raises(InputError, match="one of --huggingface, --sb3, --onnx and --minimal; got --onnx and --minimal"):
         api.export(run, onnx=tmp_path / "x.onnx", minimal=tmp_path / "x")
+
+
+def test_a_folder_of_our_own_is_written_anew_and_no_other(tmp_path: Path) -> None:
+    run, out = small("ppo", env_cards.environment("CartPole-v1"), tmp_path, None), tmp_path / "out"
+    out.mkdir()
+    for name in ("model.onnx", "policy.py", "README.txt"):
+        (out / name).touch()
+    (out / "__pycache__").mkdir()
+    api.export(run, minimal=out)
+    assert (out / "model.onnx").stat().st_size > 1000
+    (out / "mine.txt").touch()
+    with pytest.raises(InputError, match="holds other things"):
+        api.export(run, minimal=out)
 
 
 def test_a_second_file_is_told_and_what_has_no_network_refused(tmp_path: Path) -> None:

@@ -72,5 +72,8 @@ def _native(space: dict[str, Any], action: Any) -> Any:
         return (action.reshape(np.shape(space["nvec"])) + np.array(space["start"])).astype(space["dtype"])
     if space["kind"] == "multibinary":
         return action.reshape(space["shape"]).astype(np.int8)
-    dtype = np.dtype(space["dtype"])
-    return (np.rint(action) if dtype.kind in "iu" else action).reshape(space["shape"]).astype(dtype)
+    dtype, own = np.dtype(space["dtype"]), action.ravel()
+    own = np.rint(own) if dtype.kind in "iu" else own.astype(dtype)
+    for bound, beyond, nearer in ((space["low"], -np.inf, np.maximum), (space["high"], np.inf, np.minimum)):
+        own = nearer(own, [beyond if end is None else end for end in np.ravel(bound)])  # one for all, or one for each
+    return own.reshape(space["shape"]).astype(dtype)
