@@ -34,6 +34,8 @@ DOORS = {
     "plotly": ["report.plots"],
     "captum": ["explain.explainers"],
     "sklearn": ["explain"],
+    "onnx": ["agents.export"],
+    "onnxruntime": ["agents.export"],
     "transformers": ["agents.sequence.huggingface"],
     "ray": ["studies.executors"],
 }

@@ -1,51 +1,91 @@
-"""The trained agent of a finished run."""
+"""The trained agent of a finished run, and the spaces in which it acts."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rlformer.agents.base import Learner
+from rlformer.agents.base import Learner, LearnerKind
 from rlformer.agents.cards import check_values
 from rlformer.agents.learners import learner as learner_kind
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec
 from rlformer.envs import consent
+from rlformer.envs.make import nowhere
+from rlformer.envs.native import NativeSpaces, native_spaces
 from rlformer.runs.directory import RunDirectory
+from rlformer.runs.record import RunRecord
 from rlformer.runs.spec import RunSpec
 
 
-def load_learner(path: Path, env: EnvSpec | None = None, trust: bool = False) -> tuple[Learner, RunSpec]:
-    """The trained agent of a run directory, and its specification.
+@dataclass(frozen=True)
+class LoadedRun:
+    """A finished run, with its trained agent. Its environment is not needed where the run says what its spaces are."""
 
-    env, trust: who allows to import the module that the run names, see `envs.consent`. Raises InputError where there is
-    no trained agent, or it needs what nobody allowed.
+    path: Path  # the run directory
+    spec: RunSpec
+    record: RunRecord
+    kind: LearnerKind
+    learner: Learner
+    stored: NativeSpaces | None  # None: of a run from before they were stored
+
+    @property
+    def native(self) -> NativeSpaces:
+        """What its environment shows and takes. Raises InputError where neither the run nor an environment says it."""
+        return self.stored or native_spaces(self.spec.env)
+
+
+def load_run(path: Path, env: EnvSpec | None = None, trust: bool = False) -> LoadedRun:
+    """The run in a directory, or the only one below it.
+
+    env, trust: who allows to import the module that the run names, see `envs.consent`; where the run says what its
+    spaces are, none is imported. Raises InputError where there is no trained agent, or several, or it needs what nobody
+    allowed.
     """
-    run = RunDirectory.open(path)
-    spec = run.spec
+    run = RunDirectory.open(_run_in(path))
+    spec, record = run.spec, run.record
     spec = replace(spec, env=consent.given(spec.env, env, trust))
     kind = learner_kind(spec.agent.learner)
-    if not (run.checkpoints / "best").is_dir() and kind.acts:
-        begun = f"; it goes on with: {run.record.command}" if run.record.command else ""
+    best = run.checkpoints / "best"
+    if not best.is_dir() and kind.acts:
+        begun = f"; it goes on with: {record.command}" if record.command else ""
         raise InputError(f"{path}: the run has not finished and holds no trained policy yet{begun}")
     run.check("checkpoints/best")
     try:
         check_values(kind, spec.values, spec.values)
     except InputError as error:
-        raise InputError(f"{path / 'spec.toml'}: [values] {error}") from error
+        raise InputError(f"{run.path / 'spec.toml'}: [values] {error}") from error
     if missing := sorted(kind.required - spec.values.keys()):
-        raise InputError(f"{path / 'spec.toml'}: [values] lacks {', '.join(missing)}")
+        raise InputError(f"{run.path / 'spec.toml'}: [values] lacks {', '.join(missing)}")
+    stored = NativeSpaces.load(best)
+    acts_in = spec.env if stored is None else nowhere(spec.env.name, stored.canonical)
     try:
-        return kind.load().load(run.checkpoints / "best", spec.env, spec.values), spec
+        return LoadedRun(run.path, spec, record, kind, kind.load().load(best, acts_in, spec.values), stored)
     except (TypeError, KeyError, AttributeError) as error:  # values of other types than were written
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise InputError(f"{run.checkpoints / 'best'}: damaged: {reason}; train the run again") from error
+        raise InputError(f"{best}: damaged: {reason}; train the run again") from error
+
+
+def load_learner(path: Path, env: EnvSpec | None = None, trust: bool = False) -> tuple[Learner, RunSpec]:
+    """The trained agent of a run directory, and its specification; see `load_run`."""
+    loaded = load_run(path, env, trust)
+    return loaded.learner, loaded.spec
 
 
 def load_policy(
     path: Path, sample: bool = False, env: EnvSpec | None = None, trust: bool = False
 ) -> tuple[Policy, RunSpec]:
-    """The trained policy of a run directory, and its specification; see `load_learner`."""
+    """The trained policy of a run directory, and its specification; see `load_run`."""
     learner, spec = load_learner(path, env, trust)
     return learner.policy(sample), spec
+
+
+def _run_in(path: Path) -> Path:
+    """The directory itself if it is a run, else its only seed."""
+    if (path / "record.json").is_file() or not path.is_dir():
+        return path
+    seeds = sorted(found.parent for found in path.glob("seed-*/record.json"))
+    if len(seeds) > 1:
+        raise InputError(f"{path}: holds {len(seeds)} runs; name one, such as {seeds[0]}")
+    return seeds[0] if seeds else path

@@ -1,8 +1,12 @@
-"""The functions behind the commands, for use from Python. Files: logs, policies, looking, studies."""
+"""The functions behind the commands, for use from Python. Files: logs, policies, deployment, explaining, looking,
+studies."""
 
+from rlformer.agents.deployed import DeployedPolicy
+from rlformer.api.deployment import export, load
+from rlformer.api.explaining import explain
 from rlformer.api.logs import dataset
 from rlformer.api.looking import doctor, list_runs, play
-from rlformer.api.policies import Progress, collect, evaluate, explain, export, load, train
+from rlformer.api.policies import Progress, collect, evaluate, train
 from rlformer.api.studies import (
     compare,
     diagnose,
@@ -22,6 +26,7 @@ from rlformer.studies.logs import open_data
 from rlformer.studies.study import Grid, Log, Study
 
 __all__ = [
+    "DeployedPolicy",
     "Grid",
     "Hooks",
     "Log",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rlformer.api.policies import Progress, common_environment, one_thread
+from rlformer.agents.threads import one_thread
+from rlformer.api.policies import Progress, common_environment
 from rlformer.core import seeding
 from rlformer.core.errors import InputError
 from rlformer.envs import cards as env_cards

@@ -1,9 +1,8 @@
-"""One policy or one log: train, load, evaluate, collect, explain, export."""
+"""One policy or one log: train, evaluate, collect."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,21 +11,19 @@ from typing import Protocol
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.cards import resolve
 from rlformer.agents.learners import learner as learner_kind
-from rlformer.agents.loading import load_learner
 from rlformer.agents.online.normalization import Normalization
+from rlformer.agents.threads import one_thread
 from rlformer.core import files, limits, seeding
 from rlformer.core.errors import InputError
-from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.data.collect import collect as _collect
 from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
-from rlformer.envs.make import NOWHERE, make, nowhere
+from rlformer.envs.make import NOWHERE, nowhere
 from rlformer.envs.probe import IGNORES_SEED, obeys_seed
 from rlformer.evaluator.measure.evaluation import evaluate as _evaluate
 from rlformer.evaluator.measure.protocol import EVALUATION_SEED
-from rlformer.explain.parts import PARTS, Explanation
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.waiting import in_line
 from rlformer.studies import experiment, logs
@@ -39,30 +36,6 @@ class Progress(Protocol):
     """Hears how far long work is."""
 
     def __call__(self, done: int, total: int, note: str = "") -> None: ...
-
-
-def load(
-    source: str | Path,
-    *,
-    env: str | None = None,
-    agent: str | None = None,
-    sample: bool = False,
-    trust: bool = False,
-    normalization: Statistics = None,
-    warn: Callable[[str], None] = lambda text: None,
-) -> Policy:
-    """A policy that acts: `load(run).act(observations)` with observations (N, *obs) gives actions (N, *act).
-
-    source: a run directory, a stable-baselines3 .zip (needs `trust`: reading one unpickles), a folder with a Decision
-    Transformer of Hugging Face's, or "random" (needs `env`).
-    A sequence model also wants to hear what happened: `policy.observe(actions, rewards)` after each step.
-    normalization: the file with the VecNormalize of a .zip; None: the one beside it whose name fits; False: none. warn:
-    hears which one was taken. Raises InputError where the source is none of these.
-    """
-    spec = None if env is None else env_cards.environment(env)
-    opened = open_source(str(source), spec, agent, sample, trust, Normalization.of(normalization))
-    _tell([opened], warn)
-    return opened.policy
 
 
 def train(
@@ -137,11 +110,11 @@ def evaluate(
     limits.check(episodes=episodes, num_envs=num_envs, seed=seed)
     texts = [str(policy) for policy in policies]
     spec = env_cards.environment(env) if env is not None else common_environment(texts, trust)
-    normalized = _normalization(normalization, texts)
+    normalized = normalization_for(normalization, texts)
     sources = [open_source(text, spec, agent, sample, trust, normalized) for text in texts]
     for source in sources:
         source.check_acts_in(spec)
-    _tell(sources, warn)
+    tell_of(sources, warn)
     seeds = seeding.episode_seeds(seed, "evaluate", episodes)
     if not (obeyed := obeys_seed(spec)):
         warn(IGNORES_SEED)
@@ -190,10 +163,10 @@ def collect(
     if (episodes is None) == (steps is None):
         raise InputError("give one of --episodes and --steps")
     limits.check(episodes=episodes, steps=steps, epsilon=epsilon, seed=seed, num_envs=num_envs)
-    normalized = _normalization(normalization, [str(policy)])
+    normalized = normalization_for(normalization, [str(policy)])
     given = None if env is None else env_cards.environment(env)
     source = open_source(str(policy), given, agent, sample, trust, normalized)
-    _tell([source], tell)
+    tell_of([source], tell)
     spec = env_cards.environment(env) if env is not None else source.env
     if spec is None:
         raise InputError("which environment? --env names it")
@@ -224,119 +197,18 @@ def collect(
         return in_line(collected, Hooks(stop or (lambda: False), tell=tell))
 
 
-def export(
-    run: str | Path, *, huggingface: str | Path | None = None, sb3: str | Path | None = None, trust: bool = False
-) -> Path:
-    """The trained agent of a run in a form that others read; returns where it lies.
-
-    huggingface: a folder for `transformers.DecisionTransformerModel.from_pretrained`. sb3: a .zip for
-    stable-baselines3, which pickles. trust: whether the module of the run's environment may be imported. Raises
-    InputError unless one of the two is given and the agent has that form.
-    """
-    if (huggingface is None) == (sb3 is None):
-        raise InputError("give one of --huggingface and --sb3")
-    learner, spec = load_learner(Path(run), trust=trust)
-    if huggingface is not None:
-        from rlformer.agents.sequence.huggingface import export_checkpoint
-        from rlformer.agents.sequence.learner import SequenceLearner
-
-        if not isinstance(learner, SequenceLearner):
-            raise InputError(f"{run}: is no sequence model, so that Hugging Face's library has no form for it")
-        export_checkpoint(learner, Path(huggingface), _time_limit(spec.env))
-        return Path(huggingface)
-    from rlformer.agents.online.learner import OnlineLearner
-    from rlformer.agents.online.zips import export_zip
-
-    assert sb3 is not None
-    if not isinstance(learner, OnlineLearner):
-        raise InputError(f"{run}: is no agent of stable-baselines3; a Decision Transformer goes out with --huggingface")
-    path = Path(sb3) if Path(sb3).suffix == ".zip" else Path(f"{sb3}.zip")
-    files.writable_directory(path.parent)
-    export_zip(learner, path)
-    return path
-
-
-def explain(
-    policy: str | Path,
-    *,
-    env: str | None = None,
-    dataset: Dataset | None = None,
-    distractors: int | None = None,
-    seed: int = 0,
-    tree: str | Path | None = None,
-    only: Sequence[str] | None = None,
-    out: str | Path | None = None,
-    agent: str | None = None,
-    trust: bool = False,
-    normalization: Statistics = None,
-    progress: Progress | None = None,
-    stop: Callable[[], bool] = lambda: False,
-    tell: Callable[[str], None] = lambda text: None,
-) -> Explanation:
-    """What a policy relies on, how well explainers find it, and what tree could stand for it: `.get(Effects)`, ...
-
-    dataset: whose states and marginals are used, instead of the run's own log; a policy without one makes its own.
-    distractors: explain the run's counterpart on the task with so many irrelevant dimensions, which is trained first.
-    tree: a folder for the surrogate tree. only: some of the parts. They are written to `out`, by default the run's
-    folder `explain`. normalization: as for `load`. Where another process makes them it is waited for; tell: as for
-    `collect`. Raises InputError where there is nothing to explain, Interrupted where `stop` says so.
-    """
-    from rlformer.studies import explain_runs
-
-    limits.check(distractors=distractors, seed=seed)
-    if only is not None and not only:
-        raise InputError(f"--only names no part; valid: {', '.join(PARTS)}")
-    path, normalized = Path(policy), _normalization(normalization, [str(policy)])
-    spec = None if env is None else env_cards.environment(env)
-    with one_thread():
-        if (path / "record.json").is_file():
-            if distractors is not None:
-                path = explain_runs.distracted_run(path, distractors, hooks=Hooks(stop), env=spec, trust=trust)
-            opened = explain_runs.open_run(path, seed, dataset, spec, trust)
-            if out is not None:
-                opened = replace(opened, folder=Path(out))
-        elif distractors is not None:
-            raise InputError(f"{policy}: --distractors trains a run again, and this is no run directory")
-        else:
-            folder = None if out is None else Path(out)
-            opened = explain_runs.open_other(str(policy), spec, seed, dataset, agent, trust, folder, normalized, tell)
-        return in_line(
-            lambda: explain_runs.explain(
-                opened,
-                only=only,
-                tree=None if tree is None else Path(tree),
-                progress=progress or _silent,
-                stop=stop,
-            ),
-            Hooks(stop, tell=tell),
-        )
-
-
-def _normalization(given: Statistics, policies: Sequence[str]) -> Normalization:
-    """Raises InputError where statistics are named and none of the policies is a .zip."""
+def normalization_for(given: Statistics, policies: Sequence[str]) -> Normalization:
+    """What is said of the statistics of a .zip. Raises InputError where they are named and none of the policies is a .zip."""
     if given is not None and not any(Path(text).suffix == ".zip" for text in policies):
         raise InputError(f"normalization: belongs to a .zip of stable-baselines3, and {', '.join(policies)} is none")
     return Normalization.of(given)
 
 
-def _tell(sources: Sequence[Source], warn: Callable[[str], None]) -> None:
+def tell_of(sources: Sequence[Source], warn: Callable[[str], None]) -> None:
+    """Say what a person should know of how policies were read."""
     for source in sources:
         for remark in source.remarks:
             warn(remark)
-
-
-def _time_limit(env: EnvSpec) -> int | None:
-    """Steps after which an episode is cut off; None: unknown, as of an environment that cannot be made here."""
-    try:
-        made = make(env)
-    except InputError:
-        return None
-    made.close()
-    return None if made.spec is None else made.spec.max_episode_steps
-
-
-def _silent(done: int, total: int, note: str = "") -> None:
-    """Hears of progress, and tells nobody."""
 
 
 def common_environment(policies: Sequence[str], trust: bool) -> EnvSpec:
@@ -357,16 +229,3 @@ def common_environment(policies: Sequence[str], trust: bool) -> EnvSpec:
 
 def _is_foreign(policy: str) -> bool:
     return policy == "random" or Path(policy).suffix == ".zip" or is_huggingface(Path(policy))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """How many threads share a product changes its rounding: what is played must not depend on the machine."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

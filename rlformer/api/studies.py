@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlformer.api.policies import Progress, one_thread
+from rlformer.agents.threads import one_thread
+from rlformer.api.policies import Progress
 from rlformer.core import files, limits
 from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset

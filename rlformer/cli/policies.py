@@ -137,22 +137,27 @@ def export(
         Path | None, typer.Option(metavar="DIR", help="A folder for transformers' DecisionTransformerModel.")
     ] = None,
     sb3: Annotated[Path | None, typer.Option(metavar="ZIP", help="A file for stable-baselines3 (it pickles).")] = None,
+    onnx: Annotated[Path | None, typer.Option(metavar="FILE", help="An ONNX file, of any agent that learned.")] = None,
+    minimal: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A policy.py that needs numpy and onnxruntime alone."),
+    ] = None,
     trust: Trust = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write a trained agent in a form that other libraries read."""
+    """Write a trained agent in a form that other programs read: one of these four."""
     from rlformer import api
     from rlformer.cli import console
 
-    path = api.export(run, huggingface=huggingface, sb3=sb3, trust=trust)
+    told: list[str] = []
+    path = api.export(run, huggingface=huggingface, sb3=sb3, onnx=onnx, minimal=minimal, trust=trust, tell=told.append)
     if as_json:
-        console.print_json({"run": str(run), "exported": str(path)})
+        console.print_json({"run": str(run), "exported": str(path), "notes": told})
     else:
         print(path)
-    statistics_beside = path.with_suffix("") / "vecnormalize.pkl"
-    if sb3 is not None and statistics_beside.is_file():
-        console.say(f"its observations are normalised by the statistics in {statistics_beside}: keep both")
+        for text in told:
+            console.say(text)
 
 
 @app.command()

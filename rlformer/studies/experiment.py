@@ -15,6 +15,7 @@ from rlformer.core.spaces import Spaces
 from rlformer.data.checks import check_spaces
 from rlformer.data.dataset import Dataset, load
 from rlformer.envs.make import NOWHERE, make, spaces_of
+from rlformer.envs.native import NativeSpaces, native_spaces
 from rlformer.envs.probe import probe
 from rlformer.evaluator.measure.protocol import Protocol, curve, measure
 from rlformer.runs.directory import RunDirectory
@@ -133,6 +134,8 @@ def _train(
     learner = kind.load()()
     cost = learner.fit(task, log)
     learner.save(run.checkpoints / "best")
+    if kind.acts:
+        _native(task).save(run.checkpoints / "best")
     log.record.parameters, log.record.scales = learner.num_parameters, dict(learner.scales)
     with log.clock("evaluation"):
         measured = measure(kind, learner, spec, task.dataset, protocol, playable=task.env is not None)
@@ -152,6 +155,14 @@ def _train(
 def _spaces(spec: RunSpec, dataset: Dataset | None) -> Spaces:
     """The log's, or the environment's."""
     return spaces_of(spec.env) if dataset is None else dataset.info.spaces
+
+
+def _native(task: Task) -> NativeSpaces:
+    """The environment's own spaces, or where it is not here, what its log says."""
+    if task.env is not None:
+        return native_spaces(task.env)
+    assert task.dataset is not None
+    return NativeSpaces.plain(task.dataset.info.spaces)
 
 
 def _playable(spec: RunSpec, kind: LearnerKind, log: RunSession) -> bool:

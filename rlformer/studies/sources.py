@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 
 from rlformer.agents import cards as agent_cards
-from rlformer.agents.learners import learner as learner_kind
-from rlformer.agents.loading import load_policy
+from rlformer.agents.deployed import DeployedPolicy, Traits
+from rlformer.agents.loading import load_run
 from rlformer.agents.online.normalization import Normalization
 from rlformer.agents.online.zips import read_zip
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
+from rlformer.core.spaces import Spaces
 from rlformer.envs import cards as env_cards
 from rlformer.envs import consent
 from rlformer.envs.make import spaces_of
+from rlformer.envs.native import NativeSpaces, native_spaces
 from rlformer.envs.rollout import RandomPolicy
 from rlformer.evaluator.measure.protocol import draws_actions
-from rlformer.runs.directory import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,12 @@ class Source:
     sampled: bool = False  # whether it draws its actions
     target_return: float | None = None  # what it asks for if nothing is said
     listens: bool = False  # whether it does what return it is asked for
+    reads_returns: bool = False  # whether it counts down a return all the same
     log_max: float | None = None  # the best return of its log
     rules: Mapping[str, float] = field(default_factory=dict)  # what each rule would ask for, from its log
     env_steps_behind: int | None = None  # all that were taken until it existed; None: unknown
     remarks: tuple[str, ...] = ()  # what a person should know of how it was read
+    native: Callable[[], NativeSpaces] | None = None  # what it was trained to see and do; None: an environment says it
 
     def asked(self, target_return: float | str | None) -> float | None:
         """What it is asked for, where a rule may stand for a number: nothing where it does not listen.
@@ -62,6 +66,23 @@ class Source:
                 '"scales": {"target_return": R} in its rlformer.json'
             )
         return asked
+
+    def deployed(self, env: EnvSpec | None = None) -> DeployedPolicy:
+        """The policy with all that it takes to act by itself. env: where, instead of where it was trained.
+
+        Raises InputError where neither what was stored nor an environment says what it sees and does.
+        """
+        where = env or self.env
+        if env is None and self.native is not None:
+            native = self.native()
+        elif where is not None:
+            native = native_spaces(where)
+        else:
+            raise InputError(f"{self.name}: does not say what observations and actions are; env names an environment")
+        reads_returns = self.listens or self.reads_returns
+        remembers = bool(getattr(self.policy, "remembers", True))
+        traits = Traits(reads_returns, self.listens, self.target_return, self.rules, self.sampled, remembers)
+        return DeployedPolicy(self.policy, native, self.name, traits)
 
     def check_acts_in(self, env: EnvSpec) -> None:
         """Raise InputError, with both spaces, unless the policy's are those of `env`."""
@@ -96,7 +117,9 @@ def open_source(
         read = read_zip(path, agent, normalized, trust, env, sample)
         whole = [path] if read.statistics is None else [path, read.statistics]
         digest = hashlib.sha256(b"".join(part.read_bytes() for part in whole)).hexdigest()[:10]
-        return Source(text, read.policy, {"agent": path.stem, "config": digest}, None, sample, remarks=read.remarks)
+        native = partial(NativeSpaces.of, *read.spaces)
+        named = {"agent": path.stem, "config": digest}
+        return Source(text, read.policy, named, None, sample, remarks=read.remarks, native=native)
     if is_huggingface(path):
         return _huggingface(text, path, env, sample, trust)
     if (path / "tree.json").is_file():
@@ -105,24 +128,25 @@ def open_source(
         saved = SavedTree.load(path)
         identity = {**saved.of, "tree": saved.tree.leaves, "reads": saved.reads}
         made_for = consent.given(saved.env, env, trust)
-        return Source(text, saved.policy(), identity, made_for, target_return=saved.target_return)
+        counts, asked = saved.reading.reads_returns, saved.target_return
+        return Source(text, saved.policy(), identity, made_for, target_return=asked, reads_returns=counts)
     if not path.exists() and (meant := _no_policy(text)) is not None:
         raise InputError(meant)
-    policy, spec = load_policy(path, sample, env, trust)
-    record = RunDirectory.open(path).record
-    cost = record.cost
+    run = load_run(path, env, trust)
+    spec, record, cost = run.spec, run.record, run.record.cost
     behind = cost.upstream_env_steps
     return Source(
         text,
-        policy,
+        run.learner.policy(sample),
         {"agent": spec.agent.name, "spec": spec.hash, "seed": record.seed},
         spec.env,
-        sampled=sample or draws_actions(learner_kind(spec.agent.learner)),
+        sampled=sample or draws_actions(run.kind),
         target_return=record.scales.get("target_return"),
         listens=record.scales.get("target_return") is not None,
         log_max=record.scales.get("log_max"),
         rules=record.scales.get("rules", {}),
         env_steps_behind=None if behind is None else behind + cost.env_steps + cost.selection_env_steps,
+        native=lambda: run.native,
     )
 
 
@@ -148,6 +172,8 @@ def _huggingface(text: str, path: Path, env: EnvSpec | None, sample: bool, trust
     from rlformer.agents.sequence.huggingface import load_checkpoint
 
     learner = load_checkpoint(path, env, trust)
+    assert learner.model is not None
+    architecture = learner.model.architecture
     return Source(
         text,
         learner.policy(sample),
@@ -158,6 +184,7 @@ def _huggingface(text: str, path: Path, env: EnvSpec | None, sample: bool, trust
         listens=True,
         log_max=learner.scales.get("log_max"),
         rules=learner.scales.get("rules", {}),
+        native=lambda: NativeSpaces.plain(Spaces(architecture.observation, architecture.actions)),
     )
 
 

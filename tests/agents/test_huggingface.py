@@ -322,7 +322,7 @@ def test_a_run_is_exported_and_what_is_none_is_refused(tmp_path: Path) -> None:
     assert load_checkpoint(api.export(run, huggingface=tmp_path / "out")).scales["rule"] == "auto"
     with pytest.raises(InputError, match="no agent of stable-baselines3"):
         api.export(run, sb3=tmp_path / "out.zip")
-    with pytest.raises(InputError, match="one of --huggingface and --sb3"):
+    with pytest.raises(InputError, match="one of --huggingface, --sb3, --onnx and --minimal"):
         api.export(run)
 
 

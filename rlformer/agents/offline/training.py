@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -21,6 +20,7 @@ from rlformer.agents.loop import DivergedError, Pace
 from rlformer.agents.offline.algorithms import ALGORITHMS
 from rlformer.agents.online import state as states
 from rlformer.agents.online.algorithms.base import Algorithm
+from rlformer.agents.online.build import SpacesOnly
 from rlformer.agents.online.build import build as build_model
 from rlformer.agents.online.policy import policy_of
 from rlformer.core import seeding
@@ -30,21 +30,10 @@ from rlformer.core.spaces import Spaces
 from rlformer.data import scales
 from rlformer.data.dataset import Dataset
 from rlformer.data.transitions import Transitions, transitions
+from rlformer.envs.spaces import action_space
 from rlformer.runs import checkpoints
 
 _CURVE_POINTS, _EVALUATIONS = 200, 10  # of losses, and in the environment where the card does not say when
-
-
-class WithoutEnvironment(gym.Env[Any, Any]):
-    """An environment's spaces without the environment: all that stable-baselines3 needs to build its networks."""
-
-    def __init__(self, task: Spaces) -> None:
-        self.observation_space = spaces.Box(-np.inf, np.inf, task.observation.shape, np.float32)
-        actions = task.actions
-        if actions.kind == "discrete":
-            self.action_space: spaces.Space[Any] = spaces.Discrete(actions.nvec[0])
-        else:
-            self.action_space = spaces.Box(np.array(actions.low, np.float32), np.array(actions.high, np.float32))
 
 
 def build(algorithm: Algorithm, values: Mapping[str, Any], task: Spaces, buffer_size: int, seed: int) -> Any:
@@ -54,7 +43,8 @@ def build(algorithm: Algorithm, values: Mapping[str, Any], task: Spaces, buffer_
     """
     own = {key: value for key, value in values.items() if key != "gradient_steps"}  # the run's, not an update's
     own |= {"normalize_rewards": False, "buffer_size": buffer_size}
-    return build_model(algorithm, own, DummyVecEnv([lambda: WithoutEnvironment(task)]), seed)
+    observation = spaces.Box(-np.inf, np.inf, task.observation.shape, np.float32)
+    return build_model(algorithm, own, DummyVecEnv([lambda: SpacesOnly(observation, action_space(task.actions))]), seed)
 
 
 def fill(model: OffPolicyAlgorithm, log: Transitions) -> None:

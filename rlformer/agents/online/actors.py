@@ -27,6 +27,7 @@ class Actor(ABC):
     stochastic: bool  # see `core.policy.Scorer`
     networks: tuple[torch.nn.Module, ...]  # see `core.policy.Scorer`
     context_length: int | None = 1  # see `core.policy.Scorer`
+    memory_size = 0  # numbers that it keeps of an episode from step to step, where `step` asks for them
 
     def begin(self, slots: Array) -> None:  # noqa: B027 - without a memory there is nothing to forget
         """New episodes in these rows."""
@@ -38,6 +39,13 @@ class Actor(ABC):
     @abstractmethod
     def scores(self, observations: Tensor) -> Tensor:
         """(M, obs) -> (M, A), see `core.policy.Scorer`: of episodes that begin with these."""
+
+    def step(self, observations: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(M, obs) and what is kept of each episode, (M, memory_size), zeros as it begins.
+
+        -> the greedy actions (M, *act), a box before it is clipped; their scores (M, A); and what to keep.
+        """
+        return self(observations, None), self.scores(observations), memory
 
     def scores_over(self, observations: Tensor, last: Tensor) -> Tensor:
         """(B, K, obs) and the current step of each (B,) -> (B, A), of episodes that begin at the first step."""
@@ -134,6 +142,7 @@ class Recurrent(Actor):
         self.draws, self.normal, self.stochastic = actor.draws, actor.normal, actor.stochastic
         self.networks = (lstm, *actor.networks)
         self._states = torch.zeros(2, lstm.num_layers, 0, lstm.hidden_size)  # hidden, cell
+        self.memory_size = 2 * lstm.num_layers * lstm.hidden_size
 
     @torch.inference_mode()
     def begin(self, slots: Array) -> None:
@@ -150,6 +159,13 @@ class Recurrent(Actor):
         output, *after = outcome.split([1, layers, layers], dim=1)
         self._states[:, :, :count] = torch.stack(after).transpose(1, 2)
         return self._actor(output[:, 0], noise)
+
+    def step(self, observations: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See `Actor`: the memory is the hidden states of all layers, then the cells."""
+        layers = self._lstm.num_layers
+        states = memory.unflatten(1, (2, layers, self._lstm.hidden_size)).unbind(1)
+        output, after = _step(self._lstm, observations, *states).split([1, 2 * layers], dim=1)
+        return self._actor(output[:, 0], None), self._actor.scores(output[:, 0]), after.flatten(1)
 
     def scores(self, observations: Tensor) -> Tensor:
         """See `Actor`."""

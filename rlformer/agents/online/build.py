@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import gymnasium as gym
 import torch
+from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
@@ -28,6 +30,13 @@ RUN_KEYS = frozenset(
         "activation",
     }
 )
+
+
+class SpacesOnly(gym.Env[Any, Any]):
+    """An environment's spaces without the environment: all that stable-baselines3 needs to build its networks."""
+
+    def __init__(self, observation: spaces.Box, actions: spaces.Space[Any]) -> None:
+        self.observation_space, self.action_space = observation, actions
 
 
 def build(algorithm: Algorithm, values: Mapping[str, Any], environments: VecEnv, seed: int) -> BaseAlgorithm:

@@ -16,7 +16,8 @@ from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import SCHEMA, Cost, EnvSpec
-from rlformer.envs.make import make, spaces_of
+from rlformer.envs.make import spaces_of
+from rlformer.envs.native import NativeSpaces, Translator, native_spaces
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -120,21 +121,25 @@ class OnlineLearner(SB3Learner):
 
     @classmethod
     def load(cls, directory: Path, env: EnvSpec | None, hyperparameters: Mapping[str, Any]) -> OnlineLearner:
-        """The inverse of `save`. Raises InputError where the files are damaged or of another algorithm."""
+        """The inverse of `save`. Raises InputError where the files are damaged or of another algorithm.
+
+        The environment is made only where its spaces do not stand beside the weights (`envs.native`).
+        """
         from stable_baselines3.common.vec_env import DummyVecEnv
 
-        from rlformer.agents.online.build import build
+        from rlformer.agents.online.build import SpacesOnly, build
 
         assert env is not None
         algorithm = ALGORITHMS[hyperparameters["algorithm"]]
         cls._described(directory, algorithm)
-        where, learner, values = env, cls(), dict(hyperparameters)
+        learner, values = cls(), dict(hyperparameters)
         if "buffer_size" in values:
             values["buffer_size"] = 1  # nothing is learned here
-        environments = DummyVecEnv([lambda: make(where) for _ in range(values["num_envs"])])
+        translator = Translator(NativeSpaces.load(directory) or native_spaces(env))
+        own = translator.canonical_observation_space, translator.canonical_action_space
+        environments = DummyVecEnv([lambda: SpacesOnly(*own) for _ in range(values["num_envs"])])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the training noted them
             learner._algorithm, learner._model = algorithm, build(algorithm, values, environments, seed=0)
-        environments.close()
         learner._read(directory)
         return learner

@@ -92,6 +92,16 @@ class SB3Policy:
         """See `core.policy.Policy`."""
 
     @property
+    def actor(self) -> Actor:
+        """From what the network reads to actions."""
+        return self._actor
+
+    @property
+    def scaling(self) -> Scaling | None:
+        """Through which observations go first; None without one."""
+        return self._scaling
+
+    @property
     def actions(self) -> ActionSpec:
         """See `core.policy.Scorer`."""
         return self._spec
@@ -100,6 +110,11 @@ class SB3Policy:
     def context_length(self) -> int | None:
         """See `core.policy.Scorer`."""
         return self._actor.context_length
+
+    @property
+    def remembers(self) -> bool:
+        """Whether `observe` has to tell it of steps: what its LSTM has seen it knows without."""
+        return False
 
     @property
     def stochastic(self) -> bool:

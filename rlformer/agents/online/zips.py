@@ -38,6 +38,7 @@ class ReadZip:
     """What a .zip holds."""
 
     policy: Policy
+    spaces: tuple[gym.Space[Any], gym.Space[Any]]  # of observations and actions, as the file says
     statistics: Path | None = None  # the file of statistics that observations are normalised by
     remarks: tuple[str, ...] = ()  # what a person should know of how it was read
 
@@ -91,7 +92,9 @@ def read_zip(
     actor = actor_of(algorithm, model)
     policy = policy_with(actor, action_spec(model.action_space), scale, sample, order)
     used = None if scale is None else file
-    return ReadZip(policy, used, tuple(_remarks(path, data, normalized, file, used)))
+    return ReadZip(
+        policy, (model.observation_space, model.action_space), used, tuple(_remarks(path, data, normalized, file, used))
+    )
 
 
 def export_zip(learner: OnlineLearner, path: Path) -> None:

@@ -57,6 +57,12 @@ class SequencePolicy:
         return self.model.architecture.reach
 
     @property
+    def remembers(self) -> bool:
+        """Whether earlier steps of an episode enter, if only by their number."""
+        a = self.model.architecture
+        return a.context_length > 1 or a.streams or self.reads_returns or a.timestep_encoding == "episode"
+
+    @property
     def reads_returns(self) -> bool:
         """See `core.policy.Scorer`."""
         return self.model.architecture.conditioning == "return"

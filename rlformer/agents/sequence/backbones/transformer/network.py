@@ -193,7 +193,7 @@ class Attention(nn.Module):
     ) -> Tensor:
         """One token of each sequence: x (N, D) -> (N, D). Its key and value go into `places` (N,) of (N, band, D)."""
         query, key, value = self.qkv(x).split(x.shape[1], dim=1)
-        every = torch.arange(len(x), device=x.device)
+        every = torch.arange(x.shape[0], device=x.device)  # of tracing, len() would fix the size
         keys[every, places], values[every, places] = key, value
         # Sums of products, whose rounding does not depend on N, as that of batched matrix products may.
         size = x.shape[1] // self.heads
