@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 import rlformer
-from rlformer import api
+from rlformer import api, cli
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.export import graph
 from rlformer.agents.learners import learner as learner_kind
@@ -134,7 +135,9 @@ def test_a_folder_of_our_own_is_written_anew_and_no_other(tmp_path: Path) -> Non
         api.export(run, minimal=out)
 
 
-def test_a_second_file_is_told_and_what_has_no_network_refused(tmp_path: Path) -> None:
+def test_a_second_file_is_told_and_what_has_no_network_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     env, told = env_cards.environment("CartPole-v1"), list[str]()
     ppo = small("ppo", env, tmp_path, None, normalize_observations=True)
     path = api.export(ppo, sb3=tmp_path / "agent.zip", tell=told.append)
@@ -143,6 +146,12 @@ def test_a_second_file_is_told_and_what_has_no_network_refused(tmp_path: Path) -
     assert str(tmp_path / "agent" / "vecnormalize.pkl") in told[0]
     with pytest.raises(InputError, match="exists already"):
         api.export(ppo, sb3=tmp_path / "agent.zip")
+    monkeypatch.setattr(sys, "argv", ["rlformer", "export", str(ppo), "--sb3", str(tmp_path / "typed.zip")])
+    with contextlib.suppress(SystemExit):
+        cli.main()
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1] == str(tmp_path / "typed.zip")
+    assert f"also wrote {tmp_path / 'typed' / 'vecnormalize.pkl'}" in printed.err
     with pytest.raises(InputError, match="is no sequence model"):
         api.export(ppo, huggingface=tmp_path / "hf")
     random = small("random", env, tmp_path, None)
