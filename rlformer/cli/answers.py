@@ -1,4 +1,4 @@
-"""What a terminal shows of a report and of an evaluation: the answer first, then a narrow table."""
+"""What a terminal shows of a report or an evaluation: the answer first, then a narrow table."""
 
 from __future__ import annotations
 
@@ -29,6 +29,22 @@ def report(found: Report) -> str:
     for evidence, said in zip(found.judgement.environments, found.results["environments"], strict=True):
         parts.append(_environment(evidence, said))
     return "\n\n".join(parts)
+
+
+def diagnosis(results: Mapping[str, Any]) -> str:
+    """The summary of `diagnose`, what was predicted beside what was observed, and the controls."""
+    from rlformer.core.codec import decode
+    from rlformer.report.diagnostics import Diagnosis, cells, control_text
+
+    found = decode(Diagnosis, results)
+    head = ("row", "arm", "target", "greedy: predicted", "observed", "sampled: predicted", "observed", "verdict")
+    parts = [
+        "\n".join(_wrapped(text, "- ") for text in results["summary"]),
+        table(head, cells(found), right=head[2:7]),
+        "\n".join(_wrapped(control_text(control), "- ") for control in found.controls),
+        "\n".join(_wrapped(f"{run.what}, seed {run.seed}: {run.reason}", "- ") for run in found.failures),
+    ]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _environment(evidence: Evidence, said: Mapping[str, Any]) -> str:

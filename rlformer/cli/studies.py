@@ -197,7 +197,7 @@ def diagnose(
 ) -> None:
     """Check that the suite sees what theory predicts: every closed form beside what was trained."""
     from rlformer import api
-    from rlformer.cli import console
+    from rlformer.cli import answers, console
 
     with console.StudyProgress(runs) as progress:
         results = api.diagnose(
@@ -214,7 +214,7 @@ def diagnose(
     if as_json:
         console.print_json(results)
     else:
-        print((out / "report.md").read_text(encoding="utf-8"))
+        print(answers.diagnosis(results), end="\n\n")
         print(out / "report.html")
     if progress.failed:
         console.say(f"{progress.failed} runs did not finish; the report shows why")

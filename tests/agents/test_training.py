@@ -223,6 +223,22 @@ def test_a_loss_that_is_not_finite_stops_it_names_the_step_and_keeps_the_last_ch
 # --- what it does ---
 
 
+def test_a_held_out_loss_is_told_only_after_it_was_measured(tmp_path: Path) -> None:
+    class Told(Journal):
+        def __init__(self, directory: Path) -> None:
+            super().__init__(directory)
+            self.told: list[str] = []
+
+        def progress(self, done: int, total: int, note: str = "") -> None:
+            self.told.append(note)
+
+    journal = Told(tmp_path)
+    fit("mlp-none-step", journal)
+    assert journal.told[0] == ""  # after the first step, before the first validation
+    lowest = min(journal.curve("train/held_out_loss").values())
+    assert journal.told[-1] == f"held-out loss {lowest:.4f}"
+
+
 def test_losses_are_means_over_real_steps_only() -> None:
     built = model(SPACES["multidiscrete"], context_length=5)
     data = log(SPACES["multidiscrete"])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rlformer.cli import answers
 from rlformer.core import seeding
 from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, EnvSpec, EvalResult
@@ -227,6 +228,19 @@ def test_the_page_shows_prediction_and_observation_side_by_side(tmp_path: Path) 
     assert figure is not None
     dt = next(trace for trace in figure.data if trace["name"] == "dt, greedy")
     assert dt["x"] == pytest.approx([(-5 + 13 / 6) / (1 + 13 / 6), 1.0])  # 0 is random play, 1 the optimum
+
+
+@pytest.mark.slow
+def test_a_terminal_shows_the_summary_and_then_a_narrow_table(tmp_path: Path) -> None:
+    results = invent(tmp_path / "runs", "Gamble", lambda expected: np.full(100, expected + 0.01))
+    results["failures"] = [{"what": "Gamble ppo", "seed": 1, "reason": "boom"}]
+    shown = answers.diagnosis(diagnostics.build(results, tmp_path / "out"))
+    lines = shown.splitlines()
+    assert "predictions are met" in lines[0]
+    (row,) = [line for line in lines if line.startswith("3 Gamble  dt ") and line.split()[3] == "5"]
+    assert row.split()[3:] == ["5", "−5", "−4.99", "−5", "−4.99", "equivalent"]
+    assert "- Gamble ppo, seed 1: boom" in lines
+    assert max(map(len, lines)) <= 110
 
 
 def test_without_lines_there_is_a_page_without_figure(tmp_path: Path) -> None:
