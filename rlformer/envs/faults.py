@@ -44,7 +44,10 @@ def fault(where: str, error: BaseException, default: str = "") -> InputError:
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     kind = type(error).__name__
     at = place(error) or default
-    return InputError(f"{where}: {kind}{': ' * bool(text)}{text}{f' ({at})' if at else ''}")
+    helps = ""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        helps = f"; pip install {error.name.partition('.')[0].replace('_', '-')}"
+    return InputError(f"{where}: {kind}{': ' * bool(text)}{text}{f' ({at})' if at else ''}{helps}")
 
 
 def place(error: BaseException) -> str:
