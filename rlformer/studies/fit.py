@@ -18,7 +18,7 @@ from rlformer.studies.plan import Plan, PlannedLog, PlannedRun
 from rlformer.studies.study import Study
 
 SMOKE_MINUTES = 2.0
-RESERVE = 0.2  # of the time: what a probe cannot foresee
+RESERVE, MOST_RESERVE = 0.2, 0.4  # of the time: what a probe cannot foresee, and on a machine on which others work
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,10 @@ def limit(study: Study) -> float | None:
 def fit(study: Study, plan: Plan, paces: Paces, *, jobs: int, spent: float = 0.0) -> Fitted:
     """The study with as much of it as fits into its minutes.
 
-    plan: of the whole study, as it stands. spent: seconds that have passed already. What the study says itself (arms,
-    seeds, episodes, an agent's steps, shares of the log) stands; the rest is given up in this order, until the runs,
-    projected at these paces and so many side by side, end within the time but for a reserve of a fifth:
+    plan: of the whole study, as it stands. spent: seconds that have passed already. What the study says itself
+    (arms, seeds, episodes, an agent's steps, shares of the log) stands; the rest is given up in this order, until
+    the runs, projected at these paces and so many side by side, end within the time but for a reserve of a fifth,
+    up to two where others work on this machine too:
 
     1. seeds, down to 3; 2. the data-scaling grid; 3. half of an evaluation's 100 episodes; 4. optional arms: those that
     only larger profiles train before those of smaller ones, from the top of the ladder down; never random play, the log
@@ -105,14 +106,15 @@ def fit(study: Study, plan: Plan, paces: Paces, *, jobs: int, spent: float = 0.0
     given = limit(study)
     assert given is not None
     smoke = study.profile == agent_cards.SMOKE
-    usable = given * 60 * (1 - RESERVE) - spent
+    reserve = min(MOST_RESERVE, RESERVE * math.sqrt(paces.slowness))
+    usable = given * 60 * (1 - reserve) - spent
     choices = smoke_choices(study, plan, paces) if smoke else whole_choices(study, plan, paces)
     seconds, last = 0.0, None
     for choice in choices:
         seconds, last = _seconds(choice, plan, paces, jobs, films=not smoke), choice
         if seconds <= usable:
             return _fitted(study, plan, choice, given, seconds + spent)
-    raise InputError(_too_little(study, plan, paces, given, (seconds + spent) / (1 - RESERVE), last))
+    raise InputError(_too_little(study, plan, paces, given, (seconds + spent) / (1 - reserve), last))
 
 
 def minutes(seconds: float) -> str:
