@@ -51,10 +51,11 @@ def main() -> None:
 
     Exit codes: 0 done, 2 the input is wrong, 1 it failed, 130 stopped by Ctrl-C.
     """
+    stopped = "stopped; the same command continues"
     try:
         code = app(prog_name="rlformer", standalone_mode=False)
-    except (Interrupted, KeyboardInterrupt):
-        code = _STOPPED
+    except (Interrupted, KeyboardInterrupt) as error:
+        code, stopped = _STOPPED, str(error) or stopped
     except usage.UsageError as error:
         if usage.is_help(error):
             print(error, file=sys.stderr)
@@ -69,6 +70,6 @@ def main() -> None:
         console.error(str(reason) or type(reason).__name__)
         code = 2 if isinstance(error, InputError) else 1
     if code == _STOPPED:
-        console.say("stopped; the same command continues")
+        console.say(stopped)
     if code:
         raise SystemExit(code) from None
