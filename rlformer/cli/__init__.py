@@ -58,10 +58,11 @@ def main() -> None:
     # Torch makes this folder when it is imported; no command compiles, so that nothing is written into it.
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", tempfile.gettempdir())
     guard()
+    stopped = "stopped; the same command continues"
     try:
         code = app(prog_name="rlformer", standalone_mode=False)
-    except (Interrupted, KeyboardInterrupt):
-        code = _STOPPED
+    except (Interrupted, KeyboardInterrupt) as error:
+        code, stopped = _STOPPED, str(error) or stopped
     except usage.UsageError as error:
         if usage.is_help(error):
             print(error, file=sys.stderr)
@@ -77,6 +78,6 @@ def main() -> None:
         long_name = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
         code = 2 if isinstance(error, InputError) or long_name else 1
     if code == _STOPPED:
-        console.say("stopped; the same command continues")
+        console.say(stopped)
     if code:
         raise SystemExit(code) from None

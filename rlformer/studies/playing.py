@@ -24,6 +24,7 @@ from rlformer.studies.sources import Source
 
 _HOLD_SECONDS = 1.0  # of an episode's last frame
 _MOST_SIDE_BY_SIDE = 9
+_STOPPED = "stopped; no video was written"
 
 Progress = Callable[[int, int, str], None]
 
@@ -127,7 +128,7 @@ class _Showing:
 
     def __call__(self, moments: Sequence[Moment]) -> None:
         if self._stop():
-            raise Interrupted
+            raise Interrupted(_STOPPED)
         if self._drawing is None:
             height, width = moments[0].picture.shape[:2]
             self._drawing = Drawing(self._players, (width, height), video_files.WIDEST[self._kind])
@@ -183,7 +184,7 @@ class _Window(Environments):
     def step(self, slots: Any, actions: Any) -> Any:
         """See `Environments`; the environment draws by itself."""
         if self._stop():
-            raise Interrupted
+            raise Interrupted("stopped")
         return super().step(slots, actions)
 
 

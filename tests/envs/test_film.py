@@ -185,7 +185,7 @@ def test_an_mp4_holds_every_step_and_its_end(tmp_path: Path) -> None:
 
 
 def test_a_stopped_film_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(Interrupted):
+    with pytest.raises(Interrupted, match="stopped; no video was written"):
         playing.film([Player("r", RandomPolicy(ACTIONS))], CARTPOLE, [7], tmp_path / "film.gif", stop=lambda: True)
     assert list(tmp_path.iterdir()) == []
 
