@@ -124,6 +124,17 @@ def chain(network: nn.Module, x: Tensor) -> Tensor:
     return rowwise(repr(network), network, x, trial=lambda: random_copy(network))
 
 
+def whole(count: int, *weights: Tensor) -> int:
+    """How many rows memory wants for `count` rows that are multiplied with each of these weights (N, K).
+
+    `count` where all of them can be given at once, else so many that blocks are filled there once, and not at every
+    product.
+    """
+    sizes = [_together(count, inputs, outputs) for outputs, inputs in (weight.shape for weight in weights)]
+    block = max((size for size in sizes if size != count), default=1)
+    return math.ceil(count / block) * block
+
+
 class Product:
     """x @ weight.T + bias into memory, `target` (M, N), where it stays: for x (M, K), weight (N, K), bias (N,)."""
 

@@ -31,6 +31,8 @@ class SlidingWindows:
         self._hidden, self._projected = torch.zeros(0, width), torch.zeros(0, 3 * width)  # (P*T, *)
         self._plan: _Plan | None = None
         self._planned: tuple[int, ...] = ()  # what it was made for
+        self._reserved: set[tuple[int, int]] = set()  # numbers of tokens, and threads, that there is room for
+        self._unread = False  # whether whole windows were put that are not projected yet
         self._parameters = list(transformer.parameters())
         places = torch.arange(2 * length) % length
         unseen = torch.zeros(2 * length, 2 * length).masked_fill_(places > places[:, None], -torch.inf)
@@ -42,16 +44,19 @@ class SlidingWindows:
 
         Without numbers, whole windows: (P, T, D), counted from 0.
         """
-        missing = self._length * len(tokens) - len(self._hidden)
-        if missing > 0:
+        count = self._length * len(tokens)
+        reserved = (count, torch.get_num_threads())
+        if reserved not in self._reserved:
+            missing = max(0, _whole(self._transformer, count) - len(self._hidden))
             kept = (self._hidden, self._projected)
             self._hidden, self._projected = (torch.cat([old, old.new_zeros(missing, old.shape[1])]) for old in kept)
             self._plan = None
+            self._reserved.add(reserved)
         hidden = self._transformer.embedding_norm(tokens.flatten(0, 1))
-        projected = self._first.attention.qkv(self._first.attention_norm(hidden))
         if numbers is None:
-            self._hidden[: len(hidden)], self._projected[: len(hidden)] = hidden, projected
+            self._hidden[:count], self._unread = hidden, True
             return
+        projected = self._first.attention.qkv(self._first.attention_norm(hidden))
         places = (numbers % self._length).add_(self._length * torch.arange(len(tokens))[:, None]).flatten()
         self._hidden.index_copy_(0, places, hidden)
         self._projected.index_copy_(0, places, projected)
@@ -68,11 +73,21 @@ class SlidingWindows:
         if self._plan is None or self._planned != needed:
             self._plan = _Plan(self._transformer, self._hidden, self._projected, size, rows, length)
             self._planned = needed
+        if self._unread:
+            self._plan.project()
+            self._unread = False
         # Before a window is full, places are in order of time; behind the newest token nothing is seen.
         oldest = ((newest + 1) % length).mul_(newest >= length)
         added = self._added[length - oldest] if size > 1 else self._added[length - int(oldest)][None]
         of_newest = self._added[length, newest.clamp(max=length - 1)]  # (P, T)
         return self._plan.run(newest % length, added[:, None], of_newest[:, None, None])
+
+
+def _whole(transformer: Transformer, count: int) -> int:
+    """How many rows to keep for so many tokens: see `rounding.whole`."""
+    block = next(iter(cast(Iterable[Block], transformer.blocks)))
+    inside = (block.attention.qkv, block.attention.project, block.expand, block.contract)
+    return rounding.whole(count, *(layer.weight for layer in inside))
 
 
 class _Plan:
@@ -84,39 +99,49 @@ class _Plan:
     def __init__(
         self, transformer: Transformer, hidden: Tensor, projected: Tensor, size: int, rows: int, length: int
     ) -> None:
-        self._size = size
+        self._size, count = size, size * length
+        rows_kept = _whole(transformer, count)
         width, heads, blocks = transformer.width, transformer.heads, list(cast(Iterable[Block], transformer.blocks))
         self._norm, self._start = transformer.norm, length * torch.arange(size)
-        stream, inner = torch.empty(size * length, width), torch.empty(size * length, 4 * width)
-        self._hidden, source = hidden[: size * length], projected[: size * length]
+        stream, inner = torch.zeros(rows_kept, width), torch.zeros(rows_kept, 4 * width)
+        self._gathered = torch.zeros(rows_kept, width)  # what the heads mix
+        self._by_head = self._gathered[:count].unflatten(0, (size, length)).unflatten(2, (heads, -1)).transpose(1, 2)
+        self._hidden, source = hidden[:rows_kept], projected[:rows_kept]
+        first = blocks[0].attention
+        self._arrival = _Projection(blocks[0].attention_norm, first.qkv.weight, first.qkv.bias, source)
         self._layers = []
         for block, following in pairwise(blocks):
             left_out = width if following is blocks[-1] else 0  # the last layer's queries: of one row each
             qkv = following.attention.qkv
-            target = torch.empty(size * length, 3 * width - left_out)
+            target = torch.zeros(rows_kept, 3 * width - left_out)
             onward = _Projection(following.attention_norm, qkv.weight[left_out:], qkv.bias[left_out:], target)
-            self._layers.append((_Layer(block, stream, inner), _heads(source, size, heads, width), onward))
+            self._layers.append((_Layer(block, stream, inner), _heads(source[:count], size, heads, width), onward))
             source = target
         last = blocks[-1]
         weight, bias = last.attention.qkv.weight[:width], last.attention.qkv.bias[:width]
         query = torch.zeros(rows, width)
         self._last = _Layer(last, torch.empty(rows, width), torch.empty(rows, 4 * width))
         self._query = _Projection(last.attention_norm, weight, bias, query)
-        *_, key, value = _heads(source, size, heads, width)
+        *_, key, value = _heads(source[:count], size, heads, width)
         self._of_last = (*_heads(query[:size], size, heads, width), key, value)
         self._at_newest, self._mixed = torch.zeros(rows, width), torch.zeros(rows, width)
+
+    def project(self) -> None:
+        """All tokens, as the first layer reads them."""
+        self._arrival.run(self._hidden)
 
     def run(self, places: Tensor, added: Tensor, of_newest: Tensor) -> Tensor:
         """places (P,) of the newest tokens; what is added to all scores (P, 1, T, T) and to theirs (P, 1, 1, T)."""
         h = self._hidden
         for layer, of_tokens, onward in self._layers:
             query, key, value = of_tokens
-            h = layer.run(h, _attend(query, key, value, added))
+            self._by_head.copy_(_attend(query, key, value, added))
+            h = layer.run(h, self._gathered)
             onward.run(h)
         torch.index_select(h, 0, places + self._start, out=self._at_newest[: self._size])
         self._query.run(self._at_newest)
         query, key, value = self._of_last
-        self._mixed[: self._size] = _attend(query, key, value, of_newest)
+        self._mixed[: self._size] = _attend(query, key, value, of_newest).transpose(1, 2).flatten(1)
         return self._norm(self._last.run(self._at_newest, self._mixed))
 
 
@@ -159,6 +184,5 @@ def _heads(flat: Tensor, size: int, heads: int, width: int) -> tuple[Tensor, ...
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, added: Tensor) -> Tensor:
-    """query (P, nh, M, hs), keys and values (P, nh, T, hs), added (P, 1, M, T) -> (P*M, D)."""
-    mixed = rounding.rowwise("attention", F.scaled_dot_product_attention, query, key, value, added)
-    return mixed.transpose(1, 2).reshape(-1, query.shape[1] * query.shape[3])
+    """query (P, nh, M, hs), keys and values (P, nh, T, hs), added (P, 1, M, T) -> (P, nh, M, hs)."""
+    return rounding.rowwise("attention", F.scaled_dot_product_attention, query, key, value, added)
