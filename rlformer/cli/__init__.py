@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from rlformer.cli import data, lists, policies, studies, training
-from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.errors import Interrupted, is_users
 from rlformer.core.printable import guard
 
 app = typer.Typer(
@@ -59,4 +59,4 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         print(f"error: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
-        raise SystemExit(2 if isinstance(error, InputError) else 1) from None
+        raise SystemExit(2 if is_users(error) else 1) from None
