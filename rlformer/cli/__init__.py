@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from rlformer.cli import console, data, lists, looking, play, policies, studies, training, usage
-from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.errors import Interrupted, is_users
 from rlformer.core.printable import guard
 
 app = typer.Typer(
@@ -75,8 +75,7 @@ def main() -> None:
         # typer turns an end of file, such as that of a torn one, into an Abort without a message.
         reason = error.__cause__ if isinstance(error, typer.Abort) and error.__cause__ else error
         console.error(str(reason) or type(reason).__name__)
-        long_name = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
-        code = 2 if isinstance(error, InputError) or long_name else 1
+        code = 2 if is_users(error) else 1
     if code == _STOPPED:
         console.say(stopped)
     if code:

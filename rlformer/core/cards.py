@@ -35,6 +35,9 @@ def check(table: Any, valid: Mapping[str, Any], path: Path, where: str) -> dict[
         if key not in valid:
             raise InputError(f"{path}: [{where}] {unknown('key', key, valid)}")
     with named(path, where):
+        for key, value in table.items():
+            if valid[key] == "" and not isinstance(value, str):  # of a card itself: no number stands for a word
+                raise InputError(f"{key}: expected a string, got {_type_name(value)} {shown(value)}")
         # A section, or a schedule, is checked by whoever knows its keys.
         both_tables = {key for key, value in table.items() if isinstance(value, dict) and isinstance(valid[key], dict)}
         return {k: v if k in both_tables else coerce(k, v, valid[k]) for k, v in table.items()}

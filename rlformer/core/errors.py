@@ -1,11 +1,18 @@
 """Errors that are the user's to mend: one clear line, exit code 2."""
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
 class InputError(ValueError):
     """The input is wrong. The message says what, where, and what would be right, in one line."""
+
+
+def is_users(error: BaseException) -> bool:
+    """Whether the error is the user's to mend: an InputError, or a path that the system takes for none."""
+    too_long = isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
+    return too_long or isinstance(error, InputError)
 
 
 class MissingExtra(InputError):

@@ -149,6 +149,8 @@ def export_minari(dataset: Dataset, dataset_id: str, env: EnvSpec | None = None)
             data.storage.update_metadata({_OURS: _what_minari_lacks(dataset)})
     except PermissionError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror}") from error
+    except gym.error.Error as error:
+        raise InputError(f"'{dataset_id}': {_one_line(error)}") from error
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # a half-written dataset would load
         raise
