@@ -46,13 +46,13 @@ def compare(
     files.writable_directory(Path(study.runs))
     made = plan(study, dataset=dataset, command=command)
     study.write(folder / "study.toml")
-    outcome = execute(made, local(jobs, study.threads), listen)
+    outcome = execute(made, local(jobs, study.threads, Path(study.runs)), listen)
     with one_thread():
         videos.record_medians(outcome.runs)
     if study.explain:
         from rlformer.studies import explain_runs
 
-        explain_runs.explain_runs(outcome.runs, jobs=jobs, threads=study.threads, listen=listen)
+        explain_runs.explain_runs(outcome.runs, jobs=jobs, threads=study.threads, root=Path(study.runs), listen=listen)
     return write_report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=study.terms)
 
 

@@ -5,7 +5,9 @@ Heavy modules are imported inside the commands, so that `rlformer --help` answer
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from importlib import metadata
 from typing import Annotated
 
@@ -48,6 +50,8 @@ def main() -> None:
 
     Exit codes: 0 done, 2 the input is wrong, 1 it failed, 130 stopped by Ctrl-C.
     """
+    # Torch makes this folder when it is imported; no command compiles, so that nothing is written into it.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", tempfile.gettempdir())
     try:
         app()
     except (Interrupted, KeyboardInterrupt):

@@ -58,11 +58,17 @@ def replacing(path: Path) -> Iterator[Path]:
 def clear(folder: Path) -> None:
     """Remove what writers below a folder left behind when they were killed on this machine."""
     for path in folder.rglob(".*"):
-        if _left_behind(path.name) is not None:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+        clear_one(path)
+
+
+def clear_one(path: Path) -> None:
+    """Remove a temporary file or folder that a killed process of this machine left; nothing else."""
+    if _left_behind(path.name) is None:
+        return
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def is_temporary(name: str) -> bool:

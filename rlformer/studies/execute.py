@@ -61,9 +61,9 @@ def execute(plan: Plan, executor: Executor, listen: Callable[[Event], None] = la
     )
 
 
-def local(jobs: int | None = None, threads: int = 1) -> Executor:
-    """This machine. jobs: runs side by side; by default one a core."""
-    return LocalProcesses(jobs or side_by_side(threads), threads)
+def local(jobs: int | None = None, threads: int = 1, root: Path = Path("runs")) -> Executor:
+    """This machine. jobs: runs side by side; by default one a core. root: of the runs."""
+    return LocalProcesses(jobs or side_by_side(threads), threads, root)
 
 
 def side_by_side(threads: int) -> int:

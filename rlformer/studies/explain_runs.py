@@ -152,6 +152,7 @@ def explain_runs(
     *,
     jobs: int | None = None,
     threads: int = 1,
+    root: Path = Path("runs"),
     listen: Callable[[Event], None] = lambda event: None,
 ) -> None:
     """Explain the finished, trained runs of a study, side by side, at the same states.
@@ -169,7 +170,8 @@ def explain_runs(
         lender = lenders.get(run.record.seed) if run.spec.log is None else None
         todo.append(Job((run.spec.agent.name, run.record.seed), (run.path, lender)))
     listen(Event(None, "planned", len(todo)))
-    for event in LocalProcesses(jobs or max(1, (os.cpu_count() or 1) // threads), threads).run(_explain_run, todo):
+    executor = LocalProcesses(jobs or max(1, (os.cpu_count() or 1) // threads), threads, root)
+    for event in executor.run(_explain_run, todo):
         listen(event)
 
 

@@ -13,6 +13,7 @@ from rlformer.agents.learners import learner
 from rlformer.data.dataset import Dataset, load
 from rlformer.data.describe import log_input
 from rlformer.evaluator.measure.protocol import Protocol
+from rlformer.runs import scratch
 from rlformer.runs.directory import TRAJECTORIES, RunDirectory
 from rlformer.runs.spec import RunSpec
 from rlformer.studies import experiment, logs
@@ -87,7 +88,7 @@ def project(
     counts = {agent: sum(run.spec.agent.name == agent for run in plan.runs) for agent in firsts}
     order = sorted(firsts.values(), key=lambda run: run.source is not None)
     rows, dataset = [], None
-    with tempfile.TemporaryDirectory(prefix="rlformer-probe-") as folder:
+    with tempfile.TemporaryDirectory(dir=scratch.folder(Path("runs"))) as folder:
         for done, run in enumerate(order):
             agent = run.spec.agent.name
             if progress:

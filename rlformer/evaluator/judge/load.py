@@ -94,7 +94,7 @@ def find_runs(paths: Iterable[Path]) -> list[RunDirectory]:
         if not root.is_dir():
             raise InputError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
         for folder, children, names in os.walk(root):
-            children.sort()
+            children[:] = sorted(child for child in children if not child.startswith("."))
             lost = "spec.toml" in names and "record.damaged.json" not in names  # a run whose record is not there
             if "record.json" in names or lost:
                 children.clear()  # nothing below a run is another run

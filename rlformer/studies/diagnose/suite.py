@@ -58,7 +58,7 @@ def diagnose(
     failures: dict[Any, str] = {}
     found: dict[Any, Path] = {}
     listen(Event(None, "planned", len(planned)))
-    for event in LocalProcesses(jobs, threads).run(_work, planned):
+    for event in LocalProcesses(jobs, threads, root).run(_work, planned):
         if event.kind in ("failed", "skipped"):
             failures[event.key] = str(event.value)
         elif event.kind == "finished" and event.value is not None:

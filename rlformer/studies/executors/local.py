@@ -5,9 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import forkserver, process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +17,7 @@ from typing import Any, Literal
 from rlformer.agents.learners import LEARNERS
 from rlformer.core import files
 from rlformer.core.errors import InputError, Interrupted
+from rlformer.runs import scratch
 from rlformer.runs.interrupt import Interrupt
 from rlformer.studies.executors.orphan import end_with_parent
 
@@ -22,6 +25,7 @@ Progress = Callable[[int, int, str], None]
 Work = Callable[[Any, Callable[[], bool], Progress], Any]  # (job, stop, progress) -> a picklable answer
 
 PRELOAD = [
+    "rlformer.studies.executors.server",  # first
     "torch.utils.tensorboard",
     "torch._dynamo",  # which the first optimiser of a process would import: 1.2 s
     *sorted({kind.implementation.partition(":")[0] for kind in LEARNERS.values()}),
@@ -59,10 +63,13 @@ class Job:
 
 
 class LocalProcesses:
-    """At most `jobs` processes at a time on this machine, `threads` threads each."""
+    """At most `jobs` processes at a time on this machine, `threads` threads each.
 
-    def __init__(self, jobs: int, threads: int = 1) -> None:
-        self._jobs, self._threads = jobs, threads
+    root: where what is temporary lies, by default the current folder's `runs`.
+    """
+
+    def __init__(self, jobs: int, threads: int = 1, root: Path = Path("runs")) -> None:
+        self._jobs, self._threads, self._root = jobs, threads, root
 
     def run(self, work: Work, tasks: Sequence[Job]) -> Iterator[Event]:
         """Run every job and yield what happens; a job whose needs failed is skipped, the rest goes on.
@@ -70,7 +77,7 @@ class LocalProcesses:
         A job on which another process works already waits for that one, and the others go on meanwhile. Ctrl-C asks the
         running jobs to save what they have, waits for them, and raises Interrupted; a second one ends them at once.
         """
-        with _pinned(self._threads), Interrupt() as interrupt:
+        with _surroundings(self._threads, scratch.folder(self._root)), Interrupt() as interrupt:
             state = _State(self._jobs, self._threads, work, list(tasks))
             try:
                 while state.left:
@@ -107,9 +114,9 @@ class _State:
         """Begin no other job, and ask those that run to save what they have."""
         self._waiting.clear()
         self._held.clear()
-        for _, process in self._running.values():
+        for _, worker in self._running.values():
             with suppress(ProcessLookupError):  # it ended meanwhile
-                os.kill(process.pid, signal.SIGINT)
+                os.kill(worker.pid, signal.SIGINT)
 
     def skip(self) -> Iterator[Event]:
         """Leave out the jobs whose needs did not finish."""
@@ -127,22 +134,22 @@ class _State:
         for job in ready[: self._jobs - len(self._running)]:
             self._waiting.remove(job)
             ours, theirs = self._context.Pipe(duplex=False)
-            process = self._context.Process(target=_work, args=(self._work, job, theirs, self._threads))
-            process.start()
+            worker = self._context.Process(target=_work, args=(self._work, job, theirs, self._threads))
+            worker.start()
             theirs.close()
-            self._running[ours] = (job, process)
+            self._running[ours] = (job, worker)
             yield Event(job.key, "started")
 
     def hear(self) -> Iterator[Event]:
         """What the running jobs say, if one does within half a second."""
         for connection in wait(list(self._running), timeout=0.5):
             assert isinstance(connection, Connection)
-            job, process = self._running[connection]
-            event = _next(connection, job, process)
+            job, worker = self._running[connection]
+            event = _next(connection, job, worker)
             if event.kind in _ENDS or isinstance(event, _Held):
                 del self._running[connection]
                 connection.close()
-                process.join()
+                worker.join()
             if isinstance(event, _Held):
                 self._held[job.key] = job, event.lock
                 if job.key in self._told:
@@ -154,38 +161,60 @@ class _State:
 
     def kill(self) -> None:
         """End all that runs."""
-        for _, process in self._running.values():
-            process.kill()
+        for _, worker in self._running.values():
+            worker.kill()
 
 
 def _first(needs: tuple[Hashable, ...]) -> tuple[Any, ...]:
     return needs[0] if isinstance(needs[0], tuple) else needs[:1]
 
 
-def _next(connection: Connection, job: Job, process: Any) -> Event:
+def _next(connection: Connection, job: Job, worker: Any) -> Event:
     """The next event of a job; its failure, where the process died without a word."""
     try:
         return connection.recv()
-    except EOFError:
-        process.join()
+    except (EOFError, ConnectionResetError):
+        worker.join()
         hint = "; a script that calls compare needs `if __name__ == '__main__':` around it"
         return Event(
-            job.key, "failed", f"its process ended with exit code {process.exitcode}{hint * (process.exitcode == 1)}"
+            job.key, "failed", f"its process ended with exit code {worker.exitcode}{hint * (worker.exitcode == 1)}"
         )
 
 
 @contextmanager
-def _pinned(threads: int) -> Iterator[None]:
-    """numpy's libraries read the variable when the server of processes imports them, once a Python process."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = str(threads)
+def _surroundings(threads: int, folder: Path) -> Iterator[None]:
+    """What the server of processes hands down to all of them. It reads the variables when it starts, once a process.
+
+    numpy's libraries take the number of threads when they are imported; what is temporary goes into `folder`.
+    """
+    set_here = {
+        "OMP_NUM_THREADS": str(threads),
+        "TMPDIR": str(folder),
+        "TORCHINDUCTOR_CACHE_DIR": str(folder),  # torch makes it, though nothing here is compiled
+        scratch.VARIABLE: str(folder),
+    }
+    before = {name: os.environ.get(name) for name in set_here}
+    directory, tempfile.tempdir = tempfile.tempdir, str(folder)
+    _forget_lost_server()
+    os.environ.update(set_here)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
+        tempfile.tempdir = directory
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _forget_lost_server() -> None:
+    """Where somebody removed the folder of the server's socket, another server is started."""
+    config: dict[str, Any] = vars(process.current_process()).get("_config", {})
+    there = config.get("tempdir")
+    if there is not None and not os.path.isdir(there):
+        config.pop("tempdir")
+        vars(forkserver)["_forkserver"]._stop()
 
 
 def _work(work: Work, job: Job, messages: Connection, threads: int) -> None:

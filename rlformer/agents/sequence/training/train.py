@@ -40,7 +40,8 @@ def train(
 
     Continues from `log.directory`/checkpoints/last. On the CPU with the same number of threads the weights are, bit
     for bit, those of a training that was never interrupted. `evaluate` is asked every `evaluate_every` steps and at the
-    end. device: where to train, with all of the log there; the CPU by default. cost: of reading it. Returns (gradient steps, transitions
+    end. device: where to train, with all of the log there; the CPU by default. cost: of reading it. Returns (gradient
+    steps, transitions
     seen with repeats).
 
     Raises Interrupted when the log asks to stop, DivergedError when the loss or its gradient is not finite.
