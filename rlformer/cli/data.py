@@ -1,4 +1,4 @@
-"""data info, data import, data export."""
+"""data info, data import, data export, data verify."""
 
 from __future__ import annotations
 
@@ -31,6 +31,29 @@ def data_info(
         console.print_json(info.to_dict())
     else:
         print(info)
+
+
+@app.command("verify")
+def data_verify(
+    data: Annotated[list[Path], typer.Argument(metavar="DATA...", help="Datasets, or runs that kept their training.")],
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Read all of a dataset: every byte must be what was written, every value one that an episode can have."""
+    from rlformer.cli import console
+    from rlformer.data.dataset import load
+    from rlformer.runs.directory import TRAJECTORIES
+
+    found = []
+    for path in data:
+        kept = path / TRAJECTORIES
+        dataset = load(kept if kept.is_dir() else path, verify=True)
+        found.append({"path": str(dataset.path), "hash": dataset.hash, "episodes": len(dataset)})
+    if as_json:
+        console.print_json({"verified": found})
+    else:
+        for row in found:
+            print(f"{row['path']}: whole, {row['episodes']} episodes, hash {row['hash']}")
 
 
 @app.command("import")

@@ -5,15 +5,16 @@ It lies in the folder of runs and goes when the process ends. What a kill leaves
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import tempfile
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 from rlformer.core import files
 
 VARIABLE = "RLFORMER_SCRATCH"  # names the folder to the server of processes, which outlives a killed parent by a moment
+_LAST = -110  # behind what multiprocessing removes itself; no child that is forked from the process does it
 _SOCKET_ROOM = 75  # bytes of its path, so that a socket's below it stays within the 107 that systems allow
 
 _made: dict[int, Path] = {}  # by process
@@ -34,7 +35,7 @@ def folder(root: Path) -> Path:
     made = near if fits else system / name
     made.mkdir(mode=0o700, exist_ok=True)
     _made[os.getpid()] = made
-    atexit.register(_remove, made, os.getpid())
+    Finalize(None, _remove, args=(made,), exitpriority=_LAST)
     return made
 
 
@@ -42,12 +43,11 @@ def remove_at_exit() -> None:
     """In the server of processes: remove the folder of the process that started it, once that has died."""
     path = os.environ.get(VARIABLE)
     if path and files.is_temporary(Path(path).name):
-        atexit.register(_remove, Path(path), os.getpid())
+        Finalize(None, _remove, args=(Path(path),), exitpriority=_LAST)
 
 
-def _remove(path: Path, owner: int) -> None:
-    if os.getpid() == owner:  # and no child that was forked from it
-        shutil.rmtree(path, ignore_errors=True)
+def _remove(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _clear(parent: Path) -> None:
