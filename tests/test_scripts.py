@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
@@ -171,3 +172,21 @@ def test_what_is_measured_on_a_gpu_runs_on_any_device() -> None:
     # Less than six operations a weight and token in all layers: the last is computed at a third of its tokens.
     whole = 6 * 18 * 2 * (12 * 16**2 + 9 * 16)
     assert 0.5 * whole < found["operations"] < whole
+
+
+@pytest.mark.slow
+def test_commands_go_on_after_a_kill_and_the_script_after_itself(tmp_path: Path) -> None:
+    """The smallest part of scripts/faults_kill, twice: the second call finds all of it done."""
+    script = [sys.executable, str(ROOT / "scripts" / "faults_kill"), "--only", "collect", "import"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for kills in ("2", "4", "4"):
+        words = [*script, "--kills", kills, "--work", str(tmp_path)]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [(row["command"], row["kills"], row["ok"]) for row in results["rows"]] == [
+        ("collect", 2, 2),
+        ("import", 2, 2),
+        ("all", 4, 4),
+    ]
+    assert "ok" not in done.stderr  # nothing was killed the third time

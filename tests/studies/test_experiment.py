@@ -1,5 +1,6 @@
 """One run from configuration to record, and the comparison of many."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from rlformer.data.describe import log_input
 from rlformer.data.prefix import mid_training
 from rlformer.envs import cards as env_cards
 from rlformer.evaluator.measure.protocol import Protocol
+from rlformer.runs import checkpoints
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
 from rlformer.studies import experiment
@@ -206,3 +208,54 @@ def test_a_dataset_in_a_folder_loads_as_it_was(log: Dataset) -> None:
     again = load(log.path)
     assert again.hash == log.hash
     assert np.array_equal(again.returns, log.returns)
+
+
+class Killed(BaseException):
+    """As if the process were gone."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("agent", ["ppo", "dqn"])
+def test_a_killed_online_run_has_the_steps_of_its_last_checkpoint_and_counts_none_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agent: str
+) -> None:
+    """A checkpoint before every rollout; the kill comes behind one, while the episodes since then lie in the log."""
+    monkeypatch.setattr("rlformer.agents.online.training._CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("rlformer.agents.online.training._CHECKPOINT_SHARE", 1e9)
+    values = {"ppo": SMALL_PPO, "dqn": ["steps=2048", "learning_starts=200", "train_freq=64"]}[agent]
+    spec = resolve(env_cards.environment("CartPole-v1"), agent, values, keeps_log=True)
+
+    def killing(done: int, total: int, note: str) -> None:
+        if done >= 1100:
+            raise Killed
+
+    with pytest.raises(Killed):
+        experiment.train(spec, 0, tmp_path, protocol=QUICKLY, hooks=Hooks(listener=killing))
+    run = RunDirectory.of(tmp_path, spec, 0)
+    _, state, warning = checkpoints.load(run.checkpoints / "last") or ({}, {}, "lost")
+    assert (run.record.status, warning) == ("running", None)
+    assert run.record.cost.env_steps == state["num_timesteps"] > 0
+    before = run.record
+    experiment.train(spec, 0, tmp_path, protocol=QUICKLY)
+    record, log = run.record, load(run.trajectories)
+    assert (record.status, record.cost.env_steps) == ("finished", 2048)
+    assert record.times["wall"] > before.times["wall"]
+    assert log.upstream_env_steps == 2048
+    assert len(set(log.episodes["seed"])) == len(log)
+    points = run.points()
+    assert [p["seconds"] for p in points] == sorted(p["seconds"] for p in points)
+    played = [p["step"] for p in points if "eval/return" in p]
+    assert len(set(played)) == len(played)
+
+
+def test_a_finished_run_whose_own_log_was_damaged_is_made_anew(ppo: Path, tmp_path: Path) -> None:
+    """It has the name of what others learn from: whoever asks for it must find it whole."""
+    root = tmp_path / "runs"
+    shutil.copytree(ppo.parents[2], root)
+    run = RunDirectory(root / ppo.relative_to(ppo.parents[2]))
+    whole = load(run.trajectories).hash
+    actions = run.trajectories / "actions.npy"
+    actions.write_bytes(actions.read_bytes()[:-4])
+    experiment.train(run.spec, 0, root, protocol=QUICKLY)
+    assert load(run.trajectories).hash == whole
+    assert any("actions.npy" in note and "put aside" in note for note in run.record.notes)
