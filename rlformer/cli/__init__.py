@@ -5,6 +5,7 @@ Heavy modules are imported inside the commands, so that `rlformer --help` answer
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -61,4 +62,5 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         print(f"error: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
-        raise SystemExit(2 if isinstance(error, InputError) else 1) from None
+        long_name = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+        raise SystemExit(2 if isinstance(error, InputError) or long_name else 1) from None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -92,24 +92,32 @@ class RunDirectory:
     def set_aside_damaged(self) -> str | None:
         """Move a run of which a file is lost or damaged out of the way; what was done, in words.
 
-        What such a run did is not known any more, so that it cannot go on. Nothing is deleted. Raises InputError
-        where another process works on it.
+        What such a run did is not known any more, so that it cannot go on. Nothing is deleted. Raises files.Busy where
+        another process works on it.
         """
-        damage = self._damage()
-        return None if damage is None else self.set_aside(damage)
+        return None if self._damage() is None else self._aside(self._damage)
 
-    def set_aside(self, damage: str) -> str:
+    def set_aside(self, damage: str) -> str | None:
         """Move the run out of the way, for that reason; what was done, in words. See `set_aside_damaged`."""
-        with files.locked(self.path / "lock", "run"):
+        return self._aside(lambda: damage)
+
+    def _aside(self, why: Callable[[], str | None]) -> str | None:
+        """Looks again once the run is its own: another process may have put it aside meanwhile."""
+        with suppress(FileNotFoundError), files.locked(self.path / "lock", "run"):
+            damage = why()
+            if damage is None:
+                return None
             number = next(n for n in count(1) if not self.path.with_name(f"{self.path.name}.damaged-{n}").exists())
+            if (self.path / "record.json").exists():  # no run that a report would find; first, since a kill may follow
+                (self.path / "record.json").rename(self.path / "record.damaged.json")
             aside = self.path.rename(self.path.with_name(f"{self.path.name}.damaged-{number}"))
-        if (aside / "record.json").exists():  # no run that a report would find
-            (aside / "record.json").rename(aside / "record.damaged.json")
-        return f"{damage}; the run was put aside as {aside.name} and made anew"
+            return f"{damage}; the run was put aside as {aside.name} and made anew"
+        return None
 
     def _damage(self) -> str | None:
         if not (self.path / "record.json").exists():
-            return f"{self.path / 'record.json'}: lost" if self.checkpoints.is_dir() else None
+            there = self.checkpoints.is_dir() or (self.path / "record.damaged.json").exists()
+            return f"{self.path / 'record.json'}: lost" if there else None
         try:
             record, spec = self.record, self.spec
             self.check()

@@ -13,6 +13,7 @@ from rlformer.core import seeding
 from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
+from rlformer.data.writer import DatasetWriter
 from rlformer.envs import cards as env_cards
 from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.measure.protocol import Protocol
@@ -163,7 +164,11 @@ def test_contradictions_are_refused(random_log: Dataset) -> None:
 
 
 def test_a_given_log_is_named_in_the_study_and_found_from_any_folder(random_log: Dataset, workspace: Path) -> None:
-    (workspace / "log").symlink_to(random_log.path)
+    with DatasetWriter(workspace / "elsewhere", random_log.info) as writer:
+        for episode in random_log:  # as if each had been made in a training: else nothing could be cut
+            writer.add(episode, behaviour_steps=writer.num_steps + len(episode))
+        writer.finish()
+    (workspace / "log").symlink_to(workspace / "elsewhere")
     (run,) = plan(Study("CartPole-v1", arms=("bc",), seeds=1, log=Log(data="log", prefix="0.5"))).runs
     assert run.source == GivenLog(workspace / "log", Cut("share", 0.5))
     assert run.recipe == Recipe(Cut("share", 0.5))
