@@ -22,7 +22,9 @@ from rlformer.data.loaders import LOADERS
 from rlformer.data.loaders.base import ForeignLog, Loader, Native
 from rlformer.data.writer import DatasetWriter, tidy
 from rlformer.envs.make import spaces_of
+from rlformer.runs.hooks import Hooks
 from rlformer.runs.metrics import Throttle
+from rlformer.runs.waiting import in_line
 
 Progress = Callable[[int, int], None]  # (episodes done, episodes in all)
 
@@ -54,6 +56,8 @@ def open_data(
 def import_data(text: str, out: Path, env: EnvSpec | None = None, progress: Progress | None = None) -> Dataset:
     """A foreign log as a dataset in the folder `out`; a finished import of the same is left alone.
 
+    Where another process imports it there, it is waited for.
+
     Raises InputError as `open_data` does, where `text` is a dataset of ours, and where `out` holds another.
     """
     if is_ours(text):
@@ -61,7 +65,7 @@ def import_data(text: str, out: Path, env: EnvSpec | None = None, progress: Prog
     located = _locate(text, env)
     if (finished := _finished_import(out, located.key)) is not None:
         return finished
-    return _write(located.open(), out, located.key, progress)
+    return in_line(lambda: _write(located.open(), out, located.key, progress), Hooks())
 
 
 def is_ours(text: str) -> bool:
@@ -136,7 +140,13 @@ def _write(log: ForeignLog, path: Path, key: str, progress: Progress | None = No
         return finished
     state, due = {"import": key}, Throttle(_COMMIT_SECONDS)
     info = replace(log.info, provenance={**log.info.provenance, **state})
-    with DatasetWriter(path, info) as writer:
+    try:
+        writing = DatasetWriter(path, info)
+    except InputError:
+        if (finished := _finished_import(path, key)) is not None:  # meanwhile, by another process
+            return finished
+        raise
+    with writing as writer:
         if writer.num_episodes and writer.state != state:
             raise InputError(f"{path}: an unfinished dataset from elsewhere; remove it or choose another --out")
         writer.commit(state)

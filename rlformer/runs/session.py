@@ -128,6 +128,8 @@ class RunSession:
         if any(more.values()) and (record.lost or record.progress):
             record.lost = {key: round(record.lost.get(key, 0) + value, 4) for key, value in more.items()}
         record.times = dict(kept)
+        if "done" in record.progress:
+            record.progress = {**record.progress, "done": min(int(done), step)}  # else another kill would lose it again
 
     def _marks(self) -> dict[int, dict[str, float]]:
         """The times at which the run was when it saved a checkpoint, by its step."""

@@ -106,6 +106,27 @@ def test_what_is_made_again_counts_once_and_is_told(
     assert seconds(run) == {100: 10.0, 130: 14.0}
 
 
+def test_what_one_kill_cost_is_not_told_of_the_next(
+    tmp_path: Path, spec: RunSpec, clock: Callable[[float], None]
+) -> None:
+    """The second comes before anything was done again."""
+    run = RunDirectory(tmp_path / "run")
+
+    def work(log: RunSession) -> None:
+        clock(10.0)
+        with log.checkpoint(100):
+            log.spent(Cost(env_steps=100))
+        clock(3.0)
+        log._due = lambda: True  # type: ignore[assignment]
+        log.progress(130, 200)
+
+    killed(run, spec, work)
+    for _ in range(3):
+        killed(run, spec, lambda log: None, at=100)
+    assert run.record.lost == {"wall": 3.0, "cpu": 1.5, "steps": 30}
+    assert run.record.times["wall"] == 10.0
+
+
 def test_a_run_whose_checkpoint_was_damaged_goes_back_to_the_times_of_the_one_before(
     tmp_path: Path, spec: RunSpec, clock: Callable[[float], None]
 ) -> None:
