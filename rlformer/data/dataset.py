@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +267,17 @@ def load(path: Path, *, remember: bool = False, verify: bool = False) -> Dataset
         checking.remember(path, stamp, data)
     observations, actions, rewards, rows = (arrays[name] for name in ARRAYS)
     return Dataset(info, observations, actions, rewards, rows, index=np.arange(episodes), path=path)
+
+
+def set_aside_damaged(path: Path) -> None:
+    """Move a finished dataset of which a file is damaged out of the way, as PATH.damaged-N; nothing is deleted."""
+    try:
+        if (path / "dataset.json").is_file():
+            load(path, remember=True)
+    except InputError:
+        number = next(n for n in count(1) if not path.with_name(f"{path.name}.damaged-{n}").exists())
+        with suppress(FileNotFoundError):  # another process was faster
+            path.rename(path.with_name(f"{path.name}.damaged-{number}"))
 
 
 def from_episodes(info: DatasetInfo, episodes: list[Episode]) -> Dataset:

@@ -11,7 +11,7 @@ from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.data.collect import collect
-from rlformer.data.dataset import Dataset, load
+from rlformer.data.dataset import Dataset, load, set_aside_damaged
 from rlformer.data.open import Progress
 from rlformer.data.open import open_data as open_named
 from rlformer.data.prefix import mid_training
@@ -86,8 +86,12 @@ class CollectedLog:
     def make(
         self, root: Path, seed: int, stop: Callable[[], bool] | None, progress: Callable[[int, int], None] | None
     ) -> Path:
-        """Collect its episodes, continuing where an earlier attempt stopped. Raises Interrupted when `stop` says so."""
+        """Collect its episodes, continuing where an earlier attempt stopped. Raises Interrupted when `stop` says so.
+
+        A log that was finished and damaged since is put aside and collected anew.
+        """
         env = self.maker.env
+        set_aside_damaged(self.folder(root, seed))
         source = open_source(str(RunDirectory.of(root, self.maker, seed).path) if self.trained else "random", env)
         collect(
             source.policy,

@@ -16,7 +16,7 @@ from rlformer.core.records import Episode
 from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data import verify
 from rlformer.data.arrays import ARRAYS
-from rlformer.data.dataset import Dataset, DatasetInfo, load
+from rlformer.data.dataset import Dataset, DatasetInfo, load, set_aside_damaged
 from rlformer.data.writer import DatasetWriter
 
 INFO = DatasetInfo("E", Spaces.plain((2,), ActionSpec("discrete", (3,))))
@@ -193,6 +193,18 @@ def test_a_changed_byte_of_an_unfinished_log_is_found_out(tmp_path: Path) -> Non
     flip(tmp_path / "log/rewards.npy")
     with pytest.raises(InputError, match=r"rewards\.npy: damaged: its content is not what was written; remove"):
         DatasetWriter(tmp_path / "log", INFO)
+
+
+def test_a_damaged_dataset_is_put_aside_and_a_whole_one_is_not(tmp_path: Path) -> None:
+    written(tmp_path / "log")
+    set_aside_damaged(tmp_path / "log")
+    assert (tmp_path / "log/dataset.json").is_file()
+    for number in (1, 2):
+        flip(tmp_path / "log/rewards.npy")
+        set_aside_damaged(tmp_path / "log")
+        assert not (tmp_path / "log").exists()
+        assert (tmp_path / f"log.damaged-{number}/rewards.npy").is_file()
+        written(tmp_path / "log")
 
 
 def _begun(path: Path) -> None:

@@ -259,3 +259,26 @@ def test_a_finished_run_whose_own_log_was_damaged_is_made_anew(ppo: Path, tmp_pa
     experiment.train(run.spec, 0, root, protocol=QUICKLY)
     assert load(run.trajectories).hash == whole
     assert any("actions.npy" in note and "put aside" in note for note in run.record.notes)
+
+
+@pytest.mark.slow
+def test_a_training_does_not_go_on_without_the_log_that_it_was_to_keep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is missing would never be made: the log would begin in the middle of the training, without a word."""
+    monkeypatch.setattr("rlformer.agents.online.training._CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("rlformer.agents.online.training._CHECKPOINT_SHARE", 1e9)
+    spec = resolve(env_cards.environment("CartPole-v1"), "dqn", ["steps=1024", "train_freq=64"], keeps_log=True)
+
+    def killing(done: int, total: int, note: str) -> None:
+        if done >= 600:
+            raise Killed
+
+    with pytest.raises(Killed):
+        experiment.train(spec, 0, tmp_path, protocol=QUICKLY, hooks=Hooks(listener=killing))
+    run = RunDirectory.of(tmp_path, spec, 0)
+    shutil.rmtree(run.trajectories)
+    with pytest.raises(InputError, match=r"trajectories: lacks episodes .*; remove .*seed-0, and the same command"):
+        experiment.train(spec, 0, tmp_path, protocol=QUICKLY)
+    shutil.rmtree(run.path)
+    assert experiment.train(spec, 0, tmp_path, protocol=QUICKLY).finished

@@ -19,8 +19,8 @@ from rlformer.agents.online.algorithms import ALGORITHMS
 from rlformer.agents.online.build import build
 from rlformer.agents.online.policy import policy_of
 from rlformer.agents.online.recording import Tally, TrainingEnvironments
-from rlformer.core import seeding
-from rlformer.core.errors import Interrupted
+from rlformer.core import files, seeding
+from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import Cost
 from rlformer.data.dataset import DatasetInfo
 from rlformer.data.writer import DatasetWriter, tidy
@@ -168,7 +168,7 @@ class Training:
         start = time.perf_counter()
         if self._writer is not None:
             with self._log.clock("log"):
-                self._writer.commit()
+                self._writer.commit({"env_steps": self.model.num_timesteps})
         arrays, state = states.capture(self.algorithm, self.model, replay=self.model.num_timesteps < self._total)
         state |= {"episodes": self._tally.episodes, "latest_returns": list(self._tally.returns)}
         with self._log.checkpoint(self.model.num_timesteps):
@@ -186,7 +186,18 @@ class Training:
             tidy(path)
             return None
         info = DatasetInfo(env.name, spaces_of(env), self._provenance(), env_definition=env.definition)
-        writer = DatasetWriter(path, info)
+        try:
+            writer = DatasetWriter(path, info)
+        except files.Busy:
+            raise
+        except InputError as error:
+            raise InputError(f"{error}; the whole run is {self._log.directory}") from error
+        if writer.state.get("env_steps", 0) < self._tally.env_steps:  # somebody removed it
+            writer.close()
+            raise InputError(
+                f"{path}: lacks episodes that the checkpoint was trained on; remove {self._log.directory}, "
+                "and the same command trains anew"
+            )
         writer.rewind(self._tally.env_steps)
         return writer
 
