@@ -198,7 +198,7 @@ def collect(
 
 
 def normalization_for(given: Statistics, policies: Sequence[str]) -> Normalization:
-    """What is said of the statistics of a .zip. Raises InputError where they are named and none of the policies is a .zip."""
+    """What is said of the statistics of a .zip. Raises InputError where they are named, and no policy is a .zip."""
     if given is not None and not any(Path(text).suffix == ".zip" for text in policies):
         raise InputError(f"normalization: belongs to a .zip of stable-baselines3, and {', '.join(policies)} is none")
     return Normalization.of(given)

@@ -5,7 +5,6 @@ Heavy modules are imported inside the commands, so that `rlformer --help` answer
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import tempfile

@@ -55,7 +55,7 @@ def train(
         raise InputError(f"agent '{spec.agent.name}' learns by interaction: give it an environment")
     if dataset is not None:
         check_fit(dataset, spec.env)
-        if dataset.path is not None:
+        if dataset.path is not None and (dataset.path / "dataset.json").is_file():
             load(dataset.path, remember=True)  # read once if it was copied: whoever comes later need not
     run = RunDirectory.of(root, spec, seed)
 

@@ -216,7 +216,8 @@ def test_evaluations_make_a_curve_against_gradient_steps(agent: str, env: str, t
     assert [step for step, _ in log.curve("eval/return")] == [10, 20, 25]
     batch = with_curve.model.batch_size  # type: ignore[attr-defined]
     assert cost == Cost(logged_steps=dataset.num_steps, upstream_env_steps=None, samples_seen=25 * batch)
-    assert log.costs == [Cost(logged_steps=dataset.num_steps, upstream_env_steps=None)]  # known at once
+    assert log.costs[0] == Cost(logged_steps=dataset.num_steps, upstream_env_steps=None)  # known at once
+    assert log.costs[-1] == cost  # at the last checkpoint
     without.fit(replace(wanted, env=None, evaluate=None), Log(tmp_path / "b"))  # as where the environment is not here
     assert same(weights(with_curve), weights(without))
 

@@ -168,6 +168,6 @@ def test_a_log_that_cannot_be_cut_as_asked_is_told_before_anything_is_trained(wo
     with pytest.raises(InputError, match=r"a share of 0\.001 of the log holds 1 whole episodes: two at least"):
         plan(study.with_values({"grid.budgets": [0.001, 1.0], "grid.arms": ["bc"]}), dataset=log)
     made = Study(ENV, arms=("bc", "ppo"), seeds=1, overrides={"ppo": ("steps=4096",)}, log=Log(prefix="5000"))
-    with pytest.raises(InputError, match="log.prefix: 5000 steps of a training of 4096"):
+    with pytest.raises(InputError, match=r"log\.prefix: 5000 steps of a training of 4096"):
         plan(made)
     assert not (workspace / "runs").exists()
