@@ -155,8 +155,6 @@ def plan(study: Study, *, dataset: Dataset | None = None, command: str | None = 
         experiment.check(specs[name])
     probe(env)
     sources = _sources(study, dataset, specs[maker] if maker else None)
-    if any(map(arms.needs_log, names)):
-        _check_cuts(sources, dataset, specs[maker] if maker else None)
     order = arms.costly_first(names, maker if trains else None)
     setting = Setting(Path(study.runs).absolute(), study.threads, command)
     seeds = tuple(range(study.seeds or arms.PROFILES[study.profile].seeds))
@@ -286,22 +284,6 @@ def _sources(study: Study, dataset: Dataset | None, maker: RunSpec | None) -> li
         CollectedLog(maker, recipe, study.log.steps) if recipe.played else TrainingLog(maker, recipe)
         for recipe in study.log.recipes
     ]
-
-
-def _check_cuts(sources: Sequence[LogSource], dataset: Dataset | None, maker: RunSpec | None) -> None:
-    """Raise InputError where a log cannot be cut as asked, as far as it is known before anything is trained."""
-    for source in sources:
-        cut = source.recipe.cut
-        if dataset is not None:
-            if len(logs.cut_log(dataset, source.recipe)) < 2:
-                raise InputError(f"log.prefix {cut.label} leaves one episode of {dataset.path}: two at least")
-        elif maker is not None and isinstance(source, TrainingLog):
-            steps = maker.values.get("steps")
-            if cut.kind == "steps" and isinstance(steps, int) and cut.amount > steps:
-                raise InputError(
-                    f"a prefix of {cut.label} steps: the training of {maker.agent.name} has {steps}; "
-                    "full, or fewer steps, or a share such as 0.5"
-                )
 
 
 def _devices(specs: dict[str, RunSpec], device: str) -> dict[str, str]:
