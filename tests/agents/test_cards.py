@@ -480,7 +480,7 @@ def test_a_whole_number_of_a_card_is_one_however_it_is_written(workspace: Path) 
 def test_what_does_not_fit_into_memory_is_refused_with_the_estimate() -> None:
     large = {"layers": 64, "width": 8192, "heads": 1, "context_length": 4096, "batch_size": 10**6}
     with pytest.raises(
-        InputError, match=r"a training of [\d,]+ parameters takes at least [\d,]+ GB of memory, and this"
+        InputError, match=r"a training of [\d,]+ parameters or more takes at least [\d,]+ GB of memory, and this"
     ):
         LEARNERS["sequence"].load().check(ENVS["CartPole-v1"], {**AGENTS["dt"].defaults, **large})
     values = {**AGENTS["dqn"].defaults, "buffer_size": 10**9, "hidden": [8192] * 16}

@@ -330,7 +330,7 @@ def test_a_run_is_exported_and_what_is_none_is_refused(tmp_path: Path) -> None:
     ("key", "value", "message"),
     [
         ("n_layer", 10**8, "layers: a whole number from 1 to 64, got 100000000"),
-        ("max_ep_len", 10**6, r"a model of [\d,]+ parameters, and model.safetensors has [\d,]+ bytes"),
+        ("max_ep_len", 10**6, r"a model of at least [\d,]+ parameters, and model.safetensors has [\d,]+ bytes"),
         ("hidden_size", 10**9, "config.json: hidden_size: a whole number from 1 to 8,192"),
         ("state_dim", 10**12, "config.json: state_dim: a whole number from 1 to 1,000,000"),
         ("act_dim", "two", "config.json: act_dim: a whole number from 1 to 1,000,000, got 'two'"),

@@ -11,10 +11,13 @@ import pytest
 
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.base import Task
+from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.learner import SequenceLearner
+from rlformer.agents.sequence.memory import parameters
+from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Episode
-from rlformer.core.spaces import ActionSpec, Array, Spaces
+from rlformer.core.spaces import ActionSpec, Array, ObservationSpec, Spaces
 from rlformer.data import targets
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from tests.support.make_sequences import SPACES, Journal, log
@@ -267,3 +270,11 @@ def test_targets_that_are_asked_for_are_supported_by_the_log() -> None:
     assert grid == sorted(set(grid))
     assert {0.0, 5.0, 100.0, 125.0} <= set(grid)
     assert targets.grid(np.full(12, 7.0), chosen=7.0) == [7.0, 8.75]
+
+
+@pytest.mark.parametrize("agent", ["dt", "dt-lstm", "rvs", "dt-paper"])
+def test_what_is_estimated_before_a_training_is_never_too_much(agent: str) -> None:
+    values = {**agent_cards.agent(agent).defaults, "max_timesteps": 9}
+    architecture = Architecture.of(values, Spaces(ObservationSpec.vector(4), SPACES["discrete"]), 9)
+    true = TrajectoryModel(architecture).num_parameters
+    assert 0.5 * true < parameters(architecture) <= true

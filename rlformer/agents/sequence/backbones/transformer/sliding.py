@@ -45,13 +45,7 @@ class SlidingWindows:
         Without numbers, whole windows: (P, T, D), counted from 0.
         """
         count = self._length * len(tokens)
-        reserved = (count, torch.get_num_threads())
-        if reserved not in self._reserved:
-            missing = max(0, _whole(self._transformer, count) - len(self._hidden))
-            kept = (self._hidden, self._projected)
-            self._hidden, self._projected = (torch.cat([old, old.new_zeros(missing, old.shape[1])]) for old in kept)
-            self._plan = None
-            self._reserved.add(reserved)
+        self._reserve(count)
         hidden = self._transformer.embedding_norm(tokens.flatten(0, 1))
         if numbers is None:
             self._hidden[:count], self._unread = hidden, True
@@ -68,6 +62,7 @@ class SlidingWindows:
         """
         size, length = len(newest), self._length
         rows = max(rows, size)
+        self._reserve(size * length)  # fewer windows than were put may want more rows, to fill blocks
         threads = torch.get_num_threads()
         needed = (size, rows, threads, *(p.data_ptr() for p in self._parameters))  # weights may be put elsewhere
         if self._plan is None or self._planned != needed:
@@ -81,6 +76,18 @@ class SlidingWindows:
         added = self._added[length - oldest] if size > 1 else self._added[length - int(oldest)][None]
         of_newest = self._added[length, newest.clamp(max=length - 1)]  # (P, T)
         return self._plan.run(newest % length, added[:, None], of_newest[:, None, None])
+
+    def _reserve(self, count: int) -> None:
+        """Room for so many tokens, and for what fills blocks up; what is there is kept."""
+        reserved = (count, torch.get_num_threads())
+        if reserved in self._reserved:
+            return
+        self._reserved.add(reserved)
+        missing = _whole(self._transformer, count) - len(self._hidden)
+        if missing > 0:
+            kept = (self._hidden, self._projected)
+            self._hidden, self._projected = (torch.cat([old, old.new_zeros(missing, old.shape[1])]) for old in kept)
+            self._plan = None
 
 
 def _whole(transformer: Transformer, count: int) -> int:
