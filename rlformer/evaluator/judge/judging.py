@@ -25,6 +25,7 @@ from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.judge.threats import absences, threats
 from rlformer.evaluator.judge.verdict import Verdict
 from rlformer.runs.missing import MissingRun
+from rlformer.runs.spec import ONLINE, SEQUENCE
 
 
 def judge(
@@ -86,7 +87,8 @@ def verdict(evidence: Evidence, terms: Terms) -> Verdict:
     found = decide(evidence, terms)
     if found.pair is None or found.scale is None:
         return found
-    rl, model = (evidence.arm(side.label) for side in (found.pair.a, found.pair.b))
+    rl = evidence.arm(found.stands_for(ONLINE) or found.pair.a.label)
+    model = evidence.arm(found.stands_for(SEQUENCE) or found.pair.b.label)
     star = break_even(evidence, rl, model, terms, found.scale)
     return replace(found, lambda_star=star, doubts=doubts(evidence, found), sweep=sweep(evidence, found))
 

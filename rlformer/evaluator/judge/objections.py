@@ -227,4 +227,13 @@ class MeasuredScale:
     kind: Literal["measured-scale"] = "measured-scale"
 
 
-Doubt: TypeAlias = HardlyInLog | Miscalibrated | Stitched | NoSuccess | UnknownOrigin | MeasuredScale
+@dataclass(frozen=True)
+class Optimistic:
+    """An arm that stands for its family by the very seeds that judge it."""
+
+    label: str
+    of: tuple[str, ...]
+    kind: Literal["optimistic"] = "optimistic"
+
+
+Doubt: TypeAlias = Optimistic | HardlyInLog | Miscalibrated | Stitched | NoSuccess | UnknownOrigin | MeasuredScale
