@@ -93,15 +93,24 @@ def _choose(found: Sequence[Candidate], pairs: Mapping[tuple[int, int], Pair]) -
     family = found[own].selected.family
     if firm in ("claim", "probable"):
         return Choice(family, found[own], firm, error, pair, others)
-    for level in _FIRMNESS[:2]:
-        traded = next(((p, side) for p in pairs.values() for side in (0, 1) if p.traded(side, level)), None)
-        if traded is not None:
-            better = next(one for one in found if one.arm is traded[0].arms[traded[1]])
-            rest = tuple(p for p in pairs.values() if p is not traded[0])
-            return Choice("trade-off", better, level, traded[0].held[traded[1]].p_better, traded[0], rest)
+    traded = _trade_off(found, pairs)
+    if traded is not None and (firm is None or traded.strength != "lean"):
+        return traded
     if firm == "lean":
         return Choice(family, found[own], firm, error, pair, others)
     return Choice("inconclusive", None, None, error, pair, others)
+
+
+def _trade_off(found: Sequence[Candidate], pairs: Mapping[tuple[int, int], Pair]) -> Choice | None:
+    """The firmest pair of which one is better and dearer."""
+    for level in _FIRMNESS:
+        for key, pair in pairs.items():
+            for side in (0, 1):
+                if pair.traded(side, level):
+                    rest = tuple(other for other in pairs.values() if other is not pair)
+                    error = max(pair.held[side].p_better, 1 - pair.cheaper[1 - side])
+                    return Choice("trade-off", found[key[side]], level, error, pair, rest)
+    return None
 
 
 def _told(

@@ -79,9 +79,8 @@ class Pair:
 
     def traded(self, side: int, level: Strength) -> bool:
         """Whether this side is better, and dearer, both beyond doubt."""
-        accepted = ERRORS[level]
-        better = not self.alike and self.held[side].p_better <= accepted
-        return better and 1 - self._dearer(side) <= min(accepted, COST_ERROR) and _enough(self.seeds, level)
+        better = not self.alike and self.held[side].p_better <= ERRORS[level]
+        return better and 1 - self._dearer(side) <= _cost_error(level) and _enough(self.seeds, level)
 
     def _dearer(self, side: int) -> float:
         """Probability that this side costs more than what counts as equal."""
@@ -91,7 +90,7 @@ class Pair:
         if not _enough(self.seeds, level):
             return False
         accepted = ERRORS[level]
-        cost = accepted if level == "lean" else min(accepted, COST_ERROR)
+        cost = _cost_error(level)
         held = self.held[side]
         cheaper = held.p <= accepted and 1 - self.cheaper[side] <= cost
         better = not self.alike and held.p_better <= accepted and self._dearer(side) <= cost
@@ -155,6 +154,11 @@ class Pair:
 def firmest(error: float, seeds: int) -> Strength | None:
     """How firmly something may be said with this error on so many seeds; None where not even a direction is told."""
     return next((level for level in ERRORS if error <= ERRORS[level] and _enough(seeds, level)), None)
+
+
+def _cost_error(level: Strength) -> float:
+    """The error of being cheaper, or dearer, that is accepted."""
+    return ERRORS[level] if level == "lean" else min(ERRORS[level], COST_ERROR)
 
 
 def _enough(seeds: int, level: Strength) -> bool:

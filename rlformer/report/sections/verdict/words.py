@@ -161,16 +161,16 @@ def _score(verdict: Verdict, pair: PairFacts) -> str:
     terms = verdict.terms
     own, other = _sides(pair, pair.a.label if pair.a.error <= pair.b.error else pair.b.label)
     text = (
-        f"Runs that work (a score of {terms.failure:.2g} or more): {own.worked} of {own.runs} of {own.label}, "
-        f"{other.worked} of {other.runs} of {other.label}; its share is lower by no more than "
-        f"{formats.number(_loss(own.reliability.low))} (tolerated: {terms.reliability:g})."
+        f"How many runs work (score {terms.failure:.2g} or more): {own.worked} of {own.runs} for {own.label}, "
+        f"{other.worked} of {other.runs} for {other.label}; the true share of {own.label} may be lower by "
+        f"{formats.number(_loss(own.reliability.low))} at most ({terms.reliability:g} is tolerated)."
     )
     if own.typical.point is None:
         return text
-    low = "unknown" if own.typical.low is None else f"at least {formats.signed(own.typical.low)}"
+    low = "" if own.typical.low is None else f", at worst {formats.signed(own.typical.low)}"
     return (
-        f"{text} Where both work, {own.label} minus {other.label} is {formats.signed(own.typical.point)}, {low} "
-        f"(tolerated: -{terms.margin:g})."
+        f"{text} Score where both work: {own.label} minus {other.label} is {formats.signed(own.typical.point)}{low} "
+        f"({formats.signed(-terms.margin)} is tolerated)."
     )
 
 
