@@ -15,6 +15,7 @@ import numpy as np
 
 from rlformer import statistics
 from rlformer.core.spaces import Array
+from rlformer.evaluator.judge.comparisons import CLAIM_FROM, LEAN_BELOW
 from rlformer.evaluator.judge.estimates import estimate
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
@@ -28,7 +29,7 @@ from rlformer.evaluator.judge.values import Estimate
 from rlformer.evaluator.judge.verdict import PairFacts, Side, Statement
 
 ERRORS: dict[Strength, float] = {"claim": 0.025, "probable": 0.10, "lean": 0.25}  # that are accepted
-SEEDS: dict[Strength, int] = {"claim": 20, "probable": 10, "lean": 2}  # that it takes at least
+SEEDS: dict[Strength, int] = {"claim": CLAIM_FROM, "probable": LEAN_BELOW, "lean": 2}  # that it takes at least
 COST_ERROR = 0.05  # of being cheaper, whatever else is accepted
 SAME_COST = 0.10  # costs within this share are equal
 _MOST_SEEDS = 1000
