@@ -1,8 +1,8 @@
 """Statistics of runs: pure functions on arrays, seeded by an explicit Generator; scipy is loaded on use.
 
 Files, each importing only from those before it: inputs, aggregates, intervals, bootstrap, proportions,
-survival, scaling, costs, equivalence. A z is a normalised score; a run is one training seed, reduced to one
-scalar.
+noninferiority, survival, scaling, costs, equivalence. A z is a normalised score; a run is one training seed, reduced
+to one scalar.
 """
 
 from rlformer.statistics.aggregates import (
@@ -30,6 +30,7 @@ from rlformer.statistics.equivalence import (
     seeds_for_power,
 )
 from rlformer.statistics.intervals import Band, Interval, Resampled, percentiles, probability_less
+from rlformer.statistics.noninferiority import Bound, NotWorse, difference_of_rates, not_worse
 from rlformer.statistics.proportions import (
     TargetCoverage,
     bernoulli_coverage,
@@ -53,9 +54,11 @@ from rlformer.statistics.survival import (
 
 __all__ = [
     "Band",
+    "Bound",
     "Equivalence",
     "Interval",
     "LogRank",
+    "NotWorse",
     "Resampled",
     "SurvivalCurve",
     "TargetCoverage",
@@ -71,6 +74,7 @@ __all__ = [
     "cost_offline",
     "cost_rl",
     "data_to_threshold",
+    "difference_of_rates",
     "equivalence_test",
     "equivalence_test_proportion",
     "ert",
@@ -85,6 +89,7 @@ __all__ = [
     "median",
     "median_time",
     "normalized_score",
+    "not_worse",
     "optimality_gap",
     "percentiles",
     "performance_profile",

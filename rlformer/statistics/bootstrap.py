@@ -33,13 +33,14 @@ def bootstrap(
     `lambda x, y: x.mean(-1) - y.mean(-1)`. Called once more with a single row, the data, for the point.
     sources: for runs that share a source and so are correlated, such as learner seeds on one log: one entry
     per sample (a single entry if paired), None or one label per run. The bootstrap then has two levels:
-    sources are drawn, then the runs within each drawn source. With a single source the interval is
-    conditional on it.
+    sources are drawn, and each brings all its runs: the inner level is drawn without replacement, since runs
+    within a source vary in the data already, and drawing them again would count that twice. With a single
+    source its runs are drawn, and the interval is conditional on it.
     The result is in the unit of the statistic; the same Generator state gives the same bits.
     ValueError: empty or NaN samples, unpaired lengths, labels that do not match, no sample with two runs
     (nothing is known of the variance then), fewer than one resample, or a statistic that does not keep the
     first axis.
-    Sources: Efron & Tibshirani 1993; two levels: Davison & Hinkley 1997, section 3.8.
+    Sources: Efron & Tibshirani 1993; two levels: Davison & Hinkley 1997, section 3.8, strategy 2.
     """
     arrays = [as_floats(f"sample {i}", sample, infinite=True) for i, sample in enumerate(samples)]
     if any(array.ndim == 0 for array in arrays):
@@ -199,8 +200,8 @@ def _draw(rng: np.random.Generator, rows: int, members: list[Indices]) -> tuple[
     for row, m in zip(table, members, strict=True):
         row[: len(m)] = m
     chosen = rng.integers(len(members), size=(rows, len(members)))[..., None]  # (rows, sources, 1)
-    within = rng.integers(sizes[chosen], size=(rows, len(members), sizes.max()))
-    counted = np.broadcast_to(np.arange(sizes.max()) < sizes[chosen], within.shape)
+    within = np.broadcast_to(np.arange(sizes.max()), (rows, len(members), sizes.max()))
+    counted = within < sizes[chosen]
     return table[chosen, within].reshape(rows, -1), counted.reshape(rows, -1)
 
 

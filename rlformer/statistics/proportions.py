@@ -17,8 +17,11 @@ def wilson_interval(count: int, trials: int, confidence: float = 0.95) -> Interv
     """
     from scipy.special import ndtri
 
-    count, trials = successes(count, trials)
-    z = float(ndtri((1 + in_range("confidence", confidence, 0, 1)) / 2))
+    return score_interval(*successes(count, trials), float(ndtri((1 + in_range("confidence", confidence, 0, 1)) / 2)))
+
+
+def score_interval(count: int, trials: int, z: float) -> Interval:
+    """`wilson_interval` at a normal quantile z >= 0 instead of a confidence, unchecked."""
     share = count / trials
     centre = share + z**2 / (2 * trials)
     half = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))

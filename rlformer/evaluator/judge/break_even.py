@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from rlformer import statistics
-from rlformer.evaluator.judge.comparisons import pairs_by_seed, sources
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.evaluator.judge.pairing import common, sources
 from rlformer.evaluator.judge.prices import maker_of
 from rlformer.evaluator.judge.terms import Scale, Terms
 from rlformer.evaluator.judge.verdict import BreakEven
@@ -31,13 +31,18 @@ def break_even(evidence: Evidence, rl: ArmEvidence, model: ArmEvidence, terms: T
         return BreakEven("no run of either arm reached the threshold")
     if not all(map(any, solved)):
         return BreakEven(f"no {'online' if any(solved[1]) else 'offline'} run reached the threshold")
-    paired = pairs_by_seed(rl, model)
+    rows = common(rl.counted, model.counted)
+    own = list(range(len(online))) if rows is None else rows[:, 0].tolist()
+    others = list(range(len(offline))) if rows is None else rows[:, 1].tolist()
+    logs = [[arm.counted[row].data_hash for row in kept] for arm, kept in ((rl, own), (model, others))]
     found = statistics.bootstrap_break_even_lambda(
-        [cost.env_steps + cost.selection_env_steps for cost in online],
-        [cost.logged_steps for cost in offline],
-        upstream,
-        [cost.selection_env_steps for cost in offline],
-        rng=np.random.default_rng(0), online_solved=solved[0], offline_solved=solved[1],
-        paired=paired, sources=sources(rl.counted, model.counted, paired),
+        [online[row].env_steps + online[row].selection_env_steps for row in own],
+        [offline[row].logged_steps for row in others],
+        [upstream[row] for row in others],
+        [offline[row].selection_env_steps for row in others],
+        rng=np.random.default_rng(0),
+        online_solved=[solved[0][row] for row in own],
+        offline_solved=[solved[1][row] for row in others],
+        paired=rows is not None, sources=sources(logs[0], logs[1], rows is not None),
     ).interval()  # fmt: skip
     return BreakEven(None, found.low, found.point, found.high)

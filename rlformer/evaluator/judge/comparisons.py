@@ -8,10 +8,10 @@ import numpy as np
 
 from rlformer import statistics
 from rlformer.core.records import EnvSpec
-from rlformer.evaluator.judge.estimates import shared_logs
 from rlformer.evaluator.judge.evidence import Evidence
-from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
+from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import Comparison, Outcome, Strength
+from rlformer.evaluator.judge.pairing import common, sources
 from rlformer.evaluator.judge.standing import best, candidate
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.runs.spec import OFFLINE, ONLINE, SEQUENCE, Contrast
@@ -43,42 +43,29 @@ def compare_arms(evidence: Evidence) -> tuple[Comparison, ...]:
 def difference(question: str, a: ArmEvidence, b: ArmEvidence, env: EnvSpec) -> Comparison:
     """Mean return of arm a minus that of arm b over their finished runs, with its 95 % bootstrap interval.
 
-    Runs are paired by seed where both arms have the same seeds: seed s of an offline arm learned from the log
-    of seed s. outcome: ahead, behind, equivalent (the whole interval within MARGIN of z), open (none of
-    these), or unknown (no interval). strength: lean, probable or claim, by the number of seeds.
+    Runs are paired by seed where both arms have most of their seeds in common (see `pairing`).
+    outcome: ahead, behind, equivalent (the whole interval within MARGIN of z), open (none of these), or
+    unknown (no interval). strength: lean, probable or claim, by the number of seeds.
     """
     runs_a, runs_b = a.counted, b.counted
-    paired = pairs_by_seed(a, b)
-    seeds = min(len(runs_a), len(runs_b))
+    seeds, rows = min(len(runs_a), len(runs_b)), common(runs_a, runs_b)
+    if rows is not None:
+        runs_a, runs_b = (tuple(runs[row] for row in of) for runs, of in zip((runs_a, runs_b), rows.T, strict=True))
     x, y = (np.array([run.score for run in runs]) for runs in (runs_a, runs_b))
     gap = Estimate(None, float(x.mean() - y.mean()), None)
-    if seeds > 1:
-        drawn = statistics.bootstrap_difference(
-            x, y, np.random.default_rng(0), paired=paired, sources=sources(runs_a, runs_b, paired)
-        )
+    if min(len(x), len(y)) > 1:
+        labels = sources([run.data_hash for run in runs_a], [run.data_hash for run in runs_b], rows is not None)
+        drawn = statistics.bootstrap_difference(x, y, np.random.default_rng(0), paired=rows is not None, sources=labels)
         gap = Estimate(drawn.interval().low, gap.point, drawn.interval().high)
     scale = None
     if env.random_score is not None and env.reference_score is not None:
         scale = env.reference_score - env.random_score
-    return Comparison(question, a.label, b.label, seeds, paired, gap, _outcome(gap, scale), strength(seeds))
-
-
-def pairs_by_seed(a: ArmEvidence, b: ArmEvidence) -> bool:
-    """Whether the runs of two arms are paired: they have the same seeds, and their environment obeys them."""
-    return a.seeds == b.seeds and all(run.seed_obeyed is not False for arm in (a, b) for run in arm.counted)
+    return Comparison(question, a.label, b.label, seeds, rows is not None, gap, _outcome(gap, scale), strength(seeds))
 
 
 def strength(seeds: int) -> Strength:
     """How much that many seeds may say."""
     return "lean" if seeds < LEAN_BELOW else "probable" if seeds < CLAIM_FROM else "claim"
-
-
-def sources(runs_a: Sequence[RunFacts], runs_b: Sequence[RunFacts], paired: bool) -> list[list[str] | None]:
-    """Labels of the logs that runs share; a pair belongs to the log of its offline half."""
-    logs_a, logs_b = ([run.data_hash for run in runs] for runs in (runs_a, runs_b))
-    if paired:
-        return [shared_logs([a or b for a, b in zip(logs_a, logs_b, strict=True)])]
-    return [shared_logs(logs_a), shared_logs(logs_b)]
 
 
 def _outcome(gap: Estimate, scale: float | None) -> Outcome:

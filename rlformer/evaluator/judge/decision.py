@@ -1,47 +1,45 @@
-"""The decision: online RL or a sequence model, by what they score and what they cost, with its uncertainty.
+"""The decision: which family, by what its runs score and what they cost, and how sure that is.
 
-A family is chosen where its score is not worse by more than the margin (95 % bound of the paired bootstrap) and its
-cost is lower with probability .95; a failure is paid as in the expected running time of Hansen et al. 2021. Ten seeds
-make it probable, twenty a claim; fewer only lean. Where neither is chosen it is a trade-off, or inconclusive.
+Every family that was trained stands for itself with one arm. One is chosen where against each of the others it is not
+worse (in how many runs work, and in what those score) and cheaper, or better and not dearer. The error that is
+accepted says how firmly: .025 a claim, .10 probable, .25 a direction; seeds bound it besides. Nothing is chosen between
+arms that do not work.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rlformer.core import formats
-from rlformer.evaluator.judge.comparisons import strength
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import Strength
 from rlformer.evaluator.judge.prices import made_here, scale_of
-from rlformer.evaluator.judge.simple import simpler
-from rlformer.evaluator.judge.standing import best, candidate
+from rlformer.evaluator.judge.simple import Weighed, simpler
+from rlformer.evaluator.judge.standing import Candidate, candidate_of
 from rlformer.evaluator.judge.terms import Scale, Terms
 from rlformer.evaluator.judge.verdict import Answer, Verdict
 from rlformer.evaluator.judge.weighing import Pair, weigh
-from rlformer.runs.spec import FAMILIES, HYBRID, OFFLINE, ONLINE, SEQUENCE
+from rlformer.evaluator.judge.working import keep_the_maker, none_works
+from rlformer.runs.spec import HYBRID, OFFLINE, ONLINE, SEQUENCE, Family
+
+BY_INTERACTION: tuple[Family, ...] = (ONLINE, HYBRID, OFFLINE, SEQUENCE)  # from the one that interacts most
+_FIRMNESS: tuple[Strength, ...] = ("claim", "probable", "lean")
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """The two arms to choose between."""
-
-    rl: ArmEvidence  # the best that learns by interaction; where there is none, the best offline RL
-    model: ArmEvidence  # the best sequence model
-
-
-def candidates(evidence: Evidence, terms: Terms) -> Candidates | str:
-    """The two arms to choose between, or why there are no two."""
-    model = candidate(evidence, SEQUENCE)
-    interacting = [candidate(evidence, family) for family in (ONLINE, HYBRID) if terms.interaction]
-    rl = best(arm for arm in interacting if arm is not None) or candidate(evidence, OFFLINE)
-    if model is None:
-        return _no_sequence_model([arm for arm in evidence.arms if _is_model(arm)])
-    if rl is None:
-        missing = "online agent" if terms.interaction else "offline RL"
-        return f"no {missing} has finished, so there is nothing to hold the sequence model against"
-    return Candidates(rl, model)
+def candidates(evidence: Evidence, terms: Terms) -> list[Candidate] | str:
+    """Who stands for each family that may be chosen, by how much it interacts; or why there are no two."""
+    allowed = [family for family in BY_INTERACTION if terms.interaction or family not in (ONLINE, HYBRID)]
+    found = [one for family in allowed if (one := candidate_of(evidence.trained, family)) is not None]
+    if len(found) > 1:
+        return found
+    families = {one.selected.family for one in found}
+    if SEQUENCE not in families:
+        return _no_sequence_model([arm for arm in evidence.arms if arm.role == "candidate" and arm.family == SEQUENCE])
+    missing = "online agent" if terms.interaction else "offline RL"
+    return f"no {missing} has finished, so there is nothing to hold the sequence model against"
 
 
 def decide(evidence: Evidence, terms: Terms, resamples: int = 10_000) -> Verdict:
@@ -50,69 +48,121 @@ def decide(evidence: Evidence, terms: Terms, resamples: int = 10_000) -> Verdict
     if isinstance(found, str):
         return _cannot_tell(found, terms)
     if scale is None:
-        return _cannot_tell(
-            "no card gives scores, and random play was not measured: nothing says what a small difference is", terms
-        )
-    arms = (found.rl, found.model)
+        reason = "no card gives scores, and random play was not measured: nothing says what a small difference is"
+        return _cannot_tell(reason, terms)
+    arms = [one.arm for one in found]
     if not all(terms.settled(made_here(evidence, arm)).known(run) for arm in arms for run in arm.counted):
         reason = "the log does not say how many steps made it, so that nobody knows its cost (lambda 0: it existed)"
         return _cannot_tell(reason, terms)
-    pair = weigh(evidence, *arms, terms, scale, resamples)
-    if pair is None:
+    pairs = {
+        (i, j): pair
+        for i, j in itertools.combinations(range(len(found)), 2)
+        if (pair := weigh(evidence, found[i], found[j], terms, scale, resamples)) is not None
+    }
+    if not pairs:
         return _cannot_tell("one seed of an arm says nothing about the next: give it --seeds 3 or more", terms)
-    return _weighed(evidence, pair, terms, scale, resamples)
+    choice = _choose(found, pairs)
+    return _told(evidence, found, choice, terms, scale, resamples)
 
 
-def _weighed(evidence: Evidence, pair: Pair, terms: Terms, scale: Scale, resamples: int) -> Verdict:
-    answer, arm, certain = _answer(pair)
-    others = simpler(evidence, pair, arm, scale, resamples)
-    wins = next((other for other in others if other.recommended), None)
-    label, seeds = None if arm is None else arm.label, pair.seeds
-    if wins is not None:
-        answer, label, certain, seeds = "simpler", wins.label, True, min(seeds, wins.seeds)
-    here = made_here(evidence, pair.b)
+@dataclass(frozen=True)
+class Choice:
+    """What follows from weighing the families."""
+
+    answer: Answer
+    winner: Candidate | None
+    strength: Strength | None
+    error: float
+    pair: Pair  # the winner, or the likeliest, against what comes nearest to it
+    others: tuple[Pair, ...]  # against further families
+
+
+def _choose(found: Sequence[Candidate], pairs: Mapping[tuple[int, int], Pair]) -> Choice:
+    """The family that may be chosen most firmly over each of the others."""
+    standing = []
+    for own in range(len(found)):
+        against = [(pair, key.index(own)) for key, pair in pairs.items() if own in key]
+        if against:
+            # The one that comes nearest first: the choice is as sure as it is over this one.
+            against.sort(key=lambda one: -one[0].error(one[1]))
+            standing.append((against[0][0].error(against[0][1]), own, against))
+    error, own, against = min(standing, key=lambda one: one[0])
+    pair, others = against[0][0], tuple(other for other, _ in against[1:])
+    strengths = [one.strength(side) for one, side in against]
+    firm = None if None in strengths else max((s for s in strengths if s), key=_FIRMNESS.index)
+    family = found[own].selected.family
+    if firm in ("claim", "probable"):
+        return Choice(family, found[own], firm, error, pair, others)
+    traded = _trade_off(found, pairs)
+    if traded is not None and (firm is None or traded.strength != "lean"):
+        return traded
+    if firm == "lean":
+        return Choice(family, found[own], firm, error, pair, others)
+    return Choice("inconclusive", None, None, error, pair, others)
+
+
+def _trade_off(found: Sequence[Candidate], pairs: Mapping[tuple[int, int], Pair]) -> Choice | None:
+    """The firmest pair of which one is better and dearer."""
+    for level in _FIRMNESS:
+        for key, pair in pairs.items():
+            for side in (0, 1):
+                if pair.traded(side, level):
+                    rest = tuple(other for other in pairs.values() if other is not pair)
+                    error = max(pair.held[side].p_better, 1 - pair.cheaper[1 - side])
+                    return Choice("trade-off", found[key[side]], level, error, pair, rest)
+    return None
+
+
+def _told(
+    evidence: Evidence, found: Sequence[Candidate], choice: Choice, terms: Terms, scale: Scale, resamples: int
+) -> Verdict:
+    """The choice as a verdict, unless nothing works, the log's own maker does as well, or something simpler does."""
+    answer, arm, strength = choice.answer, choice.winner, choice.strength
+    label, error = None if arm is None else arm.arm.label, choice.error
+    here = made_here(evidence, choice.pair.b)
+    target = arm or next(one for one in found if one.arm is choice.pair.arms[choice.pair.likelier()])
+    nearest = none_works(evidence, terms, scale)
+    beside: list[Weighed] = []
+    if nearest is not None:
+        answer, label, strength = "none works", None, None
+    elif (nearest := keep_the_maker(evidence, terms, scale)) is not None:
+        answer, label, strength = "keep what made the log", None, None
+    else:
+        recipe = next((one.arm.recipe for one in reversed(found) if one.arm.recipe is not None), None)
+        beside = simpler(evidence, target, recipe, terms, scale, resamples)
+        wins = next((one for one in beside if one.facts.recommended), None)
+        if wins is not None:
+            answer, label, strength, error = "simpler", wins.facts.label, wins.strength, wins.facts.p_worse
     return Verdict(
         answer=answer,
         arm=label,
-        strength=None if label is None else _strength(seeds, certain, pair.b),
+        strength=None if label is None or strength is None else _bounded(strength, choice.pair),
         reason=None,
         terms=terms.settled(here),
         sweep=None,
         asked=terms,  # what is None there follows from the log
         scale=scale,
         made_here=here,
-        pair=pair.facts(),
-        simpler=tuple(others),
+        error=None if label is None else error,
+        selected=tuple(one.selected for one in found),
+        pair=choice.pair.facts(),
+        others=tuple(other.facts() for other in choice.others),
+        nearest=nearest,
+        simpler=tuple(one.facts for one in beside),
     )
 
 
-def _answer(pair: Pair) -> tuple[Answer, ArmEvidence | None, bool]:
-    """The answer between two arms, the arm that it names, and whether it is more than leaning."""
-    side, sure = pair.chosen()
-    traded = pair.traded() if side is None or not sure else None
-    if traded is not None:
-        return "trade-off", pair.arms[traded], True
-    if side is None:
-        return "inconclusive", None, False
-    arm = pair.arms[side]
-    return next(family for family in FAMILIES if family == arm.family), arm, sure
-
-
-def _strength(seeds: int, certain: bool, model: ArmEvidence) -> Strength:
-    said = strength(seeds) if certain else "lean"
-    one_log = len({run.data_hash for run in model.counted}) == 1
-    return "probable" if said == "claim" and one_log else said  # another log might tell otherwise; seeds do not vary it
+def _bounded(strength: Strength, pair: Pair) -> Strength:
+    """Another log might tell otherwise, and seeds do not vary it."""
+    logs = [{run.data_hash for run in arm.counted} - {None} for arm in pair.arms]
+    return "probable" if strength == "claim" and any(len(read) == 1 for read in logs) else strength
 
 
 def _cannot_tell(reason: str, terms: Terms) -> Verdict:
     return Verdict("cannot tell", None, None, reason, terms, None)
 
 
-def _is_model(arm: ArmEvidence) -> bool:
-    return arm.role == "candidate" and arm.family == SEQUENCE
-
-
-def _no_sequence_model(arms: list[ArmEvidence]) -> str:
+def _no_sequence_model(arms: Sequence[ArmEvidence]) -> str:
     """Why none of the sequence models can be a candidate."""
     if not arms:
         return "no sequence model was trained"

@@ -15,13 +15,14 @@ from rlformer.evaluator.judge.objections import (
     MeasuredScale,
     Miscalibrated,
     NoSuccess,
+    Optimistic,
     Stitched,
     UnknownOrigin,
 )
 from rlformer.evaluator.judge.support import support, targets
 from rlformer.evaluator.judge.terms import Scale
 from rlformer.evaluator.judge.verdict import Verdict
-from rlformer.runs.spec import OFFLINE
+from rlformer.runs.spec import OFFLINE, SEQUENCE
 
 MISCALIBRATED = 0.1  # of z, between what was asked for and what was achieved
 
@@ -31,12 +32,16 @@ def doubts(evidence: Evidence, verdict: Verdict) -> tuple[Doubt, ...]:
     pair, scale = verdict.pair, verdict.scale
     if pair is None or scale is None:
         return ()
-    model, terms = evidence.arm(pair.b.label), verdict.terms
-    found = [*_hardly_in_log(evidence, model, terms.threshold, scale), *_miscalibrated(model, scale)]
-    found += _stitched(evidence, model, pair.a.label, terms.margin, scale)
+    found: list[Doubt] = [Optimistic(one.arm, one.of) for one in verdict.selected if one.optimistic]
+    label, terms = verdict.stands_for(SEQUENCE), verdict.terms
+    if label is not None:
+        model = evidence.arm(label)
+        found += [*_hardly_in_log(evidence, model, terms.threshold, scale), *_miscalibrated(model, scale)]
+        found += _stitched(evidence, model, terms.margin, scale)
     if not pair.per_success:
         found.append(NoSuccess(terms.threshold))
-    if not verdict.made_here and any(run.cost.upstream_env_steps is None for run in model.counted):
+    logged = [run for one in verdict.selected for run in evidence.arm(one.arm).counted if run.data_hash is not None]
+    if not verdict.made_here and any(run.cost.upstream_env_steps is None for run in logged):
         found.append(UnknownOrigin())
     if scale.measured:
         found.append(MeasuredScale(scale.source))
@@ -60,11 +65,16 @@ def _miscalibrated(model: ArmEvidence, scale: Scale) -> Iterator[Doubt]:
         yield Miscalibrated(model.label, error)
 
 
-def _stitched(evidence: Evidence, model: ArmEvidence, other: str, margin: float, scale: Scale) -> Iterator[Doubt]:
-    """Offline RL that makes more of the same log; `other` is weighed against the model already."""
+def _stitched(evidence: Evidence, model: ArmEvidence, margin: float, scale: Scale) -> Iterator[Doubt]:
+    """Offline RL that makes more of the same log, whether the model acts greedily or samples its actions.
+
+    Where the other way of acting closes the gap, the log's spread is the cause and not that parts have to be stitched.
+    """
+    selected = [run.sampled.sampled - run.sampled.greedy for run in model.counted if run.sampled is not None]
+    gained = max(0.0, float(np.mean(selected))) if selected else 0.0
     for arm in evidence.arms:
-        if arm.family == OFFLINE and arm.recipe == model.recipe and arm.counted and arm.label != other:
+        if arm.family == OFFLINE and arm.recipe == model.recipe and arm.counted:
             gap = difference("stitching", arm, model, evidence.card).difference
             share = gap.point / abs(scale.unit)
-            if gap.low is not None and gap.low > 0 and share > margin:
+            if gap.low is not None and gap.low > gained and share > margin:
                 yield Stitched(arm.label, model.label, share)

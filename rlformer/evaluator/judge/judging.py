@@ -27,6 +27,7 @@ from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.judge.threats import absences, threats
 from rlformer.evaluator.judge.verdict import Verdict
 from rlformer.runs.missing import MissingRun
+from rlformer.runs.spec import ONLINE, SEQUENCE
 
 
 def judge(
@@ -105,7 +106,8 @@ def verdict(evidence: Evidence, terms: Terms) -> Verdict:
     cut, lacking = tuple(training.cuts(evidence)), tuple(training.lacks(evidence))
     if found.pair is None or found.scale is None:
         return replace(found, doubts=(*cut, *lacking))
-    rl, model = (evidence.arm(side.label) for side in (found.pair.a, found.pair.b))
+    rl = evidence.arm(found.stands_for(ONLINE) or found.pair.a.label)
+    model = evidence.arm(found.stands_for(SEQUENCE) or found.pair.b.label)
     star = break_even(evidence, rl, model, terms, found.scale)
     return replace(
         found, lambda_star=star, doubts=(*cut, *doubts(evidence, found), *lacking), sweep=sweep(evidence, found)

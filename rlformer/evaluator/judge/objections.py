@@ -286,7 +286,16 @@ class UndertrainedArms:
     kind: Literal["undertrained"] = "undertrained"
 
 
+@dataclass(frozen=True)
+class Optimistic:
+    """An arm that stands for its family by the very seeds that judge it."""
+
+    label: str
+    of: tuple[str, ...]
+    kind: Literal["optimistic"] = "optimistic"
+
+
 Doubt: TypeAlias = (
-    CutShortArms | StillRising | UndertrainedArms | HardlyInLog | Miscalibrated | Stitched | NoSuccess | UnknownOrigin
-    | MeasuredScale
+    CutShortArms | StillRising | UndertrainedArms | Optimistic | HardlyInLog | Miscalibrated | Stitched | NoSuccess
+    | UnknownOrigin | MeasuredScale
 )  # fmt: skip

@@ -3,55 +3,71 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from rlformer import statistics
-from rlformer.evaluator.judge.estimates import estimate
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
-from rlformer.evaluator.judge.standing import best
-from rlformer.evaluator.judge.terms import Scale
-from rlformer.evaluator.judge.verdict import Simpler
-from rlformer.evaluator.judge.weighing import SURE, Pair, weigh
+from rlformer.evaluator.judge.findings import Strength
+from rlformer.evaluator.judge.standing import Candidate, ended
+from rlformer.evaluator.judge.terms import Scale, Terms
+from rlformer.evaluator.judge.verdict import Selected, Simpler
+from rlformer.evaluator.judge.weighing import COST_ERROR, SAME_COST, Pair, firmest, weigh
+from rlformer.runs.inputs import Recipe
 
 _RESAMPLES = 1000  # of CPU times
 
 
-def simpler(evidence: Evidence, pair: Pair, chosen: ArmEvidence | None, scale: Scale, resamples: int) -> list[Simpler]:
-    """Arms with the role "simple" on the model's log: whether one is not worse than the chosen arm and cheaper.
+@dataclass(frozen=True)
+class Weighed:
+    """A simple arm beside the one that it is held against."""
 
-    Without a choice they are held against the better of the two. p-values of "worse by more than the margin" are those
-    of the bootstrap, adjusted by Holm 1979 and compared with .025, as one end of a 95 % interval is.
+    facts: Simpler
+    strength: Strength | None  # with which it is recommended
+
+
+def simpler(
+    evidence: Evidence, target: Candidate, recipe: Recipe | None, terms: Terms, scale: Scale, resamples: int
+) -> list[Weighed]:
+    """Arms with the role "simple", on a log of this recipe, against `target`: not worse, and no dearer.
+
+    p-values of "worse" (in how many runs work, or in what those score) are adjusted over the arms by Holm 1979.
     """
-    target = chosen or best(pair.arms)
-    assert target is not None  # both have a mean return
-    arms = [arm for arm in evidence.trained if arm.role == "simple" and arm.recipe == pair.b.recipe]
-    weighed = [weigh(evidence, arm, target, pair.terms, scale, resamples) for arm in arms]
+    arms = [arm for arm in evidence.trained if arm.role == "simple" and arm.recipe == recipe and arm is not target.arm]
+    weighed = [weigh(evidence, _alone(arm), target, terms, scale, resamples) for arm in arms]
     known = [one for one in weighed if one is not None]
     if not known:
         return []
-    adjusted = statistics.holm([max(1 - one.not_worse[0], 1 / (resamples + 1)) for one in known])
+    adjusted = statistics.holm([one.held[0].p for one in known])
     return [_held_against(one, p) for one, p in zip(known, adjusted.tolist(), strict=True)]
 
 
-def _held_against(pair: Pair, p: float) -> Simpler:
+def _alone(arm: ArmEvidence) -> Candidate:
+    """A simple arm is judged on all its seeds: nothing was selected."""
+    return Candidate(arm, ended(arm), Selected("offline", arm.label, (arm.label,)))
+
+
+def _held_against(pair: Pair, p: float) -> Weighed:
     """A simple arm, `pair.a`, beside the chosen one. p: adjusted, of its being worse."""
     cpu = [float(np.mean([run.cpu_seconds for run in arm.counted])) for arm in pair.arms]
     costs = [cost if math.isfinite(cost) else None for cost in pair.costs]
-    tied = pair.costs[0] == pair.costs[1]  # then the time it takes decides, whatever its price
-    cheaper = pair.cheaper[0] >= SURE or (tied and _quicker(*pair.arms) >= SURE)
-    return Simpler(
+    tied = pair.costs[0] <= pair.costs[1] * (1 + SAME_COST)  # then the time it takes decides, whatever its price
+    cheaper = pair.cheaper[0] >= 1 - COST_ERROR or (tied and _quicker(*pair.arms) >= 1 - COST_ERROR)
+    strength = firmest(p, pair.seeds) if cheaper else None
+    facts = Simpler(
         label=pair.a.label,
         against=pair.b.label,
         seeds=pair.seeds,
-        difference=estimate(pair.difference),
+        difference=pair.difference,
         p_worse=p,
         costs=(costs[0], costs[1]),
         cpu_seconds=(cpu[0], cpu[1]),
         cheaper=cheaper,
-        recommended=p <= (1 - SURE) / 2 and cheaper,
+        recommended=strength is not None,
     )
+    return Weighed(facts, strength)
 
 
 def _quicker(arm: ArmEvidence, other: ArmEvidence) -> float:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.evaluator.judge.verdict import Selected
 from rlformer.runs.spec import Family
 
 if TYPE_CHECKING:
     from rlformer.evaluator.judge.evidence import Evidence
+
+_SELECT_FROM = 8  # seeds: with fewer nothing is selected
+_SELECTION, _LARGE_SELECTION, _LARGE = 3, 5, 20  # seeds that select, and those from so many seeds on
 
 
 def standing(arm: ArmEvidence) -> tuple[float, float]:
@@ -23,15 +28,59 @@ def best(arms: Iterable[ArmEvidence]) -> ArmEvidence | None:
     return max((arm for arm in arms if arm.mean_return is not None), key=standing, default=None)
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """The arm that stands for a family in the verdict, and the seeds that it is judged on."""
+
+    arm: ArmEvidence
+    seeds: tuple[int, ...]
+    selected: Selected
+
+
 def candidate(evidence: Evidence, family: Family) -> ArmEvidence | None:
-    """The arm that stands for a family; see `candidate_of`."""
-    return candidate_of(evidence.trained, family)
+    """The arm that stands for a family; None where it has none."""
+    found = candidate_of(evidence.trained, family)
+    return None if found is None else found.arm
 
 
-def candidate_of(arms: Iterable[ArmEvidence], family: Family) -> ArmEvidence | None:
-    """Of these arms, which learn: the best of its candidates, of those with two finished runs if there are any.
+def candidate_of(arms: Iterable[ArmEvidence], family: Family) -> Candidate | None:
+    """Of these arms, which learn, the one that stands for the family, of those with two finished runs if there are any.
 
-    One lucky run is no candidate beside an arm that was repeated.
+    One lucky run is no candidate beside an arm that was repeated. Of several arms the one that scores highest on the
+    first seeds stands for the family and is judged on its other seeds alone: the seeds that chose it are its luck.
+    Below 8 seeds nothing can be kept apart, and the highest of all is named, by the seeds that judge it.
     """
     own = [arm for arm in arms if arm.role == "candidate" and arm.family == family]
-    return best([arm for arm in own if len(arm.counted) > 1] or own)
+    own = [arm for arm in own if len(arm.counted) > 1] or own
+    highest = best(own)
+    if highest is None:
+        return None
+    names = tuple(arm.label for arm in own)
+    if len(own) == 1:
+        return Candidate(highest, ended(highest), Selected(family, highest.label, names))
+    first = _selection_seeds(own)
+    chosen = max(own, key=lambda arm: (_score_on(arm, first, own), standing(arm)[1])) if first else highest
+    judging = tuple(seed for seed in ended(chosen) if seed not in first)
+    if not first or len(judging) < _SELECT_FROM - _SELECTION:
+        return Candidate(highest, ended(highest), Selected(family, highest.label, names, optimistic=True))
+    return Candidate(chosen, judging, Selected(family, chosen.label, names, first))
+
+
+def ended(arm: ArmEvidence) -> tuple[int, ...]:
+    """The seeds of an arm's runs that ended, well or not, or left no directory."""
+    found = {run.seed for run in arm.runs if run.counts or run.status == "failed"}
+    return tuple(sorted(found | set(arm.missing)))
+
+
+def _selection_seeds(arms: Sequence[ArmEvidence]) -> tuple[int, ...]:
+    """The first seeds that all of these arms have."""
+    shared = set.intersection(*(set(ended(arm)) for arm in arms))
+    most = max(len(ended(arm)) for arm in arms)
+    return tuple(sorted(shared)[: _SELECTION if most < _LARGE else _LARGE_SELECTION])
+
+
+def _score_on(arm: ArmEvidence, seeds: Sequence[int], beside: Sequence[ArmEvidence]) -> float:
+    """Mean return on these seeds; a run that failed counts with the lowest of all that stand beside it."""
+    known = {run.seed: run.score for run in arm.counted}
+    lowest = min(run.score for other in beside for run in other.counted)
+    return sum(known.get(seed, lowest) for seed in seeds) / len(seeds)

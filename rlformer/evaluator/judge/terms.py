@@ -29,6 +29,7 @@ class Terms:
     share: float | None = field(default=None, metadata=KEPT)
     threshold: float = 0.9  # of the normalised score
     margin: float = 0.05  # of it: a smaller difference does not matter
+    reliability: float = 0.2  # of the share of runs that work: what 20 seeds can show
     interaction: bool = True  # whether a policy may be learned by stepping the environment
 
     def __post_init__(self) -> None:
@@ -38,8 +39,15 @@ class Terms:
                 raise InputError(f"{name}: a price is 0 or more, and finite, got {price:g}")
         if self.share is not None and not 0 <= self.share <= 1:
             raise InputError(f"lambda {self.share:g}: a share from 0 to 1")
+        if not 0 < self.reliability < 1:
+            raise InputError(f"reliability {self.reliability:g}: a tolerance above 0 and below 1")
         if not (0 < self.threshold <= 1e9 and 0 < self.margin <= 1e9):
             raise InputError(f"threshold {self.threshold:g} and margin {self.margin:g}: both lie above 0")
+
+    @property
+    def failure(self) -> float:
+        """The normalised score below which a finished run has failed: far under the threshold."""
+        return self.threshold - 2 * self.margin
 
     def settled(self, made_here: bool) -> Terms:
         """Without gaps. A log that was given costs nothing; one made here was paid step by step, all that led to it."""

@@ -9,6 +9,7 @@ from rlformer.evaluator.judge.findings import Strength
 from rlformer.evaluator.judge.objections import Doubt
 from rlformer.evaluator.judge.terms import Scale, Terms
 from rlformer.evaluator.judge.values import Estimate
+from rlformer.runs.spec import Family
 
 Answer = Literal[
     "online", "offline", "sequence", "hybrid", "simpler", "trade-off", "inconclusive",
@@ -17,29 +18,55 @@ Answer = Literal[
 
 
 @dataclass(frozen=True)
+class Selected:
+    """Which of a family's arms stands for it, and how it was chosen."""
+
+    family: Family
+    arm: str
+    of: tuple[str, ...]  # the labels of all its candidates
+    seeds: tuple[int, ...] = ()  # that chose it, and do not judge it
+    optimistic: bool = False  # whether the seeds that judge it chose it
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A difference between two arms, and what is sure of it."""
+
+    point: float | None  # None: one of the two has nothing to compare
+    low: float | None  # lower bound, at an error of .025
+    p_worse: float  # of "lower by the tolerance or more"
+
+
+@dataclass(frozen=True)
 class Side:
     """One of the two arms that are weighed."""
 
     label: str
     family: str
-    z: float | None  # mean normalised score, where the card has scores
+    z: float | None  # mean normalised score of the runs that judge, failed ones as random play
     cost: float | None  # of a success, or of a run; None: infinite, no run reached the threshold
-    reached: int  # runs at the threshold
-    not_worse: float  # probability of not being worse than the other by more than the margin
-    cheaper: float  # probability
+    runs: int  # that judge
+    worked: int  # of these: not failed
+    reached: int  # of these: at the threshold
+    reliability: Statement  # share of runs that worked, minus that of the other
+    typical: Statement  # mean score of the runs that worked, minus that of the other
+    p_worse: float  # of "worse than the other": in either
+    cheaper: float  # probability; costs within 10 % are equal
+    error: float  # probability that choosing it is wrong, as far as these seeds tell
 
 
 @dataclass(frozen=True)
 class PairFacts:
-    """The two candidates weighed by a joint bootstrap; differences are of z, a minus b."""
+    """Two arms weighed against each other; differences are of z, a minus b."""
 
-    a: Side  # what learns by interaction, or offline RL
-    b: Side  # the sequence model
+    a: Side  # the one that interacts more
+    b: Side
     seeds: int
+    paired: bool  # whether runs are paired by seed
+    alike: bool  # whether neither is worse than the other
     difference: Estimate
-    standard_error: float
     per_success: bool  # whether costs are those of a success
-    seeds_to_settle: float | None  # at 80 % power; None: no number of seeds would
+    seeds_to_settle: float | None  # for the likelier choice to become probable; None: no number of seeds would
 
 
 @dataclass(frozen=True)
@@ -50,11 +77,22 @@ class Simpler:
     against: str
     seeds: int
     difference: Estimate
-    p_worse: float  # of "worse by more than the margin", Holm-adjusted
+    p_worse: float  # of "worse", Holm-adjusted
     costs: tuple[float | None, float | None]
     cpu_seconds: tuple[float, float]
     cheaper: bool
     recommended: bool
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """What came nearest where nothing worked, or what stands beside the log's own episodes."""
+
+    label: str
+    z: float
+    reached: int
+    runs: int
+    log_z: float | None = None  # of the log's own episodes
 
 
 @dataclass(frozen=True)
@@ -117,11 +155,19 @@ class Verdict:
     asked: Terms | None = None
     scale: Scale | None = None
     made_here: bool | None = None  # whether the log was made for this comparison
-    pair: PairFacts | None = None
+    error: float | None = None  # probability that the choice is wrong, as far as these seeds tell
+    selected: tuple[Selected, ...] = ()  # who stands for each family
+    pair: PairFacts | None = None  # the choice against the family that comes nearest
+    others: tuple[PairFacts, ...] = ()  # against further families
+    nearest: Nearest | None = None
     simpler: tuple[Simpler, ...] | None = None
     lambda_star: BreakEven | None = None
     doubts: tuple[Doubt, ...] = ()
     within: float | None = None
+
+    def stands_for(self, family: Family) -> str | None:
+        """The label of the arm that stands for a family; None where none does."""
+        return next((one.arm for one in self.selected if one.family == family), None)
 
     def __str__(self) -> str:
         """In a line, such as "sequence (dt), probable"."""

@@ -1,23 +1,38 @@
-"""Two arms weighed against each other by what they score and what they cost: a joint bootstrap over their runs."""
+"""Two arms weighed against each other by what they score and what they cost.
+
+Not worse is two statements (see `statistics.not_worse`): the share of runs that work and what those score. Costs are
+those of a success, failures paid (Hansen et al. 2021), compared by a joint bootstrap over runs.
+"""
 
 from __future__ import annotations
 
+import bisect
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rlformer import statistics
 from rlformer.core.spaces import Array
-from rlformer.evaluator.judge.comparisons import pairs_by_seed, sources
+from rlformer.evaluator.judge.comparisons import CLAIM_FROM, LEAN_BELOW
 from rlformer.evaluator.judge.estimates import estimate
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.evaluator.judge.findings import Strength
+from rlformer.evaluator.judge.pairing import common, sources
 from rlformer.evaluator.judge.prices import made_here
+from rlformer.evaluator.judge.standing import Candidate
 from rlformer.evaluator.judge.terms import Scale, Terms
-from rlformer.evaluator.judge.verdict import PairFacts, Side
+from rlformer.evaluator.judge.trials import Trial, held_against, mean_z, trials
+from rlformer.evaluator.judge.values import Estimate
+from rlformer.evaluator.judge.verdict import PairFacts, Side, Statement
 
-SURE, LEANING = 0.95, 0.75  # probabilities
+ERRORS: dict[Strength, float] = {"claim": 0.025, "probable": 0.10, "lean": 0.25}  # that are accepted
+SEEDS: dict[Strength, int] = {"claim": CLAIM_FROM, "probable": LEAN_BELOW, "lean": 2}  # that it takes at least
+COST_ERROR = 0.05  # of being cheaper, whatever else is accepted
+SAME_COST = 0.10  # costs within this share are equal
+_MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -27,55 +42,83 @@ class Pair:
     a: ArmEvidence
     b: ArmEvidence
     terms: Terms
-    seeds: int
-    difference: statistics.Interval  # z of a minus z of b
-    error: float  # its standard error
+    runs: tuple[tuple[Trial, ...], tuple[Trial, ...]]
+    difference: Estimate  # z of a minus z of b, failed runs as random play
     costs: tuple[float, float]  # of a success, or plain
-    reached: tuple[int, int]  # runs at the threshold
     per_success: bool  # whether costs are those of a success
-    not_worse: tuple[float, float]  # probability that a (b) is not worse than the other by more than the margin
-    better: tuple[float, float]
-    cheaper: tuple[float, float]
+    held: tuple[statistics.NotWorse, statistics.NotWorse]  # a against b, b against a
+    cheaper: tuple[float, float]  # probabilities, by more than the costs that count as equal
 
     @property
     def arms(self) -> tuple[ArmEvidence, ArmEvidence]:
         """Both."""
         return self.a, self.b
 
-    def chosen(self) -> tuple[int | None, bool]:
-        """Which of the two is chosen, and whether beyond the chance of leaning only.
+    @property
+    def seeds(self) -> int:
+        """Of the arm that has fewer."""
+        return min(map(len, self.runs))
 
-        Not worse and cheaper, or better and not dearer: where costs tie, nothing is given up for the score.
+    @property
+    def alike(self) -> bool:
+        """Whether neither is worse than the other: then no difference of scores decides."""
+        accepted = ERRORS["probable" if _enough(self.seeds, "probable") else "lean"]
+        return max(held.p for held in self.held) <= accepted
+
+    def error(self, side: int) -> float:
+        """How likely it is that choosing this side is wrong.
+
+        Right is: not worse and cheaper, or better and not dearer. Each takes all of its parts (an intersection-union
+        test), so that the error is that of the weakest.
         """
-        bounds = (self.difference.low, -self.difference.high)
-        not_dearer = [1 - self.cheaper[1 - side] for side in (0, 1)]
-        for side in (0, 1):
-            if bounds[side] > -self.terms.margin and self.cheaper[side] >= SURE:
-                return side, True
-        alike = min(bounds) >= -self.terms.margin  # then no difference of scores decides
-        better = [0.0 if alike else self.better[side] for side in (0, 1)]
-        for side in (0, 1):
-            if not alike and bounds[side] > 0 and not_dearer[side] >= SURE:
-                return side, True
-        likely = [
-            max(min(self.not_worse[side], self.cheaper[side]), min(better[side], not_dearer[side])) for side in (0, 1)
-        ]
-        best = int(likely[1] > likely[0])
-        return (best, False) if likely[best] >= LEANING else (None, False)
+        cheaper = max(self.held[side].p, 1 - self.cheaper[side])
+        return cheaper if self.alike else min(cheaper, max(self.held[side].p_better, self._dearer(side)))
 
-    def traded(self) -> int | None:
-        """Which of the two is better and dearer, both with the certainty of a choice."""
-        bounds = (self.difference.low, -self.difference.high)
-        for side in (0, 1):
-            if bounds[side] > 0 and self.cheaper[1 - side] >= SURE:
-                return side
-        return None
+    def strength(self, side: int) -> Strength | None:
+        """How firmly this side may be chosen; None where not even a direction can be told."""
+        return next((level for level in ERRORS if self._passes(side, level)), None)
+
+    def traded(self, side: int, level: Strength) -> bool:
+        """Whether this side is better, and dearer, both beyond doubt."""
+        better = not self.alike and self.held[side].p_better <= ERRORS[level]
+        return better and 1 - self._dearer(side) <= _cost_error(level) and _enough(self.seeds, level)
+
+    def _dearer(self, side: int) -> float:
+        """Probability that this side costs more than what counts as equal."""
+        return self.cheaper[1 - side]
+
+    def _passes(self, side: int, level: Strength) -> bool:
+        if not _enough(self.seeds, level):
+            return False
+        accepted = ERRORS[level]
+        cost = _cost_error(level)
+        held = self.held[side]
+        cheaper = held.p <= accepted and 1 - self.cheaper[side] <= cost
+        better = not self.alike and held.p_better <= accepted and self._dearer(side) <= cost
+        return cheaper or better
+
+    def likelier(self) -> int:
+        """The side that is less likely a wrong choice."""
+        return int(self.error(1) < self.error(0))
 
     def seeds_to_settle(self) -> float:
-        """How many seeds would tell, at 80 % power, whether the likelier of the two is not worse."""
-        side = int(self.cheaper[1] > self.cheaper[0])
-        point = (self.difference.point, -self.difference.point)[side]
-        return statistics.seeds_for_power(self.seeds, self.error, abs(point + self.terms.margin))
+        """With how many seeds, were the others like these, the likelier side would be probable; inf: none."""
+        side = self.likelier()
+        own, other = self.runs[side], self.runs[1 - side]
+
+        def probable(times: int) -> bool:
+            return held_against(own * times, other * times, self.terms).p <= ERRORS["probable"]
+
+        most = max(1, _MOST_SEEDS // self.seeds)
+        if not probable(most):
+            return math.inf
+        times = bisect.bisect_left(range(1, most), True, key=probable) + 1
+        return float(max(times * self.seeds, SEEDS["probable"]))
+
+    @property
+    def paired(self) -> bool:
+        """Whether runs are paired by seed."""
+        return common(*self.runs) is not None
 
     def facts(self) -> PairFacts:
         """The numbers, without the arms."""
@@ -84,61 +127,98 @@ class Pair:
             a=self._side(0),
             b=self._side(1),
             seeds=self.seeds,
-            difference=estimate(self.difference),
-            standard_error=self.error,
+            paired=self.paired,
+            alike=self.alike,
+            difference=self.difference,
             per_success=self.per_success,
             seeds_to_settle=needed if math.isfinite(needed) else None,
         )
 
     def _side(self, side: int) -> Side:
-        arm, cost = self.arms[side], self.costs[side]
+        arm, runs, held, cost = self.arms[side], self.runs[side], self.held[side], self.costs[side]
         return Side(
             label=arm.label,
             family=arm.family,
-            z=None if arm.normalized_score is None else arm.normalized_score.point,
+            z=mean_z(runs),
             cost=cost if math.isfinite(cost) else None,
-            reached=self.reached[side],
-            not_worse=self.not_worse[side],
+            runs=len(runs),
+            worked=sum(not trial.failed for trial in runs),
+            reached=sum(trial.reached for trial in runs),
+            reliability=_statement(held.reliability),
+            typical=_statement(held.typical),
+            p_worse=held.p,
             cheaper=self.cheaper[side],
+            error=self.error(side),
         )
 
 
+def firmest(error: float, seeds: int) -> Strength | None:
+    """How firmly something may be said with this error on so many seeds; None where not even a direction is told."""
+    return next((level for level in ERRORS if error <= ERRORS[level] and _enough(seeds, level)), None)
+
+
+def _cost_error(level: Strength) -> float:
+    """The error of being cheaper, or dearer, that is accepted."""
+    return ERRORS[level] if level == "lean" else min(ERRORS[level], COST_ERROR)
+
+
+def _enough(seeds: int, level: Strength) -> bool:
+    return seeds >= SEEDS[level]
+
+
 def weigh(
-    evidence: Evidence, a: ArmEvidence, b: ArmEvidence, terms: Terms, scale: Scale, resamples: int = 10_000
+    evidence: Evidence, a: Candidate, b: Candidate, terms: Terms, scale: Scale, resamples: int = 10_000
 ) -> Pair | None:
-    """Scores and costs of two arms; None where one of them has fewer than two finished runs."""
-    if min(len(a.counted), len(b.counted)) < 2:
+    """Scores and costs of two arms; None where one of them has fewer than two runs that ended."""
+    runs_a, runs_b = (trials(one, terms.settled(made_here(evidence, one.arm)), scale) for one in (a, b))
+    if min(len(runs_a), len(runs_b)) < 2:
         return None
-    samples = [_sample(arm, terms.settled(made_here(evidence, arm)), scale) for arm in (a, b)]
-    paired = pairs_by_seed(a, b)
-    reached = (int(samples[0][:, 2].sum()), int(samples[1][:, 2].sum()))
-    per_success = any(reached)
+    per_success = any(trial.reached for trial in (*runs_a, *runs_b))
+    gap, cheaper = _resampled(runs_a, runs_b, per_success, resamples)
+    return Pair(
+        a.arm, b.arm, terms, (runs_a, runs_b),
+        difference=gap,
+        costs=(_cost(_sample(runs_a), per_success).item(), _cost(_sample(runs_b), per_success).item()),
+        per_success=per_success,
+        held=(held_against(runs_a, runs_b, terms), held_against(runs_b, runs_a, terms)),
+        cheaper=cheaper,
+    )  # fmt: skip
+
+
+def _resampled(
+    runs_a: Sequence[Trial], runs_b: Sequence[Trial], per_success: bool, resamples: int
+) -> tuple[Estimate, tuple[float, float]]:
+    """The difference of z, and for each the probability that it is the cheaper one."""
+    rows = common(runs_a, runs_b)
+    if rows is not None:
+        runs_a, runs_b = [runs_a[row] for row in rows[:, 0]], [runs_b[row] for row in rows[:, 1]]
 
     def statistic(x: Array, y: Array) -> Array:  # (resamples, runs, 3) each -> (resamples, 3)
-        costs = [
-            statistics.expected_cost(s[..., 1], s[..., 2]) if per_success else s[..., 1].mean(axis=-1) for s in (x, y)
-        ]
-        return np.stack([x[..., 0].mean(axis=-1) - y[..., 0].mean(axis=-1), *costs], axis=-1)
+        gaps = x[..., 0].mean(axis=-1) - y[..., 0].mean(axis=-1)
+        return np.stack([gaps, _cost(x, per_success), _cost(y, per_success)], axis=-1)
 
     drawn = statistics.bootstrap(
-        statistic, *samples, rng=np.random.default_rng(0), paired=paired,
-        sources=sources(a.counted, b.counted, paired), resamples=resamples,
+        statistic, _sample(runs_a), _sample(runs_b), rng=np.random.default_rng(0), paired=rows is not None,
+        sources=sources([run.log for run in runs_a], [run.log for run in runs_b], rows is not None),
+        resamples=resamples,
     )  # fmt: skip
-    point, (gaps, *costs) = np.asarray(drawn.point), drawn.distribution.T
-    return Pair(
-        a, b, terms, min(len(a.counted), len(b.counted)),
-        difference=statistics.Resampled(point[0], gaps).interval(),
-        error=float(gaps.std()),
-        costs=(float(point[1]), float(point[2])),
-        reached=reached,
-        per_success=per_success,
-        not_worse=(float((gaps > -terms.margin).mean()), float((gaps < terms.margin).mean())),
-        better=(float((gaps > 0).mean()), float((gaps < 0).mean())),
-        cheaper=(statistics.probability_less(*costs), statistics.probability_less(*reversed(costs))),
-    )  # fmt: skip
+    gaps, own, other = drawn.distribution.T
+    cheaper = tuple(statistics.probability_less(x * (1 + SAME_COST), y) for x, y in ((own, other), (other, own)))
+    point = float(np.asarray(drawn.point)[0])
+    return estimate(statistics.Resampled(np.float64(point), gaps).interval()), (cheaper[0], cheaper[1])
 
 
-def _sample(arm: ArmEvidence, terms: Terms, scale: Scale) -> Array:
-    """(runs, 3): z, cost, and whether it reached the threshold."""
-    scores = [scale.z(run.score) for run in arm.counted]
-    return np.array([[z, terms.cost(run), z >= terms.threshold] for z, run in zip(scores, arm.counted, strict=True)])
+def _sample(runs: Sequence[Trial]) -> Array:
+    """(runs, 3): z, a run without a score as random play; cost; whether it reached the threshold."""
+    return np.array([[trial.z or 0.0, trial.cost, trial.reached] for trial in runs])
+
+
+def _cost(runs: Array, per_success: bool) -> Array:
+    """Of (..., runs, 3)."""
+    costs = statistics.expected_cost(runs[..., 1], runs[..., 2]) if per_success else runs[..., 1].mean(axis=-1)
+    return np.asarray(costs)
+
+
+def _statement(found: statistics.Bound) -> Statement:
+    finite = [value if math.isfinite(value) else None for value in (found.point, found.low)]
+    return Statement(finite[0], finite[1], found.p)

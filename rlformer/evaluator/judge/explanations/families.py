@@ -51,7 +51,7 @@ def _stands(arms: Sequence[ExplainedArm], measured: Sequence[ArmEvidence], famil
     own = {arm.label: arm for arm in arms if arm.family == family}
     labels = [label for label, arm in own.items() if arm.best is not None] or list(own)
     chosen = candidate_of([arm for arm in measured if arm.label in labels], family)
-    return None if chosen is None else own[chosen.label]
+    return None if chosen is None else own[chosen.arm.label]
 
 
 def _of_shared(take: Callable[[ExplainedArm], Measured | None]) -> Callable[[ExplainedArm], Values]:

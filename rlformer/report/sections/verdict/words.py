@@ -15,12 +15,13 @@ from rlformer.evaluator.judge.objections import (
     MeasuredScale,
     Miscalibrated,
     NoSuccess,
+    Optimistic,
     StillRising,
     Stitched,
     UndertrainedArms,
     UnknownOrigin,
 )
-from rlformer.evaluator.judge.verdict import PairFacts, Side, Verdict
+from rlformer.evaluator.judge.verdict import Nearest, PairFacts, Side, Verdict
 from rlformer.report.sections.verdict.trained import trained
 from rlformer.report.words.types import VerdictWords
 from rlformer.runs.spec import Family
@@ -38,6 +39,7 @@ _TERMS = {
     "logged_step": "a logged step",
     "cpu_second": "a CPU second",
 }
+_WITHOUT_ARM = ("inconclusive", "none works", "keep what made the log")
 _PRICES = ("env_step", "logged_step", "cpu_second")
 
 
@@ -76,19 +78,35 @@ def _broken(evidence: Evidence) -> tuple[str, ...]:
 
 
 def _headline(verdict: Verdict, pair: PairFacts) -> str:
-    margin, strength = verdict.terms.margin, verdict.strength
+    strength, nearest = verdict.strength, verdict.nearest
+    if nearest is not None:
+        return _nothing(verdict, nearest)
     if verdict.answer == "inconclusive" or verdict.arm is None or strength is None:
-        return _inconclusive(pair, margin)
+        return _inconclusive(pair)
     if verdict.answer == "trade-off":
         return f"{_firmly(strength, 'a trade-off')}: {_trade_off(pair, verdict.arm, verdict.terms.threshold)}"
     if verdict.answer == "simpler":
         against = next(other.against for other in verdict.simpler or () if other.label == verdict.arm)
+        text = f"Neither. {_firmly(strength, verdict.arm)}: it is not worse than {against}, and costs no more"
+    else:
+        choice = _firmly(strength, f"{_family(verdict)} ({verdict.arm})")
+        text = f"{choice}: {_chosen(verdict, pair, verdict.arm)}"
+    return f"{text}. {_sure(verdict, pair, strength)}"
+
+
+def _nothing(verdict: Verdict, nearest: Nearest) -> str:
+    """Nothing is chosen between arms that do not work, or that do no better than the log."""
+    z = formats.number(nearest.z)
+    if verdict.answer == "none works":
         return (
-            f"Neither. {_firmly(strength, verdict.arm)}: it is not worse than {against} by more than {margin:g} of z, "
-            "and cheaper."
+            f"None works: no arm reaches a score of {verdict.terms.threshold:g} on half of its runs. {nearest.label} "
+            f"comes nearest, with {z} (0 is random play, 1 the reference) and {nearest.reached} of {nearest.runs} runs "
+            "there. Raise the budgets or tune before you compare."
         )
-    choice = _firmly(strength, f"{_family(verdict)} ({verdict.arm})")
-    return f"{choice}: {_chosen(pair, verdict.arm, margin)}"
+    return (
+        f"Keep what made the log: its episodes score {formats.number(nearest.log_z)}, and the best arm here, "
+        f"{nearest.label}, {z}; that is no gain of {verdict.terms.margin:g} or more."
+    )
 
 
 def _family(verdict: Verdict) -> str:
@@ -96,19 +114,28 @@ def _family(verdict: Verdict) -> str:
     return next(words for family, words in FAMILY_WORDS.items() if family == verdict.answer)
 
 
-def _inconclusive(pair: PairFacts, margin: float) -> str:
-    needed, gap, seeds = pair.seeds_to_settle, pair.difference, formats.plural(pair.seeds, "seed")
-    a, b = pair.a.label, pair.b.label
-    if max(abs(gap.low or 0.0), abs(gap.high or 0.0)) <= margin:
-        alike = f"{a} and {b} score alike within {margin:g} of z"
-        return f"No difference that matters: {alike}, and neither is clearly cheaper."
-    if needed is not None and needed <= pair.seeds:
-        return f"Inconclusive: it is the cost that {seeds} leave open between {a} and {b}."
-    more = "no number of seeds would" if needed is None else f"about {needed:.0f} seeds would, at 80 % power,"
-    return (
-        f"Inconclusive: {seeds} do not tell whether {a} or {b} is the better buy; {more} settle whether the cheaper is "
-        f"worse by {margin:g} of z."
+def _sure(verdict: Verdict, pair: PairFacts, strength: Strength) -> str:
+    """How often such a choice is wrong, and what the number of seeds allows."""
+    seeds, error = formats.plural(pair.seeds, "seed"), formats.probability(verdict.error or 0.0)
+    if strength == "lean":
+        return f"{seeds} give a direction, no more: by them it is wrong with a probability of about {error}."
+    return f"By {seeds} it is wrong with a probability of at most {error}."
+
+
+def _inconclusive(pair: PairFacts) -> str:
+    seeds, (a, b) = formats.plural(pair.seeds, "seed"), (pair.a, pair.b)
+    if pair.alike:
+        return (
+            f"No difference that matters: neither {a.label} nor {b.label} is worse, and neither is clearly cheaper "
+            f"(by {seeds})."
+        )
+    needed = pair.seeds_to_settle
+    more = (
+        "more seeds that look like these would not tell either"
+        if needed is None
+        else f"about {needed:.0f} seeds could, if the others look like these"
     )
+    return f"Inconclusive: {seeds} do not tell whether {a.label} or {b.label} is the better buy; {more}."
 
 
 def _trade_off(pair: PairFacts, arm: str, threshold: float) -> str:
@@ -116,24 +143,22 @@ def _trade_off(pair: PairFacts, arm: str, threshold: float) -> str:
     gap = abs(pair.difference.point)
     if better.cost is None:
         return (
-            f"{arm} scores higher by {formats.score(gap)} of z but never reaches {threshold:g}; {other.label} does on "
+            f"{arm} scores higher by {formats.score(gap)} but never reaches {threshold:g}; {other.label} does on "
             f"{other.reached} of its runs."
         )
     extra = better.cost - (other.cost or 0.0)
     return (
-        f"{arm} scores higher and costs more: {formats.number(extra)} more for {formats.score(gap)} of z, "
+        f"{arm} scores higher and costs more: {formats.number(extra)} more for {formats.score(gap)}, "
         f"{formats.number(extra / gap / 100)} for each 0.01."
     )
 
 
-def _chosen(pair: PairFacts, arm: str, margin: float) -> str:
+def _chosen(verdict: Verdict, pair: PairFacts, arm: str) -> str:
     better, other = _sides(pair, arm)
-    if better.cost == other.cost:
-        return f"it scores higher than {other.label}, at the same cost."
-    return (
-        f"it is not worse than {other.label} by more than {margin:g} of z with probability "
-        f"{formats.probability(better.not_worse)}, and cheaper with probability {formats.probability(better.cheaper)}."
-    )
+    beside = formats.listed([other.label, *(_sides(rest, arm)[1].label for rest in verdict.others)], "or")
+    if better.cheaper >= other.cheaper and better.cost != other.cost:
+        return f"it is not worse than {beside}, and costs less"
+    return f"it is better than {beside}, and costs no more"
 
 
 def _firmly(strength: Strength, choice: str) -> str:
@@ -153,17 +178,30 @@ def _reasons(evidence: Evidence, verdict: Verdict, pair: PairFacts) -> list[str]
     allowed = itertools.chain(
         _simpler(verdict), _stopping(evidence, verdict, pair), _break_even(verdict), _reached(evidence, verdict, pair)
     )
-    return [_score(evidence, verdict, pair), _price(verdict, pair), *itertools.islice(allowed, 1)]
+    return [_score(verdict, pair), _price(verdict, pair), *itertools.islice(allowed, 1)]
 
 
-def _score(evidence: Evidence, verdict: Verdict, pair: PairFacts) -> str:
-    a, b, gap = pair.a, pair.b, pair.difference
-    runs = [len(evidence.arm(side.label).counted) for side in (a, b)]
-    return (
-        f"Score: {a.label} minus {b.label} is {formats.signed(gap.point)} of z, 95 % interval "
-        f"{formats.number(gap.low)} to {formats.number(gap.high)} over {formats.plural(pair.seeds, 'seed')}; "
-        f"z of {verdict.terms.threshold:g} or more on {a.reached} of {runs[0]} and {b.reached} of {runs[1]} seeds."
+def _score(verdict: Verdict, pair: PairFacts) -> str:
+    """The two statements behind "not worse", of the likelier choice."""
+    terms = verdict.terms
+    own, other = _sides(pair, pair.a.label if pair.a.error <= pair.b.error else pair.b.label)
+    text = (
+        f"How many runs work (score {terms.failure:.2g} or more): {own.worked} of {own.runs} for {own.label}, "
+        f"{other.worked} of {other.runs} for {other.label}; the true share of {own.label} may be lower by "
+        f"{formats.number(_loss(own.reliability.low))} at most ({terms.reliability:g} is tolerated)."
     )
+    if own.typical.point is None:
+        return text
+    low = "" if own.typical.low is None else f", at worst {formats.signed(own.typical.low)}"
+    return (
+        f"{text} Score where both work: {own.label} minus {other.label} is {formats.signed(own.typical.point)}{low} "
+        f"({formats.signed(-terms.margin)} is tolerated)."
+    )
+
+
+def _loss(low: float | None) -> float:
+    """The most that may be lost, from a lower bound."""
+    return 0.0 if low is None else max(0.0, -low)
 
 
 def _price(verdict: Verdict, pair: PairFacts) -> str:
@@ -194,7 +232,7 @@ def _simpler(verdict: Verdict) -> Iterator[str]:
 
 def _stopping(evidence: Evidence, verdict: Verdict, pair: PairFacts) -> Iterator[str]:
     """How early the training could have been stopped and the rest been left to the model."""
-    level, model = verdict.terms.threshold, evidence.arm(pair.b.label)
+    level, model = verdict.terms.threshold, evidence.arm(verdict.stands_for("sequence") or pair.b.label)
     for early in evidence.needs.early if evidence.needs else ():
         if early.threshold == level and early.agent == model.agent:
             prefix, own = (
@@ -224,7 +262,7 @@ def _reached(evidence: Evidence, verdict: Verdict, pair: PairFacts) -> Iterator[
     """How soon the online arm reached the threshold."""
     level = verdict.terms.threshold
     for row in evidence.needs.online if evidence.needs else ():
-        if row.threshold == level and row.label == pair.a.label:
+        if row.threshold == level and row.label == (verdict.stands_for("online") or pair.a.label):
             yield (
                 f"{row.label} reached z {level:g} on {row.reached} of {len(row.seeds)} seeds, after "
                 f"{formats.count(row.rmst)} environment steps on average (the whole budget where it did not)."
@@ -235,14 +273,14 @@ def _flips(verdict: Verdict, pair: PairFacts) -> Iterator[str]:
     if verdict.sweep is None:
         return
     for flip in verdict.sweep.flips:
-        answers = {"inconclusive": "inconclusive", "trade-off": f"a trade-off ({flip.arm})"}
+        answers = {"trade-off": f"a trade-off ({flip.arm})"} | {word: word for word in _WITHOUT_ARM}
         answer = answers.get(flip.answer) or flip.arm or "cannot be told"
         name, at = _TERMS[flip.term], "at " if flip.term in _PRICES else ""
         yield f"{name[0].upper()}{name[1:]} {at}{flip.value:g}: {answer}."
     if verdict.answer in FAMILY_WORDS and verdict.strength == "lean":
         needed = pair.seeds_to_settle
         if needed is not None and needed > pair.seeds:
-            yield f"More seeds: about {needed:.0f} would settle the difference of scores at 80 % power."
+            yield f"More seeds: about {needed:.0f} could make it probable, if the others look like these."
 
 
 def doubt(found: Doubt) -> str:
@@ -277,5 +315,10 @@ def doubt(found: Doubt) -> str:
             return f"No run of either reached z {threshold:g}: costs are those of runs, not of successes."
         case UnknownOrigin():
             return "The log does not say how many steps made it: at lambda above 0 it cost more than is counted here."
+        case Optimistic(label, of):
+            return (
+                f"{label} is the best of {formats.listed(of)} by the same seeds that judge it: that flatters it. "
+                "From 8 seeds on, some choose and the others judge."
+            )
         case MeasuredScale(source):
             return f"z is measured by {source}: it moves with the arms."
