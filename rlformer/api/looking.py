@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rlformer.agents.threads import one_thread
-from rlformer.api.policies import Progress, common_environment
+from rlformer.api.policies import Progress, Statistics, common_environment, normalization_for
 from rlformer.core import seeding
 from rlformer.core.errors import InputError
 from rlformer.envs import cards as env_cards
@@ -32,6 +32,7 @@ def play(
     agent: str | None = None,
     sample: bool = False,
     trust: bool = False,
+    normalization: Statistics = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Watched:
@@ -41,6 +42,7 @@ def play(
     first `episodes` of those that `evaluate` plays on it. target_return: what return-conditioned policies are asked
     for, instead of what each chose from its log. out: a .mp4 (extra `video`), .gif or .webp; by default in `videos/`.
     window: show them on this display instead. fps: steps a second, by default as the environment wants.
+    normalization: as for `load`.
 
     Raises InputError where the environment cannot render, or as `evaluate` does, and Interrupted where `stop` says so.
     """
@@ -50,7 +52,8 @@ def play(
     if fps is not None and not 1 <= fps <= 240:
         raise InputError(f"--fps {fps:g}: from 1 to 240")
     spec = env_cards.environment(env) if env is not None else common_environment(texts, trust)
-    sources = [open_source(text, spec, agent, sample, trust) for text in texts]
+    normalized = normalization_for(normalization, texts)
+    sources = [open_source(text, spec, agent, sample, trust, normalized) for text in texts]
     for source in sources:
         source.check_acts_in(spec)
     players = [

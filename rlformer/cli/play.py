@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from rlformer.cli import completion
-from rlformer.cli.options import Debug, Env, Json, Sample, TargetReturn, Trust, ZipAgent
+from rlformer.cli.options import (
+    Debug,
+    Env,
+    Json,
+    Normalized,
+    Sample,
+    TargetReturn,
+    Trust,
+    Unnormalized,
+    ZipAgent,
+    statistics,
+)
 
 app = typer.Typer()
 
@@ -39,6 +50,8 @@ def play(
     sample: Sample = False,
     agent: ZipAgent = None,
     trust: Trust = False,
+    normalization: Normalized = None,
+    no_normalization: Unnormalized = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -64,6 +77,7 @@ def play(
             agent=agent,
             sample=sample,
             trust=trust,
+            normalization=statistics(normalization, no_normalization),
             progress=bar,
             stop=lambda: interrupt.ever,
         )
