@@ -38,7 +38,7 @@ def compare(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="quick (3 seeds, the default), standard (10 seeds, the whole ladder), full (20, data-scaling grid) "
+            help="quick (3 seeds, the default), standard (13 seeds, the whole ladder), full (25, data-scaling grid) "
             "or smoke (whether everything runs, in 2 minutes at most).",
             rich_help_panel=_WHAT,
         ),

@@ -21,9 +21,10 @@ class Profile:
     budgets: tuple[float, ...] = ()  # of the data-scaling grid
 
 
-# By the names that cards use: which agents a profile trains is said by them.
+# By the names that cards use: which agents a profile trains is said by them. Where a family has several candidates, 3
+# of 13 seeds choose among them (5 of 25), and 10 (20) judge.
 PROFILES: Mapping[str, Profile] = dict(
-    zip(agent_cards.PROFILES, (Profile(1), Profile(3), Profile(10), Profile(20, (0.125, 0.25, 0.5, 1.0))), strict=True)
+    zip(agent_cards.PROFILES, (Profile(1), Profile(3), Profile(13), Profile(25, (0.125, 0.25, 0.5, 1.0))), strict=True)
 )
 # What stands for the agents of a family that fit the actions, by name.
 GROUPS: Mapping[str, str] = {"online": "online", "offline-rl": "offline"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from rlformer.core import formats
 from rlformer.core.spaces import Spaces
 from rlformer.envs.make import spaces_of
 from rlformer.evaluator.judge.comparisons import CLAIM_FROM, LEAN_BELOW
+from rlformer.evaluator.judge.standing import seeds_for
 from rlformer.runs.spec import RunSpec
 from rlformer.studies import timing
 from rlformer.studies.execute import side_by_side
@@ -110,19 +112,22 @@ def forecast(study: Study, plan: Plan, projection: Projection) -> str:
     given = study.log.data is not None
     says = "can claim" if not given else "no more than that, since another log might tell otherwise"
     many = formats.plural(seeds, "seed")
+    agents = {run.spec.agent.name: run.spec.agent for run in plan.runs}.values()
+    families = Counter(agent.family for agent in agents if agent.role == "candidate")
+    probable, claim = (seeds_for(count, max(families.values(), default=0) > 1) for count in (LEAN_BELOW, CLAIM_FROM))
     if seeds < 2:
         now = f"{many} (about {takes(seeds)}) shows that it runs, and compares nothing"
-    elif seeds < LEAN_BELOW:
+    elif seeds < probable:
         now = f"{many} (about {takes(seeds)}) give a direction only"
-    elif seeds < CLAIM_FROM or given:
+    elif seeds < claim or given:
         now = f"{many} (about {takes(seeds)}) can make an answer probable"
     else:
         return f"{many} (about {takes(seeds)}) can claim an answer."
     more = []
-    if seeds < LEAN_BELOW:
-        more.append(f"{LEAN_BELOW} take about {takes(LEAN_BELOW)} and can make it probable")
-    if seeds < CLAIM_FROM:
-        more.append(f"{CLAIM_FROM} take about {takes(CLAIM_FROM)} and {says}")
+    if seeds < probable:
+        more.append(f"{probable} take about {takes(probable)} and can make it probable")
+    if seeds < claim:
+        more.append(f"{claim} take about {takes(claim)} and {says}")
     return "; ".join([now, *more]) + "."
 
 

@@ -40,7 +40,7 @@ def shares(found: Fitted) -> dict[str, float]:
 
 def test_with_time_enough_nothing_is_given_up() -> None:
     found = fitted(STANDARD, 600)
-    assert (found.left_out, found.cuts, found.seeds, found.episodes) == ((), (), (10, 10), (100, 100))
+    assert (found.left_out, found.cuts, found.seeds, found.episodes) == ((), (), (13, 13), (100, 100))
     assert found.lines()[-1] == "No arm is cut short."
     assert plan(found.study).runs == plan(STANDARD).runs
 
@@ -195,8 +195,9 @@ def test_a_forecast_says_what_the_seeds_can_show() -> None:
 
     few = said(Study("CartPole-v1"))
     assert few.startswith("3 seeds (about ")
-    assert "give a direction only; 10 take about" in few
+    assert "give a direction only; 13 take about" in few
     assert few.endswith("and can claim.")
-    assert "can make an answer probable; 20 take" in said(Study("CartPole-v1", seeds=10))
-    assert said(Study("CartPole-v1", seeds=20)).endswith("can claim an answer.")
+    assert "can make an answer probable; 25 take" in said(Study("CartPole-v1", seeds=13))  # 3 choose ppo or dqn
+    assert "can make an answer probable; 20 take" in said(Study("CartPole-v1", arms=("random", "dt", "ppo"), seeds=10))
+    assert said(Study("CartPole-v1", seeds=25)).endswith("can claim an answer.")
     assert said(Study("CartPole-v1", profile="smoke")).endswith("whether everything runs, and compares nothing.")

@@ -66,6 +66,13 @@ def candidate_of(arms: Iterable[ArmEvidence], family: Family) -> Candidate | Non
     return Candidate(chosen, judging, Selected(family, chosen.label, names, first))
 
 
+def seeds_for(judging: int, several: bool) -> int:
+    """How many seeds a study needs for so many to judge. several: whether a family has arms to choose among."""
+    if not several or judging < _SELECT_FROM - _SELECTION:
+        return judging
+    return judging + (_SELECTION if judging + _SELECTION < _LARGE else _LARGE_SELECTION)
+
+
 def ended(arm: ArmEvidence) -> tuple[int, ...]:
     """The seeds of an arm's runs that ended, well or not, or left no directory."""
     found = {run.seed for run in arm.runs if run.counts or run.status == "failed"}
