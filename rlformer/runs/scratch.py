@@ -26,17 +26,19 @@ def folder(root: Path) -> Path:
     if there is not None and there.is_dir():
         return there
     name = f".scratch.{os.uname().nodename}.{os.getpid()}.tmp"
-    system = Path(tempfile.gettempdir())
-    for parent in (root.absolute(), system):
+    parents = [root.absolute(), Path(tempfile.gettempdir()), Path("/tmp")]
+    for parent in parents:
         if parent.is_dir():
             _clear(parent)
-    near = root.absolute() / name
-    fits = len(os.fsencode(near)) <= _SOCKET_ROOM and os.access(root, os.W_OK | os.X_OK)
-    made = near if fits else system / name
+    made = next((parent / name for parent in parents if _fits(parent, name)), parents[1] / name)
     made.mkdir(mode=0o700, exist_ok=True)
     _made[os.getpid()] = made
     Finalize(None, _remove, args=(made,), exitpriority=_LAST)
     return made
+
+
+def _fits(parent: Path, name: str) -> bool:
+    return len(os.fsencode(parent / name)) <= _SOCKET_ROOM and os.access(parent, os.W_OK | os.X_OK)
 
 
 def remove_at_exit() -> None:

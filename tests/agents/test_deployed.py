@@ -20,7 +20,9 @@ from rlformer.agents import cards as agent_cards
 from rlformer.agents.learners import learner as learner_kind
 from rlformer.core.errors import InputError
 from rlformer.envs import cards as env_cards
+from rlformer.runs.directory import RunDirectory
 from tests.support.make_exports import WORLD, play_single, small
+from tests.support.make_runs import reseal
 
 pytestmark = pytest.mark.slow  # each needs a run
 
@@ -121,6 +123,7 @@ def test_a_run_from_before_spaces_were_stored_asks_its_environment(runs: dict[tu
     for agent in ("ppo", "bc"):
         run = runs["world_to_leave:World-category-v0", agent]
         (run / "checkpoints" / "best" / "spaces.json").unlink()
+        reseal(RunDirectory(run))
         policy = rlformer.load(run)
         assert policy.action_space == gym.spaces.Discrete(3, start=4)
         assert "place" in policy.observation_space.spaces  # type: ignore[attr-defined]

@@ -24,7 +24,20 @@ from rlformer.report.build import build
 from rlformer.report.sections.summary.threats import absence, sentence
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.runs.missing import MissingRun
-from tests.support.make_runs import BC, BC_TOP, BEHAVIOUR, CARTPOLE, DQN, DT, PPO, QUICK, RANDOM, make_run, make_runs
+from tests.support.make_runs import (
+    BC,
+    BC_TOP,
+    BEHAVIOUR,
+    CARTPOLE,
+    DQN,
+    DT,
+    PPO,
+    QUICK,
+    RANDOM,
+    make_run,
+    make_runs,
+    reseal,
+)
 
 MID, FULL = Recipe(Cut("mid")), Recipe(Cut("full"))
 
@@ -239,6 +252,7 @@ def test_no_arm_holds_a_seed_twice_even_where_nothing_tells_its_runs_apart(tmp_p
 def test_where_the_environment_ignores_its_seed_nothing_is_paired_and_the_page_says_so(tmp_path: Path) -> None:
     for run in make_runs(tmp_path, [BC, PPO], seeds=(0, 1, 2)):
         run.save_evaluation("final", replace(run.evaluations()["final"], seed_obeyed=False))
+        reseal(run)
     judged = judge(tmp_path).environments[0]
     assert judged.evaluation.seed_obeyed is False
     assert "This environment ignores its seed" in "".join(sentence(threat) for threat in judged.threats)
@@ -250,6 +264,7 @@ def test_successes_are_those_that_the_environment_tells(tmp_path: Path) -> None:
     for run in make_runs(tmp_path, [BC], seeds=(0, 1)):
         told = np.arange(100) < 30
         run.save_evaluation("final", replace(run.evaluations()["final"], successes=told))
+        reseal(run)
     arm = judge(tmp_path).environments[0].arm("bc")
     assert arm.success_rate is not None
     assert arm.success_rate.point == pytest.approx(0.3)

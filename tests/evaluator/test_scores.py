@@ -210,9 +210,7 @@ def test_the_command_prints_tables_or_one_json_object(
 
     def answer(*words: str) -> str:
         monkeypatch.setattr("sys.argv", ["rlformer", "report", *words])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        assert stop.value.code in (0, None), capsys.readouterr().err
+        cli.main()
         return capsys.readouterr().out
 
     out = answer("--scores", str(path))
