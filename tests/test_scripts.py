@@ -190,3 +190,16 @@ def test_commands_go_on_after_a_kill_and_the_script_after_itself(tmp_path: Path)
         ("all", 4, 4),
     ]
     assert "ok" not in done.stderr  # nothing was killed the third time
+
+
+@pytest.mark.slow
+def test_the_verdict_keeps_its_errors_in_a_small_simulation(tmp_path: Path) -> None:
+    """The script itself allows three standard errors of the simulation."""
+    out = tmp_path / "rows.json"
+    command = [sys.executable, str(ROOT / "scripts" / "simulate_verdict"), "--repeats", "60", "--seeds", "20"]
+    done = subprocess.run([*command, "--workers", "1", "--out", str(out), "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads(out.read_text())["rows"]
+    assert sum(row["bound"] == "kept" for row in rows) == 32
+    power = [row for row in rows if row["kind"] == "power" and row["works"] == 1.0]
+    assert all(row["chosen"]["dt"]["claim"] > 0.9 for row in power)  # both always work and one costs half
