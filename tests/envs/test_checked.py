@@ -253,6 +253,40 @@ def test_action_masks_reach_whoever_steps() -> None:
     assert kept is not mask
 
 
+@pytest.mark.parametrize("key", ["action_mask", "is_success"])
+def test_an_info_that_makes_no_array_is_told(key: str) -> None:
+    env = make(user(info={key: [[1, 0], [1]]}))
+    env.reset(seed=3)
+    with pytest.raises(InputError, match=r"seed 3: step 0: the (action_mask|success) in its info makes"):
+        env.step(0)
+
+
+def test_a_success_before_the_last_step_is_none() -> None:
+    spec = user(info={"is_success": True}, step=lambda o, r, te, tr, i: (o, r, te, tr, {} if te else i))
+    played = play(RandomPolicy(Environments(spec, 1).actions), spec, np.arange(2), keep=True)
+    assert [episode.success for episode in played.episodes] == [None, None]
+
+
+def masks_of(spec: EnvSpec) -> Any:
+    environments = Environments(spec, 1)
+    environments.remember_masks()
+    environments.reset(np.array([0]), np.array([0]))
+    environments.step(np.array([0]), np.array([0]))
+    return environments.masks(np.array([0])).tolist()
+
+
+def test_a_mask_that_allows_nothing_is_told() -> None:
+    assert masks_of(user(info={"action_mask": [0, 1]})) == [[False, True]]
+    with pytest.raises(InputError, match=r"action mask allows no action"):
+        masks_of(user(info={"action_mask": [0, 0]}))
+
+
+def test_what_goes_wrong_in_action_masks_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(User, "action_masks", lambda self: 1 / 0, raising=False)
+    with pytest.raises(InputError, match=rf"action_masks: ZeroDivisionError: .* \({HERE}:\d+\)|{HERE}"):
+        masks_of(user())
+
+
 def test_success_is_what_the_last_step_tells() -> None:
     spec = user(info={"is_success": False}, step=lambda o, r, te, tr, i: (o, r, te, tr, {"is_success": te}))
     played = play(RandomPolicy(Environments(spec, 1).actions), spec, np.arange(3), num_envs=2, keep=True)
