@@ -360,6 +360,12 @@ def test_an_environment_that_ignores_its_seed_is_found_out() -> None:
     del gym.registry["Chance-v0"]
 
 
+def test_a_slow_environment_that_obeys_its_seed_is_not_said_to_ignore_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = iter(range(10_000))
+    monkeypatch.setattr(probe.time, "perf_counter", lambda: 0.6 * next(calls) ** 1.5)  # slower with every step
+    assert probe.obeys_seed(user(step=lambda o, r, te, tr, i: (o, r, False, te, i)), 16)
+
+
 def test_observations_beyond_their_bounds_are_told_and_taken() -> None:
     found = probe.probe(user(shown=np.array([0, 50], np.float32)))
     assert found.notes == ("observations leave the bounds of their space: number 1 is 50, its bounds are -10 and 10",)
