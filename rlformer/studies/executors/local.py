@@ -161,9 +161,12 @@ class _State:
             yield event
 
     def kill(self) -> None:
-        """End all that runs."""
+        """End all that runs, with what it has started."""
         for _, worker in self._running.values():
-            worker.kill()
+            try:
+                os.killpg(worker.pid, signal.SIGKILL)
+            except ProcessLookupError:  # it has no group of its own yet, or ended
+                worker.kill()
 
 
 def _first(needs: tuple[Hashable, ...]) -> tuple[Any, ...]:
