@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -109,11 +108,9 @@ class RunDirectory:
             damage = why()
             if damage is None:
                 return None
-            number = next(n for n in count(1) if not self.path.with_name(f"{self.path.name}.damaged-{n}").exists())
             if (self.path / "record.json").exists():  # no run that a report would find; first, since a kill may follow
                 (self.path / "record.json").rename(self.path / "record.damaged.json")
-            aside = self.path.rename(self.path.with_name(f"{self.path.name}.damaged-{number}"))
-            return f"{damage}; the run was put aside as {aside.name} and made anew"
+            return f"{damage}; the run was put aside as {files.set_aside(self.path).name} and made anew"
         return None
 
     def _damage(self) -> str | None:
@@ -169,8 +166,7 @@ class RunDirectory:
 
         Raises files.Busy where another process has the run open, InputError where the folder cannot be written.
         """
-        files.writable_directory(self.path)
-        with files.locked(self.path / "lock", "run"):
+        with files.locked_directory(self.path, "lock", "run"):
             if self.finished:  # meanwhile, by another process
                 yield RunSession(self.path, self.record, hooks or Hooks())
                 return
