@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rlformer.core import files
+from rlformer.core.codec import decode
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EvalResult
 from rlformer.runs import metrics, seal
@@ -143,8 +144,8 @@ class RunDirectory:
             data = files.read_json(path)
             self._check_schema(data, f"eval/{path.name}")
             with _damaged(path):
+                _check_evaluation(decode(EvalResult, data), path)
                 results[path.stem] = EvalResult.from_dict(data)
-                _check_evaluation(results[path.stem], path)
         self.check("eval")
         return results
 
@@ -184,11 +185,14 @@ class RunDirectory:
 
 
 def _check_evaluation(result: EvalResult, path: Path) -> None:
-    """Raises InputError where it is not one of whole episodes."""
-    if not result.returns.size or not np.isfinite(result.returns).all():
+    """Raises InputError where it is not one of whole episodes. result: in the dtypes of the file."""
+    returns, successes = result.returns, () if result.successes is None else (result.successes,)
+    if not returns.size or returns.dtype.kind not in "if" or not np.isfinite(returns).all():
         raise InputError(f"{path}: no returns, or some that are not finite")
-    arrays = (result.seeds, result.lengths, result.terminated)
-    if {array.shape for array in arrays} != {(len(result.returns),)} or (result.lengths < 1).any():
+    whole, flags = (result.seeds, result.lengths), (result.terminated, *successes)
+    shapes = {array.shape for array in (*whole, *flags)}
+    kinds = [array.dtype.kind for array in whole], [array.dtype.kind for array in flags]
+    if shapes != {(len(returns),)} or {*kinds[0]} != {"i"} or {*kinds[1]} != {"b"} or (result.lengths < 1).any():
         raise InputError(f"{path}: damaged: not one seed, length and ending of each episode")
 
 

@@ -5,13 +5,14 @@ import multiprocessing
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rlformer.agents.cards import resolve
 from rlformer.agents.loading import load_learner
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.records import Cost
+from rlformer.core.records import Cost, EvalResult
 from rlformer.envs import cards as env_cards
 from rlformer.runs import ledger, metrics
 from rlformer.runs.directory import RunDirectory
@@ -286,3 +287,32 @@ def test_a_run_that_cannot_be_read_says_which_file_and_why(tmp_path: Path, spec:
         _ = (run.record, run.spec)
     with pytest.raises(InputError, match=message):
         load_learner(run.path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("returns", [], "no returns"),
+        ("returns", "ab", "a list expected"),
+        ("returns", [[1.0, 2.0]], "not one seed, length and ending"),
+        ("seeds", [0.5, 1.5], "not one seed, length and ending"),
+        ("lengths", [0, 3], "not one seed, length and ending"),
+        ("terminated", [0, 1], "not one seed, length and ending"),
+        ("successes", [True], "not one seed, length and ending"),
+        ("seconds", None, "EvalResult.seconds: float expected"),
+        ("num_envs", "two", "EvalResult.num_envs: int expected"),
+        ("action_selection", "best", "one of greedy, sampled expected"),
+        ("seed_obeyed", "no", "EvalResult.seed_obeyed: bool expected"),
+        ("surplus", 1, "surplus"),
+    ],
+)
+def test_an_evaluation_with_a_value_that_is_none_is_one_line(
+    tmp_path: Path, key: str, value: object, message: str
+) -> None:
+    whole = EvalResult("e", "p", np.arange(2), np.ones(2), np.array([2, 3]), np.array([True, False]), "greedy")
+    run = RunDirectory(tmp_path)
+    run.save_evaluation("final", whole)
+    assert run.evaluations()["final"].lengths.tolist() == [2, 3]
+    files.write_json(tmp_path / "eval/final.json", {**whole.to_dict(), key: value})
+    with pytest.raises(InputError, match=rf"^\S+eval/final\.json: .*{message}"):
+        run.evaluations()
