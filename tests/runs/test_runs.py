@@ -139,6 +139,23 @@ def test_a_torn_line_is_dropped_and_does_not_swallow_the_next(tmp_path: Path) ->
     ]
 
 
+def test_points_lost_behind_a_damaged_line_are_told(tmp_path: Path, spec: RunSpec) -> None:
+    run = RunDirectory(tmp_path / "run")
+    with run.session(spec, 0) as log:
+        for step in (1, 2, 3):
+            log.scalars({"eval/return": 1.0}, step)
+        log.end("interrupted")
+    path = run.path / "metrics.jsonl"
+    first, _, last = path.read_text().splitlines(keepends=True)
+    path.write_text(f"{first}x\n{last}")
+    for _ in range(2):
+        with run.session(spec, 0) as log:
+            log.end("interrupted")
+    (note,) = run.record.notes
+    assert note.endswith("metrics.jsonl: damaged: line 2 is no point of a curve; the points from there on are lost")
+    assert path.read_text() == first
+
+
 def test_rewinding_forgets_what_came_after_the_checkpoint(tmp_path: Path) -> None:
     curves = metrics.Metrics(tmp_path)
     for step in (10, 20, 30):

@@ -100,6 +100,14 @@ def test_an_orphan_ends_though_it_never_asks_and_nothing_temporary_stays(tmp_pat
         time.sleep(0.02)
 
 
+def test_the_folder_of_runs_is_made_before_anything_temporary_is(tmp_path: Path) -> None:
+    assert list(LocalProcesses(1, root=tmp_path / "runs").run(_locking, [])) == []
+    assert (tmp_path / "runs").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="a file stands where a folder is needed"):
+        list(LocalProcesses(1, root=tmp_path / "file").run(_locking, []))
+
+
 def test_a_worker_is_ended_with_what_it_has_started() -> None:
     shell = ["sh", "-c", "sleep 600 & echo $!; wait"]
     with subprocess.Popen(shell, start_new_session=True, stdout=subprocess.PIPE) as worker:

@@ -77,7 +77,9 @@ class LocalProcesses:
 
         A job on which another process works already waits for that one, and the others go on meanwhile. Ctrl-C asks the
         running jobs to save what they have, waits for them, and raises Interrupted; a second one ends them at once.
+        Raises InputError where `root` cannot be written.
         """
+        files.writable_directory(self._root)  # else what is temporary would go elsewhere
         with _surroundings(self._threads, scratch.folder(self._root)), Interrupt() as interrupt:
             state = _State(self._jobs, self._threads, work, list(tasks))
             try:
