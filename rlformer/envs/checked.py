@@ -165,9 +165,9 @@ class Checked(gym.Wrapper[Any, Any, Any, Any]):
         return float(array.reshape(())[()])
 
     def _flag(self, name: str, flag: Any) -> bool:
-        """numpy's bool, 0 and 1, and arrays of one of them."""
+        """numpy's bool, the integers 0 and 1, and arrays of one of them: a real number may be the reward, swapped."""
         array = None if flag is None or isinstance(flag, (str, bytes)) else np.asarray(flag)
-        if array is None or array.size != 1 or array.dtype.kind not in "fiub" or array.reshape(())[()] not in (0, 1):
+        if array is None or array.size != 1 or array.dtype.kind not in "iub" or array.reshape(())[()] not in (0, 1):
             raise self._wrong(f"{name} must be True or False, and is {_described(flag)}")
         return bool(array.reshape(())[()])
 

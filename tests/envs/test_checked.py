@@ -192,6 +192,7 @@ def test_an_observation_that_is_none_of_its_space(space: spaces.Space[Any], show
         (lambda o, r, te, tr, i: (o, r, "no", tr, i), "terminated must be True or False, and is 'no'"),
         (lambda o, r, te, tr, i: (o, r, te, None, i), "truncated must be True or False, and is None"),
         (lambda o, r, te, tr, i: (o, r, 2, tr, i), "terminated must be True or False, and is 2"),
+        (lambda o, r, te, tr, i: (o, te, r, tr, i), "terminated must be True or False, and is 1.0"),
         (lambda o, r, te, tr, i: (o, r, te, tr, None), "info must be a dict, and is None"),
         (lambda o, r, te, tr, i: (o, np.nan, te, tr, i), "the reward is nan"),
         (lambda o, r, te, tr, i: 1 / 0, f"ZeroDivisionError: division by zero (tests/envs/{HERE}:"),
