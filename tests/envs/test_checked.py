@@ -361,6 +361,23 @@ def test_an_environment_that_ignores_its_seed_is_found_out() -> None:
     del gym.registry["Chance-v0"]
 
 
+def test_a_slow_environment_is_waited_for_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told as endless where an episode took 10,000 steps by then; what is slower yet is left to who plays it."""
+    made = []
+
+    def step(o: Any, r: Any, te: Any, tr: Any, i: Any) -> Any:
+        made.append(1)
+        return o, r, False, False, i
+
+    now, pace = [0.0], 0.1
+    monkeypatch.setattr(probe.time, "perf_counter", lambda: now.__setitem__(0, now[0] + pace) or now[0])
+    probe.probe(user(step=step))
+    assert len(made) < 200
+    pace = 4e-4
+    with pytest.raises(InputError, match=r"no episode ended after 1\d,\d\d\d steps: give a time limit"):
+        probe.probe(user(step=step))
+
+
 def test_a_slow_environment_that_obeys_its_seed_is_not_said_to_ignore_it(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = iter(range(10_000))
     monkeypatch.setattr(probe.time, "perf_counter", lambda: 0.6 * next(calls) ** 1.5)  # slower with every step
@@ -374,7 +391,7 @@ def test_observations_beyond_their_bounds_are_told_and_taken() -> None:
 
 def test_what_never_ends_is_not_trained_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endings, "_TOGETHER", 2_000)
-    monkeypatch.setattr(endings, "_AT_FIRST", 1_000)
+    monkeypatch.setattr(endings, "AT_FIRST", 1_000)
     endless = user(step=lambda o, r, te, tr, i: (o, r, False, False, i))
     with pytest.raises(InputError, match="environment 'mine': no episode ended after 2,000 steps: give a time limit"):
         probe.probe(endless)
