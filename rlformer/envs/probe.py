@@ -20,7 +20,8 @@ from rlformer.envs.spaces import spaces_in
 
 _SEED = 7
 _STEPS = 16  # of two episodes of one seed, held against each other
-_SECONDS = 5.0  # at most, for each of the two questions: what is not known by then is found out later
+_SECONDS = 5.0  # for each of the two questions: what is not known by then is found out later
+_PATIENCE = 4  # times those seconds at most, where an episode is on its way to being too long
 IGNORES_SEED = "this environment ignores its seed: one seed gives several episodes, so that differences are not paired"
 
 
@@ -117,5 +118,5 @@ def _check_ends(made: gym.Env[Any, Any], name: str) -> None:
             late = time.perf_counter() >= until
             if made_steps >= (AT_FIRST if late else most):  # nobody may wait for minutes in a slow one
                 raise endless(name, made_steps)
-            if late:
+            if late and _PATIENCE * made_steps < AT_FIRST:
                 return
