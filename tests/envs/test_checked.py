@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -369,11 +370,15 @@ def test_a_slow_environment_is_waited_for_some_seconds(monkeypatch: pytest.Monke
         made.append(1)
         return o, r, False, False, i
 
-    now, pace = [0.0], 0.1
-    monkeypatch.setattr(probe.time, "perf_counter", lambda: now.__setitem__(0, now[0] + pace) or now[0])
+    def clock(seconds: float) -> None:
+        times = itertools.count(0.0, seconds)
+        monkeypatch.setattr(probe.time, "perf_counter", lambda: next(times))
+
+    clock(0.1)  # a step
     probe.probe(user(step=step))
     assert len(made) < 200
-    for pace in (4e-4, 1.9e-3):
+    for seconds in (4e-4, 1.9e-3):
+        clock(seconds)
         with pytest.raises(InputError, match=r"no episode ended after 1\d,\d\d\d steps: give a time limit"):
             probe.probe(user(step=step))
 
