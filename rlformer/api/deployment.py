@@ -13,6 +13,7 @@ from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.envs import cards as env_cards
+from rlformer.envs.checked import time_limit
 from rlformer.envs.make import make
 from rlformer.studies.sources import open_source
 
@@ -96,7 +97,7 @@ def _time_limit(env: EnvSpec) -> int | None:
     except InputError:
         return None
     made.close()
-    return None if made.spec is None else made.spec.max_episode_steps
+    return time_limit(made)
 
 
 def _sb3(run: LoadedRun, path: Path, tell: Callable[[str], None]) -> Path:

@@ -8,7 +8,8 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
@@ -163,6 +164,29 @@ def locked(path: Path, what: str, wait: bool = False) -> Iterator[None]:
                 owner = file.read().strip() or "unknown"
                 raise Busy(f"{path.parent}: another process ({owner}) is working on this {what}", path)
         time.sleep(0.02)
+
+
+@contextmanager
+def locked_directory(folder: Path, lock: str, what: str) -> Iterator[None]:
+    """Hold the lock of that name in a folder, which is made if need be; another process may just have moved it away.
+
+    Raises as `writable_directory` and `locked` do.
+    """
+    with ExitStack() as held:
+        for last in (*[False] * 9, True):
+            try:
+                held.enter_context(locked(writable_directory(folder) / lock, what))
+                break
+            except FileNotFoundError:
+                if last:
+                    raise
+        yield
+
+
+def set_aside(path: Path) -> Path:
+    """Move what is damaged out of the way, as PATH.damaged-N, and say where it is now; nothing is deleted."""
+    places = (path.with_name(f"{path.name}.damaged-{number}") for number in count(1))
+    return path.rename(next(place for place in places if not place.exists()))
 
 
 def is_free(path: Path) -> bool:

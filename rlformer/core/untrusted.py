@@ -6,7 +6,9 @@ The one place where JSON and TOML from a file are parsed.
 from __future__ import annotations
 
 import json
+import math
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,8 @@ def json_object(path: Path, constants: bool = False) -> dict[str, Any]:
 def object_in(text: str | bytes, name: str, constants: bool = False) -> dict[str, Any]:
     """The object in a JSON text; a key given twice is an error. name: what messages call the text."""
     try:
-        value = json.loads(text, object_pairs_hook=_once, parse_constant=None if constants else _refuse)
+        strict: Mapping[str, Any] = {} if constants else {"parse_constant": _refuse, "parse_float": _finite}
+        value = json.loads(text, object_pairs_hook=_once, **strict)
     except RecursionError:
         raise InputError(f"{name}: nested too deeply") from None
     except ValueError as error:  # also numbers of thousands of digits, and bytes that are no text
@@ -63,7 +66,7 @@ def _text(path: Path, largest: int) -> str:
             raise InputError(f"{path}: {'no file' if path.exists() else 'no such file'}")
         if (size := path.stat().st_size) > largest:
             raise InputError(f"{path}: {size / 2**20:,.0f} MB, and no such file is larger than {largest >> 20} MB")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors put a mark in front
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not valid UTF-8: {_brief(error)}") from error
     except (OSError, ValueError) as error:  # of paths that the system takes for none
@@ -79,6 +82,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key {twice[:40]!r} stands there twice")
     return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:40]} is larger than any number here")
+    return number
 
 
 def _refuse(constant: str) -> None:

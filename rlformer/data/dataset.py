@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,8 @@ from rlformer.data import verify as checking
 from rlformer.data.arrays import ARRAYS, EPISODE, array_forms, content_hash
 from rlformer.data.checks import check_episode
 from rlformer.runs.inputs import Recipe
+
+LOCK = ".lock"  # in its folder, held by whoever writes it
 
 
 @dataclass(frozen=True)
@@ -270,14 +271,25 @@ def load(path: Path, *, remember: bool = False, verify: bool = False) -> Dataset
 
 
 def set_aside_damaged(path: Path) -> None:
-    """Move a finished dataset of which a file is damaged out of the way, as PATH.damaged-N; nothing is deleted."""
+    """Move a finished dataset of which a file is damaged out of the way, as PATH.damaged-N; nothing is deleted.
+
+    Raises files.Busy where another process makes it anew already.
+    """
+    if not _is_damaged(path):
+        return
+    with suppress(FileNotFoundError), files.locked(path / LOCK, "dataset"):
+        if _is_damaged(path):  # still: another process may have been faster
+            files.set_aside(path)
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether a finished dataset stands there of which a file is damaged."""
     try:
         if (path / "dataset.json").is_file():
             load(path, remember=True)
     except InputError:
-        number = next(n for n in count(1) if not path.with_name(f"{path.name}.damaged-{n}").exists())
-        with suppress(FileNotFoundError):  # another process was faster
-            path.rename(path.with_name(f"{path.name}.damaged-{number}"))
+        return True
+    return False
 
 
 def from_episodes(info: DatasetInfo, episodes: list[Episode]) -> Dataset:

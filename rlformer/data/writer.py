@@ -23,11 +23,10 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, Episode
 from rlformer.data.arrays import ARRAYS, EPISODE, array_forms, content_hash
 from rlformer.data.checks import check_episode
-from rlformer.data.dataset import Dataset, DatasetInfo, load
+from rlformer.data.dataset import LOCK, Dataset, DatasetInfo, load
 from rlformer.data.verify import digests, stamp_of
 
 _HEADER = 256  # bytes; the longest description with 19-digit shapes fits
-_LOCK = ".lock"
 
 
 class DatasetWriter:
@@ -40,9 +39,9 @@ class DatasetWriter:
 
     def __init__(self, path: Path, info: DatasetInfo) -> None:
         _check_free(path)
-        self._path, self._info = files.writable_directory(path), info
+        self._path, self._info = path, info
         self._lock = ExitStack()
-        self._lock.enter_context(files.locked(path / _LOCK, "dataset"))
+        self._lock.enter_context(files.locked_directory(path, LOCK, "dataset"))
         try:
             _check_free(path)  # again: who held the lock before may have finished
             files.clear(path)
@@ -129,7 +128,7 @@ class DatasetWriter:
         about |= {"digests": digests(self._path, about), "stamp": stamp_of(self._path)}
         files.write_json(self._path / "dataset.json", about)
         (self._path / "progress.json").unlink()
-        (self._path / _LOCK).unlink()
+        (self._path / LOCK).unlink()
         self._lock.close()
         return load(self._path)
 
@@ -143,7 +142,7 @@ class DatasetWriter:
         """Remove the unfinished dataset: what was to be written turned out to be none."""
         for file in self._files.values():
             file.close()
-        for name in (*(f"{name}.npy" for name in ARRAYS), "progress.json", _LOCK):
+        for name in (*(f"{name}.npy" for name in ARRAYS), "progress.json", LOCK):
             (self._path / name).unlink(missing_ok=True)
         self._lock.close()
         if not any(self._path.iterdir()):
@@ -241,15 +240,15 @@ def _check_free(path: Path) -> None:
         raise InputError(f"{path}: a dataset stands there; remove it or choose another --out")
     if not path.is_dir() or (path / "progress.json").is_file():
         return
-    if any(entry.name != _LOCK and not files.is_temporary(entry.name) for entry in path.iterdir()):
+    if any(entry.name != LOCK and not files.is_temporary(entry.name) for entry in path.iterdir()):
         raise InputError(f"{path}: the folder is not empty and holds no dataset")
 
 
 def tidy(path: Path) -> None:
     """Remove what a writer left that was killed when its dataset had been finished."""
-    left = [path / name for name in ("progress.json", _LOCK) if (path / name).exists()]
+    left = [path / name for name in ("progress.json", LOCK) if (path / name).exists()]
     with suppress(OSError):  # of a folder that may only be read
-        if left and files.is_free(path / _LOCK):
+        if left and files.is_free(path / LOCK):
             for file in left:
                 file.unlink(missing_ok=True)
         files.clear(path)

@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium import spaces, wrappers
 
 from rlformer.core.errors import InputError
+from rlformer.core.spaces import Array
 from rlformer.envs.faults import beginning, fault, place
 from rlformer.envs.observed import Unlike, taking
 
@@ -45,14 +46,13 @@ def check(made: gym.Env[Any, Any], name: str) -> gym.Env[Any, Any]:
 
 
 def time_limit(env: gym.Env[Any, Any]) -> int | None:
-    """The steps after which an episode is cut off, where that is known: a TimeLimit, or the registration."""
-    layer, limits = env, []
-    while isinstance(layer, gym.Wrapper):
-        if isinstance(layer, wrappers.TimeLimit):
-            limits.append(layer._max_episode_steps)
-        layer = layer.env
-    registered = layer.spec.max_episode_steps if layer.spec else None
-    return min(limits) if limits else registered
+    """The steps after which an episode is cut off: the shortest of its TimeLimits; None: no such limit is known."""
+    limits: list[int] = []
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, wrappers.TimeLimit):
+            limits.append(int(env._max_episode_steps))
+        env = env.env
+    return min(limits, default=None)
 
 
 class Checked(gym.Wrapper[Any, Any, Any, Any]):
@@ -100,7 +100,7 @@ class Checked(gym.Wrapper[Any, Any, Any, Any]):
             raise self._wrong(f"{_TWO}, and its info is {_described(info)}")
         taken = self._observation(observation)
         self._steps = 0
-        return taken, _kept(info) if info else {}
+        return taken, self._kept(info) if info else {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """See `gymnasium.Env`."""
@@ -122,8 +122,9 @@ class Checked(gym.Wrapper[Any, Any, Any, Any]):
             truncated = self._flag("truncated", truncated)
         if type(info) is not dict and not isinstance(info, Mapping):
             raise self._wrong(f"info must be a dict, and is {_described(info)}")
+        kept = self._kept(info) if info else {}
         self._steps += 1
-        return taken, reward, terminated, truncated, _kept(info) if info else {}
+        return taken, reward, terminated, truncated, kept
 
     def render(self) -> Any:
         """See `gymnasium.Env`."""
@@ -164,11 +165,30 @@ class Checked(gym.Wrapper[Any, Any, Any, Any]):
         return float(array.reshape(())[()])
 
     def _flag(self, name: str, flag: Any) -> bool:
-        """numpy's bool, 0 and 1, and arrays of one of them."""
+        """numpy's bool, the integers 0 and 1, and arrays of one of them: a real number may be the reward, swapped."""
         array = None if flag is None or isinstance(flag, (str, bytes)) else np.asarray(flag)
-        if array is None or array.size != 1 or array.dtype.kind not in "fiub" or array.reshape(())[()] not in (0, 1):
+        if array is None or array.size != 1 or array.dtype.kind not in "iub" or array.reshape(())[()] not in (0, 1):
             raise self._wrong(f"{name} must be True or False, and is {_described(flag)}")
         return bool(array.reshape(())[()])
+
+    def _kept(self, info: Mapping[str, Any]) -> dict[str, Any]:
+        """What is kept of an info: whatever else it holds, stable-baselines3 would copy at every step."""
+        kept: dict[str, Any] = {}
+        told = next((info[key] for key in _SUCCESS if key in info), None)
+        if told is not None and (success := self._told(told, "success")).size == 1 and success.dtype.kind in "fiub":
+            kept["is_success"] = bool(success.reshape(())[()])
+        mask = info.get("action_mask")
+        if mask is not None:
+            parts = mask if isinstance(mask, tuple) else (mask,)
+            copies = tuple(self._told(part, "action_mask").copy() for part in parts)
+            kept["action_mask"] = copies if isinstance(mask, tuple) else copies[0]
+        return kept
+
+    def _told(self, value: Any, key: str) -> Array:
+        try:
+            return np.asarray(value)
+        except Exception as error:  # rows of unequal lengths, tensors elsewhere
+            raise self._wrong(f"the {key} in its info makes no array: {error}") from error
 
     @property
     def _where(self) -> str:
@@ -201,18 +221,6 @@ class Checked(gym.Wrapper[Any, Any, Any, Any]):
             return None
         fine = result is None or (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping))
         return None if fine else f"{_TWO}, and returned {_described(result)}"
-
-
-def _kept(info: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of an info: whatever else it holds, stable-baselines3 would copy at every step."""
-    kept: dict[str, Any] = {}
-    told = next((info[key] for key in _SUCCESS if key in info), None)
-    if told is not None and (success := np.asarray(told)).size == 1 and success.dtype.kind in "fiub":
-        kept["is_success"] = bool(success.reshape(())[()])
-    mask = info.get("action_mask")
-    if mask is not None:
-        kept["action_mask"] = tuple(map(np.array, mask)) if isinstance(mask, tuple) else np.array(mask)
-    return kept
 
 
 def _not_five(result: Any) -> str:

@@ -6,7 +6,7 @@ from rlformer.core.errors import InputError
 
 _LONGEST = 1_000_000  # steps of an episode where a longer limit is not known
 _UNLIMITED = 100_000  # where no limit is known, but other episodes ended
-_AT_FIRST, _TOGETHER = 10_000, 100_000  # where none has ended yet: of an episode, and of all side by side at least
+AT_FIRST, _TOGETHER = 10_000, 100_000  # where none has ended yet: of an episode, and of all side by side at least
 ADVICE = 'give a time limit, in a card: wrappers = [{ kind = "time_limit", steps = 1000 }]'
 
 
@@ -19,7 +19,7 @@ def most_steps(limit: int | None, num: int, ended: bool) -> int:
     """
     if limit is not None:
         return max(limit, _LONGEST)
-    return _UNLIMITED if ended else max(_AT_FIRST, -(-_TOGETHER // num))
+    return _UNLIMITED if ended else max(AT_FIRST, -(-_TOGETHER // num))
 
 
 def endless(name: str, steps: int) -> InputError:

@@ -9,6 +9,7 @@ import numpy as np
 
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import ActionSpec, Array
+from rlformer.envs.faults import foreign
 
 
 class Remembering(gym.Wrapper[Any, Any, Any, Any]):
@@ -34,10 +35,14 @@ class Remembering(gym.Wrapper[Any, Any, Any, Any]):
     def allowed(self) -> Array:
         """(levels,) bool, one level of each category after the other.
 
-        Raises InputError where the environment does not say what it allows, or says it of other actions than its own.
+        Raises InputError where the environment does not say what it allows, allows nothing, says it of other actions
+        than its own, or fails.
         """
         asked = self.env.get_wrapper_attr("action_masks") if self.env.has_wrapper_attr("action_masks") else None
-        mask = asked() if callable(asked) else self._latest
+        with foreign(f"environment '{self._name}': action_masks"):
+            return self._flat(asked() if callable(asked) else self._latest)
+
+    def _flat(self, mask: Any) -> Array:
         if mask is None:
             raise InputError(
                 f"environment '{self._name}': the policy asks which actions are allowed, and there is neither a method "
@@ -50,4 +55,6 @@ class Remembering(gym.Wrapper[Any, Any, Any, Any]):
             raise InputError(
                 f"environment '{self._name}': its action mask has {len(flat)} entries, its actions {levels}"
             )
+        if not flat.any():
+            raise InputError(f"environment '{self._name}': its action mask allows no action in a state that goes on")
         return flat

@@ -87,8 +87,9 @@ class NativeSpaces:
         path = directory / FILE
         if not path.is_file():
             return None
+        data = files.read_json(path)
         try:
-            return cls.from_dict(files.read_json(path))
+            return cls.from_dict(data)
         except (KeyError, TypeError, ValueError, AttributeError, AssertionError, RecursionError) as error:
             raise InputError(f"{path}: damaged: {' '.join(str(error).split()) or type(error).__name__}") from error
 

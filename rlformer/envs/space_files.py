@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from gymnasium import spaces
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import Array
 
-_DEEPEST = 32  # spaces within spaces
+_MOST_NUMBERS = 1 << 26  # of an observation
 
 
 def space_to_dict(space: spaces.Space[Any]) -> dict[str, Any]:
@@ -35,28 +36,36 @@ def space_to_dict(space: spaces.Space[Any]) -> dict[str, Any]:
     raise InputError(f"{type(space).__name__} spaces are not supported")
 
 
-def space_from_dict(data: Mapping[str, Any], depth: int = 0) -> spaces.Space[Any]:
+def space_from_dict(data: Mapping[str, Any]) -> spaces.Space[Any]:
     """The inverse of `space_to_dict`. Raises ValueError, KeyError or TypeError where the form is damaged."""
-    if depth > _DEEPEST:
-        raise ValueError(f"more than {_DEEPEST} spaces lie within each other")
     kind = data["kind"]
     if kind == "dict":
-        return spaces.Dict([(key, space_from_dict(part, depth + 1)) for key, part in data["spaces"]])
+        return spaces.Dict([(key, space_from_dict(part)) for key, part in data["spaces"]])
     if kind == "tuple":
-        return spaces.Tuple([space_from_dict(part, depth + 1) for part in data["spaces"]])
+        return spaces.Tuple([space_from_dict(part) for part in data["spaces"]])
     if kind == "discrete":
-        return spaces.Discrete(int(data["n"]), start=int(data["start"]), dtype=np.dtype(data["dtype"]).type)
+        (count,) = _shape([data["n"]])
+        return spaces.Discrete(count, start=int(data["start"]), dtype=np.dtype(data["dtype"]).type)
     if kind == "multidiscrete":
         dtype = np.dtype(data["dtype"])
         sizes, start = np.array(data["nvec"], np.int64), np.array(data["start"], dtype)
+        _shape([sizes.sum(dtype=float)])
         return spaces.MultiDiscrete(sizes, dtype=dtype.type, start=start)
     if kind == "multibinary":
-        return spaces.MultiBinary(data["n"])
+        return spaces.MultiBinary(_shape(n) if isinstance(n := data["n"], list) else _shape([n])[0])
     if kind == "box":
-        shape, dtype = tuple(data["shape"]), np.dtype(data["dtype"])
+        shape, dtype = _shape(data["shape"]), np.dtype(data["dtype"])
         low, high = (_array(data[name], infinite, shape, dtype) for name, infinite in (("low", -1), ("high", 1)))
         return spaces.Box(low, high, shape, dtype.type)
     raise ValueError(f"'{kind}' is no kind of space")
+
+
+def _shape(given: Any) -> tuple[int, ...]:
+    """Raises ValueError where no observation has so many numbers: they would fill the memory."""
+    shape = tuple(map(int, given))
+    if min(shape, default=0) < 0 or math.prod(shape) > _MOST_NUMBERS:
+        raise ValueError(f"{shape} is no shape of an observation or an action")
+    return shape
 
 
 def _bound(values: Array) -> Any:

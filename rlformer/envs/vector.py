@@ -64,8 +64,7 @@ class Environments:
         for row, (slot, action) in enumerate(zip(slots.tolist(), actions, strict=True)):
             step = self._envs[slot].step(action)
             observations[row], rewards[row], terminated[row], truncated[row], info = step
-            if info:
-                self._successes[slot] = info.get("is_success")
+            self._successes[slot] = info.get("is_success")
         return observations, rewards, terminated, truncated
 
     def success(self, slot: int) -> bool | None:

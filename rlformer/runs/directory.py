@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rlformer.core import files
+from rlformer.core.codec import decode
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EvalResult
 from rlformer.runs import metrics, seal
@@ -109,11 +109,9 @@ class RunDirectory:
             damage = why()
             if damage is None:
                 return None
-            number = next(n for n in count(1) if not self.path.with_name(f"{self.path.name}.damaged-{n}").exists())
             if (self.path / "record.json").exists():  # no run that a report would find; first, since a kill may follow
                 (self.path / "record.json").rename(self.path / "record.damaged.json")
-            aside = self.path.rename(self.path.with_name(f"{self.path.name}.damaged-{number}"))
-            return f"{damage}; the run was put aside as {aside.name} and made anew"
+            return f"{damage}; the run was put aside as {files.set_aside(self.path).name} and made anew"
         return None
 
     def _damage(self) -> str | None:
@@ -146,8 +144,8 @@ class RunDirectory:
             data = files.read_json(path)
             self._check_schema(data, f"eval/{path.name}")
             with _damaged(path):
+                _check_evaluation(decode(EvalResult, data), path)
                 results[path.stem] = EvalResult.from_dict(data)
-                _check_evaluation(results[path.stem], path)
         self.check("eval")
         return results
 
@@ -169,8 +167,7 @@ class RunDirectory:
 
         Raises files.Busy where another process has the run open, InputError where the folder cannot be written.
         """
-        files.writable_directory(self.path)
-        with files.locked(self.path / "lock", "run"):
+        with files.locked_directory(self.path, "lock", "run"):
             if self.finished:  # meanwhile, by another process
                 yield RunSession(self.path, self.record, hooks or Hooks())
                 return
@@ -188,11 +185,14 @@ class RunDirectory:
 
 
 def _check_evaluation(result: EvalResult, path: Path) -> None:
-    """Raises InputError where it is not one of whole episodes."""
-    if not result.returns.size or not np.isfinite(result.returns).all():
+    """Raises InputError where it is not one of whole episodes. result: in the dtypes of the file."""
+    returns, successes = result.returns, () if result.successes is None else (result.successes,)
+    if not returns.size or returns.dtype.kind not in "if" or not np.isfinite(returns).all():
         raise InputError(f"{path}: no returns, or some that are not finite")
-    arrays = (result.seeds, result.lengths, result.terminated)
-    if {array.shape for array in arrays} != {(len(result.returns),)} or (result.lengths < 1).any():
+    whole, flags = (result.seeds, result.lengths), (result.terminated, *successes)
+    shapes = {array.shape for array in (*whole, *flags)}
+    kinds = [array.dtype.kind for array in whole], [array.dtype.kind for array in flags]
+    if shapes != {(len(returns),)} or {*kinds[0]} != {"i"} or {*kinds[1]} != {"b"} or (result.lengths < 1).any():
         raise InputError(f"{path}: damaged: not one seed, length and ending of each episode")
 
 

@@ -160,11 +160,18 @@ def _latest(path: Path) -> float:
 def checked(path: Path) -> list[dict[str, Any]]:
     """The points of a file, whole but for a line that a kill tore at its end. Raises InputError where one is not."""
     points = list(read(path))
-    if path.is_file():
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-        if len(points) < len(lines) - 1 or (len(points) < len(lines) and lines[-1].endswith("\n")):
-            raise InputError(f"{path}: damaged: line {len(points) + 1} is no point of a curve; train the run again")
+    if (wrong := damage(path)) is not None:
+        raise InputError(f"{wrong}; train the run again")
     return points
+
+
+def damage(path: Path) -> str | None:
+    """Which line of a file is none of its, in words; None: all are whole, but for one that a kill tore at the end."""
+    whole = sum(1 for _ in read(path))
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) if path.is_file() else []
+    if whole == len(lines) or (whole == len(lines) - 1 and not lines[-1].endswith("\n")):
+        return None
+    return f"{path}: damaged: line {whole + 1} is no point of a curve"
 
 
 def _point(line: str) -> dict[str, Any] | None:

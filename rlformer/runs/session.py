@@ -35,6 +35,9 @@ class RunSession:
         record.hardware, record.versions = {**ledger.hardware(), **used_before}, dict(ledger.versions())
         record.commit = ledger.commit()
         self._ledger = ledger.Ledger(_sum(record.times, record.unsaved))
+        for name in ("metrics.jsonl", "eval/curve.jsonl"):
+            if (wrong := metrics.damage(self.directory / name)) is not None:
+                self.note(f"{wrong}; the points from there on are lost")
         self._metrics, self._curve = Metrics(self.directory), Curve(self.directory)
         self._played: tuple[Sequence[float], Sequence[float]] | None = None
         self._due = Throttle(5.0)

@@ -221,9 +221,21 @@ def check_data(agent: str, kind: LearnerKind, dataset: Dataset | None) -> None:
 
 
 def check_fit(dataset: Dataset, env: EnvSpec) -> None:
-    """Raise InputError, with both shapes, where a log does not fit an environment that can be made."""
+    """Raise InputError, with both shapes, where a log does not fit an environment that can be made, or where the names
+    in its card do not.
+    """
     try:
         spaces = spaces_of(env)
     except InputError:
+        if _can_be_made(env):
+            raise
         return
     check_spaces(dataset.info, env.name, spaces)
+
+
+def _can_be_made(env: EnvSpec) -> bool:
+    try:
+        make(env).close()
+    except InputError:
+        return False
+    return True

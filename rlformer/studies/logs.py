@@ -23,6 +23,7 @@ from rlformer.data.open import Progress, read_in_place
 from rlformer.data.open import open_data as open_named
 from rlformer.data.prefix import mid_training
 from rlformer.envs import cards as env_cards
+from rlformer.envs import consent
 from rlformer.envs.make import NOWHERE
 from rlformer.envs.rollout import RandomPolicy, rollout
 from rlformer.envs.vector import Environments
@@ -237,25 +238,26 @@ def _no_log(text: str) -> str | None:
 
 
 def dataset_env(dataset: Dataset) -> EnvSpec:
-    """The environment a log names; one that cannot be made where it names none."""
+    """The environment a log names; one that cannot be made where it names none.
+
+    Raises InputError where it is described wrongly, or is in a module that nobody but the log asks to import.
+    """
     name = dataset.info.env or UNKNOWN
     spec = env_cards.environment(name)
     definition = dataset.info.env_definition
-    if not definition or definition == spec.definition:
-        definition = spec.definition
-    module = definition["id"].partition(":")[0] if ":" in definition["id"] else "rlformer"
-    if module != "rlformer" and definition["id"] not in {card.id for card in env_cards.environments().values()}:
+    if definition and definition != spec.definition:
+        known = {key: definition[key] for key in ("id", "kwargs", "wrappers") if key in definition}
+        try:
+            spec = EnvSpec.from_dict({"name": name, **known})
+        except (TypeError, ValueError) as error:
+            where = dataset.path or "the log"
+            raise InputError(f"{where}: its environment is no description of one: {error}") from error
+    module = consent.module_of(spec)
+    if module not in ("", "rlformer") and spec.id not in {card.id for card in env_cards.environments().values()}:
         # A data file must not choose what is imported.
         instead = f"--env {name} if you trust it, or --env {NOWHERE} to train without evaluating"
-        raise InputError(f"the log is of '{definition['id']}', which imports '{module}': {instead}")
-    if definition == spec.definition:
-        return spec
-    return EnvSpec(
-        name=name,
-        id=definition["id"],
-        kwargs=definition.get("kwargs", {}),
-        wrappers=tuple(definition.get("wrappers", ())),
-    )
+        raise InputError(f"the log is of '{spec.id}', which imports '{module}': {instead}")
+    return spec
 
 
 def cut_log(whole: Dataset, recipe: Recipe, seed: int = 0) -> Dataset:

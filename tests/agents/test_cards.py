@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tomli_w
 
+import rlformer
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.base import Task
 from rlformer.agents.cards import resolve
@@ -27,6 +28,7 @@ from rlformer.envs.make import make, spaces_of
 from rlformer.envs.spaces import action_spec
 from rlformer.runs.inputs import LogInput
 from rlformer.runs.spec import FAMILIES, ROLES, RunSpec
+from rlformer.studies import experiment
 
 ENVS, AGENTS = env_cards.environments(), agent_cards.agents()
 OFFLINE = [name for name, card in AGENTS.items() if card.learner == "sequence"]
@@ -411,6 +413,11 @@ def test_names_of_another_number_are_told_before_anything_is_trained(workspace: 
         spaces_of(env_cards.environment("Mine"))
     with pytest.raises(InputError, match=r"'Yours': \[features\] action: 1 names for 2 categories$"):
         spaces_of(env_cards.environment("Yours"))
+    log = rlformer.dataset(observations=np.zeros((4, 4)), actions=[0, 1, 0, 1], rewards=np.ones(4), ends=[0, 1, 0, 1])
+    with pytest.raises(InputError, match=r"'Mine': \[features\] observation: 2 names for 4 numbers$"):
+        experiment.check_fit(log, env_cards.environment("Mine"))  # what learns from a log is told too
+    write(workspace / "envs", "Absent", 'id = "no_such_module:Absent-v0"\n')
+    experiment.check_fit(log, env_cards.environment("Absent"))
 
 
 @pytest.mark.parametrize("name", AGENTS)

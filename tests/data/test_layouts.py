@@ -109,6 +109,13 @@ def test_steps_behind_the_last_done_are_an_episode_cut_off(npz: Callable[..., Pa
     assert endings(cut) == [(3, False, True), (2, False, False)]
 
 
+def test_ends_within_an_episode_are_told(npz: Callable[..., Path]) -> None:
+    """`episode` goes before `dones`: where they contradict each other, nobody may find out from a return alone."""
+    told = "1 steps inside of episodes are marked as dones: episode says that they go on"
+    assert told in opened(npz(terminals=None, dones=ENDS, episode=np.zeros(5, int))).notes
+    assert not opened(npz(terminals=None, dones=ENDS, episode=np.cumsum(ENDS) - ENDS)).notes
+
+
 def test_one_number_a_step_is_a_vector_of_one(npz: Callable[..., Path]) -> None:
     path = npz(observations=SHOWN[:, 0])
     assert read(path).info.observation_shape == (1,)

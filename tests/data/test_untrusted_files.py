@@ -172,6 +172,7 @@ def test_an_encrypted_zip_is_one_line(workspace: Path) -> None:
         ('{"a":' * 99 + "1" + "}" * 99, "nested too deeply"),
         ('{"a": 1, "a": 2}', "the key 'a' stands there twice"),
         ('{"a": NaN}', "NaN is no number of JSON"),
+        ('{"a": 1e999}', "1e999 is larger than any number here"),
         ('{"a": ' + "9" * 5000 + "}", "not valid JSON"),
         ("[1]", "damaged: no object"),
         ("", "not valid JSON"),
@@ -192,3 +193,10 @@ def test_toml_is_read_with_bounds(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.toml").write_text(text)
     with pytest.raises(InputError, match=r"x.toml: (nested too deeply|not valid TOML)"):
         untrusted.toml_table(tmp_path / "x.toml")
+
+
+def test_a_mark_in_front_of_a_text_is_no_damage(tmp_path: Path) -> None:
+    """Some editors of Windows begin a file in UTF-8 with one."""
+    (tmp_path / "x.toml").write_text("a = 1", encoding="utf-8-sig")
+    (tmp_path / "x.json").write_text('{"a": 1}', encoding="utf-8-sig")
+    assert untrusted.toml_table(tmp_path / "x.toml") == untrusted.json_object(tmp_path / "x.json") == {"a": 1}

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import Episode
 from rlformer.core.spaces import ActionSpec, Spaces
+from rlformer.data import dataset as dataset_module
 from rlformer.data import verify
 from rlformer.data.arrays import ARRAYS
-from rlformer.data.dataset import Dataset, DatasetInfo, load, set_aside_damaged
+from rlformer.data.dataset import LOCK, Dataset, DatasetInfo, load, set_aside_damaged
 from rlformer.data.writer import DatasetWriter
 
 INFO = DatasetInfo("E", Spaces.plain((2,), ActionSpec("discrete", (3,))))
@@ -205,6 +207,17 @@ def test_a_damaged_dataset_is_put_aside_and_a_whole_one_is_not(tmp_path: Path) -
         assert not (tmp_path / "log").exists()
         assert (tmp_path / f"log.damaged-{number}/rewards.npy").is_file()
         written(tmp_path / "log")
+
+
+def test_a_damaged_dataset_is_put_aside_by_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path / "log")
+    flip(tmp_path / "log/rewards.npy")
+    with files.locked(tmp_path / "log" / LOCK, "dataset"), pytest.raises(files.Busy):
+        set_aside_damaged(tmp_path / "log")
+    looks = iter([True, False])  # another process had made it anew before this one held the lock
+    monkeypatch.setattr(dataset_module, "_is_damaged", lambda path: next(looks))
+    set_aside_damaged(tmp_path / "log")
+    assert (tmp_path / "log/rewards.npy").is_file()
 
 
 def _begun(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -192,6 +193,7 @@ def test_an_observation_that_is_none_of_its_space(space: spaces.Space[Any], show
         (lambda o, r, te, tr, i: (o, r, "no", tr, i), "terminated must be True or False, and is 'no'"),
         (lambda o, r, te, tr, i: (o, r, te, None, i), "truncated must be True or False, and is None"),
         (lambda o, r, te, tr, i: (o, r, 2, tr, i), "terminated must be True or False, and is 2"),
+        (lambda o, r, te, tr, i: (o, te, r, tr, i), "terminated must be True or False, and is 1.0"),
         (lambda o, r, te, tr, i: (o, r, te, tr, None), "info must be a dict, and is None"),
         (lambda o, r, te, tr, i: (o, np.nan, te, tr, i), "the reward is nan"),
         (lambda o, r, te, tr, i: 1 / 0, f"ZeroDivisionError: division by zero (tests/envs/{HERE}:"),
@@ -251,6 +253,40 @@ def test_action_masks_reach_whoever_steps() -> None:
     kept = env.step(0)[4]["action_mask"]
     assert kept.tolist() == [1, 0]
     assert kept is not mask
+
+
+@pytest.mark.parametrize("key", ["action_mask", "is_success"])
+def test_an_info_that_makes_no_array_is_told(key: str) -> None:
+    env = make(user(info={key: [[1, 0], [1]]}))
+    env.reset(seed=3)
+    with pytest.raises(InputError, match=r"seed 3: step 0: the (action_mask|success) in its info makes"):
+        env.step(0)
+
+
+def test_a_success_before_the_last_step_is_none() -> None:
+    spec = user(info={"is_success": True}, step=lambda o, r, te, tr, i: (o, r, te, tr, {} if te else i))
+    played = play(RandomPolicy(Environments(spec, 1).actions), spec, np.arange(2), keep=True)
+    assert [episode.success for episode in played.episodes] == [None, None]
+
+
+def masks_of(spec: EnvSpec) -> Any:
+    environments = Environments(spec, 1)
+    environments.remember_masks()
+    environments.reset(np.array([0]), np.array([0]))
+    environments.step(np.array([0]), np.array([0]))
+    return environments.masks(np.array([0])).tolist()
+
+
+def test_a_mask_that_allows_nothing_is_told() -> None:
+    assert masks_of(user(info={"action_mask": [0, 1]})) == [[False, True]]
+    with pytest.raises(InputError, match=r"action mask allows no action"):
+        masks_of(user(info={"action_mask": [0, 0]}))
+
+
+def test_what_goes_wrong_in_action_masks_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(User, "action_masks", lambda self: 1 / 0, raising=False)
+    with pytest.raises(InputError, match=rf"action_masks: ZeroDivisionError: .* \({HERE}:\d+\)|{HERE}"):
+        masks_of(user())
 
 
 def test_success_is_what_the_last_step_tells() -> None:
@@ -326,6 +362,33 @@ def test_an_environment_that_ignores_its_seed_is_found_out() -> None:
     del gym.registry["Chance-v0"]
 
 
+def test_a_slow_environment_is_waited_for_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told as endless where an episode took 10,000 steps by then; what is slower yet is left to who plays it."""
+    made = []
+
+    def step(o: Any, r: Any, te: Any, tr: Any, i: Any) -> Any:
+        made.append(1)
+        return o, r, False, False, i
+
+    def clock(seconds: float) -> None:
+        times = itertools.count(0.0, seconds)
+        monkeypatch.setattr(probe.time, "perf_counter", lambda: next(times))
+
+    clock(0.1)  # a step
+    probe.probe(user(step=step))
+    assert len(made) < 200
+    for seconds in (4e-4, 1.9e-3):
+        clock(seconds)
+        with pytest.raises(InputError, match=r"no episode ended after 1\d,\d\d\d steps: give a time limit"):
+            probe.probe(user(step=step))
+
+
+def test_a_slow_environment_that_obeys_its_seed_is_not_said_to_ignore_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = iter(range(10_000))
+    monkeypatch.setattr(probe.time, "perf_counter", lambda: 0.6 * next(calls) ** 1.5)  # slower with every step
+    assert probe.obeys_seed(user(step=lambda o, r, te, tr, i: (o, r, False, te, i)), 16)
+
+
 def test_observations_beyond_their_bounds_are_told_and_taken() -> None:
     found = probe.probe(user(shown=np.array([0, 50], np.float32)))
     assert found.notes == ("observations leave the bounds of their space: number 1 is 50, its bounds are -10 and 10",)
@@ -333,7 +396,7 @@ def test_observations_beyond_their_bounds_are_told_and_taken() -> None:
 
 def test_what_never_ends_is_not_trained_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endings, "_TOGETHER", 2_000)
-    monkeypatch.setattr(endings, "_AT_FIRST", 1_000)
+    monkeypatch.setattr(endings, "AT_FIRST", 1_000)
     endless = user(step=lambda o, r, te, tr, i: (o, r, False, False, i))
     with pytest.raises(InputError, match="environment 'mine': no episode ended after 2,000 steps: give a time limit"):
         probe.probe(endless)

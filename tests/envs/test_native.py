@@ -55,6 +55,32 @@ def native(observation: spaces.Space[Any], action: spaces.Space[Any]) -> NativeS
     return native_spaces_in(canonical(Shows(observation, action)))
 
 
+@pytest.mark.parametrize(
+    "space",
+    [
+        {"kind": "box", "shape": [10**12], "dtype": "float32", "low": -1.0, "high": 1.0},
+        {"kind": "box", "shape": [-1], "dtype": "float32", "low": -1.0, "high": 1.0},
+        {"kind": "multibinary", "n": 10**12},
+        {"kind": "discrete", "n": 10**12, "start": 0, "dtype": "int64"},
+        {"kind": "multidiscrete", "nvec": [2, 10**12], "start": [0, 0], "dtype": "int64"},
+    ],
+    ids=lambda space: space["kind"],
+)
+def test_a_file_of_spaces_that_fill_the_memory_is_damaged(space: dict[str, Any], tmp_path: Path) -> None:
+    native(spaces.Box(-1, 1, (2,)), spaces.Discrete(2)).save(tmp_path)
+    path = tmp_path / "spaces.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "observation": space}))
+    with pytest.raises(InputError, match=r"^\S+spaces\.json: damaged: .* is no shape"):
+        NativeSpaces.load(tmp_path)
+
+
+def test_a_torn_file_of_spaces_is_named_once(tmp_path: Path) -> None:
+    (tmp_path / "spaces.json").write_text("{")
+    with pytest.raises(InputError) as caught:
+        NativeSpaces.load(tmp_path)
+    assert str(caught.value).count("spaces.json") == 1
+
+
 @pytest.mark.parametrize("observation", OBSERVATIONS.values(), ids=OBSERVATIONS)
 @pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
 def test_they_come_back_from_json_as_they_were(observation: spaces.Space[Any], action: spaces.Space[Any]) -> None:
@@ -148,13 +174,15 @@ def test_they_stand_in_a_file_and_damage_is_told(tmp_path: Path) -> None:
         endless = {"kind": "tuple", "spaces": [endless]}
     for damaged in (
         {}, {**whole, "action": {"kind": "box"}}, {**whole, "action": {"kind": "text"}},
-        {**whole, "observation": endless},
         {**whole, "observation": {**whole["observation"], "low": [1.0]}}, {**whole, "canonical": {}},
         {**whole, "observation": {**whole["observation"], "dtype": "object"}},
     ):  # fmt: skip
         path.write_text(json.dumps(damaged))
         with pytest.raises(InputError, match=r"spaces.json: damaged"):
             NativeSpaces.load(tmp_path)
+    path.write_text(json.dumps({**whole, "observation": endless}))
+    with pytest.raises(InputError, match=r"spaces.json: nested too deeply"):
+        NativeSpaces.load(tmp_path)
     path.write_text("{")
     with pytest.raises(InputError, match="not valid JSON"):
         NativeSpaces.load(tmp_path)

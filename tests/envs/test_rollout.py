@@ -221,7 +221,7 @@ def test_an_episode_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
 def test_where_no_episode_ends_that_is_told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing cuts Count off; a time limit, however long, does, and then everybody waits for it."""
-    monkeypatch.setattr(endings, "_AT_FIRST", 50)
+    monkeypatch.setattr(endings, "AT_FIRST", 50)
     monkeypatch.setattr(endings, "_TOGETHER", 200)
     rooms = {1: 200, 2: 200, 4: 200, 8: 400}  # environments side by side, and the steps of all of them together
     for num, steps in rooms.items():

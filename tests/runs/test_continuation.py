@@ -267,3 +267,17 @@ def test_a_lock_that_was_moved_away_guards_nothing(tmp_path: Path) -> None:
         lock.rename(tmp_path / "moved")
         with files.locked(lock, "run"):
             assert lock.exists()
+
+
+def test_a_folder_that_was_moved_away_just_before_it_is_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = files.writable_directory
+
+    def moved_once(path: Path) -> Path:
+        monkeypatch.setattr(files, "writable_directory", made)
+        return made(path).rename(tmp_path / "moved").with_name("run")
+
+    monkeypatch.setattr(files, "writable_directory", moved_once)
+    with files.locked_directory(tmp_path / "run", "lock", "run"):
+        assert (tmp_path / "run/lock").is_file()

@@ -5,13 +5,14 @@ import multiprocessing
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rlformer.agents.cards import resolve
 from rlformer.agents.loading import load_learner
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.records import Cost
+from rlformer.core.records import Cost, EvalResult
 from rlformer.envs import cards as env_cards
 from rlformer.runs import ledger, metrics
 from rlformer.runs.directory import RunDirectory
@@ -136,6 +137,23 @@ def test_a_torn_line_is_dropped_and_does_not_swallow_the_next(tmp_path: Path) ->
         {"step": 1, "seconds": 0.1, "a": 1.0},
         {"step": 3, "seconds": 0.3, "a": 3.0},
     ]
+
+
+def test_points_lost_behind_a_damaged_line_are_told(tmp_path: Path, spec: RunSpec) -> None:
+    run = RunDirectory(tmp_path / "run")
+    with run.session(spec, 0) as log:
+        for step in (1, 2, 3):
+            log.scalars({"eval/return": 1.0}, step)
+        log.end("interrupted")
+    path = run.path / "metrics.jsonl"
+    first, _, last = path.read_text().splitlines(keepends=True)
+    path.write_text(f"{first}x\n{last}")
+    for _ in range(2):
+        with run.session(spec, 0) as log:
+            log.end("interrupted")
+    (note,) = run.record.notes
+    assert note.endswith("metrics.jsonl: damaged: line 2 is no point of a curve; the points from there on are lost")
+    assert path.read_text() == first
 
 
 def test_rewinding_forgets_what_came_after_the_checkpoint(tmp_path: Path) -> None:
@@ -286,3 +304,32 @@ def test_a_run_that_cannot_be_read_says_which_file_and_why(tmp_path: Path, spec:
         _ = (run.record, run.spec)
     with pytest.raises(InputError, match=message):
         load_learner(run.path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("returns", [], "no returns"),
+        ("returns", "ab", "a list expected"),
+        ("returns", [[1.0, 2.0]], "not one seed, length and ending"),
+        ("seeds", [0.5, 1.5], "not one seed, length and ending"),
+        ("lengths", [0, 3], "not one seed, length and ending"),
+        ("terminated", [0, 1], "not one seed, length and ending"),
+        ("successes", [True], "not one seed, length and ending"),
+        ("seconds", None, "EvalResult.seconds: float expected"),
+        ("num_envs", "two", "EvalResult.num_envs: int expected"),
+        ("action_selection", "best", "one of greedy, sampled expected"),
+        ("seed_obeyed", "no", "EvalResult.seed_obeyed: bool expected"),
+        ("surplus", 1, "surplus"),
+    ],
+)
+def test_an_evaluation_with_a_value_that_is_none_is_one_line(
+    tmp_path: Path, key: str, value: object, message: str
+) -> None:
+    whole = EvalResult("e", "p", np.arange(2), np.ones(2), np.array([2, 3]), np.array([True, False]), "greedy")
+    run = RunDirectory(tmp_path)
+    run.save_evaluation("final", whole)
+    assert run.evaluations()["final"].lengths.tolist() == [2, 3]
+    files.write_json(tmp_path / "eval/final.json", {**whole.to_dict(), key: value})
+    with pytest.raises(InputError, match=rf"^\S+eval/final\.json: .*{message}"):
+        run.evaluations()

@@ -33,6 +33,24 @@ def random_log(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return rlformer.collect("random", env="CartPole-v1", out=tmp_path_factory.mktemp("log") / "data", episodes=60)
 
 
+@pytest.mark.parametrize(
+    ("definition", "words"),
+    [
+        ({"kwargs": {}}, "log: its environment is no description of one: .*'id'"),
+        ({"id": 3}, "env.id: a string expected, not 3"),
+        ({"id": "CartPole-v1", "kwargs": 3}, "env.kwargs: a table expected, not 3"),
+        ({"id": "CartPole-v1", "wrappers": 3}, "its environment is no description of one"),
+        ({"id": "CartPole-v1", "wrappers": [3]}, "env.wrappers: tables expected"),
+        ({"id": "evil:Env-v0"}, "imports 'evil'"),
+        ({"id": "rlformer:evil:Env-v0"}, "imports 'rlformer:evil'"),
+    ],
+)
+def test_a_log_that_describes_its_environment_wrongly_is_one_line(definition: dict[str, object], words: str) -> None:
+    log = rlformer.dataset(observations=np.zeros((2, 4)), actions=[0, 1], rewards=np.ones(2), ends=[0, 1])
+    with pytest.raises(InputError, match=words):
+        logs.dataset_env(replace(log, info=replace(log.info, env="CartPole-v1", env_definition=definition)))
+
+
 @pytest.mark.parametrize("text", ["best", "expert=1", "epsilon", "epsilon=2", "prefix=0", "prefix=x", "", "mixed="])
 def test_a_recipe_that_means_nothing_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="--log"):

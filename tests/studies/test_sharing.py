@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ import rlformer
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.runs import scratch
-from rlformer.studies.executors.local import Event, Job, LocalProcesses
+from rlformer.studies.executors.local import Event, Job, LocalProcesses, _State
 from rlformer.studies.plan import plan
 from rlformer.studies.study import Log, Study
 
@@ -95,6 +96,29 @@ def test_an_orphan_ends_though_it_never_asks_and_nothing_temporary_stays(tmp_pat
         assert time.monotonic() < until
         time.sleep(0.02)
     while list(folder.glob(".scratch*")):  # the server of processes has removed it at its own end
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_the_folder_of_runs_is_made_before_anything_temporary_is(tmp_path: Path) -> None:
+    assert list(LocalProcesses(1, root=tmp_path / "runs").run(_locking, [])) == []
+    assert (tmp_path / "runs").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="a file stands where a folder is needed"):
+        list(LocalProcesses(1, root=tmp_path / "file").run(_locking, []))
+
+
+def test_a_worker_is_ended_with_what_it_has_started() -> None:
+    shell = ["sh", "-c", "sleep 600 & echo $!; wait"]
+    with subprocess.Popen(shell, start_new_session=True, stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        child = int(worker.stdout.readline())
+        state = _State(1, 1, lambda *_: None, [])
+        connection, _ = Pipe()
+        state._running[connection] = Job("a", None), worker
+        state.kill()
+    until = time.monotonic() + PATIENCE
+    while _alive(child):
         assert time.monotonic() < until
         time.sleep(0.02)
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
@@ -21,6 +20,7 @@ from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.spaces import Array, Spaces, computable
 from rlformer.data.dataset import DatasetInfo
 from rlformer.data.loaders.names import AS_NAMED, Choice
+from rlformer.envs.checked import time_limit
 from rlformer.envs.make import make
 from rlformer.envs.spaces import action_spec, native, observation_spec
 
@@ -60,7 +60,7 @@ class Native:
             env.definition,
             inner.observation_space,
             inner.action_space,
-            _time_limit(made),
+            time_limit(made),
             env.feature_names,
         )
 
@@ -68,16 +68,6 @@ class Native:
     def spaces(self) -> Spaces:
         """Canonical."""
         return Spaces(observation_spec(self.observation_space), action_spec(self.action_space))
-
-
-def _time_limit(env: gym.Env[Any, Any]) -> int | None:
-    """The shortest of the limits that cut its episodes; None where none does."""
-    found = []
-    while isinstance(env, gym.Wrapper):
-        if isinstance(env, gym.wrappers.TimeLimit):
-            found.append(int(env._max_episode_steps))
-        env = env.env
-    return min(found, default=None)
 
 
 class Open(Protocol):

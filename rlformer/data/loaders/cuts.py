@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,7 +63,10 @@ def find_cuts(
     ends = _ends(by, mark, rows, called[by])
     if "returns" in marks and len(marks["returns"]) != len(ends):
         raise InputError(f"{len(marks['returns'])} {called['returns']}, but {called[by]} marks {len(ends)} episodes")
-    return _how(called[by], ends, flags, rows, limit, cut_off=by == "ends" and not bool(_flag(mark)[-1]))
+    cuts = _how(called[by], ends, flags, rows, limit, cut_off=by == "ends" and not bool(_flag(mark)[-1]))
+    if by != "ends" and len(marks.get("ends", ())) == rows:
+        return replace(cuts, notes=(*cuts.notes, *_inside(_flag(marks["ends"]), ends, called["ends"], called[by])))
+    return cuts
 
 
 def _ends(by: str, mark: Array, rows: int, name: str) -> Array:
@@ -116,15 +119,13 @@ def _by_flags(flags: Mapping[str, Array], rows: int, limit: int | None) -> Cuts:
 
 def _how(by: str, ends: Array, flags: Mapping[str, Array], rows: int, limit: int | None, cut_off: bool) -> Cuts:
     """How the episodes ended that `by` marks, from one flag a step or an episode."""
-    lengths, notes = np.diff(ends, prepend=0), []
+    lengths, notes = np.diff(ends, prepend=0), list[str]()
     known = {}
     for key, flag in flags.items():
         if len(flag) not in (rows, len(ends)):
             raise InputError(f"columns of different lengths: {key} {len(flag)}, actions {rows}, episodes {len(ends)}")
         if len(flag) == rows:
-            inside = int(flag.sum() - flag[ends - 1].sum())
-            if inside:
-                notes.append(f"{inside:,} steps inside of episodes are marked as {key}: {by} says that they go on")
+            notes += _inside(flag, ends, key, by)
             flag = flag[ends - 1]
         known[key] = flag
     ended = np.ones(len(ends), bool)
@@ -144,6 +145,12 @@ def _how(by: str, ends: Array, flags: Mapping[str, Array], rows: int, limit: int
         terminated = truncated = np.zeros(len(ends), bool)
         rule = f"{by}; how episodes ended is not recorded"
     return Cuts(_behind(ends), ends, terminated, truncated, rule, tuple(notes))
+
+
+def _inside(flag: Array, ends: Array, name: str, by: str) -> list[str]:
+    """A sentence on steps within episodes that are marked as an end."""
+    inside = int(flag.sum() - flag[ends - 1].sum())
+    return [f"{inside:,} steps inside of episodes are marked as {name}: {by} says that they go on"] if inside else []
 
 
 def _at_limit(terminals: Array, limit: int) -> Array:

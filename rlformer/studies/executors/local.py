@@ -77,7 +77,9 @@ class LocalProcesses:
 
         A job on which another process works already waits for that one, and the others go on meanwhile. Ctrl-C asks the
         running jobs to save what they have, waits for them, and raises Interrupted; a second one ends them at once.
+        Raises InputError where `root` cannot be written.
         """
+        files.writable_directory(self._root)  # else what is temporary would go elsewhere
         with _surroundings(self._threads, scratch.folder(self._root)), Interrupt() as interrupt:
             state = _State(self._jobs, self._threads, work, list(tasks))
             try:
@@ -161,9 +163,12 @@ class _State:
             yield event
 
     def kill(self) -> None:
-        """End all that runs."""
+        """End all that runs, with what it has started."""
         for _, worker in self._running.values():
-            worker.kill()
+            try:
+                os.killpg(worker.pid, signal.SIGKILL)
+            except ProcessLookupError:  # it has no group of its own yet, or ended
+                worker.kill()
 
 
 def _first(needs: tuple[Hashable, ...]) -> tuple[Any, ...]:
