@@ -22,16 +22,16 @@ _LONGEST = 500  # characters of a message
 
 @contextmanager
 def foreign(where: str) -> Iterator[None]:
-    """Runs a user's code: what it raises, SystemExit included, becomes an InputError that begins with `where`.
+    """Runs a user's code: what it raises, but Ctrl-C, becomes an InputError that begins with `where`.
 
     What it prints goes to standard error, since standard output is a command's answer.
     """
     try:
         with redirect_stdout(sys.stderr):
             yield
-    except InputError:
+    except (InputError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # SystemExit and GeneratorExit too: a user's code raises anything
         raise fault(where, error) from error
 
 
@@ -40,7 +40,7 @@ def fault(where: str, error: BaseException, default: str = "") -> InputError:
 
     default: where that code begins, for an error that was raised before any of its lines was reached.
     """
-    text = " ".join(str(error).split())
+    text = " ".join(_message(error).split())
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     kind = type(error).__name__
     at = place(error) or default
@@ -48,6 +48,13 @@ def fault(where: str, error: BaseException, default: str = "") -> InputError:
     if isinstance(error, ModuleNotFoundError) and error.name:
         helps = f"; pip install {error.name.partition('.')[0].replace('_', '-')}"
     return InputError(f"{where}: {kind}{': ' * bool(text)}{text}{f' ({at})' if at else ''}{helps}")
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as second:  # the user's own class of errors may fail to tell itself
+        return f"(its message fails too: {type(second).__name__})"
 
 
 def place(error: BaseException) -> str:
