@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from typing import NoReturn
 
 import gymnasium as gym
 
@@ -33,6 +34,24 @@ def foreign(where: str) -> Iterator[None]:
         raise
     except BaseException as error:  # SystemExit and GeneratorExit too: a user's code raises anything
         raise fault(where, error) from error
+
+
+def no_silent_end() -> None:
+    """From now on a user's code that calls `os._exit` in this process raises SystemExit, so that it is told where.
+
+    Libraries, and processes that the user's code forks, end as they do.
+    """
+    end, ours = os._exit, os.getpid()
+    if end.__module__ == __name__:
+        return
+
+    def ended(status: int) -> NoReturn:
+        caller = sys._getframe(1).f_code.co_filename
+        if os.getpid() == ours and not (_is_ours(caller) or caller.startswith(_INSTALLED)):
+            raise SystemExit(f"os._exit({status})")
+        end(status)
+
+    os._exit = ended
 
 
 def fault(where: str, error: BaseException, default: str = "") -> InputError:

@@ -20,7 +20,7 @@ from rlformer.core.spaces import Spaces
 from rlformer.envs import cards as env_cards
 from rlformer.envs import consent
 from rlformer.envs.checked import check
-from rlformer.envs.faults import fault, foreign, place
+from rlformer.envs.faults import fault, foreign, no_silent_end, place
 from rlformer.envs.spaces import ImageError, canonical, spaces_in
 from rlformer.envs.unknown import missing_dependency, missing_module, unknown_environment
 from rlformer.envs.wrappers import WRAPPERS
@@ -111,6 +111,7 @@ def _registered(env: EnvSpec, render_mode: str | None) -> gym.Env[Any, Any]:
     if colon and not registered:
         raise InputError(f"environment '{env.id}': no name behind the colon; such an id is module:Name-v0")
     if colon:
+        no_silent_end()
         consent.check(env, module)
         _import_module(module, env.id)
     kwargs: dict[str, Any] = dict(env.kwargs)

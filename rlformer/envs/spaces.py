@@ -33,6 +33,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.spaces import ActionSpec, Array, ObservationSpec, Part, Spaces, computable
 
 _MOST_NUMBERS = 10**6  # of one observation, 4 MB in float32; categories are one-hot
+_MOST_CATEGORIES = 10**5  # of one action: each is an output of a network, for every step of a batch
 
 
 class ImageError(InputError):
@@ -114,8 +115,12 @@ def _within(outer: str, inner: str | int) -> str:
 def action_spec(space: spaces.Space[Any]) -> ActionSpec:
     """The canonical form of a Gymnasium action space.
 
-    Raises InputError for Tuple, Dict and other spaces that have none.
+    Raises InputError for Tuple, Dict and other spaces that have none, and for those too large to be learned.
     """
+    if isinstance(space, (spaces.Discrete, spaces.MultiDiscrete)):
+        count = int(np.sum(space.n if isinstance(space, spaces.Discrete) else space.nvec, dtype=np.float64))
+        if count > _MOST_CATEGORIES:
+            raise InputError(f"{count:,} actions to choose from are too many; at most {_MOST_CATEGORIES:,}")
     if isinstance(space, spaces.Discrete):
         return ActionSpec("discrete", nvec=(int(space.n),))
     if isinstance(space, spaces.MultiDiscrete):

@@ -142,6 +142,7 @@ def other() -> Iterator[None]:
         ),
         (lambda: User(spaces.Discrete(10**9)), "an observation of 1,000,000,000 numbers (a category counts as many"),
         (lambda: User(spaces.Box(-1, 1, (0,))), "observations without a single number are not supported"),
+        (lambda: acts(spaces.Discrete(10**9)), "1,000,000,000 actions to choose from are too many; at most 100,000"),
         (lambda: acts(spaces.Box(-1, 1, (0,))), "actions without a single number are not supported"),
         (lambda: acts(crossed()), "action[1] has no value: its least is 1, its greatest -1"),
     ],
@@ -364,6 +365,36 @@ def test_an_environment_that_ignores_its_seed_is_found_out() -> None:
     assert found["reset"].notes == (probe.IGNORES_SEED,)
     assert not probe.obeys_seed(EnvSpec("c", "Chance-v0", {"where": "reset"}))
     del gym.registry["Chance-v0"]
+
+
+def test_a_short_episode_of_unbounded_actions_obeys_its_seed() -> None:
+    class Pays(User):
+        """What is done, within three steps."""
+
+        action_space = spaces.Box(np.float32([0, -np.inf]), np.float32([np.inf, 1]))
+
+        def step(self, action: Any) -> Any:
+            observation, _, *rest = super().step(action)
+            return observation, float(action[1]), *rest
+
+    gym.register("Pays-v0", Pays)
+    assert probe.probe(EnvSpec("mine", "Pays-v0")).seed_obeyed
+    del gym.registry["Pays-v0"]
+
+
+def test_a_machine_that_becomes_busy_is_no_ignored_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slows(User):
+        clock = 0.0
+
+        def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+            Slows.clock += 10.0  # more than a question may take, from the second episode on
+            return super().reset(seed=seed)
+
+    gym.register("Slows-v0", Slows)
+    monkeypatch.setattr(probe.time, "perf_counter", lambda: max(0.0, Slows.clock - 10.0))
+    made = make(EnvSpec("mine", "Slows-v0"))
+    assert probe._obeys_seed(made, 3)
+    del gym.registry["Slows-v0"]
 
 
 def test_observations_beyond_their_bounds_are_told_and_taken() -> None:
