@@ -76,8 +76,9 @@ def main() -> None:
             raise
         # typer turns an end of file, such as that of a torn one, into an Abort without a message.
         reason = error.__cause__ if isinstance(error, typer.Abort) and error.__cause__ else error
-        console.error(str(reason) or type(reason).__name__)
-        code = 2 if is_users(error) else 1
+        gone = isinstance(error, FileNotFoundError) and console.is_lost()
+        console.error("the current folder was deleted: cd to another" if gone else str(reason) or type(reason).__name__)
+        code = 2 if gone or is_users(error) else 1
     if code == _STOPPED:
         console.say(stopped)
     code = console.flushed(code or 0)

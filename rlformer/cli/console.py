@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import codecs
 import errno
+import io
 import json
 import os
 import shutil
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from rlformer.studies.executors.local import Event
     from rlformer.studies.foresee import Foreseen
 
+_PLAIN = "rlformer.plain"
+_STAND_INS = {"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "\N{HORIZONTAL ELLIPSIS}": "..."}
 _THREAD_SECONDS = 2.0  # in which a thread may end by itself
 _LINE_SECONDS = 60.0  # between lines of progress where there is no terminal
 
@@ -34,6 +38,10 @@ def keep_output() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it lasts as long as the process
+    codecs.register_error(_PLAIN, _plainly)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors=_PLAIN)
     try:
         ours = sys.stdout.fileno() == 1 and sys.stderr.fileno() == 2
     except (AttributeError, OSError, ValueError):  # closed, or a test's
@@ -44,6 +52,16 @@ def keep_output() -> None:
         kept = os.dup(1)
         os.dup2(2, 1)
         sys.stdout = open(kept, "w", buffering=1, encoding=out.encoding, errors=out.errors)  # noqa: SIM115
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    """What stands in for characters that a terminal's encoding lacks: a minus stays one, others are escapes."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(
+        _STAND_INS.get(one) or one.encode("ascii", "backslashreplace").decode() for one in lacking
+    ), error.end
 
 
 def flushed(code: int) -> int:
@@ -58,6 +76,15 @@ def flushed(code: int) -> int:
             error(f"standard output: {reason.strerror}")
         return code or 1
     return code
+
+
+def is_lost() -> bool:
+    """Whether the folder in which the command runs exists no longer."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def end_with(before: Set[threading.Thread], code: int) -> None:

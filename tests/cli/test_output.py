@@ -67,6 +67,19 @@ def test_an_answer_that_cannot_be_written_is_one_line_and_exit_code_1(tmp_path: 
 
 
 @pytest.mark.slow
+def test_a_terminal_without_a_minus_sign_shows_a_hyphen(tmp_path: Path) -> None:
+    ended = shell(f"PYTHONIOENCODING=ascii {COMMAND} evaluate random --env Pendulum-v1 --episodes 1", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("random returns -")
+
+
+@pytest.mark.slow
+def test_a_current_folder_that_was_deleted_is_told(tmp_path: Path) -> None:
+    ended = shell(f"mkdir gone && cd gone && rmdir ../gone && {COMMAND} evaluate random --env CartPole-v1", tmp_path)
+    assert (ended.returncode, ended.stderr) == (2, "error: the current folder was deleted: cd to another\n")
+
+
+@pytest.mark.slow
 def test_what_an_environment_writes_past_python_is_not_in_the_answer(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MODULE)
     ended = shell(f"{COMMAND} evaluate random --env mine:Loud-v0 --episodes 2 --json", tmp_path)
