@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import threading
 from importlib import metadata
 from typing import Annotated
 
@@ -56,7 +57,9 @@ def main() -> None:
     """
     # Torch makes this folder when it is imported; no command compiles, so that nothing is written into it.
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", tempfile.gettempdir())
+    console.keep_output()
     guard()
+    threads = set(threading.enumerate())
     stopped = "stopped; the same command continues"
     try:
         code = app(prog_name="rlformer", standalone_mode=False)
@@ -73,9 +76,12 @@ def main() -> None:
             raise
         # typer turns an end of file, such as that of a torn one, into an Abort without a message.
         reason = error.__cause__ if isinstance(error, typer.Abort) and error.__cause__ else error
-        console.error(str(reason) or type(reason).__name__)
-        code = 2 if is_users(error) else 1
+        gone = isinstance(error, FileNotFoundError) and console.is_lost()
+        console.error("the current folder was deleted: cd to another" if gone else str(reason) or type(reason).__name__)
+        code = 2 if gone or is_users(error) else 1
     if code == _STOPPED:
         console.say(stopped)
+    code = console.flushed(code or 0)
+    console.end_with(threads, code)
     if code:
         raise SystemExit(code) from None

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
+import codecs
+import errno
+import io
 import json
+import os
 import shutil
 import sys
+import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +25,84 @@ if TYPE_CHECKING:
     from rlformer.studies.executors.local import Event
     from rlformer.studies.foresee import Foreseen
 
+_PLAIN = "rlformer.plain"
+_STAND_INS = {"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "\N{HORIZONTAL ELLIPSIS}": "..."}
+_THREAD_SECONDS = 2.0  # in which a thread may end by itself
 _LINE_SECONDS = 60.0  # between lines of progress where there is no terminal
+
+
+def keep_output() -> None:
+    """From now on only what is printed here reaches standard output: what libraries and environments write to its file
+    descriptor, past Python, goes to standard error. Streams that are closed lead nowhere.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it lasts as long as the process
+    codecs.register_error(_PLAIN, _plainly)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors=_PLAIN)
+    try:
+        ours = sys.stdout.fileno() == 1 and sys.stderr.fileno() == 2
+    except (AttributeError, OSError, ValueError):  # closed, or a test's
+        return
+    if ours:
+        out = sys.stdout
+        out.flush()
+        kept = os.dup(1)
+        os.dup2(2, 1)
+        sys.stdout = open(kept, "w", buffering=1, encoding=out.encoding, errors=out.errors)  # noqa: SIM115
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    """What stands in for characters that a terminal's encoding lacks: a minus stays one, others are escapes."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(
+        _STAND_INS.get(one) or one.encode("ascii", "backslashreplace").decode() for one in lacking
+    ), error.end
+
+
+def flushed(code: int) -> int:
+    """The exit code, once all that was printed is written: 1 where it cannot be, as on a full disk."""
+    try:
+        sys.stdout.flush()
+    except OSError as reason:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())  # Python writes what is left at its end
+        os.close(null)
+        if not code and reason.errno != errno.EPIPE:  # whoever read it has seen enough
+            error(f"standard output: {reason.strerror}")
+        return code or 1
+    return code
+
+
+def is_lost() -> bool:
+    """Whether the folder in which the command runs exists no longer."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def end_with(before: Set[threading.Thread], code: int) -> None:
+    """Ends the process with `code` where a user's environment left threads running, for which it would wait for ever.
+
+    before: the threads that ran when the command began.
+    """
+    until = time.monotonic() + _THREAD_SECONDS
+    left = [thread for thread in threading.enumerate() if thread not in before and not thread.daemon]
+    for thread in left:
+        thread.join(max(0.0, until - time.monotonic()))
+    left = [thread for thread in left if thread.is_alive()]
+    if not left or any("concurrent" in type(thread).__module__ or "ThreadPool" in thread.name for thread in left):
+        return
+    say(f"note: an environment left {len(left)} thread{'s' * (len(left) > 1)} running, which ended with the command")
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def say(text: str) -> None:

@@ -56,6 +56,7 @@ def collect(
     from rlformer import api
     from rlformer.cli import console
     from rlformer.runs.interrupt import Interrupt
+    from rlformer.studies import logs
 
     with Interrupt() as interrupt, console.Bar("collect") as bar:
         dataset = api.collect(
@@ -75,7 +76,7 @@ def collect(
             stop=lambda: interrupt.ever,
             tell=bar.say,
         )
-    console.show_dataset(dataset, as_json)
+    console.show_dataset(dataset, as_json, logs.native_of(dataset, env))
 
 
 @app.command()

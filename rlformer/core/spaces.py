@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
-_LARGEST = float(np.finfo(np.float32).max)
+LARGEST = float(np.finfo(np.float32).max)
 FAR = 10.0  # times a log's range: wider bounds of an action do not set its scale
 
 
@@ -25,7 +25,7 @@ def computable(numbers: Array) -> Array:
     [True, False, False]
     """
     if numbers.dtype == np.float64:
-        return np.asarray(np.abs(numbers) <= _LARGEST)
+        return np.asarray(np.abs(numbers) <= LARGEST)
     return np.asarray(np.isfinite(numbers))
 
 

@@ -325,6 +325,8 @@ def _open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Arr
         array = np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))  # "c": torch wants writable memory
     except Exception as error:  # a damaged header makes numpy's reader raise whatever it likes
         reason = " ".join(str(error).split()) or type(error).__name__
+        if "pickle" in reason:  # numpy's guess of whatever it does not know, and its advice to load it unsafely
+            reason = "no array of numpy"
         raise InputError(f"{path}: damaged: {reason}; {checking.MEND}") from error
     if array.shape[:1] != shape[:1]:
         rows = len(array) if array.ndim else 0

@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces, wrappers
 
 from rlformer.core.errors import InputError
-from rlformer.core.spaces import Array
+from rlformer.core.spaces import LARGEST, Array
 from rlformer.envs.faults import beginning, fault, place
 from rlformer.envs.observed import Unlike, taking
 
@@ -60,7 +60,7 @@ class Checked(gym.Wrapper[Any, Any, Any, Any]):
 
     Observations are copies in the dtypes of their space, rewards floats, flags bool. Infos are dropped, but for
     "is_success" (bool; an environment may call it "success") and "action_mask". What is no observation of the space, no
-    reward, no flag, and whatever the environment raises, SystemExit included, is an InputError of one line that names
+    reward, no flag, and whatever the environment raises, but Ctrl-C, is an InputError of one line that names
     the environment, the episode's seed and the step, counted from 0. What it prints goes to standard error. Numbers
     that are not finite pass: who plays the episode tells of them.
     """
@@ -89,7 +89,9 @@ class Checked(gym.Wrapper[Any, Any, Any, Any]):
         out, sys.stdout = sys.stdout, sys.stderr
         try:
             result: Any = self.env.reset(**arguments)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise self._fault("reset", error) from error
         finally:
             sys.stdout = out
@@ -107,7 +109,9 @@ class Checked(gym.Wrapper[Any, Any, Any, Any]):
         out, sys.stdout = sys.stdout, sys.stderr
         try:
             result: Any = self.env.step(action)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise self._fault("step", error) from error
         finally:
             sys.stdout = out
@@ -116,6 +120,8 @@ class Checked(gym.Wrapper[Any, Any, Any, Any]):
         observation, reward, terminated, truncated, info = result
         taken = self._observation(observation)
         reward = float(reward) if isinstance(reward, float) else self._reward(reward)
+        if not -LARGEST <= reward <= LARGEST and np.isfinite(reward):
+            raise self._wrong(f"the reward {reward:g} is too large for float32, in which models compute: scale it")
         if type(terminated) is not bool:
             terminated = self._flag("terminated", terminated)
         if type(truncated) is not bool:
@@ -131,7 +137,9 @@ class Checked(gym.Wrapper[Any, Any, Any, Any]):
         out, sys.stdout = sys.stdout, sys.stderr
         try:
             return self.env.render()
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise self._fault("render", error) from error
         finally:
             sys.stdout = out
@@ -142,7 +150,9 @@ class Checked(gym.Wrapper[Any, Any, Any, Any]):
         out, sys.stdout = sys.stdout, sys.stderr
         try:
             self.env.close()
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             if not underway:
                 raise self._fault("close", error) from error
         finally:

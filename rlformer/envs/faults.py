@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from typing import NoReturn
 
 import gymnasium as gym
 
@@ -22,17 +23,35 @@ _LONGEST = 500  # characters of a message
 
 @contextmanager
 def foreign(where: str) -> Iterator[None]:
-    """Runs a user's code: what it raises, SystemExit included, becomes an InputError that begins with `where`.
+    """Runs a user's code: what it raises, but Ctrl-C, becomes an InputError that begins with `where`.
 
     What it prints goes to standard error, since standard output is a command's answer.
     """
     try:
         with redirect_stdout(sys.stderr):
             yield
-    except InputError:
+    except (InputError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # SystemExit and GeneratorExit too: a user's code raises anything
         raise fault(where, error) from error
+
+
+def no_silent_end() -> None:
+    """From now on a user's code that calls `os._exit` in this process raises SystemExit, so that it is told where.
+
+    Libraries, and processes that the user's code forks, end as they do.
+    """
+    end, ours = os._exit, os.getpid()
+    if end.__module__ == __name__:
+        return
+
+    def ended(status: int) -> NoReturn:
+        caller = sys._getframe(1).f_code.co_filename
+        if os.getpid() == ours and not (_is_ours(caller) or caller.startswith(_INSTALLED)):
+            raise SystemExit(f"os._exit({status})")
+        end(status)
+
+    os._exit = ended
 
 
 def fault(where: str, error: BaseException, default: str = "") -> InputError:
@@ -40,7 +59,7 @@ def fault(where: str, error: BaseException, default: str = "") -> InputError:
 
     default: where that code begins, for an error that was raised before any of its lines was reached.
     """
-    text = " ".join(str(error).split())
+    text = " ".join(_message(error).split())
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     kind = type(error).__name__
     at = place(error) or default
@@ -48,6 +67,13 @@ def fault(where: str, error: BaseException, default: str = "") -> InputError:
     if isinstance(error, ModuleNotFoundError) and error.name:
         helps = f"; pip install {error.name.partition('.')[0].replace('_', '-')}"
     return InputError(f"{where}: {kind}{': ' * bool(text)}{text}{f' ({at})' if at else ''}{helps}")
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as second:  # the user's own class of errors may fail to tell itself
+        return f"(its message fails too: {type(second).__name__})"
 
 
 def place(error: BaseException) -> str:

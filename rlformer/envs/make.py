@@ -20,7 +20,7 @@ from rlformer.core.spaces import Spaces
 from rlformer.envs import cards as env_cards
 from rlformer.envs import consent
 from rlformer.envs.checked import check
-from rlformer.envs.faults import fault, foreign, place
+from rlformer.envs.faults import fault, foreign, no_silent_end, place
 from rlformer.envs.spaces import ImageError, canonical, spaces_in
 from rlformer.envs.unknown import missing_dependency, missing_module, unknown_environment
 from rlformer.envs.wrappers import WRAPPERS
@@ -108,7 +108,10 @@ def _is_nowhere(env: EnvSpec) -> bool:
 
 def _registered(env: EnvSpec, render_mode: str | None) -> gym.Env[Any, Any]:
     module, colon, registered = env.id.rpartition(":")
+    if colon and not registered:
+        raise InputError(f"environment '{env.id}': no name behind the colon; such an id is module:Name-v0")
     if colon:
+        no_silent_end()
         consent.check(env, module)
         _import_module(module, env.id)
     kwargs: dict[str, Any] = dict(env.kwargs)
@@ -142,7 +145,19 @@ def _made(env: EnvSpec, registered: str, kwargs: dict[str, Any]) -> gym.Env[Any,
     except TypeError as error:
         if place(error):  # Gymnasium raises what a constructor raised again
             raise (error.__cause__ or error) from None
-        raise InputError(f"environment '{env.name}' with keywords {kwargs}: {error}") from error
+        raise InputError(f"environment '{env.name}' with keywords {kwargs}: {_first(error)}{_advice(env)}") from error
+
+
+def _first(error: TypeError) -> str:
+    """What the constructor said, without Gymnasium's repetition of the keywords."""
+    return str(error).partition(" was raised from the environment creator")[0]
+
+
+def _advice(env: EnvSpec) -> str:
+    if env.name != env.id:
+        return "; the table kwargs of its card holds what it is made with"
+    card = f'schema = "{SCHEMA}", id = "{env.id}", kwargs = {{ KEY = VALUE }}'
+    return f"; a card gives keywords; write envs/Mine.toml, a key a line: {card}"
 
 
 def _raised_limit(env: EnvSpec, registered: str) -> dict[str, int]:
@@ -182,5 +197,7 @@ def _import_module(module: str, env_id: str) -> None:
         if error.name and f"{module}.".startswith(f"{error.name}."):
             raise missing_module(env_id, module) from error
         raise InputError(f"environment '{env_id}': module '{module}' needs '{error.name}', not installed") from error
-    except (Exception, SystemExit) as error:  # whatever the user's own code does
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever the user's own code does
         raise fault(f"environment '{env_id}': importing {module}", error) from error

@@ -75,7 +75,7 @@ def _episode(made: gym.Env[Any, Any], steps: int, seconds: float) -> list[Array]
 
     It is cut after about so many seconds.
     """
-    actions = spaces_in(made).actions.sample(generator(_SEED, "probe"), max(1, steps))
+    actions = spaces_in(made).actions.sample(generator(_SEED, "probe"), _STEPS)  # what is drawn depends on the number
     until = time.perf_counter() + seconds
     shown = [np.asarray(made.reset(seed=_SEED)[0], np.float64)]
     for action in actions[:steps]:

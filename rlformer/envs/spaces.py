@@ -32,6 +32,9 @@ from gymnasium.wrappers import FlattenObservation, TransformAction
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import ActionSpec, Array, ObservationSpec, Part, Spaces, computable
 
+_MOST_NUMBERS = 10**6  # of one observation, 4 MB in float32; categories are one-hot
+_MOST_CATEGORIES = 10**5  # of one action: each is an output of a network, for every step of a batch
+
 
 class ImageError(InputError):
     """An observation is an image, which no vector does justice."""
@@ -74,7 +77,12 @@ def observation_spec(space: spaces.Space[Any]) -> ObservationSpec:
     Raises ImageError for images, and InputError for spaces that have no vector form.
     """
     parts = _parts(space, "")
-    if not parts:
+    if (size := sum(part.size for part in parts)) > _MOST_NUMBERS:
+        raise InputError(
+            f"an observation of {size:,} numbers (a category counts as many as it has values) is too large for a "
+            f"vector; at most {_MOST_NUMBERS:,}: let the environment show features, or fewer categories"
+        )
+    if not size:
         raise InputError("observations without a single number are not supported")
     if len(parts) == 1 and not parts[0].name:
         parts = [replace(parts[0], name="observation")]
@@ -107,15 +115,25 @@ def _within(outer: str, inner: str | int) -> str:
 def action_spec(space: spaces.Space[Any]) -> ActionSpec:
     """The canonical form of a Gymnasium action space.
 
-    Raises InputError for Tuple, Dict and other spaces that have none.
+    Raises InputError for Tuple, Dict and other spaces that have none, and for those too large to be learned.
     """
+    if isinstance(space, (spaces.Discrete, spaces.MultiDiscrete)):
+        count = int(np.sum(space.n if isinstance(space, spaces.Discrete) else space.nvec, dtype=np.float64))
+        if count > _MOST_CATEGORIES:
+            raise InputError(f"{count:,} actions to choose from are too many; at most {_MOST_CATEGORIES:,}")
     if isinstance(space, spaces.Discrete):
         return ActionSpec("discrete", nvec=(int(space.n),))
     if isinstance(space, spaces.MultiDiscrete):
         return ActionSpec("multidiscrete", nvec=tuple(int(n) for n in space.nvec.ravel()))
     if isinstance(space, spaces.MultiBinary):
         return ActionSpec("multibinary", nvec=(2,) * int(np.prod(space.shape)))
+    if space.shape is not None and 0 in space.shape:
+        raise InputError("actions without a single number are not supported")
     if isinstance(space, spaces.Box):
+        if not (space.low <= space.high).all():
+            i = int(np.argmin((space.low <= space.high).ravel()))
+            least, most = space.low.ravel()[i], space.high.ravel()[i]
+            raise InputError(f"action[{i}] has no value: its least is {least:.4g}, its greatest {most:.4g}")
         low = np.where(space.bounded_below, space.low, -np.inf).ravel().astype(np.float64)
         high = np.where(space.bounded_above, space.high, np.inf).ravel().astype(np.float64)
         low[~computable(low)], high[~computable(high)] = -np.inf, np.inf  # beyond what a canonical action can be

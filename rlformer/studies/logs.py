@@ -179,18 +179,31 @@ def open_study_log(data: str, env: str, maps: Sequence[str] | None, reward_colum
     return open_data(data, env=env, map=Choice.parse(maps).columns, reward_column=reward_column)
 
 
+def native_of(dataset: Dataset, env: str | None = None) -> Native | None:
+    """The environment named, or the log's own; None where it cannot be made here."""
+    found = _declared(dataset, env)
+    return None if found is None else found[1]
+
+
+def _declared(dataset: Dataset, env: str | None) -> tuple[EnvSpec, Native] | None:
+    if env == NOWHERE:
+        return None
+    try:
+        spec = dataset_env(dataset) if env is None else env_cards.environment(env)
+        return spec, Native.of(spec)
+    except InputError:
+        return None
+
+
 def held_against(dataset: Dataset, env: str | None = None) -> tuple[Native | None, list[Episode]]:
     """The environment that a log is held against, and some episodes of uniform actions there.
 
     It is the one named, or the log's own; None where it cannot be made here. Without a time limit nothing is played.
     """
-    if env == NOWHERE:
+    found = _declared(dataset, env)
+    if found is None:
         return None, []
-    try:
-        spec = dataset_env(dataset) if env is None else env_cards.environment(env)
-        native = Native.of(spec)
-    except InputError:
-        return None, []
+    spec, native = found
     if native.time_limit is None or native.time_limit > _PLAYED or native.spaces != dataset.info.spaces:
         return native, []
     try:

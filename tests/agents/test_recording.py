@@ -103,6 +103,9 @@ def test_bounds_that_set_no_scale_are_refused_where_actions_are_stretched_to_the
     huge, wide = in_place(spaces.Box(-1e8, 1e8, (1,))), in_place(spaces.Box(-1e4, 1e4, (1,)))
     with pytest.raises(InputError, match=r'in-place: SAC stretches .* 1e\+08 wide .*kind = "action_bounds"'):
         fit(huge, "sac", tmp_path / "huge", *short)
+    one = in_place(spaces.Box(np.float32([-1, 2]), np.float32([1, 2])))
+    with pytest.raises(InputError, match=r"in-place: action\[1\] can only be 2, and SAC divides by the width"):
+        fit(one, "sac", tmp_path / "one", *short)
     _, log = fit(wide, "sac", tmp_path / "wide", *short)
     assert any("SAC stretches its actions to bounds that are 1e+04 wide" in note for note in log.notes)
     fit(huge, "ppo", tmp_path / "ppo", "steps=4", "num_envs=1", "n_steps=4", "batch_size=4")

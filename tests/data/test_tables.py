@@ -150,8 +150,8 @@ def test_episodes_without_such_a_row_are_told(read: Read) -> None:
     [
         ({"action": [0, None, 1, 0, 1], "reward": [1, None, 1, 1, 1]}, "row 1: no action, and its episode goes on"),
         ({"action": [0, 1, None, 0, 1]}, "row 2: a reward without an action"),
-        ({"action": ["left", "up", "up", "up", "up"]}, "action is not an array of numbers"),
-        ({"terminated": ["no", "no", "yes", "no", "no"]}, "terminated is not an array of numbers"),
+        ({"action": ["left", "up", "up", "up", "up"]}, "action is not an array of numbers: row 0 is 'left'"),
+        ({"terminated": ["no", "no", "yes", "no", "no"]}, "terminated is not an array of numbers: row 0 is 'no'"),
         ({"reward": None}, r"no rewards in it; it holds action, episode, obs_0, obs_1, .*--map rewards=COLUMN"),
         ({"episode": [7, 7, None, 3, 3]}, "row 2: no episode"),
         ({"reward": [1, None, 1, 1, 1]}, "episode 0, step 1: NaN or infinity in rewards"),

@@ -225,3 +225,10 @@ def _begun(path: Path) -> None:
     with DatasetWriter(path, INFO) as writer:
         writer.add(episode)
         writer.commit()
+
+
+def test_garbage_in_place_of_an_array_is_not_advised_to_be_unpickled(tmp_path: Path) -> None:
+    written(tmp_path / "log")
+    (tmp_path / "log/rewards.npy").write_bytes(b"[1, 2]")
+    with pytest.raises(InputError, match=r"rewards\.npy: damaged: no array of numpy; copy it from where it is whole"):
+        load(tmp_path / "log")

@@ -100,6 +100,24 @@ class Fails(User):
         raise RuntimeError("no\nlicence")
 
 
+class Needs(User):
+    def __init__(self, map: str) -> None:
+        super().__init__()
+
+
+def acts(space: spaces.Space[Any]) -> User:
+    env = User()
+    env.action_space = space
+    return env
+
+
+def crossed() -> spaces.Box:
+    """Whose second bounds were exchanged afterwards."""
+    space = spaces.Box(-1, 1, (2,), np.float32)
+    space.low[1], space.high[1] = 1, -1
+    return space
+
+
 def registered_as(kind: Callable[[], Any]) -> EnvSpec:
     gym.register("Other-v0", kind)
     return EnvSpec("mine", "Other-v0")
@@ -119,9 +137,18 @@ def other() -> Iterator[None]:
         (NoSeed, "episode of seed 5: reset takes no seed; right is def reset(self, *, seed=None, options=None) ("),
         (NoSpace, "observation_space must be one of gymnasium.spaces; it has none"),
         (Fails, "making it: RuntimeError: no licence ("),
+        (
+            Needs,
+            "__init__() missing 1 required positional argument: 'map'; the table kwargs of its card holds what",
+        ),
+        (lambda: User(spaces.Discrete(10**9)), "an observation of 1,000,000,000 numbers (a category counts as many"),
+        (lambda: User(spaces.Box(-1, 1, (0,))), "observations without a single number are not supported"),
+        (lambda: acts(spaces.Discrete(10**9)), "1,000,000,000 actions to choose from are too many; at most 100,000"),
+        (lambda: acts(spaces.Box(-1, 1, (0,))), "actions without a single number are not supported"),
+        (lambda: acts(crossed()), "action[1] has no value: its least is 1, its greatest -1"),
     ],
 )
-def test_an_environment_of_another_interface(kind: type, words: str) -> None:
+def test_an_environment_of_another_interface(kind: Callable[[], Any], words: str) -> None:
     assert words in said(registered_as(kind))
 
 
@@ -179,6 +206,17 @@ def test_an_observation_that_is_none_of_its_space(space: spaces.Space[Any], show
     assert words in later
 
 
+class Mute(Exception):
+    """Fails to tell itself."""
+
+    def __str__(self) -> str:
+        raise KeyError("message")
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
 @pytest.mark.parametrize(
     ("step", "words"),
     [
@@ -196,8 +234,11 @@ def test_an_observation_that_is_none_of_its_space(space: spaces.Space[Any], show
         (lambda o, r, te, tr, i: (o, te, r, tr, i), "terminated must be True or False, and is 1.0"),
         (lambda o, r, te, tr, i: (o, r, te, tr, None), "info must be a dict, and is None"),
         (lambda o, r, te, tr, i: (o, np.nan, te, tr, i), "the reward is nan"),
+        (lambda o, r, te, tr, i: (o, -1e300, te, tr, i), "the reward -1e+300 is too large for float32"),
         (lambda o, r, te, tr, i: 1 / 0, f"ZeroDivisionError: division by zero (tests/envs/{HERE}:"),
         (lambda o, r, te, tr, i: exec("raise SystemExit('gone')"), "SystemExit: gone ("),
+        (lambda o, r, te, tr, i: exec("raise GeneratorExit"), "GeneratorExit ("),
+        (lambda o, r, te, tr, i: _raise(Mute()), "Mute: (its message fails too: KeyError) ("),
     ],
 )
 def test_what_a_step_may_not_return_or_raise(step: Callable[..., Any], words: str, monkeypatch: Any) -> None:
@@ -387,6 +428,36 @@ def test_a_slow_environment_that_obeys_its_seed_is_not_said_to_ignore_it(monkeyp
     calls = iter(range(10_000))
     monkeypatch.setattr(probe.time, "perf_counter", lambda: 0.6 * next(calls) ** 1.5)  # slower with every step
     assert probe.obeys_seed(user(step=lambda o, r, te, tr, i: (o, r, False, te, i)), 16)
+
+
+def test_a_short_episode_of_unbounded_actions_obeys_its_seed() -> None:
+    class Pays(User):
+        """What is done, within three steps."""
+
+        action_space = spaces.Box(np.float32([0, -np.inf]), np.float32([np.inf, 1]))
+
+        def step(self, action: Any) -> Any:
+            observation, _, *rest = super().step(action)
+            return observation, float(action[1]), *rest
+
+    gym.register("Pays-v0", Pays)
+    assert probe.probe(EnvSpec("mine", "Pays-v0")).seed_obeyed
+    del gym.registry["Pays-v0"]
+
+
+def test_a_machine_that_becomes_busy_is_no_ignored_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slows(User):
+        clock = 0.0
+
+        def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+            Slows.clock += 10.0  # more than a question may take, from the second episode on
+            return super().reset(seed=seed)
+
+    gym.register("Slows-v0", Slows)
+    monkeypatch.setattr(probe.time, "perf_counter", lambda: max(0.0, Slows.clock - 10.0))
+    made = make(EnvSpec("mine", "Slows-v0"))
+    assert probe._obeys_seed(made, 3)
+    del gym.registry["Slows-v0"]
 
 
 def test_observations_beyond_their_bounds_are_told_and_taken() -> None:

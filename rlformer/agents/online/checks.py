@@ -69,10 +69,16 @@ def check_fit(algorithm: Algorithm, actions: ActionSpec, where: str, kind: Learn
 def check_scale(algorithm: Algorithm, actions: ActionSpec, where: str, tell: Callable[[str], None]) -> None:
     """Of an algorithm whose actions in [-1, 1] are stretched to the bounds: whether these set a scale to learn on.
 
-    tell: hears of bounds that are wide. Raises InputError where they are too wide to be one.
+    tell: hears of bounds that are wide. Raises InputError where they are too wide to be one, or have no width.
     """
     if actions.kind != "box":
         return
+    for i, (low, high) in enumerate(zip(actions.low, actions.high, strict=True)):
+        if low == high:
+            raise InputError(
+                f"{where}: action[{i}] can only be {low:g}, and {algorithm.name} divides by the width of its bounds; "
+                "leave it out of the action space, or train ppo"
+            )
     widest = max(high - low for low, high in zip(actions.low, actions.high, strict=True)) / 2
     text = f"{where}: {algorithm.name} stretches its actions to bounds that are {widest:.3g} wide on each side"
     if widest > _TOO_WIDE:

@@ -28,6 +28,7 @@ from rlformer.data.precision import is_finer, merged_in_float32
 from rlformer.envs.spaces import action_spec, is_image, observation_spec, stored_dtype
 
 _LOOKED_AT = 50  # episodes in which columns are looked for that lose precision
+_MOST_SEARCHED = 10**6  # rows, for a word among numbers
 _MOST_GUESSED = 256  # categories that whole numbers stored as reals are taken for, at most
 _GUESSED = (
     "actions are stored as reals, but each is a whole number: taken for {} categories; "
@@ -132,11 +133,28 @@ def infer_action_space(actions: Iterable[Array], categorical: bool | None = None
     return spaces.Discrete(int(counts[0])) if len(counts) == 1 else spaces.MultiDiscrete(counts)
 
 
+def word_in(column: Any) -> str:
+    """Of a column of words, which one is no number and in which row, for a message; "" of any other.
+
+    >>> word_in(np.array(["1", "2.5", "high"]))
+    ": row 2 is 'high'"
+    """
+    if getattr(column, "ndim", 0) != 1 or column.dtype.kind not in "UO":
+        return ""
+    for row in range(min(len(column), _MOST_SEARCHED)):
+        value = column[row]
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            return f": row {row} is {str(value)[:40]!r}"
+    return ""
+
+
 def check_columns(columns: Mapping[str, Any], rows: int | None = None) -> None:
     """Raise InputError unless every array is numeric and of the one length, not 0. rows: that length, where known."""
     for name, column in columns.items():
         if getattr(column, "dtype", np.dtype(object)).kind not in "biuf" or not column.shape:
-            raise InputError(f"{name} is not an array of numbers")
+            raise InputError(f"{name} is not an array of numbers{word_in(column)}")
     lengths = {name: column.shape[0] for name, column in columns.items()}
     if len({*lengths.values(), *([] if rows is None else [rows])}) > 1:
         raise InputError("columns of different lengths: " + ", ".join(f"{k} {n}" for k, n in lengths.items()))

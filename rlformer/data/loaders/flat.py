@@ -12,7 +12,7 @@ import numpy as np
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import Array
 from rlformer.data.loaders.base import ForeignLog, Native, one_reward
-from rlformer.data.loaders.columns import Observed, Raw, check_columns, from_arrays, joined_rows, with_last
+from rlformer.data.loaders.columns import Observed, Raw, check_columns, from_arrays, joined_rows, with_last, word_in
 from rlformer.data.loaders.cuts import Cuts, find_cuts
 from rlformer.data.loaders.names import BOUNDARIES, NEEDED, Choice, Found, listed, locate
 from rlformer.data.loaders.rows import arrange
@@ -189,7 +189,7 @@ def _mark(data: Any, key: str, name: str) -> Array:
         raise InputError(f"{name} has shape {values.shape}, and marks one thing a row")
     values = values.ravel()
     if values.dtype.kind not in "biuf" and key != "episode":  # which alone may be words
-        raise InputError(f"{name} is not an array of numbers")
+        raise InputError(f"{name} is not an array of numbers{word_in(values)}")
     return values
 
 
