@@ -135,8 +135,8 @@ def _error_excluding(x: tuple[int, int], y: tuple[int, int], value: float) -> fl
 
 def _typical(arrays: list[Array], masks: list[Array], pairs: Array | None, tolerance: float, error: float) -> Bound:
     worked = [values[mask] for values, mask in zip(arrays, masks, strict=True)]
-    if not len(worked[1]):  # nothing can be lower than what is not there
-        return Bound(math.inf, math.inf, 0.0, 0.0)
+    if not len(worked[1]):  # nothing is lower than what is not there, nor higher: how many work tells which is better
+        return Bound(math.inf, math.inf, 0.0, 1.0)
     if not len(worked[0]):
         return Bound(-math.inf, -math.inf, 1.0, 1.0)
     if pairs is not None:
