@@ -361,6 +361,24 @@ def test_runs_that_crashed_or_are_missing_are_failures_and_pay_what_they_spent(t
     assert found.pair.paired  # by the seeds that both have
 
 
+def test_one_run_that_finished_among_failed_ones_gets_a_verdict(tmp_path: Path) -> None:
+    for seed in range(1, 5):
+        make_run(tmp_path, PPO, seed, error="diverged")
+    make_run(tmp_path, PPO, 0)
+    found = verdict_of(tmp_path, [GOOD_DT], 5)
+    assert (found.answer, found.arm) == ("sequence", "dt")
+    assert found.lambda_star is not None
+    assert found.lambda_star.reason == "an arm has one finished run, which says nothing about the next"
+
+
+def test_one_seed_that_both_have_makes_no_pairs(tmp_path: Path) -> None:
+    make_runs(tmp_path, [PPO], seeds=(0, 1))
+    make_runs(tmp_path, [GOOD_DT], seeds=(0, 5))
+    found = verdict_of(tmp_path, [], 0)
+    assert found.pair is not None
+    assert (found.pair.seeds, found.pair.paired) == (2, False)
+
+
 @pytest.mark.slow
 def test_a_missing_seed_does_not_undo_the_pairing(tmp_path: Path) -> None:
     make_runs(tmp_path, [PPO], seeds=[seed for seed in range(10) if seed != 3])
@@ -395,7 +413,7 @@ def test_what_may_not_be_chosen_does_not_make_the_others_work(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_two_families_over_which_a_third_is_chosen_are_no_trade_off(tmp_path: Path) -> None:
-    """ppo is cheapest and scores most, though one run failed; cql is better than dt and dearer, which matters no more."""
+    """ppo is cheapest and scores most, though one run failed; that cql betters dt for more matters not."""
     make_run(tmp_path, PPO, 0, error="diverged")
     make_runs(tmp_path, [replace(PPO, mean=499, seconds=1.0)], seeds=range(1, 10))
     cql = replace(BC, agent="cql", learner="offline", mean=480, spread=1, seconds=600.0)
