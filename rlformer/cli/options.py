@@ -20,8 +20,10 @@ Set = Annotated[
         "--set", metavar="KEY=VALUE", help="Change a preset (rlformer agents --json lists the keys); repeatable."
     ),
 ]
-Seed = Annotated[int, typer.Option(help="The seed that every random stream of the run derives from.", min=0)]
-Threads = Annotated[int, typer.Option(help="Threads of a run.", min=1)]
+Seed = Annotated[
+    int, typer.Option(metavar="N", help="The seed that every random stream of the run derives from.", min=0)
+]
+Threads = Annotated[int, typer.Option(metavar="N", help="Threads of a run.", min=1)]
 Device = Annotated[
     str, typer.Option(metavar="cpu|cuda|cuda:N|auto", help="Where sequence models are trained; they act on the CPU.")
 ]
@@ -61,7 +63,9 @@ TargetReturn = Annotated[
 ]
 Prefix = Annotated[
     str | None,
-    typer.Option(help="How much of a training log: mid, full, a share of its steps, or a number of them."),
+    typer.Option(
+        metavar="PART", help="How much of a training log: mid, full, a share of its steps, or a number of them."
+    ),
 ]
 
 

@@ -67,8 +67,9 @@ def not_worse(
     x_worked, y_worked: bool, of the same shapes. pairs: (m, 2), rows of x and y that belong to one seed: the typical
     score is then compared within pairs of which both worked. error: of the lower bounds.
     Shares are compared by the square-and-add interval of two Wilson intervals, which takes them as independent: with
-    pairs it is on the safe side. Typical scores: Welch's t, or the paired t. By simulation at the boundary of both
-    tolerances: `scripts/simulate_verdict`.
+    pairs it is on the safe side. Typical scores: Welch's t, or the paired t; beside a single run that worked,
+    Student's, with the spread of the others. By simulation at the boundary of both tolerances:
+    `scripts/simulate_verdict`.
     ValueError: no runs, shapes that differ, error or tolerance not in (0, 1), a score of a run that worked not finite.
     Sources: Newcombe 1998, method 10; Welch 1947.
     """
@@ -135,8 +136,8 @@ def _error_excluding(x: tuple[int, int], y: tuple[int, int], value: float) -> fl
 
 def _typical(arrays: list[Array], masks: list[Array], pairs: Array | None, tolerance: float, error: float) -> Bound:
     worked = [values[mask] for values, mask in zip(arrays, masks, strict=True)]
-    if not len(worked[1]):  # nothing can be lower than what is not there
-        return Bound(math.inf, math.inf, 0.0, 0.0)
+    if not len(worked[1]):  # nothing is lower than what is not there, nor higher: how many work tells which is better
+        return Bound(math.inf, math.inf, 0.0, 1.0)
     if not len(worked[0]):
         return Bound(-math.inf, -math.inf, 1.0, 1.0)
     if pairs is not None:
@@ -146,8 +147,12 @@ def _typical(arrays: list[Array], masks: list[Array], pairs: Array | None, toler
         if len(gaps) > 1:
             return _t_bound(float(gaps.mean()), float(gaps.var(ddof=1) / len(gaps)), len(gaps) - 1, tolerance, error)
     point = float(worked[0].mean() - worked[1].mean())
-    if min(len(worked[0]), len(worked[1])) < 2:
+    if len(worked[0]) == len(worked[1]) == 1:
         return Bound(-math.inf, point, 0.5, 0.5)  # one run has no spread
+    several = [values for values in worked if len(values) > 1]
+    if len(several) == 1:  # the spread of the other one stands for both
+        variance = float(several[0].var(ddof=1)) * sum(1 / len(values) for values in worked)
+        return _t_bound(point, variance, len(several[0]) - 1, tolerance, error)
     shares = [float(values.var(ddof=1)) / len(values) for values in worked]
     # Welch-Satterthwaite degrees of freedom.
     below = sum(share**2 / (len(values) - 1) for share, values in zip(shares, worked, strict=True))

@@ -320,12 +320,16 @@ def test_of_several_arms_some_seeds_choose_and_the_others_judge(tmp_path: Path) 
     """dqn is far better on the seeds that choose and worse after: it is judged by the others alone."""
     make_runs(tmp_path, [replace(DQN, mean=450, spread=0)], seeds=range(3, 13))
     make_runs(tmp_path, [replace(DQN, mean=500, spread=0)], seeds=range(3))
-    found = verdict_of(tmp_path, [GOOD_DT, replace(PPO, mean=490, spread=1)], 13)
+    evidence = evidence_of(tmp_path, [GOOD_DT, replace(PPO, mean=490, spread=1)], 13)
+    found = evidence.verdict
+    assert found is not None
     online = next(one for one in found.selected if one.family == "online")
     assert (online.arm, online.of, online.seeds, online.optimistic) == ("dqn", ("ppo", "dqn"), (0, 1, 2), False)
     assert found.pair is not None
     assert found.pair.a.runs == 10
-    assert found.pair.a.z == pytest.approx((450 - 22.3) / (500 - 22.3), abs=1e-6)
+    judging = [run.normalized_score or 0.0 for run in evidence.arm("dqn").runs if run.seed >= 3]
+    assert found.pair.a.z == pytest.approx(np.mean(judging), abs=1e-6)
+    assert 0.89 < found.pair.a.z < 0.9 < np.mean([*judging, 1, 1, 1])
 
 
 @pytest.mark.slow
@@ -357,6 +361,24 @@ def test_runs_that_crashed_or_are_missing_are_failures_and_pay_what_they_spent(t
     assert found.pair.paired  # by the seeds that both have
 
 
+def test_one_run_that_finished_among_failed_ones_gets_a_verdict(tmp_path: Path) -> None:
+    for seed in range(1, 5):
+        make_run(tmp_path, PPO, seed, error="diverged")
+    make_run(tmp_path, PPO, 0)
+    found = verdict_of(tmp_path, [GOOD_DT], 5)
+    assert (found.answer, found.arm) == ("sequence", "dt")
+    assert found.lambda_star is not None
+    assert found.lambda_star.reason == "an arm has one finished run, which says nothing about the next"
+
+
+def test_one_seed_that_both_have_makes_no_pairs(tmp_path: Path) -> None:
+    make_runs(tmp_path, [PPO], seeds=(0, 1))
+    make_runs(tmp_path, [GOOD_DT], seeds=(0, 5))
+    found = verdict_of(tmp_path, [], 0)
+    assert found.pair is not None
+    assert (found.pair.seeds, found.pair.paired) == (2, False)
+
+
 @pytest.mark.slow
 def test_a_missing_seed_does_not_undo_the_pairing(tmp_path: Path) -> None:
     make_runs(tmp_path, [PPO], seeds=[seed for seed in range(10) if seed != 3])
@@ -373,6 +395,31 @@ def test_nothing_is_chosen_between_arms_that_do_not_work(tmp_path: Path) -> None
     assert found.nearest is not None
     assert (found.nearest.label, found.nearest.reached, found.nearest.runs) == ("ppo", 0, 10)
     assert text.headline.startswith("None works: no arm reaches a score of 0.9 on half of its runs. ppo comes nearest")
+
+
+@pytest.mark.slow
+def test_what_may_not_be_chosen_does_not_make_the_others_work(tmp_path: Path) -> None:
+    """ppo alone works, and interaction is ruled out."""
+    cql = replace(BC, agent="cql", learner="offline", mean=40, spread=2)
+    weak, terms = [replace(DT, mean=32, spread=2), cql], replace(FREE, interaction=False)
+    found, text = spoken_of(tmp_path, [RANDOM, *weak, PPO], terms=terms)
+    assert found.answer == "none works"
+    assert found.nearest is not None
+    assert found.nearest.label == "cql"
+    assert text.headline.startswith("None works: no arm that learns without interaction reaches a score of 0.9")
+    logged = verdict_of(tmp_path / "log", [GOOD_DT, replace(cql, mean=470), PPO], terms=terms, log={"mean_return": 499})
+    assert logged.answer == "keep what made the log"
+
+
+@pytest.mark.slow
+def test_two_families_over_which_a_third_is_chosen_are_no_trade_off(tmp_path: Path) -> None:
+    """ppo is cheapest and scores most, though one run failed; that cql betters dt for more matters not."""
+    make_run(tmp_path, PPO, 0, error="diverged")
+    make_runs(tmp_path, [replace(PPO, mean=499, seconds=1.0)], seeds=range(1, 10))
+    cql = replace(BC, agent="cql", learner="offline", mean=480, spread=1, seconds=600.0)
+    terms = replace(FREE, env_step=0.0, cpu_second=1.0, threshold=0.8)
+    found = verdict_of(tmp_path, [replace(DT, mean=440, spread=1), cql], 10, terms)
+    assert (found.answer, found.arm, found.strength) == ("online", "ppo", "lean")
 
 
 @pytest.mark.slow

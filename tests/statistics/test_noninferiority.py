@@ -75,6 +75,26 @@ def test_an_arm_that_never_works_is_worse_and_nothing_is_worse_than_it():
     assert won.p_better < 1e-3
 
 
+def test_beside_an_arm_that_never_works_only_the_number_of_working_runs_tells_which_is_better():
+    none = np.full(10, np.nan), np.zeros(10, bool)
+    scores, _ = all_work(10)
+    lucky = st.not_worse(scores, none[0], np.arange(10) < 1, none[1])
+    assert lucky.p < 0.025  # 1 of 10 is not worse than none
+    assert lucky.p_better == pytest.approx(2 * lucky.reliability.better)
+    assert lucky.p_better > 0.3
+    half = st.not_worse(scores, none[0], np.arange(10) < 5, none[1])
+    assert half.p_better == pytest.approx(0.0114, abs=1e-3)
+
+
+def test_a_single_run_that_worked_is_given_the_spread_of_the_others():
+    x, y = 0.97 + 0.01 * np.arange(10), np.full(10, 0.99)
+    only = np.arange(10) < 1
+    found = st.not_worse(x, y, np.ones(10, bool), only).typical
+    expected = stats.t.cdf((0.99 - 0.05 - x.mean()) / (x.std(ddof=1) * math.sqrt(1.1)), 9)
+    assert found.p == pytest.approx(expected)
+    assert st.not_worse(x, y, only, only).typical.p == 0.5
+
+
 def test_better_is_higher_in_one_and_not_worse_in_the_other():
     rng = np.random.default_rng(1)
     x, y = 0.98 + rng.normal(0, 0.01, 20), 0.9 + rng.normal(0, 0.01, 20)

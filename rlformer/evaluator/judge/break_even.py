@@ -26,6 +26,8 @@ def break_even(evidence: Evidence, rl: ArmEvidence, model: ArmEvidence, terms: T
         return BreakEven("the log does not say how many environment steps made it")
     if any(behind <= cost.logged_steps for behind, cost in zip(upstream, offline, strict=True)):
         return BreakEven("nothing was spent beyond the logged steps, so lambda changes nothing")
+    if min(len(online), len(offline)) < 2:
+        return BreakEven("an arm has one finished run, which says nothing about the next")
     solved = [[scale.z(run.score) >= terms.threshold for run in arm.counted] for arm in (rl, model)]
     if not any(solved[0]) and not any(solved[1]):
         return BreakEven("no run of either arm reached the threshold")

@@ -102,9 +102,12 @@ def _choose(found: Sequence[Candidate], pairs: Mapping[tuple[int, int], Pair]) -
 
 
 def _trade_off(found: Sequence[Candidate], pairs: Mapping[tuple[int, int], Pair]) -> Choice | None:
-    """The firmest pair of which one is better and dearer."""
+    """The firmest pair of which one is better and dearer, and over neither of which a third may be chosen."""
+    beaten = {key[1 - side] for key, pair in pairs.items() for side in (0, 1) if pair.strength(side) is not None}
     for level in _FIRMNESS:
         for key, pair in pairs.items():
+            if not beaten.isdisjoint(key):
+                continue
             for side in (0, 1):
                 if pair.traded(side, level):
                     rest = tuple(other for other in pairs.values() if other is not pair)

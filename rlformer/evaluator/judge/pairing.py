@@ -28,13 +28,13 @@ class Seeded(Protocol):
 def common(a: Sequence[Seeded], b: Sequence[Seeded]) -> Array | None:
     """(m, 2) rows of `a` and `b` that are of one seed.
 
-    None where they share less than half of the fewer's seeds, or where their environment ignores them.
+    None where they share less than half of the fewer's seeds or only one, or where their environment ignores them.
     """
     if any(run.seed_obeyed is False for run in (*a, *b)):
         return None
     place = {run.seed: row for row, run in enumerate(b)}
     rows = [(row, place[run.seed]) for row, run in enumerate(a) if run.seed in place]
-    return np.array(rows) if rows and 2 * len(rows) >= min(len(a), len(b)) else None
+    return np.array(rows) if len(rows) > 1 and 2 * len(rows) >= min(len(a), len(b)) else None
 
 
 def sources(a: Sequence[str | None], b: Sequence[str | None], paired: bool) -> list[list[str] | None]:

@@ -98,8 +98,9 @@ def _nothing(verdict: Verdict, nearest: Nearest) -> str:
     """Nothing is chosen between arms that do not work, or that do no better than the log."""
     z = formats.number(nearest.z)
     if verdict.answer == "none works":
+        which = "no arm" if verdict.terms.interaction else "no arm that learns without interaction"
         return (
-            f"None works: no arm reaches a score of {verdict.terms.threshold:g} on half of its runs. {nearest.label} "
+            f"None works: {which} reaches a score of {verdict.terms.threshold:g} on half of its runs. {nearest.label} "
             f"comes nearest, with {z} (0 is random play, 1 the reference) and {nearest.reached} of {nearest.runs} runs "
             "there. Raise the budgets or tune before you compare."
         )
