@@ -5,14 +5,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from rlformer import cli
 from rlformer.cli import console
 from rlformer.data.dataset import load
 from rlformer.studies.study import Study
@@ -20,116 +19,89 @@ from rlformer.studies.study import Study
 SMALL = ["--set", "width=16", "--set", "heads=1", "--set", "layers=1", "--set", "validate_every=20"]
 
 
-@dataclass(frozen=True)
-class Answer:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, object]:
-        return json.loads(self.out)  # type: ignore[no-any-return]
-
-
-Type = Callable[..., Answer]
-
-
-@pytest.fixture
-def type_(workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Type:
-    """Type a command in an empty folder."""
-
-    def run(*words: str) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["rlformer", *words])
-        capsys.readouterr()
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        captured = capsys.readouterr()
-        return Answer(code, captured.out, captured.err)
-
-    return run
+Command = Callable[..., Any]  # the fixture `command`, see conftest
 
 
 @pytest.mark.slow
-def test_a_log_is_collected_learned_from_and_evaluated(type_: Type) -> None:
-    collected = type_("collect", "random", "--env", "CartPole-v1", "--episodes", "40", "--out", "log", "--json")
+def test_a_log_is_collected_learned_from_and_evaluated(command: Command) -> None:
+    collected = command("collect", "random", "--env", "CartPole-v1", "--episodes", "40", "--out", "log", "--json")
     assert (collected.code, collected.json["path"]) == (0, "log")
-    learned = type_("train-transformer", "log", "--gradient-steps", "40", *SMALL, "--json")
+    learned = command("train-transformer", "log", "--gradient-steps", "40", *SMALL, "--json")
     assert learned.code == 0, learned.err
     run = str(learned.json["run"])
     assert run.startswith("runs/CartPole-v1/dt-")
-    again = type_("train-transformer", "log", "--gradient-steps", "40", *SMALL)
+    again = command("train-transformer", "log", "--gradient-steps", "40", *SMALL)
     assert "it had finished before, and is left alone" in again.err
     assert "\nheld-out loss 0." in again.out
-    evaluated = type_("evaluate", run, "random", "--env", "CartPole-v1", "--episodes", "5", "--json")
+    evaluated = command("evaluate", run, "random", "--env", "CartPole-v1", "--episodes", "5", "--json")
     assert [p["policy"] for p in evaluated.json["policies"]] == [run, "random"]  # type: ignore[attr-defined]
     assert len(evaluated.json["differences"]) == 1  # type: ignore[arg-type]
-    as_table = type_("evaluate", run, "--episodes", "5")
+    as_table = command("evaluate", run, "--episodes", "5")
     assert "standard error" in as_table.out
-    beyond = type_("evaluate", run, "--episodes", "2", "--target-return", "9999")
+    beyond = command("evaluate", run, "--episodes", "2", "--target-return", "9999")
     assert beyond.code == 0
     assert "extrapolation" in beyond.err
-    other = type_("train-transformer", "log", "--gradient-steps", "20", "--target-return", "median", *SMALL, "--json")
+    other = command("train-transformer", "log", "--gradient-steps", "20", "--target-return", "median", *SMALL, "--json")
     returns = load(Path("log")).returns
     for words, expected in (([], np.median(returns)), (["--target-return", "auto"], returns.max())):
-        played = type_("evaluate", str(other.json["run"]), "--episodes", "2", *words, "--json")
+        played = command("evaluate", str(other.json["run"]), "--episodes", "2", *words, "--json")
         (asked,) = {policy["target_return"] for policy in played.json["policies"]}  # type: ignore[attr-defined]
         assert asked == expected
-    again = type_("collect", run, "--episodes", "2", "--out", "log2", "--json")
+    again = command("collect", run, "--episodes", "2", "--out", "log2", "--json")
     assert again.json["upstream_env_steps"] > again.json["steps"]  # type: ignore[operator]
-    reported = type_("report", "runs", "--out", "page")
+    reported = command("report", "runs", "--out", "page")
     assert (reported.code, reported.out) == (0, "page/report.html\n")
 
 
-def test_an_agent_is_trained_and_its_log_kept(type_: Type) -> None:
-    done = type_("train-agent", "CartPole-v1", "--steps", "512", "--log-trajectories", "--set", "n_epochs=1")
+def test_an_agent_is_trained_and_its_log_kept(command: Command) -> None:
+    done = command("train-agent", "CartPole-v1", "--steps", "512", "--log-trajectories", "--set", "n_epochs=1")
     assert done.code == 0, done.err
     run = done.out.splitlines()[-1]
-    info = type_("data", "info", run, "--json")
+    info = command("data", "info", run, "--json")
     assert info.json["env"] == "CartPole-v1"
-    exported = type_("data", "info", f"{run}/trajectories", "--prefix", "0.5")
+    exported = command("data", "info", f"{run}/trajectories", "--prefix", "0.5")
     assert "prefix of 256 training steps" in exported.out
 
 
-def test_offline_rl_is_trained_from_a_log(type_: Type) -> None:
-    type_("collect", "random", "--env", "CartPole-v1", "--episodes", "12", "--out", "log")
+def test_offline_rl_is_trained_from_a_log(command: Command) -> None:
+    command("collect", "random", "--env", "CartPole-v1", "--episodes", "12", "--out", "log")
     words = ["--dataset", "log", "--agent", "cql", "--set", "batch_size=8", "--set", "hidden=[8]", "--json"]
-    done = type_("train-agent", *words, "--steps", "20")
+    done = command("train-agent", *words, "--steps", "20")
     assert done.code == 0, done.err
     assert str(done.json["run"]).startswith("runs/CartPole-v1/cql-")
     assert done.json["record"]["cost"]["env_steps"] == 0  # type: ignore[index]
-    nowhere = type_("train-agent", "none", *words, "--steps", "30")
+    nowhere = command("train-agent", "none", *words, "--steps", "30")
     assert (nowhere.code, nowhere.json["evaluation"]) == (0, None)
 
 
 @pytest.mark.slow
-def test_a_study_is_saved_changed_and_run(type_: Type, workspace: Path) -> None:
+def test_a_study_is_saved_changed_and_run(command: Command, workspace: Path) -> None:
     words = ["--arms", "random", "--seeds", "2", "--set", "dt.width=16", "--with", "threads=1"]
-    refused = type_("compare", "CartPole-v1", *words, "--save-study", "study.toml")
+    refused = command("compare", "CartPole-v1", *words, "--save-study", "study.toml")
     assert (refused.code, list(workspace.iterdir())) == (2, [])  # dt is not in it
-    saved = type_("compare", "CartPole-v1", *words[:4], "--with", "verdict.lambda=0.5", "--save-study", "study.toml")
+    saved = command("compare", "CartPole-v1", *words[:4], "--with", "verdict.lambda=0.5", "--save-study", "study.toml")
     assert (saved.code, saved.out) == (0, "study.toml\n")
     assert [path.name for path in workspace.iterdir()] == ["study.toml"]
-    done = type_("compare", "study.toml", "--seeds", "1", "--with", "verdict.threshold=0.5", "--out", "page", "--json")
+    done = command(
+        "compare", "study.toml", "--seeds", "1", "--with", "verdict.threshold=0.5", "--out", "page", "--json"
+    )
     assert done.code == 0, done.err
     record = Study.read(workspace / "page" / "study.toml")
     assert (record.seeds, record.arms, record.terms.share, record.terms.threshold) == (1, ("random",), 0.5, 0.5)
     (workspace / "study.toml").write_text('env = "CartPole-v1"\narms = ["randon"]\n')
-    wrong = type_("compare", "study.toml")
+    wrong = command("compare", "study.toml")
     assert wrong.err == "error: study.toml: arms: unknown agent 'randon'; did you mean 'random'?\n"
 
 
-def test_help_of_compare_lists_its_options_under_headings(type_: Type) -> None:
-    text = type_("compare", "--help").out
+def test_help_of_compare_lists_its_options_under_headings(command: Command) -> None:
+    text = command("compare", "--help").out
     headings = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
     assert headings == ["Arguments:", "What is compared:", "How it is run:", "What comes out:", "Options:"]
 
 
-def test_the_catalogue_is_listed(type_: Type) -> None:
-    assert "CartPole-v1" in type_("envs").out
-    assert {"ppo", "dt", "bc-top"} <= {row["name"] for row in type_("agents", "--json").json["agents"]}  # type: ignore[attr-defined]
+def test_the_catalogue_is_listed(command: Command) -> None:
+    assert "CartPole-v1" in command("envs").out
+    assert {"ppo", "dt", "bc-top"} <= {row["name"] for row in command("agents", "--json").json["agents"]}  # type: ignore[attr-defined]
 
 
 @pytest.mark.slow
@@ -213,11 +185,11 @@ def test_the_catalogue_is_listed(type_: Type) -> None:
         (["data", "export", "log", "--minari", "no version"], "no version"),
     ],
 )
-def test_a_mistake_gets_one_line_and_exit_code_2(type_: Type, words: list[str], line: str) -> None:
+def test_a_mistake_gets_one_line_and_exit_code_2(command: Command, words: list[str], line: str) -> None:
     Path("afile").write_text("")
     if "log" in words:
-        assert type_("collect", "random", "--env", "CartPole-v1", "--episodes", "12", "--out", "log").code == 0
-    answer = type_(*words)
+        assert command("collect", "random", "--env", "CartPole-v1", "--episodes", "12", "--out", "log").code == 0
+    answer = command(*words)
     assert answer.code == 2, answer.err
     assert answer.out == ""
     assert answer.err.startswith("error: ")
@@ -230,9 +202,9 @@ def test_the_version_is_told() -> None:
     assert done.stdout == f"rlformer {metadata.version('rlformer')}\n"
 
 
-def test_an_unknown_command_or_option_is_a_usage_error(type_: Type) -> None:
+def test_an_unknown_command_or_option_is_a_usage_error(command: Command) -> None:
     for words in (["trane"], ["evaluate"], ["envs", "--jsn"]):
-        assert type_(*words).code == 2
+        assert command(*words).code == 2
 
 
 def test_progress_without_a_terminal_is_a_line_a_minute(
@@ -247,22 +219,22 @@ def test_progress_without_a_terminal_is_a_line_a_minute(
     assert capsys.readouterr().err == "dt: 30%, held-out loss 0.5\ndt: 60%, held-out loss 0.5\n"
 
 
-def test_debug_shows_the_traceback(type_: Type) -> None:
+def test_debug_shows_the_traceback(command: Command) -> None:
     with pytest.raises(Exception, match="pp0"):
-        type_("train-agent", "CartPole-v1", "--agent", "pp0", "--debug")
+        command("train-agent", "CartPole-v1", "--agent", "pp0", "--debug")
 
 
 @pytest.mark.slow
-def test_a_context_longer_than_every_episode_is_noted(type_: Type) -> None:
-    type_("collect", "random", "--env", "CartPole-v1", "--episodes", "12", "--out", "log")
+def test_a_context_longer_than_every_episode_is_noted(command: Command) -> None:
+    command("collect", "random", "--env", "CartPole-v1", "--episodes", "12", "--out", "log")
     words = ["--gradient-steps", "20", "--set", "context_length=300", "--set", "batch_size=2", *SMALL]
-    answer = type_("train-transformer", "log", *words)
+    answer = command("train-transformer", "log", *words)
     assert answer.code == 0
     assert "note: context_length 300 is longer than every episode" in answer.err
 
 
 @pytest.mark.slow
-def test_a_users_own_environment_works_without_a_card(type_: Type, workspace: Path) -> None:
+def test_a_users_own_environment_works_without_a_card(command: Command, workspace: Path) -> None:
     (workspace / "my_envs.py").write_text(
         "import gymnasium as gym\n"
         "import numpy as np\n"
@@ -281,9 +253,9 @@ def test_a_users_own_environment_works_without_a_card(type_: Type, workspace: Pa
         "gym.register('Coin-v0', Coin)\n"
     )
     env = "my_envs:Coin-v0"
-    assert type_("collect", "random", "--env", env, "--episodes", "300", "--out", "log").code == 0
+    assert command("collect", "random", "--env", env, "--episodes", "300", "--out", "log").code == 0
     words = ["--agent", "bc-top", "--env", env, "--gradient-steps", "200", *SMALL, "--json"]
-    answer = type_("train-transformer", "log", *words)
+    answer = command("train-transformer", "log", *words)
     assert answer.code == 0, answer.err
     evaluation = answer.json["evaluation"]
     assert evaluation["normalized_score"] is None  # type: ignore[index]
@@ -292,6 +264,6 @@ def test_a_users_own_environment_works_without_a_card(type_: Type, workspace: Pa
 
 @pytest.mark.slow
 def test_json_is_all_there_is_on_standard_output(workspace: Path) -> None:
-    command = [sys.executable, "-m", "rlformer", "train-agent", "CartPole-v1", "--steps", "256", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=workspace, check=True)
+    typed = [sys.executable, "-m", "rlformer", "train-agent", "CartPole-v1", "--steps", "256", "--json"]
+    done = subprocess.run(typed, capture_output=True, text=True, cwd=workspace, check=True)
     assert json.loads(done.stdout)["record"]["status"] == "finished"
