@@ -26,6 +26,8 @@ def save(directory: Path, arrays: Mapping[str, Array], state: Mapping[str, Any])
     whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     text = json.dumps(dict(state), sort_keys=True)
     current, previous = directory / _CURRENT, directory / _PREVIOUS
+    for stray in directory.glob(".tmp??????"):  # safetensors' own, of a process that was killed while it wrote one
+        stray.unlink(missing_ok=True)
     with files.replacing(current) as temporary:
         save_file(whole, temporary, metadata={"state": text, "digest": _digest(whole, text)})
         if current.exists():

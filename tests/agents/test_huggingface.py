@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -346,3 +347,12 @@ def test_a_configuration_that_is_too_large_is_refused_before_it_is_built(
     (tmp_path / "config.json").write_text(json.dumps({**config, key: value}))
     with pytest.raises(InputError, match=rf"^{tmp_path}: .*{message}|^{message}"):
         load_checkpoint(tmp_path)
+
+
+def test_an_export_goes_on_where_it_was_killed(tmp_path: Path) -> None:
+    """The temporary file of a process that is gone is no other model."""
+    learner = SequenceLearner()
+    learner.model = model(SPACES["discrete"], context_length=5, timestep_encoding="episode")
+    (tmp_path / f".model.safetensors.{os.uname().nodename}.{2**22 + 7}.tmp").write_bytes(b"torn")
+    export_checkpoint(learner, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors", "rlformer.json"}

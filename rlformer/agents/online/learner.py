@@ -60,14 +60,14 @@ class SB3Learner:
 
     def _write(self, directory: Path, described: Mapping[str, Any]) -> None:
         """What it takes to act, without the state of the optimisers: model.safetensors, model.json."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         from rlformer.agents.online import state
 
         files.writable_directory(directory)
         arrays = state.acting_arrays(self.model)
         with files.replacing(directory / "model.safetensors") as temporary:
-            save_file(arrays, temporary)
+            temporary.write_bytes(save(arrays))
         files.write_json(directory / "model.json", {"schema": SCHEMA, "algorithm": self.algorithm.name, **described})
 
     @staticmethod

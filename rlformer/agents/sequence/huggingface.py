@@ -114,17 +114,18 @@ def export_checkpoint(learner: SequenceLearner, folder: Path, time_limit: int | 
     play. Raises InputError where the model has no counterpart there, saying what would have one, and where the folder
     holds a model that did not come from here.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     model = learner.model
     assert model is not None, "fit or load first"
     _check_exportable(model.architecture)
     files.writable_directory(folder)
-    there = {path.name for path in folder.iterdir()}
+    there = {path.name for path in folder.iterdir() if not files.is_temporary(path.name)}
     if not there <= {_CONFIG, WEIGHTS, _BESIDE} or (_CONFIG in there and _BESIDE not in there):
         raise InputError(f"{folder}: holds other things than a model that was exported here: name another folder")
     with files.replacing(folder / WEIGHTS) as temporary:
-        save_file(_outward(model, _timesteps(model, time_limit)), temporary, metadata={"format": "pt"})
+        # In one piece: save_file has a temporary file of its own, which a kill would leave here.
+        temporary.write_bytes(save(_outward(model, _timesteps(model, time_limit)), metadata={"format": "pt"}))
     described = model.architecture.to_dict()
     codec = model.codec
     beside = {

@@ -100,12 +100,12 @@ class SequenceLearner:
 
     def save(self, directory: Path) -> None:
         """Write model.safetensors and model.json."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         assert self.model is not None, "fit or load first"
         files.writable_directory(directory)
         with files.replacing(directory / "model.safetensors") as temporary:
-            save_file({k: v.contiguous() for k, v in self.model.state_dict().items()}, temporary)
+            temporary.write_bytes(save({k: v.contiguous() for k, v in self.model.state_dict().items()}))
         files.write_json(
             directory / "model.json",
             {"schema": SCHEMA, "architecture": self.model.architecture.to_dict(), "scales": self.scales},
