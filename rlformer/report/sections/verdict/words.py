@@ -189,7 +189,8 @@ def _score(verdict: Verdict, pair: PairFacts) -> str:
     text = (
         f"How many runs work (score {terms.failure:.2g} or more): {own.worked} of {own.runs} for {own.label}, "
         f"{other.worked} of {other.runs} for {other.label}; the true share of {own.label} may be lower by "
-        f"{formats.number(_loss(own.reliability.low))} at most, with 97.5 % certainty ({terms.reliability:g} is tolerated)."
+        f"{formats.number(_loss(own.reliability.low))} at most, with 97.5 % certainty ({terms.reliability:g} is "
+        "tolerated)."
     )
     if own.typical.point is None:
         return text
