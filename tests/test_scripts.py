@@ -201,5 +201,5 @@ def test_the_verdict_keeps_its_errors_in_a_small_simulation(tmp_path: Path) -> N
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads(out.read_text())["rows"]
     assert sum(row["bound"] == "kept" for row in rows) == 32
-    power = [row for row in rows if row["kind"] == "power" and row["works"] == 1.0]
+    power = [row for row in rows if (row["kind"], row["works"], row["shape"]) == ("power", 1.0, "normal")]
     assert all(row["chosen"]["dt"]["claim"] > 0.9 for row in power)  # both always work and one costs half

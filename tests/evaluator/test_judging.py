@@ -80,7 +80,7 @@ def test_runs_are_judged_without_a_page(quick: Path, judgement: Judgement) -> No
     assert judge(str(quick)) == judgement
     assert rlformer.judge(read_runs(find_runs([quick]))[0]) == judgement
     assert judgement.verdict is judgement.environment("CartPole-v1").verdict
-    assert str(judgement.verdict) == "trade-off (ppo), lean"
+    assert str(judgement.verdict) == "inconclusive"  # of three seeds
 
 
 def test_of_several_environments_no_verdict_is_the_only_one(tmp_path: Path) -> None:

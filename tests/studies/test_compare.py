@@ -129,7 +129,7 @@ def test_compare_runs_every_arm_and_repeats_nothing(tmp_path: Path) -> None:
     arms = {arm["label"]: arm["runs"][0] for arm in results["environments"][0]["arms"]}
     assert {run["status"] for run in arms.values()} == {"finished"}
     assert len(arms) == 4
-    for name, why in (("bc", "not valid JSON"), ("random", "cannot be read"), ("ppo", "lost")):
+    for name, why in (("bc", "not valid JSON"), ("random", "not valid TOML"), ("ppo", "lost")):
         assert why in arms[name]["notes"][0]
         assert "was put aside as seed-0.damaged-1 and made anew" in arms[name]["notes"][0]
     assert arms["ppo"]["cost"] == cost  # of all of it, though a checkpoint was there to go on from
