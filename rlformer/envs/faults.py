@@ -37,12 +37,12 @@ def foreign(where: str) -> Iterator[None]:
 
 
 def no_silent_end() -> None:
-    """From now on a user's code that calls `os._exit` in this process raises SystemExit, so that it is told where.
+    """From now on a user's code that calls `os._exit` under a command raises SystemExit, so that it is told where.
 
-    Libraries, and processes that the user's code forks, end as they do.
+    Libraries, processes that the user's code forks, and a script of the user's own end as they do.
     """
     end, ours = os._exit, os.getpid()
-    if end.__module__ == __name__:
+    if end.__module__ == __name__ or "rlformer.cli" not in sys.modules:
         return
 
     def ended(status: int) -> NoReturn:
