@@ -38,6 +38,8 @@ def check(table: Any, valid: Mapping[str, Any], path: Path, where: str) -> dict[
         for key, value in table.items():
             if valid[key] == "" and not isinstance(value, str):  # of a card itself: no number stands for a word
                 raise InputError(f"{key}: expected a string, got {_type_name(value)} {shown(value)}")
+            if valid[key] == {} and not isinstance(value, dict):  # a section: no number stands for a schedule
+                raise InputError(f"{key}: expected a table, got {_type_name(value)} {shown(value)}")
         # A section, or a schedule, is checked by whoever knows its keys.
         both_tables = {key for key, value in table.items() if isinstance(value, dict) and isinstance(valid[key], dict)}
         return {k: v if k in both_tables else coerce(k, v, valid[k]) for k, v in table.items()}

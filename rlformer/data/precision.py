@@ -32,7 +32,8 @@ def merged_in_float32(rows: Array) -> list[int]:
     lost = []
     for i in range(rows.shape[1]):
         column = some[:, i].astype(np.float64)
-        changes = np.abs(np.diff(column))
+        with np.errstate(invalid="ignore"):  # between infinities, which are told elsewhere
+            changes = np.abs(np.diff(column))
         changes = changes[changes > 0]
         largest = np.abs(column).max(initial=0)
         if not len(changes) or not largest < np.finfo(np.float32).max:

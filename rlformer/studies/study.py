@@ -224,7 +224,7 @@ def _flat(table: Mapping[str, Any]) -> dict[str, object]:
     """Tables as dotted keys."""
     found: dict[str, object] = {}
     for key, value in table.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and not (key in KEYS and not value):  # an empty table is no value
             found |= {f"{key}.{inner}": each for inner, each in value.items()}
         else:
             found[key] = value

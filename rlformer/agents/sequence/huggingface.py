@@ -26,7 +26,7 @@ from rlformer.agents.sequence.memory import check_weights
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.core.ranges import whole
+from rlformer.core.ranges import FLAG, whole
 from rlformer.core.records import SCHEMA, EnvSpec
 from rlformer.core.spaces import ActionSpec, Array, ObservationSpec
 from rlformer.data.scales import Scales
@@ -160,6 +160,10 @@ def _architecture(config: Mapping[str, Any], beside: Mapping[str, Any], spec: Ac
         if config.get(key, same) not in (same, inner):
             raise ValueError(f"{key} = {config[key]}: only {inner} is computed alike")
     whole(1, _LARGEST).check(f"{_CONFIG}: state_dim", config["state_dim"])
+    if "act_dim" in config:  # not read where rlformer.json tells the actions
+        whole(1, _LARGEST).check(f"{_CONFIG}: act_dim", config["act_dim"])
+    if "action_tanh" in config:
+        FLAG.check(f"{_CONFIG}: action_tanh", config["action_tanh"])
     architecture = Architecture(
         observation=ObservationSpec.vector(config["state_dim"]),
         actions=spec,
