@@ -84,7 +84,7 @@ def unknown_environment(env_id: str, cards: Iterable[str], registered: Iterable[
         alone = near in cards or near in _BEFORE or not module
         return InputError(f"{unknown}; did you mean '{near if alone else f'{module}:{near}'}'?")
     if module:
-        own = [name for name in registered if name not in _BEFORE]
+        own = [name for name in registered if name not in _BEFORE or _made_in(name, module)]
         listed = f"it registers {', '.join(own[:8])}" if own else "it registers none; gymnasium.register(...) does"
         return InputError(f"{unknown}: module '{module}' registers no such name; {listed}")
     return InputError(f"{unknown}; valid: {', '.join(cards)}, module:Name-v0 of your own, or any Gymnasium id")
@@ -121,6 +121,13 @@ def missing_dependency(name: str, entry_point: object, extra: str | None, error:
         package = error.name.partition(".")[0].replace("_", "-")
         return InputError(f"environment '{name}' needs '{error.name}', not installed: pip install {package}")
     return InputError(f"environment '{name}': {reason}")
+
+
+def _made_in(name: str, module: str) -> bool:
+    """Whether an environment's code lies in that module, whoever imported it."""
+    entry = getattr(gym.registry.get(name), "entry_point", None)
+    where = entry.partition(":")[0] if isinstance(entry, str) else getattr(entry, "__module__", "")
+    return bool(where == module)
 
 
 def nearest_id(name: str, ids: Iterable[str]) -> str | None:

@@ -16,6 +16,7 @@ from gymnasium.utils.env_checker import check_env
 
 from rlformer.core.errors import InputError, MissingExtra
 from rlformer.core.records import EnvSpec
+from rlformer.envs import unknown
 from rlformer.envs.make import make, spaces_of
 from rlformer.envs.vector import Environments
 from rlformer.envs.wrappers import WRAPPERS
@@ -529,3 +530,16 @@ def test_the_copied_action_is_the_one_executed() -> None:
     observation = env.step(np.array([5.0], np.float32))[0]
     assert observation[-1] == 2.0
     assert observation in env.observation_space
+
+
+def test_ids_of_a_module_are_told_whoever_imported_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own(gym.Env[Any, Any]):
+        pass
+
+    gym.register("Zebra-v0", Own)
+    try:
+        monkeypatch.setattr(unknown, "_BEFORE", frozenset(gym.registry))  # as if imported before rlformer was
+        error = unknown.unknown_environment(f"{__name__}:Qqqqq-v0", [], gym.registry)
+        assert "Zebra-v0" in str(error)
+    finally:
+        gym.registry.pop("Zebra-v0")
