@@ -15,7 +15,7 @@ from rlformer.agents.online import state as states
 from rlformer.agents.online import training
 from rlformer.agents.online.learner import OnlineLearner
 from rlformer.agents.online.normalization import Normalization
-from rlformer.agents.online.zips import export_zip, load_zip
+from rlformer.agents.online.zips import export_zip, read_zip
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import EnvSpec
@@ -441,7 +441,7 @@ def test_what_stable_baselines3_warns_of_is_noted(tmp_path: Path) -> None:
 def test_published_agents_reach_their_published_scores(
     file: str, env: str, episodes: int, low: float, high: float
 ) -> None:
-    policy = load_zip(ZOO / file, trust=True, env=env_cards.environment(env))
+    policy = read_zip(ZOO / file, trust=True, env=env_cards.environment(env)).policy
     assert low <= play(policy, env, episodes, num_envs=50).mean <= high
 
 
@@ -450,9 +450,11 @@ def test_the_observations_statistics_beside_a_zip_are_used(tmp_path: Path) -> No
     source = ZOO / "ppo/MountainCar-v0_1/MountainCar-v0.zip"
     bare = tmp_path / "agent.zip"
     bare.write_bytes(source.read_bytes())
-    assert play(load_zip(bare, trust=True), "MountainCar-v0", 5).mean == -200.0
+    assert play(read_zip(bare, trust=True).policy, "MountainCar-v0", 5).mean == -200.0
     statistics = source.with_suffix("") / "vecnormalize.pkl"
-    assert play(load_zip(bare, normalized=Normalization(statistics), trust=True), "MountainCar-v0", 5).mean > -170.0
+    assert (
+        play(read_zip(bare, normalized=Normalization(statistics), trust=True).policy, "MountainCar-v0", 5).mean > -170.0
+    )
 
 
 @pytest.mark.slow
@@ -463,7 +465,9 @@ def test_an_exported_zip_comes_back(agent: str, tmp_path: Path) -> None:
     export_zip(learner, tmp_path / "agent.zip")
     for sample in (False, agent != "td3"):  # the noise of TD3's exploration is not in the file
         own = play(learner.policy(sample), "Pendulum-v1", 3)
-        back = load_zip(tmp_path / "agent.zip", trust=True, env=env_cards.environment("Pendulum-v1"), sample=sample)
+        back = read_zip(
+            tmp_path / "agent.zip", trust=True, env=env_cards.environment("Pendulum-v1"), sample=sample
+        ).policy
         np.testing.assert_array_equal(play(back, "Pendulum-v1", 3).returns, own.returns)
 
 
@@ -474,13 +478,13 @@ def test_a_zip_that_cannot_be_used_is_told_in_one_line(tmp_path: Path) -> None:
     export_zip(learner, path)
     (tmp_path / "text.zip").write_text("no zip")
     cases: list[tuple[Callable[[], Any], str]] = [
-        (lambda: load_zip(path), "pass --trust"),
-        (lambda: load_zip(tmp_path / "none.zip", trust=True), "no such file"),
-        (lambda: load_zip(tmp_path / "text.zip", trust=True), "not a stable-baselines3 .zip"),
-        (lambda: load_zip(path, agent="pp0", trust=True), "did you mean 'ppo'"),
-        (lambda: load_zip(path, agent="dqn", trust=True), "cannot be loaded as DQN"),
-        (lambda: load_zip(path, agent="random", trust=True), "not one of stable-baselines3"),
-        (lambda: load_zip(path, trust=True, env=env_cards.environment("Pendulum-v1")), "reads 4 numbers"),
+        (lambda: read_zip(path).policy, "pass --trust"),
+        (lambda: read_zip(tmp_path / "none.zip", trust=True).policy, "no such file"),
+        (lambda: read_zip(tmp_path / "text.zip", trust=True).policy, "not a stable-baselines3 .zip"),
+        (lambda: read_zip(path, agent="pp0", trust=True).policy, "did you mean 'ppo'"),
+        (lambda: read_zip(path, agent="dqn", trust=True).policy, "cannot be loaded as DQN"),
+        (lambda: read_zip(path, agent="random", trust=True).policy, "not one of stable-baselines3"),
+        (lambda: read_zip(path, trust=True, env=env_cards.environment("Pendulum-v1")).policy, "reads 4 numbers"),
     ]
     for call, message in cases:
         with pytest.raises(InputError, match=message):

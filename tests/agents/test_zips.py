@@ -21,7 +21,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from rlformer import api
 from rlformer.agents.online.learner import OnlineLearner
 from rlformer.agents.online.normalization import Normalization
-from rlformer.agents.online.zips import export_zip, load_zip, read_zip
+from rlformer.agents.online.zips import export_zip, read_zip
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Array
@@ -188,7 +188,7 @@ def test_a_pickle_that_fits_no_name_is_not_passed_over_in_silence(file: str, ste
     path = trained(tmp_path, "m_16_steps.zip", steps)
     found = statistics(tmp_path / file)
     with pytest.raises(InputError) as caught:
-        load_zip(path, trust=True)
+        read_zip(path, trust=True)
     assert str(caught.value) == (
         f"{path}: {file} lies beside it and is not used, since its name does not fit: --normalization {found} where it "
         "holds its VecNormalize, --no-normalization where none does"
@@ -202,7 +202,7 @@ def test_one_file_does_not_serve_every_agent_of_a_folder(tmp_path: Path) -> None
     statistics(tmp_path / "vecnormalize.pkl")
     for path in (first, second):
         with pytest.raises(InputError, match=r"vecnormalize\.pkl lies beside several agents \(a\.zip, b\.zip\): "):
-            load_zip(path, trust=True)
+            read_zip(path, trust=True)
     statistics(tmp_path / "b_vecnormalize.pkl")  # then the other one can only be the first's
     assert read_zip(first, trust=True).statistics == tmp_path / "vecnormalize.pkl"
     assert read_zip(second, trust=True).statistics == tmp_path / "b_vecnormalize.pkl"
@@ -237,7 +237,7 @@ def test_what_cannot_be_its_statistics_gets_one_line(tmp_path: Path) -> None:
     }
     for file, message in cases.items():
         with pytest.raises(InputError) as caught:
-            load_zip(path, trust=True, normalized=Normalization(file))
+            read_zip(path, trust=True, normalized=Normalization(file))
         assert str(caught.value).startswith(message)
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=r"belongs to a .zip of"):
@@ -266,7 +266,7 @@ def test_statistics_of_a_dictionary_are_those_of_its_keys(keys: list[str] | None
     env.save(str(tmp_path / "vecnormalize.pkl"))
     for order in (("observation", "goal", "at"), ("at", "goal", "observation")):
         spec = EnvSpec("Goal", "Goal-v0", {"order": order})
-        policy = load_zip(tmp_path / "agent.zip", trust=True, env=spec)
+        policy = read_zip(tmp_path / "agent.zip", trust=True, env=spec).policy
         native = Goal(order)
         seen, _ = native.reset(seed=3)
         expected, _ = model.predict(
@@ -276,18 +276,18 @@ def test_statistics_of_a_dictionary_are_those_of_its_keys(keys: list[str] | None
         acted = policy.act(spaces.flatten(native.observation_space, seen)[None])
         np.testing.assert_allclose(acted, expected, atol=1e-6)
     with pytest.raises(InputError, match="reads 6 numbers, an observation of CartPole-v1 has shape"):
-        load_zip(tmp_path / "agent.zip", trust=True, env=CARTPOLE)
+        read_zip(tmp_path / "agent.zip", trust=True, env=CARTPOLE)
 
 
 def acts_alike(path: Path, model: Any, size: int, **options: Any) -> None:
     """On observations of which no two are alike, one by one and together."""
     observations = np.random.default_rng(0).normal(size=(40, size)).astype(np.float32)
-    policy = load_zip(path, trust=True, **options)
+    policy = read_zip(path, trust=True, **options).policy
     policy.begin(np.arange(40), np.arange(40), None)
     expected, _ = model.predict(observations, deterministic=True)
     assert len(np.unique(expected)) > 1
     np.testing.assert_allclose(policy.act(observations), expected, atol=1e-5)
-    alone = load_zip(path, trust=True, **options)
+    alone = read_zip(path, trust=True, **options).policy
     for row in range(3):
         np.testing.assert_array_equal(alone.act(observations[row : row + 1]), policy.act(observations)[row : row + 1])
 
@@ -318,7 +318,7 @@ def test_agents_of_sb3_contrib_act_as_there(name: str, policy: str, env: str, tm
     model.save(tmp_path / "agent.zip")
     acts_alike(tmp_path / "agent.zip", model, model.observation_space.shape[0])
     with pytest.raises(InputError, match=f"it holds an agent of {name}: leave --agent out"):
-        load_zip(tmp_path / "agent.zip", agent="td3" if env == "CartPole-v1" else "dqn", trust=True)
+        read_zip(tmp_path / "agent.zip", agent="td3" if env == "CartPole-v1" else "dqn", trust=True)
 
 
 def test_trpo_is_not_taken_for_another_and_the_libraries_extra_is_named(
@@ -329,7 +329,7 @@ def test_trpo_is_not_taken_for_another_and_the_libraries_extra_is_named(
     TRPO("MlpPolicy", "CartPole-v1").save(tmp_path / "agent.zip")
     monkeypatch.setitem(sys.modules, "sb3_contrib", None)
     with pytest.raises(InputError, match=r"TRPO needs the extra 'contrib': pip install 'rlformer\[contrib\]'"):
-        load_zip(tmp_path / "agent.zip", trust=True)
+        read_zip(tmp_path / "agent.zip", trust=True)
 
 
 @pytest.mark.parametrize("by", ["method", "info"])
@@ -340,7 +340,7 @@ def test_a_policy_that_is_masked_takes_allowed_actions_alone(by: str, tmp_path: 
     spec = EnvSpec("Masked", "Masked-v0", {"by": by})
     for sample in (False, True):
         for num_envs in (1, 3):
-            policy = load_zip(tmp_path / "agent.zip", trust=True, env=spec, sample=sample)
+            policy = read_zip(tmp_path / "agent.zip", trust=True, env=spec, sample=sample).policy
             assert play(policy, spec, 4, num_envs).returns.tolist() == [6.0] * 4
     with pytest.raises(InputError, match=r"neither a method action_masks\(\) nor an 'action_mask'"):
         play(policy, EnvSpec("Masked", "Masked-v0", {"by": "nobody"}), 1)
@@ -354,7 +354,7 @@ def test_an_agent_that_reads_images_is_told_before_its_networks_are_made(kind: A
         with pytest.raises(
             InputError, match=r"reads images \(1, 36, 36\) through a \w*CnnPolicy, which is not supported"
         ):
-            load_zip(tmp_path / "agent.zip", agent=agent, trust=True)
+            read_zip(tmp_path / "agent.zip", agent=agent, trust=True)
 
 
 def test_an_agent_with_a_time_feature_is_told_the_card_and_acts_with_it(tmp_path: Path) -> None:
@@ -363,10 +363,13 @@ def test_an_agent_with_a_time_feature_is_told_the_card_and_acts_with_it(tmp_path
     model = PPO("MlpPolicy", TimeFeatureWrapper(gym.make("Pendulum-v1")), n_steps=8, batch_size=8, seed=0)
     model.save(tmp_path / "agent.zip")
     with pytest.raises(InputError) as caught:
-        load_zip(tmp_path / "agent.zip", trust=True, env=env_cards.environment("Pendulum-v1"))
+        read_zip(tmp_path / "agent.zip", trust=True, env=env_cards.environment("Pendulum-v1"))
     assert 'trained with a time feature, which a card has by wrappers = [{ kind = "time_feature"' in str(caught.value)
     card = EnvSpec("timed", "Pendulum-v1", wrappers=({"kind": "time_feature", "steps": 200},))
-    theirs, policy = TimeFeatureWrapper(gym.make("Pendulum-v1")), load_zip(tmp_path / "agent.zip", trust=True, env=card)
+    theirs, policy = (
+        TimeFeatureWrapper(gym.make("Pendulum-v1")),
+        read_zip(tmp_path / "agent.zip", trust=True, env=card).policy,
+    )
     total, (seen, _) = 0.0, theirs.reset(seed=5)
     for _ in range(200):
         action, _ = model.predict(seen, deterministic=True)
@@ -386,8 +389,8 @@ def test_a_policy_of_somebodys_own_is_read_only_as_what_it_fits(tmp_path: Path) 
         for name in source.namelist():
             target.writestr(name, json.dumps(description) if name == "data" else source.read(name))
     with pytest.raises(InputError, match=r"a class of its own, mine\.networks.*fit PPO's: --agent ppo reads them"):
-        load_zip(own, trust=True)
-    assert load_zip(own, agent="ppo", trust=True) is not None
+        read_zip(own, trust=True)
+    assert read_zip(own, agent="ppo", trust=True).policy is not None
     with zipfile.ZipFile(path) as source, zipfile.ZipFile(own, "w") as target:
         for name in source.namelist():
             empty = io.BytesIO()
@@ -395,7 +398,7 @@ def test_a_policy_of_somebodys_own_is_read_only_as_what_it_fits(tmp_path: Path) 
     with pytest.raises(
         InputError, match=r"is none that is supported; those of A2C, .*TRPO, ARS, CrossQ, MaskablePPO are"
     ):
-        load_zip(own, trust=True)
+        read_zip(own, trust=True)
 
 
 def test_two_agents_differ_by_their_statistics(tmp_path: Path) -> None:
@@ -416,7 +419,7 @@ def test_off_policy_agents_are_normalised_too(tmp_path: Path) -> None:
     model.save(tmp_path / "agent.zip")
     env.save(str(tmp_path / "vecnormalize.pkl"))
     seen = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
-    policy = load_zip(tmp_path / "agent.zip", trust=True)
+    policy = read_zip(tmp_path / "agent.zip", trust=True).policy
     policy.begin(np.arange(5), np.arange(5), None)
     expected, _ = model.predict(env.normalize_obs(seen), deterministic=True)
     np.testing.assert_allclose(policy.act(seen), expected, atol=1e-5)
@@ -425,7 +428,7 @@ def test_off_policy_agents_are_normalised_too(tmp_path: Path) -> None:
 @here
 @pytest.mark.parametrize("file", ["ars/CartPole-v1_1/CartPole-v1.zip", "qrdqn/CartPole-v1_1/CartPole-v1.zip"])
 def test_published_agents_of_sb3_contrib_reach_their_scores(file: str) -> None:
-    assert play(load_zip(ZOO / file, trust=True, env=CARTPOLE), "CartPole-v1", 20, 20).mean == 500.0
+    assert play(read_zip(ZOO / file, trust=True, env=CARTPOLE).policy, "CartPole-v1", 20, 20).mean == 500.0
 
 
 @here
@@ -446,7 +449,7 @@ def test_published_agents_act_as_their_library_has_them(file: str, monkeypatch: 
 def test_a_published_agent_with_a_time_feature_says_how_it_is_played() -> None:
     gym.register("Like-Walker-v0", _LikeWalker)
     with pytest.raises(InputError, match=r"reads 18 numbers.*trained with a time feature"):
-        load_zip(ZOO / "ppo/Walker2d-v3_1/Walker2d-v3.zip", trust=True, env=env_cards.environment("Like-Walker-v0"))
+        read_zip(ZOO / "ppo/Walker2d-v3_1/Walker2d-v3.zip", trust=True, env=env_cards.environment("Like-Walker-v0"))
 
 
 class _LikeWalker(gym.Env[Any, Any]):

@@ -32,7 +32,7 @@ from rlformer.agents.online.build import RUN_KEYS, build
 from rlformer.agents.online.checks import check_values
 from rlformer.agents.online.learner import SB3Learner
 from rlformer.agents.online.policy import actor_of
-from rlformer.agents.online.zips import export_zip, load_zip
+from rlformer.agents.online.zips import export_zip, read_zip
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.envs import cards as env_cards
@@ -276,7 +276,7 @@ def test_a_stopped_training_goes_on_as_its_checkpoint_says(case: Case, tmp_path:
 def test_its_zip_is_recognised(case: Case, tmp_path: Path) -> None:
     trained, env = case.fit(case.task(), Log(tmp_path)), match(case.kind)
     export_zip(trained, tmp_path / "agent.zip")  # type: ignore[arg-type]
-    back = load_zip(tmp_path / "agent.zip", trust=True, env=env)
+    back = read_zip(tmp_path / "agent.zip", trust=True, env=env).policy
     np.testing.assert_array_equal(play(back, env, 5).returns, play(trained.policy(), env, 5).returns)
 
 

@@ -43,18 +43,6 @@ class ReadZip:
     remarks: tuple[str, ...] = ()  # what a person should know of how it was read
 
 
-def load_zip(
-    path: Path,
-    agent: str | None = None,
-    normalized: Normalization = Normalization(),  # noqa: B008 - frozen
-    trust: bool = False,
-    env: EnvSpec | None = None,
-    sample: bool = False,
-) -> Policy:
-    """The policy in a .zip; see `read_zip`."""
-    return read_zip(path, agent, normalized, trust, env, sample).policy
-
-
 def read_zip(
     path: Path,
     agent: str | None = None,

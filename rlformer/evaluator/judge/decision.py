@@ -21,12 +21,12 @@ from rlformer.evaluator.judge.simple import Weighed, simpler
 from rlformer.evaluator.judge.standing import Candidate, candidate_of
 from rlformer.evaluator.judge.terms import Scale, Terms
 from rlformer.evaluator.judge.verdict import Answer, Verdict
-from rlformer.evaluator.judge.weighing import Pair, weigh
+from rlformer.evaluator.judge.weighing import ERRORS, Pair, weigh
 from rlformer.evaluator.judge.working import keep_the_maker, none_works
 from rlformer.runs.spec import HYBRID, OFFLINE, ONLINE, SEQUENCE, Family
 
 BY_INTERACTION: tuple[Family, ...] = (ONLINE, HYBRID, OFFLINE, SEQUENCE)  # from the one that interacts most
-_FIRMNESS: tuple[Strength, ...] = ("claim", "probable", "lean")
+_FIRMNESS: tuple[Strength, ...] = tuple(ERRORS)  # from the firmest on
 
 
 def candidates(evidence: Evidence, terms: Terms) -> list[Candidate] | str:
