@@ -23,6 +23,7 @@ from rlformer.agents.sequence.backbones import BACKBONES
 from rlformer.agents.sequence.flops import of_run
 from rlformer.agents.sequence.learner import SequenceLearner
 from rlformer.agents.sequence.objectives.imitation import imitate
+from rlformer.agents.sequence.tracing import TOKENS, Patch, Trace, patched, tokens_of, traced, untrained
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Window
@@ -147,6 +148,79 @@ def test_dropout_disturbs_training_alone_and_follows_the_seed(backbone: str) -> 
     assert drawn[0].equal(drawn[1])
     assert not drawn[0].equal(drawn[2])
     assert not drawn[0].equal(quiet)
+
+
+# --- what can be seen inside ---
+
+
+def everywhere(trace: Trace, layer: int) -> Patch:
+    """A whole layer."""
+    return Patch(layer, slice(0, trace.activations[layer].shape[1]), trace.activations[layer])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_reading_activations_changes_nothing_bit_for_bit(name: str) -> None:
+    built = model(SPACES["discrete"], **MODELS[name])
+    window = windows_for(built)
+    with torch.no_grad():
+        before = built(window)
+    trace = traced(built, window)
+    assert trace.predictions.equal(before)
+    with torch.no_grad():
+        assert built(window).equal(before)
+    a = built.architecture
+    assert trace.layers == (TOKENS, *(f"layer {n}" for n in range(1, a.layers + 1)))
+    assert all(h.shape[:2] == (len(window.mask), a.tokens_per_window) for h in trace.activations)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_activations_replaced_by_their_own_change_nothing(name: str) -> None:
+    built = model(SPACES["discrete"], **MODELS[name])
+    window = windows_for(built)
+    trace = traced(built, window)
+    for layer in range(len(trace.layers)):
+        again = patched(built, window, [everywhere(trace, layer)])
+        torch.testing.assert_close(again, trace.predictions, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_layer_replaced_whole_says_what_the_other_window_says(name: str) -> None:
+    built = model(SPACES["discrete"], **MODELS[name])
+    window = windows_for(built)
+    other = changed(window, torch.ones_like(window.mask), built.codec.spec)
+    theirs = traced(built, other)
+    assert not theirs.predictions.allclose(built(window), atol=1e-2)
+    for layer in range(len(theirs.layers)):
+        found = patched(built, window, [everywhere(theirs, layer)])
+        torch.testing.assert_close(found, theirs.predictions, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_activation_reaches_its_own_step_and_later_ones_alone(name: str) -> None:
+    built = model(SPACES["discrete"], **MODELS[name])
+    window, steps = windows_for(built), built.architecture.context_length
+    trace, step = traced(built, window), steps // 2
+    tokens = tokens_of(built, step, steps)
+    for layer, h in enumerate(trace.activations):
+        elsewhere = h[:, tokens] + torch.linspace(-1.0, 2.0, h.shape[2])  # not all alike: a norm would not see it
+        found = patched(built, window, [Patch(layer, tokens, elsewhere)])
+        moved = (found - patched(built, window, [])).abs().amax(dim=(0, 2)) > 1e-4  # (K,)
+        assert moved[step]
+        if not built.architecture.kind.bidirectional:
+            assert not moved[:step].any()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_untrained_twin_has_the_same_scales_and_other_weights(name: str) -> None:
+    built = model(SPACES["box"], **MODELS[name])
+    state = torch.random.get_rng_state()
+    fresh, again = untrained(built, 3), untrained(built, 3)
+    assert torch.random.get_rng_state().equal(state)
+    assert fresh.architecture == built.architecture
+    assert all(fresh.get_buffer(name).equal(buffer) for name, buffer in built.named_buffers())
+    window = windows_for(built)
+    assert fresh(window).equal(again(window))
+    assert not fresh(window).allclose(built(window), atol=1e-2)
 
 
 # --- what it says of itself ---

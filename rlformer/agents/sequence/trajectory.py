@@ -18,7 +18,7 @@ from rlformer.agents.rounding import Linear, product
 from rlformer.agents.sequence import encoders, placement
 from rlformer.agents.sequence.actions import ActionCodec
 from rlformer.agents.sequence.architecture import Architecture
-from rlformer.agents.sequence.backbones.base import Attending, Streaming
+from rlformer.agents.sequence.backbones.base import Attending, Streaming, Visit, Walked
 from rlformer.agents.sequence.rows import Rows
 from rlformer.core.errors import InputError
 from rlformer.core.records import Window
@@ -62,8 +62,19 @@ class TrajectoryModel(nn.Module):
 
     def forward(self, window: Window) -> Tensor:
         """Predictions at every step: (B, K, A). Those behind an episode's end mean nothing."""
-        every = slice(None) if self._per_step == 1 else slice(self._first, None, self._per_step)
-        return self.predict_action(self._backbone(window, every))
+        return self.predict_action(self._backbone(window, self._every))
+
+    def walk(self, window: Window, visit: Visit) -> Tensor:
+        """Predictions at every step, (B, K, A), with all that passes from layer to layer told; see `sequence.tracing`.
+
+        visit: as of `backbones.base.Visit`; layer 0 is the tokens, layer i + 1 the backbone's layer i.
+        """
+
+        def of_backbone(layer: int, first: int, h: Tensor) -> Tensor:
+            return visit(layer + 1, first, h)
+
+        h = cast(Walked, self.backbone).walk(visit(0, 0, self.embed(window)), of_backbone)
+        return self.predict_action(h[:, self._every])
 
     def predict_at(self, window: Window, steps: Tensor) -> Tensor:
         """Predictions at one step of each window: steps (B,) -> (B, A)."""
@@ -169,6 +180,11 @@ class TrajectoryModel(nn.Module):
     def head(self, h: Tensor) -> Tensor:
         """(..., D) -> (..., outputs)."""
         return product(h, self.predict_action.weight, self.predict_action.bias)
+
+    @property
+    def _every(self) -> slice:
+        """The tokens of a window that predict an action."""
+        return slice(None) if self._per_step == 1 else slice(self._first, None, self._per_step)
 
     def _backbone(self, window: Window, rows: Rows) -> Tensor:
         """(B, M, D) at the asked rows. On a GPU that can, its products are bf16's; what goes in and comes out is not:

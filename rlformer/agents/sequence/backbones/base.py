@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from torch import Tensor, nn
 
@@ -15,6 +15,11 @@ from rlformer.core.flops import Work
 
 if TYPE_CHECKING:
     from rlformer.agents.sequence.architecture import Architecture
+
+
+# Told a layer's number from 0, the number of a token from 0 and the layer's activations from that token on, (B, n, W);
+# what it returns, of the same shape, goes on in their place.
+Visit: TypeAlias = Callable[[int, int, Tensor], Tensor]
 
 
 def _accept(architecture: Architecture) -> None:
@@ -25,8 +30,8 @@ def _accept(architecture: Architecture) -> None:
 class Backbone:
     """A kind of backbone, and all that others need to know of it.
 
-    `build` gives a module of (tokens (B, T, D), rows) -> (B, M, D). Unless it is `bidirectional`, a row depends on the
-    tokens at and before it alone; without `history`, on the token at it alone.
+    `build` gives a module of (tokens (B, T, D), rows) -> (B, M, D) that is `Walked` too. Unless it is `bidirectional`,
+    a row depends on the tokens at and before it alone; without `history`, on the token at it alone.
     """
 
     name: str  # as a card says it
@@ -42,6 +47,17 @@ class Backbone:
     step_work: Callable[[Architecture], Work] | None = None
     # A reader of windows that slide, made of what it builds and of tokens a window; None: windows are read whole.
     sliding: Callable[[Any, int], Sliding] | None = None
+
+
+class Walked(Protocol):
+    """What every backbone is: a network whose activations can be read, and replaced, layer by layer."""
+
+    def walk(self, tokens: Tensor, visit: Visit) -> Tensor:
+        """As `forward` at every row, without dropout: (B, T, D) -> (B, T, D).
+
+        Each layer tells `visit` what it passes on of each token once: all that a later layer reads of it and, where it
+        is recurrent, all that it keeps for the next token. It may tell all tokens at once, or one after the other.
+        """
 
 
 class Attending(Protocol):

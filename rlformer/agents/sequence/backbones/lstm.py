@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
 from rlformer.agents import rounding
-from rlformer.agents.sequence.backbones.base import Backbone
+from rlformer.agents.sequence.backbones.base import Backbone, Visit
 from rlformer.agents.sequence.dropout import draw, drop
 from rlformer.agents.sequence.norms import NORMS
 from rlformer.agents.sequence.rows import Rows, count, take
@@ -35,6 +36,22 @@ class Lstm(nn.Module):
         shape = ("lstm", width, self.lstm.num_layers)
         states = rounding.rowwise(shape, self._states, drop(self.norm(tokens), of_tokens), trial=self._random)
         return drop(take(states, rows), of_rows)
+
+    def walk(self, tokens: Tensor, visit: Visit) -> Tensor:
+        """See `backbones.base.Walked`. Of each layer its state behind a token: output and cell, (B, 1, 2 D).
+
+        Token by token, as torch.nn.LSTM writes it down; another kernel than `forward`, so that last bits may differ.
+        """
+        read, width, outputs = self.norm(tokens), tokens.shape[2], list[Tensor]()
+        states = [tokens.new_zeros(len(tokens), 2 * width)] * self.lstm.num_layers
+        for number in range(tokens.shape[1]):
+            h = read[:, number]
+            for layer, (before, weights) in enumerate(zip(states, self.lstm.all_weights, strict=True)):
+                passed = torch.lstm_cell(h, before.split(width, dim=1), *weights)
+                states[layer] = visit(layer, number, torch.cat(passed, dim=1)[:, None])[:, 0]
+                h = states[layer][:, :width]
+            outputs.append(h)
+        return torch.stack(outputs, dim=1)
 
     def _states(self, tokens: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)."""

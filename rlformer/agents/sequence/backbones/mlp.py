@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rlformer.agents.rounding import Linear
-from rlformer.agents.sequence.backbones.base import Backbone
+from rlformer.agents.sequence.backbones.base import Backbone, Visit
 from rlformer.agents.sequence.dropout import draw, drop
 from rlformer.agents.sequence.rows import Rows, take
 from rlformer.core.flops import Work, linear
@@ -33,6 +33,13 @@ class Mlp(nn.Module):
         for layer, mask in zip(self.layers, masks, strict=True):
             h = drop(F.relu_(layer(h)), mask)
         return h.view_as(asked)
+
+    def walk(self, tokens: Tensor, visit: Visit) -> Tensor:
+        """See `backbones.base.Walked`."""
+        h = F.relu(tokens)
+        for number, layer in enumerate(self.layers):
+            h = visit(number, 0, F.relu(layer(h.flatten(0, 1))).view_as(h))
+        return h
 
 
 def _work(a: Architecture, tokens: int, asked: int) -> Work:

@@ -16,6 +16,7 @@ from rlformer.agents import rounding
 from rlformer.agents.rounding import Linear, linear
 from rlformer.agents.sequence import placement
 from rlformer.agents.sequence.activations import ACTIVATIONS
+from rlformer.agents.sequence.backbones.base import Visit
 from rlformer.agents.sequence.dropout import Noise, draw, drop
 from rlformer.agents.sequence.norms import NORMS
 from rlformer.agents.sequence.rows import Rows, count, take
@@ -65,6 +66,13 @@ class Transformer(nn.Module):
         for block in self.blocks[:-1]:
             h = block(h, _EVERY, noise, rate)
         return self.norm(self.blocks[-1](h, rows, noise, rate))  # (B, M, D)
+
+    def walk(self, tokens: Tensor, visit: Visit) -> Tensor:
+        """See `backbones.base.Walked`. Of each block the residual stream behind it."""
+        h = self.embedding_norm(tokens)
+        for number, block in enumerate(self.blocks):
+            h = visit(number, 0, block(h, _EVERY, repeat(0.0), 0.0))
+        return cast(Tensor, self.norm(h))
 
     @property
     def memory_shape(self) -> tuple[int, ...]:
