@@ -23,6 +23,7 @@ _NARROW = (
     "explain/pictures",
     "explain/surrogate/observation",
     "explain/surrogate/window",
+    "explain/latent",
 )
 STREAMS = (*filter(None, _WIDE), *_NARROW)
 

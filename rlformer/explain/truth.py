@@ -15,7 +15,7 @@ from rlformer.core.spaces import ActionSpec, ObservationSpec, Spaces
 from rlformer.data.dataset import Dataset, from_episodes
 from rlformer.envs.make import make
 from rlformer.envs.worlds.diagnostic import RETURN as RETURN_OF_DIAGNOSTICS
-from rlformer.envs.worlds.diagnostic import Diagnostic
+from rlformer.envs.worlds.diagnostic import Diagnostic, Latent
 from rlformer.explain.groups import PAST_ACTIONS, RETURN, Truth
 from rlformer.explain.naming import action_width, added_names, features_of
 
@@ -79,6 +79,22 @@ def truth_of(env: EnvSpec, observation: ObservationSpec, behaviour: Literal["log
         return None
     own = {name: dims for name, dims in features_of(env, observation).items() if name not in extra}
     return Truth({**own, **extra}, frozenset({*own, PAST_ACTIONS, RETURN}), "distractors", None)
+
+
+def latent_of(env: EnvSpec) -> Latent | str:
+    """What a policy must remember in this environment, where that is known; else why it is not."""
+    nothing = "no variable is known here that is shown once and needed later"
+    try:
+        made = make(env)
+    except InputError:
+        return nothing
+    inner = made.unwrapped
+    made.close()
+    if not isinstance(inner, Diagnostic) or inner.latent is None:
+        return nothing
+    if env.wrappers:  # distractors copy actions into observations, noise hides what is shown
+        return f"the task's wrappers change when its {inner.latent.name} is shown"
+    return inner.latent
 
 
 def _numbered(groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[int, ...]]:

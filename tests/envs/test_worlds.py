@@ -688,3 +688,38 @@ def test_its_card_says_what_the_environment_says(name: str) -> None:
     if card.solved_threshold is not None:
         returns, _ = play(name, "expert", 50, **card.kwargs)
         assert (returns >= card.solved_threshold).all()
+
+
+# -- what has to be remembered -----------------------------------------------------------------------
+
+
+@small
+def test_what_has_to_be_remembered_is_shown_at_one_step_and_needed_at_a_later_one(
+    name: str, kwargs: dict[str, Any]
+) -> None:
+    environment = make(name, **kwargs)
+    latent = environment.latent
+    if latent is None:
+        return
+    assert 0 <= latent.shown < latent.decided < environment.horizon
+    assert latent.decided in environment.decisions
+    seen: dict[int, set[Key]] = defaultdict(set)
+    paid: dict[tuple[int, int], set[float]] = defaultdict(set)
+    for node in enumerate_episodes(environment, uniform(environment)):
+        at = np.array([node.observations[latent.shown]]), np.array([node.actions[latent.shown]])
+        value = int(latent.read(*at)[0])
+        others = [o for t, o in enumerate(node.observations[: latent.decided + 1]) if t != latent.shown]
+        if latent.made_by is not None:
+            others.append(node.observations[latent.shown])
+        seen[value].add((tuple(others), node.rewards[: latent.decided]))
+        paid[value, node.actions[latent.decided]].add(node.episode_return)
+    assert set(seen) == set(range(len(latent.values)))
+    assert len(set(map(frozenset, seen.values()))) == 1  # nothing else tells the values apart
+    assert all(len(of) == 1 for of in seen.values())  # nor does anything depend on the actions between
+    pays = [tuple(paid[value, action] for action in range(len(environment.action_names))) for value in seen]
+    assert all(one != other for one, other in itertools.pairwise(pays))
+
+
+def test_the_worlds_that_ask_for_memory_say_what_of() -> None:
+    known = {name for name, kwargs in SMALL if make(name, **kwargs).latent}
+    assert known == {"PassiveTMaze", "KeyDoor"}

@@ -49,8 +49,7 @@ def traced(model: TrajectoryModel, window: Window) -> Trace:
         return h
 
     model.walk(window, keep)
-    layers = (TOKENS, *(f"layer {number}" for number in range(1, len(found))))
-    return Trace(layers, tuple(torch.cat(found[i], dim=1) for i in range(len(found))), model(window))
+    return Trace(layers_of(model), tuple(torch.cat(found[i], dim=1) for i in range(len(found))), model(window))
 
 
 @torch.no_grad()
@@ -67,6 +66,11 @@ def patched(model: TrajectoryModel, window: Window, patches: Sequence[Patch]) ->
         return h
 
     return model.walk(window, replace)
+
+
+def layers_of(model: TrajectoryModel) -> tuple[str, ...]:
+    """The names of its layers, in their order."""
+    return (TOKENS, *(f"layer {number}" for number in range(1, model.architecture.layers + 1)))
 
 
 def tokens_of(model: TrajectoryModel, step: int, steps: int) -> slice:

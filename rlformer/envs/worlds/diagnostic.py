@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, ClassVar
@@ -39,6 +39,31 @@ class State:
         self.coins[rows], self.over[rows] = state.coins, state.over
 
 
+@dataclass(frozen=True)
+class Latent:
+    """What an episode shows at one step alone, and what is asked for at a later one: it has to be remembered.
+
+    Either the observation of step `shown` shows it (`seen`) or the agent's action there makes it (`made_by`). No other
+    observation up to step `decided` depends on it, and neither observations nor rewards up to there depend on actions
+    at the steps between.
+    """
+
+    name: str
+    values: tuple[str, ...]  # a name for each value, two at least
+    shown: int  # the step
+    decided: int  # the step at which it matters
+    seen: Callable[[Array], Array] | None = None  # observations of step `shown` (N, D) -> number of the value (N,)
+    made_by: tuple[tuple[int, ...], ...] | None = None  # the actions of step `shown` that make each value
+    asked: tuple[float, ...] = ()  # returns at which imitation needs it, where at the best one it does not
+
+    def read(self, observations: Array, actions: Array) -> Array:
+        """The number of the value in each of N episodes, from its step `shown`: (N, D), (N,) -> (N,) int64."""
+        if self.seen is not None:
+            return np.asarray(self.seen(observations), np.int64)
+        assert self.made_by is not None
+        return np.array([np.isin(actions, made) for made in self.made_by]).argmax(axis=0)
+
+
 class Diagnostic(gym.Env[Array, int], ABC):
     """One episode at a time of an environment with a known optimum.
 
@@ -55,6 +80,7 @@ class Diagnostic(gym.Env[Array, int], ABC):
     groups: Mapping[str, tuple[str, ...]]  # the features of an observation in order, by group
     horizon: int  # steps of the longest episode
     decisions: tuple[int, ...]  # the times at which an action makes a difference
+    latent: Latent | None = None  # what has to be remembered, where that is one thing that is shown once
     log_kwargs: Mapping[str, Any] = {}  # where the log is made with other keywords than the policy is judged with
 
     def __init__(

@@ -10,7 +10,7 @@ import numpy as np
 
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import Array
-from rlformer.envs.worlds.diagnostic import Diagnostic, State, one_hot
+from rlformer.envs.worlds.diagnostic import Diagnostic, Latent, State, one_hot
 from rlformer.envs.worlds.vector import DiagnosticVector
 
 
@@ -38,6 +38,10 @@ class KeyDoor(Diagnostic):
             relevant_to_expert=frozenset({"phase"}),
             render_mode=render_mode,
         )
+        if choices > 1 and not show_key:
+            # To open is never wrong, so that for the best return the key need not be known; for none it must be.
+            made_by = (tuple(range(1, choices)), (0,))
+            self.latent = Latent("key", ("not taken", "taken"), 0, length + 1, made_by=made_by, asked=(0.0,))
 
     def advance(self, state: State, actions: Array) -> tuple[Array, Array, Array]:
         """Memory: 1 with the key, 2 once it opened the door."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import Array
-from rlformer.envs.worlds.diagnostic import Diagnostic, State, always
+from rlformer.envs.worlds.diagnostic import Diagnostic, Latent, State, always
 from rlformer.envs.worlds.vector import DiagnosticVector
 
 
@@ -30,6 +30,8 @@ class PassiveTMaze(Diagnostic):
             signed=("cue",),
             render_mode=render_mode,
         )
+        if length:
+            self.latent = Latent("cue", ("up", "down"), 0, length, seen=lambda observations: observations[:, 0] > 0)
 
     def advance(self, state: State, actions: Array) -> tuple[Array, Array, Array]:
         """Memory: 0 in the corridor, then 1 (up) or 2 (down)."""

@@ -10,13 +10,24 @@ from typing import Any
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
-from rlformer.explain.parts import attributions, controllability, deletion, effects, pictures, surrogate
+from rlformer.explain.parts import (
+    attributions,
+    controllability,
+    deletion,
+    effects,
+    patching,
+    pictures,
+    probes,
+    surrogate,
+)
 from rlformer.explain.parts.attributions import Attributions
 from rlformer.explain.parts.base import Explanation, Made, Part, PartCost
 from rlformer.explain.parts.controllability import Controllability
 from rlformer.explain.parts.deletion import Deletion
 from rlformer.explain.parts.effects import Effects
+from rlformer.explain.parts.patching import Patching
 from rlformer.explain.parts.pictures import Pictures
+from rlformer.explain.parts.probes import Probes
 from rlformer.explain.parts.surrogate import Surrogate
 
 __all__ = [
@@ -29,7 +40,9 @@ __all__ = [
     "Made",
     "Part",
     "PartCost",
+    "Patching",
     "Pictures",
+    "Probes",
     "Surrogate",
     "damaged",
     "read",
@@ -46,6 +59,8 @@ PARTS: dict[str, Part[Any]] = {
         surrogate.PART,
         controllability.PART,
         pictures.PART,
+        probes.PART,
+        patching.PART,
     )
 }
 
