@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from rlformer.cli.console import table
-from rlformer.explain.parts import Attributions, Controllability, Deletion, Effects, Explanation, Surrogate
+from rlformer.explain.parts import (
+    Attributions,
+    Controllability,
+    Deletion,
+    Effects,
+    Explanation,
+    Patching,
+    Probes,
+    Surrogate,
+)
+from rlformer.explain.parts.probes import Rows
 
 _MEASURES = ("agreement", "comprehensiveness", "sufficiency", "effective_groups", "gini", "sanity")
 
@@ -21,6 +31,10 @@ def show(explanation: Explanation) -> None:
         _trees(surrogate)
     if control := explanation.get(Controllability):
         _control(control)
+    if probes := explanation.get(Probes):
+        _probes(probes)
+    if patching := explanation.get(Patching):
+        _patching(patching)
 
 
 def _effects(part: Effects) -> None:
@@ -65,3 +79,37 @@ def _control(part: Controllability) -> None:
         for where, found in (("inside", part.inside), ("beyond", part.beyond))
     ]
     print("\n" + table(["asked, of the log's returns", "targets", "error", "slope", "tau"], rows))
+
+
+def _probes(part: Probes) -> None:
+    if part.reason or part.latent is None:
+        print(f"probes: n/a, {part.reason}")
+        return
+    for run in part.runs:
+        for rows, of in ((run.accuracy, "it"), (run.untrained, "the network before training")):
+            print(
+                f"\nshare of episodes in which a probe of {of} reads the {part.latent.name}{_asked(run.target_return)}:"
+            )
+            _map(part.layers, part.steps, rows)
+
+
+def _patching(part: Patching) -> None:
+    if part.reason or part.latent is None:
+        print(f"patching: n/a, {part.reason}")
+        return
+    for run in part.runs:
+        rows = run.choices or run.logits
+        of = "choices" if run.choices else "way of the logits"
+        itself = f"share of the {of} that replacing the {part.latent.name} itself changes{_asked(run.target_return)}"
+        print(f"\n{itself}:" + (f" n/a, {run.reason}" if rows is None else ""))
+        if rows is not None:
+            _map(part.layers, part.steps, rows)
+
+
+def _asked(target_return: float | None) -> str:
+    return "" if target_return is None else f", asked for {target_return:g}"
+
+
+def _map(layers: tuple[str, ...], steps: tuple[int, ...], rows: Rows) -> None:
+    """By layer, the steps across."""
+    print(table(["step", *map(str, steps)], [[layer, *row] for layer, row in zip(layers, rows, strict=True)]))

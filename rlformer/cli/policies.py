@@ -179,7 +179,10 @@ def explain(
     tree: Annotated[Path | None, typer.Option(metavar="DIR", help="Save the tree that could stand for it.")] = None,
     only: Annotated[
         str | None,
-        typer.Option(metavar="A,B,...", help="effects, explainers, deletion, surrogate, controllability, pictures."),
+        typer.Option(
+            metavar="A,B,...",
+            help="effects, explainers, deletion, surrogate, controllability, pictures, probes, patching.",
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the run's folder, in explain/.")] = None,
     agent: ZipAgent = None,

@@ -74,18 +74,27 @@ class Shown:
         return replace(self.window, returns_to_go=(target_return or 0.0) - self.earned)
 
 
-def remembering(material: Material) -> Remembering | str:
+@dataclass(frozen=True)
+class Unable:
+    """Why a case is no model that has to remember something and can."""
+
+    reason: str
+    latent: Latent | None = None  # what there is to remember all the same
+
+
+def remembering(material: Material) -> Remembering | Unable:
     """The case as a model that has to remember something, or why it is none."""
     case = material.case
     latent = latent_of(case.env)
     if isinstance(latent, str):
-        return latent
+        return Unable(latent)
     if not isinstance(case.policy, SequencePolicy):
-        return "it is no sequence model: it has no layers that can be read step by step"
+        return Unable("it is no sequence model: it has no layers that can be read step by step", latent)
     model = case.policy.model
     needed, reads = latent.decided - latent.shown + 1, model.architecture.reach
     if reads < needed:
-        return f"it reads {reads} of the {needed} steps from the {latent.name} to the decision: it cannot know it"
+        why = f"it reads {reads} of the {needed} steps from the {latent.name} to the decision: it cannot know it"
+        return Unable(why, latent)
     asked = latent.asked if case.policy.reads_returns else ()
     return Remembering(model, latent, (case.target_return, *(g for g in asked if g != case.target_return)))
 

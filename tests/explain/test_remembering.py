@@ -29,7 +29,7 @@ from rlformer.explain.latent import Remembering, remembering, shown
 from rlformer.explain.material import Material
 from rlformer.explain.parts import Explanation, patching, probes
 from rlformer.explain.parts.patching import Patching, along, twins
-from rlformer.explain.parts.probes import Probes, explained, held_out_accuracy
+from rlformer.explain.parts.probes import LatentShown, Probes, explained, held_out_accuracy
 from rlformer.explain.truth import with_distractors
 
 LENGTH, KEPT = 5, 3  # steps to the turn, and the step at which the hand-made model keeps the cue on the way
@@ -256,14 +256,19 @@ def test_a_model_that_has_nothing_to_remember_or_cannot_is_told_with_the_reason(
     env: EnvSpec, values: dict[str, Any], reason: str
 ) -> None:
     found, traced_ = found_in(model_of(env, **values), env)
-    assert (found, traced_) == (Probes(reason), Patching(reason))
+    assert found.reason == traced_.reason == reason
+    assert found.latent == traced_.latent
+    assert (found.latent is not None) == reason.startswith("it reads")  # it stays known what there is to remember
+    assert not found.runs
+    assert not traced_.runs
 
 
 def test_a_policy_that_is_no_sequence_model_is_told_with_the_reason() -> None:
     material = Material(Case(BehaviourPolicy(PassiveTMaze(LENGTH)), {}, tmaze()))
     reason = "it is no sequence model: it has no layers that can be read step by step"
-    assert probes.make(material, Explanation()) == Probes(reason)
-    assert patching.make(material, Explanation()) == Patching(reason)
+    cue = LatentShown("cue", ("up", "down"), 0, LENGTH)
+    assert probes.make(material, Explanation()) == Probes(reason, cue)
+    assert patching.make(material, Explanation()) == Patching(reason, cue)
     assert material.env_steps == 0
 
 

@@ -58,17 +58,17 @@ class Patching:
 
 def make(material: Material, made: Explanation) -> Patching:
     """Of a model that reads the step which shows what it has to remember."""
-    from rlformer.explain.latent import remembering, shown
+    from rlformer.explain.latent import Unable, remembering, shown
 
     subject = remembering(material)
-    if isinstance(subject, str):
-        return Patching(subject)
+    if isinstance(subject, Unable):
+        return Patching(subject.reason, described(subject.latent))
     if subject.model.architecture.actions.kind != "discrete":
-        return Patching("its decision is not one choice among several")
+        return Patching("its decision is not one choice among several", described(subject.latent))
     episodes = shown(material, subject, _PAIRS)
     partners = _partners(episodes.values, np.random.default_rng(material.case.seed))
     found = [_traced(subject, target, episodes.asked(target), partners) for target in subject.targets]
-    return Patching(None, described(subject), subject.layers, subject.steps, len(partners), tuple(found))
+    return Patching(None, described(subject.latent), subject.layers, subject.steps, len(partners), tuple(found))
 
 
 def _partners(values: Array, rng: np.random.Generator) -> Array:

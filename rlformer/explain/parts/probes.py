@@ -22,6 +22,7 @@ from rlformer.explain.parts.base import Explanation, Part
 if TYPE_CHECKING:
     from rlformer.agents.sequence.trajectory import TrajectoryModel
     from rlformer.core.spaces import Array
+    from rlformer.envs.worlds.diagnostic import Latent
     from rlformer.explain.latent import Remembering, Shown
     from rlformer.explain.material import Material
 
@@ -71,11 +72,11 @@ class Probes:
 def make(material: Material, made: Explanation) -> Probes:
     """Of a model that reads the step which shows what it has to remember."""
     from rlformer.agents.sequence.tracing import untrained
-    from rlformer.explain.latent import remembering, shown
+    from rlformer.explain.latent import Unable, remembering, shown
 
     subject = remembering(material)
-    if isinstance(subject, str):
-        return Probes(subject)
+    if isinstance(subject, Unable):
+        return Probes(subject.reason, described(subject.latent))
     episodes = shown(material, subject, _EPISODES)
     fresh = untrained(subject.model, material.case.seed)
     rng, runs = np.random.default_rng(material.case.seed), list[Probed]()
@@ -85,7 +86,7 @@ def make(material: Material, made: Explanation) -> Probes:
     held_out = episodes.values[len(episodes.values) // 2 :]
     return Probes(
         None,
-        described(subject),
+        described(subject.latent),
         subject.layers,
         subject.steps,
         chance=float(np.bincount(held_out).max() / len(held_out)),
@@ -94,10 +95,9 @@ def make(material: Material, made: Explanation) -> Probes:
     )
 
 
-def described(subject: Remembering) -> LatentShown:
-    """Its latent, as it is written down."""
-    latent = subject.latent
-    return LatentShown(latent.name, latent.values, latent.shown, latent.decided)
+def described(latent: Latent | None) -> LatentShown | None:
+    """A latent as it is written down."""
+    return None if latent is None else LatentShown(latent.name, latent.values, latent.shown, latent.decided)
 
 
 @dataclass(frozen=True)

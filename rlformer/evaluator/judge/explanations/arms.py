@@ -28,6 +28,7 @@ from rlformer.evaluator.judge.explanations.evidence import (
     PicturesOfSeed,
     TreesEvidence,
 )
+from rlformer.evaluator.judge.explanations.memory import memory_of
 from rlformer.evaluator.judge.load import Run
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.explain.explainers import EXPLAINERS
@@ -65,6 +66,7 @@ def explained_arm(arm: Arm, runs: Sequence[Run]) -> ExplainedArm:
         control=_control(_all(each, Controllability)),
         tree=_drawn(surrogates[0]) if surrogates else None,
         pictures=_pictures(each[0]),
+        memory=memory_of(each),
     )  # fmt: skip
     return _with_effects(found, effects) if effects else found
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from rlformer.evaluator.judge.explanations.memory import MemoryEvidence
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.explain.parts import PartCost, Pictures
 from rlformer.explain.tree import Reads, Tree
@@ -203,6 +204,7 @@ class ExplainedArm:
     tree: DrawnTree | None
     pictures: PicturesOfSeed | None
     reason: str | None = None
+    memory: MemoryEvidence | None = None  # where it keeps what it has to remember, where that is known
 
 
 @dataclass(frozen=True)
