@@ -176,6 +176,40 @@ def test_patching_every_step_is_replacing_the_input() -> None:
 # --- the episodes ---
 
 
+WAYS: list[dict[str, Any]] = [
+    *(
+        {"backbone": name, "tokens": t}
+        for name, kind in BACKBONES.items()
+        if kind.history
+        for t in ("step", "separate")
+    ),
+    *({"backbone": name, "attention_band": 3} for name, kind in BACKBONES.items() if kind.step_work),
+]
+
+
+@pytest.mark.parametrize("values", WAYS, ids=lambda values: "-".join(map(str, values.values())))
+@pytest.mark.parametrize("context", [5, 9])
+def test_the_windows_are_what_the_policy_reads_when_it_acts(values: dict[str, Any], context: int) -> None:
+    """Of a way of 4 steps, so that a context of 5 reaches back to the cue."""
+    env = tmaze(4)
+    model = model_of(env, context_length=context, **values)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    material = material_of(model, env)
+    subject = subject_of(material)
+    episodes = shown(material, subject, 24)
+    window = episodes.asked(1.0)
+    with torch.no_grad():  # so that every action is chosen in half of the episodes
+        model.predict_action.bias[1] -= model(window)[:, -1].diff().quantile(0.5)
+    policy, count = SequencePolicy(model, 1.0), len(episodes.values)
+    policy.begin(np.arange(count), np.arange(count), None)
+    for step in range(5):
+        acted = policy.act(window.observations[:, step].numpy())
+        policy.observe(window.actions[:, step].numpy(), np.zeros(count))
+    np.testing.assert_array_equal(acted, traced(model, window).predictions[:, -1].argmax(dim=1))
+    assert set(acted) == {0, 1}
+
+
 def test_a_cue_that_chance_shows_is_each_value_in_half_of_the_episodes() -> None:
     material = material_of(relay(), tmaze())
     found = shown(material, subject_of(material), 60)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import runpy
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from rlformer.core import files
+from rlformer.evaluator.as_json import encode
+from rlformer.evaluator.judge.explanations.memory import memory_of
 from rlformer.evaluator.judge.load import find_runs, read_runs
 from rlformer.explain.parts import Explanation, Patching, Probes
 from rlformer.report import templates
@@ -93,3 +96,13 @@ def test_the_page_draws_a_map_of_layers_and_steps_with_the_inputs_below(tmp_path
     assert re.findall(r'<th scope="row">([^<]+)</th>', page)[:3] == ["layer 2", "layer 1", "tokens"]
     assert 'title="layer 1, step 4: 90 %"' in page
     assert figure.caption in page
+
+
+@pytest.mark.slow
+def test_the_script_of_the_study_prints_its_maps_as_tables() -> None:
+    script = runpy.run_path(str(Path(__file__).resolve().parents[2] / "scripts" / "where_is_the_cue"))
+    known = memory_of([explanation(FETCHED), explanation(CARRIED)])
+    told = script["tables"]({"tasks": {"A": {"dt": {"score": None, "seeds": 2, "memory": encode(known)}}}})
+    assert "| dt |  | 1 | 1.00 | 2 of 2 | 1 | 1 | 0 |" in told
+    assert "| layer 2 | 0.00 | 0.05 | 0.05 | 0.35 | 1.00 |" in told
+    assert "| tokens | 1.00 (1.00) | 0.50 (0.50) |" in told
