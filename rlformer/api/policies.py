@@ -11,6 +11,7 @@ from typing import Protocol
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.cards import resolve
 from rlformer.agents.learners import learner as learner_kind
+from rlformer.agents.online import zoo
 from rlformer.agents.online.normalization import Normalization
 from rlformer.agents.threads import one_thread
 from rlformer.core import files, limits, seeding
@@ -213,19 +214,23 @@ def tell_of(sources: Sequence[Source], warn: Callable[[str], None]) -> None:
 
 def common_environment(policies: Sequence[str], trust: bool) -> EnvSpec:
     """The environment that the runs among these policies were trained in."""
-    runs = {text: open_source(text, trust=trust).env for text in policies if not _is_foreign(text)}
+    runs = {text: env for text in policies if (env := _trained_in(text, trust)) is not None}
     if not runs:
         if "random" in policies:
             raise InputError("'random' needs --env")
         raise InputError("which environment? --env names it")
     first = next(iter(runs.values()))
-    assert first is not None
     for text, spec in runs.items():
-        assert spec is not None
         if spec.definition != first.definition:
             raise InputError(f"{text}: trained on {spec.name}, the others on {first.name}; --env chooses one for all")
     return first
 
 
-def _is_foreign(policy: str) -> bool:
-    return policy == "random" or Path(policy).suffix == ".zip" or is_huggingface(Path(policy))
+def _trained_in(policy: str, trust: bool) -> EnvSpec | None:
+    """Where a policy was trained; None where nothing says it."""
+    if Path(policy).suffix == ".zip":
+        trained = zoo.trained_in(Path(policy))
+        return None if trained is None else trained.env
+    if policy == "random" or is_huggingface(Path(policy)):
+        return None
+    return open_source(policy, trust=trust).env

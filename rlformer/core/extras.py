@@ -9,6 +9,7 @@ from importlib.util import find_spec
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "box2d": ("Box2D",),
     "contrib": ("sb3_contrib",),
+    "mujoco": ("mujoco", "imageio"),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "tables": ("pyarrow",),
     "video": ("imageio_ffmpeg",),

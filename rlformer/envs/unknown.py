@@ -150,6 +150,18 @@ def nearest_id(name: str, ids: Iterable[str]) -> str | None:
     return versions.get(version) or versions[max(versions, key=lambda text: int(text or 0))]
 
 
+def newest_version(name: str, ids: Iterable[str]) -> str | None:
+    """The newest of these ids that has this name, whatever its version; None: there is none.
+
+    >>> newest_version("Ant-v3", ["Ant-v4", "Ant-v5", "Antelope-v6"]), newest_version("Ant-v3", ["Bee-v1"])
+    ('Ant-v5', None)
+    """
+    versions = {
+        int(version or 0): known for known in ids for base, version in [_split(known)] if base == _split(name)[0]
+    }
+    return versions[max(versions)] if versions else None
+
+
 def _split(name: str) -> tuple[str, str]:
     found = re.fullmatch(r"(.*?)(?:-v(\d+))?", name)
     assert found is not None  # everything matches

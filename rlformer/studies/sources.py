@@ -14,6 +14,7 @@ import gymnasium as gym
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.deployed import DeployedPolicy, Traits
 from rlformer.agents.loading import load_run
+from rlformer.agents.online import zoo
 from rlformer.agents.online.normalization import Normalization
 from rlformer.agents.online.zips import read_zip
 from rlformer.core import files
@@ -119,7 +120,10 @@ def open_source(
         digest = hashlib.sha256(b"".join(part.read_bytes() for part in whole)).hexdigest()[:10]
         native = partial(NativeSpaces.of, *read.spaces)
         named = {"agent": path.stem, "config": digest}
-        return Source(text, read.policy, named, None, sample, remarks=read.remarks, native=native)
+        trained = _trained_in(path, env)
+        remarks = (*read.remarks, *([trained.remark] if trained is not None and trained.remark is not None else []))
+        made_for = None if trained is None else trained.env
+        return Source(text, read.policy, named, made_for, sample, remarks=remarks, native=native)
     if is_huggingface(path):
         return _huggingface(text, path, env, sample, trust)
     if (path / "tree.json").is_file():
@@ -148,6 +152,17 @@ def open_source(
         env_steps_behind=None if behind is None else behind + cost.env_steps + cost.selection_env_steps,
         native=lambda: run.native,
     )
+
+
+def _trained_in(path: Path, env: EnvSpec | None) -> zoo.TrainedIn | None:
+    """Where a .zip was trained, unless it shall act elsewhere."""
+    if env is None:
+        return zoo.trained_in(path)
+    try:
+        found = zoo.trained_in(path)
+    except InputError:  # the person says where
+        return None
+    return found if found is not None and found.env.definition == env.definition else None
 
 
 def _no_policy(text: str) -> str | None:

@@ -12,6 +12,7 @@ from rlformer.agents.base import Task
 from rlformer.agents.cards import resolve
 from rlformer.agents.loop import DivergedError
 from rlformer.agents.offline.algorithms.cql.train import conservative_gap
+from rlformer.agents.offline.algorithms.iql.train import expectile_loss
 from rlformer.agents.offline.learner import OfflineLearner
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import Cost, EnvSpec, Episode
@@ -336,3 +337,47 @@ def test_a_value_that_cannot_be_trained_with_is_named(override: str, message: st
 def test_a_training_that_diverges_says_where(tmp_path: Path) -> None:
     with pytest.raises(DivergedError, match="a loss is not finite at gradient step"):
         OfflineLearner().fit(task(two_steps(True), "cql", "gradient_steps=50", "learning_rate=1e30"), Log(tmp_path))
+
+
+@pytest.mark.slow
+def test_iql_goes_a_way_that_no_episode_went(tmp_path: Path) -> None:
+    """As CQL does, and with an expectile near 1: at .5 the value of M is the mean of what the log did there."""
+    spec = env_cards.environment("Stitch")
+    dataset = played(EnvSpec("Stitch", spec.id, Stitch.log_kwargs), BehaviourPolicy(Stitch()), 300)
+    learner = OfflineLearner()
+    settings = ("gradient_steps=1500", "expectile=0.95", "temperature=10.0")
+    learner.fit(task(dataset, "iql", *QUICK, *settings), Log(tmp_path))
+    assert play(learner.policy(), spec).mean == 1.0
+
+
+@pytest.mark.slow
+def test_iql_leaves_the_logs_mean_for_what_is_worth_more(tmp_path: Path) -> None:
+    """Uniform pulls p from -1 to 3 earn 5 - (p - 2)^2: without a temperature it plays their mean, 1."""
+    pulls = np.random.default_rng(0).uniform(-1.0, 3.0, 500)
+    dataset = one_step(pulls, 5.0 - (pulls - 2.0) ** 2)
+    found = {}
+    for temperature in (0.0, 3.0):
+        learner = OfflineLearner()
+        settings = ("gradient_steps=1200", "learning_rate=1e-2", f"temperature={temperature}")
+        learner.fit(task(dataset, "iql", *QUICK, *settings), Log(tmp_path / str(temperature)))
+        found[temperature] = pulled(learner)
+    assert found[0.0] == pytest.approx(1.0, abs=0.2)
+    assert found[3.0] == pytest.approx(2.0, abs=0.35)
+
+
+@pytest.mark.slow
+def test_rebrac_leaves_the_logs_mean_as_far_as_its_penalty_lets_it(tmp_path: Path) -> None:
+    """As TD3+BC: with a = (p - 1) / 2 and Q about 5 the least of -(5 - 4 (a - 1/2)^2) / 5 + penalty a^2."""
+    pulls = np.random.default_rng(0).uniform(-1.0, 3.0, 500)
+    dataset = one_step(pulls, 5.0 - (pulls - 2.0) ** 2)
+    for penalty, at in ((0.01, 0.5 * 0.8 / 0.81), (100.0, 0.5 * 0.8 / 100.8)):
+        learner = OfflineLearner()
+        settings = ("gradient_steps=1200", "batch_size=256", f"actor_penalty={penalty}")
+        learner.fit(task(dataset, "rebrac", *QUICK, *settings), Log(tmp_path / str(penalty)))
+        assert pulled(learner) == pytest.approx(1.0 + 2.0 * at, abs=0.25)
+
+
+def test_an_expectile_above_one_half_weighs_what_turned_out_better() -> None:
+    errors = torch.tensor([1.0, -2.0])
+    assert expectile_loss(errors, 0.5).item() == pytest.approx((0.5 * 1 + 0.5 * 4) / 2)
+    assert expectile_loss(errors, 0.9).item() == pytest.approx((0.9 * 1 + 0.1 * 4) / 2)

@@ -193,14 +193,14 @@ def _step(lstm: torch.nn.Module, observations: Tensor, hidden: Tensor, cell: Ten
 
 
 class Deterministic(Actor):
-    """The network's action in [-1, 1]; a sample adds Gaussian noise of this standard deviation.
+    """The network's action in [-1, 1]; a sample adds Gaussian noise of this standard deviation, one for all or (A,).
 
     Not `scaled`: the network's output is the action itself, and there is no noise.
     """
 
     normal, stochastic = True, False
 
-    def __init__(self, network: torch.nn.Module, std: float, spec: ActionSpec, scaled: bool = True) -> None:
+    def __init__(self, network: torch.nn.Module, std: float | Tensor, spec: ActionSpec, scaled: bool = True) -> None:
         self._network, self._std, self._scaled = network, std, scaled
         self._low, self._high = torch.tensor(spec.low), torch.tensor(spec.high)
         self.draws, self.networks = len(spec.low), (network,)

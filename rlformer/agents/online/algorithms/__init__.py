@@ -11,6 +11,7 @@ from rlformer.agents.online.algorithms.a2c import A2C
 from rlformer.agents.online.algorithms.ars import ARS
 from rlformer.agents.online.algorithms.base import Algorithm, Published
 from rlformer.agents.online.algorithms.crossq import CROSSQ
+from rlformer.agents.online.algorithms.ddpg import DDPG
 from rlformer.agents.online.algorithms.dqn import DQN
 from rlformer.agents.online.algorithms.maskable_ppo import MASKABLE_PPO
 from rlformer.agents.online.algorithms.ppo import PPO
@@ -23,6 +24,7 @@ from rlformer.agents.online.algorithms.trpo import TRPO
 
 _ALL = (
     A2C,
+    DDPG,
     DQN,
     PPO,
     QRDQN,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rlformer.agents.online.algorithms.base import OFF_POLICY, Algorithm
 from rlformer.agents.online.flops import Counts, critics
 from rlformer.core.flops import linear, mlp
-from rlformer.core.ranges import AUTO, FLAG, whole
+from rlformer.core.ranges import AUTO, FLAG, real, whole
 from rlformer.core.spaces import ActionSpec
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ RANGES = {
     "target_entropy": AUTO,
     "target_update_interval": whole(1, 10**9),
     "use_sde_at_warmup": FLAG,
+    "log_std_init": real(-20, 20),
 }
 
 SAC = Algorithm(
@@ -49,6 +50,7 @@ SAC = Algorithm(
     action_kinds=frozenset({"box"}),
     actor=actor,
     counts=counts,
+    network_keys=("log_std_init",),
     ranges=RANGES,
     zip_module="stable_baselines3.sac.policies",
 )

@@ -32,7 +32,7 @@ def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
     return Counts(policy.forward, policy.forward, sample, values.get("learning_starts", 0))
 
 
-def _noise(std: float, size: int) -> Any:
+def noise(std: float, size: int) -> Any:
     """Added to actions that are scaled to [-1, 1]."""
     import numpy as np
     from stable_baselines3.common.noise import NormalActionNoise
@@ -46,7 +46,7 @@ TD3 = Algorithm(
     action_kinds=frozenset({"box"}),
     actor=actor,
     counts=counts,
-    objects={"action_noise": _noise},
+    objects={"action_noise": noise},
     ranges={**OFF_POLICY, **DELAYED, "action_noise": real(0, 1e3)},
     zip_module="stable_baselines3.td3.policies",
 )

@@ -23,7 +23,7 @@ TQC = Algorithm(
     actor=sac.actor,  # SAC's networks
     counts=counts,
     extra="contrib",
-    network_keys=("n_quantiles",),
+    network_keys=("n_quantiles", "log_std_init"),
     ranges={**sac.RANGES, "n_quantiles": whole(1, 10**4), "top_quantiles_to_drop_per_net": whole(0, 10**4)},
     zip_module="sb3_contrib.tqc.policies",
 )

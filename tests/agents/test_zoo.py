@@ -1,0 +1,50 @@
+"""Agents of rl-baselines3-zoo: their folder says where they were trained."""
+
+from pathlib import Path
+
+import pytest
+
+from rlformer.agents.online.zoo import trained_in
+from rlformer.core.errors import InputError
+
+PAIRS = "!!python/object/apply:collections.OrderedDict\n- - - algo\n    - ppo\n  - - env\n    - {}\n"
+
+
+def zoo(folder: Path, env: str, config: str = "normalize: true\n") -> Path:
+    """What lies beside the .zip of an agent, which is not there itself."""
+    inner = folder / env
+    inner.mkdir()
+    (inner / "args.yml").write_text(PAIRS.format(env))
+    (inner / "config.yml").write_text(config)
+    return folder / f"{env}.zip"
+
+
+def test_it_says_in_which_environment_an_agent_was_trained(tmp_path: Path) -> None:
+    found = trained_in(zoo(tmp_path, "CartPole-v1"))
+    assert found is not None
+    assert (found.env.id, found.env.wrappers, found.remark) == ("CartPole-v1", (), None)
+
+
+def test_a_card_stands_for_an_older_version_and_that_is_said(tmp_path: Path) -> None:
+    found = trained_in(zoo(tmp_path, "LunarLander-v2"))
+    assert found is not None
+    assert found.env.id == "LunarLander-v3"
+    assert found.remark is not None
+    assert "was trained in LunarLander-v2: LunarLander-v3 stands for it" in found.remark
+
+
+def test_a_time_feature_is_put_on_again(tmp_path: Path) -> None:
+    config = "- - - env_wrapper\n    - sb3_contrib.common.wrappers.TimeFeatureWrapper\n"
+    found = trained_in(zoo(tmp_path, "Pendulum-v1", config))
+    assert found is not None
+    assert found.env.wrappers == ({"kind": "time_feature", "steps": 200},)
+    assert found.env.feature_names[-1] == "share of the episode left"
+
+
+def test_stacked_observations_are_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="reads 4 observations at once"):
+        trained_in(zoo(tmp_path, "CartPole-v1", "frame_stack: 4\n"))
+
+
+def test_a_zip_without_such_a_folder_says_nothing(tmp_path: Path) -> None:
+    assert trained_in(tmp_path / "model.zip") is None
