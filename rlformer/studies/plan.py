@@ -27,6 +27,7 @@ from rlformer.studies.logs import CollectedLog, GivenLog, LogSource, TrainingLog
 from rlformer.studies.study import Grid, Study
 
 _DEFAULT_LOG = Recipe(Cut("mid"))
+FEW_TARGETS = ("smoke", "quick")  # profiles in which a return-conditioned policy is asked for three target returns
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,9 @@ def _specs(study: Study, env: EnvSpec, names: Sequence[str], maker: str | None, 
             )
         except InputError as error:
             raise InputError(f"set.{name}: {error}" if name in study.overrides else str(error)) from error
-        found[name] = replace(spec, episodes=study.episodes, cut_short=_cut_short(study, spec))
+        found[name] = replace(
+            spec, episodes=study.episodes, cut_short=_cut_short(study, spec), few_targets=study.profile in FEW_TARGETS
+        )
     return found
 
 

@@ -431,6 +431,24 @@ def test_an_imitator_that_does_better_by_sampling_its_actions_is_told(tmp_path: 
             final = run.evaluations()["final"]
             few = {"seeds": final.seeds[:20], "lengths": final.lengths[:20], "terminated": final.terminated[:20]}
             drawn = replace(final, returns=final.returns[:20] + 100, action_selection="sampled", **few)
-            run.save_evaluation("sampled", drawn)
+            run.save_evaluation("other", drawn)
     (said,) = [text for text in warnings_of(tmp_path) if text.startswith("Sampled instead of greedy")]
     assert "bc (+0.21 of z)" in said
+    assert "--set bc.action_selection=sampled" in said
+
+
+def test_an_imitator_whose_card_samples_is_told_only_where_greedy_actions_are_better(tmp_path: Path) -> None:
+    for run in make_runs(tmp_path, [BC, PPO]):
+        if run.spec.agent.name == "bc":
+            final = run.evaluations()["final"]
+            few = {"seeds": final.seeds[:20], "lengths": final.lengths[:20], "terminated": final.terminated[:20]}
+            gap = (-101, 100, 1)[run.record.seed]  # nothing is gained on the mean
+            run.save_evaluation("final", replace(final, action_selection="sampled"))
+            run.save_evaluation("other", replace(final, returns=final.returns[:20] + gap, **few))
+            reseal(run)
+    assert not [text for text in warnings_of(tmp_path) if "instead of" in text]
+    (bc,) = [arm for arm in evidence_of(tmp_path).arms if arm.label == "bc"]
+    both = [run.sampled for run in bc.counted if run.sampled is not None]
+    assert [(each.deployed, round(each.gain), round(each.greedy - each.sampled)) for each in both] == [
+        ("sampled", gap, gap) for gap in (-101, 100, 1)
+    ]

@@ -172,10 +172,11 @@ def _why_no_interval(arm: Arm, logs: Sequence[str | None]) -> str | None:
 
 
 def _both_ways(run: Run) -> BothWays | None:
-    if run.sampled is None or run.final is None:
+    if run.other is None or run.final is None:
         return None
-    episodes = len(run.sampled.returns)
-    return BothWays(run.sampled.mean, float(run.final.returns[:episodes].mean()), episodes)
+    episodes, deployed = len(run.other.returns), run.final.action_selection
+    means = {run.other.action_selection: run.other.mean, deployed: float(run.final.returns[:episodes].mean())}
+    return BothWays(means["sampled"], means["greedy"], episodes, deployed) if len(means) == 2 else None
 
 
 def _curve(points: Sequence[Point]) -> Curve:
