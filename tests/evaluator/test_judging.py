@@ -16,6 +16,7 @@ import rlformer
 from rlformer import statistics
 from rlformer.core.errors import InputError
 from rlformer.evaluator import Evidence, Judgement, judge
+from rlformer.evaluator.judge import estimates
 from rlformer.evaluator.judge.arms import by_arm
 from rlformer.evaluator.judge.evidence import Machine
 from rlformer.evaluator.judge.load import find_runs, read_runs
@@ -423,6 +424,39 @@ def test_runs_on_a_gpu_beside_others_are_told(tmp_path: Path) -> None:
 def test_nothing_to_warn_of_is_no_warning(tmp_path: Path) -> None:
     make_runs(tmp_path, [RANDOM, replace(BC, tuning="20 trials."), replace(PPO, tuning="20 trials.")])
     assert evidence_of(tmp_path).threats == ()
+
+
+def test_the_episodes_that_runs_share_widen_the_interval_of_a_score() -> None:
+    """Known: the deviation of the mean over 8 runs is .1 / sqrt(8), that over 50 episodes 5 / sqrt(50)."""
+    rng = np.random.default_rng(0)
+    scores = 0.1 * rng.standard_normal((8, 1)) + 5 * rng.standard_normal(50)
+    logs: list[str | None] = [None] * 8
+    alone, both = (estimates.interval(scores.mean(axis=1), logs, True, given) for given in (None, scores))
+    assert alone is not None
+    assert both is not None
+    assert alone.interval is not None
+    assert both.interval is not None
+    assert alone.interval[1] - alone.interval[0] < 0.2
+    assert 2.2 < both.interval[1] - both.interval[0] < 3.4  # 2 x 1.96 x .71 is 2.8
+    for seed in range(5):  # three runs: few means can be drawn
+        table = np.random.default_rng(seed).normal(size=(3, 1)) + 0.1 * np.random.default_rng(seed).normal(size=(3, 20))
+        a, b = (estimates.interval(table.mean(axis=1), logs[:3], True, given) for given in (None, table))
+        assert a is not None
+        assert b is not None
+        assert a.interval is not None
+        assert b.interval is not None
+        assert b.interval[0] <= a.interval[0]
+        assert a.interval[1] <= b.interval[1]
+
+
+def test_episodes_are_shared_where_every_run_played_the_same(tmp_path: Path) -> None:
+    finals = [run.evaluations()["final"] for run in make_runs(tmp_path, [BC], (0, 1))]
+    shared = estimates.on_shared_episodes(finals)
+    assert shared is not None
+    assert shared.shape == (2, 100)
+    assert estimates.on_shared_episodes([finals[0], replace(finals[1], seeds=finals[1].seeds + 1)]) is None
+    assert estimates.on_shared_episodes([finals[0], replace(finals[1], seed_obeyed=False)]) is None
+    assert estimates.on_shared_episodes(finals, lambda result: result.successes) is None
 
 
 def test_an_imitator_that_does_better_by_sampling_its_actions_is_told(tmp_path: Path) -> None:

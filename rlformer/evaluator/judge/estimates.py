@@ -23,18 +23,19 @@ def interval(
     """Mean over runs (runs,) with its interval: no ends where nothing can be resampled, None without runs.
 
     episodes: (runs, episodes), of which the values are the means, where all runs played the same ones: other episodes
-    would have given other values, so that the interval is over runs and episodes (see `on_shared_episodes`).
+    would have given other values, so that the interval is over runs and episodes (see `on_shared_episodes`), and
+    never narrower than that over runs alone: of few runs, few means can be drawn.
     """
     if not len(values):
         return None
     if not resample:
         return Estimate(None, float(values.mean()), None)
     rng, sources = np.random.default_rng(0), shared_logs(logs)
+    found = statistics.bootstrap(lambda runs: runs.mean(axis=1), values, rng=rng, sources=[sources]).interval()
     if episodes is None or min(episodes.shape) < 2:
-        found = statistics.bootstrap(lambda runs: runs.mean(axis=1), values, rng=rng, sources=[sources])
-    else:
-        found = statistics.crossed_bootstrap(episodes, rng, sources=sources)
-    return estimate(found.interval())
+        return estimate(found)
+    both = statistics.crossed_bootstrap(episodes, rng, sources=sources).interval()
+    return Estimate(min(found.low, both.low), found.point, max(found.high, both.high))
 
 
 def on_shared_episodes(
