@@ -39,16 +39,12 @@ def _conditioned(evidence: Evidence) -> list[RunFacts]:
 
 
 def _luck(runs: Sequence[RunFacts]) -> Luck | None:
-    errors = []  # by the deployed way to choose actions, and by the other
+    errors = []
     for run in runs:
         low, high = run.scales.log_min, run.scales.log_max
         if run.target_return is not None and low is not None and high is not None and high > low:
-            scores = (run.score, run.score + (0.0 if run.sampled is None else run.sampled.gain))
-            errors.append([abs(run.target_return - score) / (high - low) for score in scores])
-    if not errors:
-        return None
-    deployed, other = np.mean(errors, axis=0).tolist()
-    return Luck(min(deployed, other), len(errors), other < deployed)
+            errors.append(abs(run.target_return - run.score) / (high - low))
+    return Luck(float(np.mean(errors)), len(errors)) if errors else None
 
 
 def _chance(logs: Sequence[LogTask]) -> Chance | None:

@@ -27,15 +27,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class Luck:
-    """The distance of the achieved from the target return, as a share of the log's range: mean of `runs`.
-
-    other_way: whether that of greedy actions where the policy samples, or the other way round, is less and stands here:
-    what another choice of actions undoes is no luck.
-    """
+    """The distance of the achieved from the target return, as a share of the log's range: mean of `runs`."""
 
     error: float
     runs: int
-    other_way: bool = False
 
 
 @dataclass(frozen=True)

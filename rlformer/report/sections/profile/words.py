@@ -54,8 +54,6 @@ def _luck(luck: Luck | None) -> ProfileRow:
         like = "like Gamble or Bandit, if training was long enough: the target return is not what comes"
     share, runs = formats.number(100 * luck.error), formats.plural(luck.runs, "run")
     measured = f"achieved returns lie {share} % of the log's range from the target return (mean of {runs})"
-    if luck.other_way:
-        measured += ", with actions chosen the other way than the card says, greedy or sampled"
     return ProfileRow(lead, measured, like)
 
 
