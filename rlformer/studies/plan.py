@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rlformer.agents.cards import SMOKE, resolve
+from rlformer.agents.cards import FEW_TARGETS, SMOKE, resolve
 from rlformer.agents.learners import learner
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
@@ -27,7 +27,6 @@ from rlformer.studies.logs import CollectedLog, GivenLog, LogSource, TrainingLog
 from rlformer.studies.study import Grid, Study
 
 _DEFAULT_LOG = Recipe(Cut("mid"))
-FEW_TARGETS = ("smoke", "quick")  # profiles in which a return-conditioned policy is asked for three target returns
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ def _read(directory: RunDirectory, path: str) -> Run:
         record=record,
         final=evaluations.get("final"),
         asked=tuple(sorted((r for r in asked if r.target_return is not None), key=lambda r: r.target_return or 0.0)),
-        other=evaluations.get("other"),
+        other=evaluations.get("other", evaluations.get("sampled")),  # as runs made before call it
         curve=tuple(points),
         video=_video(directory.path / "eval"),
         explanation=parts.read(directory.path / "explain"),
