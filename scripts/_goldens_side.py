@@ -30,8 +30,9 @@ def main() -> None:
     for name, sample in (("greedy", False), ("sampled", True)):
         _, (result,) = api.evaluate([run], episodes=EPISODES, sample=sample)
         returns[name] = result.returns.tolist()
-    for name in ("final", "sampled"):  # what training itself measured
-        returns[f"after training, {name}"] = json.loads((run / "eval" / f"{name}.json").read_text())["returns"]
+    for name, former in (("final", "final"), ("other", "sampled")):  # what training itself measured; the name before
+        (found,) = [path for stem in {name, former} if (path := run / "eval" / f"{stem}.json").is_file()]
+        returns[f"after training, {name}"] = json.loads(found.read_text())["returns"]
     (out / "returns.json").write_text(json.dumps(returns))
 
 

@@ -17,7 +17,7 @@ from rlformer.runs.record import RunRecord
 
 Need = Literal["env", "log", "weights"]
 CurveUnit = Literal["env_steps", "gradient_steps"]
-EvaluationName = Literal["final", "targets", "sampled", "log"]
+EvaluationName = Literal["final", "targets", "other", "log"]
 ANY_ACTIONS = frozenset({"discrete", "multidiscrete", "multibinary", "box"})
 
 if TYPE_CHECKING:
@@ -99,6 +99,17 @@ class LearnerKind:
     def steps_key(self) -> str:
         """The key of a card that says how long it trains, in the unit of its curves."""
         return "steps" if self.curve_unit == "env_steps" else "gradient_steps"
+
+    @property
+    def learns_offline(self) -> bool:
+        """Whether it learns from a log alone."""
+        return self.learns and "env" not in self.needs
+
+    def samples(self, values: Mapping[str, Any]) -> bool:
+        """Whether its deployed policy draws its actions: as the card's `action_selection` says, where it has that key;
+        what learns nothing is random play.
+        """
+        return values.get("action_selection") == "sampled" or (self.acts and not self.learns)
 
     def load(self) -> type[Learner]:
         """The class, imported."""

@@ -33,6 +33,7 @@ _KEYS: Mapping[str, Any] = {
 }
 SMOKE = "smoke"  # the profile that asks whether everything runs, and compares nothing
 PROFILES = (SMOKE, "quick", "standard", "full")  # of `compare`, from the smallest on
+FEW_TARGETS = (SMOKE, "quick")  # those in which a return-conditioned policy is asked for three target returns
 _ACTIONS = ("discrete", "multidiscrete", "multibinary", "box")  # kinds of action space, see `core.spaces.ActionSpec`
 _CONTRAST = ("question", "more", "less")
 _PAPER = ("gradient_steps", "batch_steps", "logged_steps", "source")

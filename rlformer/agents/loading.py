@@ -35,6 +35,15 @@ class LoadedRun:
         """What its environment shows and takes. Raises InputError where neither the run nor an environment says it."""
         return self.stored or native_spaces(self.spec.env)
 
+    @property
+    def samples(self) -> bool:
+        """Whether its deployed policy draws its actions."""
+        return self.kind.samples(self.spec.values)
+
+    def policy(self, sample: bool | None = None) -> Policy:
+        """What was learned. sample: whether it draws its actions; None: as it is deployed."""
+        return self.learner.policy(self.samples if sample is None else sample)
+
 
 def load_run(path: Path, env: EnvSpec | None = None, trust: bool = False) -> LoadedRun:
     """The run in a directory, or the only one below it.
@@ -74,11 +83,14 @@ def load_learner(path: Path, env: EnvSpec | None = None, trust: bool = False) ->
 
 
 def load_policy(
-    path: Path, sample: bool = False, env: EnvSpec | None = None, trust: bool = False
+    path: Path, sample: bool | None = None, env: EnvSpec | None = None, trust: bool = False
 ) -> tuple[Policy, RunSpec]:
-    """The trained policy of a run directory, and its specification; see `load_run`."""
-    learner, spec = load_learner(path, env, trust)
-    return learner.policy(sample), spec
+    """The trained policy of a run directory, and its specification; see `load_run`.
+
+    sample: whether it draws its actions; None: as it is deployed, which its card says.
+    """
+    run = load_run(path, env, trust)
+    return run.policy(sample), run.spec
 
 
 def _run_in(path: Path) -> Path:

@@ -23,7 +23,7 @@ def load(
     *,
     env: str | None = None,
     agent: str | None = None,
-    sample: bool = False,
+    sample: bool | None = None,
     trust: bool = False,
     normalization: Statistics = None,
     warn: Callable[[str], None] = lambda text: None,
@@ -36,8 +36,9 @@ def load(
 
     source: a run directory, a stable-baselines3 .zip (needs `trust`: reading one unpickles), a folder with a Decision
     Transformer of Hugging Face's, a saved tree, or "random" (needs `env`). env: where it acts, for what does not say
-    it. sample: actions are drawn, not the best. normalization: the file with the VecNormalize of a .zip; None: the one
-    beside it whose name fits; False: none. warn: hears which one was taken. Raises InputError where the source is none
+    it. sample: whether actions are drawn; None: as it is deployed, which the card of a run says. normalization: the
+    file with the VecNormalize of a .zip; None: the one beside it whose name fits; False: none. warn: hears which one
+    was taken. Raises InputError where the source is none
     of these.
     """
     spec = None if env is None else env_cards.environment(env)

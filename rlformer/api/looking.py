@@ -30,7 +30,7 @@ def play(
     window: bool = False,
     fps: float | None = None,
     agent: str | None = None,
-    sample: bool = False,
+    sample: bool | None = None,
     trust: bool = False,
     normalization: Statistics = None,
     progress: Progress | None = None,

@@ -94,7 +94,7 @@ def evaluate(
     num_envs: int = 16,
     target_return: float | str | None = None,
     agent: str | None = None,
-    sample: bool = False,
+    sample: bool | None = None,
     trust: bool = False,
     normalization: Statistics = None,
     progress: Progress | None = None,
@@ -104,6 +104,7 @@ def evaluate(
 
     env: by default the one that the runs were trained in. target_return: what return-conditioned policies are asked
     for, instead of what each chose from its log; or the name of a rule of `data.targets`. normalization: as for `load`.
+    sample: whether actions are drawn; None: as each policy is deployed, which the card of a run says.
     warn: hears of requests beyond a log, of an environment that ignores its seed, and which statistics a .zip is read
     with. Raises InputError where the policies
     belong to different environments or one of them cannot act here.
@@ -149,7 +150,7 @@ def collect(
     seed: int = 0,
     num_envs: int = 64,
     agent: str | None = None,
-    sample: bool = False,
+    sample: bool | None = None,
     trust: bool = False,
     normalization: Statistics = None,
     progress: Progress | None = None,
@@ -174,7 +175,9 @@ def collect(
     source.check_acts_in(spec)
     source.asked(None)
     amount = f"{episodes}-episodes" if episodes is not None else f"{steps}-steps"
-    ways = [f"epsilon{epsilon:g}"] * (epsilon > 0) + ["sampled"] * (sample and source.sampled)
+    ways = [f"epsilon{epsilon:g}"] * (epsilon > 0) + ["sampled" if source.sampled else "greedy"] * (
+        sample is not None and source.sampled == sample
+    )
     name = "-".join(map(str, (spec.name, *source.identity.values(), *ways, amount, f"seed{seed}")))
     folder = Path(out) if out is not None else Path("datasets") / files.slug(name)
 

@@ -96,10 +96,31 @@ def evaluation(env: EnvSpec, policies: Sequence[Summary], differences: Sequence[
     best = policies[order[0]]
     error = "" if best.standard_error is None else f" +- {formats.number(best.standard_error)} (standard error)"
     over = f"over {formats.plural(best.episodes, 'episode')} of {env.name}"
+    ways = {policy.action_selection for policy in policies}
+    over += ", sampled actions" * (ways == {"sampled"})
     head = f"{names[order[0]]} returns {formats.number(best.mean)}{error} {over}"
     asked = any(policy.target_return is not None for policy in policies)
-    columns = ["policy", "mean", "standard error", "q1", "median", "q3", "solved", "score", *(["target"] * asked)]
-    rows = [[names[i], *_summary(policies[i]), *([formats.number(policies[i].target_return)] * asked)] for i in order]
+    columns = [
+        "policy",
+        "mean",
+        "standard error",
+        "q1",
+        "median",
+        "q3",
+        "solved",
+        "score",
+        *(["target"] * asked),
+        *(["actions"] * (len(ways) > 1)),
+    ]
+    rows = [
+        [
+            names[i],
+            *_summary(policies[i]),
+            *([formats.number(policies[i].target_return)] * asked),
+            *([policies[i].action_selection] * (len(ways) > 1)),
+        ]
+        for i in order
+    ]
     parts = [head, table(columns, rows, right=columns[1:])]
     if differences:
         pairs = ["first", "second", "difference", "95 % interval", "share won"]

@@ -56,7 +56,12 @@ Trust = Annotated[
         "trust where it comes from.",
     ),
 ]
-Sample = Annotated[bool, typer.Option("--sample", help="Draw actions of stochastic policies instead of the best.")]
+Sample = Annotated[
+    bool | None,
+    typer.Option(
+        "--sample/--greedy", help="Sampled or greedy actions; by default as the card of a run says.", show_default=False
+    ),
+]
 TargetReturn = Annotated[
     str | None,
     typer.Option(metavar="R|RULE", help="What return to ask for: a number, auto, supported, q90 or median of the log."),

@@ -47,7 +47,7 @@ def play(
     fps: Annotated[
         float | None, typer.Option(help="Steps a second; default: as the environment wants.", min=1, max=240)
     ] = None,
-    sample: Sample = False,
+    sample: Sample = None,
     agent: ZipAgent = None,
     trust: Trust = False,
     normalization: Normalized = None,

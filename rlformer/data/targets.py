@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -62,4 +62,19 @@ def grid(returns: Array, chosen: float, beyond: float = 0.25) -> list[float]:
     spread = max(high - float(np.min(returns)), abs(high), 1e-9)
     rules = [rule(returns) for rule in RULES.values()]
     targets = [*rules, *np.linspace(low, chosen, 4), high + beyond * spread]
+    return _distinct(targets)
+
+
+def few(returns: Array, chosen: float) -> list[float]:
+    """Three of them, for when episodes are dear: the log's median and best, and the chosen one.
+
+    Where the chosen one is one of these, as by the rule "auto", the middle between median and best stands for it. So
+    all lie inside the log, and they show whether the policy does what it is asked for. Ascending, without repeats.
+    """
+    low, high = float(np.median(returns)), float(np.max(returns))
+    targets = _distinct([low, high, chosen])
+    return targets if len(targets) == 3 else _distinct([*targets, (low + high) / 2])
+
+
+def _distinct(targets: Sequence[float]) -> list[float]:
     return sorted({float(f"{target:.6g}") for target in targets})

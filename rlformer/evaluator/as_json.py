@@ -19,7 +19,7 @@ from rlformer.core.records import EnvSpec
 
 __all__ = ["decode", "encode", "rounded"]
 
-DIGITS = 7  # significant ones, of every float
+DIGITS = 7  # significant ones, of every float: what is recomputed from results.json agrees to six
 
 T = TypeVar("T")
 

@@ -67,6 +67,7 @@ class RunSpec:
     keeps_log: bool = False  # whether its training episodes are kept as a dataset
     episodes: int | None = None  # of its final evaluation; None: as many as usual
     cut_short: CutShort | None = None  # where it trains for less than its preset, and in a smoke test
+    few_targets: bool = False  # whether it is asked for three target returns at the end, and not for a whole grid
 
     @property
     def log(self) -> LogInput | None:
@@ -87,7 +88,8 @@ class RunSpec:
     def hash(self) -> str:
         """Ten hex digits over what changes the outcome: environment, learner, values, the inputs' hashes.
 
-        Names, scores and paths are left out: a card renamed or a log moved is the same experiment.
+        Names, scores and paths are left out: a card renamed or a log moved is the same experiment. So are the target
+        returns that it is asked for: a study takes what is there.
         """
         identity: dict[str, Any] = {
             "env": self.env.definition,
@@ -114,6 +116,8 @@ class RunSpec:
         }
         if self.episodes is not None:
             table["episodes"] = self.episodes
+        if self.few_targets:
+            table["few_targets"] = True
         if self.cut_short is not None:
             table["cut_short"] = {key: value for key, value in asdict(self.cut_short).items() if value is not None}
         return table
@@ -128,15 +132,16 @@ class RunSpec:
         for key, table in tables.items():
             if not isinstance(table, Mapping):
                 raise ValueError(f"{key}: a table expected, not {str(table)[:60]!r}")
-        keeps_log = data.get("keeps_log", False)
-        if not isinstance(keeps_log, bool):
-            raise ValueError(f"keeps_log: true or false expected, not {str(keeps_log)[:60]!r}")
+        flags = {key: data.get(key, False) for key in ("keeps_log", "few_targets")}
+        for key, flag in flags.items():
+            if not isinstance(flag, bool):
+                raise ValueError(f"{key}: true or false expected, not {str(flag)[:60]!r}")
         return cls(
             env=EnvSpec.from_dict(tables["env"], source),
             agent=AgentSpec.from_dict(tables["agent"]),
             values=tables["values"],
             inputs=tuple(input_from_dict(given) for given in data.get("inputs", ())),
-            keeps_log=keeps_log,
+            **flags,
             episodes=data.get("episodes"),
             cut_short=decode(CutShort, data["cut_short"]) if data.get("cut_short") else None,
         )

@@ -14,7 +14,13 @@ from rlformer.statistics.aggregates import (
     performance_profile,
     probability_of_improvement,
 )
-from rlformer.statistics.bootstrap import bootstrap, bootstrap_difference, bootstrap_improvement, stratified_bootstrap
+from rlformer.statistics.bootstrap import (
+    bootstrap,
+    bootstrap_difference,
+    bootstrap_improvement,
+    crossed_bootstrap,
+    stratified_bootstrap,
+)
 from rlformer.statistics.costs import (
     bootstrap_break_even_lambda,
     bootstrap_costs,
@@ -73,6 +79,7 @@ __all__ = [
     "clopper_pearson",
     "cost_offline",
     "cost_rl",
+    "crossed_bootstrap",
     "data_to_threshold",
     "difference_of_rates",
     "equivalence_test",

@@ -138,7 +138,7 @@ def _train(
         _native(task).save(run.checkpoints / "best")
     log.record.parameters, log.record.scales = learner.num_parameters, dict(learner.scales)
     with log.clock("evaluation"):
-        measured = measure(kind, learner, spec, task.dataset, protocol, playable=task.env is not None)
+        measured = measure(kind, learner, spec, task.seed, task.dataset, protocol, playable=task.env is not None)
     for name, result in measured.evaluations.items():
         run.save_evaluation(name, replace(result, seed_obeyed=seed_obeyed))
     if measured.coverage is not None:

@@ -84,8 +84,8 @@ class Pace:
         rounds = [(1, protocol.episodes), (2 * points, protocol.curve_episodes)]  # the curve's are confirmed
         if "targets" in kind.evaluations:
             rounds.append((1, 8 * protocol.target_episodes))
-        if "sampled" in kind.evaluations:
-            rounds.append((1, protocol.sampled_episodes))
+        if "other" in kind.evaluations:
+            rounds.append((1, protocol.other_episodes))
         played = sum(times * self._played(world, episodes, protocol.num_envs) for times, episodes in rounds)
         return played + 60 * sum(self.act) * kind.learns  # the time of an action is taken too
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rlformer.agents.cards import SMOKE, resolve
+from rlformer.agents.cards import FEW_TARGETS, SMOKE, resolve
 from rlformer.agents.learners import learner
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
@@ -207,7 +207,9 @@ def _specs(study: Study, env: EnvSpec, names: Sequence[str], maker: str | None, 
             )
         except InputError as error:
             raise InputError(f"set.{name}: {error}" if name in study.overrides else str(error)) from error
-        found[name] = replace(spec, episodes=study.episodes, cut_short=_cut_short(study, spec))
+        found[name] = replace(
+            spec, episodes=study.episodes, cut_short=_cut_short(study, spec), few_targets=study.profile in FEW_TARGETS
+        )
     return found
 
 

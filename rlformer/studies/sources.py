@@ -27,7 +27,6 @@ from rlformer.envs import consent
 from rlformer.envs.make import spaces_of
 from rlformer.envs.native import NativeSpaces, native_spaces
 from rlformer.envs.rollout import RandomPolicy
-from rlformer.evaluator.measure.protocol import draws_actions
 
 
 @dataclass(frozen=True)
@@ -98,13 +97,14 @@ def open_source(
     text: str,
     env: EnvSpec | None = None,
     agent: str | None = None,
-    sample: bool = False,
+    sample: bool | None = None,
     trust: bool = False,
     normalized: Normalization = Normalization(),  # noqa: B008 - frozen
 ) -> Source:
     """The policy that a person names.
 
-    env: where it will act; `random` needs it. agent: the class of a .zip that does not say it. trust: whether a .zip,
+    env: where it will act; `random` needs it. agent: the class of a .zip that does not say it. sample: whether it draws
+    its actions; None: as it is deployed, which the card of a run says; without a card greedily. trust: whether a .zip,
     or another file whose reading unpickles, may be read, and the module imported that a run or a tree names.
     normalized: which statistics of observations a .zip is read with. Raises InputError where the text names no policy.
     """
@@ -115,7 +115,7 @@ def open_source(
         return Source(text, uniform, {"agent": "random"}, env, sampled=True, env_steps_behind=0)
     path = Path(text)
     if path.suffix == ".zip":
-        read = read_zip(path, agent, normalized, trust, env, sample)
+        read = read_zip(path, agent, normalized, trust, env, bool(sample))
         whole = [path] if read.statistics is None else [path, read.statistics]
         digest = hashlib.sha256(b"".join(part.read_bytes() for part in whole)).hexdigest()[:10]
         native = partial(NativeSpaces.of, *read.spaces)
@@ -123,9 +123,9 @@ def open_source(
         trained = _trained_in(path, env)
         remarks = (*read.remarks, *([trained.remark] if trained is not None and trained.remark is not None else []))
         made_for = None if trained is None else trained.env
-        return Source(text, read.policy, named, made_for, sample, remarks=remarks, native=native)
+        return Source(text, read.policy, named, made_for, bool(sample), remarks=remarks, native=native)
     if is_huggingface(path):
-        return _huggingface(text, path, env, sample, trust)
+        return _huggingface(text, path, env, bool(sample), trust)
     if (path / "tree.json").is_file():
         from rlformer.explain.tree import SavedTree
 
@@ -141,10 +141,10 @@ def open_source(
     behind = cost.upstream_env_steps
     return Source(
         text,
-        run.learner.policy(sample),
+        run.policy(sample),
         {"agent": spec.agent.name, "spec": spec.hash, "seed": record.seed},
         spec.env,
-        sampled=sample or draws_actions(run.kind),
+        sampled=run.samples if sample is None else sample or not run.kind.learns,
         target_return=record.scales.get("target_return"),
         listens=record.scales.get("target_return") is not None,
         log_max=record.scales.get("log_max"),

@@ -371,6 +371,20 @@ def test_the_last_word_is_the_overrides_and_the_record_says_so() -> None:
     assert changed.agent.tuning.endswith("Changed by hand: gamma=0.5")
 
 
+@pytest.mark.parametrize("name", ["dt", "dt-k1", "dt-lstm", "dt-no-rtg", "rvs", "bc", "bc-top"])
+def test_imitators_are_alike_in_how_they_choose_actions(name: str) -> None:
+    """On LunarLander-v3's log, whose actions are spread out, greedy ones lose to the log itself."""
+    chosen = {env: agent_cards.agent(name).values_for(env)["action_selection"] for env in ("CartPole-v1", "Acrobot-v1")}
+    assert set(chosen.values()) == {"greedy"}
+    assert agent_cards.agent(name).values_for("LunarLander-v3")["action_selection"] == "sampled"
+    cartpole, lander = (resolve(env_cards.environment(env), name) for env in ("CartPole-v1", "LunarLander-v3"))
+    kind = LEARNERS[lander.agent.learner]
+    assert (kind.samples(cartpole.values), kind.samples(lander.values)) == (False, True)
+    asked = resolve(env_cards.environment("CartPole-v1"), name, ["action_selection=sampled"])
+    assert kind.samples(asked.values)
+    assert asked.hash != cartpole.hash
+
+
 def test_a_configuration_survives_its_file() -> None:
     log = LogInput("abc", path=None, num_steps=7, mean_return=1.5)
     whole = resolve(ENVS["LunarLander-v3"], "ppo", ["gamma=0.5"], (log,), keeps_log=True)

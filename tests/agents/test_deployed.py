@@ -94,6 +94,38 @@ def test_with_another_target_and_with_sampled_actions_too(runs: dict[tuple[str, 
         assert played == result.returns.tolist(), agent
 
 
+def test_what_its_card_says_is_how_a_policy_is_evaluated_and_deployed(
+    dt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = api.collect("random", env="CartPole-v1", out=tmp_path / "log", episodes=12)
+    run = small("dt", env_cards.environment("CartPole-v1"), tmp_path, log, action_selection="sampled")
+    stored, env = RunDirectory.open(run).evaluations(), gym.make("CartPole-v1")
+    ways = {name: result.action_selection for name, result in stored.items() if not name.startswith("target-")}
+    assert ways == {"final": "sampled", "test": "sampled", "fresh": "sampled", "other": "greedy"}
+    for policy, name in ((rlformer.load(run), "final"), (rlformer.load(run, sample=False), "other")):
+        expected = stored[name]
+        assert [play_single(policy, env, int(seed)) for seed in expected.seeds] == expected.returns.tolist()
+    _, (usual,) = api.evaluate([run], episodes=2)
+    _, (greedy,) = api.evaluate([run], episodes=2, sample=False)
+    assert (usual.action_selection, greedy.action_selection) == ("sampled", "greedy")
+    assert np.array_equal(usual.returns, stored["final"].returns)
+    monkeypatch.chdir(tmp_path)
+    names = [str(api.collect(run, episodes=2, sample=way).path) for way in (None, True, False)]
+    assert [("-sampled-" in name, "-greedy-" in name) for name in names] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]
+    spec = RunDirectory.open(run).spec
+    assert RunDirectory.open(dt).spec.hash != spec.hash
+
+
+def test_real_actions_without_a_spread_are_not_sampled(tmp_path: Path) -> None:
+    log = api.collect("random", env="Pendulum-v1", out=tmp_path / "log", episodes=4)
+    with pytest.raises(InputError, match="action_selection: sampled needs a distribution"):
+        small("bc", env_cards.environment("Pendulum-v1"), tmp_path, log, action_selection="sampled")
+
+
 def test_a_run_acts_where_its_environments_module_is_not(runs: dict[tuple[str, str], Path], tmp_path: Path) -> None:
     """In another process and folder; the observation is written by hand."""
     code = """

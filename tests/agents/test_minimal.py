@@ -32,7 +32,7 @@ from policy import Policy
 
 policy, given = Policy(), []
 for episode in json.load(open(sys.argv[2])):
-    policy.reset(episode["target"])
+    policy.reset(episode["target"], episode["seed"])
     given.append([np.asarray(policy(*step)).tolist() for step in episode["steps"]])
 foreign = {"torch", "rlformer", "gymnasium", "stable_baselines3"} & {name.partition(".")[0] for name in sys.modules}
 assert not foreign, foreign
@@ -70,23 +70,32 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("kind", "agent"),
-    [("category", "bc"), ("category", "dt"), ("category", "ppo"), ("integers", "dt-lstm"), ("integers", "td3-bc")],
+    ("kind", "agent", "selection"),
+    [
+        ("category", "bc", "greedy"),
+        ("category", "bc", "sampled"),
+        ("category", "dt", "greedy"),
+        ("category", "ppo", "greedy"),
+        ("integers", "dt-lstm", "greedy"),
+        ("integers", "td3-bc", "greedy"),
+    ],
 )
-def test_the_folder_acts_as_the_run_without_this_package(module: str, kind: str, agent: str, tmp_path: Path) -> None:
+def test_the_folder_acts_as_the_run_without_this_package(
+    module: str, kind: str, agent: str, selection: str, tmp_path: Path
+) -> None:
     env = env_cards.environment(f"{module}:World-{kind}-v0")
     needs = learner_kind(agent_cards.agent(agent).learner).needs
     log = api.collect("random", env=env.name, out=tmp_path / "log", episodes=12) if "log" in needs else None
-    run, told = small(agent, env, tmp_path, log), list[str]()
+    run, told = small(agent, env, tmp_path, log, action_selection=selection), list[str]()
     assert api.export(run, minimal=tmp_path / "out", tell=told.append) == tmp_path / "out"
     assert "README.txt" in told[0]
     policy, rng, episodes = rlformer.load(run), np.random.default_rng(0), []
     target = -10.0 if policy.traits.asks else None
     expected: list[list[Any]] = []
-    for _ in range(3):
+    for seed in range(3):
         steps = [(seen(rng), None if time == 0 else float(rng.normal())) for time in range(11)]
-        episodes.append({"target": target, "steps": steps})
-        policy.reset(target)
+        episodes.append({"target": target, "seed": seed, "steps": steps})
+        policy.reset(target, seed=seed)
         expected.append([np.asarray(policy(*step)).tolist() for step in steps])
     written = {"play.py": PLAYER, "episodes.json": json.dumps(episodes), "misuse.json": json.dumps(MISUSE)}
     for name, text in written.items():
@@ -96,7 +105,9 @@ def test_the_folder_acts_as_the_run_without_this_package(module: str, kind: str,
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == expected
     assert len((tmp_path / "out" / "policy.py").read_text().splitlines()) < 90
-    assert f"{agent}, trained by rlformer" in (tmp_path / "out" / "README.txt").read_text()
+    said = (tmp_path / "out" / "README.txt").read_text()
+    assert f"{agent}, trained by rlformer" in said
+    assert ("uniform are random numbers in [0, 1)" in said) == (selection == "sampled")
 
 
 def test_an_onnx_file_says_what_it_takes_to_act_and_nothing_is_overwritten(tmp_path: Path) -> None:

@@ -272,6 +272,14 @@ def test_targets_that_are_asked_for_are_supported_by_the_log() -> None:
     assert targets.grid(np.full(12, 7.0), chosen=7.0) == [7.0, 8.75]
 
 
+def test_three_targets_lie_inside_the_log_with_the_chosen_one_among_them() -> None:
+    returns = np.array([0.0, 2.0, 2.0, 4.0, 10.0])
+    assert targets.few(returns, chosen=10.0) == [2.0, 6.0, 10.0]  # the log's best: the middle stands beside it
+    assert targets.few(returns, chosen=2.0) == [2.0, 6.0, 10.0]
+    assert targets.few(returns, chosen=12.0) == [2.0, 10.0, 12.0]
+    assert targets.few(np.full(4, 7.0), chosen=7.0) == [7.0]
+
+
 @pytest.mark.parametrize("agent", ["dt", "dt-lstm", "rvs", "dt-paper"])
 def test_what_is_estimated_before_a_training_is_never_too_much(agent: str) -> None:
     values = {**agent_cards.agent(agent).defaults, "max_timesteps": 9}

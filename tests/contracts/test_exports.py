@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from rlformer.agents import cards as agent_cards
@@ -23,6 +24,7 @@ from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.backbones import BACKBONES
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
+from rlformer.core.seeding import policy_generator
 from rlformer.core.spaces import Spaces
 from rlformer.envs.native import Translator, native_spaces
 from rlformer.envs.rollout import RandomPolicy
@@ -115,6 +117,25 @@ def test_the_step_is_the_policy_before_it_is_a_graph(name: str, kind: str) -> No
         owed -= rewards
         feed.update({"memory": memory[0].numpy()} if memory else {})
         feed.update({"previous_action": acted} if "previous_action" in feed else {})
+
+
+@pytest.mark.parametrize("kind", ["discrete", "multidiscrete", "box"])
+def test_a_policy_that_samples_takes_its_random_numbers_from_outside(kind: str) -> None:
+    built = model(SPACES[kind], **{**MODELS["transformer-return-step"], "action_head": "gaussian"})
+    policy, stream = SequencePolicy(built, 3.0, sample=True), policy_generator(5)
+    step = step_of(policy, OBSERVATION).eval()
+    drawn = next(port for port in step.inputs if port.name in ("uniform", "normal"))
+    assert drawn.name == ("normal" if kind == "box" else "uniform")
+    policy.begin(np.array([0]), np.array([5]), None)
+    feed = {port.name: np.zeros((1, *port.shape), port.dtype) for port in step.inputs}
+    feed["observation"][:] = 0.5
+    feed["return_to_go"][:] = 3.0
+    acted = policy.act(feed["observation"])
+    numbers = stream.random((1, *drawn.shape), np.float32)
+    feed[drawn.name] = norm.ppf(numbers).astype(np.float32) if kind == "box" else numbers
+    with torch.no_grad():
+        action, *_ = step(*(torch.from_numpy(feed[port.name]) for port in step.inputs))
+    np.testing.assert_allclose(action.numpy(), SPACES[kind].clip(acted), rtol=1e-4, atol=1e-4)
 
 
 def test_what_has_no_network_is_refused() -> None:

@@ -48,7 +48,7 @@ SMALL: Mapping[str, Any] = {
     "hidden": [8], "num_envs": 2, "batch_size": 16, "steps": 64, "n_epochs": 1, "learning_starts": 16,
     "evaluate_every": 0, "gradient_steps": 12, "width": 8, "layers": 1, "heads": 1, "validate_every": 6,
 }  # fmt: skip
-PROTOCOL = Protocol(episodes=4, curve_episodes=2, target_episodes=2, sampled_episodes=2, num_envs=4)
+PROTOCOL = Protocol(episodes=4, curve_episodes=2, fresh_episodes=2, target_episodes=2, other_episodes=2, num_envs=4)
 
 
 class ImitatesFirst(OnlineLearner):
@@ -181,7 +181,7 @@ def test_a_finished_run_tells_what_it_took(case: Case, tmp_path: Path) -> None:
     most = cost.env_steps if kind.steps_env else case.spec(case.log(tmp_path)).values.get("gradient_steps", 0)
     assert max([point["step"] for point in points], default=0) == most
     assert bool(points) == kind.learns
-    names = {"final"} | ({"sampled"} & kind.evaluations)
+    names = {"final"} | ({"other"} & kind.evaluations) | ({"test", "fresh"} if kind.learns_offline else set())
     assert names <= set(run.evaluations())
     assert set(run.evaluations()) - names == {n for n in run.evaluations() if n.startswith("target-")}
     if kind.acts:

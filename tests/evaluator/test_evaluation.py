@@ -14,9 +14,11 @@ from rlformer.envs import cards as env_cards
 from rlformer.envs.make import spaces_of
 from rlformer.envs.rollout import RandomPolicy
 from rlformer.evaluator.measure.evaluation import (
+    Part,
     curve_point,
     evaluate,
-    evaluate_targets,
+    evaluate_parts,
+    evenly,
     seconds_per_call,
 )
 from rlformer.evaluator.measure.summary import paired_difference, summarize
@@ -58,14 +60,27 @@ class Obedient:
         self.asked[: len(rewards)] -= rewards
 
 
-def test_each_target_reaches_its_own_episodes() -> None:
-    targets = [0.0, 3.0, 6.0]
-    together = evaluate_targets(Obedient(), CARTPOLE, SEEDS, targets, name="obedient", num_envs=7)
-    for target, result in zip(targets, together, strict=True):
-        alone = evaluate(Obedient(), CARTPOLE, SEEDS, name="obedient", target_return=target)
-        assert np.array_equal(result.returns, alone.returns)
-        assert result.target_return == target
-    assert together[0].mean < together[1].mean < together[2].mean
+@pytest.mark.parametrize("num_envs", [1, 7, 100])
+def test_what_is_played_in_one_batch_is_what_each_part_gives_alone(num_envs: int) -> None:
+    parts = [Part(f"target-{i}", SEEDS[: 12 - i], target) for i, target in enumerate([0.0, 3.0, 6.0])]
+    together = evaluate_parts(Obedient(), CARTPOLE, parts, name="obedient", num_envs=num_envs)
+    assert list(together) == ["target-0", "target-1", "target-2"]
+    for part in parts:
+        result = together[part.name]
+        alone = evaluate(Obedient(), CARTPOLE, part.seeds, name="obedient", target_return=part.target_return)
+        for key in ("seeds", "returns", "lengths", "terminated"):
+            assert np.array_equal(getattr(result, key), getattr(alone, key))
+        assert result.target_return == part.target_return
+    assert together["target-0"].mean < together["target-1"].mean < together["target-2"].mean
+
+
+def test_no_slot_idles_where_all_episodes_are_of_one_length() -> None:
+    for episodes, most in ((140, 100), (200, 100), (300, 100), (20, 100), (7, 3), (1, 1)):
+        rounds = -(-episodes // most)
+        num_envs = evenly(episodes, most)
+        assert num_envs <= most
+        assert -(-episodes // num_envs) == rounds
+        assert num_envs * rounds - episodes < rounds
 
 
 def test_a_point_of_a_curve_tells_every_return_behind_it() -> None:

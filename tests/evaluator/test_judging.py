@@ -16,6 +16,7 @@ import rlformer
 from rlformer import statistics
 from rlformer.core.errors import InputError
 from rlformer.evaluator import Evidence, Judgement, judge
+from rlformer.evaluator.judge import estimates
 from rlformer.evaluator.judge.arms import by_arm
 from rlformer.evaluator.judge.evidence import Machine
 from rlformer.evaluator.judge.load import find_runs, read_runs
@@ -425,12 +426,63 @@ def test_nothing_to_warn_of_is_no_warning(tmp_path: Path) -> None:
     assert evidence_of(tmp_path).threats == ()
 
 
+def test_the_episodes_that_runs_share_widen_the_interval_of_a_score() -> None:
+    """Known: the deviation of the mean over 8 runs is .1 / sqrt(8), that over 50 episodes 5 / sqrt(50)."""
+    rng = np.random.default_rng(0)
+    scores = 0.1 * rng.standard_normal((8, 1)) + 5 * rng.standard_normal(50)
+    logs: list[str | None] = [None] * 8
+    alone, both = (estimates.interval(scores.mean(axis=1), logs, True, given) for given in (None, scores))
+    assert alone is not None
+    assert both is not None
+    assert alone.interval is not None
+    assert both.interval is not None
+    assert alone.interval[1] - alone.interval[0] < 0.2
+    assert 2.2 < both.interval[1] - both.interval[0] < 3.4  # 2 x 1.96 x .71 is 2.8
+    for seed in range(5):  # three runs: few means can be drawn
+        table = np.random.default_rng(seed).normal(size=(3, 1)) + 0.1 * np.random.default_rng(seed).normal(size=(3, 20))
+        a, b = (estimates.interval(table.mean(axis=1), logs[:3], True, given) for given in (None, table))
+        assert a is not None
+        assert b is not None
+        assert a.interval is not None
+        assert b.interval is not None
+        assert b.interval[0] <= a.interval[0]
+        assert a.interval[1] <= b.interval[1]
+
+
+def test_episodes_are_shared_where_every_run_played_the_same(tmp_path: Path) -> None:
+    finals = [run.evaluations()["final"] for run in make_runs(tmp_path, [BC], (0, 1))]
+    shared = estimates.on_shared_episodes(finals)
+    assert shared is not None
+    assert shared.shape == (2, 100)
+    assert estimates.on_shared_episodes([finals[0], replace(finals[1], seeds=finals[1].seeds + 1)]) is None
+    assert estimates.on_shared_episodes([finals[0], replace(finals[1], seed_obeyed=False)]) is None
+    assert estimates.on_shared_episodes(finals, lambda result: result.successes) is None
+
+
 def test_an_imitator_that_does_better_by_sampling_its_actions_is_told(tmp_path: Path) -> None:
     for run in make_runs(tmp_path, [BC, PPO]):
         if run.spec.agent.name == "bc":
             final = run.evaluations()["final"]
             few = {"seeds": final.seeds[:20], "lengths": final.lengths[:20], "terminated": final.terminated[:20]}
             drawn = replace(final, returns=final.returns[:20] + 100, action_selection="sampled", **few)
-            run.save_evaluation("sampled", drawn)
+            run.save_evaluation("other", drawn)
     (said,) = [text for text in warnings_of(tmp_path) if text.startswith("Sampled instead of greedy")]
     assert "bc (+0.21 of z)" in said
+    assert "--set bc.action_selection=sampled" in said
+
+
+def test_an_imitator_whose_card_samples_is_told_only_where_greedy_actions_are_better(tmp_path: Path) -> None:
+    for run in make_runs(tmp_path, [BC, PPO]):
+        if run.spec.agent.name == "bc":
+            final = run.evaluations()["final"]
+            few = {"seeds": final.seeds[:20], "lengths": final.lengths[:20], "terminated": final.terminated[:20]}
+            gap = (-101, 100, 1)[run.record.seed]  # nothing is gained on the mean
+            run.save_evaluation("final", replace(final, action_selection="sampled"))
+            run.save_evaluation("other", replace(final, returns=final.returns[:20] + gap, **few))
+            reseal(run)
+    assert not [text for text in warnings_of(tmp_path) if "instead of" in text]
+    (bc,) = [arm for arm in evidence_of(tmp_path).arms if arm.label == "bc"]
+    both = [run.sampled for run in bc.counted if run.sampled is not None]
+    assert [(each.deployed, round(each.gain), round(each.greedy - each.sampled)) for each in both] == [
+        ("sampled", gap, gap) for gap in (-101, 100, 1)
+    ]

@@ -10,6 +10,7 @@ from scipy.stats import trim_mean
 
 from rlformer import api, cli, statistics
 from rlformer.core.errors import InputError
+from rlformer.evaluator.as_json import rounded
 from rlformer.evaluator.judge import aggregates, scores
 from rlformer.evaluator.judge.findings import Improvement, Lack, ScoresEvidence
 from rlformer.evaluator.judge.values import Estimate
@@ -85,6 +86,36 @@ def test_thresholds_of_profiles_lie_where_scores_are_compared(
     assert (np.diff(found) > 0).all()
     assert len(found) <= 101
     assert ((found >= 0) & (found <= 1)).sum() == inside
+
+
+def test_what_is_recomputed_from_seven_digits_agrees_to_six() -> None:
+    exact = {name: [1e4 * task + np.pi for task in many(seed, 9, 7)] for seed, name in enumerate("xy")}
+    kept = {name: [np.array(rounded(task.tolist())) for task in tasks] for name, tasks in exact.items()}
+    for one, other in zip(aggregates.aggregate(exact, 200), aggregates.aggregate(kept, 200), strict=True):
+        for key in ("mean", "median", "interquartile_mean"):
+            a, b = getattr(one, key), getattr(other, key)
+            assert [b.low, b.point, b.high] == pytest.approx([a.low, a.point, a.high], rel=1e-6)
+    assert aggregates.improvements(exact, 200) == aggregates.improvements(kept, 200)
+
+
+def test_few_scores_beyond_one_take_no_thresholds_from_where_scores_are() -> None:
+    found = aggregates.thresholds(np.array([-0.025, 0.4, 0.9, 1.01, 6.0]))
+    assert (found < 0).sum() == 2
+    beyond = np.diff(found[found >= 1.0])
+    assert (np.diff(beyond) > 0).all()
+    assert beyond[0] < 0.02
+
+
+def test_runs_that_share_a_log_are_drawn_together_within_their_task() -> None:
+    first, second = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.2, 0.4, 0.6, 0.8])
+    logs = ["a", "a", "b", "b"], [None] * 4
+    apart, together = (
+        aggregates.over_tasks(statistics.mean, [first, second], 4000, logs=given) for given in (None, logs)
+    )
+    assert apart.point == together.point == 0.5
+    assert together.low is not None
+    assert apart.low is not None
+    assert together.low < 0.18 < 0.2 < apart.low  # one draw of four brings the worse log twice
 
 
 def test_the_formulas_are_rliables() -> None:

@@ -294,7 +294,7 @@ def _evaluations(
     found = {"final": _evaluation(task, _returns(task, z, EPISODES, rng), 1000, selection, target)}
     if arm.learner == "sequence":
         gap = 0.2 if arm.agent == "bc" else 0.01
-        found["sampled"] = _evaluation(task, _returns(task, z + gap, SAMPLED_EPISODES, rng), 1000, "sampled", target)
+        found["other"] = _evaluation(task, _returns(task, z + gap, SAMPLED_EPISODES, rng), 1000, "sampled", target)
     for i, share in enumerate(TARGETS if target is not None else ()):
         asked = round(scales["log_min"] + share * (scales["log_max"] - scales["log_min"]), 1)
         reached = min(z, 0.05 + 1.1 * task.z(asked))

@@ -192,6 +192,47 @@ def test_two_level_variance():
     assert st.bootstrap(row_mean, values.ravel(), rng=rng()).distribution.var() < expected / 2
 
 
+def crossed(generator, runs, episodes, run, episode, rest):
+    """Scores of crossed random effects with these standard deviations, (runs, episodes); their mean is 0."""
+    return (
+        run * generator.normal(size=(runs, 1))
+        + episode * generator.normal(size=episodes)
+        + rest * generator.normal(size=(runs, episodes))
+    )
+
+
+@pytest.mark.parametrize(("run", "episode", "rest"), [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 2, 3), (2, 0.5, 6)])
+def test_the_variance_of_runs_and_episodes_is_that_of_crossed_effects(run, episode, rest):
+    """Known: run^2 / R + episode^2 / E + rest^2 / (R E); the bootstrap's own factor (R - 1) / R is in the first."""
+    runs, episodes, generator = 20, 40, rng(5)
+    tables = [crossed(generator, runs, episodes, run, episode, rest) for _ in range(60)]
+    found = np.mean([st.crossed_bootstrap(t, generator, resamples=400).distribution.var() for t in tables])
+    known = (run**2 / runs + rest**2 / (runs * episodes)) * (1 - 1 / runs) + episode**2 / episodes
+    assert found == pytest.approx(known, rel=0.2)
+
+
+def test_an_interval_over_runs_and_episodes_covers_where_that_over_runs_does_not():
+    generator, hits = rng(6), np.zeros(2)
+    for _ in range(300):
+        table = crossed(generator, 20, 30, 1.0, 2.0, 3.0)
+        both = st.crossed_bootstrap(table, generator, resamples=500).interval()
+        runs = st.bootstrap(row_mean, table.mean(axis=1), rng=generator, resamples=500).interval()
+        hits += 0.0 in both, 0.0 in runs
+    assert 0.91 <= hits[0] / 300 <= 0.98
+    assert hits[1] / 300 < 0.85
+
+
+def test_where_episodes_do_not_matter_the_interval_is_that_over_runs():
+    table = np.repeat(rng(2).normal(size=(6, 1)), 10, axis=1)
+    both, runs = (
+        st.crossed_bootstrap(table, rng()).interval(),
+        st.bootstrap(row_mean, table.mean(axis=1), rng=rng()).interval(),
+    )
+    assert both == runs
+    full = st.crossed_bootstrap(np.where(np.arange(10) < 9, 500.0, [[480.0], [500.0], [500.0]]), rng())
+    assert full.distribution.max() <= 500.0  # the greatest score: a mean beyond it there is none
+
+
 def test_two_levels_by_task():
     # Task 1 has its two runs on two logs, task 2 both on one log: there, runs are drawn as usual.
     scores = np.array([[0.0, 0], [1, 1]])
@@ -563,6 +604,7 @@ BAD = {
     "does not fit returns": lambda: st.normalized_score([1, 2, 3], [0, 0], [1, 1]),
     "one run alone has no interval": lambda: st.stratified_bootstrap(st.mean, SCORES[:1], rng=rng()),
     "sample 1: 1 of 1": lambda: st.bootstrap(row_mean, [1, 2], [NAN], rng=rng()),
+    "two runs and two episodes": lambda: st.crossed_bootstrap(np.zeros((1, 5)), rng()),
     "at least one sample and one resample": lambda: st.bootstrap(row_mean, [1, 2], rng=rng(), resamples=0),
     "must keep the first axis": lambda: st.bootstrap(np.mean, [1, 2], rng=rng()),
     "paired samples need the same": lambda: st.bootstrap_difference([1.0, 2], [1.0], rng(), paired=True),

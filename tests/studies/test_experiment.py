@@ -26,7 +26,7 @@ from rlformer.studies.logs import dataset_env
 SMALL_BC = ["gradient_steps=60", "width=16", "layers=1", "validate_every=20"]
 SMALL_DT = ["gradient_steps=40", "width=16", "heads=1", "layers=1", "context_length=4", "validate_every=20"]
 SMALL_PPO = ["steps=2048", "n_epochs=2"]
-QUICKLY = Protocol(episodes=4, curve_episodes=2, target_episodes=2, sampled_episodes=2, num_envs=8)
+QUICKLY = Protocol(episodes=4, curve_episodes=2, fresh_episodes=2, target_episodes=2, other_episodes=2, num_envs=8)
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,9 @@ def test_an_offline_run_keeps_every_cost(tmp_path: Path, log: Dataset) -> None:
     assert record.scales["target_return"] == log.returns.max()
     assert record.scales["rules"]["supported"] == np.sort(log.returns)[-8]  # a tenth of 80 episodes reached it
     assert len(results["final"].returns) == 4
-    assert (len(results["sampled"].returns), results["sampled"].action_selection) == (2, "sampled")
-    assert np.array_equal(results["sampled"].seeds, results["final"].seeds[:2])
+    assert (len(results["other"].returns), results["other"].action_selection) == (2, "sampled")
+    assert np.array_equal(results["other"].seeds, results["final"].seeds[:2])
+    assert [len(results[name].returns) for name in ("test", "fresh")] == [2, 2]
     asked = sorted(r.target_return for name, r in results.items() if name.startswith("target-") and r.target_return)
     assert asked[-1] > log.returns.max()
     parts = [record.times[part] for part in ("environment", "evaluation", "log", "learning")]

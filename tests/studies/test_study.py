@@ -7,6 +7,7 @@ import pytest
 
 from rlformer.core.errors import InputError
 from rlformer.evaluator.judge.terms import Terms
+from rlformer.runs.spec import RunSpec
 from rlformer.studies.logs import TrainingLog
 from rlformer.studies.plan import plan
 from rlformer.studies.study import KEYS, Grid, Log, Study
@@ -137,3 +138,14 @@ def test_a_study_is_not_written_over_a_folder_or_into_a_file(tmp_path: Path) -> 
             WHOLE.write(path)
     WHOLE.write(tmp_path / "new/study.toml")
     assert Study.read(tmp_path / "new/study.toml") == WHOLE
+
+
+def test_the_quick_profile_asks_for_few_target_returns_in_the_same_runs_as_the_others() -> None:
+    quick, standard = (
+        plan(Study("CartPole-v1", profile=name, arms=("dt",), seeds=1)) for name in ("quick", "standard")
+    )
+    few, many = ([run.spec for run in made.runs] for made in (quick, standard))
+    assert {spec.few_targets for spec in few} == {True}
+    assert {spec.few_targets for spec in many} == {False}
+    assert {spec.hash for spec in few} == {spec.hash for spec in many}
+    assert [RunSpec.from_dict(spec.to_dict()).few_targets for spec in (few[0], many[0])] == [True, False]

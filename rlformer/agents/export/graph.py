@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from rlformer.core import files
 from rlformer.core.errors import InputError, MissingExtra
 from rlformer.core.records import SCHEMA
 from rlformer.envs.native import NativeSpaces
+
+ActionSelection: TypeAlias = Literal["greedy", "sampled"]
 
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
 _TOLERANCE = 1e-4  # of what the check of a written file compares, beside what float32 rounds
@@ -37,6 +39,7 @@ class Described:
     native: NativeSpaces
     context_length: int | None  # steps that an action depends on; None: the whole episode
     target_return: float | None  # what to ask for if nothing is said; None: nothing
+    action_selection: ActionSelection = "greedy"
 
     def metadata(self, step: Step) -> dict[str, str]:
         """JSON by name. `spaces` is in the form of `envs.native`."""
@@ -47,6 +50,7 @@ class Described:
             "environment": self.environment,
             "context_length": self.context_length,
             "target_return": self.target_return,
+            "action_selection": self.action_selection,
             "inputs": [asdict(port) for port in step.inputs],
             "outputs": [asdict(port) for port in step.outputs],
             "spaces": self.native.to_dict(),
@@ -56,18 +60,19 @@ class Described:
 
 def described(run: LoadedRun) -> Described:
     """What is known of a run's policy."""
-    policy = run.learner.policy()
+    policy = run.policy()
     return Described(
         run.spec.agent.name,
         run.spec.env.name,
         run.native,
         getattr(policy, "context_length", 1),
         run.record.scales.get("target_return"),
+        "sampled" if run.samples else "greedy",
     )
 
 
 def export_onnx(run: LoadedRun, path: Path) -> Step:
-    """Write the greedy policy of a run as a graph whose batch is dynamic, and compare what it computes with the policy.
+    """Write the deployed policy of a run as a graph whose batch is dynamic, and compare the two.
 
     Raises MissingExtra without the extra 'onnx', and InputError where the agent has no network.
     """
@@ -77,7 +82,7 @@ def export_onnx(run: LoadedRun, path: Path) -> Step:
     if not run.kind.acts or not run.kind.learns:
         raise InputError(f"{run.path}: {run.spec.agent.name} has no network, so that there is nothing to export")
     known = described(run)
-    step = step_of(run.learner.policy(), known.native.canonical.observation).eval()
+    step = step_of(run.policy(), known.native.canonical.observation).eval()
     with files.replacing(path) as temporary:
         write(step, known.metadata(step), temporary)
         compare(step, temporary)

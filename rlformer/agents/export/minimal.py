@@ -34,7 +34,7 @@ outputs
 observation is canonical: the parts of a Dict or Tuple one after the other, categories one-hot. action is canonical:
 categories count from 0. memory is zeros at an episode's first step, later next_memory of the step before.
 previous_action is what was executed at the step before, return_to_go the return asked for less the rewards so far.
-All of this stands as JSON in the file's metadata too (custom_metadata_map of onnxruntime).
+{random}All of this stands as JSON in the file's metadata too (custom_metadata_map of onnxruntime).
 """
 _CALL = """\
     action = policy(observation)       # one observation as the environment gives it; env.step takes the action"""
@@ -43,6 +43,11 @@ _CALL_WITH_REWARD = """\
 
 reward is what the action before earned, None at an episode's first step: the policy counts down the return that it is
 asked for. That is {target} unless reset(target_return=R) says otherwise."""
+
+
+_RANDOM = """\
+{name} are random numbers{of}, new ones at every step: actions are drawn. reset(seed=N) repeats an episode's.
+"""
 
 
 def export_minimal(run: LoadedRun, folder: Path) -> None:
@@ -56,7 +61,10 @@ def export_minimal(run: LoadedRun, folder: Path) -> None:
     source = resources.files("rlformer.agents.export").joinpath("minimal_policy.py").read_text(encoding="utf-8")
     files.write_text(folder / "policy.py", source)
     returns = any(port.name == "return_to_go" for port in step.inputs)
+    drawn = {"uniform": " in [0, 1)", "normal": " with mean 0 and deviation 1"}
+    random = [_RANDOM.format(name=port.name, of=drawn[port.name]) for port in step.inputs if port.name in drawn]
     words = {
+        "random": "".join(random),
         "agent": known.agent,
         "environment": known.environment,
         "version": metadata.version("rlformer"),

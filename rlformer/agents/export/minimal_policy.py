@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 
 
 class Policy:
-    """Acts greedily in one environment, whose own observations it reads and whose own actions it gives."""
+    """Acts in one environment, whose own observations it reads and whose own actions it gives."""
 
     def __init__(self, model: str | Path = HERE / "model.onnx") -> None:
         options = onnxruntime.SessionOptions()
@@ -21,8 +21,12 @@ class Policy:
         self.shapes = {port["name"]: (port["shape"], port["dtype"]) for port in self.about["inputs"]}
         self.feed: dict[str, Any] | None = None
 
-    def reset(self, target_return: float | None = None) -> None:
-        """An episode begins. target_return: what a return-conditioned policy is asked for; None: its own."""
+    def reset(self, target_return: float | None = None, seed: int | None = None) -> None:
+        """An episode begins. target_return: what a return-conditioned policy is asked for; None: its own.
+
+        seed: of a policy that draws its actions, about["action_selection"]; None: another one each time.
+        """
+        self.random = np.random.default_rng(None if seed is None else (seed, 2, 0))
         self.to_go = self.about["target_return"] if target_return is None else float(target_return)
         if "return_to_go" in self.shapes and (self.to_go is None or not np.isfinite(self.to_go)):
             raise ValueError("reset(target_return=R): what return is asked for?")
@@ -40,6 +44,10 @@ class Policy:
                 raise ValueError("policy(observation, reward): what did the action before earn?")
             self.to_go -= float(np.asarray(reward).reshape(())) if self.begun else 0.0
             feed["return_to_go"][0] = self.to_go
+        if "uniform" in feed:
+            feed["uniform"] = self.random.random(feed["uniform"].shape, np.float32)
+        if "normal" in feed:
+            feed["normal"] = self.random.standard_normal(feed["normal"].shape, np.float32)
         action, _, *memory = self.session.run(None, feed)
         feed.update({"memory": memory[0]} if memory else {})
         feed.update({"previous_action": action} if "previous_action" in feed else {})

@@ -7,9 +7,11 @@ observation        (N, *obs)          canonical, as float32
 return_to_go       (N,)               what is left of the return asked for, where the policy is return-conditioned
 previous_action    (N, *act)          canonical, as executed, where the policy reads it; anything at the first step
 memory             (N, M)             what came out at the step before, zeros at the first; where there is any
+uniform            (N, C)             random numbers in [0, 1), one for each component of an action; or `normal` (N, A),
+                                      standard normal ones of reals; where the policy draws its actions
 
 output             shape              what
-action             (N, *act)          the greedy action, canonical, a box within its bounds
+action             (N, *act)          as the policy chooses it, canonical, a box within its bounds
 logits             (N, A)             of categories, component after component; `values` of a Q-function;
                                       `mean_action` of reals, before their bounds
 next_memory        (N, M)             for the step that follows
@@ -59,8 +61,8 @@ class Step(nn.Module, ABC):
             self.register_buffer("low", torch.tensor(actions.low, dtype=torch.float32))
             self.register_buffer("high", torch.tensor(actions.high, dtype=torch.float32))
 
-    def _describe(self, returns: bool, before: bool, memory: int) -> None:
-        """Say what comes in."""
+    def _describe(self, returns: bool, before: bool, memory: int, drawn: int = 0) -> None:
+        """Say what comes in. drawn: how many random numbers an action is drawn from."""
         ports = [self._observation]
         if returns:
             ports.append(Port("return_to_go", (), "float32"))
@@ -68,6 +70,8 @@ class Step(nn.Module, ABC):
             ports.append(Port("previous_action", self.actions.shape, self._action_dtype))
         if memory:
             ports.append(Port("memory", (memory,), "float32"))
+        if drawn:
+            ports.append(Port("normal" if self.actions.kind == "box" else "uniform", (drawn,), "float32"))
         self.inputs = tuple(ports)
 
     @property
@@ -96,7 +100,7 @@ class Step(nn.Module, ABC):
 
 
 def step_of(policy: Policy, observation: ObservationSpec) -> Step:
-    """The step of a policy, greedy. Raises InputError where there is no network in it."""
+    """The step of a policy; one of stable-baselines3 is greedy. Raises InputError where there is no network in it."""
     if isinstance(policy, SB3Policy):
         return ActorStep(policy, observation)
     if isinstance(policy, SequencePolicy):
@@ -140,16 +144,21 @@ class SequenceStep(Step):
         self.model = policy.model
         self._size = a.observation.size
         self._width = int(np.prod(self.actions.shape))  # numbers of an action, 1 of a single category
-        self._describe(policy.reads_returns, a.reads_actions, memory)
+        drawn = policy.model.codec.components if policy.samples else 0
+        self._describe(policy.reads_returns, a.reads_actions, memory, drawn)
 
     def _executed(self, numbers: Tensor) -> Tensor:
         """Actions as the model reads them."""
         return numbers if self.actions.kind == "box" else numbers.long()
 
-    def _answer(self, predictions: Tensor) -> tuple[Tensor, Tensor]:
+    def _answer(self, predictions: Tensor, given: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """(N, outputs) -> actions and scores."""
-        actions = self.model.codec.greedy(predictions)
-        return actions, actions if self.actions.kind == "box" else predictions
+        codec = self.model.codec
+        best = codec.greedy(predictions)
+        scores = best if self.actions.kind == "box" else predictions
+        if "uniform" in given:
+            return codec.sample(predictions, given["uniform"]), scores
+        return codec.drawn(predictions, given["normal"]) if "normal" in given else best, scores
 
 
 class WindowStep(SequenceStep):
@@ -180,7 +189,7 @@ class WindowStep(SequenceStep):
         after = None
         if memory is not None:
             after = torch.cat([memory[:, :1] + 1, rows[:, 1:].flatten(1)], dim=1)
-        return *self._answer(predictions), after
+        return *self._answer(predictions, given), after
 
     def _past(self, memory: Tensor, before: Tensor | None) -> Tensor:
         """(N, K - 1, row): the steps before, the newest with the action that is known now."""
@@ -223,7 +232,7 @@ class BandStep(SequenceStep):
         executed = self._executed(before)
         kept = memory[:, 1:].unflatten(1, self.model.memory_shape).clone()  # which the model changes
         predictions = self.model.step(Window(observation, executed[:, None], owed, time[:, None], None), executed, kept)
-        return *self._answer(predictions), torch.cat([memory[:, :1] + 1, kept.flatten(1)], dim=1)
+        return *self._answer(predictions, given), torch.cat([memory[:, :1] + 1, kept.flatten(1)], dim=1)
 
 
 def example(step: Step, count: int, seed: int = 0) -> tuple[Tensor, ...]:
@@ -235,5 +244,9 @@ def example(step: Step, count: int, seed: int = 0) -> tuple[Tensor, ...]:
             values = rng.standard_normal((count, *port.shape)).astype(port.dtype)
         elif port.name == "return_to_go":
             values = rng.random(count, np.float32)
+        elif port.name == "uniform":
+            values = rng.random((count, *port.shape), np.float32)
+        elif port.name == "normal":
+            values = rng.standard_normal((count, *port.shape), np.float32)
         found.append(torch.from_numpy(values))
     return tuple(found)

@@ -24,7 +24,7 @@ SEQUENCE = LearnerKind(
     curve_unit="gradient_steps",
     flops=_flops,
     ranges=lambda values: RANGES,
-    required=frozenset(RANGES),
+    required=frozenset(RANGES) - {"action_selection"},  # runs from before that key act greedily
     gpu=True,
-    evaluations=frozenset({"final", "targets", "sampled"}),
+    evaluations=frozenset({"final", "targets", "other"}),
 )

@@ -63,6 +63,11 @@ class SequencePolicy:
         return a.context_length > 1 or a.streams or self.reads_returns or a.timestep_encoding == "episode"
 
     @property
+    def samples(self) -> bool:
+        """Whether it draws its actions."""
+        return self._sample
+
+    @property
     def reads_returns(self) -> bool:
         """See `core.policy.Scorer`."""
         return self.model.architecture.conditioning == "return"

@@ -113,14 +113,18 @@ class ActionCodec(nn.Module):
         Of the deterministic head for reals a sampled action is the greedy one.
         """
         if self._gaussian:
-            mean, log_std = self._normal(predictions)
-            drawn = mean + log_std.exp() * torch.special.ndtri(uniform.clamp(*_UNIFORM))
-            return torch.where(self.bounded, drawn.clamp(-1, 1), drawn) * self.scale + self.center
+            return self.drawn(predictions, torch.special.ndtri(uniform.clamp(*_UNIFORM)))
         if self.spec.kind == "box":
             return self.greedy(predictions)
         below = self.levels(predictions).softmax(dim=-1).cumsum(dim=-1) <= uniform[..., None]
         drawn = below.sum(dim=-1)  # the sum may end just under 1, and a number lie between
         return self._action(torch.minimum(drawn, self.top_level))
+
+    def drawn(self, predictions: Tensor, normal: Tensor) -> Tensor:
+        """As `sample`, of the head "gaussian", by standard normal numbers (..., components)."""
+        mean, log_std = self._normal(predictions)
+        drawn = mean + log_std.exp() * normal
+        return torch.where(self.bounded, drawn.clamp(-1, 1), drawn) * self.scale + self.center
 
     def _normal(self, predictions: Tensor) -> tuple[Tensor, Tensor]:
         """(..., outputs) -> mean and log of the standard deviation, each (..., width), of the scaled action."""

@@ -17,7 +17,7 @@ from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.memory import check_memory, check_weights
 from rlformer.agents.sequence.objectives import objective
-from rlformer.agents.sequence.ranges import RANGES
+from rlformer.agents.sequence.ranges import RANGES, can_sample
 from rlformer.agents.sequence.training.state import TrainOptions
 from rlformer.agents.sequence.training.train import train
 from rlformer.agents.sequence.trajectory import TrajectoryModel
@@ -28,6 +28,7 @@ from rlformer.core.spaces import ActionSpec, ObservationSpec, Spaces
 from rlformer.data import scales, targets
 from rlformer.data.dataset import Dataset
 from rlformer.data.windows import Windows
+from rlformer.envs.make import spaces_of
 
 _HELD_OUT_WINDOWS, _HELD_OUT_BATCH = 2048, 256
 _CURVE_POINTS = 10  # evaluations in the environment where the card does not say when
@@ -39,6 +40,7 @@ class SequenceLearner:
     def __init__(self) -> None:
         self.model: TrajectoryModel | None = None
         self.scales: dict[str, Any] = {}  # of the condition: the chosen target return, the log's range
+        self._samples = False  # whether its deployed policy draws its actions
 
     @classmethod
     def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
@@ -50,6 +52,7 @@ class SequenceLearner:
         spaces = Spaces(ObservationSpec.vector(1), ActionSpec("discrete", nvec=(2,)))
         architecture = _architecture(hyperparameters, spaces, 1)
         objective(hyperparameters["objective"], architecture)
+        _check_selection(hyperparameters, env)
         check_memory(architecture, hyperparameters["batch_size"])
         targets.choose(hyperparameters["target_return"], np.zeros(1))
 
@@ -61,6 +64,8 @@ class SequenceLearner:
         architecture = _architecture(values, dataset.info.spaces, int(dataset.lengths.max()))
         loss = objective(values["objective"], architecture).loss
         options, device = _options(values), devices.device(task.device)
+        _check_sampling(values, dataset.info.actions)
+        self._samples = values.get("action_selection") == "sampled"
         log.spent(dataset.cost)
         training, held_out = _parts(values, dataset, task.seed)
         if architecture.context_length > dataset.lengths.max():
@@ -138,7 +143,7 @@ class SequenceLearner:
             return None
 
         def scores(model: TrajectoryModel) -> Mapping[str, float]:
-            return evaluate(SequencePolicy(model, self.scales.get("target_return")))
+            return evaluate(SequencePolicy(model, self.scales.get("target_return"), self._samples))
 
         return scores
 
@@ -147,6 +152,24 @@ def _architecture(values: Mapping[str, Any], spaces: Spaces, longest: int) -> Ar
     architecture = Architecture.of(values, spaces, longest)
     architecture.check()
     return architecture
+
+
+def _check_selection(values: Mapping[str, Any], env: EnvSpec) -> None:
+    """Raise InputError where actions cannot be sampled. Where the environment is not here the log tells: see `fit`."""
+    if values.get("action_selection") == "sampled":
+        try:
+            spaces = spaces_of(env)
+        except InputError:
+            return
+        _check_sampling(values, spaces.actions)
+
+
+def _check_sampling(values: Mapping[str, Any], actions: ActionSpec) -> None:
+    if values.get("action_selection") == "sampled" and not can_sample(values, actions):
+        raise InputError(
+            "action_selection: sampled needs a distribution, which the head of real actions here lacks: "
+            "--set action_head=gaussian has one, or --set action_selection=greedy"
+        )
 
 
 def _options(values: Mapping[str, Any]) -> TrainOptions:

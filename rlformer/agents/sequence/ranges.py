@@ -6,8 +6,10 @@ Words that a registry knows (backbones, norms, ...) are checked where it is impo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from rlformer.core.ranges import FLAG, TEXT, Range, one_of, real, whole
+from rlformer.core.spaces import ActionSpec
 
 MODEL: Mapping[str, Range] = {  # what decides the shapes of the weights
     "backbone": TEXT,
@@ -33,6 +35,7 @@ RANGES: Mapping[str, Range] = {
     "held_out_share": real(0, 1, above=True, below=True),
     "return_scale": real(0, 1e12),
     "target_return": TEXT,
+    "action_selection": one_of("greedy", "sampled"),
     "objective": TEXT,
     "gradient_steps": whole(1, 10**9),
     "batch_size": whole(1, 10**6),
@@ -45,3 +48,8 @@ RANGES: Mapping[str, Range] = {
     "patience": whole(0, 10**9),
     "evaluate_every": whole(0, 10**9),
 }
+
+
+def can_sample(values: Mapping[str, Any], actions: ActionSpec) -> bool:
+    """Whether a model with these values has a distribution to sample from: of reals the gaussian head alone has one."""
+    return actions.kind != "box" or values.get("action_head") == "gaussian"

@@ -21,7 +21,8 @@ def across(environments: Sequence[Evidence]) -> Across:
 
     A row holds the arm's `scores` in those units, None where it did not run, and the `interquartile_mean` of z
     over its runs on all environments that have one, None where it is absent on some of these or they are fewer
-    than two; its interval is a bootstrap of runs within each environment (Agarwal et al. 2021).
+    than two; its interval is a bootstrap of runs within each environment (Agarwal et al. 2021), of whole logs where
+    runs share them.
     `tasks`: the environments that have z, where they are two or more; over the arms that finished runs on all of them
     then also `profiles` and `improvement`, see `aggregates` (each None where there is nothing to show).
     """
@@ -60,10 +61,12 @@ def _everywhere(labels: Sequence[str], environments: Sequence[Evidence]) -> dict
 
 
 def _interquartile_mean(label: str, scored: Sequence[Evidence]) -> Estimate | None:
-    tasks = [_scores(_arm(evidence, label)) for evidence in scored]
+    arms = [_arm(evidence, label) for evidence in scored]
+    tasks = [_scores(arm) for arm in arms]
     if len(tasks) < 2 or not all(len(task) for task in tasks):
         return None
-    return aggregates.over_tasks(statistics.interquartile_mean, tasks)
+    logs = [[run.data_hash for run in arm.counted] for arm in arms if arm is not None]
+    return aggregates.over_tasks(statistics.interquartile_mean, tasks, logs=logs)
 
 
 def _arm(evidence: Evidence, label: str) -> ArmEvidence | None:

@@ -7,6 +7,7 @@ run, which tells nothing of the spread. The same scores give the same interval, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from rlformer import statistics
 from rlformer.core.spaces import Array
-from rlformer.evaluator.judge.estimates import estimate
+from rlformer.evaluator.judge.estimates import estimate, shared_logs
 from rlformer.evaluator.judge.findings import Aggregate, Improvement, ProfileCurve, Profiles
 from rlformer.evaluator.judge.values import Estimate
 
@@ -23,7 +24,8 @@ Scores = Mapping[str, Sequence[Array]]
 RESAMPLES = 10_000
 BAND_RESAMPLES = 2000  # of a profile
 # Thresholds of a profile: what is 0 and 1 is the same on every task, and most of what is asked lies between them.
-INSIDE, OUTSIDE = 51, 25  # from 0 to 1, and on either side as far as scores go
+INSIDE, OUTSIDE = 51, 25  # from 0 to 1, and on either side at most, as far as scores go
+STEP = 1 / (INSIDE - 1)
 LOWEST, HIGHEST = -1.0, 8.0  # but no farther: one task's score of 50 tells little (Agarwal et al. 2021 show 0 to 8)
 
 
@@ -51,15 +53,22 @@ def profiles(scores: Scores, resamples: int = BAND_RESAMPLES) -> Profiles:
 def thresholds(scores: Array) -> Array:
     """Where the profiles of these scores, of whatever algorithms and tasks, are measured, ascending.
 
-    Densest from 0 to 1. Scores that are no normalised ones, most of them lying far from there, have thresholds at even
-    distances from the least to the greatest.
+    Densest from 0 to 1, and on either side the wider apart the farther out: there each score tells little.
+    Scores that are no normalised ones, most of them lying far from there, have thresholds at even distances from the
+    least to the greatest.
     """
     low, high = float(scores.min()), float(scores.max())
     if np.mean((scores >= LOWEST) & (scores <= 2.0)) < 0.5:
         return np.linspace(low, high, INSIDE + 2 * OUTSIDE) if high > low else scores[:1]
-    below = np.linspace(max(low, LOWEST), 0.0, OUTSIDE + 1)[:-1] if low < 0 else scores[:0]
-    above = np.linspace(1.0, min(high, HIGHEST), OUTSIDE + 1)[1:] if high > 1 else scores[:0]
-    return np.concatenate([below, np.linspace(0.0, 1.0, INSIDE), above])
+    below, above = _outwards(0.0, max(low, LOWEST)), _outwards(1.0, min(high, HIGHEST))
+    return np.concatenate([below[::-1] if low < 0 else [], np.linspace(0.0, 1.0, INSIDE), above if high > 1 else []])
+
+
+def _outwards(edge: float, end: float) -> Array:
+    """From one side of 0 to 1 to as far as scores go, `end` included: steps that grow, as many as are needed."""
+    count = min(OUTSIDE, max(1, math.ceil(abs(end - edge) / STEP)))
+    grown = (np.arange(1, count + 1) / count) ** 2
+    return np.asarray(end + (edge - end) * (1 - grown))
 
 
 def improvements(scores: Scores, resamples: int = RESAMPLES) -> tuple[Improvement, ...]:
@@ -84,13 +93,23 @@ def improvement_matrix(labels: Sequence[str], pairs: Sequence[Improvement]) -> l
 
 
 def over_tasks(
-    statistic: Callable[..., np.float64 | Array], tasks: Sequence[Array], resamples: int = RESAMPLES
+    statistic: Callable[..., np.float64 | Array],
+    tasks: Sequence[Array],
+    resamples: int = RESAMPLES,
+    logs: Sequence[Sequence[str | None]] | None = None,
 ) -> Estimate:
-    """A statistic of scores, a list of one array (runs,) per task, with its interval."""
+    """A statistic of scores, a list of one array (runs,) per task, with its interval.
+
+    logs: for each task, which log each run learned from: runs that share one are drawn together.
+    """
     if not _spread(tasks):
         return Estimate(None, float(statistic(list(tasks))), None)
     rng = np.random.default_rng(0)
-    drawn = statistics.stratified_bootstrap(statistic, list(tasks), rng=rng, resamples=resamples)
+    shared = [None if logs is None else shared_logs(of) for of in logs or [[]] * len(tasks)]
+    sources = None
+    if any(labels is not None for labels in shared):  # elsewhere every run is a source of its own
+        sources = [[np.array(own or np.arange(len(t)).astype(str)) for own, t in zip(shared, tasks, strict=True)]]
+    drawn = statistics.stratified_bootstrap(statistic, list(tasks), rng=rng, sources=sources, resamples=resamples)
     return estimate(drawn.interval())
 
 

@@ -12,7 +12,7 @@ from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Array
 from rlformer.evaluator.as_json import decode
 from rlformer.evaluator.judge.arms import Arm
-from rlformer.evaluator.judge.estimates import interval, normalized, shared_logs, spread, spreads
+from rlformer.evaluator.judge.estimates import interval, normalized, on_shared_episodes, shared_logs, spread, spreads
 from rlformer.evaluator.judge.evidence import Machine
 from rlformer.evaluator.judge.facts import (
     ArmEvidence,
@@ -28,7 +28,7 @@ from rlformer.evaluator.judge.facts import (
 )
 from rlformer.evaluator.judge.load import Point, Run
 from rlformer.evaluator.judge.values import Band
-from rlformer.evaluator.measure.summary import success_rate
+from rlformer.evaluator.measure.summary import success_rate, successes
 
 MAX_RETURNS = 1000  # of a log in `returns`; above it, evenly spaced order statistics stand for all
 MAX_POINTS = 60  # of a curve
@@ -61,7 +61,8 @@ def arm_evidence(arm: Arm, env: EnvSpec, machines: Machines, missing: Sequence[i
     solved = np.array([rate or 0.0 for rate in rates])
     logs = [run.data_hash for run in counted]
     reason = _why_no_interval(arm, logs)
-    mean_return = interval(means, logs, reason is None)
+    finals = [run.final for run in counted if run.final is not None] if arm.kind.acts else []
+    mean_return = interval(means, logs, reason is None, on_shared_episodes(finals))
     spec = arm.spec
     return ArmEvidence(
         label=arm.label,
@@ -83,7 +84,9 @@ def arm_evidence(arm: Arm, env: EnvSpec, machines: Machines, missing: Sequence[i
         unfinished=sum(not run.counts and run.record.status != "failed" for run in arm.runs),
         mean_return=mean_return,
         normalized_score=normalized(mean_return, env),
-        success_rate=interval(solved, logs, reason is None) if any(r is not None for r in rates) else None,
+        success_rate=None
+        if all(rate is None for rate in rates)
+        else interval(solved, logs, reason is None, on_shared_episodes(finals, lambda final: successes(final, env))),
         no_interval=reason,
         action_selection=action_selection(arm.runs),
         cost=_cost_spread(counted),
@@ -172,10 +175,11 @@ def _why_no_interval(arm: Arm, logs: Sequence[str | None]) -> str | None:
 
 
 def _both_ways(run: Run) -> BothWays | None:
-    if run.sampled is None or run.final is None:
+    if run.other is None or run.final is None:
         return None
-    episodes = len(run.sampled.returns)
-    return BothWays(run.sampled.mean, float(run.final.returns[:episodes].mean()), episodes)
+    episodes, deployed = len(run.other.returns), run.final.action_selection
+    means = {run.other.action_selection: run.other.mean, deployed: float(run.final.returns[:episodes].mean())}
+    return BothWays(means["sampled"], means["greedy"], episodes, deployed) if len(means) == 2 else None
 
 
 def _curve(points: Sequence[Point]) -> Curve:

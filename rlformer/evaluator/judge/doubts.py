@@ -66,11 +66,11 @@ def _miscalibrated(model: ArmEvidence, scale: Scale) -> Iterator[Doubt]:
 
 
 def _stitched(evidence: Evidence, model: ArmEvidence, margin: float, scale: Scale) -> Iterator[Doubt]:
-    """Offline RL that makes more of the same log, whether the model acts greedily or samples its actions.
+    """Offline RL that makes more of the same log, whether the model's actions are greedy or sampled.
 
     Where the other way of acting closes the gap, the log's spread is the cause and not that parts have to be stitched.
     """
-    selected = [run.sampled.sampled - run.sampled.greedy for run in model.counted if run.sampled is not None]
+    selected = [run.sampled.gain for run in model.counted if run.sampled is not None]
     gained = max(0.0, float(np.mean(selected))) if selected else 0.0
     for arm in evidence.arms:
         if arm.family == OFFLINE and arm.recipe == model.recipe and arm.counted:

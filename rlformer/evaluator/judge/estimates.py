@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from rlformer import statistics
-from rlformer.core.records import EnvSpec
+from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.core.spaces import Array
 from rlformer.evaluator.judge.values import Estimate, Spread
 
@@ -17,16 +17,40 @@ def estimate(found: statistics.Interval) -> Estimate:
     return Estimate(found.low, found.point, found.high)
 
 
-def interval(values: Array, logs: Sequence[str | None], resample: bool) -> Estimate | None:
-    """Mean over runs (runs,) with its interval: no ends where nothing can be resampled, None without runs."""
+def interval(
+    values: Array, logs: Sequence[str | None], resample: bool, episodes: Array | None = None
+) -> Estimate | None:
+    """Mean over runs (runs,) with its interval: no ends where nothing can be resampled, None without runs.
+
+    episodes: (runs, episodes), of which the values are the means, where all runs played the same ones: other episodes
+    would have given other values, so that the interval is over runs and episodes (see `on_shared_episodes`), and
+    never narrower than that over runs alone: of few runs, few means can be drawn.
+    """
     if not len(values):
         return None
     if not resample:
         return Estimate(None, float(values.mean()), None)
-    found = statistics.bootstrap(
-        lambda runs: runs.mean(axis=1), values, rng=np.random.default_rng(0), sources=[shared_logs(logs)]
-    )
-    return estimate(found.interval())
+    rng, sources = np.random.default_rng(0), shared_logs(logs)
+    found = statistics.bootstrap(lambda runs: runs.mean(axis=1), values, rng=rng, sources=[sources]).interval()
+    if episodes is None or min(episodes.shape) < 2:
+        return estimate(found)
+    both = statistics.crossed_bootstrap(episodes, rng, sources=sources).interval()
+    return Estimate(min(found.low, both.low), found.point, max(found.high, both.high))
+
+
+def on_shared_episodes(
+    results: Sequence[EvalResult], scores: Callable[[EvalResult], Array | None] = lambda result: result.returns
+) -> Array | None:
+    """What each run scored on each episode, (runs, episodes), where all runs played the same episodes.
+
+    None where some did not, an environment ignores its seed, or a run has no such scores. scores: (E,) of a result.
+    """
+    if not results or any(result.seed_obeyed is False for result in results):
+        return None
+    if any(not np.array_equal(result.seeds, results[0].seeds) for result in results):
+        return None
+    found = [scores(result) for result in results]
+    return None if any(row is None for row in found) else np.array(found, np.float64)
 
 
 def shared_logs(logs: Sequence[str | None]) -> list[str] | None:

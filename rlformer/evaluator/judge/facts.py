@@ -63,6 +63,12 @@ class BothWays:
     sampled: float
     greedy: float
     episodes: int
+    deployed: Literal["greedy", "sampled"] = "greedy"  # as the card says; the other was played beside it
+
+    @property
+    def gain(self) -> float:
+        """Return of the other way minus that of the deployed one."""
+        return self.sampled - self.greedy if self.deployed == "greedy" else self.greedy - self.sampled
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ class Run:
     record: RunRecord
     final: EvalResult | None  # on the evaluation seeds that all arms share
     asked: tuple[EvalResult, ...]  # a return-conditioned policy asked for other target returns, in their order
-    sampled: EvalResult | None  # sampled instead of greedy actions, on the first of the same episodes
+    other: EvalResult | None  # actions chosen the other way, sampled or greedy, on the first of the same episodes
     curve: tuple[Point, ...]
     video: Recording | None = None
     explanation: Explanation = field(default_factory=Explanation)
@@ -165,7 +165,7 @@ def _read(directory: RunDirectory, path: str) -> Run:
         record=record,
         final=evaluations.get("final"),
         asked=tuple(sorted((r for r in asked if r.target_return is not None), key=lambda r: r.target_return or 0.0)),
-        sampled=evaluations.get("sampled"),
+        other=evaluations.get("other", evaluations.get("sampled")),  # as runs made before call it
         curve=tuple(points),
         video=_video(directory.path / "eval"),
         explanation=parts.read(directory.path / "explain"),

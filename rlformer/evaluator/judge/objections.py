@@ -60,18 +60,20 @@ class BeyondLog:
 
 
 @dataclass(frozen=True)
-class Gap:
-    """A difference of z."""
+class OtherWay:
+    """An arm that scores more by so much of z where its actions are chosen another way than its card says."""
 
     label: str
+    agent: str
+    better: Literal["greedy", "sampled"]
     z: float
 
 
 @dataclass(frozen=True)
 class SelectionMatters:
-    """Arms that score something else where they sample their actions: sampled minus greedy, on the same episodes."""
+    """Arms whose other way to choose actions is better on the same episodes, by more than what matters."""
 
-    arms: tuple[Gap, ...]
+    arms: tuple[OtherWay, ...]
     kind: Literal["selection-matters"] = "selection-matters"
 
 
@@ -111,13 +113,6 @@ class SeedIgnored:
     """The environment ignores its seed: one seed gives several episodes."""
 
     kind: Literal["seed-ignored"] = "seed-ignored"
-
-
-@dataclass(frozen=True)
-class UnlikeSelection:
-    """Some arms acted greedily and others sampled."""
-
-    kind: Literal["unlike-selection"] = "unlike-selection"
 
 
 @dataclass(frozen=True)
@@ -176,7 +171,7 @@ class UnlikeVersions:
 
 Threat: TypeAlias = (
     RunsLost | NoRun | FarUnder | BeyondLog | SelectionMatters | UnlikeTuning | TuningUnknown | UnlikeSeeds
-    | SeedIgnored | UnlikeSelection | OneLog | UnlikeSizes | UnlikeCards | UnlikeMachines | UnlikeGpus | UnlikeVersions
+    | SeedIgnored | OneLog | UnlikeSizes | UnlikeCards | UnlikeMachines | UnlikeGpus | UnlikeVersions
 )  # fmt: skip
 
 # Of a verdict.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rlformer.core.records import EnvSpec
-from rlformer.evaluator.judge.estimates import interval, normalized, spread
+from rlformer.evaluator.judge.estimates import interval, normalized, on_shared_episodes, spread
 from rlformer.evaluator.judge.evidence import GridRun, ScalingCurve, ScalingPoint
 from rlformer.evaluator.judge.load import Run
 from rlformer.runs.inputs import LogInput
@@ -55,8 +55,9 @@ def _curve(group: Sequence[Run], env: EnvSpec) -> ScalingCurve:
 
 def _point(budget: float, runs: Sequence[Run], env: EnvSpec) -> ScalingPoint:
     counted = sorted((run for run in runs if run.counts), key=lambda run: run.record.seed)
-    means = np.array([run.final.mean for run in counted if run.final is not None])
-    mean = interval(means, [run.data_hash for run in counted], len(means) > 1)
+    finals = [run.final for run in counted if run.final is not None]
+    means = np.array([final.mean for final in finals])
+    mean = interval(means, [run.data_hash for run in counted], len(means) > 1, on_shared_episodes(finals))
     return ScalingPoint(
         budget=budget,
         logged_steps=spread([run.record.cost.logged_steps for run in counted]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from rlformer.evaluator.judge.comparisons import MARGIN
 from rlformer.evaluator.judge.evidence import Evidence, Machine
@@ -10,9 +11,9 @@ from rlformer.evaluator.judge.objections import (
     BeyondLog,
     Effort,
     FarUnder,
-    Gap,
     NoRun,
     OneLog,
+    OtherWay,
     RunsLost,
     SeedIgnored,
     SelectionMatters,
@@ -24,7 +25,6 @@ from rlformer.evaluator.judge.objections import (
     UnlikeGpus,
     UnlikeMachines,
     UnlikeSeeds,
-    UnlikeSelection,
     UnlikeSizes,
     UnlikeTuning,
     UnlikeVersions,
@@ -97,18 +97,19 @@ def _beyond_the_log(evidence: Evidence) -> Iterator[Threat]:
 
 
 def _selection(evidence: Evidence) -> Iterator[Threat]:
-    """Imitators that return something else when they sample their actions: all scores here are greedy."""
+    """Imitators that would score more by sampled actions where their card says greedy, or the other way round."""
     scale = scale_of(evidence)
-    gaps = []
+    found = []
     for arm in evidence.arms:
         pairs = [run.sampled for run in arm.counted if run.sampled is not None]
         if not pairs or scale is None:
             continue
-        gap = sum(pair.sampled - pair.greedy for pair in pairs) / len(pairs) / scale.unit
-        if abs(gap) > MARGIN:
-            gaps.append(Gap(arm.label, gap))
-    if gaps:
-        yield SelectionMatters(tuple(gaps))
+        gain = sum(pair.gain for pair in pairs) / len(pairs) / scale.unit
+        if gain > MARGIN:
+            better: Literal["greedy", "sampled"] = "sampled" if pairs[0].deployed == "greedy" else "greedy"
+            found.append(OtherWay(arm.label, arm.agent, better, gain))
+    if found:
+        yield SelectionMatters(tuple(found))
 
 
 def _tuning(evidence: Evidence) -> Iterator[Threat]:
@@ -129,8 +130,6 @@ def _unlike_evaluations(evidence: Evidence) -> Iterator[Threat]:
         yield SeedIgnored()
     if not evidence.evaluation.same_seeds:
         yield UnlikeSeeds()
-    if len(evidence.evaluation.action_selection) > 1:
-        yield UnlikeSelection()
 
 
 def _one_log(evidence: Evidence) -> Iterator[Threat]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -11,10 +13,19 @@ import numpy as np
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.core.spaces import Array, ObservationSpec
-from rlformer.envs.play import play
+from rlformer.envs.play import Played, play
 from rlformer.envs.vector import Environments
 
 Point: TypeAlias = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Episodes of one purpose: one for each of `seeds` (E,), asked for this return by a return-conditioned policy."""
+
+    name: str
+    seeds: Array
+    target_return: float | None = None
 
 
 def evaluate(
@@ -43,44 +54,54 @@ def evaluate(
         environments=environments,
         progress=progress,
     )
+    return _result(played, slice(None), spec, Part("", np.asarray(seeds), target_return), name, sampled)
+
+
+def evaluate_parts(
+    policy: Policy, spec: EnvSpec, parts: Sequence[Part], *, name: str, num_envs: int = 100, sampled: bool = False
+) -> dict[str, EvalResult]:
+    """All parts in one batch, by their names: each result is the one that `evaluate` gives of its part alone.
+
+    num_envs: so many side by side at most; fewer where every slot then plays as many episodes as the next. A result's
+    `seconds` are its share of the batch's by its steps. Either every part asks for a return or none does.
+    """
+    sizes = [len(part.seeds) for part in parts]
+    asked = [part.target_return for part in parts if part.target_return is not None]
+    targets = np.repeat(np.array(asked, np.float64), sizes) if asked else None
+    seeds = np.concatenate([part.seeds for part in parts])
+    played = play(policy, spec, seeds, target_return=targets, num_envs=evenly(len(seeds), num_envs))
+    ends = np.cumsum(sizes).tolist()
+    return {
+        part.name: _result(played, slice(end - size, end), spec, part, name, sampled)
+        for part, size, end in zip(parts, sizes, ends, strict=True)
+    }
+
+
+def evenly(episodes: int, most: int) -> int:
+    """How many environments, `most` at most, play the episodes in as few rounds without slots that idle in the last.
+
+    >>> evenly(140, 100), evenly(300, 100), evenly(20, 100)
+    (70, 100, 20)
+    """
+    return math.ceil(episodes / math.ceil(episodes / most))
+
+
+def _result(played: Played, rows: slice, spec: EnvSpec, part: Part, name: str, sampled: bool) -> EvalResult:
+    """What was played of a part, as `rows` of it."""
+    share = float(played.lengths[rows].sum() / max(1, played.env_steps))
     return EvalResult(
         env=spec.name,
         policy=name,
-        seeds=np.asarray(seeds),
-        returns=played.returns,
-        lengths=played.lengths,
-        terminated=played.terminated,
+        seeds=part.seeds,
+        returns=played.returns[rows],
+        lengths=played.lengths[rows],
+        terminated=played.terminated[rows],
         action_selection="sampled" if sampled else "greedy",
-        target_return=target_return,
-        seconds=played.seconds,
+        target_return=part.target_return,
+        seconds=played.seconds * share,
         num_envs=played.num_envs,
-        successes=played.successes,
+        successes=None if played.successes is None else played.successes[rows],
     )
-
-
-def evaluate_targets(
-    policy: Policy, spec: EnvSpec, seeds: Array, targets: list[float], *, name: str, num_envs: int = 64
-) -> list[EvalResult]:
-    """A return-conditioned policy asked for several returns, on the same `seeds` (E,) each; all play side by side."""
-    each = len(seeds)
-    asked, again = np.repeat(np.asarray(targets, np.float64), each), np.tile(seeds, len(targets))
-    played = play(policy, spec, again, target_return=asked, num_envs=num_envs)
-    return [
-        EvalResult(
-            env=spec.name,
-            policy=name,
-            seeds=np.asarray(seeds),
-            returns=played.returns[part],
-            lengths=played.lengths[part],
-            terminated=played.terminated[part],
-            action_selection="greedy",
-            target_return=float(target),
-            seconds=played.seconds / len(targets),
-            num_envs=played.num_envs,
-            successes=None if played.successes is None else played.successes[part],
-        )
-        for target, part in zip(targets, (slice(i * each, (i + 1) * each) for i in range(len(targets))), strict=True)
-    ]
 
 
 CONFIRM_FROM = 0.5  # of the normalised score: the lowest threshold that a time to threshold is asked for

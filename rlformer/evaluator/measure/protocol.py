@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from rlformer import statistics
 from rlformer.agents.base import Learner, LearnerKind
+from rlformer.agents.sequence.ranges import can_sample
 from rlformer.core import seeding
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
+from rlformer.core.spaces import Array
 from rlformer.data import targets
 from rlformer.data.dataset import Dataset
 from rlformer.envs.make import spaces_of
-from rlformer.evaluator.measure.evaluation import Point, curve_point, evaluate, evaluate_targets, seconds_per_call
+from rlformer.evaluator.measure.evaluation import Part, Point, curve_point, evaluate_parts, seconds_per_call
 from rlformer.runs.spec import RunSpec
 
 EVALUATION_SEED = 0  # the same episodes for every arm and every training seed: results are paired
@@ -29,27 +31,31 @@ class Protocol:
 
     episodes: int = 100  # at the end
     curve_episodes: int = 10  # at each point of the curve, on seeds of their own
+    fresh_episodes: int = 30  # played once more where a point may be the first to pass a threshold
     target_episodes: int = 20  # for each target return
-    sampled_episodes: int = 20  # of policies that are played sampled too
-    num_envs: int = 64
+    other_episodes: int = 20  # of the other way to choose actions, sampled beside greedy or greedy beside sampled
+    num_envs: int = 100  # side by side, at most
 
     @classmethod
     def of(cls, episodes: int | None) -> Protocol:
         """The usual one, or with so many final episodes and fewer or more of all others in proportion.
 
-        Under ten of them no curve is drawn and nothing is played sampled, under five no target return is tried.
+        Under ten of them no curve is drawn and the other way to choose actions is not played, under five no target
+        return is tried.
 
         >>> Protocol.of(100) == Protocol.of(None) == Protocol(), Protocol.of(20).curve_episodes
         (True, 2)
         """
         if episodes is None:
             return cls()
-        return cls(episodes, episodes // 10, episodes // 5, episodes // 5)
+        tenth, fifth = episodes // 10, episodes // 5
+        return cls(episodes, tenth, 3 * tenth, fifth, fifth)
 
-    def num_episodes(self, kind: LearnerKind, curve_points: int) -> int:
-        """How many episodes a run of this kind plays, about; eight target returns where it takes them."""
-        asked = 8 * self.target_episodes if "targets" in kind.evaluations else 0
-        return self.episodes + curve_points * self.curve_episodes + asked
+    def num_episodes(self, kind: LearnerKind, curve_points: int, targets: int = 8) -> int:
+        """How many episodes a run of this kind plays, about; targets: that it is asked for where it takes them."""
+        asked = targets * self.target_episodes if "targets" in kind.evaluations else 0
+        tested = self.curve_episodes + self.fresh_episodes if kind.learns_offline else 0
+        return self.episodes + curve_points * self.curve_episodes + tested + asked
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,7 @@ def measure(
     kind: LearnerKind,
     learner: Learner,
     spec: RunSpec,
+    seed: int,
     dataset: Dataset | None,
     protocol: Protocol,
     *,
@@ -90,48 +97,55 @@ def measure(
         return Measured({"final": log_result(dataset, spec.env, spec.agent.name)})
     if not playable or "final" not in kind.evaluations:
         return Measured()
-    policy, target = learner.policy(), learner.scales.get("target_return")
-    seeds = seeding.episode_seeds(EVALUATION_SEED, "evaluate", protocol.episodes)
-    env, name, num_envs = spec.env, spec.agent.name, protocol.num_envs
-    final = evaluate(
-        policy, env, seeds, name=name, num_envs=num_envs, target_return=target, sampled=draws_actions(kind)
-    )
-    measured, coverage = {"final": final}, None
-    notes: list[str] = []
-    if "targets" in kind.evaluations and target is not None and dataset is not None and protocol.target_episodes:
-        levels = {"target": target, "solved": env.solved_threshold}
-        coverage = {
-            level: statistics.target_coverage(dataset.returns, value)
-            for level, value in levels.items()
-            if value is not None
-        }
-        asked = targets.grid(dataset.returns, target)
-        some = seeding.episode_seeds(EVALUATION_SEED, "probe", protocol.target_episodes)
-        achieved = evaluate_targets(policy, env, some, asked, name=name, num_envs=num_envs)
-        measured |= {f"target-{i}": answer for i, answer in enumerate(achieved)}
-        best = dataset.returns.max()
-        if target > best:
-            notes.append(f"target return {target:g} lies beyond the log's best ({best:g}): extrapolation")
-    spaces = spaces_of(env)
+    sampled, target, name = kind.samples(spec.values), learner.scales.get("target_return"), spec.agent.name
+    policy = learner.policy(sample=sampled)
+    final = seeding.episode_seeds(EVALUATION_SEED, "evaluate", protocol.episodes)
+    parts = [Part("final", final, target), *_test(kind, seed, target, protocol)]
+    asks = "targets" in kind.evaluations and dataset is not None and protocol.target_episodes > 0
+    returns = dataset.returns if asks and dataset is not None and target is not None else None
+    if returns is not None and target is not None:
+        parts += _asked(returns, target, spec.few_targets, protocol)
+    measured = evaluate_parts(policy, spec.env, parts, name=name, num_envs=protocol.num_envs, sampled=sampled)
+    spaces = spaces_of(spec.env)
     inference = {str(n): seconds_per_call(policy, spaces.observation, n) for n in _INFERENCE_ENVS}
-    if "sampled" in kind.evaluations and spaces.actions.kind != "box" and protocol.sampled_episodes:
+    if "other" in kind.evaluations and protocol.other_episodes and can_sample(spec.values, spaces.actions):
         # Imitation of a log whose actions are spread out may be good when sampled and bad when greedy.
-        sampled = evaluate(
-            learner.policy(sample=True),
-            env,
-            seeds[: min(protocol.sampled_episodes, protocol.episodes)],
-            name=name,
-            num_envs=num_envs,
-            target_return=target,
-            sampled=True,
-        )
-        measured["sampled"] = sampled
-    return Measured(measured, coverage, inference, tuple(notes))
+        part = Part("other", final[: protocol.other_episodes], target)
+        way = learner.policy(sample=not sampled)
+        measured |= evaluate_parts(way, spec.env, [part], name=name, num_envs=protocol.num_envs, sampled=not sampled)
+    if returns is None or target is None:
+        return Measured(measured, None, inference)
+    best, beyond = returns.max(), list[str]()
+    if target > best:
+        beyond.append(f"target return {target:g} lies beyond the log's best ({best:g}): extrapolation")
+    return Measured(measured, _coverage(returns, target, spec.env), inference, tuple(beyond))
 
 
-def draws_actions(kind: LearnerKind) -> bool:
-    """Whether its policy draws its actions even where nobody asks for it: what is not learned is random play."""
-    return kind.acts and not kind.learns
+def _test(kind: LearnerKind, seed: int, target: float | None, protocol: Protocol) -> Iterator[Part]:
+    """The test that every point of a curve has to pass, of what has no curve over data: it learned from a log alone.
+
+    Ten episodes and thirty fresh ones, as of a curve, on the same seeds.
+    """
+    if kind.learns_offline:
+        for name, stream, count in (
+            ("test", "curve", protocol.curve_episodes),
+            ("fresh", "confirm", protocol.fresh_episodes),
+        ):
+            if count:
+                yield Part(name, seeding.episode_seeds(seed, stream, count), target)
+
+
+def _asked(returns: Array, target: float, few: bool, protocol: Protocol) -> list[Part]:
+    """What else a return-conditioned policy is asked for. few: three target returns instead of the whole grid."""
+    asked = targets.few(returns, target) if few else targets.grid(returns, target)
+    seeds = seeding.episode_seeds(EVALUATION_SEED, "probe", protocol.target_episodes)
+    return [Part(f"target-{i}", seeds, value) for i, value in enumerate(asked)]
+
+
+def _coverage(returns: Array, target: float, env: EnvSpec) -> dict[str, statistics.TargetCoverage]:
+    """How many episodes of the log reach what is asked for, and what counts as solved."""
+    levels = {"target": target, "solved": env.solved_threshold}
+    return {level: statistics.target_coverage(returns, value) for level, value in levels.items() if value is not None}
 
 
 def log_result(dataset: Dataset, env: EnvSpec, name: str) -> EvalResult:

@@ -9,6 +9,7 @@ import numpy as np
 from rlformer import statistics
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, EvalResult
+from rlformer.core.spaces import Array
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,15 @@ def summarize(result: EvalResult, env: EnvSpec) -> Summary:
 
 def success_rate(result: EvalResult, env: EnvSpec) -> float | None:
     """Share of successes, where the environment tells them; else of returns at the solved threshold; None without."""
+    found = successes(result, env)
+    return None if found is None else float(found.mean())
+
+
+def successes(result: EvalResult, env: EnvSpec) -> Array | None:
+    """Which episodes (E,) were successes, as the environment tells, else by the solved threshold; None without."""
     if result.successes is not None:
-        return float(result.successes.mean())
-    return None if env.solved_threshold is None else float((result.returns >= env.solved_threshold).mean())
+        return result.successes
+    return None if env.solved_threshold is None else np.asarray(result.returns >= env.solved_threshold)
 
 
 def paired_difference(a: EvalResult, b: EvalResult, seed: int = 0) -> Difference:

@@ -33,7 +33,12 @@ COLUMNS = (
         "Mean over seeds of each run's mean return over its evaluation episodes",
         "Performance",
     ),
-    Column("interval", "95 % interval", "Percentile bootstrap over seeds, 10,000 resamples", "Performance"),
+    Column(
+        "interval",
+        "95 % interval",
+        "Bootstrap over seeds and over the episodes that they share, 10,000 resamples",
+        "Performance",
+    ),
     Column(
         "z",
         "Score z",

@@ -61,13 +61,18 @@ def absence(threat: objections.NoRun, name: str) -> str:
     return f"{name}: no run on {noun} {', '.join(map(str, threat.seeds))}: {first}{more}"
 
 
-def _selection(arms: tuple[objections.Gap, ...]) -> str:
-    gaps = [f"{arm.label} ({formats.signed(round(arm.z, 2))} of z)" for arm in arms]
-    return (
-        f"Sampled instead of greedy actions change the score of {formats.listed(gaps)}, on the same episodes: where a "
-        "log's actions are spread out, the greedy action is not what anybody did. The scores here are of greedy "
-        "actions; rlformer evaluate RUN --sample samples them."
-    )
+def _selection(arms: tuple[objections.OtherWay, ...]) -> str:
+    parts = []
+    for better, now, option in (("sampled", "greedy", "--sample"), ("greedy", "sampled", "--greedy")):
+        gains = [f"{arm.label} ({formats.signed(round(arm.z, 2))} of z)" for arm in arms if arm.better == better]
+        if gains:
+            agent = next(arm.agent for arm in arms if arm.better == better)
+            parts.append(
+                f"{better.capitalize()} instead of {now} actions score more on the same episodes for "
+                f"{formats.listed(gains)}. The scores here are of {now} actions, as the cards say: rlformer evaluate "
+                f"RUN {option} plays the other way, and --set {agent}.action_selection={better} deploys it."
+            )
+    return " ".join(parts)
 
 
 def _tuning(threat: objections.UnlikeTuning | objections.TuningUnknown) -> str:
@@ -90,10 +95,6 @@ def _unlike(threat: Threat) -> str:
             return (
                 "This environment ignores its seed: one seed gives several episodes, so that differences between arms "
                 "are not paired, and no run can be repeated."
-            )
-        case objections.UnlikeSelection():
-            return (
-                "Some trained arms acted greedily and others sampled their actions: their returns are not of one kind."
             )
         case objections.UnlikeCards():
             return "The runs were made with different reference scores; the first run’s are used for all of them."
