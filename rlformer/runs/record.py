@@ -30,7 +30,7 @@ class RunRecord:
     peak_gpu_memory_bytes: int = 0
     parameters: int = 0  # numbers that gradients changed
     inference_seconds: dict[str, float] = field(default_factory=dict)  # per call of `act`, by number of environments
-    flops: dict[str, float] = field(default_factory=dict)  # of "training" and of one "action"; see `flops.of_run`
+    flops: dict[str, float] = field(default_factory=dict)  # by what for; see `agents.flops.of_run`
     scales: dict[str, Any] = field(default_factory=dict)  # of conditioning: chosen target return, range in the log
     progress: dict[str, Any] = field(default_factory=dict)
     hardware: dict[str, Any] = field(default_factory=dict)

@@ -17,7 +17,9 @@ from rlformer.data.dataset import Dataset, load
 from rlformer.envs.make import NOWHERE, make, spaces_of
 from rlformer.envs.native import NativeSpaces, native_spaces
 from rlformer.envs.probe import probe
-from rlformer.evaluator.measure.protocol import Protocol, curve, measure
+from rlformer.evaluator.measure.curve import CurveTest
+from rlformer.evaluator.measure.kept import play_kept
+from rlformer.evaluator.measure.protocol import Protocol, measure
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.session import RunSession
@@ -58,6 +60,7 @@ def train(
         if dataset.path is not None and (dataset.path / "dataset.json").is_file():
             load(dataset.path, remember=True)  # read once if it was copied: whoever comes later need not
     run = RunDirectory.of(root, spec, seed)
+    kind.prepare()
 
     def work(log: RunSession) -> None:
         playable = _playable(spec, kind, log)
@@ -130,7 +133,7 @@ def _train(
     seed_obeyed: bool | None,
 ) -> None:
     if task.env is not None and protocol.curve_episodes:
-        task = replace(task, evaluate=curve(spec, task.seed, protocol, log.played))
+        task = replace(task, evaluate=CurveTest(kind, spec, task.seed, protocol, log))
     learner = kind.load()()
     cost = learner.fit(task, log)
     learner.save(run.checkpoints / "best")
@@ -139,8 +142,10 @@ def _train(
     log.record.parameters, log.record.scales = learner.num_parameters, dict(learner.scales)
     with log.clock("evaluation"):
         measured = measure(kind, learner, spec, task.dataset, protocol, playable=task.env is not None)
-    for name, result in measured.evaluations.items():
+        evaluations = {**measured.evaluations, **play_kept(kind, spec, run.path, log.curve, protocol)}
+    for name, result in evaluations.items():
         run.save_evaluation(name, replace(result, seed_obeyed=seed_obeyed))
+        log.measured(result.env_steps if kind.acts else 0)
     if measured.coverage is not None:
         log.record.scales["coverage"] = {name: asdict(found) for name, found in measured.coverage.items()}
     log.record.inference_seconds = dict(measured.inference_seconds)

@@ -46,7 +46,7 @@ from tests.support.make_training import match, played
 # What makes a training small, for the keys that a card has.
 SMALL: Mapping[str, Any] = {
     "hidden": [8], "num_envs": 2, "batch_size": 16, "steps": 64, "n_epochs": 1, "learning_starts": 16,
-    "evaluate_every": 0, "gradient_steps": 12, "width": 8, "layers": 1, "heads": 1, "validate_every": 6,
+    "gradient_steps": 12, "width": 8, "layers": 1, "heads": 1, "validate_every": 6,
 }  # fmt: skip
 PROTOCOL = Protocol(episodes=4, curve_episodes=2, target_episodes=2, sampled_episodes=2, num_envs=4)
 

@@ -30,7 +30,6 @@ from rlformer.data.dataset import Dataset
 from rlformer.data.windows import Windows
 
 _HELD_OUT_WINDOWS, _HELD_OUT_BATCH = 2048, 256
-_CURVE_POINTS = 10  # evaluations in the environment where the card does not say when
 
 
 class SequenceLearner:
@@ -131,14 +130,14 @@ class SequenceLearner:
         learner.model.eval()
         return learner
 
-    def _curve(self, task: Task) -> Callable[[TrajectoryModel], Mapping[str, float]] | None:
+    def _curve(self, task: Task) -> Callable[[TrajectoryModel, int], Mapping[str, float]] | None:
         """The evaluation in the environment during training, if the task has one."""
         evaluate = task.evaluate
         if evaluate is None:
             return None
 
-        def scores(model: TrajectoryModel) -> Mapping[str, float]:
-            return evaluate(SequencePolicy(model, self.scales.get("target_return")))
+        def scores(model: TrajectoryModel, step: int) -> Mapping[str, float]:
+            return evaluate(SequencePolicy(model, self.scales.get("target_return")), step)
 
         return scores
 
@@ -151,7 +150,6 @@ def _architecture(values: Mapping[str, Any], spaces: Spaces, longest: int) -> Ar
 
 def _options(values: Mapping[str, Any]) -> TrainOptions:
     known = {f.name: values[f.name] for f in fields(TrainOptions) if f.name in values}
-    known["evaluate_every"] = values["evaluate_every"] or max(1, values["gradient_steps"] // _CURVE_POINTS)
     options = TrainOptions(**known)
     options.check()
     return options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,12 +10,11 @@ import numpy as np
 from rlformer import statistics
 from rlformer.agents.base import Learner, LearnerKind
 from rlformer.core import seeding
-from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.data import targets
 from rlformer.data.dataset import Dataset
 from rlformer.envs.make import spaces_of
-from rlformer.evaluator.measure.evaluation import Point, curve_point, evaluate, evaluate_targets, seconds_per_call
+from rlformer.evaluator.measure.evaluation import evaluate, evaluate_targets, seconds_per_call
 from rlformer.runs.spec import RunSpec
 
 EVALUATION_SEED = 0  # the same episodes for every arm and every training seed: results are paired
@@ -32,6 +31,10 @@ class Protocol:
     target_episodes: int = 20  # for each target return
     sampled_episodes: int = 20  # of policies that are played sampled too
     num_envs: int = 64
+    # What a run may have to pass, which the study says; a policy that is the first to do so is played at the end too.
+    thresholds: tuple[float, ...] = (0.5, 0.9, 0.95)  # of the normalised score, where a card gives one
+    good_enough: float | None = None  # a return
+    success: float | None = None  # a share of episodes, where the environment tells success
 
     @classmethod
     def of(cls, episodes: int | None) -> Protocol:
@@ -45,6 +48,11 @@ class Protocol:
         if episodes is None:
             return cls()
         return cls(episodes, episodes // 10, episodes // 5, episodes // 5)
+
+    @property
+    def fresh_episodes(self) -> int:
+        """Played on further seeds where a policy passes on those of the curve: the test of both families."""
+        return 3 * self.curve_episodes
 
     def num_episodes(self, kind: LearnerKind, curve_points: int) -> int:
         """How many episodes a run of this kind plays, about; eight target returns where it takes them."""
@@ -60,19 +68,6 @@ class Measured:
     coverage: Mapping[str, statistics.TargetCoverage] | None = None  # of the log, by level; without target returns None
     inference_seconds: Mapping[str, float] = field(default_factory=dict)  # a call of `act`, by number of environments
     notes: tuple[str, ...] = ()
-
-
-def curve(
-    spec: RunSpec,
-    seed: int,
-    protocol: Protocol,
-    played: Callable[[Sequence[float], Sequence[float]], None],
-) -> Callable[[Policy], Point]:
-    """What gives a point of a run's curve for a policy; `played` hears the returns behind it."""
-    seeds, fresh = (seeding.episode_seeds(seed, stream, protocol.curve_episodes) for stream in ("curve", "confirm"))
-    return lambda policy: curve_point(
-        policy, spec.env, seeds, fresh, name=spec.agent.name, num_envs=protocol.num_envs, played=played
-    )
 
 
 def measure(

@@ -10,7 +10,7 @@ from pathlib import Path
 from rlformer.studies.doctor.examination import Finding
 
 _NAME, _ENV = "self-test", "CartPole-v1"
-_PPO = ("steps=512", "num_envs=2", "n_steps=128", "n_epochs=1", "hidden=[16]", "evaluate_every=512")
+_PPO = ("steps=512", "num_envs=2", "n_steps=128", "n_epochs=1", "hidden=[16]")
 _DT = ("gradient_steps=20", "width=16", "heads=1", "layers=1", "batch_size=8", "validate_every=20", "context_length=5")
 
 Progress = Callable[[int, int, str], None]
