@@ -42,6 +42,12 @@ class RunRecord:
     digests: dict[str, str] = field(default_factory=dict)  # of the files that it ended with; see runs.seal
     schema: str = SCHEMA
 
+    @property
+    def cpu_seconds_behind(self) -> float | None:
+        """CPU seconds of learning behind what was trained, those of who made its log among them; None: unknown."""
+        own, upstream = self.times.get("learning_cpu"), self.cost.upstream_cpu_seconds
+        return None if own is None or upstream is None else own + upstream
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""
         return plain(asdict(self))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from rlformer.agents import flops
@@ -25,6 +26,7 @@ from rlformer.runs.hooks import Hooks
 from rlformer.runs.session import RunSession
 from rlformer.runs.spec import RunSpec
 from rlformer.runs.waiting import in_line
+from rlformer.studies.later import play_later
 from rlformer.studies.logs import UNKNOWN
 
 
@@ -60,6 +62,7 @@ def train(
         if dataset.path is not None and (dataset.path / "dataset.json").is_file():
             load(dataset.path, remember=True)  # read once if it was copied: whoever comes later need not
     run = RunDirectory.of(root, spec, seed)
+    asked = protocol or Protocol.of(spec.episodes)
     kind.prepare()
 
     def work(log: RunSession) -> None:
@@ -74,9 +77,10 @@ def train(
             device=device,
             log_trajectories=run.trajectories if spec.keeps_log else None,
         )
-        _train(spec, kind, task, protocol or Protocol.of(spec.episodes), log, run, seed_obeyed)
+        _train(spec, kind, task, asked, log, run, seed_obeyed)
 
-    in_line(lambda: _session(run, spec, seed, work, command, hooks), hooks)
+    later = partial(play_later, kind, spec, run, asked)
+    in_line(lambda: _session(run, spec, seed, work, later, command, hooks), hooks)
     return run
 
 
@@ -85,12 +89,14 @@ def _session(
     spec: RunSpec,
     seed: int,
     work: Callable[[RunSession], None],
+    later: Callable[[], None],
     command: str | None,
     hooks: Hooks,
 ) -> None:
-    """Do the work in the run, unless it has been done; the record says how it ended."""
+    """Do the work in the run, unless it has been done; the record says how it ended. later: of one that was done."""
     damage = run.set_aside_damaged() or _without_its_log(run, spec)
     if run.finished:
+        later()
         hooks.tell("it had finished before, and is left alone")
         return
     with run.session(spec, seed, hooks) as log:

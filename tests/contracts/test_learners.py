@@ -48,7 +48,7 @@ SMALL: Mapping[str, Any] = {
     "hidden": [8], "num_envs": 2, "batch_size": 16, "steps": 64, "n_epochs": 1, "learning_starts": 16,
     "gradient_steps": 12, "width": 8, "layers": 1, "heads": 1, "validate_every": 6,
 }  # fmt: skip
-PROTOCOL = Protocol(episodes=4, curve_episodes=2, target_episodes=2, sampled_episodes=2, num_envs=4)
+PROTOCOL = Protocol(episodes=4, curve_episodes=2, fresh_episodes=4, target_episodes=2, sampled_episodes=2, num_envs=4)
 
 
 class ImitatesFirst(OnlineLearner):

@@ -30,7 +30,7 @@ CARTPOLE = env_cards.environment("CartPole-v1")
 WITH_CARD = replace(CARTPOLE, random_score=0.0, reference_score=1.0)
 WITHOUT = replace(CARTPOLE, random_score=None, reference_score=None)
 POLICY = RandomPolicy(ActionSpec("discrete", (2,)), 0)
-PROTOCOL = Protocol(curve_episodes=4)
+PROTOCOL = Protocol(curve_episodes=4, fresh_episodes=12)
 FRESH = PROTOCOL.fresh_episodes
 
 

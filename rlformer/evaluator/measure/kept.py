@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rlformer.agents.base import LearnerKind
@@ -27,18 +27,18 @@ def play_kept(
     run: Path,
     points: Sequence[CurvePoint],
     protocol: Protocol,
-    known: Mapping[str, EvalResult] | None = None,
+    known: Collection[str] = (),
 ) -> dict[str, EvalResult]:
     """Results by name of the kept policies that are T for a threshold of the protocol, on the final episodes.
 
     They are what one would deploy who stops as soon as the threshold is reached; the end of the budget is played
-    beside them. run: its folder. known: those that were played before are not played again.
+    beside them. run: its folder. known: names of those that were played before, which are not played again.
     """
     seeds = seeding.episode_seeds(EVALUATION_SEED, "evaluate", protocol.episodes)
     there, found = kept.steps(run), dict[str, EvalResult]()
     for step in passed(points, spec.env, protocol):
         name = name_of(step)
-        if step not in there or name in (known or {}):
+        if step not in there or name in known:
             continue
         policy = kind.load().load(kept.folder(run, step), spec.env, spec.values).policy()
         found[name] = evaluate(policy, spec.env, seeds, name=spec.agent.name, num_envs=protocol.num_envs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.data import targets
 from rlformer.data.dataset import Dataset
 from rlformer.envs.make import spaces_of
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.measure.evaluation import evaluate, evaluate_targets, seconds_per_call
 from rlformer.runs.spec import RunSpec
 
@@ -28,6 +29,7 @@ class Protocol:
 
     episodes: int = 100  # at the end
     curve_episodes: int = 10  # at each point of the curve, on seeds of their own
+    fresh_episodes: int = 30  # played once more where a point may be the first to pass a threshold
     target_episodes: int = 20  # for each target return
     sampled_episodes: int = 20  # of policies that are played sampled too
     num_envs: int = 64
@@ -47,12 +49,12 @@ class Protocol:
         """
         if episodes is None:
             return cls()
-        return cls(episodes, episodes // 10, episodes // 5, episodes // 5)
+        return cls(episodes, episodes // 10, 3 * (episodes // 10), episodes // 5, episodes // 5)
 
-    @property
-    def fresh_episodes(self) -> int:
-        """Played on further seeds where a policy passes on those of the curve: the test of both families."""
-        return 3 * self.curve_episodes
+    def asking(self, terms: Terms) -> Protocol:
+        """With what these terms count as success among that which a run may have to pass."""
+        thresholds = tuple(sorted({*self.thresholds, terms.threshold}))
+        return replace(self, thresholds=thresholds, good_enough=terms.good_enough, success=terms.success)
 
     def num_episodes(self, kind: LearnerKind, curve_points: int) -> int:
         """How many episodes a run of this kind plays, about; eight target returns where it takes them."""

@@ -43,7 +43,7 @@ def _train(folder: Path, progress: Progress) -> str:
     from rlformer.studies import experiment
 
     env = env_cards.environment(_ENV)
-    protocol = Protocol(episodes=4, curve_episodes=2, target_episodes=2, sampled_episodes=2, num_envs=4)
+    protocol = Protocol(4, curve_episodes=2, fresh_episodes=4, target_episodes=2, sampled_episodes=2, num_envs=4)
     progress(1, 3, "training PPO")
     ppo = experiment.train(resolve(env, "ppo", _PPO, keeps_log=True), 0, folder, protocol=protocol)
     log = load(ppo.trajectories)
