@@ -175,7 +175,9 @@ def test_a_finished_run_tells_what_it_took(case: Case, tmp_path: Path) -> None:
     assert (cost.env_steps > 0) == kind.steps_env
     assert (cost.logged_steps > 0) == ("log" in kind.needs)
     assert (cost.samples_seen > 0) == (record.parameters > 0) == kind.learns
-    assert {"training"} | ({"action"} if kind.acts else set()) == set(record.flops)
+    assert {"training"} | ({"action", "evaluation"} if kind.acts else set()) == set(record.flops)
+    assert (cost.evaluation_env_steps > 0) == kind.acts
+    assert cost.upstream_cpu_seconds == (None if "log" in kind.needs else 0.0)  # nobody knows who made this log
     assert (record.flops["training"] > 0) == kind.learns
     points = list(metrics.read(run.path / "metrics.jsonl"))
     most = cost.env_steps if kind.steps_env else case.spec(case.log(tmp_path)).values.get("gradient_steps", 0)
