@@ -21,7 +21,7 @@ def main() -> None:
         "dt",
         env="CartPole-v1",
         dataset=api.open_data(log, env="CartPole-v1"),
-        overrides=("gradient_steps=40", "validate_every=10", "evaluate_every=20"),
+        overrides=("gradient_steps=40", "validate_every=10"),
         root=out / "runs",
     )
     (weights,) = (run / "checkpoints" / "best").glob("*.safetensors")

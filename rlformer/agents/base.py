@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from rlformer.core.policy import Policy
 from rlformer.core.ranges import Range
@@ -20,8 +20,21 @@ CurveUnit = Literal["env_steps", "gradient_steps"]
 EvaluationName = Literal["final", "targets", "other", "log"]
 ANY_ACTIONS = frozenset({"discrete", "multidiscrete", "multibinary", "box"})
 
+SavePolicy: TypeAlias = Callable[[Path], None]  # writes what `Learner.load` needs into a folder
+
 if TYPE_CHECKING:
     from rlformer.data.dataset import Dataset
+
+
+class Evaluate(Protocol):
+    """Measures a policy while it is trained."""
+
+    def __call__(self, policy: Policy, step: int, save: SavePolicy | None = None) -> Mapping[str, float]:
+        """A point of the curves at `step`, by name: a point of the grid, or the training's last step.
+
+        The policy is as it is now; the random streams of the training are left alone. save: of what learns by
+        interaction, since the policy of the first point that passes a threshold is the one that would be deployed.
+        """
 
 
 class RunLog(Protocol):
@@ -68,7 +81,7 @@ class Task:
     threads: int = 1
     device: str = "cpu"  # of sequence models: see `agents.devices`
     log_trajectories: Path | None = None  # a folder for every training episode, as a dataset
-    evaluate: Callable[[Policy], Mapping[str, float]] | None = None  # -> a point of the curves, by name
+    evaluate: Evaluate | None = None  # at the points of `core.grid` and at the end; None: never
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,7 @@ class LearnerKind:
     learns: bool = True  # whether gradients change it
     acts: bool = True  # whether it is a policy
     gpu: bool = False  # whether it may compute on a GPU
+    trains_with: str = ""  # the module that it imports in order to train, where that is not `implementation`'s
     evaluations: frozenset[EvaluationName] = frozenset({"final"})  # what is measured
 
     @property
@@ -110,6 +124,17 @@ class LearnerKind:
         what learns nothing is random play.
         """
         return values.get("action_selection") == "sampled" or (self.acts and not self.learns)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """All that training imports, in seconds that are none of the training's."""
+        # The first optimiser of a process would import torch._dynamo.
+        return (self.implementation.partition(":")[0], self.trains_with, "torch._dynamo") if self.learns else ()
+
+    def prepare(self) -> None:
+        """Import what training imports."""
+        for name in filter(None, self.modules):
+            importlib.import_module(name)
 
     def load(self) -> type[Learner]:
         """The class, imported."""

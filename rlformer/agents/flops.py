@@ -9,9 +9,13 @@ from rlformer.runs.spec import RunSpec
 
 
 def of_run(spec: RunSpec, spaces: Spaces, record: RunRecord) -> dict[str, float]:
-    """Operations by what they were for: "training", the whole run, and "action", one of one environment.
+    """Operations by what they were for: "training", learning alone; "evaluation", the forward passes of all episodes
+    that were played to measure it, while it learned and afterwards; and "action", one of one environment.
 
-    record: its cost and progress say what was done. An action is chosen
-    with a full context. A key is absent where the record does not tell.
+    record: its cost and progress say what was done. An action is chosen with a full context. A key is absent where the
+    record does not tell.
     """
-    return learner(spec.agent.learner).flops(spec.values, spaces, record)
+    found = learner(spec.agent.learner).flops(spec.values, spaces, record)
+    if "action" in found:
+        found["evaluation"] = record.cost.evaluation_env_steps * found["action"]
+    return found

@@ -14,6 +14,7 @@ from rlformer.core.records import EnvSpec
 from rlformer.envs import consent
 from rlformer.envs.make import nowhere
 from rlformer.envs.native import NativeSpaces, native_spaces
+from rlformer.runs import kept
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.record import RunRecord
 from rlformer.runs.spec import RunSpec
@@ -45,22 +46,25 @@ class LoadedRun:
         return self.learner.policy(self.samples if sample is None else sample)
 
 
-def load_run(path: Path, env: EnvSpec | None = None, trust: bool = False) -> LoadedRun:
+def load_run(path: Path, env: EnvSpec | None = None, trust: bool = False, step: int | None = None) -> LoadedRun:
     """The run in a directory, or the only one below it.
 
-    env, trust: who allows to import the module that the run names, see `envs.consent`; where the run says what its
-    spaces are, none is imported. Raises InputError where there is no trained agent, or several, or it needs what nobody
-    allowed.
+    step: of a policy that it kept while it was trained, instead of the one at the end of its budget. env, trust: who
+    allows to import the module that the run names, see `envs.consent`; where the run says what its spaces are, none is
+    imported. Raises InputError where there is no trained agent, or several, or it needs what nobody allowed.
     """
     run = RunDirectory.open(_run_in(path))
     spec, record = run.spec, run.record
     spec = replace(spec, env=consent.given(spec.env, env, trust))
     kind = learner_kind(spec.agent.learner)
-    best = run.checkpoints / "best"
+    if step is not None and step not in kept.steps(run.path):
+        there = ", ".join(map(str, kept.steps(run.path))) or "none"
+        raise InputError(f"{path}: kept no policy of step {step}; those that it kept: {there}")
+    best = run.checkpoints / "best" if step is None else kept.folder(run.path, step)
     if not best.is_dir() and kind.acts:
         begun = f"; it goes on with: {record.command}" if record.command else ""
         raise InputError(f"{path}: the run has not finished and holds no trained policy yet{begun}")
-    run.check("checkpoints/best")
+    run.check(best.relative_to(run.path).as_posix())
     try:
         check_values(kind, spec.values, spec.values)
     except InputError as error:
@@ -76,20 +80,26 @@ def load_run(path: Path, env: EnvSpec | None = None, trust: bool = False) -> Loa
         raise InputError(f"{best}: damaged: {reason}; train the run again") from error
 
 
-def load_learner(path: Path, env: EnvSpec | None = None, trust: bool = False) -> tuple[Learner, RunSpec]:
+def load_learner(
+    path: Path, env: EnvSpec | None = None, trust: bool = False, step: int | None = None
+) -> tuple[Learner, RunSpec]:
     """The trained agent of a run directory, and its specification; see `load_run`."""
-    loaded = load_run(path, env, trust)
+    loaded = load_run(path, env, trust, step)
     return loaded.learner, loaded.spec
 
 
 def load_policy(
-    path: Path, sample: bool | None = None, env: EnvSpec | None = None, trust: bool = False
+    path: Path,
+    sample: bool | None = None,
+    env: EnvSpec | None = None,
+    trust: bool = False,
+    step: int | None = None,
 ) -> tuple[Policy, RunSpec]:
     """The trained policy of a run directory, and its specification; see `load_run`.
 
     sample: whether it draws its actions; None: as it is deployed, which its card says.
     """
-    run = load_run(path, env, trust)
+    run = load_run(path, env, trust, step)
     return run.policy(sample), run.spec
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rlformer.agents.base import RunLog
+from rlformer.core import grid
 from rlformer.core.errors import Interrupted
 from rlformer.runs.metrics import Throttle
 
@@ -21,12 +22,15 @@ class DivergedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Pace:
-    """When what comes, in the unit in which a training counts its steps; 0: never."""
+    """When what comes, in the unit in which a training counts its steps; 0: never.
+
+    Evaluations stand on one grid (`core.grid`), whatever the total, and at the end.
+    """
 
     total: int
     log_every: int
     validate_every: int = 0
-    evaluate_every: int = 0
+    evaluate: bool = False
     checkpoint_seconds: float = 10.0  # between checkpoints; more where making one takes long
 
 
@@ -49,8 +53,8 @@ class Training(Protocol):
     def validate(self) -> Mapping[str, float]:
         """Points of curves, of what is held out."""
 
-    def evaluate(self) -> Mapping[str, float]:
-        """Points of curves, of episodes in the environment."""
+    def evaluate(self, step: int) -> Mapping[str, float]:
+        """Points of curves, of episodes in the environment: at `step`, see `agents.base.Evaluate`."""
 
     def note(self) -> str:
         """What stands beside the progress."""
@@ -93,11 +97,9 @@ def run(training: Training, pace: Pace, log: RunLog) -> None:
             logged_step, logged_at = step, now
         if pace.validate_every and (last or _reached(pace.validate_every, before, step)):
             log.scalars(training.validate(), step)
-        if pace.evaluate_every and (training.ended() or _reached(pace.evaluate_every, before, step)):
+        if pace.evaluate:
             since = time.perf_counter()
-            with log.clock("evaluation"):
-                scores = training.evaluate()
-            log.scalars(scores, step)
+            _evaluate(training, log, before)
             logged_at += time.perf_counter() - since
         if time.perf_counter() >= save_at:
             save_at = _saved(training, pace, log)
@@ -109,6 +111,15 @@ def run(training: Training, pace: Pace, log: RunLog) -> None:
 def _reached(every: int, before: int, step: int) -> bool:
     """Whether a multiple of `every` lies behind `before` and not behind `step`."""
     return every > 0 and step // every > before // every
+
+
+def _evaluate(training: Training, log: RunLog, before: int) -> None:
+    """Where a point of the grid lies behind `before`, and at the end; once where the end is such a point."""
+    point, end = grid.passed(before, training.step), training.step if training.ended() else None
+    for step in dict.fromkeys(step for step in (point, end) if step is not None):
+        with log.clock("evaluation"):
+            scores = training.evaluate(step)
+        log.scalars(scores, step)
 
 
 def _save(training: Training, log: RunLog) -> None:

@@ -26,6 +26,7 @@ def load(
     sample: bool | None = None,
     trust: bool = False,
     normalization: Statistics = None,
+    step: int | None = None,
     warn: Callable[[str], None] = lambda text: None,
 ) -> DeployedPolicy:
     """A policy that acts as `evaluate` plays it; the environment need not be here.
@@ -37,12 +38,12 @@ def load(
     source: a run directory, a stable-baselines3 .zip (needs `trust`: reading one unpickles), a folder with a Decision
     Transformer of Hugging Face's, a saved tree, or "random" (needs `env`). env: where it acts, for what does not say
     it. sample: whether actions are drawn; None: as it is deployed, which the card of a run says. normalization: the
-    file with the VecNormalize of a .zip; None: the one beside it whose name fits; False: none. warn: hears which one
-    was taken. Raises InputError where the source is none
-    of these.
+    file with the VecNormalize of a .zip; None: the one beside it whose name fits; False: none. step: of a policy that
+    a run kept when it was the first to pass a threshold (`checkpoints/kept/STEP`), instead of the one at the end of its
+    budget. warn: hears which statistics were taken. Raises InputError where the source is none of these.
     """
     spec = None if env is None else env_cards.environment(env)
-    found = open_source(str(source), spec, agent, sample, trust, Normalization.of(normalization))
+    found = open_source(str(source), spec, agent, sample, trust, Normalization.of(normalization), step)
     tell_of([found], warn)
     if spec is not None:
         found.check_acts_in(spec)

@@ -193,6 +193,7 @@ def collect(
             epsilon=epsilon,
             provenance={**source.identity, "sampled": source.sampled},
             upstream_env_steps=source.env_steps_behind,
+            upstream_cpu_seconds=source.cpu_seconds_behind,
             progress=progress,
             stop=stop,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ def collect(
     random_episodes: float = 0.0,
     provenance: Mapping[str, Any],
     upstream_env_steps: int | None,
+    upstream_cpu_seconds: float | None = None,
     progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Dataset:
@@ -45,10 +47,10 @@ def collect(
     which are kept: short ones end first where many run side by side. `epsilon` is the chance of a uniform
     action at each step, `random_episodes` that of an episode all of whose actions are uniform. `provenance`
     names the policy, and with seed, chances and size says what the dataset is: an unfinished one of the same is
-    continued, a finished one returned. upstream_env_steps: taken to make the policy; None: unknown. Steps of
-    episodes that were begun and turned out not to be needed count nowhere. progress: (done, total) in episodes
-    or steps. Raises InputError where `path` holds anything else, files.Busy where another process collects there,
-    Interrupted when `stop` said so.
+    continued, a finished one returned. upstream_env_steps, upstream_cpu_seconds: taken to make the policy;
+    None: unknown. Steps of episodes that were begun and turned out not to be needed count nowhere. progress: (done,
+    total) in episodes or steps. Raises InputError where `path` holds anything else, files.Busy where another process
+    collects there, Interrupted when `stop` said so.
     """
     goal = _Goal(episodes, steps)
     if num_envs < 1:
@@ -62,6 +64,7 @@ def collect(
         )
     what = {"behaviour_policy": dict(provenance), "seed": seed, "epsilon": epsilon, **goal.size}
     what |= {"random_episodes": random_episodes} if random_episodes else {}
+    began = time.process_time()
     begun = _as_read({"env": env.definition, "provenance": {"source": "collected", **what}})
     if (finished := _finished(path, begun)) is not None:
         return finished
@@ -85,6 +88,7 @@ def collect(
             if writer.num_episodes:
                 _check_same(path, writer.state, begun)
             writer.commit(begun)
+            earlier = writer.num_steps
             due = Throttle(_COMMIT_SECONDS)
             for episode in _in_order(environments, policy, seed, goal, writer):
                 writer.add(episode)
@@ -96,7 +100,11 @@ def collect(
                     writer.commit()
                     raise Interrupted
             behind = None if upstream_env_steps is None else upstream_env_steps + writer.num_steps
-            return writer.finish(upstream_env_steps=behind)
+            cpu = None
+            if upstream_cpu_seconds is not None:  # earlier sessions played at this pace
+                played = max(1, writer.num_steps - earlier)
+                cpu = upstream_cpu_seconds + (time.process_time() - began) * writer.num_steps / played
+            return writer.finish(upstream_env_steps=behind, upstream_cpu_seconds=cpu)
     finally:
         environments.close()
 

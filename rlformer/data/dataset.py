@@ -13,6 +13,7 @@ A dataset is a folder. S steps in E episodes:
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,7 @@ class DatasetInfo:
     final_observations: bool = True  # False: the source had none, the last row repeats the one before
     upstream_env_steps: int | None = None  # all environment steps behind the log; None: unknown
     env_definition: Mapping[str, Any] = field(default_factory=dict)
+    upstream_cpu_seconds: float | None = None  # of those who made it, where they are not the run that it lies in
     hash: str = ""
     num_episodes: int = 0
     num_steps: int = 0
@@ -55,6 +57,9 @@ class DatasetInfo:
                 raise TypeError(f"{name}: a whole number expected, not {number!r}")
             if number is not None and number < 0:
                 raise ValueError(f"{name}: {number} is negative")
+        seconds = self.upstream_cpu_seconds
+        if seconds is not None and (type(seconds) not in (int, float) or not 0 <= seconds < math.inf):
+            raise ValueError(f"upstream_cpu_seconds: {seconds!r} is no amount")
         for name, kind in (("env", str | None), ("hash", str), ("final_observations", bool)):
             if not isinstance(getattr(self, name), kind):
                 raise TypeError(f"{name}: {getattr(self, name)!r} is no such value")
@@ -64,6 +69,7 @@ class DatasetInfo:
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""
+        seconds = self.upstream_cpu_seconds
         return {
             "schema": SCHEMA,
             "env": self.env,
@@ -71,6 +77,7 @@ class DatasetInfo:
             "spaces": self.spaces.to_dict(),
             "final_observations": self.final_observations,
             "upstream_env_steps": self.upstream_env_steps,
+            **({} if seconds is None else {"upstream_cpu_seconds": seconds}),
             "provenance": dict(self.provenance),
             "num_episodes": self.num_episodes,
             "num_steps": self.num_steps,

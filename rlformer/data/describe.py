@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, Episode
 from rlformer.core.spaces import Array, Spaces
 from rlformer.data.arrays import ARRAYS
@@ -15,6 +16,7 @@ from rlformer.data.chance import chance_per_step, luck
 from rlformer.data.dataset import Dataset
 from rlformer.data.findings import Finding, find
 from rlformer.data.loaders.base import Native
+from rlformer.runs.directory import TRAJECTORIES, RunDirectory
 from rlformer.runs.inputs import LogInput, LogTask
 
 _COMPARED = 50_000  # steps of a log, at most, in which repetitions are looked for
@@ -212,7 +214,24 @@ def log_input(dataset: Dataset, made_here: bool = False) -> LogInput:
         maker_hash=None if maker_hash is None else str(maker_hash),
         made_here=made_here,
         task=log_task(dataset),
+        upstream_cpu_seconds=_upstream_cpu_seconds(dataset),
     )
+
+
+def _upstream_cpu_seconds(dataset: Dataset) -> float | None:
+    """In which this view of a log was made: of all that was spent on the whole, its share of the steps behind it."""
+    if dataset.path is not None and dataset.path.name == TRAJECTORIES and dataset.info.upstream_cpu_seconds is None:
+        try:
+            record = RunDirectory(dataset.path.parent).record
+        except InputError:
+            return None
+        seconds = record.cpu_seconds_behind if record.status == "finished" else None
+    else:
+        seconds = dataset.info.upstream_cpu_seconds
+    steps, whole = dataset.upstream_env_steps, dataset.info.upstream_env_steps
+    if seconds is None or steps is None or not whole:
+        return None
+    return seconds * min(1.0, steps / whole)
 
 
 def _share(share: float | None, words: str) -> str:

@@ -103,7 +103,12 @@ class DatasetWriter:
                 os.fsync(file.fileno())  # before progress.json counts on it
             files.write_json(self._path / "progress.json", progress)
 
-    def finish(self, provenance: Mapping[str, Any] | None = None, upstream_env_steps: int | None = None) -> Dataset:
+    def finish(
+        self,
+        provenance: Mapping[str, Any] | None = None,
+        upstream_env_steps: int | None = None,
+        upstream_cpu_seconds: float | None = None,
+    ) -> Dataset:
         """Close the dataset and open it for reading. Raises InputError where it is empty."""
         if self.num_episodes == 0:
             raise InputError(f"{self._path}: no episode ended, so there is nothing to keep")
@@ -115,11 +120,12 @@ class DatasetWriter:
                 os.fsync(file.fileno())
                 file.close()
         arrays = {name: np.load(self._path / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-        known = self._info.upstream_env_steps
+        known, seconds = self._info.upstream_env_steps, upstream_cpu_seconds
         info = replace(
             self._info,
             provenance={**self._info.provenance, **(provenance or {})},
             upstream_env_steps=upstream_env_steps if upstream_env_steps is not None else known,
+            upstream_cpu_seconds=self._info.upstream_cpu_seconds if seconds is None else seconds,
             num_episodes=self.num_episodes,
             num_steps=self.num_steps,
             hash=content_hash(self._info.spaces, **arrays),

@@ -176,7 +176,8 @@ class RunDirectory:
             record = self.record if begun else RunRecord(spec.env.name, spec.agent.name, seed, spec.hash)
             if not begun:
                 files.write_toml(self.path / "spec.toml", spec.to_dict())
-            session = RunSession(self.path, record, hooks or Hooks())
+            upstream = 0.0 if spec.log is None else spec.log.upstream_cpu_seconds
+            session = RunSession(self.path, record, hooks or Hooks(), upstream)
             session.begin()
             try:
                 yield session

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 PARTS = ("environment", "evaluation", "log")  # what is in none of them is learning
+APART = ("evaluation", "log")  # those whose CPU seconds are told apart too
 
 
 class Ledger:
@@ -26,37 +27,57 @@ class Ledger:
         self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
         self._parts: dict[str, float] = {}
         self._open: list[str] = []
+        self._began = 0.0, 0.0  # the outermost clock that is open: wall and CPU
 
     @contextmanager
     def clock(self, part: str) -> Iterator[None]:
-        """Wall time inside counts for `part`. A nested clock counts for the outer part alone."""
+        """Time inside counts for `part`. A nested clock counts for the outer part alone."""
         if part not in PARTS:
             raise ValueError(f"unknown part '{part}'; valid: {', '.join(PARTS)}")
-        start = time.perf_counter()
+        if not self._open:
+            self._began = self._now(part)
         self._open.append(part)
         try:
             yield
         finally:
             self._open.pop()
             if not self._open:
-                self._parts[part] = self._parts.get(part, 0.0) + time.perf_counter() - start
+                self._parts = self._with(part)
 
     def times(self) -> dict[str, float]:
-        """Seconds so far: wall, cpu, and the wall time of each part, learning being the rest."""
+        """Seconds so far: wall, cpu, and both by part, learning being the rest.
+
+        wall is the sum of learning, environment, evaluation and log; cpu that of learning_cpu, evaluation_cpu and
+        log_cpu: the environment's is among learning's, since it is stepped too often to be told apart.
+        """
         now = {"wall": time.perf_counter() - self._wall, "cpu": _cpu_seconds() - self._cpu}
-        now |= {part: self._parts.get(part, 0.0) for part in PARTS}
+        parts = self._with(self._open[0]) if self._open else self._parts
+        now |= {part: parts.get(part, 0.0) for part in (*PARTS, *map(_cpu_of, APART))}
         now["learning"] = now["wall"] - sum(now[part] for part in PARTS)
+        now[_cpu_of("learning")] = now["cpu"] - sum(now[_cpu_of(part)] for part in APART)
         return {key: round(self._before.get(key, 0.0) + value, 4) for key, value in now.items()}
 
     def rewind(self, spent: Mapping[str, float]) -> None:
         """Go on from what had been spent at a checkpoint: what earlier sessions did behind it was in vain."""
         self._before = dict(spent)
 
-    @property
-    def training_seconds(self) -> float:
-        """Wall time without evaluation: the clock of the `time/` curves."""
-        times = self.times()
-        return times["wall"] - times["evaluation"]
+    def _now(self, part: str) -> tuple[float, float]:
+        return time.perf_counter(), _cpu_seconds() if part in APART else 0.0
+
+    def _with(self, part: str) -> dict[str, float]:
+        """The parts, that of the outermost clock until now."""
+        wall, cpu = (now - began for now, began in zip(self._now(part), self._began, strict=True))
+        more = {part: wall, **({_cpu_of(part): cpu} if part in APART else {})}
+        return {**self._parts, **{key: self._parts.get(key, 0.0) + value for key, value in more.items()}}
+
+
+def _cpu_of(part: str) -> str:
+    return f"{part}_cpu"
+
+
+def training_seconds(times: Mapping[str, float]) -> tuple[float, float]:
+    """Of a ledger's times, wall and CPU: learning and the environment, what measures and writes a log taken out."""
+    return times["learning"] + times["environment"], times[_cpu_of("learning")]
 
 
 def _cpu_seconds() -> float:

@@ -112,36 +112,6 @@ class Metrics:
         self._writer = None
 
 
-class Curve:
-    """The returns behind each evaluation of a curve: `eval/curve.jsonl`, made with its first point.
-
-    A line holds step, seconds (of training, as in `metrics.jsonl`), returns, and those of the fresh episodes, if any
-    were played.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / "eval" / "curve.jsonl"
-        self._lines: Lines | None = Lines(self._path) if self._path.is_file() else None
-
-    def write(self, step: int, seconds: float, returns: Sequence[float], fresh: Sequence[float]) -> None:
-        """One point."""
-        if self._lines is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._lines = Lines(self._path)
-        line = {"step": int(step), "seconds": round(seconds, 4), "returns": list(returns), "fresh": list(fresh)}
-        self._lines.append(line)
-
-    def rewind(self, step: int) -> None:
-        """Drop the points after `step`."""
-        if self._lines is not None:
-            self._lines.rewind(step)
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._lines is not None:
-            self._lines.close()
-
-
 def read(path: Path) -> Iterator[dict[str, Any]]:
     """The points of a file of such lines, up to the first that is torn."""
     if not path.is_file():

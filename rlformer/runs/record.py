@@ -30,7 +30,7 @@ class RunRecord:
     peak_gpu_memory_bytes: int = 0
     parameters: int = 0  # numbers that gradients changed
     inference_seconds: dict[str, float] = field(default_factory=dict)  # per call of `act`, by number of environments
-    flops: dict[str, float] = field(default_factory=dict)  # of "training" and of one "action"; see `flops.of_run`
+    flops: dict[str, float] = field(default_factory=dict)  # by what for; see `agents.flops.of_run`
     scales: dict[str, Any] = field(default_factory=dict)  # of conditioning: chosen target return, range in the log
     progress: dict[str, Any] = field(default_factory=dict)
     hardware: dict[str, Any] = field(default_factory=dict)
@@ -41,6 +41,12 @@ class RunRecord:
     notes: list[str] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)  # of the files that it ended with; see runs.seal
     schema: str = SCHEMA
+
+    @property
+    def cpu_seconds_behind(self) -> float | None:
+        """CPU seconds of learning behind what was trained, those of who made its log among them; None: unknown."""
+        own, upstream = self.times.get("learning_cpu"), self.cost.upstream_cpu_seconds
+        return None if own is None or upstream is None else own + upstream
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""

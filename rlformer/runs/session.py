@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from rlformer.core import files
 from rlformer.core.records import Cost
-from rlformer.runs import ledger, metrics, seal
+from rlformer.runs import curves, kept, ledger, metrics, seal
+from rlformer.runs.curves import Curve, CurvePoint
 from rlformer.runs.hooks import Hooks
-from rlformer.runs.metrics import Curve, Lines, Metrics, Throttle
+from rlformer.runs.metrics import Lines, Metrics, Throttle
 from rlformer.runs.record import RunRecord, Status
 
 _MARKS = "checkpoints/times.jsonl"  # seconds spent until each checkpoint
@@ -19,8 +21,12 @@ _MARKS = "checkpoints/times.jsonl"  # seconds spent until each checkpoint
 class RunSession:
     """What a learner sees of its run (the `RunLog` of `agents.base`), and what the experiment adds to it."""
 
-    def __init__(self, directory: Path, record: RunRecord, hooks: Hooks) -> None:
+    def __init__(
+        self, directory: Path, record: RunRecord, hooks: Hooks, upstream_cpu_seconds: float | None = 0.0
+    ) -> None:
+        """upstream_cpu_seconds: of the log that is learned from, see `core.records.Cost`."""
         self.directory, self.record, self._hooks = directory, record, hooks
+        self._upstream_cpu_seconds = upstream_cpu_seconds
 
     @property
     def finished(self) -> bool:
@@ -34,25 +40,42 @@ class RunSession:
         used_before = {key: value for key, value in record.hardware.items() if key == "gpu"}
         record.hardware, record.versions = {**ledger.hardware(), **used_before}, dict(ledger.versions())
         record.commit = ledger.commit()
-        self._ledger = ledger.Ledger(_sum(record.times, record.unsaved))
-        for name in ("metrics.jsonl", "eval/curve.jsonl"):
+        for name in ("metrics.jsonl", curves.NAME):
             if (wrong := metrics.damage(self.directory / name)) is not None:
                 self.note(f"{wrong}; the points from there on are lost")
         self._metrics, self._curve = Metrics(self.directory), Curve(self.directory)
-        self._played: tuple[Sequence[float], Sequence[float]] | None = None
+        self._played: CurvePoint | None = None
+        self._measured = 0  # environment steps of evaluations behind the training
+        self._ledger = ledger.Ledger(_sum(record.times, record.unsaved))
         self._due = Throttle(5.0)
         self._save()
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """See `agents.base.RunLog`."""
-        seconds = self._metrics.write(values, step, self._ledger.training_seconds)
+        wall, cpu = ledger.training_seconds(self._ledger.times())
+        seconds = self._metrics.write(values, step, wall)
         if self._played is not None and "eval/return" in values:
-            self._curve.write(step, seconds, *self._played)
+            self._curve.write(self._played, seconds, cpu)
             self._played = None
+            self.spent(self.record.cost)
 
-    def played(self, returns: Sequence[float], fresh: Sequence[float]) -> None:
-        """The returns behind the evaluation whose scalars come next, kept in `eval/curve.jsonl` with their step."""
-        self._played = returns, fresh
+    @property
+    def curve(self) -> Sequence[CurvePoint]:
+        """The evaluations so far of the training."""
+        return self._curve.points
+
+    def played(self, point: CurvePoint) -> None:
+        """The evaluation whose scalars come next, kept in `eval/curve.jsonl`."""
+        self._played = point
+
+    def keep(self, step: int, save: Callable[[Path], None]) -> None:
+        """Keep the policy of that step, which `save` writes into a folder; see `runs.kept`."""
+        kept.keep(self.directory, step, save)
+
+    def measured(self, env_steps: int) -> None:
+        """So many environment steps were made in order to measure what was trained."""
+        self._measured += env_steps
+        self.spent(self.record.cost)
 
     def progress(self, done: int, total: int, note: str = "") -> None:
         """See `agents.base.RunLog`."""
@@ -67,7 +90,11 @@ class RunSession:
 
     def spent(self, cost: Cost) -> None:
         """See `agents.base.RunLog`."""
-        self.record.cost = cost
+        self.record.cost = replace(
+            cost,
+            evaluation_env_steps=self._curve.env_steps + self._measured,
+            upstream_cpu_seconds=self._upstream_cpu_seconds,
+        )
 
     def on_gpu(self, name: str, peak_bytes: int) -> None:
         """See `agents.base.RunLog`."""
@@ -80,12 +107,14 @@ class RunSession:
 
     def rewind(self, step: int) -> None:
         """See `agents.base.RunLog`."""
-        spent, kept = self._ledger.times(), self._marks().get(step, {} if step == 0 else None)
-        if kept is not None:
-            self._ledger.rewind(kept)
-            self._lost(step, spent, kept)
-        self._metrics.rewind(step, self._ledger.training_seconds)
+        spent, known = self._ledger.times(), self._marks().get(step, {} if step == 0 else None)
+        if known is not None:
+            self._ledger.rewind(known)
+            self._lost(step, spent, known)
+        self._metrics.rewind(step, ledger.training_seconds(self._ledger.times())[0])
         self._curve.rewind(step)
+        kept.rewind(self.directory, step)
+        self.spent(self.record.cost)
         with self._mark_lines() as lines:
             lines.rewind(step)
         self._save()
@@ -110,7 +139,7 @@ class RunSession:
         """Say how the run ended."""
         self.record.status, self.record.error = status, error
         if cost is not None:
-            self.record.cost = cost
+            self.spent(cost)
         self.record.times = self._ledger.times()
         if status == "finished":
             self.record.digests = seal.of(self.directory)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from rlformer.agents import flops
@@ -17,12 +18,15 @@ from rlformer.data.dataset import Dataset, load
 from rlformer.envs.make import NOWHERE, make, spaces_of
 from rlformer.envs.native import NativeSpaces, native_spaces
 from rlformer.envs.probe import probe
-from rlformer.evaluator.measure.protocol import Protocol, curve, measure
+from rlformer.evaluator.measure.curve import CurveTest
+from rlformer.evaluator.measure.kept import play_kept
+from rlformer.evaluator.measure.protocol import Protocol, measure
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.session import RunSession
 from rlformer.runs.spec import RunSpec
 from rlformer.runs.waiting import in_line
+from rlformer.studies.later import play_later
 from rlformer.studies.logs import UNKNOWN
 
 
@@ -58,6 +62,8 @@ def train(
         if dataset.path is not None and (dataset.path / "dataset.json").is_file():
             load(dataset.path, remember=True)  # read once if it was copied: whoever comes later need not
     run = RunDirectory.of(root, spec, seed)
+    asked = protocol or Protocol.of(spec.episodes)
+    kind.prepare()
 
     def work(log: RunSession) -> None:
         playable = _playable(spec, kind, log)
@@ -71,9 +77,10 @@ def train(
             device=device,
             log_trajectories=run.trajectories if spec.keeps_log else None,
         )
-        _train(spec, kind, task, protocol or Protocol.of(spec.episodes), log, run, seed_obeyed)
+        _train(spec, kind, task, asked, log, run, seed_obeyed)
 
-    in_line(lambda: _session(run, spec, seed, work, command, hooks), hooks)
+    later = partial(play_later, kind, spec, run, asked)
+    in_line(lambda: _session(run, spec, seed, work, later, command, hooks), hooks)
     return run
 
 
@@ -82,12 +89,14 @@ def _session(
     spec: RunSpec,
     seed: int,
     work: Callable[[RunSession], None],
+    later: Callable[[], None],
     command: str | None,
     hooks: Hooks,
 ) -> None:
-    """Do the work in the run, unless it has been done; the record says how it ended."""
+    """Do the work in the run, unless it has been done; the record says how it ended. later: of one that was done."""
     damage = run.set_aside_damaged() or _without_its_log(run, spec)
     if run.finished:
+        later()
         hooks.tell("it had finished before, and is left alone")
         return
     with run.session(spec, seed, hooks) as log:
@@ -130,7 +139,7 @@ def _train(
     seed_obeyed: bool | None,
 ) -> None:
     if task.env is not None and protocol.curve_episodes:
-        task = replace(task, evaluate=curve(spec, task.seed, protocol, log.played))
+        task = replace(task, evaluate=CurveTest(kind, spec, task.seed, protocol, log))
     learner = kind.load()()
     cost = learner.fit(task, log)
     learner.save(run.checkpoints / "best")
@@ -139,8 +148,10 @@ def _train(
     log.record.parameters, log.record.scales = learner.num_parameters, dict(learner.scales)
     with log.clock("evaluation"):
         measured = measure(kind, learner, spec, task.seed, task.dataset, protocol, playable=task.env is not None)
-    for name, result in measured.evaluations.items():
+        evaluations = {**measured.evaluations, **play_kept(kind, spec, run.path, log.curve, protocol)}
+    for name, result in evaluations.items():
         run.save_evaluation(name, replace(result, seed_obeyed=seed_obeyed))
+        log.measured(result.env_steps if kind.acts else 0)
     if measured.coverage is not None:
         log.record.scales["coverage"] = {name: asdict(found) for name, found in measured.coverage.items()}
     log.record.inference_seconds = dict(measured.inference_seconds)

@@ -116,6 +116,7 @@ class CollectedLog:
             random_episodes=self.recipe.random_episodes if self.trained else 0.0,
             provenance={**source.identity, "sampled": source.sampled},
             upstream_env_steps=source.env_steps_behind,
+            upstream_cpu_seconds=source.cpu_seconds_behind,
             progress=progress,
             stop=stop,
         )

@@ -15,22 +15,21 @@ import numpy as np
 
 from rlformer.agents.base import LearnerKind
 from rlformer.agents.learners import learner
-from rlformer.core import files
+from rlformer.core import files, grid
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.data.dataset import Dataset
 from rlformer.envs.make import make
 from rlformer.envs.vector import Environments
 from rlformer.evaluator.measure.protocol import Protocol
-from rlformer.runs import ledger, scratch
+from rlformer.runs import curves, ledger, scratch
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.spec import RunSpec
 from rlformer.studies.plan import Plan, PlannedRun
 from rlformer.studies.probe import log_for, probe
 
-STEP_KEYS = ("steps", "gradient_steps", "evaluate_every", "warmup_steps", "learning_starts")  # counted in steps
+STEP_KEYS = ("steps", "gradient_steps", "warmup_steps", "learning_starts")  # counted in steps
 _UNENDED = 1000  # steps of an episode of which nothing is known
-_CURVE_POINTS = {"env_steps": 20, "gradient_steps": 10}  # of a whole curve, by its unit
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,24 @@ class World:
 
 
 @dataclass(frozen=True)
+class CurveRounds:
+    """How often a run is evaluated while it learns, and how much of what follows from that: about, before it is run."""
+
+    points: int = 0  # of the grid, and the end
+    records: int = 0  # of them, with fresh episodes: half of those of what learns by interaction
+    kept: int = 0  # policies that are played at the end, as often as the last one
+
+    @classmethod
+    def of(cls, kind: LearnerKind, protocol: Protocol, steps: int) -> CurveRounds:
+        """Of a training of so many steps in the unit of its curve."""
+        if not kind.learns or not protocol.curve_episodes:
+            return cls()
+        points = len(grid.points(steps)) + (not grid.holds(steps))
+        records = -(-points // 2) if kind.steps_env else 0
+        return cls(points, records, min(records, len(protocol.thresholds)))
+
+
+@dataclass(frozen=True)
 class Pace:
     """How fast an agent is on this machine."""
 
@@ -74,14 +91,19 @@ class Pace:
     episode: float | None = None  # seconds of an evaluation's episode, where one was measured
     recorded: bool = False  # by runs that were made on this machine; otherwise by a probe
 
-    def evaluation(self, kind: LearnerKind, world: World, protocol: Protocol) -> float:
-        """Seconds of all episodes that a run plays to be measured, about."""
-        points = _CURVE_POINTS[kind.curve_unit] if kind.learns and protocol.curve_episodes else 0
+    def evaluation(self, kind: LearnerKind, world: World, protocol: Protocol, steps: int) -> float:
+        """Seconds of all episodes that a run of so many steps plays to be measured, about."""
         if not kind.acts:
             return 0.0
+        curve = CurveRounds.of(kind, protocol, steps)
         if self.episode is not None:
-            return self.episode * protocol.num_episodes(kind, points)
-        rounds = [(1, protocol.episodes), (2 * points, protocol.curve_episodes)]  # the curve's are confirmed
+            again = curve.records * protocol.fresh_episodes + curve.kept * protocol.episodes
+            return self.episode * (protocol.num_episodes(kind, curve.points) + again)
+        rounds = [
+            (1 + curve.kept, protocol.episodes),
+            (curve.points, protocol.curve_episodes),
+            (curve.records, protocol.fresh_episodes),
+        ]
         if "targets" in kind.evaluations:
             rounds.append((1, 8 * protocol.target_episodes))
         if "other" in kind.evaluations:
@@ -202,20 +224,25 @@ def recorded(root: Path, spec: RunSpec) -> Pace | None:
         run = RunDirectory(path.parent)
         try:
             record, other = run.record, run.spec
+            played = _episodes(run) if record.status == "finished" else 0
         except InputError:
             continue
         alike = _apart(other) == _apart(spec) and {name: record.hardware.get(name) for name in hardware} == hardware
         done = record.cost.env_steps if kind.steps_env else other.values.get(key, 0)
         if record.status != "finished" or not alike or not {"wall", "evaluation"} <= record.times.keys():
             continue
-        protocol = Protocol.of(other.episodes)
-        points = _CURVE_POINTS[kind.curve_unit] if kind.learns and protocol.curve_episodes else 0
-        episodes.append(record.times["evaluation"] / max(1, protocol.num_episodes(kind, points)))
+        episodes.append(record.times["evaluation"] / max(1, played))
         steps.append((record.times["wall"] - record.times["evaluation"]) / done if done else 0.0)
         parameters = record.parameters
     if not steps:
         return None
     return Pace(0.0, median(steps), (0.0, 0.0), parameters, median(episodes), recorded=True)
+
+
+def _episodes(run: RunDirectory) -> int:
+    """That were played to measure it. Raises InputError where a file is damaged."""
+    behind = sum(len(result.returns) for result in run.evaluations().values())
+    return behind + sum(len(point.returns) + len(point.fresh) for point in curves.read(run.path))
 
 
 def _apart(spec: RunSpec) -> str:

@@ -16,6 +16,8 @@ from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import spaces_of
 from rlformer.envs.probe import probe
+from rlformer.evaluator.judge.terms import Terms
+from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.runs.budget import CutShort
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
@@ -36,6 +38,7 @@ class Setting:
     root: Path  # absolute: a worker may stand elsewhere
     threads: int = 1
     command: str | None = None  # what was typed
+    terms: Terms = field(default_factory=Terms)  # which thresholds a run may have to pass; no part of what it is
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class PlannedRun:
             dataset=dataset,
             threads=self.setting.threads,
             device=self.device,
+            protocol=Protocol.of(self.spec.episodes).asking(self.setting.terms),
             command=self.setting.command,
             hooks=hooks,
         )
@@ -156,7 +160,7 @@ def plan(study: Study, *, dataset: Dataset | None = None, command: str | None = 
     probe(env)
     sources = _sources(study, dataset, specs[maker] if maker else None)
     order = arms.costly_first(names, maker if trains else None)
-    setting = Setting(Path(study.runs).absolute(), study.threads, command)
+    setting = Setting(Path(study.runs).absolute(), study.threads, command, study.terms)
     seeds = tuple(range(study.seeds or arms.PROFILES[study.profile].seeds))
     devices = _devices(specs, study.device)
     firsts = [PlannedRun(specs[name], seed, setting, device=devices[name]) for name in order for seed in seeds]

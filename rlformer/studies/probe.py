@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,7 @@ from rlformer.agents.base import Task
 from rlformer.agents.learners import learner
 from rlformer.core import files
 from rlformer.core.errors import Interrupted
-from rlformer.core.policy import Policy
 from rlformer.core.records import Cost, Episode
-from rlformer.core.spaces import ObservationSpec
 from rlformer.data.dataset import Dataset, DatasetInfo
 from rlformer.data.writer import DatasetWriter
 from rlformer.envs.make import spaces_of
@@ -51,19 +49,20 @@ def probe(run: PlannedRun, dataset: Dataset | None, folder: Path, threads: int, 
     files.writable_directory(folder)
     made = kind.load()()
     observed = (spaces_of(spec.env) if dataset is None else dataset.info.spaces).observation
-    log = _Watch(folder, round_of(values), observed, limits)
+    log = _Watch(folder, round_of(values), limits)
     began = time.perf_counter()
-    task = Task(spec.env, dataset, values, run.seed, threads, run.device, None, log.evaluate)
     with suppress(Interrupted):
-        made.fit(task, log)
+        made.fit(Task(spec.env, dataset, values, run.seed, threads, run.device), log)
     start = (log.times[0] if log.times else time.perf_counter()) - began
     each = values["num_envs"] if kind.steps_env else 1
-    return Probed(start, log.step_seconds(spec.values) / each, log.act, made.num_parameters)
+    policy = made.policy()
+    one, many = (seconds_per_call(policy, observed, num, 10) for num in (1, 64))
+    return Probed(start, log.step_seconds(spec.values) / each, (one, many), made.num_parameters)
 
 
 def _short(values: Mapping[str, Any]) -> dict[str, Any]:
     """The same agent in small rounds, so that a probe sees a whole one: as many updates for each step."""
-    short = {**values, "evaluate_every": 1}
+    short = dict(values)
     if "n_epochs" in values:  # on-policy: a round is a rollout
         short["n_steps"] = max(2, min(values["n_steps"], -(-values.get("batch_size", 64) // values["num_envs"])))
         if "batch_size" in values:
@@ -91,14 +90,10 @@ def round_of(values: Mapping[str, Any]) -> tuple[int, int]:
 class _Watch:
     """A run's log (`agents.base.RunLog`) that takes the time of each step and stops after about a second."""
 
-    def __init__(
-        self, directory: Path, rounds: tuple[int, int], observed: ObservationSpec, limits: tuple[float, float]
-    ) -> None:
-        self.directory, self._observed, self._limits = directory, observed, limits
-        self.times: list[float] = []  # of each call, evaluations taken out
-        self.act = (1e-3, 1e-3)
+    def __init__(self, directory: Path, rounds: tuple[int, int], limits: tuple[float, float]) -> None:
+        self.directory, self._limits = directory, limits
+        self.times: list[float] = []  # of each call
         self._warm, self._round = rounds
-        self._aside, self._timed = 0.0, False
         self._validated: list[int] = []  # calls before which held-out loss was computed
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
@@ -109,13 +104,9 @@ class _Watch:
     def progress(self, done: int, total: int, note: str = "") -> None:
         """See `agents.base.RunLog`."""
 
-    @contextmanager
-    def clock(self, part: str) -> Iterator[None]:
+    def clock(self, part: str) -> AbstractContextManager[None]:
         """See `agents.base.RunLog`."""
-        began = time.perf_counter()
-        yield
-        if part == "evaluation":
-            self._aside += time.perf_counter() - began
+        return nullcontext()
 
     def spent(self, cost: Cost) -> None:
         """See `agents.base.RunLog`."""
@@ -135,20 +126,12 @@ class _Watch:
 
     def stop_requested(self) -> bool:
         """Called at every step: true when enough has been seen."""
-        self.times.append(time.perf_counter() - self._aside)
+        self.times.append(time.perf_counter())
         seconds = self.times[-1] - self.times[0]
         rounds = (len(self.times) - 1 - self._warm) // self._round
         wanted = 2 * _VALIDATE_EVERY if self._round == 1 else 2
         least, most = self._limits
         return seconds > most or (seconds > least and rounds >= wanted)
-
-    def evaluate(self, policy: Policy) -> dict[str, float]:
-        """In place of an evaluation: the time of an action, once."""
-        if not self._timed:
-            self._timed = True
-            one, many = (seconds_per_call(policy, self._observed, num, 10) for num in (1, 64))
-            self.act = (one, many)
-        return {}
 
     def step_seconds(self, values: Mapping[str, Any]) -> float:
         """Of a call: over whole rounds behind the warm-up, validations as often as the card says."""

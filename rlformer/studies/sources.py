@@ -27,6 +27,7 @@ from rlformer.envs import consent
 from rlformer.envs.make import spaces_of
 from rlformer.envs.native import NativeSpaces, native_spaces
 from rlformer.envs.rollout import RandomPolicy
+from rlformer.runs.mistaken import kind_of
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Source:
     log_max: float | None = None  # the best return of its log
     rules: Mapping[str, float] = field(default_factory=dict)  # what each rule would ask for, from its log
     env_steps_behind: int | None = None  # all that were taken until it existed; None: unknown
+    cpu_seconds_behind: float | None = None  # in which it learned, and those whose log it read; None: unknown
     remarks: tuple[str, ...] = ()  # what a person should know of how it was read
     native: Callable[[], NativeSpaces] | None = None  # what it was trained to see and do; None: an environment says it
 
@@ -100,19 +102,23 @@ def open_source(
     sample: bool | None = None,
     trust: bool = False,
     normalized: Normalization = Normalization(),  # noqa: B008 - frozen
+    step: int | None = None,
 ) -> Source:
     """The policy that a person names.
 
     env: where it will act; `random` needs it. agent: the class of a .zip that does not say it. sample: whether it draws
     its actions; None: as it is deployed, which the card of a run says; without a card greedily. trust: whether a .zip,
     or another file whose reading unpickles, may be read, and the module imported that a run or a tree names.
-    normalized: which statistics of observations a .zip is read with. Raises InputError where the text names no policy.
+    normalized: which statistics of observations a .zip is read with. step: of the policy of a run that it kept while it
+    was trained, see `agents.loading.load_run`. Raises InputError where the text names no policy.
     """
+    if step is not None and kind_of(Path(text)) not in ("run", "runs"):
+        raise InputError(f"step {step}: of a policy that a run kept, and {text} is no run directory")
     if text == "random":
         if env is None:
             raise InputError("'random' needs --env")
         uniform = RandomPolicy(spaces_of(env).actions)
-        return Source(text, uniform, {"agent": "random"}, env, sampled=True, env_steps_behind=0)
+        return Source(text, uniform, {"agent": "random"}, env, sampled=True, env_steps_behind=0, cpu_seconds_behind=0.0)
     path = Path(text)
     if path.suffix == ".zip":
         read = read_zip(path, agent, normalized, trust, env, bool(sample))
@@ -136,20 +142,23 @@ def open_source(
         return Source(text, saved.policy(), identity, made_for, target_return=asked, reads_returns=counts)
     if not path.exists() and (meant := _no_policy(text)) is not None:
         raise InputError(meant)
-    run = load_run(path, env, trust)
+    run = load_run(path, env, trust, step)
     spec, record, cost = run.spec, run.record, run.record.cost
-    behind = cost.upstream_env_steps
+    behind, cpu = cost.upstream_env_steps, record.cpu_seconds_behind
+    own = cost.env_steps if step is None else min(step, cost.env_steps)
+    identity = {"agent": spec.agent.name, "spec": spec.hash, "seed": record.seed}
     return Source(
         text,
         run.policy(sample),
-        {"agent": spec.agent.name, "spec": spec.hash, "seed": record.seed},
+        identity if step is None else {**identity, "step": step},
         spec.env,
         sampled=run.samples if sample is None else sample or not run.kind.learns,
         target_return=record.scales.get("target_return"),
         listens=record.scales.get("target_return") is not None,
         log_max=record.scales.get("log_max"),
         rules=record.scales.get("rules", {}),
-        env_steps_behind=None if behind is None else behind + cost.env_steps + cost.selection_env_steps,
+        env_steps_behind=None if behind is None else behind + own + cost.selection_env_steps,
+        cpu_seconds_behind=cpu if cpu is None or step is None else cpu * own / max(1, cost.env_steps),
         native=lambda: run.native,
     )
 

@@ -33,7 +33,7 @@ def run_seconds(spec: RunSpec, paces: Paces) -> float:
     """Of a run of this specification: its process, its steps and its evaluations."""
     kind, pace = learner(spec.agent.learner), paces.agents[spec.agent.name]
     steps = spec.values.get(kind.steps_key, 0) if kind.learns else 0
-    evaluation = pace.evaluation(kind, paces.world, Protocol.of(spec.episodes))
+    evaluation = pace.evaluation(kind, paces.world, Protocol.of(spec.episodes), steps)
     return JOB_SECONDS * paces.slowness + pace.start + steps * pace.step + evaluation
 
 

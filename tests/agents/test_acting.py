@@ -97,7 +97,7 @@ def test_weights_may_change_and_move_while_a_policy_acts_with_them() -> None:
         assert not np.array_equal(after, before)
 
 
-def test_sampled_episodes_follow_their_seeds_and_not_their_slots() -> None:
+def test_other_episodes_follow_their_seeds_and_not_their_slots() -> None:
     spaces = spaces_of(CARTPOLE)
     torch.manual_seed(0)
     known = {"width": 16, "layers": 2, "heads": 2, **MODELS["transformer-return-step"]}

@@ -62,11 +62,13 @@ def test_an_action_of_a_streaming_model_is_what_torch_counts_and_its_band_by_han
 def test_every_card_can_be_counted(name: str) -> None:
     card = agent_cards.agent(name)
     space = "box" if card.defaults.get("algorithm") in ("SAC", "TD3", "TD3-BC") else "discrete"
-    record = RunRecord("E", "a", 0, "", cost=Cost(5000, samples_seen=5000), progress={"done": 5})
+    cost = Cost(5000, samples_seen=5000, evaluation_env_steps=7)
+    record = RunRecord("E", "a", 0, "", cost=cost, progress={"done": 5})
     found = of_run(
         agent_cards.resolve(EnvSpec("CartPole-v1", "CartPole-v1"), name),
         Spaces(ObservationSpec.vector(4), SPACES[space]),
         record,
     )
-    assert set(found) == {"action", "training"}
+    assert set(found) == {"action", "training", "evaluation"}
     assert all(value >= 0 for value in found.values())
+    assert found["evaluation"] == 7 * found["action"]  # one action in each step: apart from learning

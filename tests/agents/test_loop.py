@@ -9,6 +9,7 @@ import pytest
 
 from rlformer.agents import loop
 from rlformer.agents.loop import Pace
+from rlformer.core import grid
 from rlformer.core.errors import Interrupted
 from tests.support.make_sequences import Journal
 
@@ -19,6 +20,7 @@ class Counting:
     def __init__(self, total: int, stride: int = 1, stop_early: int | None = None, warning: str | None = None) -> None:
         self.step, self.saved = 0, 0
         self.asked: list[tuple[str, int]] = []
+        self.points: list[int] = []  # of the curve
         self._total, self._stride, self._stop_early, self._warning = total, stride, stop_early, warning
 
     def ended(self) -> bool:
@@ -33,7 +35,8 @@ class Counting:
     def validate(self) -> Mapping[str, float]:
         return self._point("validated")
 
-    def evaluate(self) -> Mapping[str, float]:
+    def evaluate(self, step: int) -> Mapping[str, float]:
+        self.points.append(step)
         return self._point("evaluated")
 
     def note(self) -> str:
@@ -55,7 +58,12 @@ class Counting:
         return {kind: float(self.step)}
 
 
-PACE = Pace(total=10, log_every=3, validate_every=4, evaluate_every=5)
+PACE = Pace(total=10, log_every=3, validate_every=4, evaluate=True)
+
+
+@pytest.fixture(autouse=True)
+def _short_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid, "_ALL", (5, 7, 10, 14))
 
 
 def test_all_comes_when_it_should_and_at_the_end(tmp_path: Path) -> None:
@@ -63,10 +71,10 @@ def test_all_comes_when_it_should_and_at_the_end(tmp_path: Path) -> None:
     loop.run(training, PACE, journal)
     assert training.at("logged") == [3, 6, 9, 10]
     assert training.at("validated") == [4, 8, 10]
-    assert training.at("evaluated") == [5, 10]
+    assert training.at("evaluated") == training.points == [5, 7, 10]  # the end is a point of the grid: once
     assert training.asked[-3:] == [("logged", 10), ("validated", 10), ("evaluated", 10)]
     assert list(journal.curve("train/steps_per_second")) == [3, 6, 9, 10]
-    assert journal.curve("evaluated") == {5: 5.0, 10: 10.0}
+    assert journal.curve("evaluated") == {5: 5.0, 7: 7.0, 10: 10.0}
     assert (training.saved, journal.done) == (10, 10)
 
 
@@ -80,15 +88,16 @@ def test_a_training_that_goes_on_by_several_steps_misses_nothing(tmp_path: Path)
     training = Counting(10, stride=4)
     loop.run(training, PACE, Journal(tmp_path))
     assert training.at("logged") == [4, 8, 12]
-    assert training.at("evaluated") == [8, 12]
+    assert training.at("evaluated") == [8, 12, 12]
+    assert training.points == [7, 10, 12]  # as soon as a point's steps are made; the end is none
 
 
 def test_one_that_stops_early_is_evaluated_at_its_end(tmp_path: Path) -> None:
-    training = Counting(10, stop_early=7)
+    training = Counting(10, stop_early=6)
     loop.run(training, PACE, Journal(tmp_path))
-    assert training.at("evaluated") == [5, 7]
+    assert training.at("evaluated") == training.points == [5, 6]
     assert training.at("logged") == [3, 6]
-    assert training.saved == 7
+    assert training.saved == 6
 
 
 def test_a_stop_saves_and_the_rest_is_as_if_there_had_been_none(tmp_path: Path) -> None:

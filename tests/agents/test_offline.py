@@ -14,6 +14,7 @@ from rlformer.agents.loop import DivergedError
 from rlformer.agents.offline.algorithms.cql.train import conservative_gap
 from rlformer.agents.offline.algorithms.iql.train import expectile_loss
 from rlformer.agents.offline.learner import OfflineLearner
+from rlformer.core import grid
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import Cost, EnvSpec, Episode
 from rlformer.core.spaces import ActionSpec, Spaces
@@ -207,11 +208,14 @@ def test_a_stopped_training_ends_as_if_it_never_stopped(agent: str, env: str, tm
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("agent", "env"), RUNS)
-def test_evaluations_make_a_curve_against_gradient_steps(agent: str, env: str, tmp_path: Path) -> None:
+def test_evaluations_make_a_curve_against_gradient_steps(
+    agent: str, env: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid, "_ALL", (10, 20, 40))
     spec, dataset = env_cards.environment(env), random_log(env, 3)
     with_curve, without, log = OfflineLearner(), OfflineLearner(), Log(tmp_path / "a")
-    settings = (*QUICK, "gradient_steps=25", "evaluate_every=10")
-    curve = lambda policy: {"eval/return": play(policy, spec, 2).mean}  # noqa: E731
+    settings = (*QUICK, "gradient_steps=25")
+    curve = lambda policy, step, save=None: {"eval/return": play(policy, spec, 2).mean}  # noqa: E731
     wanted = task(dataset, agent, *settings, env=spec, evaluate=curve)
     cost = with_curve.fit(wanted, log)
     assert [step for step, _ in log.curve("eval/return")] == [10, 20, 25]

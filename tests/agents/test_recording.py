@@ -64,7 +64,7 @@ def fit(env: EnvSpec, agent: str, path: Path, *overrides: str) -> tuple[OnlineLe
 
 def test_a_buffer_holds_what_was_seen_though_the_environment_changes_it_in_place(tmp_path: Path) -> None:
     """Cut off after 3 steps: the last observation is 3, not the next episode's 0."""
-    options = ("steps=60", "learning_starts=1000", "buffer_size=100", "num_envs=1", "evaluate_every=1000")
+    options = ("steps=60", "learning_starts=1000", "buffer_size=100", "num_envs=1")
     learner, _ = fit(in_place(spaces.Discrete(2)), "dqn", tmp_path, *options)
     buffer: Any = learner.model.replay_buffer
     assert buffer.observations[:6, 0, 0].tolist() == [0, 1, 2, 0, 1, 2]

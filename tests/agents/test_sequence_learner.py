@@ -15,6 +15,7 @@ from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.learner import SequenceLearner
 from rlformer.agents.sequence.memory import parameters
 from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.core import grid
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.spaces import ActionSpec, Array, ObservationSpec, Spaces
@@ -182,18 +183,19 @@ def test_the_same_seed_learns_the_same_and_another_another(tmp_path: Path) -> No
     assert (policies[0] != policies[2]).any()
 
 
-@pytest.mark.parametrize(("every", "points"), [(0, list(range(2, 21, 2))), (7, [7, 14, 20])])
-def test_the_curve_has_ten_points_unless_the_card_says_otherwise(every: int, points: list[int], tmp_path: Path) -> None:
-    def evaluate(policy: Any) -> dict[str, float]:
+def test_the_curve_has_the_points_of_the_grid_and_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid, "_ALL", (7, 14, 28))
+
+    def evaluate(policy: Any, step: int, save: object = None) -> dict[str, float]:
         policy.begin(np.arange(1), np.arange(1), None)
         policy.act(np.zeros((1, 3)))
         return {"eval/return": 3.0, "eval/length": 2.0}
 
     journal = Journal(tmp_path)
-    values = {**agent_cards.agent("dt").defaults, "gradient_steps": 20, "evaluate_every": every}
+    values = {**agent_cards.agent("dt").defaults, "gradient_steps": 20}
     SequenceLearner().fit(Task(None, log(SPACES["discrete"]), values, seed=0, evaluate=evaluate), journal)
-    assert journal.curve("eval/return") == dict.fromkeys(points, 3.0)
-    assert journal.curve("eval/length") == dict.fromkeys(points, 2.0)
+    assert journal.curve("eval/return") == dict.fromkeys((7, 14, 20), 3.0)
+    assert journal.curve("eval/length") == dict.fromkeys((7, 14, 20), 2.0)
 
 
 def test_the_target_return_comes_from_the_log_or_from_the_user(tmp_path: Path) -> None:

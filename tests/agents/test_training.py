@@ -27,6 +27,7 @@ from rlformer.agents.sequence.training.parameters import FlatParameters
 from rlformer.agents.sequence.training.state import TrainOptions
 from rlformer.agents.sequence.training.train import held_out_loss, layer_norms, train
 from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.core import grid
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import EnvSpec, Window
 from rlformer.data.windows import Windows
@@ -309,17 +310,17 @@ def test_the_learning_rate_warms_up_and_falls_to_its_share(tmp_path: Path) -> No
     assert logged == {step: OPTIONS.learning_rate_at(step - 1) for step in logged}
 
 
-def test_evaluations_come_when_they_should_and_disturb_nothing(tmp_path: Path) -> None:
+def test_evaluations_come_when_they_should_and_disturb_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid, "_ALL", (10, 20, 40))
     expected = weights(fit("transformer-return-separate", Journal(tmp_path / "without")))
 
-    def scores(built: TrajectoryModel) -> dict[str, float]:
+    def scores(built: TrajectoryModel, step: int) -> dict[str, float]:
         SequencePolicy(built, 1.0).act(np.zeros((3, 3), np.float32))
         torch.rand(7)  # an environment may draw from torch's global generator
         return {"eval/return": 1.0}
 
     journal = Journal(tmp_path / "with")
-    options = TrainOptions(**{**vars(OPTIONS), "evaluate_every": 10})
-    assert_same(weights(fit("transformer-return-separate", journal, options, evaluate=scores)), expected)
+    assert_same(weights(fit("transformer-return-separate", journal, OPTIONS, evaluate=scores)), expected)
     assert list(journal.curve("eval/return")) == [10, 20, STEPS]
 
 

@@ -46,9 +46,9 @@ from tests.support.make_training import match, played
 # What makes a training small, for the keys that a card has.
 SMALL: Mapping[str, Any] = {
     "hidden": [8], "num_envs": 2, "batch_size": 16, "steps": 64, "n_epochs": 1, "learning_starts": 16,
-    "evaluate_every": 0, "gradient_steps": 12, "width": 8, "layers": 1, "heads": 1, "validate_every": 6,
+    "gradient_steps": 12, "width": 8, "layers": 1, "heads": 1, "validate_every": 6,
 }  # fmt: skip
-PROTOCOL = Protocol(episodes=4, curve_episodes=2, fresh_episodes=2, target_episodes=2, other_episodes=2, num_envs=4)
+PROTOCOL = Protocol(episodes=4, curve_episodes=2, fresh_episodes=4, target_episodes=2, other_episodes=2, num_envs=4)
 
 
 class ImitatesFirst(OnlineLearner):
@@ -175,7 +175,9 @@ def test_a_finished_run_tells_what_it_took(case: Case, tmp_path: Path) -> None:
     assert (cost.env_steps > 0) == kind.steps_env
     assert (cost.logged_steps > 0) == ("log" in kind.needs)
     assert (cost.samples_seen > 0) == (record.parameters > 0) == kind.learns
-    assert {"training"} | ({"action"} if kind.acts else set()) == set(record.flops)
+    assert {"training"} | ({"action", "evaluation"} if kind.acts else set()) == set(record.flops)
+    assert (cost.evaluation_env_steps > 0) == kind.acts
+    assert cost.upstream_cpu_seconds == (None if "log" in kind.needs else 0.0)  # nobody knows who made this log
     assert (record.flops["training"] > 0) == kind.learns
     points = list(metrics.read(run.path / "metrics.jsonl"))
     most = cost.env_steps if kind.steps_env else case.spec(case.log(tmp_path)).values.get("gradient_steps", 0)

@@ -15,7 +15,6 @@ from rlformer.envs.make import spaces_of
 from rlformer.envs.rollout import RandomPolicy
 from rlformer.evaluator.measure.evaluation import (
     Part,
-    curve_point,
     evaluate,
     evaluate_parts,
     evenly,
@@ -81,34 +80,6 @@ def test_no_slot_idles_where_all_episodes_are_of_one_length() -> None:
         assert num_envs <= most
         assert -(-episodes // num_envs) == rounds
         assert num_envs * rounds - episodes < rounds
-
-
-def test_a_point_of_a_curve_tells_every_return_behind_it() -> None:
-    fresh, spec = seeding.episode_seeds(0, "confirm", 12), replace(CARTPOLE, random_score=0.0, reference_score=20.0)
-    heard: list[tuple[list[float], list[float]]] = []
-    point = curve_point(
-        random_policy(), spec, SEEDS, fresh, name="random", num_envs=12,
-        played=lambda returns, again: heard.append((list(returns), list(again))),
-    )  # fmt: skip
-    ((returns, again),) = heard
-    assert (len(returns), len(again)) == (12, 12)
-    assert (np.mean(returns), np.mean(again)) == (point["eval/return"], point["eval/confirmed_return"])
-
-
-def test_only_a_good_point_of_a_curve_is_played_again_on_fresh_episodes() -> None:
-    """Those that the same few seeds of the curve happen to suit are found out."""
-    fresh, spec = seeding.episode_seeds(0, "confirm", 12), replace(CARTPOLE, random_score=0.0, reference_score=500.0)
-    bad = curve_point(random_policy(), spec, SEEDS, fresh, name="random", num_envs=12)
-    assert set(bad) == {"eval/return", "eval/length", "eval/normalized_score"}
-    easy = replace(spec, reference_score=20.0)  # random play is "good" here
-    good = curve_point(random_policy(), easy, SEEDS, fresh, name="random", num_envs=12)
-    assert good["eval/confirmed_return"] == evaluate(random_policy(), easy, fresh, name="random").mean
-    assert good["eval/return"] == bad["eval/return"] != good["eval/confirmed_return"]
-    nameless = replace(spec, random_score=None)
-    assert set(curve_point(random_policy(), nameless, SEEDS, fresh, name="random", num_envs=12)) == {
-        "eval/return",
-        "eval/length",
-    }
 
 
 def result_of(returns: list[float], name: str = "a", seeds: Array = SEEDS) -> EvalResult:

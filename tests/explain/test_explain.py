@@ -318,7 +318,7 @@ def solved(tmp_path_factory: pytest.TempPathFactory) -> Solved:
             BehaviourPolicy(base), spec, folder / "data", seed=0, episodes=600, provenance={}, upstream_env_steps=0
         )
         small = ["context_length=2", "width=32", "layers=2", "heads=1", "dropout=0.0", "gradient_steps=1000"]
-        small += ["learning_rate=2e-3", "patience=0", "validate_every=1000", "evaluate_every=1000"]
+        small += ["learning_rate=2e-3", "patience=0", "validate_every=1000"]
         run = rlformer.train("dt", env="Maze", dataset=made, overrides=small, root=folder / "runs")
         explanation = api.explain(run, only=["effects", "explainers", "surrogate"], tree=folder / "tree")
         _, results = rlformer.evaluate([folder / "tree"], episodes=50)

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, EvalResult
 from rlformer.envs import cards as env_cards
-from rlformer.runs import ledger, metrics
+from rlformer.runs import curves, kept, ledger, metrics
+from rlformer.runs.curves import CurvePoint
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.inputs import LogInput
@@ -172,20 +174,24 @@ def test_every_return_behind_a_curve_is_kept_with_its_step(tmp_path: Path, spec:
     with run.session(spec, 0) as log:
         for step, returns, fresh in ((10, [1.0, 3.0], []), (20, [5.0, 7.0], [4.0, 8.0]), (30, [9.0, 9.0], [])):
             log.scalars({"train/loss": 0.5}, step)
-            log.played(returns, fresh)
+            log.played(CurvePoint(step, tuple(returns), tuple(fresh), env_steps=5))
             log.scalars({"eval/return": sum(returns) / 2}, step)
         log.rewind(20)
     with (run.path / "eval" / "curve.jsonl").open("a") as file:
         file.write('{"step": 25, "sec')  # a kill
     with run.session(spec, 0) as log:
-        log.played([6.0], [])
+        log.played(CurvePoint(30, (6.0,), (), (True,), env_steps=7))
         log.scalars({"eval/return": 6.0}, 30)
+        log.end("interrupted")
     points = list(metrics.read(run.path / "eval" / "curve.jsonl"))
     assert [(p["step"], p["returns"], p["fresh"]) for p in points] == [
         (10, [1.0, 3.0], []),
         (20, [5.0, 7.0], [4.0, 8.0]),
         (30, [6.0], []),
     ]
+    assert [p.get("successes") for p in points] == [None, None, [1]]  # where the environment tells them
+    assert curves.read(run.path)[-1].success_rate == 1.0
+    assert run.record.cost.evaluation_env_steps == 17
     times = {p["step"]: p["seconds"] for p in metrics.read(run.path / "metrics.jsonl") if "eval/return" in p}
     assert {p["step"]: p["seconds"] for p in points} == times
     assert run.evaluations() == {}  # a curve is none of the evaluations at the end
@@ -216,7 +222,47 @@ def test_times_of_parts_add_up_and_continue(monkeypatch: pytest.MonkeyPatch) -> 
     second = ledger.Ledger(times)
     now[0] += 1.0
     assert second.times()["wall"] == 8.0
-    assert second.training_seconds == 5.0
+    assert ledger.training_seconds(second.times())[0] == 5.0
+
+
+def test_cpu_seconds_of_learning_stand_apart_from_those_that_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, cpu = [0.0], [0.0]
+    monkeypatch.setattr(ledger.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(ledger, "_cpu_seconds", lambda: cpu[0])
+    first = ledger.Ledger({"wall": 8.0, "cpu": 4.0, "learning": 8.0, "learning_cpu": 4.0})  # of an earlier session
+    for part, wall, busy in (("environment", 1.0, 1.0), ("evaluation", 2.0, 4.0), ("log", 3.0, 1.0)):
+        with first.clock(part):
+            now[0], cpu[0] = now[0] + wall, cpu[0] + busy
+            times = first.times()  # also while a clock is open
+            parts = sum(times[each] for each in ("learning", "environment", "evaluation", "log"))
+            assert (parts, times["learning"]) == (times["wall"], 8.0)
+            assert sum(times[f"{each}_cpu"] for each in ("learning", "evaluation", "log")) == times["cpu"]
+    now[0], cpu[0] = now[0] + 5.0, cpu[0] + 2.0
+    times = first.times()
+    assert (times["learning_cpu"], times["evaluation_cpu"], times["log_cpu"]) == (7.0, 4.0, 1.0)
+    assert ledger.training_seconds(times) == (14.0, 7.0)  # learning and the environment
+
+
+def test_a_kept_policy_goes_with_the_steps_that_a_kill_undid(tmp_path: Path, spec: RunSpec) -> None:
+    run = RunDirectory.of(tmp_path, spec, seed=0)
+
+    def write(text: str) -> Callable[[Path], None]:
+        return lambda folder: (folder / "model.json").write_text(text) and None
+
+    with run.session(spec, 0) as log:
+        for step in (1000, 2000, 4000):
+            log.keep(step, write("first"))
+        log.rewind(2000)
+        assert kept.steps(run.path) == (1000, 2000)
+        (kept.folder(run.path, 2000) / "torn").write_text("")  # of an attempt that was killed
+        log.keep(2000, write("again"))
+        (path,) = kept.folder(run.path, 2000).iterdir()
+        assert path.read_text() == "again"
+        log.end("finished")
+    run.check()
+    (kept.folder(run.path, 1000) / "model.json").write_text("changed")
+    with pytest.raises(InputError, match=r"checkpoints/kept/1000/model\.json: damaged"):
+        run.check()
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ FILES = [
     "checkpoints/best/model.json",
     "checkpoints/best/model.safetensors",
 ]
-SMALL = ["gradient_steps=40", "width=16", "layers=1", "validate_every=20", "evaluate_every=20"]
+SMALL = ["gradient_steps=40", "width=16", "layers=1", "validate_every=20"]
 
 
 def _nested(text: bytes) -> bytes:

@@ -109,7 +109,7 @@ def test_native_environments_play_the_same_episodes_as_one_at_a_time(name: str) 
 
 def test_an_arm_is_trained_and_played_once(tmp_path: Path) -> None:
     """And filtered cloning learns from the successes alone, whose share of the log is its own."""
-    small = ("gradient_steps=5", "evaluate_every=5", "batch_size=8", "width=8")
+    small = ("gradient_steps=5", "batch_size=8", "width=8")
     row = replace(ROWS[0], log_episodes=100, episodes=50, arms=(Expectation("bc-top", "filtered", 1, small),))
     run = play.learn_and_play(row, row.arms[0], 3, tmp_path)
     written = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.is_file() and path.name != "lock"}
@@ -131,7 +131,7 @@ def test_filtered_cloning_without_a_success_is_an_error(tmp_path: Path) -> None:
 def test_the_suite_trains_plays_and_judges_and_lists_what_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = ("gradient_steps=5", "evaluate_every=5", "batch_size=8", "width=8")
+    small = ("gradient_steps=5", "batch_size=8", "width=8")
     arms = (Expectation("bc", "cloning", 1, small), Expectation("bc-top", "filtered", 1, small))
     row = replace(ROWS[0], log_episodes=20, episodes=50, arms=arms, best=0.5)  # which no episode returns
     monkeypatch.setattr(suite, "chosen", lambda only, quick: (row,))

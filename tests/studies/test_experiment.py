@@ -26,7 +26,7 @@ from rlformer.studies.logs import dataset_env
 SMALL_BC = ["gradient_steps=60", "width=16", "layers=1", "validate_every=20"]
 SMALL_DT = ["gradient_steps=40", "width=16", "heads=1", "layers=1", "context_length=4", "validate_every=20"]
 SMALL_PPO = ["steps=2048", "n_epochs=2"]
-QUICKLY = Protocol(episodes=4, curve_episodes=2, fresh_episodes=2, target_episodes=2, other_episodes=2, num_envs=8)
+QUICKLY = Protocol(episodes=4, curve_episodes=2, fresh_episodes=4, target_episodes=2, other_episodes=2, num_envs=8)
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,8 @@ from rlformer.studies.study import Log, Study
 from tests.support.make_runs import reseal
 
 ENV = env_cards.environment("CartPole-v1")
-FEW = experiment.Protocol(episodes=4, curve_episodes=2, fresh_episodes=2, target_episodes=2, other_episodes=2)
-SMALL = ("gradient_steps=20", "patience=0", "validate_every=20", "evaluate_every=20")
+FEW = experiment.Protocol(episodes=4, curve_episodes=2, fresh_episodes=4, target_episodes=2, other_episodes=2)
+SMALL = ("gradient_steps=20", "patience=0", "validate_every=20")
 PPO = ("steps=2048", "n_epochs=1")
 SEED = 2
 

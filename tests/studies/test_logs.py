@@ -89,7 +89,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         resolve(env_cards.environment("CartPole-v1"), "ppo", SMALL, keeps_log=True),
         0,
         root,
-        protocol=Protocol(episodes=4, curve_episodes=2, fresh_episodes=2),
+        protocol=Protocol(episodes=4, curve_episodes=2, fresh_episodes=4),
     )
     return root
 

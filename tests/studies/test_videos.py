@@ -36,7 +36,7 @@ def opened(packed: bytes) -> Any:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three random runs of CartPole; what they learn takes no time."""
     root = tmp_path_factory.mktemp("runs")
-    protocol = Protocol(episodes=3, curve_episodes=1, fresh_episodes=1, target_episodes=1, num_envs=1)
+    protocol = Protocol(episodes=3, curve_episodes=1, fresh_episodes=2, target_episodes=1, num_envs=1)
     spec = resolve(CARTPOLE, "random")
     return [experiment.train(spec, seed, root, protocol=protocol).path for seed in range(3)]
 

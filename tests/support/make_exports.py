@@ -25,9 +25,8 @@ from rlformer.studies import experiment
 SMALL: Mapping[str, Any] = {
     "gradient_steps": 12, "width": 16, "heads": 1, "layers": 1, "context_length": 4, "validate_every": 6, "hidden": [8],
     "lstm_hidden_size": 8, "steps": 128, "n_steps": 32, "num_envs": 2, "batch_size": 16, "learning_starts": 16,
-    "evaluate_every": 0,
 }  # fmt: skip
-QUICKLY = Protocol(episodes=2, curve_episodes=2, fresh_episodes=2, target_episodes=2, other_episodes=2, num_envs=2)
+QUICKLY = Protocol(episodes=2, curve_episodes=2, fresh_episodes=4, target_episodes=2, other_episodes=2, num_envs=2)
 # A user's module: what is observed is a Dict of numbers, an image of a kind and a category, actions are its own too.
 WORLD = """
 import gymnasium as gym

@@ -15,5 +15,6 @@ OFFLINE = LearnerKind(
     flops=partial(of_run, ALGORITHMS),
     ranges=partial(ranges_of, algorithms=ALGORITHMS),
     required=REQUIRED_OFFLINE,
+    trains_with="rlformer.agents.offline.training",
     action_kinds=lambda values: ALGORITHMS[values["algorithm"]].action_kinds,
 )

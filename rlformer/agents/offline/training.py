@@ -33,7 +33,7 @@ from rlformer.data.transitions import Transitions, transitions
 from rlformer.envs.spaces import action_space
 from rlformer.runs import checkpoints
 
-_CURVE_POINTS, _EVALUATIONS = 200, 10  # of losses, and in the environment where the card does not say when
+_CURVE_POINTS = 200  # of losses
 
 
 def build(algorithm: Algorithm, values: Mapping[str, Any], task: Spaces, buffer_size: int, seed: int) -> Any:
@@ -101,11 +101,10 @@ class Training:
         Raises DivergedError when a loss is not finite.
         """
         self._policy = policy_of(self.algorithm, self.model)
-        every = self._values["evaluate_every"] or max(1, self._total // _EVALUATIONS)
         pace = Pace(
             total=self._total,
             log_every=max(1, self._total // _CURVE_POINTS),
-            evaluate_every=every if self._task.evaluate else 0,
+            evaluate=self._task.evaluate is not None,
         )
         loop.run(self, pace, self._log)
         return self.cost
@@ -133,10 +132,10 @@ class Training:
         """Nothing is held out."""
         return {}
 
-    def evaluate(self) -> Mapping[str, float]:
+    def evaluate(self, step: int) -> Mapping[str, float]:
         """Points of curves, of episodes in the environment."""
         assert self._task.evaluate is not None, "the pace asks for none"
-        return self._task.evaluate(self._policy)
+        return self._task.evaluate(self._policy, step)
 
     def note(self) -> str:
         """Nothing stands beside the progress."""

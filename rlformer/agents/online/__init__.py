@@ -15,5 +15,6 @@ ONLINE = LearnerKind(
     flops=partial(of_run, ALGORITHMS),
     ranges=partial(ranges_of, algorithms=ALGORITHMS),
     required=REQUIRED_ONLINE,
+    trains_with="rlformer.agents.online.training",
     action_kinds=lambda values: ALGORITHMS[values["algorithm"]].action_kinds,
 )

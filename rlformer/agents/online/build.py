@@ -23,7 +23,6 @@ RUN_KEYS = frozenset(
         "algorithm",
         "steps",
         "num_envs",
-        "evaluate_every",
         "normalize_observations",
         "normalize_rewards",
         "hidden",

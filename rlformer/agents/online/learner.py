@@ -15,7 +15,7 @@ from rlformer.agents.online.checks import check_fit, check_memory, check_values
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
-from rlformer.core.records import SCHEMA, Cost, EnvSpec
+from rlformer.core.records import Cost, EnvSpec
 from rlformer.envs.make import spaces_of
 from rlformer.envs.native import NativeSpaces, Translator, native_spaces
 
@@ -59,16 +59,10 @@ class SB3Learner:
         return sum({id(p): p.numel() for group in groups for p in group["params"]}.values())
 
     def _write(self, directory: Path, described: Mapping[str, Any]) -> None:
-        """What it takes to act, without the state of the optimisers: model.safetensors, model.json."""
-        from safetensors.numpy import save
-
+        """What it takes to act: see `state.write_acting`."""
         from rlformer.agents.online import state
 
-        files.writable_directory(directory)
-        arrays = state.acting_arrays(self.model)
-        with files.replacing(directory / "model.safetensors") as temporary:
-            temporary.write_bytes(save(arrays))
-        files.write_json(directory / "model.json", {"schema": SCHEMA, "algorithm": self.algorithm.name, **described})
+        state.write_acting(directory, self.algorithm, self.model, described)
 
     @staticmethod
     def _described(directory: Path, algorithm: Algorithm) -> Mapping[str, Any]:

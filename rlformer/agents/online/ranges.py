@@ -20,8 +20,6 @@ def ranges_of(values: Mapping[str, Any], algorithms: Mapping[str, Algorithm]) ->
     return algorithms[name].ranges
 
 
-REQUIRED = frozenset(
-    ("algorithm", "evaluate_every", "normalize_observations", "hidden", "activation", "learning_rate", "gamma")
-)
+REQUIRED = frozenset(("algorithm", "normalize_observations", "hidden", "activation", "learning_rate", "gamma"))
 REQUIRED_ONLINE = REQUIRED | {"steps", "num_envs", "normalize_rewards"}
 REQUIRED_OFFLINE = REQUIRED | {"gradient_steps", "batch_size"}

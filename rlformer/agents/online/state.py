@@ -5,14 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.numpy import save
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from torch import Tensor
 
 from rlformer.agents.online.algorithms.base import Algorithm
+from rlformer.core import files
+from rlformer.core.records import SCHEMA
 from rlformer.core.spaces import Array
 
 _REPLAY = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
@@ -28,6 +32,14 @@ def acting_arrays(model: Any) -> dict[str, Array]:
         arrays |= {"observations.mean": statistics.mean, "observations.var": statistics.var}
         arrays["observations.count"] = np.array(statistics.count)
     return arrays
+
+
+def write_acting(directory: Path, algorithm: Algorithm, model: Any, described: Mapping[str, Any]) -> None:
+    """What it takes to act, without the state of the optimisers: model.safetensors, model.json."""
+    files.writable_directory(directory)
+    with files.replacing(directory / "model.safetensors") as temporary:
+        temporary.write_bytes(save(acting_arrays(model)))
+    files.write_json(directory / "model.json", {"schema": SCHEMA, "algorithm": algorithm.name, **described})
 
 
 def restore_acting(model: Any, arrays: Mapping[str, Array]) -> None:

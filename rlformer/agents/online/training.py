@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from rlformer.agents.online.build import build
 from rlformer.agents.online.checks import check_scale
 from rlformer.agents.online.policy import policy_of
 from rlformer.agents.online.recording import Tally, TrainingEnvironments
-from rlformer.core import files, seeding
+from rlformer.core import files, grid, seeding
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import Cost
 from rlformer.data.dataset import DatasetInfo
@@ -46,7 +47,6 @@ class Training:
         if issubclass(self.algorithm.load(), OffPolicyAlgorithm):
             check_scale(self.algorithm, spaces_of(task.env).actions, task.env.name, log.note)
         self._total = self._values["steps"]
-        self._evaluate_every = self._values["evaluate_every"] or max(1, self._total // 20)
         self._directory = log.directory / "checkpoints" / "last"
         self._tally = Tally(task.seed)
         found = self._load()
@@ -80,7 +80,8 @@ class Training:
                     reset_num_timesteps=False,
                 )
                 self._write_curves()
-                self._evaluate()
+                if self._evaluated != self.model.num_timesteps:  # else the grid holds the end
+                    self._evaluate(self.model.num_timesteps)
                 self._log.progress(self._total, self._total, self._note())
                 self._save()
             if self._writer is not None:
@@ -106,8 +107,8 @@ class Training:
     def after_step(self) -> None:
         """Called when every environment has made a step."""
         steps = self.model.num_timesteps
-        if self._next_evaluation <= steps < self._total:
-            self._evaluate()
+        if (point := grid.passed(self._evaluated, steps)) is not None:
+            self._evaluate(point)
         if self._progress_due():
             self._log.progress(min(steps, self._total), self._total, self._note())
         if steps < self._total and self._log.stop_requested():
@@ -126,7 +127,7 @@ class Training:
         self._curve_at, self._curve_since = done, now
         self._checkpoint_at = now + _CHECKPOINT_SECONDS
         self._progress_due = Throttle(0.2)
-        self._next_evaluation = (done // self._evaluate_every + 1) * self._evaluate_every
+        self._evaluated = done  # the step of the last evaluation, or where this session began
         self._policy = policy_of(self.algorithm, self.model)
 
     def _write_curves(self) -> None:
@@ -144,15 +145,17 @@ class Training:
         self._log.scalars(values, steps)
         self._curve_at, self._curve_since = steps, now
 
-    def _evaluate(self) -> None:
-        steps, start = self.model.num_timesteps, time.perf_counter()
-        self._next_evaluation = (steps // self._evaluate_every + 1) * self._evaluate_every
+    def _evaluate(self, step: int) -> None:
+        self._evaluated, start = step, time.perf_counter()
         if self._task.evaluate is None:
             return
         with self._log.clock("evaluation"):
-            scores = self._task.evaluate(self._policy)
-        self._log.scalars(scores, steps)
+            scores = self._task.evaluate(self._policy, step, self._write_policy)
+        self._log.scalars(scores, step)
         self._curve_since += time.perf_counter() - start
+
+    def _write_policy(self, directory: Path) -> None:
+        states.write_acting(directory, self.algorithm, self.model, {})
 
     def _note(self) -> str:
         returns = self._tally.returns

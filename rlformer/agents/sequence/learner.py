@@ -31,7 +31,6 @@ from rlformer.data.windows import Windows
 from rlformer.envs.make import spaces_of
 
 _HELD_OUT_WINDOWS, _HELD_OUT_BATCH = 2048, 256
-_CURVE_POINTS = 10  # evaluations in the environment where the card does not say when
 
 
 class SequenceLearner:
@@ -136,14 +135,14 @@ class SequenceLearner:
         learner.model.eval()
         return learner
 
-    def _curve(self, task: Task) -> Callable[[TrajectoryModel], Mapping[str, float]] | None:
+    def _curve(self, task: Task) -> Callable[[TrajectoryModel, int], Mapping[str, float]] | None:
         """The evaluation in the environment during training, if the task has one."""
         evaluate = task.evaluate
         if evaluate is None:
             return None
 
-        def scores(model: TrajectoryModel) -> Mapping[str, float]:
-            return evaluate(SequencePolicy(model, self.scales.get("target_return"), self._samples))
+        def scores(model: TrajectoryModel, step: int) -> Mapping[str, float]:
+            return evaluate(SequencePolicy(model, self.scales.get("target_return"), self._samples), step)
 
         return scores
 
@@ -174,7 +173,6 @@ def _check_sampling(values: Mapping[str, Any], actions: ActionSpec) -> None:
 
 def _options(values: Mapping[str, Any]) -> TrainOptions:
     known = {f.name: values[f.name] for f in fields(TrainOptions) if f.name in values}
-    known["evaluate_every"] = values["evaluate_every"] or max(1, values["gradient_steps"] // _CURVE_POINTS)
     options = TrainOptions(**known)
     options.check()
     return options

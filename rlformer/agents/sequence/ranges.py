@@ -46,7 +46,6 @@ RANGES: Mapping[str, Range] = {
     "gradient_clip": real(0, 1e9),
     "validate_every": whole(1, 10**9),
     "patience": whole(0, 10**9),
-    "evaluate_every": whole(0, 10**9),
 }
 
 

@@ -31,6 +31,8 @@ class Terms:
     margin: float = 0.05  # of it: a smaller difference does not matter
     reliability: float = 0.2  # of the share of runs that work: what 20 seeds can show
     interaction: bool = True  # whether a policy may be learned by stepping the environment
+    good_enough: float | None = None  # a return that counts as success, for a task without a card
+    success: float | None = None  # a rate of successes, where the environment tells them
 
     def __post_init__(self) -> None:
         for name in ("env_step", "logged_step", "cpu_second"):

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
@@ -15,8 +14,6 @@ from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.core.spaces import Array, ObservationSpec
 from rlformer.envs.play import Played, play
 from rlformer.envs.vector import Environments
-
-Point: TypeAlias = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -105,35 +102,6 @@ def _result(played: Played, rows: slice, spec: EnvSpec, part: Part, name: str, s
 
 
 CONFIRM_FROM = 0.5  # of the normalised score: the lowest threshold that a time to threshold is asked for
-
-
-def curve_point(
-    policy: Policy,
-    spec: EnvSpec,
-    seeds: Array,
-    fresh: Array,
-    *,
-    name: str,
-    num_envs: int,
-    played: Callable[[Sequence[float], Sequence[float]], None] = lambda returns, fresh: None,
-) -> Point:
-    """A policy during training as a run's curves hold it: eval/return, eval/length, eval/normalized_score.
-
-    Where the score on `seeds` reaches CONFIRM_FROM, `fresh` episodes are played too, and their mean return is
-    eval/confirmed_return: the same few episodes at every point would let a lucky policy pass for a good one.
-    played: hears all returns, and those of the fresh episodes if there are any.
-    """
-    result = evaluate(policy, spec, seeds, name=name, num_envs=num_envs)
-    point = {"eval/return": result.mean, "eval/length": float(result.lengths.mean())}
-    again: list[float] = []
-    normalized = spec.normalize(result.mean)
-    if normalized is not None:
-        point["eval/normalized_score"] = normalized
-        if normalized >= CONFIRM_FROM:
-            confirmed = evaluate(policy, spec, fresh, name=name, num_envs=num_envs)
-            point["eval/confirmed_return"], again = confirmed.mean, confirmed.returns.tolist()
-    played(result.returns.tolist(), again)
-    return point
 
 
 def seconds_per_call(

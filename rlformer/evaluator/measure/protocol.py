@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,13 +11,13 @@ from rlformer import statistics
 from rlformer.agents.base import Learner, LearnerKind
 from rlformer.agents.sequence.ranges import can_sample
 from rlformer.core import seeding
-from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.core.spaces import Array
 from rlformer.data import targets
 from rlformer.data.dataset import Dataset
 from rlformer.envs.make import spaces_of
-from rlformer.evaluator.measure.evaluation import Part, Point, curve_point, evaluate_parts, seconds_per_call
+from rlformer.evaluator.judge.terms import Terms
+from rlformer.evaluator.measure.evaluation import Part, evaluate_parts, seconds_per_call
 from rlformer.runs.spec import RunSpec
 
 EVALUATION_SEED = 0  # the same episodes for every arm and every training seed: results are paired
@@ -35,6 +35,10 @@ class Protocol:
     target_episodes: int = 20  # for each target return
     other_episodes: int = 20  # of the other way to choose actions, sampled beside greedy or greedy beside sampled
     num_envs: int = 100  # side by side, at most
+    # What a run may have to pass, which the study says; a policy that is the first to do so is played at the end too.
+    thresholds: tuple[float, ...] = (0.5, 0.9, 0.95)  # of the normalised score, where a card gives one
+    good_enough: float | None = None  # a return
+    success: float | None = None  # a share of episodes, where the environment tells success
 
     @classmethod
     def of(cls, episodes: int | None) -> Protocol:
@@ -51,6 +55,11 @@ class Protocol:
         tenth, fifth = episodes // 10, episodes // 5
         return cls(episodes, tenth, 3 * tenth, fifth, fifth)
 
+    def asking(self, terms: Terms) -> Protocol:
+        """With what these terms count as success among that which a run may have to pass."""
+        thresholds = tuple(sorted({*self.thresholds, terms.threshold}))
+        return replace(self, thresholds=thresholds, good_enough=terms.good_enough, success=terms.success)
+
     def num_episodes(self, kind: LearnerKind, curve_points: int, targets: int = 8) -> int:
         """How many episodes a run of this kind plays, about; targets: that it is asked for where it takes them."""
         asked = targets * self.target_episodes if "targets" in kind.evaluations else 0
@@ -66,19 +75,6 @@ class Measured:
     coverage: Mapping[str, statistics.TargetCoverage] | None = None  # of the log, by level; without target returns None
     inference_seconds: Mapping[str, float] = field(default_factory=dict)  # a call of `act`, by number of environments
     notes: tuple[str, ...] = ()
-
-
-def curve(
-    spec: RunSpec,
-    seed: int,
-    protocol: Protocol,
-    played: Callable[[Sequence[float], Sequence[float]], None],
-) -> Callable[[Policy], Point]:
-    """What gives a point of a run's curve for a policy; `played` hears the returns behind it."""
-    seeds, fresh = (seeding.episode_seeds(seed, stream, protocol.curve_episodes) for stream in ("curve", "confirm"))
-    return lambda policy: curve_point(
-        policy, spec.env, seeds, fresh, name=spec.agent.name, num_envs=protocol.num_envs, played=played
-    )
 
 
 def measure(

@@ -32,7 +32,7 @@ from rlformer.studies import experiment
 from rlformer.studies.diagnose.rows import Expectation, Row, Selection, rules_of
 
 _SIDE_BY_SIDE = 512
-_PROTOCOL = Protocol(episodes=100, curve_episodes=10, target_episodes=10)
+_PROTOCOL = Protocol(episodes=100, curve_episodes=0, target_episodes=10)  # a row asks how it ends, not when
 
 
 class NativeEnvironments(Environments):

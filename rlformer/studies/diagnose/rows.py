@@ -132,27 +132,27 @@ def chosen(names: str | None, quick: bool) -> tuple[Row, ...]:
 # flips, whose held-out loss says little.
 _IMITATE = (
     "width=32", "dropout=0", "gradient_steps=1500", "learning_rate=2e-3", "batch_size=128", "validate_every=1500",
-    "patience=0", "evaluate_every=1500",
+    "patience=0",
 )  # fmt: skip
-_LONG = ("gradient_steps=3000", "validate_every=3000", "evaluate_every=3000")  # where few steps tell
+_LONG = ("gradient_steps=3000", "validate_every=3000")  # where few steps tell
 _EVEN = ("learning_rate=3e-3", "final_learning_rate=0.01")  # where a probability must be met, not an argmax
 _CLONE = (
     "width=64", "dropout=0", "gradient_steps=600", "learning_rate=3e-3", "batch_size=256", "validate_every=600",
-    "patience=0", "evaluate_every=600",
+    "patience=0",
 )  # fmt: skip
 _PPO = (
-    "steps=10240", "evaluate_every=10240", "normalize_observations=false", "normalize_rewards=false", "gamma=1.0",
+    "steps=10240", "normalize_observations=false", "normalize_rewards=false", "gamma=1.0",
     "gae_lambda=1.0", "learning_rate=2e-3", "n_steps=128", "batch_size=256", "n_epochs=4", "ent_coef=0.01",
 )  # fmt: skip
 _DQN = (
-    "steps=10000", "evaluate_every=10000", "num_envs=8", "hidden=[64, 64]", "gamma=1.0", "learning_rate=1e-3",
+    "steps=10000", "num_envs=8", "hidden=[64, 64]", "gamma=1.0", "learning_rate=1e-3",
     "train_freq=4", "gradient_steps=4", "batch_size=64", "learning_starts=500", "target_update_interval=200",
     "exploration_fraction=0.6", "exploration_final_eps=0.05",
 )  # fmt: skip
 # Conservatism of .1 is too much for Bandit: where the log pulls an arm with share beta, CQL's fixed point is
 # Q = r - alpha (softmax(Q) / beta - 1), so that the rare arm's .7 looks worth .3.
 _CQL = (
-    "gradient_steps=1500", "evaluate_every=1500", "hidden=[64, 64]", "gamma=1.0", "learning_rate=1e-3",
+    "gradient_steps=1500", "hidden=[64, 64]", "gamma=1.0", "learning_rate=1e-3",
     "batch_size=128", "target_update_interval=50", "alpha=0.01",
 )  # fmt: skip
 
@@ -197,8 +197,8 @@ ROWS: tuple[Row, ...] = (
         (
             _PPO_ARM,
             Expectation("recurrent-ppo", "optimum", None, (
-                *(v for v in _PPO if not v.startswith(("steps", "evaluate", "n_epochs"))),
-                "steps=40960", "evaluate_every=40960", "n_epochs=6",
+                *(v for v in _PPO if not v.startswith(("steps", "n_epochs"))),
+                "steps=40960", "n_epochs=6",
                 "ent_coef=0.05", "lstm_hidden_size=32", "hidden=[32]",
             )),
             _BC, _TOP, _DT_K1, _lstm(4), _dt(4),
@@ -229,7 +229,7 @@ ROWS: tuple[Row, ...] = (
             _PPO_ARM, _reaching(4), _BC,
             replace(_DT_K1, overrides=(*_IMITATE, *_LONG, *_EVEN, "batch_size=512")),
             # Of these episodes 1 in 16 returns 4: an LSTM takes longer to learn what follows from it.
-            _lstm(4, *_EVEN, "learning_rate=5e-3", "gradient_steps=6000", "validate_every=6000", "evaluate_every=6000"),
+            _lstm(4, *_EVEN, "learning_rate=5e-3", "gradient_steps=6000", "validate_every=6000"),
             _dt(4, *_LONG, *_EVEN),
         ),
         (2.0, 4.0), log_episodes=40_000, episodes=40_000,

@@ -10,7 +10,7 @@ from pathlib import Path
 from rlformer.studies.doctor.examination import Finding
 
 _NAME, _ENV = "self-test", "CartPole-v1"
-_PPO = ("steps=512", "num_envs=2", "n_steps=128", "n_epochs=1", "hidden=[16]", "evaluate_every=512")
+_PPO = ("steps=512", "num_envs=2", "n_steps=128", "n_epochs=1", "hidden=[16]")
 _DT = ("gradient_steps=20", "width=16", "heads=1", "layers=1", "batch_size=8", "validate_every=20", "context_length=5")
 
 Progress = Callable[[int, int, str], None]
@@ -43,7 +43,7 @@ def _train(folder: Path, progress: Progress) -> str:
     from rlformer.studies import experiment
 
     env = env_cards.environment(_ENV)
-    protocol = Protocol(episodes=4, curve_episodes=2, fresh_episodes=2, target_episodes=2, other_episodes=2, num_envs=4)
+    protocol = Protocol(4, curve_episodes=2, fresh_episodes=4, target_episodes=2, other_episodes=2, num_envs=4)
     progress(1, 3, "training PPO")
     ppo = experiment.train(resolve(env, "ppo", _PPO, keeps_log=True), 0, folder, protocol=protocol)
     log = load(ppo.trajectories)

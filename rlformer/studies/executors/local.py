@@ -28,8 +28,7 @@ Work = Callable[[Any, Callable[[], bool], Progress], Any]  # (job, stop, progres
 PRELOAD = [
     "rlformer.studies.executors.server",  # first
     "torch.utils.tensorboard",
-    "torch._dynamo",  # which the first optimiser of a process would import: 1.2 s
-    *sorted({kind.implementation.partition(":")[0] for kind in LEARNERS.values()}),
+    *sorted({module for kind in LEARNERS.values() for module in kind.modules if module}),
     "rlformer.studies.plan",
 ]
 _ENDS = ("finished", "failed", "interrupted")

@@ -25,7 +25,6 @@ Ranges: TypeAlias = Mapping[str, Range]  # of a card's keys
 
 _COMMON: Ranges = {
     "algorithm": TEXT,
-    "evaluate_every": whole(0, 10**10),
     "normalize_observations": FLAG,
     "hidden": sizes(8192),
     "activation": one_of(*ACTIVATIONS),

@@ -35,7 +35,6 @@ class TrainOptions:
     gradient_clip: float = 0.25  # the gradient's largest norm; 0: any
     validate_every: int = 500
     patience: int = 0  # validations without a lower held-out loss before it stops; 0: never
-    evaluate_every: int = 0  # steps between evaluations in the environment; 0: none
     log_every: int = 100
     checkpoint_seconds: float = 10.0  # between checkpoints; more where making one takes long
 

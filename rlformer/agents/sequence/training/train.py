@@ -22,7 +22,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, Window
 from rlformer.data.windows import Windows, moved
 
-Evaluate = Callable[[TrajectoryModel], Mapping[str, float]]  # points of curves, of a model on the CPU
+Evaluate = Callable[[TrajectoryModel, int], Mapping[str, float]]  # of a model on the CPU: `agents.base.Evaluate`
 
 
 def train(
@@ -40,10 +40,9 @@ def train(
     """Train `model` in place and leave it on the CPU, with the weights of the lowest held-out loss.
 
     Continues from `log.directory`/checkpoints/last. On the CPU with the same number of threads the weights are, bit
-    for bit, those of a training that was never interrupted. `evaluate` is asked every `evaluate_every` steps and at the
+    for bit, those of a training that was never interrupted. `evaluate` is asked at the points of `core.grid` and at the
     end. device: where to train, with all of the log there; the CPU by default. cost: of reading it. Returns (gradient
-    steps, transitions
-    seen with repeats).
+    steps, transitions seen with repeats).
 
     Raises Interrupted when the log asks to stop, DivergedError when the loss or its gradient is not finite.
     """
@@ -54,9 +53,11 @@ def train(
     training = _Training(state, loss, batches, held_out, log, evaluate, cost or Cost())
     loop.resume(training, log)
     model.train()
-    loop.run(training, training.pace, log)
-    model.load_state_dict(state.best_weights)
-    model.to("cpu")
+    try:
+        loop.run(training, training.pace, log)
+        model.load_state_dict(state.best_weights)
+    finally:
+        model.to("cpu")
     return state.step, state.samples_seen
 
 
@@ -82,7 +83,7 @@ class _Training:
             total=o.gradient_steps,
             log_every=o.log_every,
             validate_every=o.validate_every,
-            evaluate_every=o.evaluate_every if evaluate else 0,
+            evaluate=evaluate is not None,
             checkpoint_seconds=o.checkpoint_seconds,
         )
 
@@ -113,10 +114,10 @@ class _Training:
         self._state.validated(loss)
         return {"train/held_out_loss": loss}
 
-    def evaluate(self) -> Mapping[str, float]:
+    def evaluate(self, step: int) -> Mapping[str, float]:
         assert self._evaluate is not None, "the pace asks for none"
         with torch.random.fork_rng(devices=()):
-            scores = self._evaluate(_on_cpu(self._state.model))
+            scores = self._evaluate(_on_cpu(self._state.model), step)
         self._state.model.train()
         return scores
 
