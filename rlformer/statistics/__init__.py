@@ -1,8 +1,8 @@
 """Statistics of runs: pure functions on arrays, seeded by an explicit Generator; scipy is loaded on use.
 
 Files, each importing only from those before it: inputs, aggregates, intervals, bootstrap, proportions,
-noninferiority, survival, scaling, costs, equivalence. A z is a normalised score; a run is one training seed, reduced
-to one scalar.
+noninferiority, survival, scaling, costs, deployment, equivalence. A z is a normalised score; a run is one training
+seed, reduced to one scalar.
 """
 
 from rlformer.statistics.aggregates import (
@@ -22,6 +22,7 @@ from rlformer.statistics.costs import (
     cost_offline,
     cost_rl,
 )
+from rlformer.statistics.deployment import Deployed, cvar, deployed
 from rlformer.statistics.equivalence import (
     Equivalence,
     equivalence_test,
@@ -55,6 +56,7 @@ from rlformer.statistics.survival import (
 __all__ = [
     "Band",
     "Bound",
+    "Deployed",
     "Equivalence",
     "Interval",
     "LogRank",
@@ -73,7 +75,9 @@ __all__ = [
     "clopper_pearson",
     "cost_offline",
     "cost_rl",
+    "cvar",
     "data_to_threshold",
+    "deployed",
     "difference_of_rates",
     "equivalence_test",
     "equivalence_test_proportion",
