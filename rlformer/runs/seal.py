@@ -9,7 +9,7 @@ from pathlib import Path
 from rlformer.core.errors import InputError
 
 # What a report or a policy is read from; all else may be made anew.
-_SEALED = ("spec.toml", "metrics.jsonl", "eval/*.json", "eval/curve.jsonl", "checkpoints/best/*")
+_SEALED = ("spec.toml", "metrics.jsonl", "eval/*.json", "eval/curve.jsonl", "eval/training.bin", "checkpoints/best/*")
 
 
 def of(folder: Path) -> dict[str, str]:
