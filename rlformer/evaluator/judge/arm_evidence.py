@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from rlformer import statistics
-from rlformer.core.records import EnvSpec
+from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.core.spaces import Array
 from rlformer.evaluator.as_json import decode
 from rlformer.evaluator.judge.arms import Arm
@@ -156,11 +156,17 @@ def _run(run: Run, env: EnvSpec, machines: Machines) -> RunFacts:
         peak_gpu_memory_bytes=record.peak_gpu_memory_bytes,
         scales=decode(Scales, record.scales),
         sampled=_both_ways(run),
-        asked=tuple(Asked(result.target_return, result.mean, len(result.returns)) for result in run.asked),
+        asked=tuple(map(_asked, run.asked)),
         curve=_curve(_thin(run.curve)),
         machine=machines.number(run),
         seed_obeyed=False if final is not None and final.seed_obeyed is False else None,
+        mean_length=None if final is None else float(final.lengths.mean()),
     )
+
+
+def _asked(result: EvalResult) -> Asked:
+    returns = tuple(result.returns.tolist())
+    return Asked(result.target_return, result.mean, len(returns), returns, float(result.lengths.mean()))
 
 
 def _why_no_interval(arm: Arm, logs: Sequence[str | None]) -> str | None:

@@ -29,6 +29,15 @@ def interval(values: Array, logs: Sequence[str | None], resample: bool) -> Estim
     return estimate(found.interval())
 
 
+def mean_of(values: Array, logs: Sequence[str | None] | None = None) -> Estimate:
+    """As `interval`, of one run or more (runs,): no ends of one alone. logs: of the runs, where some share one."""
+    if len(values) > 1 and (values == values[0]).all():  # however they are drawn
+        return Estimate(float(values[0]), float(values[0]), float(values[0]))
+    found = interval(values, [None] * len(values) if logs is None else logs, len(values) > 1)
+    assert found is not None, "no run"
+    return found
+
+
 def shared_logs(logs: Sequence[str | None]) -> list[str] | None:
     """A label per run for the two-level bootstrap; None where no two runs share a log, or all of them do."""
     if None in logs or not 1 < len(set(logs)) < len(logs):

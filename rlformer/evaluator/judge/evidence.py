@@ -25,6 +25,7 @@ from rlformer.core import formats
 from rlformer.core.codec import KEPT
 from rlformer.core.errors import InputError, unknown
 from rlformer.core.records import EnvSpec
+from rlformer.evaluator.judge.choices import Choosing
 from rlformer.evaluator.judge.explanations.evidence import Explanations
 from rlformer.evaluator.judge.facts import ArmEvidence, Skipped
 from rlformer.evaluator.judge.findings import Across, Comparison, Needs
@@ -146,6 +147,7 @@ class Evidence:
     verdict: Verdict | None = field(default=None, metadata=KEPT)  # None until it is judged, as what follows
     profile: TaskProfile | None = None
     threats: tuple[Threat, ...] = ()
+    choosing: Choosing | None = None  # None: nothing was trained
 
     def arm(self, label: str) -> ArmEvidence:
         """The arm of that label. Raises KeyError where there is none."""

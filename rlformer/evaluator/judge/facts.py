@@ -72,6 +72,8 @@ class Asked:
     target_return: float | None
     mean_return: float
     episodes: int
+    returns: tuple[float, ...] | None = None
+    mean_length: float | None = None  # steps of an episode
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class RunFacts:
     curve: Curve
     machine: int  # its place in Judgement.machines
     seed_obeyed: bool | None = None  # False: its environment ignores the seed, so that it is paired with nothing
+    mean_length: float | None = None  # steps of a final episode
 
     @property
     def score(self) -> float:

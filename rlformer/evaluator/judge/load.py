@@ -17,7 +17,9 @@ from rlformer.core.records import EvalResult
 from rlformer.evaluator.judge.facts import Progress, Scales, Skipped
 from rlformer.explain import parts
 from rlformer.explain.parts import Explanation
+from rlformer.runs import episodes
 from rlformer.runs.directory import RunDirectory
+from rlformer.runs.episodes import TrainingEpisodes
 from rlformer.runs.inputs import Recipe
 from rlformer.runs.record import RunRecord
 from rlformer.runs.spec import RunSpec
@@ -57,6 +59,7 @@ class Run:
     curve: tuple[Point, ...]
     video: Recording | None = None
     explanation: Explanation = field(default_factory=Explanation)
+    training: TrainingEpisodes | None = None  # of what learned by interaction; None: not recorded
 
     @property
     def kind(self) -> LearnerKind:
@@ -169,6 +172,7 @@ def _read(directory: RunDirectory, path: str) -> Run:
         curve=tuple(points),
         video=_video(directory.path / "eval"),
         explanation=parts.read(directory.path / "explain"),
+        training=episodes.read(directory.path),
     )
 
 

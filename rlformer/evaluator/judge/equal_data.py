@@ -1,0 +1,107 @@
+"""What every arm has after 1, 2, 4, ... thousand steps: for who has a budget, not a threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from rlformer.evaluator.judge.choices import EqualData, EqualScore
+from rlformer.evaluator.judge.estimates import mean_of
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
+
+FIRST = 1000  # steps
+
+Points = Mapping[int, Sequence[tuple[float, float]]]  # by seed: steps, score; ascending in steps
+
+
+def equal_data(evidence: Evidence, score: Callable[[float], float]) -> tuple[EqualData, ...]:
+    """Every trained arm at the doublings of FIRST.
+
+    What learns by interaction has the point of its curve there, or the last before it: nothing is interpolated. What
+    learns from a log alone has the model of the longest prefix that is not longer, among those of the data-scaling
+    grid and its own log: counted by all the environment steps behind the log, and by those that it read. A measurement
+    stands for a number of steps up to twice its own.
+    """
+    found = []
+    for arm in evidence.trained:
+        if arm.steps_env:
+            rows: list[tuple[Literal["env_steps", "logged_steps"], Points]] = [("env_steps", _curves(arm, score))]
+        else:
+            read, behind = _logs(evidence, arm, score)
+            rows = [("env_steps", behind), ("logged_steps", read)]
+        logs = {run.seed: run.data_hash for run in arm.counted}
+        for by, points in rows:
+            scores = tuple(_scores(points, logs))
+            if scores:
+                found.append(EqualData(arm.label, by, scores))
+    return tuple(found)
+
+
+def levels(most: float) -> list[int]:
+    """FIRST and its doublings, up to the first that is not less than `most`.
+
+    >>> levels(2000), levels(2001), levels(999)
+    ([1000, 2000], [1000, 2000, 4000], [1000])
+    """
+    found = [FIRST]
+    while found[-1] < most:
+        found.append(2 * found[-1])
+    return found
+
+
+def _scores(points: Points, logs: Mapping[int, str | None]) -> Iterator[EqualScore]:
+    """At each level that half of the seeds or more have a measurement for."""
+    most = max((steps for own in points.values() for steps, _ in own), default=0.0)
+    for level in levels(most) if most else ():
+        last = {
+            seed: near[-1] for seed, own in points.items() if (near := [p for p in own if level / 2 < p[0] <= level])
+        }
+        if not last or 2 * len(last) < len(points):
+            continue
+        values, sources = np.array([value for _, value in last.values()]), [logs.get(seed) for seed in last]
+        yield EqualScore(
+            level, mean_of(values, sources), len(last), float(np.mean([steps for steps, _ in last.values()]))
+        )
+
+
+def _curves(arm: ArmEvidence, score: Callable[[float], float]) -> Points:
+    """By environment steps, all those behind a log that it began with among them."""
+    return {
+        run.seed: [
+            (step + _upstream(run), score(value))
+            for step, value in zip(run.curve.step, run.curve.return_, strict=True)
+            if step + _upstream(run) > 0
+        ]
+        for run in arm.counted
+        if run.cost.upstream_env_steps is not None
+    }
+
+
+def _upstream(run: RunFacts) -> int:
+    return run.cost.upstream_env_steps or 0
+
+
+def _logs(evidence: Evidence, arm: ArmEvidence, score: Callable[[float], float]) -> tuple[Points, Points]:
+    """By logged steps, and by all the steps behind them: the arm itself, and its agent on shares of the same log."""
+    whole = "" if arm.recipe is None else arm.recipe.whole.label
+    shares = [curve for curve in evidence.grid if (curve.agent, curve.log) == (arm.agent, whole)]
+    measured = [
+        (run.seed, run.logged_steps, run.upstream_env_steps, run.mean_return)
+        for curve in shares
+        for point in curve.points
+        for run in point.runs
+    ]
+    measured += [(run.seed, run.cost.logged_steps, run.cost.upstream_env_steps, run.score) for run in arm.counted]
+    seeds = {run.seed for run in arm.counted}
+    read: dict[int, dict[float, float]] = {}
+    behind: dict[int, dict[float, float]] = {}
+    for seed, logged, upstream, value in measured:
+        if seed not in seeds:
+            continue
+        read.setdefault(seed, {})[logged] = score(value)
+        if upstream is not None:
+            behind.setdefault(seed, {})[max(upstream, logged)] = score(value)
+    return tuple({seed: sorted(own.items()) for seed, own in of.items()} for of in (read, behind))  # type: ignore[return-value]

@@ -1,0 +1,88 @@
+"""How bad the bad episodes of an arm are, and how often one fails: what a mean does not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from rlformer import statistics
+from rlformer.evaluator.judge.choices import Failing, Risk
+from rlformer.evaluator.judge.estimates import mean_of
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
+from rlformer.evaluator.judge.prices import scale_of
+from rlformer.evaluator.judge.terms import Terms
+
+WORST = 0.1  # share of the episodes
+LOW = 0.05  # the quantile of a log below which an episode has failed
+
+
+def failing(evidence: Evidence, terms: Terms) -> Failing | None:
+    """When a deployed episode is a failure; None where nothing says it.
+
+    Where a card has scores, by the line that a failed run is held to: a normalised score below the threshold less two
+    margins. Else where the environment tells success, by that; else below the 5 % quantile of the log's own episodes.
+    """
+    scale = scale_of(evidence)
+    if scale is not None and not scale.measured:
+        return Failing("threshold", scale.return_at(terms.failure))
+    told = evidence.card.solved_threshold is None and any(
+        run.success_rate is not None for arm in evidence.trained for run in arm.counted
+    )
+    if told:
+        return Failing("success")
+    return worse_than_log(evidence)
+
+
+def worse_than_log(evidence: Evidence) -> Failing | None:
+    """Below the 5 % quantile of the log's own episodes, the mean of the logs' quantiles; None without its arm."""
+    of_logs = [arm for arm in evidence.arms if not arm.acts]
+    returns = {run.data_hash: run.returns for arm in of_logs for run in arm.counted if run.returns}
+    if not returns:
+        return None
+    reverse = _reversed(evidence)
+    share = 1 - LOW if reverse else LOW
+    return Failing("log", float(np.mean([np.quantile(values, share) for values in returns.values()])))
+
+
+def is_failure(evidence: Evidence, level: float) -> Callable[[float], bool]:
+    """Whether a return is a failure below that level; above it where less is better."""
+    return (lambda value: value > level) if _reversed(evidence) else (lambda value: value < level)
+
+
+def _reversed(evidence: Evidence) -> bool:
+    scale = scale_of(evidence)
+    return scale is not None and scale.unit < 0
+
+
+def risks(evidence: Evidence, rule: Failing | None, score: Callable[[float], float]) -> tuple[Risk, ...]:
+    """The mean, the mean of the worst tenth of the final episodes, and the failure rate of every trained arm."""
+    return tuple(_risk(evidence, arm, rule, score) for arm in evidence.trained if _played(arm))
+
+
+def _played(arm: ArmEvidence) -> bool:
+    return all(run.returns for run in arm.counted)
+
+
+def _risk(evidence: Evidence, arm: ArmEvidence, rule: Failing | None, score: Callable[[float], float]) -> Risk:
+    runs = arm.counted
+    logs = [run.data_hash for run in runs]
+    scores = [[score(value) for value in run.returns or ()] for run in runs]
+    rates = [_failure_rate(evidence, run, rule) for run in runs]
+    known = [rate for rate in rates if rate is not None]
+    return Risk(
+        label=arm.label,
+        mean=mean_of(np.array([score(run.score) for run in runs]), logs),
+        cvar=mean_of(np.array([statistics.cvar(values, WORST) for values in scores]), logs),
+        failure_rate=mean_of(np.array(known), logs) if len(known) == len(runs) else None,
+    )
+
+
+def _failure_rate(evidence: Evidence, run: RunFacts, rule: Failing | None) -> float | None:
+    if rule is None:
+        return None
+    if rule.level is None:
+        return None if run.success_rate is None else 1 - run.success_rate
+    fails = is_failure(evidence, rule.level)
+    return float(np.mean([fails(value) for value in run.returns or ()]))
