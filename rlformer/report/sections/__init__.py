@@ -5,6 +5,7 @@ from __future__ import annotations
 from rlformer.report.sections import (
     across,
     asked,
+    choosing,
     data,
     failures,
     interpretability,
@@ -30,6 +31,7 @@ SECTIONS: tuple[ReportSection | EnvironmentSection, ...] = (
     time.SECTION,
     asked.SECTION,
     interpretability.SECTION,
+    choosing.SECTION,
     failures.SECTION,
     limits.SECTION,
     reproduce.SECTION,
