@@ -13,24 +13,25 @@ from rlformer.evaluator.judge.equal_data import levels
 from rlformer.evaluator.judge.estimates import mean_of
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
-from rlformer.evaluator.judge.prices import maker_of, scale_of
+from rlformer.evaluator.judge.prices import maker_of
 from rlformer.evaluator.judge.risks import is_failure, worse_than_log
 from rlformer.evaluator.judge.terms import Scale, Terms
 from rlformer.runs.episodes import TrainingEpisodes
 
 
-def breaking(evidence: Evidence, terms: Terms, trained: Mapping[str, TrainingEpisodes]) -> Breaking | None:
+def breaking(
+    evidence: Evidence, terms: Terms, scale: Scale | None, trained: Mapping[str, TrainingEpisodes]
+) -> Breaking | None:
     """Failures and regret of every trained arm while it learned; None where nothing says what a good return is.
 
     An episode has failed below the 5 % quantile of the log's own episodes; without a log below random play's mean. It
     falls short of the reference by max(0, 1 - z). trained: episodes by the path of their run, where recorded.
     """
-    scale = scale_of(evidence)
     if scale is None:
         return None
-    failing = worse_than_log(evidence) or Failing("random", scale.random)
+    failing = worse_than_log(evidence, scale) or Failing("random", scale.random)
     assert failing.level is not None
-    tallies = {path: _Tally.of(episodes, evidence, failing.level, scale) for path, episodes in trained.items()}
+    tallies = {path: _Tally.of(episodes, failing.level, scale) for path, episodes in trained.items()}
     reached = _reached(evidence, terms)
     arms = tuple(_arm(evidence, arm, tallies, reached) for arm in evidence.trained)
     return Breaking(failing, scale.reference, scale.measured, arms)
@@ -45,10 +46,10 @@ class _Tally:
     shortfall: Array
 
     @classmethod
-    def of(cls, episodes: TrainingEpisodes, evidence: Evidence, level: float, scale: Scale) -> _Tally:
-        fails = is_failure(evidence, level)(episodes.returns)  # type: ignore[arg-type]
+    def of(cls, episodes: TrainingEpisodes, level: float, scale: Scale) -> _Tally:
+        fails = [is_failure(value, level, scale) for value in episodes.returns.tolist()]
         z = (episodes.returns - scale.random) / scale.unit
-        return cls(episodes.steps, np.cumsum(fails), np.cumsum(np.maximum(0.0, 1 - z)))
+        return cls(episodes.steps, np.cumsum(fails, dtype=np.int64), np.cumsum(np.maximum(0.0, 1 - z)))
 
     def until(self, step: float) -> tuple[int, int, float]:
         """Episodes that ended by that step, failures among them, the sum of their shortfalls."""

@@ -41,15 +41,15 @@ def choosing(evidence: Evidence, terms: Terms, trained: Mapping[str, TrainingEpi
     scale = scale_of(evidence)
     score: Score = float if scale is None else scale.z
     unit: Unit = "return" if scale is None else "z"
-    what_fails = failing(evidence, terms)
+    what_fails = failing(evidence, terms, scale)
     return Choosing(
         unit=unit,
         deployments=tuple(_deployments(arms, terms, score, unit)),
         choices=tuple(_choice(arm, score) for arm in arms if not arm.steps_env),
         failing=what_fails,
-        risks=risks(evidence, what_fails, score),
+        risks=risks(evidence, what_fails, scale),
         equal_data=equal_data(evidence, score),
-        breaking=breaking(evidence, terms, trained),
+        breaking=breaking(evidence, terms, scale, trained),
     )
 
 

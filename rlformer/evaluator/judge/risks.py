@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from rlformer import statistics
@@ -11,20 +9,18 @@ from rlformer.evaluator.judge.choices import Failing, Risk
 from rlformer.evaluator.judge.estimates import mean_of
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
-from rlformer.evaluator.judge.prices import scale_of
-from rlformer.evaluator.judge.terms import Terms
+from rlformer.evaluator.judge.terms import Scale, Terms
 
 WORST = 0.1  # share of the episodes
 LOW = 0.05  # the quantile of a log below which an episode has failed
 
 
-def failing(evidence: Evidence, terms: Terms) -> Failing | None:
+def failing(evidence: Evidence, terms: Terms, scale: Scale | None) -> Failing | None:
     """When a deployed episode is a failure; None where nothing says it.
 
     Where a card has scores, by the line that a failed run is held to: a normalised score below the threshold less two
     margins. Else where the environment tells success, by that; else below the 5 % quantile of the log's own episodes.
     """
-    scale = scale_of(evidence)
     if scale is not None and not scale.measured:
         return Failing("threshold", scale.return_at(terms.failure))
     told = evidence.card.solved_threshold is None and any(
@@ -32,44 +28,42 @@ def failing(evidence: Evidence, terms: Terms) -> Failing | None:
     )
     if told:
         return Failing("success")
-    return worse_than_log(evidence)
+    return worse_than_log(evidence, scale)
 
 
-def worse_than_log(evidence: Evidence) -> Failing | None:
+def worse_than_log(evidence: Evidence, scale: Scale | None) -> Failing | None:
     """Below the 5 % quantile of the log's own episodes, the mean of the logs' quantiles; None without its arm."""
     of_logs = [arm for arm in evidence.arms if not arm.acts]
     returns = {run.data_hash: run.returns for arm in of_logs for run in arm.counted if run.returns}
     if not returns:
         return None
-    reverse = _reversed(evidence)
-    share = 1 - LOW if reverse else LOW
+    share = 1 - LOW if _reversed(scale) else LOW
     return Failing("log", float(np.mean([np.quantile(values, share) for values in returns.values()])))
 
 
-def is_failure(evidence: Evidence, level: float) -> Callable[[float], bool]:
-    """Whether a return is a failure below that level; above it where less is better."""
-    return (lambda value: value > level) if _reversed(evidence) else (lambda value: value < level)
+def is_failure(value: float, level: float, scale: Scale | None) -> bool:
+    """Whether a return is a failure: below the level, or above it where less is better."""
+    return value > level if _reversed(scale) else value < level
 
 
-def _reversed(evidence: Evidence) -> bool:
-    scale = scale_of(evidence)
+def _reversed(scale: Scale | None) -> bool:
     return scale is not None and scale.unit < 0
 
 
-def risks(evidence: Evidence, rule: Failing | None, score: Callable[[float], float]) -> tuple[Risk, ...]:
+def risks(evidence: Evidence, rule: Failing | None, scale: Scale | None) -> tuple[Risk, ...]:
     """The mean, the mean of the worst tenth of the final episodes, and the failure rate of every trained arm."""
-    return tuple(_risk(evidence, arm, rule, score) for arm in evidence.trained if _played(arm))
+    return tuple(_risk(arm, rule, scale) for arm in evidence.trained if _played(arm))
 
 
 def _played(arm: ArmEvidence) -> bool:
     return all(run.returns for run in arm.counted)
 
 
-def _risk(evidence: Evidence, arm: ArmEvidence, rule: Failing | None, score: Callable[[float], float]) -> Risk:
-    runs = arm.counted
+def _risk(arm: ArmEvidence, rule: Failing | None, scale: Scale | None) -> Risk:
+    runs, score = arm.counted, float if scale is None else scale.z
     logs = [run.data_hash for run in runs]
     scores = [[score(value) for value in run.returns or ()] for run in runs]
-    rates = [_failure_rate(evidence, run, rule) for run in runs]
+    rates = [_failure_rate(run, rule, scale) for run in runs]
     known = [rate for rate in rates if rate is not None]
     return Risk(
         label=arm.label,
@@ -79,10 +73,9 @@ def _risk(evidence: Evidence, arm: ArmEvidence, rule: Failing | None, score: Cal
     )
 
 
-def _failure_rate(evidence: Evidence, run: RunFacts, rule: Failing | None) -> float | None:
+def _failure_rate(run: RunFacts, rule: Failing | None, scale: Scale | None) -> float | None:
     if rule is None:
         return None
     if rule.level is None:
         return None if run.success_rate is None else 1 - run.success_rate
-    fails = is_failure(evidence, rule.level)
-    return float(np.mean([fails(value) for value in run.returns or ()]))
+    return float(np.mean([is_failure(value, rule.level, scale) for value in run.returns or ()]))
