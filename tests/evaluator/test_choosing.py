@@ -265,9 +265,9 @@ EPISODES = ((BAD, 300, 300), (BAD, 600, 900), (FAIR, 500, 1400), (GOOD, 400, 180
 
 
 def test_a_training_breaks_what_it_breaks_up_to_the_threshold_and_to_its_end(tmp_path: Path) -> None:
-    """Without a log a failure is below random play. The first seed reaches the threshold after 1,400 steps."""
+    """Without a log a failure is below random play. The first seed reaches the threshold after 1,416 steps."""
     for seed, best in ((0, 9.5), (1, 1.0)):
-        curve = [(1000, 1.0), (1400, best), (2000, best), (3000, best)]
+        curve = [(1000, 1.0), (1416, best), (2000, best), (3000, best)]
         make(tmp_path, PPO, seed, [best], curve=curve, env_steps=3000, episodes=EPISODES)
     found = chosen(tmp_path).breaking
     assert found is not None
@@ -276,7 +276,7 @@ def test_a_training_breaks_what_it_breaks_up_to_the_threshold_and_to_its_end(tmp
     assert arm.runs[0] == BrokenRun(
         0, (1000, 2000, 3000), (2, 4, 5), (2, 2, 3), pytest.approx((3.0, 3.6, 5.1)), arm.runs[0].until
     )  # type: ignore[arg-type]
-    assert (arm.runs[0].until, arm.runs[1].until) == (1400, None)
+    assert (arm.runs[0].until, arm.runs[1].until) == (1416, None)
     assert arm.to_threshold is not None
     assert arm.budget is not None
     assert (arm.to_threshold.episodes.point, arm.to_threshold.failures.point) == (4.0, 2.5)  # 3 and 5; 2 and 3
