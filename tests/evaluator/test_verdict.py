@@ -11,10 +11,10 @@ import pytest
 from rlformer.core.errors import InputError
 from rlformer.evaluator import Evidence, Terms, Verdict, judge
 from rlformer.evaluator.judge.comparisons import compare_arms
+from rlformer.evaluator.judge.cost_curves import SHARES
 from rlformer.evaluator.judge.doubts import doubts
 from rlformer.evaluator.judge.facts import ArmEvidence, BothWays
 from rlformer.evaluator.judge.load import find_runs, read_runs
-from rlformer.evaluator.judge.needs import SHARES
 from rlformer.evaluator.judge.standing import best
 from rlformer.evaluator.judge.values import Estimate, Spread
 from rlformer.report.sections.verdict.words import words
