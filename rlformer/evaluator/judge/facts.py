@@ -229,7 +229,7 @@ class SawLess:
 class Rising:
     """Curves that still rise at their end; see `training.rising`."""
 
-    rise: float  # over their last third, as z
+    rise: float  # over their last part, as z
     t: float | None  # standard errors of it above 0; None: there is no scatter
     points: int  # of all runs
 

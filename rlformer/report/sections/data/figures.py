@@ -159,7 +159,7 @@ def survival(view: EnvironmentView) -> Figure | None:
     plan["yaxis"] |= {"range": [-0.03, 1.03], "tickformat": ".0%"}
     return Figure(
         f"Who reached {goal}, and after how much data",
-        "Lines of online agents rise where an evaluation first passed on 10 episodes and on 30 fresh ones (Kaplan-Meier, "
+        "Lines of online agents rise where an evaluation first passed, on 10 episodes and 30 fresh ones (Kaplan-Meier, "
         "with its 95 % band); dashed lines are arms that learn from a log, at the shortest one of those tried that "
         "sufficed. What ends below 100 % was not reached by the other seeds.",
         "Share of seeds at the threshold against data; the table below holds the numbers",

@@ -45,8 +45,8 @@ def time_parts(view: EnvironmentView) -> Figure | None:
             hover = "%{text} of " + part + "<extra>%{y}</extra>"
             data.append(bar | {"text": [formats.seconds(mean) for mean in means], "hovertemplate": hover})
     for key, colour, name in (("learning_cpu", "@accent", "CPU of training"), ("upstream_cpu", "@muted", "upstream")):
-        means = [times.of(arm)[key] for arm in arms]
-        spent = [None if mean is None else mean.mean for mean in means]
+        spreads = [times.of(arm)[key] for arm in arms]
+        spent = [None if spread is None else spread.mean for spread in spreads]
         if any(spent):
             mark = dots(spent, labels, colour, "line-ns", 16, edge=3)
             mark |= {"name": name, "showlegend": True, "text": [formats.seconds(value) for value in spent]}
