@@ -18,7 +18,7 @@ from rlformer.core.errors import InputError
 from rlformer.evaluator.judge.evidence import Evidence, GridRun, ScalingCurve
 from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts, Tested, learning_cpu, learning_seconds
 from rlformer.evaluator.judge.passing import Bar, First, first_pass
-from rlformer.evaluator.judge.prices import scale_of
+from rlformer.evaluator.judge.prices import random_play, scale_of
 from rlformer.evaluator.judge.terms import Spent, Terms
 
 ScoredBy = Literal["kept", "fresh", "final"]
@@ -56,14 +56,14 @@ def resolved(evidence: Evidence, terms: Terms) -> Terms:
         return replace(terms, threshold=terms.success)
     if terms.good_enough is None:
         return terms
-    scale = scale_of(evidence, terms.good_enough)
-    if scale is None:
+    scale, random = scale_of(evidence, terms.good_enough), random_play(evidence)
+    if scale is None and random is None:
         return terms
-    z = scale.z(terms.good_enough)
+    z = 0.0 if scale is None else scale.z(terms.good_enough)
     if z <= 0:
+        level = random if scale is None else scale.random
         raise InputError(
-            f"good enough {terms.good_enough:g}: {evidence.name} plays {scale.random:g} at random; "
-            "name a return that is better"
+            f"good enough {terms.good_enough:g}: on {evidence.name} random play returns {level:g}; name a better return"
         )
     return replace(terms, threshold=z)
 
