@@ -117,6 +117,8 @@ class Cost:
     logged_steps: int = 0  # distinct logged transitions read
     upstream_env_steps: int | None = 0  # all the steps behind that log, the logged ones among them; None: unknown
     samples_seen: int = 0  # transitions that entered a gradient, with repeats
+    evaluation_env_steps: int = 0  # stepped in order to measure: of the curve, and of all episodes behind the training
+    upstream_cpu_seconds: float | None = None  # of learning, of who made that log, up to its cut; None: unknown
 
 
 @dataclass(frozen=True)

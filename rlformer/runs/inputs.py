@@ -133,11 +133,17 @@ class LogInput:
     maker_hash: str | None = None  # of the run that made it, if a training did
     made_here: bool = False  # whether a study made it for itself
     task: LogTask | None = None
+    # CPU seconds in which its maker learned, and played it, up to where it is cut; no part of any hash. None: unknown.
+    upstream_cpu_seconds: float | None = field(default=None, compare=False)
 
     @property
     def cost(self) -> Cost:
         """What a run pays that reads it once."""
-        return Cost(logged_steps=self.num_steps, upstream_env_steps=self.upstream_env_steps)
+        return Cost(
+            logged_steps=self.num_steps,
+            upstream_env_steps=self.upstream_env_steps,
+            upstream_cpu_seconds=self.upstream_cpu_seconds,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """A TOML-ready form, without what is unknown."""

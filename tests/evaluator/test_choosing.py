@@ -82,7 +82,7 @@ def log_of(
 ) -> LogInput:
     recipe = Recipe(Cut("mid"), budget=share)
     return LogInput(
-        f"{seed}-{share}", recipe, f"logs/seed-{seed}", num_steps=steps, upstream_env_steps=upstream,
+        f"{seed}-{share}", recipe, "logs/mine", num_steps=steps, upstream_env_steps=upstream,
         maker_hash=maker or None, made_here=bool(maker),
     )  # fmt: skip
 
@@ -310,6 +310,18 @@ def test_a_failure_while_learning_is_worse_than_nearly_all_of_the_log(tmp_path: 
     assert found.failing == Failing("log", 5.0)
     (arm,) = found.arms
     assert point(arm.budget.failures if arm.budget else None) == 4  # the fair one too
+
+
+def test_without_a_card_an_episode_falls_short_of_what_is_good_enough(tmp_path: Path) -> None:
+    """Random play returns 0, so that -5, -5, 4, 10 and -5 lack 2, 2, .2, 0 and 2 of 5."""
+    make(tmp_path, RANDOM, 0, [0.0], UNSCORED)
+    make(tmp_path, PPO, 0, [9.5], UNSCORED, curve=[(1000, 1.0)], env_steps=3000, episodes=EPISODES)
+    found = chosen(tmp_path, Terms(good_enough=5.0))
+    assert found.breaking is not None
+    assert (found.failing, found.breaking.reference) == (Failing("threshold", 4.5), 5.0)
+    (arm,) = found.breaking.arms
+    assert arm.budget is not None
+    assert arm.budget.shortfall.point == pytest.approx(6.2)
 
 
 def test_a_training_that_recorded_nothing_is_not_said_to_have_broken_nothing(tmp_path: Path) -> None:

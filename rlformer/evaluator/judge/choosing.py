@@ -15,6 +15,7 @@ from rlformer.evaluator.judge.equal_data import equal_data
 from rlformer.evaluator.judge.estimates import mean_of
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence, Asked, RunFacts
+from rlformer.evaluator.judge.outcomes import resolved
 from rlformer.evaluator.judge.prices import scale_of
 from rlformer.evaluator.judge.risks import failing, risks
 from rlformer.evaluator.judge.terms import Terms
@@ -38,7 +39,8 @@ def choosing(evidence: Evidence, terms: Terms, trained: Mapping[str, TrainingEpi
     arms = evidence.trained
     if not arms:
         return None
-    scale = scale_of(evidence)
+    terms = resolved(evidence, terms)
+    scale = scale_of(evidence, terms.good_enough)
     score: Score = float if scale is None else scale.z
     unit: Unit = "return" if scale is None else "z"
     what_fails = failing(evidence, terms, scale)

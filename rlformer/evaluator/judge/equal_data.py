@@ -11,6 +11,7 @@ from rlformer.evaluator.judge.choices import EqualData, EqualScore
 from rlformer.evaluator.judge.estimates import mean_of
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
+from rlformer.evaluator.judge.outcomes import prefixes
 
 FIRST = 1000  # steps
 
@@ -85,23 +86,19 @@ def _upstream(run: RunFacts) -> int:
 
 
 def _logs(evidence: Evidence, arm: ArmEvidence, score: Callable[[float], float]) -> tuple[Points, Points]:
-    """By logged steps, and by all the steps behind them: the arm itself, and its agent on shares of the same log."""
-    whole = "" if arm.recipe is None else arm.recipe.whole.label
-    shares = [curve for curve in evidence.grid if (curve.agent, curve.log) == (arm.agent, whole)]
-    measured = [
-        (run.seed, run.logged_steps, run.upstream_env_steps, run.mean_return)
-        for curve in shares
-        for point in curve.points
-        for run in point.runs
-    ]
-    measured += [(run.seed, run.cost.logged_steps, run.cost.upstream_env_steps, run.score) for run in arm.counted]
-    seeds = {run.seed for run in arm.counted}
+    """By logged steps, and by all the steps behind them: the arm itself, and its agent on prefixes of the same log."""
     read: dict[int, dict[float, float]] = {}
     behind: dict[int, dict[float, float]] = {}
-    for seed, logged, upstream, value in measured:
-        if seed not in seeds:
-            continue
-        read.setdefault(seed, {})[logged] = score(value)
-        if upstream is not None:
-            behind.setdefault(seed, {})[max(upstream, logged)] = score(value)
-    return tuple({seed: sorted(own.items()) for seed, own in of.items()} for of in (read, behind))  # type: ignore[return-value]
+    for seed in [run.seed for run in arm.counted]:
+        for prefix in prefixes(evidence, arm, seed):
+            logged, upstream = prefix.cost.logged_steps, prefix.cost.upstream_env_steps
+            if prefix.mean_return is None:
+                continue
+            read.setdefault(seed, {})[logged] = score(prefix.mean_return)
+            if upstream is not None:
+                behind.setdefault(seed, {})[max(upstream, logged)] = score(prefix.mean_return)
+    return _sorted(read), _sorted(behind)
+
+
+def _sorted(of: Mapping[int, Mapping[float, float]]) -> Points:
+    return {seed: sorted(own.items()) for seed, own in of.items()}

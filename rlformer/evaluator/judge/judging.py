@@ -22,6 +22,7 @@ from rlformer.evaluator.judge.facts import Skipped
 from rlformer.evaluator.judge.load import Run, find_runs, read_runs
 from rlformer.evaluator.judge.needs import needs
 from rlformer.evaluator.judge.objections import NoRun, RunsLost
+from rlformer.evaluator.judge.outcomes import resolved
 from rlformer.evaluator.judge.profile import task_profile
 from rlformer.evaluator.judge.sweep import sweep
 from rlformer.evaluator.judge.terms import Terms
@@ -118,7 +119,7 @@ def verdict(evidence: Evidence, terms: Terms) -> Verdict:
         return replace(found, doubts=(*cut, *lacking))
     rl = evidence.arm(found.stands_for(ONLINE) or found.pair.a.label)
     model = evidence.arm(found.stands_for(SEQUENCE) or found.pair.b.label)
-    star = break_even(evidence, rl, model, terms, found.scale)
+    star = break_even(evidence, rl, model, resolved(evidence, terms))
     return replace(
         found, lambda_star=star, doubts=(*cut, *doubts(evidence, found), *lacking), sweep=sweep(evidence, found)
     )

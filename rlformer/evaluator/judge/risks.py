@@ -18,15 +18,13 @@ LOW = 0.05  # the quantile of a log below which an episode has failed
 def failing(evidence: Evidence, terms: Terms, scale: Scale | None) -> Failing | None:
     """When a deployed episode is a failure; None where nothing says it.
 
-    Where a card has scores, by the line that a failed run is held to: a normalised score below the threshold less two
-    margins. Else where the environment tells success, by that; else below the 5 % quantile of the log's own episodes.
+    Where a card has scores, or a return is good enough, by the line that a failed run is held to: a normalised score
+    below the threshold less two margins. Else where the environment tells success, by that; else below the 5 % quantile
+    of the log's own episodes.
     """
     if scale is not None and not scale.measured:
         return Failing("threshold", scale.return_at(terms.failure))
-    told = evidence.card.solved_threshold is None and any(
-        run.success_rate is not None for arm in evidence.trained for run in arm.counted
-    )
-    if told:
+    if any(run.told_success is not None for arm in evidence.trained for run in arm.counted):
         return Failing("success")
     return worse_than_log(evidence, scale)
 
@@ -77,5 +75,5 @@ def _failure_rate(run: RunFacts, rule: Failing | None, scale: Scale | None) -> f
     if rule is None:
         return None
     if rule.level is None:
-        return None if run.success_rate is None else 1 - run.success_rate
+        return None if run.told_success is None else 1 - run.told_success
     return float(np.mean([is_failure(value, rule.level, scale) for value in run.returns or ()]))
