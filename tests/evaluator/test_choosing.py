@@ -82,7 +82,7 @@ def log_of(
 ) -> LogInput:
     recipe = Recipe(Cut("mid"), budget=share)
     return LogInput(
-        f"{seed}-{share}", recipe, f"logs/seed-{seed}", num_steps=steps, upstream_env_steps=upstream,
+        f"{seed}-{share}", recipe, "logs/mine", num_steps=steps, upstream_env_steps=upstream,
         maker_hash=maker or None, made_here=bool(maker),
     )  # fmt: skip
 
