@@ -253,6 +253,15 @@ def test_an_imitator_has_the_longest_prefix_by_logged_steps_and_by_the_steps_beh
     assert [(each.steps, each.measured_at) for each in behind.scores] == [(2000, 2000), (8000, 4500)]
 
 
+def test_a_number_of_steps_is_left_out_where_a_seed_has_nothing_yet(tmp_path: Path) -> None:
+    """Logs of 1,500 and 3,000 steps: at 2,000 the second has no model, at 4,000 the first still has its own."""
+    for seed, steps in ((0, 1500), (1, 3000)):
+        make(tmp_path, BC, seed, [4.0 + 2 * seed], log=log_of(seed, steps, None))
+    (found,) = chosen(tmp_path).equal_data
+    assert [(each.steps, each.seeds, each.measured_at) for each in found.scores] == [(4000, 2, 2250)]
+    assert found.scores[0].score.point == pytest.approx(0.5)
+
+
 def test_a_log_of_unknown_origin_counts_by_its_own_steps_alone(tmp_path: Path) -> None:
     make(tmp_path, BC, 0, [8.0], log=log_of(0, 3000, None))
     assert [each.by for each in chosen(tmp_path).equal_data] == ["logged_steps"]

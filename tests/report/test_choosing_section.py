@@ -20,7 +20,7 @@ from rlformer.evaluator.judge.choices import (
 from rlformer.evaluator.judge.choosing import EPISODES
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.report.sections.choosing.tables import Table, tables
-from rlformer.report.sections.choosing.words import deployed, sentences
+from rlformer.report.sections.choosing.words import deployed, foremost, sentences
 
 
 def exact(value: float) -> Estimate:
@@ -90,6 +90,17 @@ def test_what_is_optimistic_is_said_to_be_so() -> None:
         "adds +0.10 (+0.02 to +0.20) and the best target return adds +0.05 (+0.05 to +0.05), on other episodes +0.01 "
         "(−0.01 to +0.03). Both are chosen on the episodes that score them, and so are optimistic."
     )
+
+
+def test_only_the_choices_that_matter_most_are_told_in_sentences() -> None:
+    lower = replace(DEPLOYMENT, name="rvs", labels=("rvs",), best=exact(0.6))
+    logs, every = (replace(DEPLOYMENT, group=group, name="") for group in ("log", "all"))
+    family = replace(DEPLOYMENT, group="family", name="sequence")
+    assert foremost([lower, DEPLOYMENT, family, logs, every]) == [DEPLOYMENT, logs, every]
+    assert foremost([lower, family]) == [lower, family]
+    more = replace(CHOICE, label="rvs", checkpoint_adds=None, target_adds=exact(0.3))
+    (said,) = [text for text in sentences(replace(FOUND, choices=(CHOICE, more))) if "hangs on the choice" in text]
+    assert "reported for rvs" in said
 
 
 def test_robots_break_while_they_learn() -> None:

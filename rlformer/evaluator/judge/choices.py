@@ -79,7 +79,7 @@ class Risk:
 
 @dataclass(frozen=True)
 class EqualScore:
-    """What an arm has after so many steps: its last measurement not beyond them, if later than half of them."""
+    """What an arm has after so many steps: the last measurement of each seed not beyond them."""
 
     steps: int
     score: Estimate

@@ -23,8 +23,8 @@ def equal_data(evidence: Evidence, score: Callable[[float], float]) -> tuple[Equ
 
     What learns by interaction has the point of its curve there, or the last before it: nothing is interpolated. What
     learns from a log alone has the model of the longest prefix that is not longer, among those of the data-scaling
-    grid and its own log: counted by all the environment steps behind the log, and by those that it read. A measurement
-    stands for a number of steps up to twice its own.
+    grid and its own log: counted by all the environment steps behind the log, and by those that it read. A number of
+    steps is left out where a seed has nothing yet, and where no seed has measured anything since half of it.
     """
     found = []
     for arm in evidence.trained:
@@ -54,13 +54,12 @@ def levels(most: float) -> list[int]:
 
 
 def _scores(points: Points, logs: Mapping[int, str | None]) -> Iterator[EqualScore]:
-    """At each level that half of the seeds or more have a measurement for."""
+    """At each level that all seeds have a measurement for, and one of them a new one."""
     most = max((steps for own in points.values() for steps, _ in own), default=0.0)
     for level in levels(most) if most else ():
-        last = {
-            seed: near[-1] for seed, own in points.items() if (near := [p for p in own if level / 2 < p[0] <= level])
-        }
-        if not last or 2 * len(last) < len(points):
+        before = {seed: [point for point in own if point[0] <= level] for seed, own in points.items()}
+        last = {seed: found[-1] for seed, found in before.items() if found}
+        if len(last) < len(points) or all(steps <= level / 2 for steps, _ in last.values()):
             continue
         values, sources = np.array([value for _, value in last.values()]), [logs.get(seed) for seed in last]
         yield EqualScore(

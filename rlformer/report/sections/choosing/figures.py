@@ -18,14 +18,19 @@ def deployed(view: EnvironmentView) -> Figure | None:
     found = view.evidence.choosing
     if found is None or not found.deployments:
         return None
-    data = [trace for each in found.deployments for trace in _deployed(each, found, view)]
+    first = words.foremost(found.deployments)
+    data = [
+        trace | ({} if each in first else {"visible": "legendonly"})
+        for each in found.deployments
+        for trace in _deployed(each, found, view)
+    ]
     plan = layout("episodes deployed in order to choose", _axis(found))
     plan["xaxis"] |= log_ticks(data)
     return Figure(
         "What choosing costs",
         "A line is the mean score of the policy that a bandit would deploy after so many episodes, its band the 95 % "
         "interval over seeds; the dotted line of its colour is what one has without a choice. Left of where they cross "
-        "choosing does worse than not choosing.",
+        "choosing does worse than not choosing. Other choices are shown by a click on their name.",
         "Score of the chosen policy against deployed episodes; the table below holds the numbers",
         data,
         plan,

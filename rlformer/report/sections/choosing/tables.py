@@ -126,7 +126,7 @@ def _equal(found: Choosing) -> Table:
 
     return Table(
         "What you have after so many steps",
-        "Scores at equal data, of the last measurement not beyond so many steps, and none from half of them or before. "
+        "Scores at equal data: each seed's last measurement not beyond so many steps, where all seeds have one. "
         "Environment steps are all that it took, those behind a log among them; logged steps are those read of a log "
         "that is there already. A learning curve’s points are means of few episodes",
         ("Arm", *map(formats.count, levels)),

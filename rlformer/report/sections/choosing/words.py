@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rlformer.core import formats
 from rlformer.evaluator.judge.choices import Breaking, Choice, Choosing, Deployment, Failing, Unit, WhileLearning
@@ -48,10 +48,20 @@ def among(deployment: Deployment) -> str:
 
 
 def sentences(found: Choosing) -> list[str]:
-    """One for each choice, what the reported number hangs on, and what broke."""
-    said = [deployed(each, found.unit) for each in found.deployments]
+    """The choices that matter most, what the reported number hangs on, and what broke; tables hold the rest."""
+    said = [deployed(each, found.unit) for each in foremost(found.deployments)]
     said += list(_chosen(found))
     return said + list(_broke(found.breaking) if found.breaking is not None else ())
+
+
+def foremost(deployments: Sequence[Deployment]) -> list[Deployment]:
+    """The target returns of the arm that may come highest; what learned from a log, or families; and everything."""
+    targets = [each for each in deployments if each.group == "targets"]
+    highest = max(targets, key=lambda each: each.best.point, default=None)
+    logs = [each for each in deployments if each.group == "log"]
+    kept = [highest, *(logs or [each for each in deployments if each.group == "family"])]
+    kept += [each for each in deployments if each.group == "all"]
+    return [each for each in kept if each is not None]
 
 
 def deployed(deployment: Deployment, unit: Unit) -> str:
@@ -79,15 +89,22 @@ def _settled(deployment: Deployment) -> int:
 
 
 def _chosen(found: Choosing) -> Iterator[str]:
-    for each in found.choices:
-        parts = list(_parts(each, found.unit))
-        if parts:
-            both = "Both are chosen on the episodes that score them, and so are optimistic."
-            one = "It is chosen on the episodes that score it, and so is optimistic."
-            yield (
-                f"The number that is reported for {each.label} hangs on the choice: the last checkpoint has "
-                f"{shown(each.last.point, found.unit)}; {' and '.join(parts)}. {both if len(parts) > 1 else one}"
-            )
+    """Of the arm to which a choice adds most."""
+    chosen = [each for each in found.choices if each.checkpoint_adds is not None or each.target_adds is not None]
+    each = max(chosen, key=_most_added, default=None)
+    if each is None:
+        return
+    parts = list(_parts(each, found.unit))
+    both = "Both are chosen on the episodes that score them, and so are optimistic."
+    one = "It is chosen on the episodes that score it, and so is optimistic."
+    yield (
+        f"The number that is reported for {each.label} hangs on the choice: the last checkpoint has "
+        f"{shown(each.last.point, found.unit)}; {' and '.join(parts)}. {both if len(parts) > 1 else one}"
+    )
+
+
+def _most_added(choice: Choice) -> float:
+    return max(found.point for found in (choice.checkpoint_adds, choice.target_adds) if found is not None)
 
 
 def _parts(choice: Choice, unit: Unit) -> Iterator[str]:
