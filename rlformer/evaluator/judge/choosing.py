@@ -12,7 +12,7 @@ from rlformer import statistics
 from rlformer.evaluator.judge.breaking import breaking
 from rlformer.evaluator.judge.choices import Choice, Choosing, Deployment, Group, Unit
 from rlformer.evaluator.judge.equal_data import equal_data
-from rlformer.evaluator.judge.estimates import mean_of
+from rlformer.evaluator.judge.estimates import mean_of, scored
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence, Asked, RunFacts
 from rlformer.evaluator.judge.prices import scale_of
@@ -170,6 +170,7 @@ def _deployment(
 
 def _choice(arm: ArmEvidence, score: Score) -> Choice:
     runs = arm.counted
+    assert arm.mean_return is not None  # of a trained arm
     curves = [np.array([score(value) for value in run.curve.return_]) for run in runs]
     if not all(len(curve) > 1 for curve in curves):
         curves = []
@@ -184,7 +185,7 @@ def _choice(arm: ArmEvidence, score: Score) -> Choice:
     return Choice(
         label=arm.label,
         seeds=tuple(run.seed for run in runs),
-        last=mean_of(np.array([score(run.score) for run in runs]), logs),
+        last=scored(arm.mean_return, score),
         best_checkpoint=mean([curve.max() for curve in curves]),
         checkpoint_adds=mean([curve.max() - curve[-1] for curve in curves]),
         best_target=mean([one.best for one in targets]),
