@@ -14,10 +14,11 @@ EXPLORATION = 2.0  # of UCB1
 
 @dataclass(frozen=True, eq=False)
 class Deployed:
-    """After 1 ... n deployed episodes, means over bandit runs: two arrays (episodes,)."""
+    """After 1 ... n deployed episodes: arrays (episodes,), means over bandit runs."""
 
     score: Array  # the true mean of the policy that would now be deployed
     spent: Array  # what all episodes until then took
+    by_run: Array  # (runs, episodes): the scores of each bandit run
 
 
 def deployed(
@@ -27,13 +28,15 @@ def deployed(
     *,
     spent: npt.ArrayLike | None = None,
     runs: int = 200,
+    choices: npt.NDArray[np.intp] | None = None,
     exploration: float = EXPLORATION,
 ) -> Deployed:
     """The policy that a UCB bandit would now deploy, against the number of episodes that it has deployed.
 
     scores: for each policy the scores (n,) of its stored episodes, on a scale on which 1 is much; numbers of episodes
     may differ. Their mean is the policy's true score, and each deployed episode is one of them, drawn again with
-    replacement. spent: (policies,), what an episode of each takes on average, by default 1.
+    replacement. spent: (policies,), what an episode of each takes on average, by default 1. choices: (runs, some), the
+    policies that each run chooses among, by number and with repeats, by default all; it sets the number of runs.
     Every policy is tried once, in random order, before any is tried again; then the one with the highest mean +
     sqrt(exploration * ln t / n). The answer after each episode is the policy with the highest mean among those that
     were tried: one that was not is never the answer. Of equal ones each is as likely.
@@ -51,23 +54,23 @@ def deployed(
     for row, values in zip(stored, known, strict=True):
         row[: len(values)] = values
     # The order in which a run tries the policies also decides between equal ones: `argmax` takes the first.
-    order = rng.permuted(np.tile(np.arange(len(known)), (runs, 1)), axis=1)
-    every = np.arange(runs)
+    order = rng.permuted(np.tile(np.arange(len(known)), (runs, 1)) if choices is None else choices, axis=1)
+    every, some = np.arange(len(order)), order.shape[1]
     sums, counts = np.zeros(order.shape), np.zeros(order.shape)
-    score, used = np.empty(episodes), np.empty(episodes)
+    score, used = np.empty((len(order), episodes)), np.empty(episodes)
     for t in range(episodes):
-        if t < len(known):
-            tried = np.full(runs, t)
+        if t < some:
+            tried = np.full(len(order), t)
         else:
             tried = np.argmax(sums / counts + np.sqrt(exploration * math.log(t + 1) / counts), axis=1)
         policy = order[every, tried]
-        drawn = (rng.random(runs) * sizes[policy]).astype(np.intp)
+        drawn = (rng.random(len(order)) * sizes[policy]).astype(np.intp)
         sums[every, tried] += stored[policy, drawn]
         counts[every, tried] += 1
-        seen = min(t + 1, len(known))
+        seen = min(t + 1, some)
         answer = np.argmax(sums[:, :seen] / counts[:, :seen], axis=1)
-        score[t], used[t] = means[order[every, answer]].mean(), each[policy].mean()
-    return Deployed(score, np.cumsum(used))
+        score[:, t], used[t] = means[order[every, answer]], each[policy].mean()
+    return Deployed(score.mean(axis=0), np.cumsum(used), score)
 
 
 def cvar(values: npt.ArrayLike, share: float = 0.1) -> float:

@@ -138,12 +138,28 @@ def test_a_family_is_chosen_from_with_all_its_arms_and_targets(tmp_path: Path) -
         make(tmp_path, PPO, seed, [9.0], curve=[(1000, 9.0)], env_steps=1000)
     found = chosen(tmp_path)
     assert [(each.group, each.name) for each in found.deployments] == [
-        ("targets", "dt"), ("family", "sequence"), ("all", ""),
+        ("targets", "dt"), ("family", "sequence"), ("all", ""), ("trainings", ""),
     ]  # fmt: skip
     family = deployment(found, "family", "sequence")
     assert (family.labels, family.policies) == (("bc", "dt"), 3)
     assert family.unchosen.point == pytest.approx((0.2 + 0.4) / 2)
     assert deployment(found, "all").best.point == pytest.approx(0.9)
+
+
+def test_of_all_seeds_the_best_training_is_deployed(tmp_path: Path) -> None:
+    """Drawn again, the seeds are twice the worse one, twice the better one, or both."""
+    for seed, reached in ((0, 8.0), (1, 6.0)):
+        make(tmp_path, PPO, seed, [reached] * 3, env_steps=1000)
+    found = deployment(chosen(tmp_path), "trainings")
+    assert (found.labels, found.policies) == (("ppo",), 2)
+    assert found.score[0] == pytest.approx(0.7, abs=0.03)
+    assert found.score[1:] == pytest.approx([0.8] * 14)
+    assert found.low is not None
+    assert found.high is not None
+    assert (found.low[-1], found.high[-1]) == pytest.approx((0.6, 0.8))
+    assert (found.best.low, found.best.point, found.best.high) == pytest.approx((0.6, 0.8, 0.8))
+    assert found.unchosen.point == pytest.approx(0.7)
+    assert (found.gain.low, found.gain.point, found.gain.high) == pytest.approx((0.0, 0.1, 0.1), abs=1e-6)
 
 
 def test_a_seed_that_an_arm_lacks_is_chosen_from_by_none(tmp_path: Path) -> None:

@@ -68,6 +68,15 @@ def test_the_only_policy_is_always_the_answer() -> None:
     assert (found.score.tolist(), found.spent.tolist()) == ([2.0] * 3, [4.0, 8.0, 12.0])
 
 
+def test_each_run_chooses_among_its_own_policies() -> None:
+    """The second run has the last policy twice, and no other."""
+    choices = np.array([[0, 1], [2, 2]])
+    found = deployed([[0.0], [1.0], [0.3]], 3, np.random.default_rng(0), spent=[1.0, 1.0, 5.0], choices=choices)
+    assert found.by_run[:, 1:].tolist() == [[1.0, 1.0], [0.3, 0.3]]
+    assert found.score[1:] == pytest.approx([0.65, 0.65])
+    assert found.spent.tolist() == [3.0, 6.0, 9.0]
+
+
 def test_the_same_generator_gives_the_same_bits() -> None:
     one, other = (deployed([[0.0, 1.0], [0.4]], 9, np.random.default_rng(3)) for _ in range(2))
     assert one.score.tolist() == other.score.tolist()

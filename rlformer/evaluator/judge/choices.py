@@ -8,7 +8,7 @@ from typing import Literal
 from rlformer.evaluator.judge.values import Estimate
 
 Unit = Literal["z", "return"]
-Group = Literal["targets", "family", "log", "all"]
+Group = Literal["targets", "family", "log", "all", "trainings"]
 Rule = Literal["threshold", "success", "log", "random"]
 
 
@@ -16,15 +16,18 @@ Rule = Literal["threshold", "success", "log", "random"]
 class Deployment:
     """How many episodes a choice among trained policies takes: what a bandit would now deploy.
 
-    One bandit chooses among the policies of one training seed: arms x target returns. Curves are means over bandit runs
-    and seeds, with a 95 % band over seeds; they stand at `episodes`, the numbers of episodes deployed so far.
+    One bandit chooses among the policies of one training seed, arms x target returns; of the group "trainings" among
+    those of all seeds. Curves are means over bandit runs and seeds, with a 95 % band over seeds; they stand at
+    `episodes`, the numbers of episodes deployed so far.
     """
 
-    group: Group  # the target returns of an arm, the arms of a family, what learned from a log, everything trained
+    group: (
+        Group  # the target returns of an arm, the arms of a family, what learned from a log, everything; on all seeds
+    )
     name: str  # the arm's label or the family; "" of the other groups
     labels: tuple[str, ...]  # of its arms
     seeds: tuple[int, ...]
-    policies: int  # of one seed; the most, where seeds differ
+    policies: int  # that one bandit chooses among; the most, where seeds differ
     episodes: tuple[int, ...]
     score: tuple[float, ...]  # the mean of the stored episodes of the policy that would now be deployed
     low: tuple[float, ...] | None  # None of one seed
@@ -32,7 +35,7 @@ class Deployment:
     env_steps: tuple[float, ...]  # what these episodes take
     cost: tuple[float, ...]  # at the price of an environment step
     unchosen: Estimate  # without a choice: the last checkpoint at its default target; of several arms their mean
-    best: Estimate  # the best policy of each seed: what no number of episodes can pass
+    best: Estimate  # the best policy: what no number of episodes can pass
     gain: Estimate  # of the last of `episodes` over `unchosen`
     worth_from: int | None  # the first of `episodes` from which the choice is no worse than none; None: never
 

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from rlformer import statistics
+from rlformer.core.spaces import Array
 from rlformer.evaluator.judge.breaking import breaking
 from rlformer.evaluator.judge.choices import Choice, Choosing, Deployment, Group, Unit
 from rlformer.evaluator.judge.equal_data import equal_data
-from rlformer.evaluator.judge.estimates import mean_of
+from rlformer.evaluator.judge.estimates import mean_of, scored
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence, Asked, RunFacts
 from rlformer.evaluator.judge.outcomes import resolved
@@ -26,6 +28,7 @@ from rlformer.runs.spec import FAMILIES
 EPISODES = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 200)  # deployed so far
 BANDITS = 200  # runs of the bandit, of each seed
 _RESAMPLES = 2000
+_DRAWN, _EACH = 100, 10  # sets of seeds, and runs of the bandit on each, where it chooses among all of them
 _SAME = 1e-5  # relative: a target return is written with six digits
 
 Score = Callable[[float], float]
@@ -85,6 +88,9 @@ def _deployments(arms: Sequence[ArmEvidence], terms: Terms, score: Score, unit: 
         if policies and max(map(len, policies.values())) > 1:
             seen.add(labels)
             yield _deployment(group, name, labels, policies, terms, unit)
+    every = _by_seed(arms, score)
+    if len(every) > 1 and len({len(own) for own in every.values()}) == 1:
+        yield _trainings(tuple(arm.label for arm in arms), every, terms, unit)
 
 
 def _by_seed(arms: Sequence[ArmEvidence], score: Score) -> dict[int, list[_Policy]]:
@@ -122,32 +128,22 @@ def _deployment(
     terms: Terms,
     unit: Unit,
 ) -> Deployment:
-    every = [value for own in policies.values() for policy in own for value in policy.scores]
-    # Without a scale, the range of all these episodes is what is much.
-    span = 1.0 if unit == "z" else (max(every) - min(every)) or 1.0
-    at = np.array(EPISODES) - 1
+    """A bandit of each seed."""
+    span, at = _span(policies, unit), np.array(EPISODES) - 1
     curves, spent = [], []  # by seed, at EPISODES
     for seed, own in policies.items():
-        found = statistics.deployed(
-            [np.array(policy.scores) / span for policy in own],
-            EPISODES[-1],
-            np.random.default_rng([seed, len(own)]),
-            spent=[policy.mean_length for policy in own],
-            runs=BANDITS,
-        )
+        found = _bandit(own, span, np.random.default_rng([seed, len(own)]))
         curves.append(found.score[at] * span)
         spent.append(found.spent[at])
-    curve, steps = np.array(curves), np.mean(spent, axis=0)
-    unchosen = np.array([np.mean([policy.mean for policy in own if policy.default]) for own in policies.values()])
+    curve = np.array(curves)
+    unchosen = np.array([_unchosen(own) for own in policies.values()])
     best = np.array([max(policy.mean for policy in own) for own in policies.values()])
     low = high = None
     if len(curve) > 1:
         rng = np.random.default_rng(0)
         band = statistics.bootstrap(lambda c: c.mean(axis=1), curve, rng=rng, resamples=_RESAMPLES).band()
         low, high = tuple(band.low.tolist()), tuple(band.high.tolist())
-    mean = curve.mean(axis=0)
-    worse = np.flatnonzero(mean < unchosen.mean() - 1e-9)  # the last of them is followed by what is worth it
-    first = 0 if not len(worse) else int(worse[-1]) + 1
+    steps, mean = np.mean(spent, axis=0), curve.mean(axis=0)
     return Deployment(
         group=group,
         name=name,
@@ -163,8 +159,74 @@ def _deployment(
         unchosen=mean_of(unchosen),
         best=mean_of(best),
         gain=mean_of(curve[:, -1] - unchosen),
-        worth_from=EPISODES[first] if first < len(EPISODES) else None,
+        worth_from=_worth_from(mean, float(unchosen.mean())),
     )
+
+
+def _trainings(
+    labels: tuple[str, ...], policies: Mapping[int, Sequence[_Policy]], terms: Terms, unit: Unit
+) -> Deployment:
+    """One bandit among the policies of all seeds, as many of each; its intervals by drawing seeds again."""
+    span, at = _span(policies, unit), np.array(EPISODES) - 1
+    every, each = [policy for own in policies.values() for policy in own], len(next(iter(policies.values())))
+    found = _bandit(every, span, np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    seeds = rng.integers(len(policies), size=(_DRAWN, len(policies)))
+    drawn = (seeds[:, :, None] * each + np.arange(each)).reshape(_DRAWN, -1)
+    again = _bandit(every, span, rng, np.repeat(drawn, _EACH, axis=0)).by_run[:, at]
+    curves = again.reshape(_DRAWN, _EACH, len(at)).mean(axis=1) * span  # (sets, episodes)
+    low, high = statistics.percentiles(curves)
+    means = np.array([policy.mean for policy in every])
+    default = np.array([_unchosen(own) for own in policies.values()])
+    unchosen = float(default.mean())
+    curve, steps = found.score[at] * span, found.spent[at]
+
+    def interval(point: float, values: Array) -> Estimate:
+        ends = statistics.percentiles(values)
+        return Estimate(float(ends[0]), point, float(ends[1]))
+
+    return Deployment(
+        group="trainings",
+        name="",
+        labels=labels,
+        seeds=tuple(policies),
+        policies=len(every),
+        episodes=EPISODES,
+        score=tuple(curve.tolist()),
+        low=tuple(np.asarray(low).tolist()),
+        high=tuple(np.asarray(high).tolist()),
+        env_steps=tuple(steps.tolist()),
+        cost=tuple((terms.env_step * steps).tolist()),
+        unchosen=mean_of(default),
+        best=interval(float(means.max()), means[drawn].max(axis=1)),
+        gain=interval(float(curve[-1]) - unchosen, curves[:, -1] - default[seeds].mean(axis=1)),
+        worth_from=_worth_from(curve, unchosen),
+    )
+
+
+def _bandit(
+    policies: Sequence[_Policy], span: float, rng: np.random.Generator, choices: npt.NDArray[np.intp] | None = None
+) -> statistics.Deployed:
+    scores = [np.array(policy.scores) / span for policy in policies]
+    spent = [policy.mean_length for policy in policies]
+    return statistics.deployed(scores, EPISODES[-1], rng, spent=spent, runs=BANDITS, choices=choices)
+
+
+def _span(policies: Mapping[int, Sequence[_Policy]], unit: Unit) -> float:
+    """What is much: 1 of z; without a scale the range of all episodes."""
+    every = [value for own in policies.values() for policy in own for value in policy.scores]
+    return 1.0 if unit == "z" else (max(every) - min(every)) or 1.0
+
+
+def _unchosen(policies: Sequence[_Policy]) -> float:
+    """What one of the arms has at its default target, whichever it is."""
+    return float(np.mean([policy.mean for policy in policies if policy.default]))
+
+
+def _worth_from(curve: Array, unchosen: float) -> int | None:
+    worse = np.flatnonzero(curve < unchosen - 1e-9)  # the last of them is followed by what is worth it
+    first = 0 if not len(worse) else int(worse[-1]) + 1
+    return EPISODES[first] if first < len(EPISODES) else None
 
 
 # Last, best, best target.
@@ -172,6 +234,7 @@ def _deployment(
 
 def _choice(arm: ArmEvidence, score: Score) -> Choice:
     runs = arm.counted
+    assert arm.mean_return is not None  # of a trained arm
     curves = [np.array([score(value) for value in run.curve.return_]) for run in runs]
     if not all(len(curve) > 1 for curve in curves):
         curves = []
@@ -186,7 +249,7 @@ def _choice(arm: ArmEvidence, score: Score) -> Choice:
     return Choice(
         label=arm.label,
         seeds=tuple(run.seed for run in runs),
-        last=mean_of(np.array([score(run.score) for run in runs]), logs),
+        last=scored(arm.mean_return, score),
         best_checkpoint=mean([curve.max() for curve in curves]),
         checkpoint_adds=mean([curve.max() - curve[-1] for curve in curves]),
         best_target=mean([one.best for one in targets]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -43,6 +43,13 @@ def shared_logs(logs: Sequence[str | None]) -> list[str] | None:
     if None in logs or not 1 < len(set(logs)) < len(logs):
         return None
     return [str(log) for log in logs]
+
+
+def scored(found: Estimate, score: Callable[[float], float]) -> Estimate:
+    """The interval of a score that is linear in the return: the ends map to ends, reversed if less is better."""
+    ends = found.interval
+    low, high = (None, None) if ends is None else sorted(map(score, ends))
+    return Estimate(low, score(found.point), high)
 
 
 def normalized(found: Estimate | None, env: EnvSpec) -> Estimate | None:

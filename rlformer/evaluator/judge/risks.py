@@ -6,7 +6,7 @@ import numpy as np
 
 from rlformer import statistics
 from rlformer.evaluator.judge.choices import Failing, Risk
-from rlformer.evaluator.judge.estimates import mean_of
+from rlformer.evaluator.judge.estimates import mean_of, scored
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
 from rlformer.evaluator.judge.terms import Scale, Terms
@@ -59,13 +59,14 @@ def _played(arm: ArmEvidence) -> bool:
 
 def _risk(arm: ArmEvidence, rule: Failing | None, scale: Scale | None) -> Risk:
     runs, score = arm.counted, float if scale is None else scale.z
+    assert arm.mean_return is not None  # of a trained arm
     logs = [run.data_hash for run in runs]
     scores = [[score(value) for value in run.returns or ()] for run in runs]
     rates = [_failure_rate(run, rule, scale) for run in runs]
     known = [rate for rate in rates if rate is not None]
     return Risk(
         label=arm.label,
-        mean=mean_of(np.array([score(run.score) for run in runs]), logs),
+        mean=scored(arm.mean_return, score),
         cvar=mean_of(np.array([statistics.cvar(values, WORST) for values in scores]), logs),
         failure_rate=mean_of(np.array(known), logs) if len(known) == len(runs) else None,
     )

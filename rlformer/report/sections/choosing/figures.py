@@ -10,7 +10,7 @@ from rlformer.report.sections.base import EnvironmentView
 from rlformer.report.sections.choosing import words
 from rlformer.report.sections.choosing.words import shown
 
-_DASHES = {"targets": "solid", "family": "dash", "log": "dashdot", "all": "solid"}
+_DASHES = {"targets": "solid", "family": "dash", "log": "dashdot", "all": "solid", "trainings": "dash"}
 
 
 def deployed(view: EnvironmentView) -> Figure | None:

@@ -14,6 +14,11 @@ _FAMILIES = {
     "offline": "offline RL",
     "hybrid": "the agents that read a log first and then interact",
 }
+_GROUPS = {
+    "log": "all that learned from a log",
+    "all": "all that was trained",
+    "trainings": "all that was trained on all seeds",
+}
 
 
 def shown(value: float | None, unit: Unit) -> str:
@@ -44,7 +49,7 @@ def among(deployment: Deployment) -> str:
         return f"the target returns of {deployment.name}"
     if deployment.group == "family":
         return _FAMILIES.get(deployment.name, deployment.name)
-    return "all that learned from a log" if deployment.group == "log" else "all that was trained"
+    return _GROUPS[deployment.group]
 
 
 def sentences(found: Choosing) -> list[str]:
@@ -60,7 +65,7 @@ def foremost(deployments: Sequence[Deployment]) -> list[Deployment]:
     highest = max(targets, key=lambda each: each.best.point, default=None)
     logs = [each for each in deployments if each.group == "log"]
     kept = [highest, *(logs or [each for each in deployments if each.group == "family"])]
-    kept += [each for each in deployments if each.group == "all"]
+    kept += [each for each in deployments if each.group in ("all", "trainings")]
     return [each for each in kept if each is not None]
 
 
@@ -69,7 +74,7 @@ def deployed(deployment: Deployment, unit: Unit) -> str:
     at = _settled(deployment)
     episodes, steps = deployment.episodes[at], formats.count(deployment.env_steps[at])
     text = (
-        f"Choosing among {among(deployment)} ({deployment.policies} policies a seed): after "
+        f"Choosing among {among(deployment)} ({deployment.policies} policies{_of(deployment)}): after "
         f"{formats.plural(episodes, 'deployed episode')} ({steps} environment steps) what looks best scores "
         f"{shown(deployment.score[at], unit)} on average; without a choice it is "
         f"{shown(deployment.unchosen.point, unit)}, and the best of them has {shown(deployment.best.point, unit)}."
@@ -80,6 +85,10 @@ def deployed(deployment: Deployment, unit: Unit) -> str:
     if first == deployment.episodes[0]:
         return text
     return f"{text} With fewer than {formats.plural(first, 'episode')}, choosing does worse than not choosing."
+
+
+def _of(deployment: Deployment) -> str:
+    return "" if deployment.group == "trainings" else " a seed"
 
 
 def _settled(deployment: Deployment) -> int:
