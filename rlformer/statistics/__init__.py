@@ -27,7 +27,6 @@ from rlformer.statistics.equivalence import (
     equivalence_test,
     equivalence_test_proportion,
     holm,
-    seeds_for_power,
 )
 from rlformer.statistics.intervals import Band, Interval, Resampled, percentiles, probability_less
 from rlformer.statistics.noninferiority import Bound, NotWorse, difference_of_rates, not_worse
@@ -38,18 +37,15 @@ from rlformer.statistics.proportions import (
     target_coverage,
     wilson_interval,
 )
-from rlformer.statistics.scaling import aulc, data_to_threshold, expected_online_performance
+from rlformer.statistics.scaling import expected_online_performance
 from rlformer.statistics.survival import (
-    LogRank,
     SurvivalCurve,
     ert,
     expected_cost,
     kaplan_meier,
     log_rmst_ratio,
-    logrank,
     median_time,
     rmst,
-    time_to_threshold,
 )
 
 __all__ = [
@@ -57,12 +53,10 @@ __all__ = [
     "Bound",
     "Equivalence",
     "Interval",
-    "LogRank",
     "NotWorse",
     "Resampled",
     "SurvivalCurve",
     "TargetCoverage",
-    "aulc",
     "bernoulli_coverage",
     "bootstrap",
     "bootstrap_break_even_lambda",
@@ -73,7 +67,6 @@ __all__ = [
     "clopper_pearson",
     "cost_offline",
     "cost_rl",
-    "data_to_threshold",
     "difference_of_rates",
     "equivalence_test",
     "equivalence_test_proportion",
@@ -84,7 +77,6 @@ __all__ = [
     "interquartile_mean",
     "kaplan_meier",
     "log_rmst_ratio",
-    "logrank",
     "mean",
     "median",
     "median_time",
@@ -96,9 +88,7 @@ __all__ = [
     "probability_less",
     "probability_of_improvement",
     "rmst",
-    "seeds_for_power",
     "stratified_bootstrap",
     "target_coverage",
-    "time_to_threshold",
     "wilson_interval",
 ]
