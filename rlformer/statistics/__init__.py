@@ -28,7 +28,6 @@ from rlformer.statistics.equivalence import (
     equivalence_test,
     equivalence_test_proportion,
     holm,
-    seeds_for_power,
 )
 from rlformer.statistics.intervals import Band, Interval, Resampled, percentiles, probability_less
 from rlformer.statistics.noninferiority import Bound, NotWorse, difference_of_rates, not_worse
@@ -39,18 +38,15 @@ from rlformer.statistics.proportions import (
     target_coverage,
     wilson_interval,
 )
-from rlformer.statistics.scaling import aulc, data_to_threshold, expected_online_performance
+from rlformer.statistics.scaling import expected_online_performance
 from rlformer.statistics.survival import (
-    LogRank,
     SurvivalCurve,
     ert,
     expected_cost,
     kaplan_meier,
     log_rmst_ratio,
-    logrank,
     median_time,
     rmst,
-    time_to_threshold,
 )
 
 __all__ = [
@@ -59,12 +55,10 @@ __all__ = [
     "Deployed",
     "Equivalence",
     "Interval",
-    "LogRank",
     "NotWorse",
     "Resampled",
     "SurvivalCurve",
     "TargetCoverage",
-    "aulc",
     "bernoulli_coverage",
     "bootstrap",
     "bootstrap_break_even_lambda",
@@ -76,7 +70,6 @@ __all__ = [
     "cost_offline",
     "cost_rl",
     "cvar",
-    "data_to_threshold",
     "deployed",
     "difference_of_rates",
     "equivalence_test",
@@ -88,7 +81,6 @@ __all__ = [
     "interquartile_mean",
     "kaplan_meier",
     "log_rmst_ratio",
-    "logrank",
     "mean",
     "median",
     "median_time",
@@ -100,9 +92,7 @@ __all__ = [
     "probability_less",
     "probability_of_improvement",
     "rmst",
-    "seeds_for_power",
     "stratified_bootstrap",
     "target_coverage",
-    "time_to_threshold",
     "wilson_interval",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from rlformer.evaluator.judge.causes import by_luck, gained
 from rlformer.evaluator.judge.comparisons import difference
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
@@ -36,7 +37,7 @@ def doubts(evidence: Evidence, verdict: Verdict) -> tuple[Doubt, ...]:
     label, terms = verdict.stands_for(SEQUENCE), verdict.terms
     if label is not None:
         model = evidence.arm(label)
-        found += [*_hardly_in_log(evidence, model, terms, scale), *_miscalibrated(model, scale)]
+        found += [*_hardly_in_log(evidence, model, terms, scale), *_miscalibrated(evidence, model, scale)]
         found += _stitched(evidence, model, terms.margin, scale)
     if not pair.per_success and (terms.success is not None or not scale.measured):
         found.append(NoSuccess(terms.threshold))
@@ -60,11 +61,11 @@ def _hardly_in_log(evidence: Evidence, model: ArmEvidence, terms: Terms, scale: 
         yield HardlyInLog(model.label, "target", threshold, held.level, held.episodes, held.of)
 
 
-def _miscalibrated(model: ArmEvidence, scale: Scale) -> Iterator[Doubt]:
+def _miscalibrated(evidence: Evidence, model: ArmEvidence, scale: Scale) -> Iterator[Doubt]:
     errors = [(achieved - target) / scale.unit for target, achieved in targets(model)]
     error = float(np.mean(errors)) if errors else 0.0
     if abs(error) > MISCALIBRATED:
-        yield Miscalibrated(model.label, error)
+        yield Miscalibrated(model.label, error, by_luck(evidence, model))
 
 
 def _stitched(evidence: Evidence, model: ArmEvidence, margin: float, scale: Scale) -> Iterator[Doubt]:
@@ -72,11 +73,10 @@ def _stitched(evidence: Evidence, model: ArmEvidence, margin: float, scale: Scal
 
     Where the other way of acting closes the gap, the log's spread is the cause and not that parts have to be stitched.
     """
-    selected = [run.sampled.gain for run in model.counted if run.sampled is not None]
-    gained = max(0.0, float(np.mean(selected))) if selected else 0.0
+    gain = gained(model)
     for arm in evidence.arms:
         if arm.family == OFFLINE and arm.recipe == model.recipe and arm.counted:
             gap = difference("stitching", arm, model, evidence.card).difference
             share = gap.point / abs(scale.unit)
-            if gap.low is not None and gap.low > gained and share > margin:
+            if gap.low is not None and gap.low > gain and share > margin:
                 yield Stitched(arm.label, model.label, share)

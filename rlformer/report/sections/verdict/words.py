@@ -310,10 +310,11 @@ def doubt(found: Doubt) -> str:
                 f"{name} ({formats.number(found.level)}) is hardly in the log: {found.episodes} of "
                 f"{formats.count(found.of)} episodes reach it. There {found.label} extrapolates."
             )
-        case Miscalibrated(label, error) if error < 0:
+        case Miscalibrated(label, error, by_luck) if error < 0:
+            why = "luck decides the return here" if by_luck else "luck, the log or the training may be the reason"
             return (
-                f"{label} falls short of its target return by {formats.score(-error)} of z on average: luck decides "
-                "the return here, or the log or the training does not suffice; do not trust the target return."
+                f"{label} falls short of its target return by {formats.score(-error)} of z on average: {why}; do not "
+                "trust the target return."
             )
         case Miscalibrated(label, error):
             return (
