@@ -17,6 +17,7 @@ from typing import Any
 
 PARTS = ("environment", "evaluation", "log")  # what is in none of them is learning
 APART = ("evaluation", "log")  # those whose CPU seconds are told apart too
+SIDE_BY_SIDE = "RLFORMER_SIDE_BY_SIDE"  # variable: how many runs there are at a time on this machine, at most
 
 
 class Ledger:
@@ -104,6 +105,7 @@ def hardware() -> dict[str, Any]:
         "cores": os.cpu_count() or 1,
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": f"{platform.system()} {platform.machine()}",
+        "side_by_side": int(os.environ.get(SIDE_BY_SIDE, 1)),  # runs at a time, at most: they slow each other down
     }
 
 

@@ -14,6 +14,7 @@ _SEALED = (
     "metrics.jsonl",
     "eval/*.json",
     "eval/curve.jsonl",
+    "eval/training.bin",
     "checkpoints/best/*",
     "checkpoints/kept/*/*",
 )

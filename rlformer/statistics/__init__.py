@@ -1,8 +1,8 @@
 """Statistics of runs: pure functions on arrays, seeded by an explicit Generator; scipy is loaded on use.
 
 Files, each importing only from those before it: inputs, aggregates, intervals, bootstrap, proportions,
-noninferiority, survival, scaling, costs, equivalence. A z is a normalised score; a run is one training seed, reduced
-to one scalar.
+noninferiority, survival, scaling, costs, deployment, equivalence. A z is a normalised score; a run is one training
+seed, reduced to one scalar.
 """
 
 from rlformer.statistics.aggregates import (
@@ -28,12 +28,12 @@ from rlformer.statistics.costs import (
     cost_offline,
     cost_rl,
 )
+from rlformer.statistics.deployment import Deployed, cvar, deployed
 from rlformer.statistics.equivalence import (
     Equivalence,
     equivalence_test,
     equivalence_test_proportion,
     holm,
-    seeds_for_power,
 )
 from rlformer.statistics.intervals import Band, Interval, Resampled, percentiles, probability_less
 from rlformer.statistics.noninferiority import Bound, NotWorse, difference_of_rates, not_worse
@@ -44,31 +44,27 @@ from rlformer.statistics.proportions import (
     target_coverage,
     wilson_interval,
 )
-from rlformer.statistics.scaling import aulc, data_to_threshold, expected_online_performance
+from rlformer.statistics.scaling import expected_online_performance
 from rlformer.statistics.survival import (
-    LogRank,
     SurvivalCurve,
     ert,
     expected_cost,
     kaplan_meier,
     log_rmst_ratio,
-    logrank,
     median_time,
     rmst,
-    time_to_threshold,
 )
 
 __all__ = [
     "Band",
     "Bound",
+    "Deployed",
     "Equivalence",
     "Interval",
-    "LogRank",
     "NotWorse",
     "Resampled",
     "SurvivalCurve",
     "TargetCoverage",
-    "aulc",
     "bernoulli_coverage",
     "bootstrap",
     "bootstrap_break_even_lambda",
@@ -80,7 +76,8 @@ __all__ = [
     "cost_offline",
     "cost_rl",
     "crossed_bootstrap",
-    "data_to_threshold",
+    "cvar",
+    "deployed",
     "difference_of_rates",
     "equivalence_test",
     "equivalence_test_proportion",
@@ -91,7 +88,6 @@ __all__ = [
     "interquartile_mean",
     "kaplan_meier",
     "log_rmst_ratio",
-    "logrank",
     "mean",
     "median",
     "median_time",
@@ -103,9 +99,7 @@ __all__ = [
     "probability_less",
     "probability_of_improvement",
     "rmst",
-    "seeds_for_power",
     "stratified_bootstrap",
     "target_coverage",
-    "time_to_threshold",
     "wilson_interval",
 ]

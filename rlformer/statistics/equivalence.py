@@ -1,4 +1,4 @@
-"""Is a result equal to a prediction, within a margin? And how many seeds would it take to tell?"""
+"""Is a result equal to a prediction, within a margin?"""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rlformer.statistics.inputs import Array, as_floats, as_vector, in_range, successes
+from rlformer.statistics.inputs import Array, as_floats, as_vector, successes
 
 
 @dataclass(frozen=True)
@@ -98,29 +98,6 @@ def holm(pvalues: npt.ArrayLike) -> Array:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1)), 1.0)
     return adjusted
-
-
-def seeds_for_power(
-    seeds: int, standard_error: float, distance: float, *, confidence: float = 0.95, power: float = 0.8
-) -> float:
-    """Seeds that would settle a comparison: seeds [(z_confidence + z_power) standard_error / distance]^2.
-
-    standard_error: of the difference, with the present `seeds`; distance: of the difference from the margin,
-    in the same unit. A whole number, at least 2; inf where the distance is 0. Normal quantiles have two
-    decimals (1.96 and .84), so that a reader can recompute the number by hand.
-    ValueError: seeds < 1, negative or NaN amounts, confidence or power not in (0, 1). Source: Julious 2004.
-    """
-    from scipy.special import ndtri
-
-    in_range("confidence", confidence, 0, 1)
-    in_range("power", power, 0, 1)
-    if seeds < 1 or not standard_error >= 0 or not distance >= 0:
-        raise ValueError("seeds_for_power: expected seeds >= 1, standard_error >= 0 and distance >= 0")
-    if distance == 0:
-        return math.inf
-    quantiles = round(float(ndtri((1 + confidence) / 2)), 2) + round(float(ndtri(power)), 2)
-    needed = seeds * (quantiles * standard_error / distance) ** 2
-    return float(max(math.ceil(round(needed, 9)), 2))
 
 
 def _margin(margin: float) -> None:

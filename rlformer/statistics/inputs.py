@@ -88,11 +88,3 @@ def successes(count: int, trials: int) -> tuple[int, int]:
     if int(count) != count or int(trials) != trials or not (trials >= 1 and 0 <= count <= trials):
         raise ValueError(f"successes: expected 0 <= count <= trials and trials >= 1, got {count} of {trials}")
     return int(count), int(trials)
-
-
-def checkpoints(name: str, steps: npt.ArrayLike) -> Array:
-    """A strictly increasing vector of steps, all above zero."""
-    array = positive(name, as_vector(name, steps))
-    if (np.diff(array) <= 0).any():
-        raise ValueError(f"{name}: expected strictly increasing values")
-    return array

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rlformer.statistics.bootstrap import RESAMPLES, Sources, bootstrap
-from rlformer.statistics.inputs import Array, Value, as_flags, as_floats, as_vector, checkpoints, positive
+from rlformer.statistics.inputs import Array, Value, as_flags, as_floats, as_vector, positive
 from rlformer.statistics.intervals import Resampled
 
 
@@ -25,52 +25,6 @@ class SurvivalCurve:
     survival: Array
     low: Array
     high: Array
-
-
-@dataclass(frozen=True)
-class LogRank:
-    """`statistic` is standard normal if the curves are equal, negative if x reaches the threshold later."""
-
-    statistic: float
-    pvalue: float
-
-
-def time_to_threshold(
-    steps: npt.ArrayLike,
-    scores: npt.ArrayLike,
-    threshold: float,
-    budget: float,
-    *,
-    keep: int = 3,
-    confirmed: npt.ArrayLike | None = None,
-) -> float:
-    """Step of the first checkpoint with score >= threshold, there and at the next keep - 1 ones; else inf.
-
-    steps: (checkpoints,), increasing; scores: (checkpoints,); one run. A crossing in the last keep - 1
-    evaluations is not kept, and one after `budget` is too late. confirmed: (checkpoints,), False where fresh
-    episodes refuted it.
-    ValueError: bad shapes, empty, NaN, steps not increasing and positive, keep < 1, budget not positive.
-    Source: runtime to a target as in Hansen et al. 2021 (COCO), made robust to a lucky evaluation by `keep`.
-    """
-    times, z = checkpoints("steps", steps), as_vector("scores", scores)
-    if times.shape != z.shape:
-        raise ValueError(f"steps and scores: expected the same length, got {times.size} and {z.size}")
-    if keep < 1:
-        raise ValueError(f"keep: expected at least 1, got {keep}")
-    valid = _budget(budget) >= times
-    if confirmed is not None:
-        valid &= as_flags("confirmed", confirmed, z.shape).astype(bool)
-    first = first_kept(z >= float(as_floats("threshold", threshold)), keep, valid)
-    return np.inf if first is None else float(times[first])
-
-
-def first_kept(reached: npt.NDArray[np.bool_], keep: int, valid: npt.NDArray[np.bool_]) -> int | None:
-    """Index of the first valid entry that begins `keep` true ones in a row, or None."""
-    starts = len(reached) - keep + 1
-    if starts < 1:
-        return None
-    kept = np.lib.stride_tricks.sliding_window_view(reached, keep).all(axis=1) & valid[:starts]
-    return int(kept.argmax()) if kept.any() else None
 
 
 def rmst(times: npt.ArrayLike, budget: float) -> Value:
@@ -143,23 +97,6 @@ def kaplan_meier(times: npt.ArrayLike, budget: npt.ArrayLike, confidence: float 
         np.r_[low[0], low],
         np.r_[1.0, high],
     )
-
-
-def logrank(x: npt.ArrayLike, y: npt.ArrayLike, budget: float) -> LogRank:
-    """Two-sided log-rank test of equal times to threshold in two groups of runs.
-
-    x, y: times, (runs,) each; budget common. Not for times on a coarse grid of budgets, which are
-    interval-censored.
-    ValueError: bad shapes, empty, NaN, not positive, or no run of either group reached the threshold.
-    Source: Mantel 1966.
-    """
-    from scipy import stats
-
-    first, second = _censored(x, budget), _censored(y, budget)
-    if not np.concatenate([_times(x), _times(y)]).min() <= _budget(budget):
-        raise ValueError("logrank: no run of either group reached the threshold")
-    result = stats.logrank(first, second)
-    return LogRank(float(result.statistic), float(result.pvalue))
 
 
 def log_rmst_ratio(

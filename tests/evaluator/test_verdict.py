@@ -11,10 +11,11 @@ import pytest
 from rlformer.core.errors import InputError
 from rlformer.evaluator import Evidence, Terms, Verdict, judge
 from rlformer.evaluator.judge.comparisons import compare_arms
+from rlformer.evaluator.judge.cost_curves import SHARES
 from rlformer.evaluator.judge.doubts import doubts
 from rlformer.evaluator.judge.facts import ArmEvidence, BothWays
 from rlformer.evaluator.judge.load import find_runs, read_runs
-from rlformer.evaluator.judge.needs import SHARES
+from rlformer.evaluator.judge.outcomes import bar_of, outcomes
 from rlformer.evaluator.judge.standing import best
 from rlformer.evaluator.judge.values import Estimate, Spread
 from rlformer.report.sections.verdict.words import words
@@ -26,6 +27,8 @@ from tests.support.make_runs import (
     DQN,
     DT,
     DT_K1,
+    LOGGED,
+    MADE,
     PPO,
     RANDOM,
     RVS,
@@ -83,8 +86,9 @@ def test_an_agent_that_alone_succeeds_is_cheaper_at_any_price_of_its_steps(tmp_p
 def test_better_but_dearer_is_a_trade_off_with_its_price(tmp_path: Path) -> None:
     found, text = spoken_of(tmp_path, [replace(DT, mean=450, spread=4), PPO], terms=replace(FREE, threshold=0.8))
     assert (found.answer, found.arm) == ("trade-off", "ppo")
-    gap = found.pair.difference.point
-    assert f"{100_000 / gap / 100:,.0f}"[:3] in text.headline
+    gap, more = found.pair.difference.point, (found.pair.a.cost or 0.0) - (found.pair.b.cost or 0.0)
+    assert more > 30_000
+    assert f"{more / gap / 100:,.0f} for each 0.01" in text.headline
 
 
 def test_what_the_seeds_leave_open_is_inconclusive_and_says_how_many_would_settle_it(tmp_path: Path) -> None:
@@ -174,27 +178,32 @@ def test_without_interaction_the_online_agent_is_no_candidate(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_costs_can_be_recomputed_by_hand(tmp_path: Path) -> None:
+    """Of ppo the steps and CPU seconds up to T, of dt its log, its learning and a quarter of what is behind the log."""
     terms = Terms(env_step=2.0, logged_step=0.5, cpu_second=10.0, share=0.25)
     evidence = evidence_of(tmp_path, [GOOD_DT, PPO], terms=terms)
     assert evidence.verdict is not None
     assert evidence.verdict.pair is not None
+    paid = {"ppo": 0.0, "dt": 0.0}
+    for run in evidence.arm("ppo").runs:
+        scores = [evidence.card.normalize(value) or 0.0 for value in run.curve.return_]
+        first = next(i for i, z in enumerate(scores) if z >= 0.9)
+        assert run.curve.step[first] in (32_000, 45_255)
+        paid["ppo"] += 2.0 * run.curve.step[first] + 10.0 * 2 * run.curve.seconds[first]
+    for run in evidence.arm("dt").runs:
+        steps = 2.0 * 0.25 * (UPSTREAM - LOGGED) + 0.5 * LOGGED
+        paid["dt"] += steps + 10.0 * (run.times["learning_cpu"] + 0.25 * MADE)
     for side in (evidence.verdict.pair.a, evidence.verdict.pair.b):
-        runs = evidence.arm(side.label).runs
-        paid = sum(
-            2.0 * (run.cost.env_steps + 0.25 * ((run.cost.upstream_env_steps or 0) - run.cost.logged_steps))
-            + 0.5 * run.cost.logged_steps
-            + 10.0 * run.times["cpu"]
-            for run in runs
-        )
-        solved = sum((run.normalized_score or 0.0) >= 0.9 for run in runs)
-        assert side.reached == solved == 10
-        assert side.cost == pytest.approx(paid / solved, rel=1e-6)
+        assert side.reached == 10
+        assert side.cost == pytest.approx(paid[side.label] / 10, rel=1e-6)
 
 
 @pytest.mark.slow
 def test_the_break_even_lambda_is_the_ratio_of_what_is_saved(tmp_path: Path) -> None:
-    star = verdict_of(tmp_path, [BEHAVIOUR, GOOD_DT, PPO]).lambda_star
-    assert star.point == pytest.approx((100_000 - 14_200) / (UPSTREAM - 14_200), rel=1e-6)
+    """The log was given: its steps cost nothing themselves."""
+    found = verdict_of(tmp_path, [BEHAVIOUR, GOOD_DT, PPO])
+    assert found.pair is not None
+    assert found.lambda_star is not None
+    assert found.lambda_star.point == pytest.approx((found.pair.a.cost or 0.0) / (UPSTREAM - LOGGED), rel=1e-6)
 
 
 def test_the_break_even_of_another_agents_log_is_defined(tmp_path: Path) -> None:
@@ -243,27 +252,30 @@ def test_costs_grow_with_lambda(tmp_path: Path) -> None:
     rows = {row.label: row for row in environment.needs.costs}
     good = rows["dt"]
     assert rows["bc"].mean is None  # it never succeeds
-    assert good.mean[0] == 0
-    assert good.mean[-1] == pytest.approx(UPSTREAM - 14_200)  # a logged step has a price of its own here: 0
-    priced = Terms(share=0.0)
-    paid = evidence_of(tmp_path / "b", [BEHAVIOUR, GOOD_DT, BC, PPO], 3, priced).needs.costs
+    assert good.mean[0] == 0  # the log was given
+    assert good.mean[-1] == pytest.approx(UPSTREAM - LOGGED)
+    made = {"made_here": True}
+    paid = evidence_of(tmp_path / "b", [BEHAVIOUR, GOOD_DT, BC, PPO], 3, Terms(share=0.0), log=made).needs.costs
     both = {row.label: (row.mean[0], row.mean[-1]) for row in paid if row.mean}
-    assert both["dt"] == (0, UPSTREAM)
+    assert both["dt"] == (LOGGED, UPSTREAM)  # made for this comparison: its own steps are paid whatever lambda is
     assert len(good.mean) == len(SHARES)
 
 
-def test_time_to_threshold_is_kept_confirmed_and_censored(tmp_path: Path) -> None:
+def test_time_to_threshold_is_confirmed_and_censored(tmp_path: Path) -> None:
     environment = evidence_of(tmp_path, [RANDOM, GOOD_DT, PPO, replace(DQN, mean=300)], 3)
     rows = {(row.label, row.threshold): row for row in environment.needs.online}
     ppo, dqn = rows["ppo", 0.9], rows["dqn", 0.9]
-    assert ppo.reached == 3
+    assert (ppo.reached, ppo.held, ppo.confirmed, ppo.scored_by) == (3, 3, True, ("kept",) * 3)
     assert ppo.rmst == pytest.approx(np.mean(ppo.times))
-    assert not ppo.confirmed  # these runs played no fresh episodes
-    assert (dqn.reached, dqn.ert, dqn.rmst) == (0, None, dqn.budget)
+    assert (dqn.reached, dqn.ert, dqn.rmst) == (0, None, 100_000)  # the common budget, though it had half of it
 
 
 def test_prices_and_shares_that_mean_nothing_are_refused() -> None:
-    for wrong in ({"env_step": -1.0}, {"share": 1.5}, {"threshold": 0.0}, {"cpu_second": float("nan")}):
+    wrong_terms: list[dict[str, Any]] = [
+        {"env_step": -1.0}, {"share": 1.5}, {"threshold": 0.0}, {"cpu_second": float("nan")}, {"success": 2.0},
+        {"evaluation_step": -1.0}, {"budget": 0}, {"good_enough": 1.0, "success": 0.5},
+    ]  # fmt: skip
+    for wrong in wrong_terms:
         with pytest.raises(InputError):
             Terms(**wrong)
 
@@ -353,11 +365,15 @@ def test_runs_that_crashed_or_are_missing_are_failures_and_pay_what_they_spent(t
     for seed in range(3):
         make_run(tmp_path, PPO, seed, error="DivergedError: the loss is not finite")
     make_runs(tmp_path, [PPO], seeds=range(3, 10))
-    found = verdict_of(tmp_path, [GOOD_DT])
+    evidence = evidence_of(tmp_path, [GOOD_DT])
+    found = evidence.verdict
+    assert found is not None
     assert found.pair is not None
     own = found.pair.a
     assert (own.runs, own.worked, own.reached) == (10, 7, 7)
-    assert own.cost == pytest.approx((7 * 100_000 + 3 * 40_000) / 7)
+    reached = [one.at for one in outcomes(evidence, evidence.arm("ppo"), bar_of(evidence, FREE), FREE) if one.reached]
+    assert len(reached) == 7
+    assert own.cost == pytest.approx((sum(reached) + 3 * 40_000) / 7)
     assert found.pair.paired  # by the seeds that both have
 
 

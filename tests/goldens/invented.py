@@ -7,6 +7,7 @@ machine, and invented numbers are rounded.
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import Any
 
 EPISODES, TARGET_EPISODES, SAMPLED_EPISODES = 12, 5, 6
 TARGETS = (0.1, 0.3, 0.5, 0.7, 1.1)  # shares of the log's range
-POINTS = 8  # of a curve
+CURVE_EPISODES, FRESH_EPISODES = 10, 30
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ class Run:
     data: Mapping[str, Any]  # of the log; empty without one
     evaluations: Mapping[str, Evaluation]
     curve: list[dict[str, float]]
+    returns: list[dict[str, Any]]  # behind the curve
     cost: Mapping[str, int | None]
     times: Mapping[str, float]
     parameters: int
@@ -159,11 +161,12 @@ def invent(
     if log is not None and arm.learner == "behaviour":
         z = log.level
     share = 1.0 if finished else 0.4
-    curve = _curve(task, arm, z, share, rng) if learned else []
+    curve, returns = _curve(task, arm, z, share, rng) if learned else ([], [])
     scales = _scales(task, data) if arm.conditioned and finished else {}
     wall = round(arm.seconds * (0.9 + 0.2 * rng.random()) * share, 3)
     waits, evaluates = (0.28, 0.1) if online else (0.0, 0.12)
     parts = {"learning": 1 - waits - evaluates, "environment": waits, "evaluation": evaluates}
+    processor = {"cpu": 1.02, "learning_cpu": 1.02 - evaluates, "evaluation_cpu": evaluates, "log_cpu": 0.0}
     machine = int(seed % 5 == 4 and arm.agent == "dt")  # one of them with a GPU
     logged, upstream = (data["num_steps"], data["upstream_env_steps"]) if data else (0, 0)
     return Run(
@@ -175,24 +178,34 @@ def invent(
         keeps_log=keeps_log,
         budget=budget,
         data=data,
-        evaluations=_evaluations(task, arm, seed, log, z, scales, rng) if finished else {},
+        evaluations=_evaluations(task, arm, seed, log, z, scales, returns, rng) if finished else {},
         curve=curve,
+        returns=returns,
         cost={
             "env_steps": round(arm.steps * share) if online else 0,
             "selection_env_steps": 200 if arm.agent == "rvs" else 0,
             "logged_steps": logged,
             "upstream_env_steps": upstream,
             "samples_seen": round(64 * arm.steps * share),
+            "evaluation_env_steps": sum(point["env_steps"] for point in returns) + 480,
+            "upstream_cpu_seconds": data.get("upstream_cpu_seconds") if data else 0.0,
         },
-        times={"wall": wall, "cpu": round(1.02 * wall, 3), **{k: round(v * wall, 3) for k, v in parts.items()}},
+        times={"wall": wall, **{k: round(v * wall, 3) for k, v in {**parts, **processor}.items()}},
         parameters=arm.parameters if finished else 0,
         inference_seconds={"1": 2e-4, "64": 5e-4} if learned and finished else {},
-        flops={"training": 6.0 * arm.parameters * 64 * arm.steps, "action": 2.0 * arm.parameters} if finished else {},
+        flops={
+            "training": 6.0 * arm.parameters * 64 * arm.steps,
+            "action": 2.0 * arm.parameters,
+            "evaluation": 2e4 * arm.parameters,
+        }
+        if finished
+        else {},
         scales=scales,
         progress={"done": round(share * arm.steps), "total": arm.steps, "note": ""},
         peak_memory_bytes=400_000_000 + 1_000_000 * seed,
         peak_gpu_memory_bytes=machine * 250_000_000,
         hardware={"cpu": "Invented CPU", "cores": 8, "memory_bytes": 2**34, "system": "Linux x86_64"}
+        | {"side_by_side": 1 + seed % 2}
         | ({"gpu": "Invented GPU"} if machine else {}),
         versions={"python": "3.11.0", "rlformer": "0.1.0", "torch": "2.0.0"},
         command="rlformer compare" if log is None else "rlformer compare --log " + log.name,
@@ -229,6 +242,7 @@ def _data(task: Task, log: Log, seed: int, budget: float | None) -> dict[str, An
         "num_episodes": len(returns),
         "num_steps": round(share * log.steps) + (0 if log.shared else 10 * seed),
         "upstream_env_steps": upstream,
+        "upstream_cpu_seconds": None if upstream is None else round(upstream / 600, 3),
         "mean_return": round(sum(returns) / len(returns), 3),
         "min_return": min(returns),
         "max_return": max(returns),
@@ -255,20 +269,38 @@ def _returns(task: Task, z: float, count: int, rng: random.Random, spread: float
     return [float(round(task.at(z + spread * _gauss(rng)))) for _ in range(count)]
 
 
-def _curve(task: Task, arm: Arm, z: float, share: float, rng: random.Random) -> list[dict[str, float]]:
-    """From random play to the score along a slope that begins at a place of its own; a loss between the points."""
-    begins, found = 0.1 + 0.3 * rng.random(), list[dict[str, float]]()
-    for i in range(round(share * POINTS) + 1):
-        at, step = i / POINTS, i * arm.steps // POINTS
+def _grid(total: float) -> list[int]:
+    """Where trainings are evaluated, whatever their budget."""
+    points = [round(1000 * 2 ** (k / 2)) for k in range(40)]
+    return [point for point in points if point <= total]
+
+
+def _curve(
+    task: Task, arm: Arm, z: float, share: float, rng: random.Random
+) -> tuple[list[dict[str, float]], list[dict[str, Any]]]:
+    """From random play to the score along a slope that begins at a place of its own; a loss between the points.
+
+    And the returns behind it: fresh episodes where a point on the grid may be the first to pass some threshold.
+    """
+    begins, found, behind = 0.1 + 0.3 * rng.random(), list[dict[str, float]](), list[dict[str, Any]]()
+    highest = -math.inf
+    for step in sorted({0, *_grid(share * arm.steps), round(share * arm.steps)}):
+        at = step / arm.steps
         now = z * min(1.0, max(0.0, (at - begins) / 0.3)) + 0.02 * _gauss(rng)
         head = {"step": step, "seconds": round(0.9 * arm.seconds * at, 3)}
         point = head | {"eval/return": round(task.at(now), 2), "eval/length": 40.0}
+        fresh: list[float] = []
+        again = round(task.at(now - 0.02 + 0.02 * _gauss(rng)), 2)
+        value = point["eval/return"]
+        if step in _grid(step) and arm.learner == "sb3" and value > highest and (not task.scored or now >= 0.5):
+            fresh, highest = [again] * FRESH_EPISODES, min(value, again)
+            point["eval/confirmed_return"] = again
         if task.scored:
-            point["eval/normalized_score"] = round(task.z(point["eval/return"]), 4)
-        if task.scored and now >= 0.5:
-            point["eval/confirmed_return"] = round(task.at(now - 0.05 + 0.04 * _gauss(rng)), 2)
+            point["eval/normalized_score"] = round(task.z(value), 4)
         found += [head | {"train/loss": 0.1}, point]
-    return found
+        told = {"cpu": round(0.95 * arm.seconds * at, 3), "env_steps": 40 * (CURVE_EPISODES + len(fresh))}
+        behind.append({**head, **told, "returns": [value] * CURVE_EPISODES, "fresh": fresh})
+    return found, behind
 
 
 def _scales(task: Task, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -285,8 +317,9 @@ def _scales(task: Task, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _evaluations(
-    task: Task, arm: Arm, seed: int, log: Log | None, z: float, scales: Mapping[str, Any], rng: random.Random
-) -> dict[str, Evaluation]:
+    task: Task, arm: Arm, seed: int, log: Log | None, z: float, scales: Mapping[str, Any],
+    curve: list[dict[str, Any]], rng: random.Random,
+) -> dict[str, Evaluation]:  # fmt: skip
     if log is not None and arm.learner == "behaviour":
         return {"final": _evaluation(task, _log_returns(task, log, seed), -1, "sampled", None)}
     target = scales.get("target_return")
@@ -295,6 +328,12 @@ def _evaluations(
     if arm.learner == "sequence":
         gap = 0.2 if arm.agent == "bc" else 0.01
         found["other"] = _evaluation(task, _returns(task, z + gap, SAMPLED_EPISODES, rng), 1000, "sampled", target)
+    if log is not None and arm.learner in ("sequence", "offline"):
+        for name, episodes, first in (("test", CURVE_EPISODES, 3000), ("fresh", FRESH_EPISODES, 4000)):
+            found[name] = _evaluation(task, _returns(task, z, episodes, rng), first, "greedy", target)
+    for point in [point for point in curve if point["fresh"]]:
+        played = _returns(task, task.z(point["returns"][0]), EPISODES, rng)
+        found[f"kept-{point['step']}"] = _evaluation(task, played, 1000, "greedy", None)
     for i, share in enumerate(TARGETS if target is not None else ()):
         asked = round(scales["log_min"] + share * (scales["log_max"] - scales["log_min"]), 1)
         reached = min(z, 0.05 + 1.1 * task.z(asked))

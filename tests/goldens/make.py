@@ -78,6 +78,8 @@ def write_run(root: Path, run: Run) -> Path:
         _write(path / "eval" / f"{name}.json", json.dumps(evaluation))
     if run.curve:
         _write(path / "metrics.jsonl", "".join(f"{json.dumps(point)}\n" for point in run.curve))
+    if run.returns:
+        _write(path / "eval" / "curve.jsonl", "".join(f"{json.dumps(point)}\n" for point in run.returns))
     if run.video:
         _write(path / "eval" / "episode.toml", tomli_w.dumps(run.video))
         if "skipped" not in run.video:

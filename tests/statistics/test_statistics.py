@@ -358,29 +358,6 @@ def test_target_coverage():
 # Data needs
 
 
-@pytest.mark.parametrize(
-    ("scores", "expected"),
-    [
-        ([0.1, 0.9, 0.9, 0.9, 0.2], 20),
-        ([0.9, 0.9, 0.1, 0.9, 0.9], np.inf),  # never three in a row
-        ([0.9, 0.1, 0.95, 0.9, 1.0], 30),
-        ([0.1, 0.1, 0.1, 0.9, 0.9], np.inf),  # the evaluations end before it is kept
-        ([0.9, 0.9, 0.9, 0.9, 0.9], 10),
-    ],
-)
-def test_time_to_threshold(scores, expected):
-    assert st.time_to_threshold([10, 20, 30, 40, 50], scores, 0.9, budget=50) == expected
-
-
-def test_time_to_threshold_options():
-    steps, scores = [10, 20, 30, 40, 50], [0.1, 0.9, 0.9, 0.9, 0.9]
-    assert st.time_to_threshold(steps, scores, 0.9, budget=19) == np.inf
-    assert st.time_to_threshold(steps, scores, 0.9, budget=20) == 20  # kept by evaluations after the budget
-    assert st.time_to_threshold(steps, scores, 0.9, 50, confirmed=[1, 0, 1, 1, 1]) == 30
-    assert st.time_to_threshold(steps, scores, 0.9, 50, keep=5) == np.inf
-    assert st.time_to_threshold([10, 20], [0.9, 0.9], 0.9, 50) == np.inf  # fewer evaluations than asked
-
-
 TIMES = [10, 20, np.inf, 45]
 
 
@@ -429,16 +406,6 @@ def test_rmst_is_the_area_under_kaplan_meier():
     assert st.rmst(times, 100) == pytest.approx(area)
 
 
-def test_logrank_by_hand():
-    # x fails at 1 (expected 2/4, variance 1/4) and 2 (expected 1/3, variance 2/9), then has no run at risk.
-    z = (2 - 1 / 2 - 1 / 3) / math.sqrt(1 / 4 + 2 / 9)
-    result = st.logrank([1, 2], [3, np.inf], budget=5)
-    assert result.statistic == pytest.approx(z)
-    assert result.pvalue == pytest.approx(2 * NormalDist().cdf(-z))
-    assert st.logrank([3, np.inf], [1, 2], budget=5).statistic == pytest.approx(-z)
-    assert st.logrank([1, 2], [1, 2], budget=5).pvalue == 1
-
-
 def test_log_rmst_ratio():
     y = np.array([20, 40, np.inf, 10])
     paired = st.log_rmst_ratio(np.minimum(y, 80) / 2, y, 80, rng(), paired=True)
@@ -449,21 +416,6 @@ def test_log_rmst_ratio():
     assert shares(result.distribution.round(6)) == pytest.approx(
         {round(math.log(1 / 3), 6): 0.25, round(math.log(2 / 3), 6): 0.5, 0.0: 0.25}, abs=0.02
     )
-
-
-def test_data_to_threshold():
-    grid = [1000, 2000, 4000]
-    assert st.data_to_threshold(grid, [0.2, 0.95, 0.99], 0.9) == (1000, 2000)
-    assert st.data_to_threshold(grid, [0.9, 0.1, 0.1], 0.9) == (0, 1000)
-    assert st.data_to_threshold(grid, [0.2, 0.3, 0.8], 0.9) == (4000, np.inf)
-    assert st.data_to_threshold(grid, [0.9, 0.1, 0.9], 0.9, keep=2) == (4000, np.inf)
-    assert st.data_to_threshold(grid, [0.1, 0.9, 0.9], 0.9, keep=2) == (1000, 2000)
-
-
-def test_aulc_by_hand():
-    # In units of ln 10: 1 * 1/2 + 2 * 1 of 3.
-    assert st.aulc([1, 10, 1000], [0, 1, 1]) == pytest.approx(2.5 / 3)
-    assert st.aulc([300, 1000, 7000], [[0.4] * 3, [0.8] * 3]) == pytest.approx([0.4, 0.8])
 
 
 def test_expected_online_performance():
@@ -577,16 +529,6 @@ def test_holm_by_hand():
     assert st.holm([0.5, 0.6]) == pytest.approx([1, 1])
 
 
-def test_seeds_for_power():
-    assert st.seeds_for_power(10, 0.05, 0.05) == 79  # 10 * 2.8^2 = 78.4
-    assert st.seeds_for_power(10, 0.05, 0) == np.inf
-    assert st.seeds_for_power(10, 0, 0.05) == 2
-    # With that many seeds the difference is found in 80 % of the cases.
-    seeds = st.seeds_for_power(10, 0.05, 0.02)
-    error = 0.05 * math.sqrt(10 / seeds)
-    assert NormalDist().cdf(0.02 / error - 1.96) == pytest.approx(0.8, abs=0.002)
-
-
 # Wrong input: one clear line
 
 NAN = float("nan")
@@ -619,16 +561,11 @@ BAD = {
     "p: expected a number between": lambda: st.bernoulli_coverage(1.0, 5),
     "runs: expected at least 1": lambda: st.bernoulli_coverage(0.5, 0),
     "returns: is empty": lambda: st.target_coverage([], 1),
-    "strictly increasing": lambda: st.time_to_threshold([2, 1], [0, 0], 0.5, 5),
-    "got 2 and 1": lambda: st.time_to_threshold([1, 2], [0], 0.5, 5),
-    "keep: expected at least 1": lambda: st.data_to_threshold([1, 2], [0, 0], 0.5, keep=0),
     "times: expected values above 0": lambda: st.rmst([0.0, 1], 5),
     "budget: expected values above 0": lambda: st.ert([1.0], 0),
     "budget: expected one number or shape": lambda: st.kaplan_meier([1, 2], [3, 4, 5]),
-    "no run of either group": lambda: st.logrank([np.inf], [9.0, 8], 5),
     "solved: expected only true and false": lambda: st.expected_cost([1, 2], [0.5, 1]),
     "solved: expected shape": lambda: st.expected_cost([1, 2], [1]),
-    "over at least two sizes": lambda: st.aulc([1], [1]),
     "expected one dimension": lambda: st.expected_online_performance([[1, 2]]),
     "expected values of at least 0, got -1": lambda: st.cost_rl(-1),
     "shapes do not fit": lambda: st.cost_rl([1, 2], [1, 2, 3]),
@@ -645,7 +582,6 @@ BAD = {
     "margin: expected a number above 0": lambda: st.equivalence_test([1, 2], 1, 0),
     "predicted: expected a share": lambda: st.equivalence_test_proportion(1, 2, 1.5, 0.1),
     "pvalues: expected numbers in": lambda: st.holm([0.5, 1.5]),
-    "expected seeds >= 1": lambda: st.seeds_for_power(10, NAN, 0.1),
 }
 
 

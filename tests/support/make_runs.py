@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rlformer.agents import cards as agent_cards
-from rlformer.core import files
+from rlformer.core import files, grid
 from rlformer.core.records import Cost, EnvSpec, EvalResult
 from rlformer.runs import metrics, seal
 from rlformer.runs.budget import CutShort
@@ -31,6 +31,7 @@ LOW, HIGH = 9, 500  # what an episode of CartPole can return
 CHOSEN_TARGET, LOG_RANGE = 330.0, (9.0, 361.0)
 TARGETS = (100.0, 180.0, 260.0, CHOSEN_TARGET, LOG_RANGE[1], 450.0)
 LOGGED, UPSTREAM = 14_200, 16_000  # steps
+MEASURED, MADE = 5_000, 20.0  # steps of evaluations, CPU seconds of who made the log
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def make_run(
         mean_return=BEHAVIOUR.mean,
         min_return=LOG_RANGE[0],
         max_return=LOG_RANGE[1],
+        upstream_cpu_seconds=MADE,
     )
     inputs = (replace(given, **(log or {})),) if arm.offline else ()
     config = RunSpec(env, arm.spec, arm.hyperparameters, inputs, keeps_log, cut_short=cut)
@@ -123,11 +125,14 @@ def make_run(
             session.progress(40, 100)
             session.end("failed", Cost(4 * arm.env_steps // 10, logged_steps=LOGGED * arm.offline), error)
             return run
-        for step in range(0, arm.env_steps + 1, 2000) if arm.env_steps else ():
-            learned = 1 / (1 + np.exp(-18 * (step / arm.env_steps - 0.25 + rng.normal(0, 0.03))))
-            session.scalars({"eval/return": 22 + (level - 22) * learned, "train/loss": 0.1}, step)
+        points = curve_of(arm, level, np.random.default_rng([seed, 1, *arm.agent.encode()]))
+        for step, value in points.items():
+            session.scalars({"eval/return": value, "train/loss": 0.1}, step)
         target = CHOSEN_TARGET if arm.conditioned else None
         run.save_evaluation("final", invented_result(arm, env, level, rng, target))
+        if arm.offline and arm is not BEHAVIOUR:
+            for name, episodes in (("test", 10), ("fresh", 30)):
+                run.save_evaluation(name, steady(arm, env, level, episodes, target))
         if arm.conditioned:
             most = CHOSEN_TARGET - 30 if asked_beyond else LOG_RANGE[1]
             session.record.scales = {"target_return": target, "log_min": LOG_RANGE[0], "log_max": most}
@@ -138,10 +143,43 @@ def make_run(
         if arm is not BEHAVIOUR:
             session.record.inference_seconds = {"1": 2e-4 + 1e-8 * arm.parameters, "64": 4e-4}
             session.record.flops = {"training": 6e5 * arm.seconds * arm.parameters, "action": 2.0 * arm.parameters}
-        read, upstream = (LOGGED, UPSTREAM) if arm.offline else (0, 0)
+        read, upstream = (inputs[0].num_steps, inputs[0].upstream_env_steps) if inputs else (0, 0)
         session.end("finished", Cost(arm.env_steps, 0, read, upstream, samples_seen * arm.offline))
     _invent_times(run, arm, float(rng.uniform(0.9, 1.1)))
+    _invent_curve(run, arm, env, points)
     return run
+
+
+def curve_of(arm: Invented, level: float, rng: np.random.Generator) -> dict[int, float]:
+    """Mean return by step: from random play to the level, at the points of the grid and at the end."""
+    steps = sorted({0, *grid.points(arm.env_steps), arm.env_steps}) if arm.env_steps else []
+    shares = [1 / (1 + np.exp(-18 * (step / arm.env_steps - 0.25 + rng.normal(0, 0.03)))) for step in steps]
+    return {step: float(22 + (level - 22) * share) for step, share in zip(steps, shares, strict=True)}
+
+
+def steady(arm: Invented, env: EnvSpec, level: float, episodes: int, target: float | None = None) -> EvalResult:
+    """Episodes that all return the same."""
+    returns = np.full(episodes, level)
+    seeds, lengths = np.arange(episodes), np.full(episodes, 100)
+    return EvalResult(env.name, arm.agent, seeds, returns, lengths, returns < HIGH, "greedy", target)
+
+
+def _invent_curve(run: RunDirectory, arm: Invented, env: EnvSpec, points: Mapping[int, float]) -> None:
+    """The returns behind the curve; fresh episodes and kept policies where a point raises the highest so far."""
+    if not points:
+        return
+    told = {point["step"]: point["seconds"] for point in run.points()}
+    highest, lines = -np.inf, []
+    for step, value in points.items():
+        z = env.normalize(value)
+        record = value > highest and step in grid.points(step) and (z is None or z >= 0.5)
+        highest = max(highest, value) if record else highest
+        line = {"step": step, "seconds": told[step], "cpu": 2 * told[step], "returns": [value] * 10}
+        lines.append({**line, "fresh": [value] * 30 if record else []})
+        if record:
+            run.save_evaluation(f"kept-{step}", steady(arm, env, value, 100))
+    files.write_text(run.path / "eval" / "curve.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines))
+    reseal(run)
 
 
 def invented_result(
@@ -162,7 +200,10 @@ def _invent_times(run: RunDirectory, arm: Invented, pace: float) -> None:
     points = metrics.read(run.path / "metrics.jsonl")
     lines = [{**point, "seconds": 0.9 * wall * point["step"] / arm.env_steps} for point in points]
     files.write_text(run.path / "metrics.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines))
-    record = replace(run.record, times={"wall": wall, "cpu": 1.02 * wall, **parts, "log": 0.0})
+    cpu = {"cpu": 1.02 * wall, "learning_cpu": 0.9 * wall, "evaluation_cpu": 0.12 * wall, "log_cpu": 0.0}
+    record = replace(run.record, times={"wall": wall, **cpu, **parts, "log": 0.0})
+    made = run.spec.log.upstream_cpu_seconds if run.spec.log is not None else 0.0
+    record.cost = replace(record.cost, evaluation_env_steps=MEASURED, upstream_cpu_seconds=made)
     files.write_json(run.path / "record.json", record.to_dict())
     reseal(run)
 

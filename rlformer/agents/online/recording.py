@@ -20,19 +20,27 @@ from rlformer.envs.checked import time_limit
 from rlformer.envs.endings import ADVICE, endless, most_steps
 from rlformer.envs.make import make
 from rlformer.envs.spaces import spaces_in
+from rlformer.runs.episodes import EpisodeWriter
 
 
 class Tally:
     """What the training environments of one run have done, all of them together."""
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    def __init__(self, seed: int, writer: EpisodeWriter | None = None) -> None:
+        self._seed, self._writer = seed, writer
         self.env_steps = 0
         self.episodes = 0  # begun
         self.returns: deque[float] = deque(maxlen=100)  # of the latest episodes that ended
-        self.ended: list[tuple[Episode, int]] = []  # not written yet, each with the env_steps at its end
+        self.ended: list[tuple[Episode, int]] = []  # whole ones not written yet, each with the env_steps at its end
         self.some_ended = False
         self.steps_now = 0  # of this process
+
+    def end(self, episode_return: float, length: int) -> None:
+        """An episode is over, of whichever environment."""
+        self.some_ended = True
+        self.returns.append(episode_return)
+        if self._writer is not None:
+            self._writer.append(episode_return, length, self.env_steps)
 
     def next_seed(self) -> int:
         """The seed of the next training episode, whichever environment begins it."""
@@ -117,8 +125,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         self._observations, self._actions, self._rewards = [np.array(observation, self._dtype)], [], []  # type: ignore[var-annotated]
 
     def _end(self, terminated: bool, truncated: bool, success: bool | None) -> None:
-        self._tally.some_ended = True
-        self._tally.returns.append(self._return)
+        self._tally.end(self._return, self._steps)
         if self._keep:
             observations, actions = np.stack(self._observations), np.stack(self._actions)
             rewards = np.array(self._rewards)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from rlformer.data.writer import DatasetWriter, tidy
 from rlformer.envs.make import spaces_of
 from rlformer.runs import checkpoints, ledger
 from rlformer.runs.directory import RunDirectory
+from rlformer.runs.episodes import EpisodeWriter
 from rlformer.runs.metrics import Throttle
 
 _CURVE_POINTS = 200  # of losses over a run
@@ -48,8 +50,9 @@ class Training:
             check_scale(self.algorithm, spaces_of(task.env).actions, task.env.name, log.note)
         self._total = self._values["steps"]
         self._directory = log.directory / "checkpoints" / "last"
-        self._tally = Tally(task.seed)
         found = self._load()
+        self._episodes = self._open_episodes(found[1] if found else {})
+        self._tally = Tally(task.seed, self._episodes)
         self._tally.env_steps = found[1]["num_timesteps"] if found else 0
         self._tally.episodes = found[1]["episodes"] if found else 0
         self._tally.returns.extend(found[1]["latest_returns"] if found else ())
@@ -91,6 +94,7 @@ class Training:
         finally:
             self._log.spent(self.cost)
             self._environments.close()
+            self._episodes.close()
             if self._writer is not None:
                 self._writer.close()
 
@@ -178,11 +182,21 @@ class Training:
                 self._writer.commit({"env_steps": self.model.num_timesteps})
         arrays, state = states.capture(self.algorithm, self.model, replay=self.model.num_timesteps < self._total)
         state |= {"episodes": self._tally.episodes, "latest_returns": list(self._tally.returns)}
+        state["episodes_ended"] = self._episodes.ended
+        self._episodes.flush()
         with self._log.checkpoint(self.model.num_timesteps):
             checkpoints.save(self._directory, arrays, state)
             self._log.spent(self.cost)
         now = time.perf_counter()
         self._checkpoint_at = now + max(_CHECKPOINT_SECONDS, (now - start) / _CHECKPOINT_SHARE)
+
+    def _open_episodes(self, state: Mapping[str, Any]) -> EpisodeWriter:
+        """The record of training episodes, cut back to what the checkpoint knows."""
+        ended = state.get("episodes_ended", state.get("episodes", 0))
+        writer = EpisodeWriter(self._log.directory, state.get("num_timesteps", 0), ended)
+        if writer.lost:
+            self._log.note("its training episodes are not recorded: those before the checkpoint are lost")
+        return writer
 
     def _open_writer(self) -> DatasetWriter | None:
         """The trajectory log, cut back to what the checkpoint knows; None: not wanted, or complete."""

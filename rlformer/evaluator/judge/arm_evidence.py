@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 
 from rlformer import statistics
-from rlformer.core.records import EnvSpec
+from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.core.spaces import Array
 from rlformer.evaluator.as_json import decode
 from rlformer.evaluator.judge.arms import Arm
@@ -21,20 +21,21 @@ from rlformer.evaluator.judge.facts import (
     CostSpread,
     Curve,
     Curves,
+    Kept,
     Progress,
     RunFacts,
     Scales,
+    Tested,
     Video,
 )
 from rlformer.evaluator.judge.load import Point, Run
+from rlformer.evaluator.judge.passing import on_grid
 from rlformer.evaluator.judge.values import Band
 from rlformer.evaluator.measure.summary import success_rate, successes
 
 MAX_RETURNS = 1000  # of a log in `returns`; above it, evenly spaced order statistics stand for all
 MAX_POINTS = 60  # of a curve
 BAND_RESAMPLES = 2000
-
-T = TypeVar("T")
 
 
 class Machines:
@@ -119,6 +120,8 @@ def _cost_spread(counted: Sequence[Run]) -> CostSpread:
         logged_steps=spread([cost.logged_steps for cost in costs]),
         upstream_env_steps=spread([cost.upstream_env_steps for cost in costs]),
         samples_seen=spread([cost.samples_seen for cost in costs]),
+        evaluation_env_steps=spread([cost.evaluation_env_steps for cost in costs]),
+        upstream_cpu_seconds=spread([cost.upstream_cpu_seconds if cost.logged_steps else 0.0 for cost in costs]),
     )
 
 
@@ -159,11 +162,34 @@ def _run(run: Run, env: EnvSpec, machines: Machines) -> RunFacts:
         peak_gpu_memory_bytes=record.peak_gpu_memory_bytes,
         scales=decode(Scales, record.scales),
         sampled=_both_ways(run),
-        asked=tuple(Asked(result.target_return, result.mean, len(result.returns)) for result in run.asked),
-        curve=_curve(_thin(run.curve)),
+        asked=tuple(map(_asked, run.asked)),
+        curve=_curve([run.curve[i] for i in _shown(run.curve)]),
         machine=machines.number(run),
         seed_obeyed=False if final is not None and final.seed_obeyed is False else None,
+        kept=tuple(Kept(step, result.mean, tuple(result.returns.tolist()), told(result)) for step, result in run.kept),
+        test=tested(run),
+        told_success=told(final),
+        side_by_side=record.hardware.get("side_by_side"),
+        mean_length=None if final is None else float(final.lengths.mean()),
     )
+
+
+def _asked(result: EvalResult) -> Asked:
+    returns = tuple(result.returns.tolist())
+    return Asked(result.target_return, result.mean, len(returns), returns, float(result.lengths.mean()))
+
+
+def told(result: EvalResult | None) -> float | None:
+    """The success rate of an evaluation, where the environment tells it."""
+    return None if result is None or result.successes is None else float(result.successes.mean())
+
+
+def tested(run: Run) -> Tested | None:
+    """How the final policy of what learns from a log does in the test that curves are put to; None without."""
+    if run.test is None:
+        return None
+    fresh = None if run.fresh is None else run.fresh.mean
+    return Tested(run.test.mean, fresh, told(run.test), told(run.fresh))
 
 
 def _why_no_interval(arm: Arm, logs: Sequence[str | None]) -> str | None:
@@ -188,6 +214,9 @@ def _curve(points: Sequence[Point]) -> Curve:
         seconds=tuple(point.seconds for point in points),
         return_=tuple(point.return_ for point in points),
         confirmed=tuple(point.confirmed for point in points),
+        cpu=tuple(point.cpu for point in points),
+        success=tuple(point.success for point in points),
+        confirmed_success=tuple(point.confirmed_success for point in points),
     )
 
 
@@ -227,8 +256,9 @@ def _indices(count: int) -> Array:
     return np.unique(np.linspace(0, count - 1, min(count, MAX_POINTS)).round().astype(int))
 
 
-def _thin(points: Sequence[T]) -> list[T]:
-    return [points[i] for i in _indices(len(points))] if points else []
+def _shown(points: Sequence[Point]) -> list[int]:
+    """Which points of a curve are told: so many, and all that a time to a threshold may be read from."""
+    return sorted({*_indices(len(points)).tolist(), *on_grid([point.step for point in points])}) if points else []
 
 
 def _thin_returns(returns: Array) -> tuple[float, ...]:

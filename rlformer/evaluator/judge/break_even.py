@@ -2,49 +2,75 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from rlformer import statistics
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.evaluator.judge.outcomes import Outcome, bar_of, outcomes
 from rlformer.evaluator.judge.pairing import common, sources
-from rlformer.evaluator.judge.prices import maker_of
-from rlformer.evaluator.judge.terms import Scale, Terms
+from rlformer.evaluator.judge.prices import made_here, maker_of
+from rlformer.evaluator.judge.terms import Spent, Terms
 from rlformer.evaluator.judge.verdict import BreakEven
 from rlformer.runs.spec import ONLINE
 
 
-def break_even(evidence: Evidence, rl: ArmEvidence, model: ArmEvidence, terms: Terms, scale: Scale) -> BreakEven:
-    """lambda* of the online agent against the model that learned from a log; or why it is not defined here."""
+def break_even(evidence: Evidence, rl: ArmEvidence, model: ArmEvidence, terms: Terms) -> BreakEven:
+    """lambda* of the online agent against the model that learned from a log; or why it is not defined here.
+
+    (cost_online - what the log costs at lambda 0) / (what its making adds at lambda 1), each the cost of a success at
+    the terms' prices. terms: resolved.
+    """
     if rl.family != ONLINE:
         return BreakEven("no online agent is compared")
     if maker_of(evidence, model) is rl:
         return BreakEven("the log is the online agent's own training, or was played by it: see how early to stop")
-    online, offline = [run.cost for run in rl.counted], [run.cost for run in model.counted]
-    upstream = [cost.upstream_env_steps for cost in offline if cost.upstream_env_steps is not None]
-    if len(upstream) < len(offline):
+    bar = bar_of(evidence, terms)
+    online, offline = (outcomes(evidence, arm, bar, terms) for arm in (rl, model))
+    online, offline = (tuple(one for one in of if one.score is not None) for of in (online, offline))
+    behind = [_behind(one.spent) for one in offline]
+    if None in behind:
         return BreakEven("the log does not say how many environment steps made it")
-    if any(behind <= cost.logged_steps for behind, cost in zip(upstream, offline, strict=True)):
+    if any(steps is not None and steps <= 0 for steps in behind):
         return BreakEven("nothing was spent beyond the logged steps, so lambda changes nothing")
     if min(len(online), len(offline)) < 2:
         return BreakEven("an arm has one finished run, which says nothing about the next")
-    solved = [[scale.z(run.score) >= terms.threshold for run in arm.counted] for arm in (rl, model)]
+    if bar.level is None:
+        return BreakEven("nothing says what a success is")
+    solved = [[one.reached for one in of] for of in (online, offline)]
     if not any(solved[0]) and not any(solved[1]):
         return BreakEven("no run of either arm reached the threshold")
     if not all(map(any, solved)):
         return BreakEven(f"no {'online' if any(solved[1]) else 'offline'} run reached the threshold")
-    rows = common(rl.counted, model.counted)
+    own = terms.settled(made_here(evidence, model))
+    free, whole = (np.array([replace(own, share=share).cost(one.spent) for one in offline]) for share in (0.0, 1.0))
+    if not (whole > free).all():
+        return BreakEven("what is behind the log costs nothing at these prices, so lambda changes nothing")
+    return _bootstrapped(online, offline, [own.cost(one.spent) for one in online], free, whole)
+
+
+def _behind(spent: Spent) -> float | None:
+    """Steps that made a log beyond its own."""
+    return None if spent.upstream_env_steps is None else spent.upstream_env_steps - spent.logged_steps
+
+
+def _bootstrapped(
+    online: tuple[Outcome, ...], offline: tuple[Outcome, ...], costs: list[float], free: np.ndarray, whole: np.ndarray
+) -> BreakEven:
+    """free, whole: what offline runs cost at lambda 0 and 1."""
+    rows = common(online, offline)
     own = list(range(len(online))) if rows is None else rows[:, 0].tolist()
     others = list(range(len(offline))) if rows is None else rows[:, 1].tolist()
-    logs = [[arm.counted[row].data_hash for row in kept] for arm, kept in ((rl, own), (model, others))]
     found = statistics.bootstrap_break_even_lambda(
-        [online[row].env_steps + online[row].selection_env_steps for row in own],
-        [offline[row].logged_steps for row in others],
-        [upstream[row] for row in others],
-        [offline[row].selection_env_steps for row in others],
+        [costs[row] for row in own],
+        free[others],
+        whole[others],
         rng=np.random.default_rng(0),
-        online_solved=[solved[0][row] for row in own],
-        offline_solved=[solved[1][row] for row in others],
-        paired=rows is not None, sources=sources(logs[0], logs[1], rows is not None),
-    ).interval()  # fmt: skip
+        online_solved=[online[row].reached for row in own],
+        offline_solved=[offline[row].reached for row in others],
+        paired=rows is not None,
+        sources=sources([online[row].log for row in own], [offline[row].log for row in others], rows is not None),
+    ).interval()
     return BreakEven(None, found.low, found.point, found.high)

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rlformer.core import formats
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import Strength
+from rlformer.evaluator.judge.outcomes import resolved
 from rlformer.evaluator.judge.prices import made_here, scale_of
 from rlformer.evaluator.judge.simple import Weighed, simpler
 from rlformer.evaluator.judge.standing import Candidate, candidate_of
 from rlformer.evaluator.judge.terms import Scale, Terms
 from rlformer.evaluator.judge.verdict import Answer, Verdict
 from rlformer.evaluator.judge.weighing import ERRORS, Pair, weigh
-from rlformer.evaluator.judge.working import keep_the_maker, none_works
+from rlformer.evaluator.judge.working import keep_the_maker, none_works, nothing_betters_random
 from rlformer.runs.spec import HYBRID, OFFLINE, ONLINE, SEQUENCE, Family
 
 BY_INTERACTION: tuple[Family, ...] = (ONLINE, HYBRID, OFFLINE, SEQUENCE)  # from the one that interacts most
@@ -44,10 +45,14 @@ def candidates(evidence: Evidence, terms: Terms) -> list[Candidate] | str:
 
 def decide(evidence: Evidence, terms: Terms, resamples: int = 10_000) -> Verdict:
     """The verdict without lambda*, doubts and sweep, which follow from it: see `judging.verdict`."""
-    found, scale = candidates(evidence, terms), scale_of(evidence)
+    found, asked, terms = candidates(evidence, terms), terms, resolved(evidence, terms)
     if isinstance(found, str):
         return _cannot_tell(found, terms)
+    scale = scale_of(evidence, terms.good_enough)
     if scale is None:
+        nearest = nothing_betters_random(evidence, terms)
+        if nearest is not None:
+            return Verdict("none works", None, None, None, terms, None, asked=asked, nearest=nearest)
         reason = "no card gives scores, and random play was not measured: nothing says what a small difference is"
         return _cannot_tell(reason, terms)
     arms = [one.arm for one in found]
@@ -57,12 +62,12 @@ def decide(evidence: Evidence, terms: Terms, resamples: int = 10_000) -> Verdict
     pairs = {
         (i, j): pair
         for i, j in itertools.combinations(range(len(found)), 2)
-        if (pair := weigh(evidence, found[i], found[j], terms, scale, resamples)) is not None
+        if (pair := weigh(evidence, found[i], found[j], terms, resamples)) is not None
     }
     if not pairs:
         return _cannot_tell("one seed of an arm says nothing about the next: give it --seeds 3 or more", terms)
-    choice = _choose(found, pairs)
-    return _told(evidence, found, choice, terms, scale, resamples)
+    told = _told(evidence, found, _choose(found, pairs), terms, scale, resamples)
+    return replace(told, asked=asked)
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ def _told(
         answer, label, strength = "keep what made the log", None, None
     else:
         recipe = next((one.arm.recipe for one in reversed(found) if one.arm.recipe is not None), None)
-        beside = simpler(evidence, target, recipe, terms, scale, resamples)
+        beside = simpler(evidence, target, recipe, terms, resamples)
         wins = next((one for one in beside if one.facts.recommended), None)
         if wins is not None:
             answer, label, strength, error = "simpler", wins.facts.label, wins.strength, wins.facts.p_worse
@@ -143,7 +148,6 @@ def _told(
         reason=None,
         terms=terms.settled(here),
         sweep=None,
-        asked=terms,  # what is None there follows from the log
         scale=scale,
         made_here=here,
         error=None if label is None else error,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from rlformer.evaluator.judge.causes import by_luck, gained
 from rlformer.evaluator.judge.comparisons import difference
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
@@ -20,7 +21,7 @@ from rlformer.evaluator.judge.objections import (
     UnknownOrigin,
 )
 from rlformer.evaluator.judge.support import support, targets
-from rlformer.evaluator.judge.terms import Scale
+from rlformer.evaluator.judge.terms import Scale, Terms
 from rlformer.evaluator.judge.verdict import Verdict
 from rlformer.runs.spec import OFFLINE, SEQUENCE
 
@@ -36,9 +37,9 @@ def doubts(evidence: Evidence, verdict: Verdict) -> tuple[Doubt, ...]:
     label, terms = verdict.stands_for(SEQUENCE), verdict.terms
     if label is not None:
         model = evidence.arm(label)
-        found += [*_hardly_in_log(evidence, model, terms.threshold, scale), *_miscalibrated(model, scale)]
+        found += [*_hardly_in_log(evidence, model, terms, scale), *_miscalibrated(evidence, model, scale)]
         found += _stitched(evidence, model, terms.margin, scale)
-    if not pair.per_success:
+    if not pair.per_success and (terms.success is not None or not scale.measured):
         found.append(NoSuccess(terms.threshold))
     logged = [run for one in verdict.selected for run in evidence.arm(one.arm).counted if run.data_hash is not None]
     if not verdict.made_here and any(run.cost.upstream_env_steps is None for run in logged):
@@ -48,8 +49,10 @@ def doubts(evidence: Evidence, verdict: Verdict) -> tuple[Doubt, ...]:
     return tuple(found)
 
 
-def _hardly_in_log(evidence: Evidence, model: ArmEvidence, threshold: float, scale: Scale) -> Iterator[Doubt]:
-    held = support(evidence, scale.return_at(threshold), model)
+def _hardly_in_log(evidence: Evidence, model: ArmEvidence, terms: Terms, scale: Scale) -> Iterator[Doubt]:
+    threshold, held = terms.threshold, None
+    if terms.success is None and not scale.measured:  # then the threshold is a return
+        held = support(evidence, scale.return_at(threshold), model)
     if held is not None and not held.covered:
         yield HardlyInLog(model.label, "threshold", threshold, held.level, held.episodes, held.of)
     asked = [target for target, _ in targets(model)]
@@ -58,11 +61,11 @@ def _hardly_in_log(evidence: Evidence, model: ArmEvidence, threshold: float, sca
         yield HardlyInLog(model.label, "target", threshold, held.level, held.episodes, held.of)
 
 
-def _miscalibrated(model: ArmEvidence, scale: Scale) -> Iterator[Doubt]:
+def _miscalibrated(evidence: Evidence, model: ArmEvidence, scale: Scale) -> Iterator[Doubt]:
     errors = [(achieved - target) / scale.unit for target, achieved in targets(model)]
     error = float(np.mean(errors)) if errors else 0.0
     if abs(error) > MISCALIBRATED:
-        yield Miscalibrated(model.label, error)
+        yield Miscalibrated(model.label, error, by_luck(evidence, model))
 
 
 def _stitched(evidence: Evidence, model: ArmEvidence, margin: float, scale: Scale) -> Iterator[Doubt]:
@@ -70,11 +73,10 @@ def _stitched(evidence: Evidence, model: ArmEvidence, margin: float, scale: Scal
 
     Where the other way of acting closes the gap, the log's spread is the cause and not that parts have to be stitched.
     """
-    selected = [run.sampled.gain for run in model.counted if run.sampled is not None]
-    gained = max(0.0, float(np.mean(selected))) if selected else 0.0
+    gain = gained(model)
     for arm in evidence.arms:
         if arm.family == OFFLINE and arm.recipe == model.recipe and arm.counted:
             gap = difference("stitching", arm, model, evidence.card).difference
             share = gap.point / abs(scale.unit)
-            if gap.low is not None and gap.low > gained and share > margin:
+            if gap.low is not None and gap.low > gain and share > margin:
                 yield Stitched(arm.label, model.label, share)

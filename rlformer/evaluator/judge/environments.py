@@ -56,7 +56,7 @@ def _environment(name: str, runs: Sequence[Run], missing: Sequence[MissingRun], 
         evaluation=_evaluation(runs),
         logs=_logs(ladder),
         arms=measured,
-        grid=scaling(runs, env),
+        grid=scaling(runs, env, arms),
         missing=tuple(missing),
         explanations=explained(arms, measured),
     )
@@ -118,4 +118,5 @@ def _log(log: LogInput, seeds: Sequence[int], quartiles: Quartiles | None) -> Lo
         maker_hash=log.maker_hash,
         task=log.task,
         quartiles=quartiles,
+        upstream_cpu_seconds=log.upstream_cpu_seconds,
     )

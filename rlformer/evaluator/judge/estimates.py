@@ -53,11 +53,27 @@ def on_shared_episodes(
     return None if any(row is None for row in found) else np.array(found, np.float64)
 
 
+def mean_of(values: Array, logs: Sequence[str | None] | None = None) -> Estimate:
+    """As `interval`, of one run or more (runs,): no ends of one alone. logs: of the runs, where some share one."""
+    if len(values) > 1 and (values == values[0]).all():  # however they are drawn
+        return Estimate(float(values[0]), float(values[0]), float(values[0]))
+    found = interval(values, [None] * len(values) if logs is None else logs, len(values) > 1)
+    assert found is not None, "no run"
+    return found
+
+
 def shared_logs(logs: Sequence[str | None]) -> list[str] | None:
     """A label per run for the two-level bootstrap; None where no two runs share a log, or all of them do."""
     if None in logs or not 1 < len(set(logs)) < len(logs):
         return None
     return [str(log) for log in logs]
+
+
+def scored(found: Estimate, score: Callable[[float], float]) -> Estimate:
+    """The interval of a score that is linear in the return: the ends map to ends, reversed if less is better."""
+    ends = found.interval
+    low, high = (None, None) if ends is None else sorted(map(score, ends))
+    return Estimate(low, score(found.point), high)
 
 
 def normalized(found: Estimate | None, env: EnvSpec) -> Estimate | None:

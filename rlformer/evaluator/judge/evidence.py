@@ -24,9 +24,10 @@ from typing import Literal
 from rlformer.core import formats
 from rlformer.core.codec import KEPT
 from rlformer.core.errors import InputError, unknown
-from rlformer.core.records import EnvSpec
+from rlformer.core.records import Cost, EnvSpec
+from rlformer.evaluator.judge.choices import Choosing
 from rlformer.evaluator.judge.explanations.evidence import Explanations
-from rlformer.evaluator.judge.facts import ArmEvidence, Skipped
+from rlformer.evaluator.judge.facts import ArmEvidence, Skipped, Tested
 from rlformer.evaluator.judge.findings import Across, Comparison, Needs
 from rlformer.evaluator.judge.objections import NoRun, Threat
 from rlformer.evaluator.judge.task import TaskProfile
@@ -45,6 +46,13 @@ class GridRun:
     upstream_env_steps: int | None
     mean_return: float
     path: str
+    cost: Cost = field(default_factory=Cost)
+    times: Mapping[str, float] = field(default_factory=dict)  # seconds, by part
+    flops: Mapping[str, float] = field(default_factory=dict)
+    test: Tested | None = None
+    told_success: float | None = None  # of the final evaluation, where the environment tells it
+    data_hash: str | None = None  # of the log
+    seed_obeyed: bool | None = None  # see `RunFacts`
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,8 @@ class ScalingCurve:
     learner: str
     log: str  # what the shares are shares of
     points: tuple[ScalingPoint, ...]  # by growing budget
+    played: bool = False  # whether the log was played by a trained agent, so that its shares are no prefixes of one
+    arms: tuple[str, ...] = ()  # labels of the ladder's arms whose log is one of these, or of the same recording
 
 
 # Of an environment.
@@ -102,6 +112,7 @@ class LogFacts:
     task: LogTask | None = None
     quartiles: Quartiles | None = None
     kind: str = "log"
+    upstream_cpu_seconds: float | None = None  # learning CPU of who made it
 
 
 @dataclass(frozen=True)
@@ -146,6 +157,7 @@ class Evidence:
     verdict: Verdict | None = field(default=None, metadata=KEPT)  # None until it is judged, as what follows
     profile: TaskProfile | None = None
     threats: tuple[Threat, ...] = ()
+    choosing: Choosing | None = None  # None: nothing was trained
 
     def arm(self, label: str) -> ArmEvidence:
         """The arm of that label. Raises KeyError where there is none."""

@@ -78,16 +78,44 @@ class Asked:
     target_return: float | None
     mean_return: float
     episodes: int
+    returns: tuple[float, ...] | None = None
+    mean_length: float | None = None  # steps of an episode
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Evaluations while training (points,); `confirmed`: the mean return of fresh episodes, where played."""
+    """Evaluations while training (points,). `confirmed`: of fresh episodes, where they were played.
+
+    cpu: learning CPU seconds so far. Success rates: where the environment tells them. None: unknown.
+    """
 
     step: tuple[float, ...]
     seconds: tuple[float, ...]
     return_: tuple[float, ...]
     confirmed: tuple[float | None, ...]
+    cpu: tuple[float | None, ...] = ()  # empty, as what follows: of no point
+    success: tuple[float | None, ...] = ()
+    confirmed_success: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A policy that was kept while it learned, on the final episodes. success_rate: as the environment tells it."""
+
+    step: int
+    mean_return: float
+    returns: tuple[float, ...]
+    success_rate: float | None = None
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The final policy on the episodes of a curve's point, and on fresh ones: means, and success rates if told."""
+
+    return_: float
+    confirmed: float | None = None
+    success: float | None = None
+    confirmed_success: float | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +150,11 @@ class RunFacts:
     curve: Curve
     machine: int  # its place in Judgement.machines
     seed_obeyed: bool | None = None  # False: its environment ignores the seed, so that it is paired with nothing
+    kept: tuple[Kept, ...] = ()  # of what learns by interaction, by step
+    test: Tested | None = None  # of what learns from a log alone
+    told_success: float | None = None  # success rate of the final evaluation, where the environment tells it
+    side_by_side: int | None = None  # runs at a time on its machine, at most; None: nobody knows
+    mean_length: float | None = None  # steps of a final episode
 
     @property
     def score(self) -> float:
@@ -130,9 +163,24 @@ class RunFacts:
         return self.mean_return
 
     @property
-    def cpu_seconds(self) -> float:
-        """0 where it was not measured."""
-        return self.times.get("cpu", 0.0)
+    def learning_cpu(self) -> float:
+        """See the function of that name."""
+        return learning_cpu(self.times)
+
+    @property
+    def learning_seconds(self) -> float:
+        """See the function of that name."""
+        return learning_seconds(self.times)
+
+
+def learning_cpu(times: Mapping[str, float]) -> float:
+    """CPU seconds of learning and of the environment that it steps; all of a run made before they were told apart."""
+    return times.get("learning_cpu", times.get("cpu", 0.0))
+
+
+def learning_seconds(times: Mapping[str, float]) -> float:
+    """Wall seconds of learning and of the environment that it steps; 0 where nothing was measured."""
+    return times["learning"] + times.get("environment", 0.0) if "learning" in times else times.get("wall", 0.0)
 
 
 # Of an arm.
@@ -147,6 +195,8 @@ class CostSpread:
     logged_steps: Spread | None
     upstream_env_steps: Spread | None
     samples_seen: Spread | None
+    evaluation_env_steps: Spread | None = None
+    upstream_cpu_seconds: Spread | None = None
 
 
 @dataclass(frozen=True)
@@ -182,7 +232,7 @@ class SawLess:
 class Rising:
     """Curves that still rise at their end; see `training.rising`."""
 
-    rise: float  # over their last third, as z
+    rise: float  # over their last part, as z
     t: float | None  # standard errors of it above 0; None: there is no scatter
     points: int  # of all runs
 

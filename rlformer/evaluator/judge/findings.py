@@ -43,54 +43,72 @@ class SurvivalCurve:
 
 @dataclass(frozen=True)
 class Survival:
-    """How much data runs needed to reach a threshold, in steps; `times` holds None where a run was censored."""
+    """How much an arm needs until it is good enough: T(tau) or N(tau) of every run, and what that takes in time.
 
-    threshold: float  # of the normalised score
-    budget: float  # at which runs are censored
-    times: tuple[float | None, ...]
-    reached: int
-    success_rate: Estimate
-    rmst: float  # restricted mean survival time
-    ert: float | None  # expected running time; None: infinite
-    median: float | None
+    All runs that ended count, failed ones too. A run that never passes has None in `times` and pays, in every mean,
+    what `outcomes` says: the common budget, or its largest log, its time in proportion. Intervals are over the seeds.
+    """
+
+    label: str  # of the arm; the agent's name where no arm of the ladder learned from such a log
+    threshold: float  # in the unit of Needs
+    budget: float  # B of what learns by interaction; the largest log of what does not
+    seeds: tuple[int, ...]
+    times: tuple[float | None, ...]  # steps, by seed
+    reached: int  # runs that passed
+    held: int  # of these, runs whose final episodes do not say otherwise: all others failed
+    success_rate: Estimate  # share of runs that passed, with its Wilson interval
+    rmst: float  # restricted mean survival time: of steps, with what is paid instead
+    ert: float | None  # expected running time, steps paid for each run that passed; None: infinite
+    median: float | None  # None where fewer than half of the runs passed
+    steps: Estimate  # `rmst` with its interval
+    learning_cpu: Estimate | None  # CPU seconds of learning, its environment's among them; None: not measured
+    learning_seconds: Estimate | None  # wall seconds, alike
+    flops: float | None  # of learning, on average; None: not counted
+    scores: tuple[float | None, ...]  # z of the policy that one would deploy, by seed; None: its run broke off
+    score: Estimate | None  # their mean over the runs that hold; None: there is none
+    scored_by: tuple[Literal["kept", "fresh", "final"] | None, ...]  # the episodes behind them; see `outcomes.Outcome`
+    confirmed: bool  # whether fresh episodes confirmed every pass
 
 
 @dataclass(frozen=True)
 class OnlineNeed(Survival):
-    """Environment steps until the curve of an arm stays at the threshold."""
+    """T(tau): environment steps until an arm that learns by interaction is good enough."""
 
-    label: str
-    seeds: tuple[int, ...]
     survival: SurvivalCurve | None  # None for a single run
-    confirmed: bool  # whether fresh episodes confirmed every crossing
 
 
 @dataclass(frozen=True)
 class GridNeed(Survival):
-    """Logged steps of the smallest share of a log whose model reaches the threshold."""
+    """N(tau): logged steps of the shortest prefix, or share of a log, whose model is good enough."""
 
     agent: str
-    log: str  # what the shares are shares of
-    seeds: tuple[int, ...]
-    env_steps: tuple[int | None, ...]  # behind that share, by seed
+    log: str  # what the prefixes are cut from
+    env_steps: tuple[float | None, ...]  # behind that log, by seed; None where none passes, or nobody knows
+    above: tuple[float, ...]  # of each seed: N(tau) lies above this, the largest shorter prefix, and was rounded up
+    sizes: int  # how many sizes of logs a seed tried, at most
+    upstream_cpu: Estimate | None  # CPU seconds of who made these logs; None: unknown
 
 
 @dataclass(frozen=True)
 class Early:
-    """Steps behind the smallest share of a training against those of the online arm itself whose training it is."""
+    """How early could the training have been stopped? Environment steps behind N(tau), against T(tau) of the maker."""
 
     agent: str
-    online: str  # the label of the online arm
+    label: str  # of its arm
+    online: str  # the label of the online arm whose training the log is
     threshold: float
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...]  # that both have
     reached: tuple[int, ...]  # of the two
     rmst: tuple[float, ...]
-    log_rmst_ratio: Estimate
+    log_rmst_ratio: Estimate  # below 0: the prefix was shorter
 
 
 @dataclass(frozen=True)
 class CostCurve:
-    """The cost of a success of one arm against lambda, over `needs.SHARES`; None where no run succeeded."""
+    """The cost of a success of one arm against lambda, over `cost_curves.SHARES`; None where no run succeeded.
+
+    Of a run where nothing says what a success is.
+    """
 
     label: str
     solved: int
@@ -99,14 +117,17 @@ class CostCurve:
     mean: tuple[float, ...] | None
     low: tuple[float | None, ...] | None
     high: tuple[float | None, ...] | None  # of both ends: None is infinite
+    per_success: bool = True
 
 
 @dataclass(frozen=True)
 class Needs:
     """Time to threshold and cost of every trained arm."""
 
-    thresholds: tuple[float, ...]
+    thresholds: tuple[float, ...]  # empty where nothing says what is good enough
+    unit: Literal["z", "success"]  # of the thresholds: normalised score, or share of successes
     scale: Scale
+    budget: int | None  # B, which what interacts and never passes pays
     online: tuple[OnlineNeed, ...]
     grid: tuple[GridNeed, ...]
     early: tuple[Early, ...]

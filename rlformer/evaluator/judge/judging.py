@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from rlformer.evaluator.as_json import rounded
 from rlformer.evaluator.judge import environments, training
 from rlformer.evaluator.judge.across import across
 from rlformer.evaluator.judge.break_even import break_even
+from rlformer.evaluator.judge.choosing import choosing
 from rlformer.evaluator.judge.comparisons import compare_arms
 from rlformer.evaluator.judge.decision import decide
 from rlformer.evaluator.judge.doubts import doubts
@@ -21,11 +22,13 @@ from rlformer.evaluator.judge.facts import Skipped
 from rlformer.evaluator.judge.load import Run, find_runs, read_runs
 from rlformer.evaluator.judge.needs import needs
 from rlformer.evaluator.judge.objections import NoRun, RunsLost
+from rlformer.evaluator.judge.outcomes import resolved
 from rlformer.evaluator.judge.profile import task_profile
 from rlformer.evaluator.judge.sweep import sweep
 from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.judge.threats import absences, threats
 from rlformer.evaluator.judge.verdict import Verdict
+from rlformer.runs.episodes import TrainingEpisodes
 from rlformer.runs.missing import MissingRun
 from rlformer.runs.spec import ONLINE, SEQUENCE
 
@@ -58,7 +61,8 @@ def judge(
     if not loaded:
         raise InputError(_nothing(paths, skipped, missing))
     found, machines, homeless = environments.evidence(loaded, missing)
-    judged = tuple(judged_environment(evidence, machines, terms or Terms()) for evidence in found)
+    trained = {run.path: run.training for run in loaded if run.training is not None}
+    judged = tuple(judged_environment(evidence, machines, terms or Terms(), trained) for evidence in found)
     return Judgement(
         schema=SCHEMA,
         environments=judged,
@@ -70,20 +74,27 @@ def judge(
     )
 
 
-def judged_environment(evidence: Evidence, machines: Sequence[Machine], terms: Terms) -> Evidence:
-    """The evidence with all that follows from it. machines: of the judgement, by number."""
+def judged_environment(
+    evidence: Evidence,
+    machines: Sequence[Machine],
+    terms: Terms,
+    trained: Mapping[str, TrainingEpisodes],
+) -> Evidence:
+    """The evidence with all that follows from it. machines: of the judgement, by number. trained: see `choosing`."""
     serious = tuple(arm for arm in evidence.arms if not training.is_smoke(arm))
     if not serious:
         return _smoke_tested(evidence, machines, terms)
     whole, evidence = evidence, replace(evidence, arms=serious)  # a smoke test's arms compare nothing
     compared = rounded(replace(whole, comparisons=compare_arms(evidence)))
+    needed = needs(evidence, terms)
     return rounded(
         replace(
             compared,
-            needs=needs(evidence, terms),
+            needs=needed,
             verdict=verdict(evidence, terms),
             profile=task_profile(compared),
             threats=threats(evidence, machines),
+            choosing=choosing(replace(evidence, needs=needed), terms, trained),
         )
     )
 
@@ -108,7 +119,7 @@ def verdict(evidence: Evidence, terms: Terms) -> Verdict:
         return replace(found, doubts=(*cut, *lacking))
     rl = evidence.arm(found.stands_for(ONLINE) or found.pair.a.label)
     model = evidence.arm(found.stands_for(SEQUENCE) or found.pair.b.label)
-    star = break_even(evidence, rl, model, terms, found.scale)
+    star = break_even(evidence, rl, model, resolved(evidence, terms))
     return replace(
         found, lambda_star=star, doubts=(*cut, *doubts(evidence, found), *lacking), sweep=sweep(evidence, found)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from rlformer.core.records import EvalResult
 from rlformer.evaluator.judge.facts import Progress, Scales, Skipped
 from rlformer.explain import parts
 from rlformer.explain.parts import Explanation
+from rlformer.runs import episodes, metrics
 from rlformer.runs.directory import RunDirectory
+from rlformer.runs.episodes import TrainingEpisodes
 from rlformer.runs.inputs import Recipe
 from rlformer.runs.record import RunRecord
 from rlformer.runs.spec import RunSpec
@@ -36,12 +38,15 @@ class Recording:
 
 @dataclass(frozen=True)
 class Point:
-    """An evaluation while training. `confirmed`: the mean return of fresh episodes, where they were played."""
+    """An evaluation while training. `confirmed`: of fresh episodes, where they were played. None: unknown."""
 
     step: float
     seconds: float
     return_: float
     confirmed: float | None = None
+    cpu: float | None = None  # learning CPU seconds so far
+    success: float | None = None  # a rate, where the environment tells it
+    confirmed_success: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,12 @@ class Run:
     asked: tuple[EvalResult, ...]  # a return-conditioned policy asked for other target returns, in their order
     other: EvalResult | None  # actions chosen the other way, sampled or greedy, on the first of the same episodes
     curve: tuple[Point, ...]
+    kept: tuple[tuple[int, EvalResult], ...] = ()  # policies kept while it learned, by their step
+    test: EvalResult | None = None  # the final policy on the episodes of a curve's point
+    fresh: EvalResult | None = None  # and on fresh ones
     video: Recording | None = None
     explanation: Explanation = field(default_factory=Explanation)
+    training: TrainingEpisodes | None = None  # of what learned by interaction; None: not recorded
 
     @property
     def kind(self) -> LearnerKind:
@@ -158,7 +167,7 @@ def _read(directory: RunDirectory, path: str) -> Run:
         decode(kind, given)  # what does not fit is told here
     evaluations = directory.evaluations()
     asked = [result for name, result in evaluations.items() if name.startswith("target-")]
-    points = (_point(point) for point in directory.points() if "eval/return" in point)
+    kept = [(int(name.removeprefix("kept-")), result) for name, result in evaluations.items() if _is_kept(name)]
     return Run(
         path=path,
         spec=spec,
@@ -166,9 +175,13 @@ def _read(directory: RunDirectory, path: str) -> Run:
         final=evaluations.get("final"),
         asked=tuple(sorted((r for r in asked if r.target_return is not None), key=lambda r: r.target_return or 0.0)),
         other=evaluations.get("other", evaluations.get("sampled")),  # as runs made before call it
-        curve=tuple(points),
+        curve=tuple(_curve(directory)),
+        kept=tuple(sorted(kept, key=lambda item: item[0])),
+        test=evaluations.get("test"),
+        fresh=evaluations.get("fresh"),
         video=_video(directory.path / "eval"),
         explanation=parts.read(directory.path / "explain"),
+        training=episodes.read(directory.path),
     )
 
 
@@ -191,8 +204,30 @@ def _video(folder: Path) -> Recording | None:
     return Recording(packed, *about)
 
 
-def _point(point: Mapping[str, float]) -> Point:
-    return Point(point["step"], point["seconds"], point["eval/return"], point.get("eval/confirmed_return"))
+def _is_kept(name: str) -> bool:
+    return name.startswith("kept-") and name.removeprefix("kept-").isdecimal()
+
+
+def _curve(directory: RunDirectory) -> Iterator[Point]:
+    """The evaluations while it trained: of the curves, with what the returns behind them tell beside."""
+    behind = {point["step"]: point for point in metrics.checked(directory.path / "eval" / "curve.jsonl")}
+    for point in directory.points():
+        if "eval/return" in point:
+            played = behind.get(point["step"], {})
+            fresh = _mean(played.get("fresh"))
+            yield Point(
+                step=point["step"],
+                seconds=point["seconds"],
+                return_=point["eval/return"],
+                confirmed=point.get("eval/confirmed_return") if fresh is None else fresh,
+                cpu=played.get("cpu"),
+                success=_mean(played.get("successes")),
+                confirmed_success=_mean(played.get("fresh_successes")),
+            )
+
+
+def _mean(values: Sequence[float] | None) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def _relative(paths: Sequence[Path]) -> list[str]:

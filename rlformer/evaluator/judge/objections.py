@@ -196,6 +196,7 @@ class Miscalibrated:
 
     label: str
     error: float
+    by_luck: bool = False  # whether nothing but luck explains it
     kind: Literal["miscalibrated"] = "miscalibrated"
 
 

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from rlformer.evaluator.judge.evidence import Evidence, LogFacts
 from rlformer.evaluator.judge.facts import ArmEvidence
-from rlformer.evaluator.judge.terms import MEASURED, Scale
+from rlformer.evaluator.judge.terms import GOOD_ENOUGH, MEASURED, Scale
 
 
-def scale_of(evidence: Evidence) -> Scale | None:
-    """The card's scale. Without one random play is 0 and the best arm is 1, as measured here; None without these."""
+def scale_of(evidence: Evidence, good_enough: float | None = None) -> Scale | None:
+    """The card's scale. Without one random play is 0, as measured here, and 1 is what is good enough, a return.
+
+    Without that 1 is the best arm as measured here. None where random play was not measured, or nothing betters it.
+    """
     low, high = evidence.card.random_score, evidence.card.reference_score
     if low is not None and high is not None and low != high:
         return Scale(low, high, "the card's random and reference scores")
-    random = [arm.point for arm in evidence.arms if arm.acts and not arm.learns and arm.mean_return is not None]
+    random = random_play(evidence)
     others = [arm.point for arm in evidence.trained]
-    if not random or not others or max(others) <= random[0]:
+    if random is None or not others:
         return None
-    return Scale(random[0], max(others), MEASURED)
+    if good_enough is not None:
+        return Scale(random, good_enough, GOOD_ENOUGH) if good_enough > random else None
+    return Scale(random, max(others), MEASURED) if max(others) > random else None
+
+
+def random_play(evidence: Evidence) -> float | None:
+    """The mean return of what acts and has learned nothing, as measured here."""
+    found = [arm.point for arm in evidence.arms if arm.acts and not arm.learns and arm.mean_return is not None]
+    return found[0] if found else None
 
 
 def log_of(evidence: Evidence, arm: ArmEvidence) -> list[LogFacts]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rlformer.evaluator.judge.causes import by_luck, missed, undone
 from rlformer.evaluator.judge.evidence import Evidence
-from rlformer.evaluator.judge.facts import RunFacts
+from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
 from rlformer.evaluator.judge.standing import candidate
 from rlformer.evaluator.judge.task import Chance, Coverage, Horizon, Level, Luck, Memory, Sparsity, TaskProfile
 from rlformer.runs.inputs import LogTask
@@ -17,11 +18,12 @@ from rlformer.runs.spec import SEQUENCE
 def task_profile(evidence: Evidence) -> TaskProfile:
     """Every measure, from comparisons, runs and logs; None where these do not tell."""
     memory = tuple(found for found in evidence.comparisons if found.question == "memory")
-    runs = _conditioned(evidence)
+    arm = _conditioned(evidence)
+    runs = [] if arm is None else [run for run in arm.counted if run.target_return is not None]
     logs = [log.task for log in evidence.logs if log.task is not None]
     return TaskProfile(
-        memory=Memory(memory) if memory else None,
-        luck=_luck(runs),
+        memory=Memory(memory, tuple(one.b for one in memory if undone(one, evidence))) if memory else None,
+        luck=_luck(evidence, arm),
         chance=_chance(logs),
         coverage=_coverage(runs),
         stitching=next((found for found in evidence.comparisons if found.question == "stitching"), None),
@@ -30,21 +32,18 @@ def task_profile(evidence: Evidence) -> TaskProfile:
     )
 
 
-def _conditioned(evidence: Evidence) -> list[RunFacts]:
-    """The finished runs of the best sequence model, or of the first arm, that have a target return."""
+def _conditioned(evidence: Evidence) -> ArmEvidence | None:
+    """The best sequence model, or the first arm, that has a target return."""
     asked = [arm for arm in evidence.arms if any(run.target_return is not None for run in arm.runs)]
     model = candidate(evidence, SEQUENCE)
-    arm = model if model in asked else next(iter(asked), None)
-    return [run for run in ([] if arm is None else arm.counted) if run.target_return is not None]
+    return model if model in asked else next(iter(asked), None)
 
 
-def _luck(runs: Sequence[RunFacts]) -> Luck | None:
-    errors = []
-    for run in runs:
-        low, high = run.scales.log_min, run.scales.log_max
-        if run.target_return is not None and low is not None and high is not None and high > low:
-            errors.append(abs(run.target_return - run.score) / (high - low))
-    return Luck(float(np.mean(errors)), len(errors)) if errors else None
+def _luck(evidence: Evidence, arm: ArmEvidence | None) -> Luck | None:
+    error = None if arm is None else missed(arm.counted)
+    if arm is None or error is None:
+        return None
+    return Luck(error, sum(run.target_return is not None for run in arm.counted), by_luck(evidence, arm))
 
 
 def _chance(logs: Sequence[LogTask]) -> Chance | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,8 @@ from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import Strength
 from rlformer.evaluator.judge.standing import Candidate, ended
-from rlformer.evaluator.judge.terms import Scale, Terms
+from rlformer.evaluator.judge.terms import Terms
+from rlformer.evaluator.judge.trials import Trial
 from rlformer.evaluator.judge.verdict import Selected, Simpler
 from rlformer.evaluator.judge.weighing import COST_ERROR, SAME_COST, Pair, firmest, weigh
 from rlformer.runs.inputs import Recipe
@@ -29,14 +31,16 @@ class Weighed:
 
 
 def simpler(
-    evidence: Evidence, target: Candidate, recipe: Recipe | None, terms: Terms, scale: Scale, resamples: int
+    evidence: Evidence, target: Candidate, recipe: Recipe | None, terms: Terms, resamples: int
 ) -> list[Weighed]:
     """Arms with the role "simple", on a log of this recipe, against `target`: not worse, and no dearer.
+
+    terms: resolved. Where costs are alike, less CPU time of learning decides.
 
     p-values of "worse" (in how many runs work, or in what those score) are adjusted over the arms by Holm 1979.
     """
     arms = [arm for arm in evidence.trained if arm.role == "simple" and arm.recipe == recipe and arm is not target.arm]
-    weighed = [weigh(evidence, _alone(arm), target, terms, scale, resamples) for arm in arms]
+    weighed = [weigh(evidence, _alone(arm), target, terms, resamples) for arm in arms]
     known = [one for one in weighed if one is not None]
     if not known:
         return []
@@ -51,10 +55,10 @@ def _alone(arm: ArmEvidence) -> Candidate:
 
 def _held_against(pair: Pair, p: float) -> Weighed:
     """A simple arm, `pair.a`, beside the chosen one. p: adjusted, of its being worse."""
-    cpu = [float(np.mean([run.cpu_seconds for run in arm.counted])) for arm in pair.arms]
+    cpu = [float(np.mean([trial.cpu for trial in runs])) for runs in pair.runs]
     costs = [cost if math.isfinite(cost) else None for cost in pair.costs]
     tied = pair.costs[0] <= pair.costs[1] * (1 + SAME_COST)  # then the time it takes decides, whatever its price
-    cheaper = pair.cheaper[0] >= 1 - COST_ERROR or (tied and _quicker(*pair.arms) >= 1 - COST_ERROR)
+    cheaper = pair.cheaper[0] >= 1 - COST_ERROR or (tied and _quicker(*pair.runs) >= 1 - COST_ERROR)
     strength = firmest(p, pair.seeds) if cheaper else None
     facts = Simpler(
         label=pair.a.label,
@@ -70,9 +74,9 @@ def _held_against(pair: Pair, p: float) -> Weighed:
     return Weighed(facts, strength)
 
 
-def _quicker(arm: ArmEvidence, other: ArmEvidence) -> float:
-    """The probability that its runs take less CPU time."""
-    times = [np.array([run.cpu_seconds for run in one.counted]) for one in (arm, other)]
+def _quicker(runs: Sequence[Trial], others: Sequence[Trial]) -> float:
+    """The probability that they take less CPU time to learn."""
+    times = [np.array([trial.cpu for trial in of]) for of in (runs, others)]
     gaps = statistics.bootstrap(
         lambda x, y: x.mean(-1) - y.mean(-1), *times, rng=np.random.default_rng(0), resamples=_RESAMPLES
     ).distribution

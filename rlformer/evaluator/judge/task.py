@@ -12,14 +12,18 @@ from rlformer.evaluator.judge.findings import Comparison
 
 @dataclass(frozen=True)
 class Memory:
-    """Arms that see the past against arms that do not."""
+    """Arms that see the past against arms that do not.
+
+    undone: labels of those that do not and would catch up by choosing their actions the other way, greedy or sampled.
+    """
 
     comparisons: tuple[Comparison, ...]
+    undone: tuple[str, ...] = ()
 
     @property
     def needed(self) -> bool | None:
-        """Whether one that sees the past is ahead; None where the seeds leave it open."""
-        if any(found.outcome == "ahead" for found in self.comparisons):
+        """Whether one that sees the past is ahead, however actions are chosen; None where that is left open."""
+        if any(found.outcome == "ahead" and found.b not in self.undone for found in self.comparisons):
             return True
         settled = all(found.outcome in ("equivalent", "behind") for found in self.comparisons)
         return False if settled else None
@@ -27,10 +31,14 @@ class Memory:
 
 @dataclass(frozen=True)
 class Luck:
-    """The distance of the achieved from the target return, as a share of the log's range: mean of `runs`."""
+    """The distance of the achieved from the target return, as a share of the log's range: mean of `runs`.
+
+    singled_out: whether nothing but luck explains it; see `causes.by_luck`.
+    """
 
     error: float
     runs: int
+    singled_out: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -12,15 +13,32 @@ if TYPE_CHECKING:
     from rlformer.evaluator.judge.facts import RunFacts
 
 MEASURED = "random play and the best arm as measured here, since no card gives scores"
+GOOD_ENOUGH = "random play as measured here and the return that is good enough, since no card gives scores"
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a run took until it was good enough, or in all: see `outcomes`. None: unknown."""
+
+    env_steps: float  # to learn
+    selection_env_steps: float
+    evaluation_env_steps: float  # to measure, of the whole run
+    logged_steps: float
+    upstream_env_steps: float | None  # all that made the log, the logged ones among them
+    learning_cpu: float  # seconds, the environment's among them and no evaluation
+    learning_seconds: float  # of wall time, alike
+    upstream_cpu: float | None  # seconds of who made the log
+    flops: float | None = None  # of learning
 
 
 @dataclass(frozen=True)
 class Terms:
     """The reader's prices, in one currency, and what counts as success.
 
-    share is lambda, the part of the steps behind a log that this task has to pay: 0 if the log existed, 1 if it was
-    made for it, 1/k if k tasks share it. Without a price of its own a logged step costs that share of an environment
-    step. What is None depends on where the log comes from, see `settled`.
+    share is lambda, the part of what is behind a log (steps and CPU time) that this task has to pay: 0 if the log
+    existed, 1 if it was made for it, 1/k if k tasks share it. What is None depends on where the log comes from, see
+    `settled`. good_enough, a return, or success, a rate of successes that the environment tells, take the threshold's
+    place. budget is B, the steps that a run pays that never is good enough; None: those of the longest training.
     """
 
     env_step: float = 1.0
@@ -31,11 +49,13 @@ class Terms:
     margin: float = 0.05  # of it: a smaller difference does not matter
     reliability: float = 0.2  # of the share of runs that work: what 20 seeds can show
     interaction: bool = True  # whether a policy may be learned by stepping the environment
-    good_enough: float | None = None  # a return that counts as success, for a task without a card
-    success: float | None = None  # a rate of successes, where the environment tells them
+    evaluation_step: float = 0.0  # of measuring
+    good_enough: float | None = None
+    success: float | None = None
+    budget: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("env_step", "logged_step", "cpu_second"):
+        for name in ("env_step", "logged_step", "cpu_second", "evaluation_step"):
             price = getattr(self, name)
             if price is not None and not 0 <= price <= 1e15:
                 raise InputError(f"{name}: a price is 0 or more, and finite, got {price:g}")
@@ -45,6 +65,14 @@ class Terms:
             raise InputError(f"reliability {self.reliability:g}: a tolerance above 0 and below 1")
         if not (0 < self.threshold <= 1e9 and 0 < self.margin <= 1e9):
             raise InputError(f"threshold {self.threshold:g} and margin {self.margin:g}: both lie above 0")
+        if self.good_enough is not None and not math.isfinite(self.good_enough):
+            raise InputError(f"good enough {self.good_enough:g}: a finite return")
+        if self.success is not None and not 0 < self.success <= 1:
+            raise InputError(f"success {self.success:g}: a rate above 0, at most 1")
+        if self.good_enough is not None and self.success is not None:
+            raise InputError("good enough is a return or a rate of successes, not both")
+        if self.budget is not None and self.budget < 1:
+            raise InputError(f"budget {self.budget}: steps, 1 or more")
 
     @property
     def failure(self) -> float:
@@ -54,22 +82,22 @@ class Terms:
     def settled(self, made_here: bool) -> Terms:
         """Without gaps. A log that was given costs nothing; one made here was paid step by step, all that led to it."""
         share = float(made_here) if self.share is None else self.share
-        logged = self.env_step * share if self.logged_step is None else self.logged_step
+        logged = self.env_step * made_here if self.logged_step is None else self.logged_step
         return replace(self, share=share, logged_step=logged)
 
-    def cost(self, run: RunFacts) -> float:
-        """What a run costs: c_env E + c_log N + lambda c_env (E_behaviour - N) + c_cpu CPU seconds.
+    def cost(self, spent: Spent) -> float:
+        """c_env (E + E_selection) + c_log N + lambda c_env (E_behaviour - N) + c_cpu (CPU + lambda CPU of the maker).
 
-        Where nobody knows how many steps made its log it is at least this much; see `known`.
+        c_evaluation E_evaluation is added, usually free. Where nobody knows what made a log it is at least this much;
+        see `known`. The terms are settled; those that are not take the log as given.
         """
-        spent, assured = run.cost, self.settled(False)
-        behind = max(spent.upstream_env_steps or 0, spent.logged_steps) - spent.logged_steps
-        steps = spent.env_steps + spent.selection_env_steps + (assured.share or 0.0) * behind
-        return float(
-            assured.env_step * steps
-            + (assured.logged_step or 0.0) * spent.logged_steps
-            + assured.cpu_second * run.cpu_seconds
-        )
+        own = self.settled(False)
+        share, logged = own.share or 0.0, own.logged_step or 0.0
+        behind = max(spent.upstream_env_steps or 0.0, spent.logged_steps) - spent.logged_steps
+        steps = spent.env_steps + spent.selection_env_steps + share * behind
+        seconds = spent.learning_cpu + share * (spent.upstream_cpu or 0.0)
+        measuring = own.evaluation_step * spent.evaluation_env_steps
+        return float(own.env_step * steps + logged * spent.logged_steps + own.cpu_second * seconds + measuring)
 
     def known(self, run: RunFacts) -> bool:
         """Whether `cost` tells all: what led to a log of unknown origin matters as soon as it is paid for."""

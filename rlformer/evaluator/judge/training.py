@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import bisect
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -25,7 +26,7 @@ from rlformer.runs.budget import Paper
 
 RISE = 0.05  # of z, over the last third of a curve: what a smaller rise adds does not matter
 SURE = 2.0  # standard errors of the slope by which it rises
-_LEAST_POINTS = 4  # of a run's last third
+_POINTS_OF_A_THIRD, _LEAST_POINTS = 4, 3  # of a run
 
 
 def marked(evidence: Evidence, papers: dict[str, Paper]) -> Evidence:
@@ -52,18 +53,19 @@ def saw_less(arm: ArmEvidence, paper: Paper | None) -> SawLess | None:
 def rising(arm: ArmEvidence, scale: Scale | None) -> Rising | None:
     """Whether the curves of an arm still rise at their end.
 
-    The statistic is the slope of a straight line through the last third of every run's curve, one slope for all of them
-    and a level for each, by least squares; `rise` is what it adds over that third, as z. It counts from RISE on, and
-    where it is more than SURE of its standard errors above 0.
+    The statistic is the slope of a straight line through the last part of every run's curve, one slope for all of them
+    and a level for each, by least squares; `rise` is what it adds over that part, as z. It counts from RISE on, and
+    where it is more than SURE of its standard errors above 0. The part is the last third of the steps, or their last
+    half where evaluations are few, as on a grid that grows by a ratio.
     """
     if scale is None or not arm.learns:
         return None
     xs, ys, runs = [], [], 0
     for run in arm.counted:
-        last = max(_LEAST_POINTS, -(-len(run.curve.step) // 3))
-        x, y = np.array(run.curve.step[-last:]), np.array([scale.z(value) for value in run.curve.return_[-last:]])
-        if len(x) < _LEAST_POINTS or x[-1] == x[0]:
+        last = _last_part(run.curve.step)
+        if last is None:
             continue
+        x, y = np.array(run.curve.step[last:]), np.array([scale.z(value) for value in run.curve.return_[last:]])
         x = (x - x[0]) / (x[-1] - x[0])
         xs.append(x - x.mean())
         ys.append(y - y.mean())
@@ -77,6 +79,17 @@ def rising(arm: ArmEvidence, scale: Scale | None) -> Rising | None:
     if slope < RISE or slope <= SURE * error:
         return None
     return Rising(slope, slope / error if error > 0 else None, len(x))
+
+
+def _last_part(steps: Sequence[float]) -> int | None:
+    """Where the last part of a curve begins; None where it has too few points."""
+    if not steps or steps[-1] <= steps[0]:
+        return None
+    third = bisect.bisect_left(steps, steps[-1] * 2 / 3)
+    if len(steps) - third >= _POINTS_OF_A_THIRD:
+        return third
+    half = bisect.bisect_left(steps, steps[-1] / 2)
+    return half if len(steps) - half >= _LEAST_POINTS else None
 
 
 def within(evidence: Evidence) -> float | None:

@@ -8,45 +8,36 @@ from dataclasses import dataclass
 import numpy as np
 
 from rlformer import statistics
-from rlformer.evaluator.judge.facts import RunFacts
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.outcomes import Outcome, bar_of, outcomes
 from rlformer.evaluator.judge.pairing import common
 from rlformer.evaluator.judge.standing import Candidate
-from rlformer.evaluator.judge.terms import Scale, Terms
+from rlformer.evaluator.judge.terms import Terms
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One seed of an arm. A run that failed on the way, or left no directory, is a failure too, without a score."""
+    """One seed of an arm, at some prices; see `outcomes.Outcome`. What broke off, or is missing, has no score."""
 
     seed: int
     z: float | None
     cost: float
-    reached: bool  # the threshold
-    failed: bool  # it broke off, or scored far below the threshold
+    reached: bool  # the threshold, and kept by the final episodes
+    failed: bool  # it broke off, never reached the threshold, or scores far below it
     log: str | None  # the hash of the log that it learned from
     seed_obeyed: bool | None = None  # see `pairing.Seeded`
+    cpu: float = 0.0  # seconds of learning that the cost stands for
 
 
-def trials(candidate: Candidate, terms: Terms, scale: Scale) -> tuple[Trial, ...]:
-    """Of the seeds that an arm is judged on; `terms` settled. An unfinished run says nothing yet and is left out."""
-    arm = candidate.arm
-    runs = {run.seed: run for run in arm.runs if run.counts or run.status == "failed"}
-    lost = [Trial(seed, None, 0.0, False, True, None) for seed in candidate.seeds if seed not in runs]
-    known = [_trial(run, terms, scale) for seed, run in runs.items() if seed in candidate.seeds]
-    return tuple(sorted((*known, *lost), key=lambda trial: trial.seed))
+def trials(evidence: Evidence, candidate: Candidate, terms: Terms) -> tuple[Trial, ...]:
+    """Of the seeds that an arm is judged on; `terms` resolved and settled. An unfinished run is left out."""
+    found = outcomes(evidence, candidate.arm, bar_of(evidence, terms), terms)
+    return tuple(_trial(one, terms) for one in found if one.seed in candidate.seeds)
 
 
-def _trial(run: RunFacts, terms: Terms, scale: Scale) -> Trial:
-    z = scale.z(run.score) if run.counts else None
-    return Trial(
-        seed=run.seed,
-        z=z,
-        cost=terms.cost(run),
-        reached=z is not None and z >= terms.threshold,
-        failed=z is None or z < terms.failure,
-        log=run.data_hash,
-        seed_obeyed=run.seed_obeyed,
-    )
+def _trial(one: Outcome, terms: Terms) -> Trial:
+    cost = terms.cost(one.spent)
+    return Trial(one.seed, one.z, cost, one.reached, one.failed, one.log, one.seed_obeyed, one.spent.learning_cpu)
 
 
 def held_against(a: Sequence[Trial], b: Sequence[Trial], terms: Terms) -> statistics.NotWorse:

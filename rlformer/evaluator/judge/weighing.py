@@ -23,7 +23,7 @@ from rlformer.evaluator.judge.findings import Strength
 from rlformer.evaluator.judge.pairing import common, sources
 from rlformer.evaluator.judge.prices import made_here
 from rlformer.evaluator.judge.standing import Candidate
-from rlformer.evaluator.judge.terms import Scale, Terms
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.judge.trials import Trial, held_against, mean_z, trials
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.evaluator.judge.verdict import PairFacts, Side, Statement
@@ -166,11 +166,9 @@ def _enough(seeds: int, level: Strength) -> bool:
     return seeds >= SEEDS[level]
 
 
-def weigh(
-    evidence: Evidence, a: Candidate, b: Candidate, terms: Terms, scale: Scale, resamples: int = 10_000
-) -> Pair | None:
-    """Scores and costs of two arms; None where one of them has fewer than two runs that ended."""
-    runs_a, runs_b = (trials(one, terms.settled(made_here(evidence, one.arm)), scale) for one in (a, b))
+def weigh(evidence: Evidence, a: Candidate, b: Candidate, terms: Terms, resamples: int = 10_000) -> Pair | None:
+    """Scores and costs of two arms; None where one of them has fewer than two runs that ended. terms: resolved."""
+    runs_a, runs_b = (trials(evidence, one, terms.settled(made_here(evidence, one.arm))) for one in (a, b))
     if min(len(runs_a), len(runs_b)) < 2:
         return None
     per_success = any(trial.reached for trial in (*runs_a, *runs_b))

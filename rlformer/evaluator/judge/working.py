@@ -8,6 +8,8 @@ import numpy as np
 
 from rlformer.evaluator.judge.evidence import Evidence, LogFacts
 from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.evaluator.judge.outcomes import bar_of, outcomes
+from rlformer.evaluator.judge.prices import random_play
 from rlformer.evaluator.judge.standing import best, ended
 from rlformer.evaluator.judge.terms import Scale, Terms
 from rlformer.evaluator.judge.verdict import Nearest
@@ -17,14 +19,25 @@ _PEOPLE = "human"  # in the name of what made a log
 
 
 def none_works(evidence: Evidence, terms: Terms, scale: Scale) -> Nearest | None:
-    """What came nearest, where no arm that may be chosen is at the threshold on half of its runs; else None.
+    """What came nearest, where no arm that may be chosen works on half of its runs; else None. terms: resolved.
 
-    Where the arms themselves give the scale, one of them is at 1 by construction: then nothing is said here.
+    A run works where it reached the threshold; where nothing says what is good enough, where it betters random play.
     """
-    arms = _trained(evidence, terms)
-    if scale.measured or any(2 * _reached(arm, terms, scale) >= len(ended(arm)) > 0 for arm in arms):
+    arms, bar = _trained(evidence, terms), bar_of(evidence, terms)
+    for arm in arms:
+        found = outcomes(evidence, arm, bar, terms)
+        works = sum(not one.failed if bar.level is None else one.reached for one in found)
+        if 2 * works >= len(found) > 0:
+            return None
+    return _nearest(evidence, arms, terms, scale)
+
+
+def nothing_betters_random(evidence: Evidence, terms: Terms) -> Nearest | None:
+    """What came nearest, where no card gives scores and no arm betters random play as measured here; else None."""
+    random, top = random_play(evidence), best(_trained(evidence, terms))
+    if random is None or top is None or top.point > random:
         return None
-    return _nearest(arms, terms, scale)
+    return Nearest(top.label, 0.0, 0, len(ended(top)))
 
 
 def keep_the_maker(evidence: Evidence, terms: Terms, scale: Scale) -> Nearest | None:
@@ -37,7 +50,7 @@ def keep_the_maker(evidence: Evidence, terms: Terms, scale: Scale) -> Nearest | 
     if not given or len(given) < len(evidence.logs):
         return None
     level = float(np.mean([scale.z(log.mean_return) for log in given]))
-    top = _nearest(arms, terms, scale, level)
+    top = _nearest(evidence, arms, terms, scale, level)
     return top if top is not None and top.z < level + terms.margin else None
 
 
@@ -47,15 +60,14 @@ def _trained(evidence: Evidence, terms: Terms) -> list[ArmEvidence]:
     return [arm for arm in evidence.trained if arm.role in ("candidate", "simple") and arm.family not in barred]
 
 
-def _nearest(arms: Iterable[ArmEvidence], terms: Terms, scale: Scale, log: float | None = None) -> Nearest | None:
+def _nearest(
+    evidence: Evidence, arms: Iterable[ArmEvidence], terms: Terms, scale: Scale, log: float | None = None
+) -> Nearest | None:
     top = best(arms)
     if top is None:
         return None
-    return Nearest(top.label, scale.z(top.point), _reached(top, terms, scale), len(ended(top)), log)
-
-
-def _reached(arm: ArmEvidence, terms: Terms, scale: Scale) -> int:
-    return sum(scale.z(run.score) >= terms.threshold for run in arm.counted)
+    found = outcomes(evidence, top, bar_of(evidence, terms), terms)
+    return Nearest(top.label, scale.z(top.point), sum(one.reached for one in found), len(found), log)
 
 
 def _by_people(log: LogFacts) -> bool:

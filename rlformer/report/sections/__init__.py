@@ -5,6 +5,7 @@ from __future__ import annotations
 from rlformer.report.sections import (
     across,
     asked,
+    choosing,
     data,
     failures,
     interpretability,
@@ -32,6 +33,7 @@ SECTIONS: tuple[ReportSection | EnvironmentSection, ...] = (
     asked.SECTION,
     interpretability.SECTION,
     memory.SECTION,
+    choosing.SECTION,
     failures.SECTION,
     limits.SECTION,
     reproduce.SECTION,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rlformer.core import formats
 from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
 from rlformer.evaluator.judge.values import Spread
+from rlformer.report.words import times
 
 
 @dataclass(frozen=True)
@@ -17,14 +18,18 @@ class Spent:
     selection_env_steps: float | None
     logged_steps: float | None
     upstream_env_steps: float | None
-    seconds: float | None  # of wall time
+    seconds: float | None  # of wall time, of training: no evaluation
 
     @classmethod
     def of_run(cls, run: RunFacts) -> Spent:
         """What its record says."""
         cost = run.cost
         return cls(
-            cost.env_steps, cost.selection_env_steps, cost.logged_steps, cost.upstream_env_steps, run.times.get("wall")
+            cost.env_steps,
+            cost.selection_env_steps,
+            cost.logged_steps,
+            cost.upstream_env_steps,
+            run.learning_seconds,
         )
 
     @classmethod
@@ -33,7 +38,7 @@ class Spent:
         cost = arm.cost
         spreads = (cost.env_steps, cost.selection_env_steps, cost.logged_steps, cost.upstream_env_steps)
         env, selection, logged, upstream = map(_mean, spreads)
-        return cls(env, selection, logged, upstream, _mean(arm.times.get("wall")))
+        return cls(env, selection, logged, upstream, _mean(times.of(arm)["learning"]))
 
     @property
     def words(self) -> list[str]:
@@ -51,7 +56,7 @@ class Spent:
         if self.selection_env_steps:
             parts.append(f"{formats.count(self.selection_env_steps)} environment steps to choose")
         if self.seconds:
-            parts.append(f"{formats.seconds(self.seconds)} of wall time")
+            parts.append(f"{formats.seconds(self.seconds)} of training")
         return parts
 
 

@@ -18,7 +18,7 @@ from rlformer.agents.learners import LEARNERS
 from rlformer.core import files
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.printable import guard
-from rlformer.runs import scratch
+from rlformer.runs import ledger, scratch
 from rlformer.runs.interrupt import Interrupt
 from rlformer.studies.executors.orphan import end_with_parent
 
@@ -100,6 +100,7 @@ class _State:
 
     def __init__(self, jobs: int, threads: int, work: Work, waiting: list[Job]) -> None:
         self._jobs, self._threads, self._work, self._waiting = jobs, threads, work, waiting
+        self._beside = min(jobs, len(waiting))  # at a time, at most
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOAD)
         self._running: dict[Connection, tuple[Job, Any]] = {}
@@ -136,7 +137,7 @@ class _State:
         for job in ready[: self._jobs - len(self._running)]:
             self._waiting.remove(job)
             ours, theirs = self._context.Pipe(duplex=False)
-            worker = self._context.Process(target=_work, args=(self._work, job, theirs, self._threads))
+            worker = self._context.Process(target=_work, args=(self._work, job, theirs, self._threads, self._beside))
             worker.start()
             theirs.close()
             self._running[ours] = (job, worker)
@@ -222,8 +223,9 @@ def _forget_lost_server() -> None:
         vars(forkserver)["_forkserver"]._stop()
 
 
-def _work(work: Work, job: Job, messages: Connection, threads: int) -> None:
+def _work(work: Work, job: Job, messages: Connection, threads: int, beside: int) -> None:
     """In the process of one job, which a terminal's Ctrl-C does not reach: the parent passes it on, once."""
+    os.environ[ledger.SIDE_BY_SIDE] = str(beside)
     guard()  # what an environment prints
     os.setpgid(0, 0)  # not a session of its own, whose scheduling would ignore the niceness that the user chose
     end_with_parent()

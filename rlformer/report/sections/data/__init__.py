@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from rlformer.report.sections.base import EnvironmentSection
-from rlformer.report.sections.data import curves, figures
+from rlformer.report.sections.data import curves, figures, table
 
 SECTION = EnvironmentSection(
     "data",
     "Data needs",
     "Data",
+    table.content,
     figures={
         "data": curves.score_against_data,
         "scaling": figures.scaling,

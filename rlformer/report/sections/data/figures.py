@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rlformer.core import formats
+from rlformer.evaluator.judge.cost_curves import SHARES
 from rlformer.evaluator.judge.evidence import Evidence, ScalingCurve
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import GridNeed, OnlineNeed, SurvivalCurve
-from rlformer.evaluator.judge.needs import SHARES
 from rlformer.evaluator.judge.prices import log_of
 from rlformer.report.plots import (
     SPARE,
@@ -26,6 +26,7 @@ from rlformer.report.plots import (
     symbol_of,
 )
 from rlformer.report.sections.base import EnvironmentView
+from rlformer.report.words import thresholds
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
@@ -148,18 +149,19 @@ def survival(view: EnvironmentView) -> Figure | None:
         if row.threshold == level and row.survival:
             data += _reached(row, row.survival, f"@arm-{colours[row.label]}")
     for need in needs.grid:
-        if need.threshold == level:
+        if need.threshold == level and need.sizes > 1:
             data.append(_stepped(need, f"@arm-{_colour(_arm_of(need.agent, environment), colours)}"))
     if not data:
         return None
-    plan = layout("environment steps, or logged transitions (log scale)", f"share of seeds at z {level:g}")
+    goal = thresholds.goal(view.verdict.terms)
+    plan = layout("environment steps, or logged transitions (log scale)", f"share of seeds at {goal}")
     plan["xaxis"] |= log_ticks(data)
     plan["yaxis"] |= {"range": [-0.03, 1.03], "tickformat": ".0%"}
     return Figure(
-        f"Who reached z {level:g}, and after how much data",
-        "Lines of online agents rise where a seed’s curve stayed at the threshold for three evaluations (Kaplan-Meier, "
-        "with its 95 % band; the table says whether fresh episodes confirmed it); dashed lines are offline arms at the "
-        "smallest share of their log that reached it. What ends below 100 % was not reached by the other seeds.",
+        f"Who reached {goal}, and after how much data",
+        "Lines of online agents rise where an evaluation first passed, on 10 episodes and 30 fresh ones (Kaplan-Meier, "
+        "with its 95 % band); dashed lines are arms that learn from a log, at the shortest one of those tried that "
+        "sufficed. What ends below 100 % was not reached by the other seeds.",
         "Share of seeds at the threshold against data; the table below holds the numbers",
         data,
         plan,
@@ -190,8 +192,7 @@ def _stepped(row: GridNeed, colour: str) -> Trace:
     ys = [i / len(row.times) for i in range(len(times) + 1)]
     trace = line(xs, [*ys, ys[-1]], colour, 2.5, "dash")
     trace["line"] |= {"shape": "hv"}
-    name = row.agent if row.log == "full" else f"{row.agent} (log: {row.log})"
-    return trace | {"name": safe(f"{name}, logged"), "showlegend": True, "hovertemplate": _SHARE}
+    return trace | {"name": safe(f"{row.label}, logged"), "showlegend": True, "hovertemplate": _SHARE}
 
 
 def lambdas(view: EnvironmentView) -> Figure | None:
@@ -208,22 +209,27 @@ def lambdas(view: EnvironmentView) -> Figure | None:
         if row.low is not None and row.high is not None and None not in (*row.low, *row.high):
             edge = line([*SHARES, *reversed(SHARES)], [*row.high, *reversed(row.low)], f"{colour}/0", 0)
             data.append(edge | both | {"fill": "toself", "fillcolor": f"{colour}/0.1", "hoverinfo": "skip"})
-        texts = [f"{formats.number(cost)} at lambda {share:.1f}, {row.solved} of {row.runs} seeds succeed"
+        succeed = f", {row.solved} of {row.runs} seeds succeed" if row.per_success else ""
+        texts = [f"{formats.number(cost)} at lambda {share:.1f}{succeed}"
                 for cost, share in zip(mean, SHARES, strict=True)]  # fmt: skip
         trace = line(SHARES, mean, colour, 2.5, _DASHES[i % 4]) | both | {"text": texts, "showlegend": True}
         data.append(trace | {"hovertemplate": "%{text}<extra>%{fullData.name}</extra>"})
     terms = view.verdict.terms
-    plan = layout("lambda: the share of what made the log that this task pays", "cost of a success")
+    what = "success" if rows[0][0].per_success else "run"
+    plan = layout("lambda: the share of what made the log that this task pays", f"cost of a {what}")
     at = terms.share
     if at is not None:
         plan["shapes"] = [{"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1,
                            "line": {"color": "@muted", "width": 1, "dash": "dash"}, "layer": "below"}]  # fmt: skip
     return Figure(
-        "What a success costs",
-        f"Lower is cheaper: the cost of one run that reaches z {terms.threshold:g}, failures paid, at the prices "
-        "above; the dashed line is the lambda of the verdict. Arms that never succeed are absent, their cost "
-        "being infinite, and so are those whose log does not say what made it.",
-        "Cost of a success against lambda for every arm that succeeds",
+        f"What a {what} costs",
+        f"Lower is cheaper: the cost of one run that reaches {thresholds.goal(terms)}, failures paid, at the prices "
+        "of the verdict; the dashed line is its lambda. Arms that never succeed are absent, their cost being infinite, "
+        "and so are those whose log does not say what made it."
+        if what == "success"
+        else "Lower is cheaper: what a run costs at the prices of the verdict, since nothing says what a success is; "
+        "the dashed line is its lambda.",
+        f"Cost of a {what} against lambda, arm by arm",
         data,
         plan,
         440,

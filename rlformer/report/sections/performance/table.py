@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rlformer.core import formats
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
-from rlformer.evaluator.judge.findings import CostCurve, Needs, Survival
+from rlformer.evaluator.judge.findings import CostCurve, GridNeed, Survival
 from rlformer.evaluator.judge.values import Estimate, Spread
 from rlformer.report.cells import Cell, Column
 from rlformer.report.sections.base import EnvironmentView
 from rlformer.report.sections.interpretability import tables as explanations
+from rlformer.report.words import times
 
 
 @dataclass(frozen=True)
@@ -66,16 +67,32 @@ COLUMNS = (
         "Data",
     ),
     Column(
+        "evaluation_env_steps",
+        "Measuring",
+        "Environment steps taken in order to measure, the whole run's: they cost nothing unless they are given a price",
+        "Data",
+    ),
+    Column(
         "rmst",
         "To threshold",
-        "Mean steps until the score stayed at the verdict's threshold, the budget where it never did (RMST): "
-        "environment steps of online agents, distinct logged steps of offline arms that learned from shares of a log",
+        "Mean steps until a policy first passed the test of the verdict's threshold (10 episodes, and 30 fresh ones): "
+        "environment steps of what learns by interaction, which pays the common budget where it never passed; distinct "
+        "logged steps of what learns from a log, the shortest log tried that sufficed, or its largest",
+        "Data",
+    ),
+    Column(
+        "passed",
+        "Score there",
+        "Mean score of the policies that passed, on the final episodes; those that fell far below again are left out",
         "Data",
     ),
     Column("cost0", "Cost λ=0", "Cost of a success at the verdict's prices if the log is free; failures paid", "Cost"),
-    Column("cost1", "Cost λ=1", "The same if this task pays all the steps behind the log", "Cost"),
-    Column("wall", "Wall", "Wall time of a run: learning, environment, evaluation, log", "Compute"),
-    Column("cpu", "CPU", "CPU time of a run, its child processes included", "Compute"),
+    Column("cost1", "Cost λ=1", "The same if this task pays all that is behind the log", "Cost"),
+    Column("learning", "Training time", "Wall time of learning and of the environment, without evaluation", "Compute"),
+    Column("learning_cpu", "CPU", "CPU time of the same, child processes included", "Compute"),
+    Column("evaluation", "Evaluation", "Wall time of measuring, which no price contains", "Compute"),
+    Column("evaluation_cpu", "CPU of it", "CPU time of the same", "Compute"),
+    Column("upstream_cpu", "CPU upstream", "CPU time of who made the log, up to where it was cut", "Compute"),
     Column(
         "flops",
         "FLOPs",
@@ -83,6 +100,7 @@ COLUMNS = (
         "while it interacts among them; no evaluation, no environment",
         "Compute",
     ),
+    Column("flops_evaluation", "FLOPs, evaluation", "Floating-point operations of measuring", "Compute"),
     Column("memory", "Memory", "Peak resident memory of the process of a run", "Compute"),
     Column("parameters", "Parameters", "Numbers that gradients changed", "Compute"),
     Column("act1", "ms/action @1", "Milliseconds for one action in one environment", "Compute"),
@@ -142,6 +160,7 @@ def _data(arm: ArmEvidence, gone: str) -> dict[str, Cell]:
         "selection_env_steps": _spread(formats.count, cost.selection_env_steps, unknown, "{:,.0f}"),
         "logged_steps": _spread(formats.count, cost.logged_steps, unknown, "{:,.0f}"),
         "upstream_env_steps": _spread(formats.count, cost.upstream_env_steps, unknown, "{:,.0f}"),
+        "evaluation_env_steps": _spread(formats.count, cost.evaluation_env_steps, unknown, "{:,.0f}"),
     }
 
 
@@ -149,40 +168,65 @@ def _compute(arm: ArmEvidence, gone: str) -> dict[str, Cell]:
     unmeasured = gone or ("not measured" if arm.acts else "the log's episodes stand for themselves")
     uncounted = gone or ("not counted" if not arm.flops else unmeasured)
     unlearned = gone or ("not counted" if arm.learns else "nothing is learned")
-    times = {
-        key: _spread(formats.seconds, arm.times.get(key), gone or "not measured", "{:,.1f} s")
-        for key in ("wall", "cpu")
-    }
-    return times | {
+    return _times(arm, gone) | {
         "memory": _spread(_bytes, arm.peak_memory_bytes, gone or "not measured", "{:,.0f} bytes"),
         "parameters": _spread(formats.count, arm.parameters, unlearned, "{:,.0f}"),
         "flops": _spread(formats.count, arm.flops.get("training"), uncounted, "{:.4g} operations"),
+        "flops_evaluation": _spread(formats.count, arm.flops.get("evaluation"), uncounted, "{:.4g} operations"),
         "flops_action": _spread(formats.count, arm.flops.get("action"), uncounted, "{:.4g} operations"),
         "act1": _per_action(arm.inference_seconds.get("1"), 1, unmeasured),
         "act64": _per_action(arm.inference_seconds.get("64"), 64, unmeasured),
     }
 
 
+def _times(arm: ArmEvidence, gone: str) -> dict[str, Cell]:
+    """Learning apart from evaluation, in wall and CPU time; seconds of runs that shared a machine are marked."""
+    spent = times.of(arm)
+    mark = times.SHARED if times.shared(arm) else ""
+    unmeasured = gone or "not measured"
+    unknown = gone or ("unknown: the log does not say" if arm.log else "no log")
+    found = {key: _spread(formats.seconds, spent.get(key), unmeasured, "{:,.1f} s") for key in times.PARTS}
+    found["upstream_cpu"] = _spread(formats.seconds, spent.get("upstream_cpu"), unknown, "{:,.1f} s")
+    return {key: replace(cell, title=f"{cell.title}; {mark}") if mark and cell.title else cell
+            for key, cell in found.items()}  # fmt: skip
+
+
 def _needs(arm: ArmEvidence, view: EnvironmentView) -> dict[str, Cell]:
-    """Time to threshold and cost, where something says what a good return is."""
+    """Time to threshold and cost, where something says what is good enough."""
     needs, level = view.evidence.needs, view.verdict.terms.threshold
     if needs is None:
         reason = "nothing says what a good return is here"
-        return {key: Cell(formats.MISSING, None, reason) for key in ("rmst", "cost0", "cost1")}
+        return {key: Cell(formats.MISSING, None, reason) for key in ("rmst", "passed", "cost0", "cost1")}
     costs = next((row for row in needs.costs if row.label == arm.label), None)
-    return {"rmst": _rmst(arm, needs, level), "cost0": _cost(costs, 0, level), "cost1": _cost(costs, -1, level)}
+    rows: tuple[Survival, ...] = (*needs.online, *needs.grid)
+    own = next((row for row in rows if (row.label, row.threshold) == (arm.label, level)), None)
+    unknown = "nothing is learned" if not arm.learns else "nothing says what is good enough: --good-enough, --success"
+    return {
+        "rmst": Cell(formats.MISSING, None, unknown) if own is None else _rmst(own),
+        "passed": Cell(formats.MISSING, None, unknown) if own is None else _passed(own),
+        "cost0": _cost(costs, 0, level),
+        "cost1": _cost(costs, -1, level),
+    }
 
 
-def _rmst(arm: ArmEvidence, needs: Needs, level: float) -> Cell:
-    own: list[Survival] = [row for row in needs.online if (row.label, row.threshold) == (arm.label, level)]
-    shares = [row for row in needs.grid if (row.agent, row.threshold) == (arm.agent, level)]
-    logs = [log for log in ("full", arm.log) if arm.log and log in {row.log for row in shares}]
-    own += [row for row in shares if row.log in logs[-1:]]  # a cut of a training is a part of all of it
-    if not own:
-        return Cell(formats.MISSING, None, "no curve against data: see --budgets for offline arms")
-    first = own[0]
-    reached = f"reached on {first.reached} of {formats.plural(len(first.times), 'seed')}"
-    return Cell(formats.count(first.rmst), first.rmst, reached)
+def _rmst(row: Survival) -> Cell:
+    reached = f"reached on {row.reached} of {formats.plural(len(row.times), 'seed')}"
+    if row.steps.low is not None:
+        reached += f"; 95 % interval {formats.interval(row.steps)}"
+    if isinstance(row, GridNeed):
+        tried = "one size of log was tried" if row.sizes == 1 else f"{row.sizes} sizes of log were tried"
+        reached += f"; {tried}, and what lies between is rounded up"
+    return Cell(formats.count(row.rmst), row.rmst, reached)
+
+
+def _passed(row: Survival) -> Cell:
+    if row.score is None:
+        return Cell(formats.MISSING, None, "no run passed and stayed good enough")
+    by = {"kept": "kept at that step", "fresh": "on the 30 fresh episodes alone", "final": "as it was at the end"}
+    said = formats.listed([by[how] for how in by if how in row.scored_by])
+    return Cell(
+        formats.score(row.score.point), row.score.point, f"{row.held} of {len(row.times)} runs; policies {said}"
+    )
 
 
 def _cost(costs: CostCurve | None, at: int, level: float) -> Cell:
@@ -190,10 +234,11 @@ def _cost(costs: CostCurve | None, at: int, level: float) -> Cell:
     if costs is None:
         return Cell(formats.MISSING, None, "nothing is learned, or no run finished")
     if costs.mean is None:
-        return Cell("infinite", None, f"no run reached z {level:g}")
+        return Cell("infinite", None, f"no run reached {level:g}")
     if at and costs.unknown:
         return Cell(formats.MISSING, None, "unknown: the log does not say how many steps made it")
-    return Cell(formats.count(costs.mean[at]), costs.mean[at], f"{costs.solved} succeeded")
+    said = f"{costs.solved} succeeded" if costs.per_success else "of a run: nothing says what a success is"
+    return Cell(formats.count(costs.mean[at]), costs.mean[at], said)
 
 
 def _bytes(value: float) -> str:

@@ -42,6 +42,8 @@ def _memory(memory: Memory | None) -> ProfileRow:
         False: "unlike PassiveTMaze: seeing the past gains nothing",
         None: "not settled by so many seeds",
     }[memory.needed]
+    if memory.needed is None and memory.undone:
+        like = "not settled: choosing actions the other way, greedy or sampled, closes the gap"
     return ProfileRow(lead, "; ".join(map(_gap, memory.comparisons)), like)
 
 
@@ -51,7 +53,9 @@ def _luck(luck: Luck | None) -> ProfileRow:
         return ProfileRow(lead, "unknown: no run is return-conditioned")
     like = "unlike Gamble: the target return is achieved"
     if luck.error > LUCKY:
-        like = "like Gamble or Bandit, if training was long enough: the target return is not what comes"
+        like = "not what comes, and nothing tells luck from the log and the training as the reason"
+    if luck.singled_out:
+        like = "like Gamble or Bandit: the target return is not what comes"
     share, runs = formats.number(100 * luck.error), formats.plural(luck.runs, "run")
     measured = f"achieved returns lie {share} % of the log's range from the target return (mean of {runs})"
     return ProfileRow(lead, measured, like)

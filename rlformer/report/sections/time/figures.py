@@ -6,6 +6,7 @@ from rlformer.core import formats
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.report.plots import Figure, Trace, curves, dots, drawn_scale, final, layout, on_log_axis, safe
 from rlformer.report.sections.base import EnvironmentView
+from rlformer.report.words import times
 from rlformer.report.words.arms import trained
 
 _PARTS = {"learning": 0.6, "environment": 0.36, "evaluation": 0.2, "log": 0.1}  # of the ledger, with their opacity
@@ -18,7 +19,7 @@ def score_against_time(view: EnvironmentView) -> Figure | None:
     data: list[Trace] = []
     for arm in trained(environment):
         colour = f"@arm-{colours[arm.label]}"
-        spent = [run.times.get("wall", 0.0) - run.times.get("evaluation", 0.0) for run in arm.counted]
+        spent = [run.learning_seconds for run in arm.counted]
         data += curves(arm, lambda run: run.curve.seconds, arm.curves.seconds, scale, colour)
         data += final(arm, spent, scale, colour, "seconds")
     caption = (
@@ -43,18 +44,21 @@ def time_parts(view: EnvironmentView) -> Figure | None:
             bar |= {"marker": {"color": f"@ink/{opacity}"}, "textposition": "none"}
             hover = "%{text} of " + part + "<extra>%{y}</extra>"
             data.append(bar | {"text": [formats.seconds(mean) for mean in means], "hovertemplate": hover})
-    spent = [_mean(arm, "cpu") for arm in arms]
-    mark = dots(spent, labels, "@accent", "line-ns", 16, edge=3)
-    mark |= {"name": "CPU, all parts", "showlegend": True, "text": [formats.seconds(s) for s in spent]}
-    data.append(mark | {"hovertemplate": "%{text} of CPU time<extra>%{y}</extra>"})
+    for key, colour, name in (("learning_cpu", "@accent", "CPU of training"), ("upstream_cpu", "@muted", "upstream")):
+        spreads = [times.of(arm)[key] for arm in arms]
+        spent = [None if spread is None else spread.mean for spread in spreads]
+        if any(spent):
+            mark = dots(spent, labels, colour, "line-ns", 16, edge=3)
+            mark |= {"name": name, "showlegend": True, "text": [formats.seconds(value) for value in spent]}
+            data.append(mark | {"hovertemplate": "%{text} of CPU time, " + name + "<extra>%{y}</extra>"})
     plan = layout("seconds of a run, mean over seeds", "", barmode="stack", bargap=0.35)
     plan["yaxis"] |= {"fixedrange": True, "showgrid": False}
     plan["legend"]["y"] = -60 / (36 * len(arms))  # a fixed distance below a plot whose height is not
     return Figure(
         "Where the time went",
-        "The longest bar is the slowest run; its shades tell learning from stepping the environment, "
-        "evaluating and writing the log; a CPU mark far beyond the bar’s end tells of more than one core, "
-        "one far short of it of waiting.",
+        "The longest bar is the slowest run; its shades tell learning from stepping the environment (together the "
+        "training time), evaluating and writing the log. A mark of CPU far beyond the end of learning and environment "
+        "tells of more than one core, one far short of it of waiting; upstream is the CPU time of who made the log.",
         "Wall time of a run by part; the table below holds the numbers",
         data,
         plan,

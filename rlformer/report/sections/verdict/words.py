@@ -38,9 +38,11 @@ _TERMS = {
     "env_step": "an environment step",
     "logged_step": "a logged step",
     "cpu_second": "a CPU second",
+    "evaluation_step": "an environment step of measuring",
+    "budget": "the steps that a run pays which never gets there",
 }
 _WITHOUT_ARM = ("inconclusive", "none works", "keep what made the log")
-_PRICES = ("env_step", "logged_step", "cpu_second")
+_PRICES = ("env_step", "logged_step", "cpu_second", "evaluation_step")
 
 
 def words(evidence: Evidence, verdict: Verdict) -> VerdictWords:
@@ -48,6 +50,8 @@ def words(evidence: Evidence, verdict: Verdict) -> VerdictWords:
     pair = verdict.pair
     if verdict.answer in ("works", "does not work"):
         return VerdictWords(f"{verdict.answer[0].upper()}{verdict.answer[1:]}: {verdict.reason}.", _broken(evidence))
+    if pair is None and verdict.nearest is not None:
+        return VerdictWords(_conditioned(verdict, _beaten(verdict.nearest)), warnings=tuple(map(doubt, verdict.doubts)))
     if verdict.answer == "cannot tell" or pair is None:
         headline = _conditioned(verdict, f"Cannot tell: {verdict.reason}.")
         return VerdictWords(headline, warnings=tuple(map(doubt, verdict.doubts)))
@@ -107,6 +111,14 @@ def _nothing(verdict: Verdict, nearest: Nearest) -> str:
     return (
         f"Keep what made the log: its episodes score {formats.number(nearest.log_z)}, and the best arm here, "
         f"{nearest.label}, {z}; that is no gain of {verdict.terms.margin:g} or more."
+    )
+
+
+def _beaten(nearest: Nearest) -> str:
+    """No card gives scores, and random play does as well as all that was trained."""
+    return (
+        f"None works: no arm returns more than random play. {nearest.label} comes nearest. Raise the budgets or tune "
+        "before you compare."
     )
 
 
@@ -227,7 +239,7 @@ def _simpler(verdict: Verdict) -> Iterator[str]:
             gap, (own, others) = other.difference, other.cpu_seconds
             yield (
                 f"{other.label} minus {other.against}: {formats.signed(gap.point)} of z ({formats.interval(gap)}); it "
-                f"needs neither a target return nor interaction, and {formats.seconds(own)} of CPU against "
+                f"needs neither a target return nor interaction, and {formats.seconds(own)} of learning CPU against "
                 f"{formats.seconds(others)}."
             )
 
@@ -298,10 +310,11 @@ def doubt(found: Doubt) -> str:
                 f"{name} ({formats.number(found.level)}) is hardly in the log: {found.episodes} of "
                 f"{formats.count(found.of)} episodes reach it. There {found.label} extrapolates."
             )
-        case Miscalibrated(label, error) if error < 0:
+        case Miscalibrated(label, error, by_luck) if error < 0:
+            why = "luck decides the return here" if by_luck else "luck, the log or the training may be the reason"
             return (
-                f"{label} falls short of its target return by {formats.score(-error)} of z on average: luck decides "
-                "the return here, or the log or the training does not suffice; do not trust the target return."
+                f"{label} falls short of its target return by {formats.score(-error)} of z on average: {why}; do not "
+                "trust the target return."
             )
         case Miscalibrated(label, error):
             return (

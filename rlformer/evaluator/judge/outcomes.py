@@ -1,0 +1,250 @@
+"""Runs as they are counted, everywhere: where one was first good enough, what it scores there, what it has cost.
+
+What learns by interaction has T(tau), the training steps up to the first evaluation that passes (see `passing`); the
+policy of that moment is what one would deploy, and its final episodes are its score. A run that never passes pays the
+common budget B, its CPU time scaled alike. What learns from a log alone has N(tau), the shortest of its prefixes whose
+model passes; where none does, it pays its largest. What lies between two prefixes is rounded up. A run that broke off,
+never passed, or scores far below the threshold has failed. Where nothing says what is good enough (no card, no return
+or rate that is), nothing passes: runs cost what they took, and have failed where they are no better than random play.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from rlformer.core.errors import InputError
+from rlformer.evaluator.judge.evidence import Evidence, GridRun, ScalingCurve
+from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts, Tested, learning_cpu, learning_seconds
+from rlformer.evaluator.judge.passing import Bar, First, first_pass
+from rlformer.evaluator.judge.prices import random_play, scale_of
+from rlformer.evaluator.judge.terms import Spent, Terms
+
+ScoredBy = Literal["kept", "fresh", "final"]
+Prefix: TypeAlias = RunFacts | GridRun
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one seed of an arm."""
+
+    seed: int
+    at: float | None  # T(tau) in environment steps, or N(tau) in logged ones; None: it never passed
+    above: float  # N(tau) lies above this many steps, the largest shorter prefix; 0 of what learns by interaction
+    limit: float  # what it pays instead where it never passes: B, or its largest log
+    confirmed: bool  # whether fresh episodes confirmed that it passes
+    score: float | None  # mean return of the policy that one would deploy; None: it broke off
+    z: float | None  # the same as a normalised score
+    scored_by: ScoredBy | None  # episodes behind the score: of the kept policy, the fresh ones, those of the last one
+    end: float | None  # mean return of the last policy, of the arm's own log
+    failed: bool
+    spent: Spent
+    log: str | None = None  # the hash of the log that it learned from
+    seed_obeyed: bool | None = None  # see `pairing.Seeded`
+
+    @property
+    def reached(self) -> bool:
+        """Whether it was good enough, and its final episodes do not say otherwise."""
+        return self.at is not None and not self.failed
+
+
+def resolved(evidence: Evidence, terms: Terms) -> Terms:
+    """The terms with their threshold (of z, or a rate of successes) and their budget B, as this evidence has them."""
+    terms = replace(terms, budget=terms.budget or common_budget(evidence))
+    if terms.success is not None:
+        return replace(terms, threshold=terms.success)
+    if terms.good_enough is None:
+        return terms
+    scale, random = scale_of(evidence, terms.good_enough), random_play(evidence)
+    if scale is None and random is None:
+        return terms
+    z = 0.0 if scale is None else scale.z(terms.good_enough)
+    if z <= 0:
+        level = random if scale is None else scale.random
+        raise InputError(
+            f"good enough {terms.good_enough:g}: on {evidence.name} random play returns {level:g}; name a better return"
+        )
+    return replace(terms, threshold=z)
+
+
+def bar_of(evidence: Evidence, terms: Terms) -> Bar:
+    """What is good enough. terms: resolved."""
+    scale = scale_of(evidence, terms.good_enough)
+    if terms.success is not None:
+        return Bar(scale, terms.success, "success", terms.failure)
+    if scale is None or scale.measured:
+        return Bar(scale, None, "score", terms.margin)
+    return Bar(scale, terms.threshold, "score", terms.failure)
+
+
+def common_budget(evidence: Evidence) -> int | None:
+    """B: the steps of the longest training by interaction, as presets have it; None where nothing interacts."""
+    steps = [run.cost.env_steps for arm in evidence.arms if arm.steps_env for run in arm.counted]
+    cuts = [arm.cut_short for arm in evidence.arms if arm.steps_env and arm.cut_short is not None]
+    steps += [cut.preset for cut in cuts if cut.unit == "env_steps"]
+    return max(steps, default=0) or None
+
+
+def outcomes(evidence: Evidence, arm: ArmEvidence, bar: Bar, terms: Terms) -> tuple[Outcome, ...]:
+    """By seed, of all runs that ended, well or not, or left no directory. terms: resolved."""
+    found = [_of(evidence, arm, run, bar, terms) for run in arm.runs if run.counts or run.status == "failed"]
+    lost = [_lost(seed) for seed in arm.missing if seed not in {one.seed for one in found}]
+    return tuple(sorted((*found, *lost), key=lambda one: one.seed))
+
+
+def _of(evidence: Evidence, arm: ArmEvidence, run: RunFacts, bar: Bar, terms: Terms) -> Outcome:
+    if not run.counts:
+        return Outcome(
+            run.seed, None, 0.0, float(run.cost.env_steps or run.cost.logged_steps), False, None, None, None, None,
+            True, _spent(run), run.data_hash, run.seed_obeyed,
+        )  # fmt: skip
+    if arm.steps_env:
+        return _interacting(run, bar, terms)
+    return _from_log(run, prefixes(evidence, arm, run.seed), bar)
+
+
+def _lost(seed: int) -> Outcome:
+    """A run that left no directory: nobody knows what it took."""
+    nothing = Spent(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    return Outcome(seed, None, 0.0, 0.0, False, None, None, None, None, True, nothing)
+
+
+# What learns by interaction.
+
+
+def _interacting(run: RunFacts, bar: Bar, terms: Terms) -> Outcome:
+    budget = float(terms.budget or run.cost.env_steps)
+    limit = float(run.cost.env_steps) if bar.level is None else budget
+    if not any(step > 0 for step in run.curve.step):  # no curve: its end is all that is known
+        return _ended(run, bar, limit)
+    first = first_pass(run.curve, bar)
+    step = None if first is None else run.curve.step[first.index]
+    if first is None or step is None or (terms.budget is not None and step > terms.budget):
+        return _scored(run, bar, None, limit, False, run.score, "final", run.told_success, _scaled(run, limit))
+    score, by, success = _deployed(run, first, step)
+    return _scored(run, bar, step, limit, first.confirmed, score, by, success, _until(run, first.index))
+
+
+def _deployed(run: RunFacts, first: First, step: float) -> tuple[float, ScoredBy, float | None]:
+    """Mean return and success rate of the policy that passed, on the best episodes that there are of it."""
+    kept = next((one for one in run.kept if one.step == step), None)
+    if kept is not None:
+        return kept.mean_return, "kept", kept.success_rate
+    if first.tested.confirmed is not None:
+        return first.tested.confirmed, "fresh", first.tested.confirmed_success
+    return run.score, "final", run.told_success
+
+
+def _ended(run: RunFacts, bar: Bar, limit: float) -> Outcome:
+    passed = bar.passed_by(Tested(run.score, None, run.told_success), fresh=False)
+    at = float(run.cost.env_steps) if passed is not None and run.cost.env_steps <= limit else None
+    spent = _spent(run) if at is not None else _scaled(run, limit)
+    return _scored(run, bar, at, limit, False, run.score, "final", run.told_success, spent)
+
+
+def _scored(
+    run: Prefix, bar: Bar, at: float | None, limit: float, confirmed: bool,
+    score: float, by: ScoredBy, success: float | None, spent: Spent,
+) -> Outcome:  # fmt: skip
+    value = bar.value(score, success)
+    failed = value is None or value < bar.failure or (bar.level is not None and at is None)
+    z = None if bar.scale is None else bar.scale.z(score)
+    return Outcome(
+        run.seed, at, 0.0, limit, confirmed, score, z, by, run.mean_return, failed, spent, run.data_hash,
+        run.seed_obeyed,
+    )  # fmt: skip
+
+
+def _until(run: RunFacts, index: int) -> Spent:
+    """What a run had taken at a point of its curve; what the curve does not tell, in proportion to the steps."""
+    curve, step = run.curve, run.curve.step[index]
+    cpu = curve.cpu[index] if curve.cpu else None
+    whole = _scaled(run, step)
+    return replace(
+        whole, learning_cpu=whole.learning_cpu if cpu is None else cpu, learning_seconds=curve.seconds[index]
+    )
+
+
+def _scaled(run: RunFacts, steps: float) -> Spent:
+    """As if it had trained for so many steps, time and arithmetic in proportion."""
+    own = run.cost.env_steps or max(run.curve.step, default=0.0)
+    share, whole = (steps / own if own else 1.0), _spent(run)
+    return replace(
+        whole,
+        env_steps=steps if own else 0.0,
+        learning_cpu=share * whole.learning_cpu,
+        learning_seconds=share * whole.learning_seconds,
+        flops=None if whole.flops is None else share * whole.flops,
+    )
+
+
+# What learns from a log alone.
+
+
+def prefixes(evidence: Evidence, arm: ArmEvidence, seed: int) -> list[Prefix]:
+    """The logs of an arm that one seed learned from, its own among them, by their steps; of equal ones its own."""
+    own: list[Prefix] = [run for run in arm.counted if run.seed == seed]
+    more = [run for curve in evidence.grid if arm.label in curve.arms for point in curve.points for run in point.runs]
+    by_size: dict[int, Prefix] = {}
+    for run in (*own, *(run for run in more if run.seed == seed)):
+        by_size.setdefault(run.cost.logged_steps, run)
+    return [by_size[size] for size in sorted(by_size)]
+
+
+def shortest(read: Sequence[Prefix], bar: Bar) -> tuple[int, bool] | None:
+    """The place of the first of these, by size, that passes, and whether fresh episodes say so; None: none does."""
+    for i, prefix in enumerate(read):
+        test = prefix.test or Tested(_mean(prefix), None, prefix.told_success)  # made before: its final episodes
+        found = bar.passed_by(test, fresh=prefix.test is not None)
+        if found is not None:
+            return i, found.by_fresh
+    return None
+
+
+def of_curve(curve: ScalingCurve, bar: Bar) -> tuple[Outcome, ...]:
+    """By seed, of shares of a log that no arm of the ladder learned from."""
+    by_seed: dict[int, dict[int, Prefix]] = {}
+    for run in [run for point in curve.points for run in point.runs]:
+        by_seed.setdefault(run.seed, {}).setdefault(run.cost.logged_steps, run)
+    read = [[sizes[size] for size in sorted(sizes)] for _, sizes in sorted(by_seed.items())]
+    return tuple(_from_log(sizes[-1], sizes, bar) for sizes in read)
+
+
+def _from_log(run: Prefix, read: Sequence[Prefix], bar: Bar) -> Outcome:
+    """read: by size; `run` is the arm's own."""
+    limit = float(read[-1].cost.logged_steps)
+    found = shortest(read, bar)
+    if bar.level is None:  # nothing says which prefix suffices: its own log
+        return _scored(run, bar, None, limit, False, _mean(run), "final", run.told_success, _spent(run))
+    if found is None:
+        most = read[-1]
+        return _scored(run, bar, None, limit, False, _mean(most), "final", most.told_success, _spent(most))
+    place, confirmed = found
+    prefix = read[place]
+    outcome = _scored(
+        run, bar, float(prefix.cost.logged_steps), limit, confirmed, _mean(prefix), "final", prefix.told_success,
+        _spent(prefix),
+    )  # fmt: skip
+    return replace(outcome, above=float(read[place - 1].cost.logged_steps) if place else 0.0)
+
+
+def _mean(prefix: Prefix) -> float:
+    assert prefix.mean_return is not None  # of a run that counts
+    return prefix.mean_return
+
+
+def _spent(run: Prefix) -> Spent:
+    """All that a run took."""
+    cost = run.cost
+    return Spent(
+        env_steps=float(cost.env_steps),
+        selection_env_steps=float(cost.selection_env_steps),
+        evaluation_env_steps=float(cost.evaluation_env_steps),
+        logged_steps=float(cost.logged_steps),
+        upstream_env_steps=None if cost.upstream_env_steps is None else float(cost.upstream_env_steps),
+        learning_cpu=learning_cpu(run.times),
+        learning_seconds=learning_seconds(run.times),
+        upstream_cpu=cost.upstream_cpu_seconds if cost.logged_steps else 0.0,
+        flops=run.flops.get("training"),
+    )

@@ -1,0 +1,286 @@
+"""Where a run was first good enough, what it scores there and what that has cost: worked out by hand."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from rlformer.core.errors import InputError
+from rlformer.core.records import Cost, EnvSpec
+from rlformer.evaluator import Evidence, Terms
+from rlformer.evaluator.judge import facts
+from rlformer.evaluator.judge.decision import decide
+from rlformer.evaluator.judge.facts import ArmEvidence, Curve, Kept, RunFacts
+from rlformer.evaluator.judge.needs import needs
+from rlformer.evaluator.judge.outcomes import Outcome, bar_of, outcomes, resolved
+from rlformer.evaluator.judge.prices import made_here
+from rlformer.evaluator.judge.sweep import sweep
+from rlformer.evaluator.judge.terms import Spent
+from tests.support.make_evidence import CARD, arm, evidence, logged, prefix, run
+
+UNSCORED = EnvSpec("Unscored-v0", "Unscored-v0")
+# Passes at 4,000: at 2,000 the ten episodes were lucky, at 2,828 no fresh ones were played.
+CURVE = [(1000, 40.0, None), (1414, 60.0, 55.0), (2000, 92.0, 70.0), (2828, 91.0, None), (4000, 95.0, 93.0),
+         (5657, 99.0, 99.0), (6000, 100.0, None)]  # fmt: skip
+
+
+def of(found: Evidence, label: str, terms: Terms | None = None) -> tuple[Outcome, ...]:
+    """The outcomes of an arm."""
+    terms = resolved(found, terms or Terms())
+    return outcomes(found, found.arm(label), bar_of(found, terms), terms)
+
+
+def one(single: RunFacts, terms: Terms | None = None) -> Outcome:
+    """Of a run that interacts."""
+    return of(evidence([arm("ppo", "online", [single])]), "ppo", terms)[0]
+
+
+# T(tau).
+
+
+def test_a_run_is_charged_up_to_the_first_point_that_passes_twice() -> None:
+    found = one(run(0, 100.0, 6000, CURVE, [Kept(1414, 58.0, (58.0,)), Kept(4000, 94.0, (94.0,))]))
+    assert (found.at, found.confirmed, found.score, found.scored_by, found.end) == (4000, True, 94.0, "kept", 100.0)
+    assert (found.reached, found.failed, found.z) == (True, False, pytest.approx(0.94))
+    assert (found.spent.env_steps, found.spent.learning_cpu, found.spent.learning_seconds) == (4000, 5.0, 8.0)
+    assert found.spent.evaluation_env_steps == 7000
+
+
+@pytest.mark.parametrize(("threshold", "at"), [(0.5, 1414), (0.9, 4000), (0.95, 5657), (1.0, None)])
+def test_any_threshold_is_found_later(threshold: float, at: float | None) -> None:
+    """At 6,000, the end of the budget, ten episodes reach 1.0: it is no point of the grid."""
+    assert one(run(0, 100.0, 6000, CURVE), Terms(threshold=threshold)).at == at
+
+
+def test_without_the_kept_policy_its_fresh_episodes_are_its_score() -> None:
+    found = one(run(0, 100.0, 6000, CURVE))
+    assert (found.at, found.score, found.scored_by) == (4000, 93.0, "fresh")
+
+
+def test_what_scores_far_below_the_threshold_afterwards_has_failed() -> None:
+    """.9 - 2 * .05 = .8: it pays its 4,000 steps all the same."""
+    kept = [one(run(0, 100.0, 6000, CURVE, [Kept(4000, score, (score,))])) for score in (79.0, 81.0)]
+    assert [(found.at, found.failed, found.reached) for found in kept] == [(4000, True, False), (4000, False, True)]
+
+
+def test_a_run_that_never_passes_pays_the_common_budget_and_its_time_in_proportion() -> None:
+    """The longest training has 40,000 steps; its own 10,000 took 10 seconds of CPU time and 20 of wall time."""
+    short = run(0, 60.0, 10_000, [(1000, 40.0, None), (8000, 60.0, 60.0)])
+    arms = [arm("ppo", "online", [short]), arm("dqn", "online", [run(0, 100.0, 40_000, CURVE)])]
+    (found,) = of(evidence(arms), "ppo")
+    assert (found.at, found.limit, found.failed, found.score) == (None, 40_000, True, 60.0)
+    assert (found.spent.env_steps, found.spent.learning_cpu, found.spent.learning_seconds) == (40_000, 40.0, 80.0)
+    (less,) = of(evidence(arms), "ppo", Terms(budget=5000))
+    assert (less.spent.env_steps, less.spent.learning_cpu) == (5000, 5.0)
+
+
+def test_what_passes_behind_the_budget_has_not_passed() -> None:
+    assert [one(run(0, 100.0, 6000, CURVE), Terms(budget=steps)).at for steps in (3999, 4000)] == [None, 4000]
+
+
+def test_a_run_that_broke_off_pays_what_it_spent_and_a_missing_one_is_a_failure() -> None:
+    broken = replace(run(0, 0.0, 3000), status="failed", counts=False, mean_return=None)
+    found = of(evidence([arm("ppo", "online", [broken, run(1, 99.0, 6000, CURVE)], missing=[2])]), "ppo")
+    assert [(each.seed, each.failed, each.spent.env_steps) for each in found] == [
+        (0, True, 3000), (1, False, 4000), (2, True, 0),
+    ]  # fmt: skip
+
+
+def test_evaluations_of_older_runs_count_where_they_are_the_first_behind_a_point_of_the_grid() -> None:
+    """Every 2,048 steps: 10,240 lies behind 8,000 like 8,192, and is no second chance."""
+    values = [(2048, 50.0, None), (4096, 50.0, None), (6144, 50.0, None), (8192, 50.0, None), (10_240, 95.0, None),
+              (12_288, 96.0, None)]  # fmt: skip
+    found = one(run(0, 97.0, 12_288, values))
+    assert (found.at, found.confirmed, found.scored_by, found.score) == (12_288, False, "final", 97.0)
+
+
+def test_of_a_run_without_a_curve_its_end_is_all_that_is_known() -> None:
+    good, bad = one(run(0, 97.0, 5000)), one(run(0, 60.0, 5000))
+    assert (good.at, good.confirmed, good.spent.env_steps) == (5000, False, 5000)
+    assert (bad.at, bad.failed) == (None, True)
+
+
+# N(tau).
+
+
+def offline(*finals: float) -> tuple[Evidence, ArmEvidence]:
+    """dt on a log of 4,000 steps, and on prefixes of 1,000, 2,000 and 8,000, with these scores by size."""
+    own = logged(0, finals[2], 4000, 5000)
+    sizes = [(1000, 1200, finals[0]), (2000, 2500, finals[1]), (8000, 9000, finals[3])]
+    found = evidence([arm("dt", "sequence", [own])], [prefix(own, *size) for size in sizes])
+    return found, found.arm("dt")
+
+
+@pytest.mark.parametrize(
+    ("finals", "at", "above", "upstream", "cpu"),
+    [
+        ((50, 95, 60, 99), 2000, 1000, 2500, 2.0),  # the shortest that passes, whatever longer ones do
+        ((91, 95, 60, 99), 1000, 0, 1200, 1.0),
+        ((50, 80, 92, 99), 4000, 2000, 5000, 10.0),  # its own log
+        ((50, 80, 85, 99), 8000, 4000, 9000, 8.0),
+        ((50, 80, 85, 89), None, 0, 9000, 8.0),  # none: its largest log
+    ],
+)
+def test_the_shortest_prefix_that_passes_is_charged(
+    finals: Sequence[float], at: float | None, above: float, upstream: float, cpu: float
+) -> None:
+    found, dt = offline(*finals)
+    (outcome,) = outcomes(found, dt, bar_of(found, Terms()), Terms())
+    assert (outcome.at, outcome.above, outcome.limit) == (at, above, 8000)
+    assert (outcome.spent.logged_steps, outcome.spent.upstream_env_steps) == (at or 8000, upstream)
+    assert (outcome.spent.learning_cpu, outcome.spent.upstream_cpu) == (cpu, upstream / 1000)
+    assert outcome.failed == (at is None)
+    assert outcome.score == (finals[[1000, 2000, 4000, 8000].index(int(at))] if at else finals[3])
+
+
+def test_a_model_passes_the_same_test_as_a_policy_while_it_learns() -> None:
+    """100 final episodes at .95 do not make up for 30 fresh ones at .85."""
+    for test, at in (((95.0, 85.0), None), ((85.0, 95.0), None), ((91.0, 90.0), 4000)):
+        found = evidence([arm("dt", "sequence", [logged(0, 95.0, 4000, 5000, facts.Tested(*test))])])
+        assert of(found, "dt")[0].at == at
+    old = replace(logged(0, 95.0, 4000, 5000), test=None)
+    assert [(each.at, each.confirmed) for each in of(evidence([arm("dt", "sequence", [old])]), "dt")] == [(4000, False)]
+
+
+def test_needs_tell_what_lies_between_prefixes_and_how_early_the_training_could_have_stopped() -> None:
+    own = [logged(seed, 60.0, 4000, 5000) for seed in (0, 1)]
+    prefixes = [prefix(each, size, size + 500, score) for each in own for size, score in ((1000, 50.0), (2000, 95.0))]
+    ppo = [run(seed, 100.0, 6000, CURVE) for seed in (0, 1)]
+    found = needs(evidence([arm("dt", "sequence", own), arm("ppo", "online", ppo)], prefixes, made_here=True), Terms())
+    assert found is not None
+    row = next(row for row in found.grid if row.threshold == 0.9)
+    assert (row.times, row.above, row.sizes, row.env_steps) == ((2000, 2000), (1000, 1000), 3, (2500, 2500))
+    assert (row.rmst, row.ert, row.score and row.score.point) == (2000, 2000, pytest.approx(0.95))
+    assert row.upstream_cpu is not None
+    assert row.upstream_cpu.point == 2.5
+    own_row = next(row for row in found.online if row.threshold == 0.9)
+    assert (own_row.times, own_row.budget, own_row.held) == ((4000, 4000), 6000, 2)
+    assert own_row.learning_cpu is not None
+    assert own_row.learning_cpu.point == 5.0
+    early = next(row for row in found.early if row.threshold == 0.9)
+    assert (early.online, early.rmst, early.reached) == ("ppo", (2500, 4000), (2, 2))
+
+
+# Costs.
+
+
+def test_a_cost_has_its_own_learning_and_the_share_of_what_made_its_log() -> None:
+    spent = Spent(1000, 100, 50, 400, 2400, 30.0, 60.0, 20.0)
+    terms = Terms(env_step=2.0, cpu_second=10.0, share=0.25, evaluation_step=4.0)
+    # 2 (1000 + 100) + .25 * 2 (2400 - 400) + 10 (30 + .25 * 20) + 4 * 50, and 2 * 400 where the log was made here.
+    given = 2200 + 1000 + 350 + 200
+    assert terms.settled(made_here=False).cost(spent) == terms.cost(spent) == given
+    assert terms.settled(made_here=True).cost(spent) == given + 800
+    assert replace(terms, logged_step=0.5).settled(made_here=True).cost(spent) == given + 200
+    assert replace(terms, share=None).settled(made_here=True).cost(spent) == 2200 + 800 + 4000 + 500 + 200
+    assert replace(terms, share=None).settled(made_here=False).cost(spent) == 2200 + 300 + 200
+
+
+def study(budget: int, seeds: int = 12, bad: int = 2) -> Evidence:
+    """ppo reaches the threshold at 4,000 of its steps but on some seeds; dt does from a log that ppo made."""
+    curve = [point for point in CURVE[:-1] if point[0] <= budget]
+    longer = [*curve, *((step, 99.0, None) for step in (8000, 11_314) if step <= budget), (budget, 99.0, None)]
+    kept = [Kept(4000, 94.0, (94.0,))]
+    flat = [(step, 30.0, None) for step, _, _ in longer]
+    ppo = [run(s, 90.0 + budget / 1500, budget, flat if s < bad else longer, [] if s < bad else kept)
+           for s in range(seeds)]  # fmt: skip
+    dt = [logged(seed, 95.0, 900, 1000) for seed in range(seeds)]
+    return evidence([arm("dt", "sequence", dt), arm("ppo", "online", ppo)], made_here=True)
+
+
+def test_twice_the_budget_gives_the_same_verdict() -> None:
+    once, twice = (decide(study(budget, bad=0), Terms(), 200) for budget in (6000, 12_000))
+    assert (once.answer, once.arm, once.strength) == ("sequence", "dt", "probable")
+    assert replace(once, terms=twice.terms) == twice
+    assert once.pair is not None
+    assert (once.pair.a.cost, once.pair.b.cost) == (4000, 1000)
+    assert (once.terms.budget, twice.terms.budget) == (6000, 12_000)
+
+
+def test_the_budget_of_those_that_never_pass_is_printed_and_swept() -> None:
+    """10 of 12 pass: (10 * 4,000 + 2 * B) / 10 for a success."""
+    found = study(6000)
+    verdict = decide(found, Terms(), 200)
+    assert verdict.pair is not None
+    assert verdict.pair.a.cost == pytest.approx(4000 + 0.2 * 6000)
+    dear = decide(found, Terms(budget=60_000), 200)
+    assert dear.pair is not None
+    assert dear.pair.a.cost == pytest.approx(4000 + 0.2 * 60_000)
+    swept = sweep(found, verdict)
+    assert swept is not None
+    assert {flip.term for flip in swept.flips} <= {"share", "threshold", "env_step", "cpu_second", "logged_step",
+                                                   "evaluation_step", "budget"}  # fmt: skip
+
+
+def test_a_log_that_was_made_here_costs_its_own_steps_whatever_is_paid_of_the_rest() -> None:
+    found = study(6000, bad=0)
+    assert made_here(found, found.arm("dt"))
+    costs = {share: decide(found, Terms(share=share), 200).pair for share in (0.0, 1.0)}
+    assert {share: pair.b.cost for share, pair in costs.items() if pair is not None} == {0.0: 900, 1.0: 1000}
+
+
+# What is good enough.
+
+
+def unscored(random: float, *arms: ArmEvidence) -> Evidence:
+    return evidence([arm("random", "random", [run(0, random), run(1, random)]), *arms], card=UNSCORED)
+
+
+def test_without_a_card_a_return_that_is_good_enough_is_the_threshold() -> None:
+    ppo = arm("ppo", "online", [run(seed, 99.0, 6000, CURVE) for seed in (0, 1)])
+    found = unscored(20.0, ppo)
+    assert [each.at for each in of(found, "ppo", Terms(good_enough=90.0))] == [4000, 4000]
+    assert resolved(found, Terms(good_enough=90.0)).threshold == 1.0
+    told = needs(found, Terms(good_enough=90.0))
+    assert told is not None
+    assert (told.thresholds, told.scale.z(20.0), told.scale.z(90.0)) == ((1.0,), 0.0, 1.0)
+    with pytest.raises(InputError, match="good enough 10: on Unscored-v0 random play returns 20"):
+        decide(unscored(20.0, ppo, arm("dt", "sequence", [logged(0, 99.0, 9, 9)] * 2)), Terms(good_enough=10.0))
+
+
+def test_with_a_card_it_is_a_score() -> None:
+    found = evidence([arm("ppo", "online", [run(0, 99.0, 6000, CURVE)])])
+    assert resolved(found, Terms(good_enough=95.0)).threshold == pytest.approx(0.95)
+    assert of(found, "ppo", Terms(good_enough=95.0))[0].at == 5657
+
+
+def test_a_rate_of_successes_is_held_against_the_rates_that_the_environment_tells() -> None:
+    curve = Curve((1000.0, 1414.0, 2000.0), (1.0, 2.0, 4.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (1.0, 2.0, 3.0),
+                  (0.7, 0.9, 0.9), (0.6, 0.7, 0.8))  # fmt: skip
+    kept = Kept(2000, 0.0, (0.0,), 0.85)
+    runs = [replace(run(seed, 0.0, 2000), curve=curve, kept=(kept,), told_success=0.9) for seed in (0, 1)]
+    found = evidence([arm("ppo", "online", runs)])
+    (outcome, _) = of(found, "ppo", Terms(success=0.8))
+    assert (outcome.at, outcome.failed, outcome.scored_by) == (2000, False, "kept")
+    told = needs(found, Terms(success=0.8))
+    assert told is not None
+    assert (told.unit, told.thresholds) == ("success", (0.8,))
+
+
+def test_where_nothing_says_what_is_good_enough_runs_cost_what_they_took() -> None:
+    found = unscored(20.0, arm("ppo", "online", [run(seed, 99.0, 6000, CURVE) for seed in (0, 1)]))
+    (outcome, _) = of(found, "ppo")
+    assert (outcome.at, outcome.failed, outcome.spent.env_steps) == (None, False, 6000)
+    told = needs(found, Terms())
+    assert told is not None
+    assert (told.thresholds, told.online, told.costs[0].per_success) == ((), (), False)
+    assert told.costs[0].mean is not None
+    assert told.costs[0].mean[0] == 6000
+
+
+def test_without_a_card_none_works_where_nothing_betters_random_play() -> None:
+    arms = [
+        arm("dt", "sequence", [logged(seed, 15.0, 900, 1000) for seed in range(3)]),
+        arm("ppo", "online", [run(seed, 19.0, 6000) for seed in range(3)]),
+    ]
+    found = decide(unscored(20.0, *arms), Terms(), 200)
+    assert (found.answer, found.nearest and found.nearest.label) == ("none works", "ppo")
+    better = decide(unscored(10.0, *arms), Terms(share=0.0), 200)
+    assert better.answer != "none works"
+
+
+def test_costs_of_an_unknown_maker_are_at_least_what_is_known() -> None:
+    spent = Spent(0, 0, 0, 400, None, 1.0, 1.0, None)
+    assert Terms(cpu_second=10.0, share=1.0).cost(spent) == 10
+    assert not Terms(share=1.0).known(replace(run(0, 1.0), cost=Cost(logged_steps=4, upstream_env_steps=None)))
+    assert CARD.normalize(50.0) == 0.5
