@@ -25,8 +25,8 @@ def compare_arms(evidence: Evidence) -> tuple[Comparison, ...]:
     """The comparisons that the report draws on.
 
     best: the arm with the highest mean, of those that were repeated alike, against every other trained one. Then the
-    contrasts that cards ask for, from the top of the ladder down. families: the best online arm against the best sequence model. stitching: the best
-    offline RL against it.
+    contrasts that cards ask for, from the top of the ladder down. families: the best online arm against the best
+    sequence model. stitching: the best offline RL against it.
     """
     top = best(repeated(evidence.trained))
     if top is None:
