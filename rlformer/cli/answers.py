@@ -85,8 +85,9 @@ def _mean(value: Spread | None) -> str:
 
 
 def _seconds(arm: ArmEvidence) -> str:
-    wall = [run.times["wall"] for run in arm.counted if "wall" in run.times]
-    return formats.seconds(sum(wall) / len(wall)) if wall else formats.MISSING
+    """Of training, without evaluation."""
+    spent = [run.learning_seconds for run in arm.counted if run.learning_seconds]
+    return formats.seconds(sum(spent) / len(spent)) if spent else formats.MISSING
 
 
 def evaluation(env: EnvSpec, policies: Sequence[Summary], differences: Sequence[Difference]) -> str:

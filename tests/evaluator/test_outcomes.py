@@ -9,6 +9,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.evaluator import Evidence, Terms
 from rlformer.evaluator.judge import facts
+from rlformer.evaluator.judge.comparisons import compare_arms
 from rlformer.evaluator.judge.decision import decide
 from rlformer.evaluator.judge.facts import ArmEvidence, Curve, Kept, RunFacts
 from rlformer.evaluator.judge.needs import needs
@@ -277,6 +278,21 @@ def test_without_a_card_none_works_where_nothing_betters_random_play() -> None:
     assert (found.answer, found.nearest and found.nearest.label) == ("none works", "ppo")
     better = decide(unscored(10.0, *arms), Terms(share=0.0), 200)
     assert better.answer != "none works"
+
+
+def test_an_arm_that_some_seeds_left_out_is_not_missing_and_never_the_best() -> None:
+    """Three seeds chose ppo. The mean of dqn, 97 on these alone, is above that of all others on ten."""
+    ppo = [run(seed, 93.0 + (seed < 3) * 5, 6000, CURVE) for seed in range(10)]
+    dqn = [run(seed, 97.0, 6000, CURVE) for seed in range(3)]
+    dt = [logged(seed, 95.0, 900, 1000) for seed in range(10)]
+    found = evidence([arm("dt", "sequence", dt), arm("ppo", "online", ppo), arm("dqn", "online", dqn)])
+    compared = compare_arms(found)
+    assert {row.a for row in compared if row.question == "best"} == {"dt"}
+    verdict = decide(found, Terms(share=0.0), 200)
+    online = next(one for one in verdict.selected if one.family == "online")
+    assert (online.arm, online.seeds, online.optimistic) == ("ppo", (0, 1, 2), False)
+    assert verdict.pair is not None
+    assert verdict.pair.a.runs == 7
 
 
 def test_costs_of_an_unknown_maker_are_at_least_what_is_known() -> None:

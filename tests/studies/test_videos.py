@@ -115,6 +115,6 @@ def test_a_run_whose_weights_cannot_be_read_is_skipped_with_the_reason(tmp_path:
     (run,) = make_runs(tmp_path, [BC], seeds=(0,))
     videos.record_medians([run.path])
     assert "holds no trained policy" in (run.path / "eval/episode.toml").read_text()
-    assert set(run.evaluations()) == {"final"}
+    assert set(run.evaluations()) == {"final", "test", "fresh"}
     results = build([tmp_path], tmp_path / "out").results
     assert str(run.path) not in json.dumps(results["environments"][0]["arms"][0]["video"])

@@ -12,7 +12,7 @@ from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import Comparison, Outcome, Strength
 from rlformer.evaluator.judge.pairing import common, sources
-from rlformer.evaluator.judge.standing import best, candidate
+from rlformer.evaluator.judge.standing import best, candidate, repeated
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.runs.spec import OFFLINE, ONLINE, SEQUENCE, Contrast
 
@@ -24,11 +24,11 @@ OF_THE_FAMILY = ("filtered", "log")  # questions about the sequence model as suc
 def compare_arms(evidence: Evidence) -> tuple[Comparison, ...]:
     """The comparisons that the report draws on.
 
-    best: the arm with the highest mean against every other trained one. Then the contrasts that cards ask for, from
-    the top of the ladder down. families: the best online arm against the best sequence model. stitching: the best
-    offline RL against it.
+    best: the arm with the highest mean, of those that were repeated alike, against every other trained one. Then the
+    contrasts that cards ask for, from the top of the ladder down. families: the best online arm against the best
+    sequence model. stitching: the best offline RL against it.
     """
-    top = best(evidence.trained)
+    top = best(repeated(evidence.trained))
     if top is None:
         return ()
     pairs = [("best", top, arm) for arm in evidence.trained if arm is not top]

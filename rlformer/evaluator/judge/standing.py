@@ -28,6 +28,16 @@ def best(arms: Iterable[ArmEvidence]) -> ArmEvidence | None:
     return max((arm for arm in arms if arm.mean_return is not None), key=standing, default=None)
 
 
+def repeated(arms: Iterable[ArmEvidence]) -> list[ArmEvidence]:
+    """Those with at least half as many finished runs as the arm that has most.
+
+    An arm that some seeds left out of its family has no others: the best of it is the luck of few.
+    """
+    found = list(arms)
+    most = max((len(arm.counted) for arm in found), default=0)
+    return [arm for arm in found if 2 * len(arm.counted) >= most]
+
+
 @dataclass(frozen=True)
 class Candidate:
     """The arm that stands for a family in the verdict, and the seeds that it is judged on."""

@@ -10,7 +10,7 @@ from rlformer.evaluator.judge.evidence import Evidence, LogFacts
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.outcomes import bar_of, outcomes
 from rlformer.evaluator.judge.prices import random_play
-from rlformer.evaluator.judge.standing import best, ended
+from rlformer.evaluator.judge.standing import best, ended, repeated
 from rlformer.evaluator.judge.terms import Scale, Terms
 from rlformer.evaluator.judge.verdict import Nearest
 from rlformer.runs.spec import HYBRID, ONLINE
@@ -34,7 +34,7 @@ def none_works(evidence: Evidence, terms: Terms, scale: Scale) -> Nearest | None
 
 def nothing_betters_random(evidence: Evidence, terms: Terms) -> Nearest | None:
     """What came nearest, where no card gives scores and no arm betters random play as measured here; else None."""
-    random, top = random_play(evidence), best(_trained(evidence, terms))
+    random, top = random_play(evidence), best(repeated(_trained(evidence, terms)))
     if random is None or top is None or top.point > random:
         return None
     return Nearest(top.label, 0.0, 0, len(ended(top)))
@@ -63,7 +63,7 @@ def _trained(evidence: Evidence, terms: Terms) -> list[ArmEvidence]:
 def _nearest(
     evidence: Evidence, arms: Iterable[ArmEvidence], terms: Terms, scale: Scale, log: float | None = None
 ) -> Nearest | None:
-    top = best(arms)
+    top = best(repeated(arms))
     if top is None:
         return None
     found = outcomes(evidence, top, bar_of(evidence, terms), terms)
