@@ -1,8 +1,8 @@
 """Statistics of runs: pure functions on arrays, seeded by an explicit Generator; scipy is loaded on use.
 
 Files, each importing only from those before it: inputs, aggregates, intervals, bootstrap, proportions,
-noninferiority, survival, scaling, costs, equivalence. A z is a normalised score; a run is one training seed, reduced
-to one scalar.
+noninferiority, survival, scaling, costs, equivalence, ranks. A z is a normalised score; a run is one training seed,
+reduced to one scalar.
 """
 
 from rlformer.statistics.aggregates import (
@@ -38,6 +38,7 @@ from rlformer.statistics.proportions import (
     target_coverage,
     wilson_interval,
 )
+from rlformer.statistics.ranks import agreement_by_chance, spearman, spearman_by_chance
 from rlformer.statistics.scaling import aulc, data_to_threshold, expected_online_performance
 from rlformer.statistics.survival import (
     LogRank,
@@ -62,6 +63,7 @@ __all__ = [
     "Resampled",
     "SurvivalCurve",
     "TargetCoverage",
+    "agreement_by_chance",
     "aulc",
     "bernoulli_coverage",
     "bootstrap",
@@ -97,6 +99,8 @@ __all__ = [
     "probability_of_improvement",
     "rmst",
     "seeds_for_power",
+    "spearman",
+    "spearman_by_chance",
     "stratified_bootstrap",
     "target_coverage",
     "time_to_threshold",
