@@ -64,15 +64,25 @@ def test_tokens_of_their_own_tell_observation_history_and_return_apart() -> None
 
 
 def test_fifty_random_patterns_of_attention_do_not_score_alike_where_tokens_can_be_told_apart() -> None:
+    subject, groups, shown, fresh = tried("separate", 6)
+    trial = quality.Trial(subject, groups, units.of_tokens(subject, groups, groups.read), shown, fresh, 0)
+    masses = [quality.relevance(trial.shares(pattern(i)), [1])[0] for i in range(PATTERNS)]
+    assert len({round(mass, 6) for mass in masses}) == PATTERNS
+    assert max(masses) - min(masses) > 0.1
+
+
+def test_no_explainer_is_above_what_is_attainable() -> None:
     subject, groups, shown, fresh = tried("separate")
     trial = quality.Trial(subject, groups, units.of_tokens(subject, groups, groups.read), shown, fresh, 0)
-    scores = [quality.faithfulness(trial, trial.shares(pattern(i))).comprehensiveness for i in range(PATTERNS)]
-    known = [score for score in scores if score is not None]
-    assert len(known) == PATTERNS
-    assert len(set(known)) > PATTERNS // 2
-    best = quality.attainable(trial, [])
+    judged = [quality.judge(pattern(i), trial) for i in range(3)]
+    best = quality.attainable(trial, judged)
     assert best.comprehensiveness is not None
-    assert best.comprehensiveness >= max(known)
+    assert best.sufficiency is not None
+    for one in judged:
+        assert one.comprehensiveness is not None
+        assert one.sufficiency is not None
+        assert one.comprehensiveness <= best.comprehensiveness
+        assert one.sufficiency >= best.sufficiency
 
 
 def test_with_one_token_a_step_their_shares_of_features_are_all_the_same() -> None:
