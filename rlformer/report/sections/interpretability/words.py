@@ -70,8 +70,8 @@ def _constant(arms: Sequence[ExplainedArm]) -> Iterator[str]:
             found.setdefault(formats.listed([*same[-_NAMED:], *more]), []).append(arm.label)
     for groups, labels in found.items():
         yield (
-            f"{groups} do not differ between the episodes of {formats.listed(labels)} at one time: their effect in "
-            "deployment is 0 since nothing else can be put in their place."
+            f"The episodes of {formats.listed(labels)} never differ at one time by {groups}: the effect of these in "
+            "deployment is 0, since nothing else can be put in their place."
         )
 
 
@@ -91,7 +91,7 @@ def _explainers(arms: Sequence[ExplainedArm]) -> Iterator[str]:
         scored = arm.by_group
         most = None if scored is None or scored.comprehensiveness is None else scored.comprehensiveness.mean.point
         text = f"{arm.label}: {chosen.name} {formats.estimate(measured.comprehensiveness.mean, 'z')}"
-        effects.append(text + ("" if most is None else f" of {formats.score(most)} that are attainable"))
+        effects.append(text + ("" if most is None else f"; {formats.score(most)} is attainable"))
     if effects:
         yield (
             "Replacing what the best explainer ranks first changes the action more often than a random order does by: "
@@ -107,8 +107,8 @@ def _agreement(label: str, explainer: ExplainerEvidence) -> str:
     if explainer.agreement is None or explainer.agreement_by_chance is None:
         return ""
     value, chance = explainer.agreement.mean.point, explainer.agreement_by_chance
-    beyond = "above" if value > chance else "not above"
-    return f"{label} {formats.score(value)}, {beyond} the {formats.score(chance)} of 95 % of random orders"
+    beyond = "more than" if value > chance else "not more than"
+    return f"{label} {formats.score(value)}, {beyond} what 95 % of random orders reach ({formats.score(chance)})"
 
 
 def _attention(arms: Sequence[ExplainedArm]) -> Iterator[str]:
@@ -131,7 +131,7 @@ def _attention(arms: Sequence[ExplainedArm]) -> Iterator[str]:
     if scored:
         yield (
             f"Attention is scored over the inputs that have tokens of their own. {'; '.join(scored)}. "
-            "It explains where it is above uniform attention, which looks at nothing."
+            "Attention explains only where it is above uniform attention, which looks at nothing."
         )
     absent = [
         (arm.label, arm.no_tokens)
@@ -171,7 +171,12 @@ def _families(explanations: Explanations) -> Iterator[str]:
             listed = formats.listed(ahead)
             yield f"The evidence leans towards {label}, by {listed}." if few else f"{label} is ahead by {listed}."
     if alike := [f"{row.label} (within {formats.number(row.margin)})" for row in rows if row.says == ALIKE]:
-        yield f"{a} and {b} are alike by {formats.listed(alike)}."
+        known = (
+            "The evidence leans towards no difference between"
+            if compared.seeds < LEAN_BELOW
+            else "No difference between"
+        )
+        yield f"{known} {a} and {b} by {formats.listed(alike)}."
     if undecided := [row.label for row in rows if row.says in (UNDECIDED, NO_SPREAD)]:
         seeds = formats.plural(compared.seeds, "seed")
         yield f"With {seeds} it is undecided whether {a} and {b} differ by {formats.listed(undecided, 'or')}."
