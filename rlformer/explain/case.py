@@ -25,6 +25,7 @@ class Case:
     final: EvalResult | None = None  # what it returns in `env`, where that was measured before
     asked: tuple[EvalResult, ...] = ()  # what it returns there when it is asked for several returns
     log_range: tuple[float, float] | None = None  # least and best return of the log that it learned from
+    sampled: bool = False  # whether it draws its actions where it is deployed; effects are those on the greedy action
 
     @property
     def settings(self) -> dict[str, Any]:

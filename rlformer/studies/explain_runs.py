@@ -137,7 +137,7 @@ def open_other(
 
 
 def _case(source: Source, env: EnvSpec, seed: int, log: Dataset | None) -> Case:
-    return Case(source.policy, source.identity, env, source.target_return, seed, log)
+    return Case(source.policy, source.identity, env, source.target_return, seed, log, sampled=source.sampled)
 
 
 def distracted_run(

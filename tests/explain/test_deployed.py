@@ -21,11 +21,13 @@ from rlformer.envs import cards as env_cards
 from rlformer.envs.make import make, spaces_of
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
 from rlformer.explain.case import Case
-from rlformer.explain.groups import RETURN
+from rlformer.explain.groups import RETURN, shared
 from rlformer.explain.material import Material
+from rlformer.explain.memory import masked
 from rlformer.explain.parts import Effects, Explanation
 from rlformer.explain.parts.effects import PART as EFFECTS
 from rlformer.explain.states import LogStates
+from rlformer.explain.subject import subject_of
 from rlformer.explain.truth import with_distractors
 from rlformer.studies import experiment, explain_runs
 from tests.support.make_sequences import SPACES, log
@@ -89,6 +91,21 @@ def test_what_a_log_varies_and_deployment_does_not_has_an_effect_at_the_log_alon
     assert found.target_return == 40.0
     assert found.own.episodes >= 30
     assert found.log.episodes == 60
+
+
+def test_a_policy_that_draws_its_actions_where_it_is_deployed_draws_them_when_it_is_masked() -> None:
+    """The scores are even: greedily it plays one action, drawn it plays both."""
+    even: Any = Asked(CARTPOLE, 0.0)
+    dataset = log(even.actions, (4, 4))
+    subject = subject_of(even, dataset)
+    groups = shared({"all": (0, 1, 2)}, 1, subject.codec.width, False, True)
+    played = []
+    for sampled in (False, True):
+        donors = LogStates(dataset, 1, target_return=0.0)
+        policy = masked(subject, groups, donors, 0.0, np.zeros((64, 3), bool), 0, sampled)
+        policy.begin(np.arange(64), np.arange(64), None)
+        played.append(set(policy.act(np.zeros((64, 3), np.float32)).tolist()))
+    assert played == [{0}, {0, 1}]
 
 
 @pytest.mark.slow

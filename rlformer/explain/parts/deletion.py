@@ -36,7 +36,7 @@ class Deletion:
 def make(material: Material, made: Explanation) -> Deletion:
     """The groups in the order of each explainer that can order groups, controls aside.
 
-    The policy acts greedily. Masked groups are drawn from its own episodes, those that no attribution has seen.
+    The policy acts as it is deployed. Masked groups are drawn from its own episodes that no attribution has seen.
     """
     groups, attributions = material.groups, made.need(Attributions)
     scored = attributions.by_group
@@ -89,7 +89,7 @@ def _returns(material: Material, sets: Sequence[frozenset[int]]) -> dict[frozens
         replaced: Array = np.zeros((len(some) * _EPISODES, len(groups)), bool)
         for i, chosen in enumerate(some):
             replaced[i * _EPISODES : (i + 1) * _EPISODES, list(chosen)] = True
-        policy = masked(material.subject, groups, material.fresh, case.target_return, replaced, case.seed)
+        policy = masked(material.subject, groups, material.fresh, case.target_return, replaced, case.seed, case.sampled)
         played = material.play(policy, np.tile(seeds, len(some)), num_envs=len(replaced))
         means = played.returns.reshape(len(some), _EPISODES).mean(axis=1)
         found |= dict(zip(some, means.tolist(), strict=True))

@@ -78,7 +78,7 @@ def deletion(explanations: Explanations, colours: Mapping[str, int]) -> Figure |
         "What an episode is worth without the inputs that an explainer ranks first",
         "Look for a solid line far under the dashed line of its colour: there the explainer found what the behaviour "
         f"needs. Solid lines mask inputs in the order of {SHARED.name}, dashed lines in random orders. Masked inputs "
-        "are drawn at every step from other episodes of the same policy, which acts greedily here.",
+        "are drawn at every step from other episodes of the same policy.",
         f"Score against the number of masked groups, in the order of {SHARED.name} and in random orders",
         data,
         plan,
