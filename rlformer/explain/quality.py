@@ -44,10 +44,14 @@ class Trial:
     fresh: Sample
     seed: int
 
-    def shares(self, explainer: Explainer) -> Array:
-        """(B, U): of all that an explainer attributes to the units in each state."""
+    def shares(self, explainer: Explainer, weighs: Array | None = None) -> Array:
+        """(B, U): of all that an explainer attributes to the units in each state.
+
+        weighs: (G,) the groups that count.
+        """
         found = explainer.attribute(self.subject, self.groups, self.shown, self.seed)
-        return self.units.sums(found.shares(scale_of(self.subject)).numpy())
+        shares = found.shares(scale_of(self.subject)).numpy()
+        return self.units.sums(shares if weighs is None else shares * weighs)
 
     @cached_property
     def effects(self) -> Array:
@@ -100,8 +104,8 @@ def skill(explainer: Explainer, trial: Trial, true: Sequence[int], weighs: Seque
     groups it can give anything to. The best that it could reach gives all to a true unit that it can weigh.
     """
     subject, groups, units = trial.subject, trial.groups, trial.units
-    mass, rank = relevance(trial.shares(explainer), true)
     one, possible = torch.ones(1), np.asarray(weighs, bool)
+    mass, rank = relevance(trial.shares(explainer, possible), true)
     rounds = []
     for number in range(1, _CHANCE_ROUNDS + 1):
         drawn = chance(explainer, subject, groups, trial.shown.states, trial.seed + number).shares(one).numpy()

@@ -102,6 +102,32 @@ def test_for_its_family_stands_the_arm_that_the_verdict_weighs(tmp_path: Path) -
     assert (families["a"], families["b"]) == (pair["a"]["label"], pair["b"]["label"]) == ("ppo", "dt")
 
 
+@pytest.mark.slow
+def test_an_arm_that_the_verdict_weighs_and_nobody_explained_is_named_and_no_other_stands_in(tmp_path: Path) -> None:
+    for seed in SEEDS:
+        make_run(tmp_path, PPO, seed)
+        explain_run(make_run(tmp_path, replace(PPO, agent="a2c", mean=300.0), seed), [0.5, 0.01, 0.0, 0.0], skill=0.9)
+        explain_run(make_run(tmp_path, DT, seed), [0.1, 0.3, 0.2, 0.1], skill=0.9)
+    explanations = report(tmp_path)[0]["environments"][0]["explanations"]
+    assert explanations["families"] is None
+    assert explanations["no_families"] == "ppo, which the verdict weighs, was not explained: rlformer explain RUN"
+
+
+@pytest.mark.slow
+def test_families_are_compared_on_the_seeds_that_judge_and_not_on_those_that_chose(tmp_path: Path) -> None:
+    """Of two online arms the first three seeds choose, and the others judge."""
+    for seed in range(9):
+        explain_run(make_run(tmp_path, PPO, seed), [0.5, 0.01, 0.0, 0.0], skill=0.9 if seed < 3 else 0.5)
+        explain_run(make_run(tmp_path, replace(PPO, agent="a2c", mean=300.0), seed), [0.5, 0.01, 0.0, 0.0], skill=0.9)
+        explain_run(make_run(tmp_path, DT, seed), [0.1, 0.3, 0.2, 0.1], skill=0.5)
+    (environment,) = report(tmp_path)[0]["environments"]
+    families = environment["explanations"]["families"]
+    assert families["a"] == "ppo"
+    assert families["seeds"] == 6
+    skill = next(row for row in families["rows"] if row["label"].startswith("skill"))
+    assert skill["a"]["point"] == pytest.approx(0.5)
+
+
 def rows(*measures: tuple[str, list[float], list[float]], margin: float = 0.05) -> tuple[FamilyRow, ...]:
     return compared(
         [(Measure(f"m{i}", better, margin, lambda arm: ()), a, b) for i, (better, a, b) in enumerate(measures)]

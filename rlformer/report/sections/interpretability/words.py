@@ -127,7 +127,8 @@ def _attention(arms: Sequence[ExplainedArm]) -> Iterator[str]:
             if value is not None:
                 values.append(f"{name} {formats.estimate(value.mean, 'z')}")
         if values:
-            scored.append(f"{arm.label}, {measure} over {formats.listed(list(of.units))}: {', '.join(values)}")
+            over = "" if measure == "skill" else f" over {formats.listed(list(of.units))}"
+            scored.append(f"{arm.label}, {measure}{over}: {', '.join(values)}")
     if scored:
         yield (
             f"Attention is scored over the inputs that have tokens of their own. {'; '.join(scored)}. "
