@@ -20,7 +20,7 @@ class Case:
     env: EnvSpec
     target_return: float | None = None  # what it is asked for
     seed: int = 0
-    log: Dataset | None = None  # whose states are used; None: the policy's own episodes
+    log: Dataset | None = None  # at whose states effects stand beside those in the policy's own episodes
     imitates: bool = False  # whether it learned from a log
     final: EvalResult | None = None  # what it returns in `env`, where that was measured before
     asked: tuple[EvalResult, ...] = ()  # what it returns there when it is asked for several returns
