@@ -179,8 +179,8 @@ def explain_runs(
     """Explain the finished, trained runs of a study, side by side.
 
     Beside the effects in its own episodes, a run that learned from no log has those at the states of the log that the
-    others of its seed learned from: all effects are in the same units, which are that log's. A run that cannot be explained is told to `listen`, and the rest goes on. env:
-    what they were made in, as the user named it.
+    others of its seed learned from: all effects are in the same units, which are that log's. A run that cannot be
+    explained is told to `listen`, and the rest goes on. env: what they were made in, as the user named it.
     """
     found = [run for run in map(RunDirectory.open, runs) if run.finished and _explainable(run)]
     lenders: dict[int, Path] = {}
