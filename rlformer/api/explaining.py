@@ -36,7 +36,8 @@ def explain(
 ) -> Explanation:
     """What a policy relies on, how well explainers find it, and what tree could stand for it: `.get(Effects)`, ...
 
-    dataset: whose states and marginals are used, instead of the run's own log; a policy without one makes its own.
+    Effects are those of the deployed policy on its own episodes. dataset: a log at whose states effects stand beside
+    them, instead of the run's own log; without any nothing stands beside them.
     distractors: explain the run's counterpart on the task with so many irrelevant dimensions, which is trained first.
     tree: a folder for the surrogate tree. only: some of the parts. They are written to `out`, by default the run's
     folder `explain`. normalization: as for `load`. Where another process makes them it is waited for; tell: as for

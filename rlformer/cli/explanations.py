@@ -15,7 +15,15 @@ from rlformer.explain.parts import (
 )
 from rlformer.explain.parts.probes import Rows
 
-_MEASURES = ("agreement", "comprehensiveness", "sufficiency", "effective_groups", "gini", "sanity")
+_MEASURES = (
+    "agreement",
+    "agreement_by_chance",
+    "comprehensiveness",
+    "sufficiency",
+    "effective_units",
+    "gini",
+    "sanity",
+)
 
 
 def show(explanation: Explanation) -> None:
@@ -39,23 +47,35 @@ def show(explanation: Explanation) -> None:
 
 def _effects(part: Effects) -> None:
     print(f"total effect ({part.unit}):")
-    print(table(["group", "effect"], list(zip(part.groups, part.effects, strict=True))))
-    found = f"n/a, {part.no_reliance}" if part.reliance is None else f"{part.reliance:.4g}"
-    print(f"reliance: {found}")
+    both = [part.own] if part.log is None else [part.own, part.log]
+    heads = ["group", "deployed", "at the log's states"][: 1 + len(both)]
+    print(table(heads, [[group, *(at.effects[i] for at in both)] for i, group in enumerate(part.groups)]))
+    for head, at in zip(heads[1:], both, strict=True):
+        found = f"n/a, {at.no_reliance}" if at.reliance is None else f"{at.reliance:.4g}"
+        print(f"reliance, {head}: {found}")
 
 
 def _explainers(part: Attributions) -> None:
-    rows = [
-        [
-            name,
-            None if judged.truth is None else judged.truth.skill,
-            *(getattr(judged, measure) for measure in _MEASURES),
-            judged.stability.sensitivity,
+    for scored, name, reason in (
+        (part.by_group, "groups of inputs", part.no_groups),
+        (part.by_token, "tokens, which is what attention can tell apart", part.no_tokens),
+    ):
+        if scored is None:
+            print(f"\nexplainers over {name}: n/a, {reason}")
+            continue
+        rows = [
+            [
+                explainer,
+                None if judged.truth is None else judged.truth.skill,
+                *(getattr(judged, measure) for measure in _MEASURES),
+                judged.stability.sensitivity,
+            ]
+            for explainer, judged in scored.explainers.items()
         ]
-        for name, judged in part.explainers.items()
-    ]
-    head = ["explainer", "skill", *(measure.replace("_", " ") for measure in _MEASURES), "sensitivity"]
-    print("\n" + table(head, rows))
+        most = {"comprehensiveness": scored.attainable.comprehensiveness, "sufficiency": scored.attainable.sufficiency}
+        rows.append(["attainable", None, *(most.get(measure) for measure in _MEASURES), None])
+        head = ["explainer", "skill", *(measure.replace("_", " ") for measure in _MEASURES), "sensitivity"]
+        print(f"\nexplainers over {name}:\n{table(head, rows)}")
     if part.no_truth:
         print(f"skill: n/a, {part.no_truth}")
 

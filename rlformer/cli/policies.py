@@ -169,7 +169,8 @@ def explain(
     ],
     env: Env = None,
     dataset: Annotated[
-        str | None, typer.Option(metavar="DATA", help="Whose states are used; default: the policy's own log.")
+        str | None,
+        typer.Option(metavar="DATA", help="A log to show effects at its states too; default: the run's own."),
     ] = None,
     prefix: Prefix = None,
     distractors: Annotated[

@@ -20,11 +20,12 @@ class Case:
     env: EnvSpec
     target_return: float | None = None  # what it is asked for
     seed: int = 0
-    log: Dataset | None = None  # whose states are used; None: the policy's own episodes
+    log: Dataset | None = None  # at whose states effects stand beside those in the policy's own episodes
     imitates: bool = False  # whether it learned from a log
     final: EvalResult | None = None  # what it returns in `env`, where that was measured before
     asked: tuple[EvalResult, ...] = ()  # what it returns there when it is asked for several returns
     log_range: tuple[float, float] | None = None  # least and best return of the log that it learned from
+    sampled: bool = False  # whether it draws its actions where it is deployed; effects are those on the greedy action
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import numpy as np
+
 from rlformer.core import seeding
 from rlformer.core.policy import Policy
 from rlformer.core.records import Episode
@@ -16,16 +18,15 @@ from rlformer.explain.case import Case
 from rlformer.explain.groups import Groups, Truth
 from rlformer.explain.naming import action_levels, feature_names, features_of
 from rlformer.explain.parts.effects import PolicyScore
-from rlformer.explain.states import LogStates, Sample, sample
+from rlformer.explain.states import LogStates, Sample, sample, two_samples
 from rlformer.explain.subject import Subject, subject_of
 from rlformer.explain.truth import truth_of
 
-_OWN_STEPS, _OWN_EPISODES = 3000, (10, 300)  # of the log that a policy without one makes itself
-_SCORE_EPISODES = 30
+_OWN_STEPS, _OWN_EPISODES = 3000, (30, 300)  # that the policy plays: so many steps, within these bounds
 
 
 class Material:
-    """Log, states, groups and truth of one case, and its purse of environment steps."""
+    """Own episodes, log, states, groups and truth of one case, and its purse of environment steps."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -51,11 +52,9 @@ class Material:
         return played
 
     @cached_property
-    def log(self) -> Dataset:
-        """The given log, or episodes of the policy itself."""
+    def own(self) -> Dataset:
+        """Episodes of the deployed policy: as it acts, at the return that it is asked for."""
         case = self.case
-        if case.log is not None:
-            return case.log
         fewest, most = _OWN_EPISODES
         seeds, episodes = self.seeds("own-log", most), list[Episode]()
         first = self.play(case.policy, seeds[:fewest], keep=True)
@@ -67,10 +66,15 @@ class Material:
         info = DatasetInfo(case.env.name, spaces, {"source": "explain"}, env_definition=case.env.definition)
         return from_episodes(info, episodes)
 
+    @property
+    def log(self) -> Dataset:
+        """The given log, or without one the policy's own episodes."""
+        return self.own if self.case.log is None else self.case.log
+
     @cached_property
     def subject(self) -> Subject:
         """The policy as a function of states."""
-        return subject_of(self.case.policy, self.log)
+        return subject_of(self.case.policy, self.log, int(self.own.lengths.max()))
 
     @property
     def observation(self) -> ObservationSpec:
@@ -126,20 +130,46 @@ class Material:
 
     @cached_property
     def whole(self) -> LogStates:
-        """The log as states, at all times: an episode goes through every one."""
-        return LogStates(self.log, self.subject.context_length)
+        """The policy's own episodes as states, at all times: an episode goes through every one."""
+        return self._own_states(None)
+
+    @cached_property
+    def fresh(self) -> LogStates:
+        """The same, with donors that no attribution has seen."""
+        return self.whole.halves()[1]
 
     def sample(self, count: int, replacements: int, purpose: str) -> Sample:
-        """States of the log, at decisions where they are known, with others to put in their place."""
-        rng = seeding.generator(self.case.seed, f"explain {purpose}")
-        return sample(self._states, count, replacements, rng, self.decisions is not None)
+        """States of the policy's own episodes, at decisions where they are known, with others of these to replace them.
+
+        Their returns-to-go are those of deployment: the target return minus the rewards so far.
+        """
+        return sample(self._states, count, replacements, self._rng(purpose), self.decisions is not None)
+
+    def two_samples(self, count: int, replacements: int, purpose: str) -> tuple[Sample, Sample]:
+        """The same states twice, with others from different episodes: for an attribution, and for its test."""
+        return two_samples(self._states, count, replacements, self._rng(purpose), self.decisions is not None)
+
+    def log_sample(self, count: int, replacements: int, purpose: str) -> Sample | None:
+        """States of the given log, at the returns-to-go that it logged; None without a log."""
+        if self.case.log is None:
+            return None
+        states = LogStates(self.case.log, self.subject.context_length, self.decisions)
+        return sample(states, count, replacements, self._rng(purpose), self.decisions is not None)
 
     @cached_property
     def _states(self) -> LogStates:
-        return LogStates(self.log, self.subject.context_length, self.decisions)
+        return self._own_states(self.decisions)
+
+    def _own_states(self, decisions: tuple[int, ...] | None) -> LogStates:
+        target = (self.case.target_return or 0.0) if self.subject.scorer.reads_returns else None
+        return LogStates(self.own, self.subject.context_length, decisions, target)
+
+    def _rng(self, purpose: str) -> np.random.Generator:
+        return seeding.generator(self.case.seed, f"explain {purpose}")
 
     @cached_property
     def score(self) -> PolicyScore:
-        """What the policy itself returns: as it was measured before, or in episodes of its own."""
-        measured = self.case.final or self.play(self.case.policy, self.seeds("score", _SCORE_EPISODES))
-        return PolicyScore(measured.mean, self.case.env.normalize(measured.mean), len(measured.returns))
+        """What the deployed policy returns: as it was measured before, or in its own episodes."""
+        final, own = self.case.final, self.own
+        mean, episodes = (float(own.returns.mean()), len(own)) if final is None else (final.mean, len(final.returns))
+        return PolicyScore(mean, self.case.env.normalize(mean), episodes)

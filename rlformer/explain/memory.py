@@ -144,21 +144,27 @@ def joined(parts: list[States]) -> States:
 
 
 def masked(
-    subject: Subject, groups: Groups, log: LogStates, target_return: float | None, replaced: Array, seed: int
-) -> Deciding:
-    """The subject with groups replaced at every step by those of the log at the same time, drawn afresh.
+    subject: Subject, groups: Groups, donors: LogStates, target_return: float | None, replaced: Array, seed: int,
+    sampled: bool = False,
+) -> Deciding:  # fmt: skip
+    """The subject with groups replaced at every step by those of donors at the same time, drawn afresh.
 
-    replaced: (N, G) bool, by slot. Where an episode lasts longer than the log's, its last time stands in.
+    replaced: (N, G) bool, by slot. Where an episode lasts longer than the donors', their last time stands in. sampled:
+    whether categories are drawn by their probabilities; reals are greedy.
     """
     rng = np.random.default_rng(seed)
     picked = torch.from_numpy(replaced)
-    size = log.dataset.info.spaces.observation.size
+    size = donors.dataset.info.spaces.observation.size
     memory = Memory(subject.spec, subject.context_length, size, target_return)
 
     def decide(states: States) -> Array:
-        nearest = np.clip(np.searchsorted(log.times, states.times.numpy()), 0, len(log.times) - 1)
-        others = log.any(log.times[nearest], rng)
+        nearest = np.clip(np.searchsorted(donors.times, states.times.numpy()), 0, len(donors.times) - 1)
+        others = donors.any(donors.times[nearest], rng)
         changed = groups.replace(states, Sample(states, others, others), picked[: len(states)])
+        if sampled and subject.spec.kind != "box":
+            uniform = torch.from_numpy(rng.random((len(states), subject.codec.components), np.float32))
+            with torch.no_grad():
+                return np.asarray(subject.codec.sample(subject.scores(changed), uniform).numpy())
         actions = subject.actions(changed).numpy()
         return actions[:, 0] if subject.spec.kind == "discrete" else actions
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from rlformer import statistics
 from rlformer.core.spaces import Array
 from rlformer.explain.explainers.attribution import scale_of
 from rlformer.explain.explainers.base import Explainer
@@ -18,26 +21,73 @@ from rlformer.explain.parts.attributions import Faithfulness, Judged, Skill, Sta
 from rlformer.explain.replacement import effect_of
 from rlformer.explain.states import Sample
 from rlformer.explain.subject import Subject, randomised
+from rlformer.explain.units import Units
 
-COUNTS = (1, 2, 4)  # of groups that are replaced; absolute, since "5 % of 4 groups" means nothing
+COUNTS = (1, 2, 4)  # of units that are replaced; absolute, since "5 % of 4 groups" means nothing
 _NEARBY, _STEP = 4, 0.02  # perturbed copies of a state, and their size in deviations of each feature
 _CHANCE_ROUNDS = 16
+_RANDOM_ORDERS = 4
 
 
-def spearman(a: Sequence[float] | Array, b: Sequence[float] | Array) -> float | None:
-    """Rank correlation; None where one of the two is constant or fewer than three are given."""
-    from scipy.stats import spearmanr
+@dataclass(frozen=True)
+class Trial:
+    """What explainers are tried on. Attributions are made with the donors of `shown`, and tested with those of `fresh`.
 
-    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return None
-    return float(spearmanr(x, y).statistic)
+    The states of both are the same, their donors are of different episodes: an explainer that learned its donors by
+    heart would find what holds for these alone.
+    """
+
+    subject: Subject
+    groups: Groups
+    units: Units  # of the groups, that all explainers of this trial can separate
+    shown: Sample
+    fresh: Sample
+    seed: int
+
+    def shares(self, explainer: Explainer, weighs: Array | None = None) -> Array:
+        """(B, U): of all that an explainer attributes to the units in each state.
+
+        weighs: (G,) the groups that count.
+        """
+        found = explainer.attribute(self.subject, self.groups, self.shown, self.seed)
+        shares = found.shares(scale_of(self.subject)).numpy()
+        return self.units.sums(shares if weighs is None else shares * weighs)
+
+    @cached_property
+    def effects(self) -> Array:
+        """Total effects of the units, with fresh donors: (B, U)."""
+        count, units = len(self.fresh.states), range(len(self.units))
+        each = [self.units.groups_of(np.full((count, 1), unit)) for unit in units]
+        found = [effect_of(self.subject, self.groups, self.fresh, replaced).numpy() for replaced in each]
+        return np.stack(found, axis=1)
+
+    @cached_property
+    def by_chance(self) -> Array:
+        """Effects of the first k units of random orders, and of all but these: (counts, 2), means over states."""
+        rng, count = np.random.default_rng(self.seed), len(self.fresh.states)
+        orders = [rng.permuted(np.tile(np.arange(len(self.units)), (count, 1)), axis=1) for _ in range(_RANDOM_ORDERS)]
+        found: Array = np.mean([self.along(order) for order in orders], axis=0)
+        return found
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Those of `COUNTS` that leave a unit in its place."""
+        return tuple(k for k in COUNTS if k < len(self.units))
+
+    def along(self, order: Array) -> Array:
+        """Effects of replacing the first k units of an order (B, U), and all but these: (counts, 2)."""
+        found = np.zeros((len(self.counts), 2))
+        for i, k in enumerate(self.counts):
+            for part, chosen in enumerate((order[:, :k], order[:, k:])):
+                replaced = self.units.groups_of(chosen)
+                found[i, part] = float(effect_of(self.subject, self.groups, self.fresh, replaced).mean())
+        return found
 
 
 def relevance(shares: Array, true: Sequence[int]) -> tuple[float, float]:
-    """Relevance mass accuracy and relevance rank accuracy of shares (B, G): means over states.
+    """Relevance mass accuracy and relevance rank accuracy of shares (B, U): means over states.
 
-    Mass: the true groups' part of all relevance. Rank: the part of the k most relevant that are true, k being their
+    Mass: the true units' part of all relevance. Rank: the part of the k most relevant that are true, k being their
     number. Source: CLEVR-XAI, Arras et al. 2022, doi:10.1016/j.inffus.2021.11.008.
     """
     shares = shares[shares.sum(axis=1) > 0]
@@ -47,56 +97,54 @@ def relevance(shares: Array, true: Sequence[int]) -> tuple[float, float]:
     return float(shares[:, list(true)].sum(axis=1).mean()), float(np.isin(top, list(true)).mean())
 
 
-def skill(
-    explainer: Explainer, subject: Subject, groups: Groups, sample: Sample, true: Sequence[int], seed: int
-) -> Skill:
-    """How well an explainer finds the true groups, against chance: (RMA - chance) / (1 - chance).
+def skill(explainer: Explainer, trial: Trial, true: Sequence[int], weighs: Sequence[bool]) -> Skill:
+    """How well an explainer finds the true units, against chance: (RMA - chance) / (1 - chance).
 
-    Chance is what random attributions of the explainer's form reach through the same aggregation.
+    Chance is what random attributions of the explainer's form reach through the same aggregation. weighs: which of the
+    groups it can give anything to. The best that it could reach gives all to a true unit that it can weigh.
     """
-    scale = scale_of(subject)
-    shares = explainer.attribute(subject, groups, sample, seed).shares(scale).numpy()
-    mass, rank = relevance(shares, true)
-    unit = torch.ones(1)
-    rounds = [
-        relevance(chance(explainer, subject, groups, sample.states, seed + 1 + i).shares(unit).numpy(), true)[0]
-        for i in range(_CHANCE_ROUNDS)
-    ]
+    subject, groups, units = trial.subject, trial.groups, trial.units
+    one, possible = torch.ones(1), np.asarray(weighs, bool)
+    mass, rank = relevance(trial.shares(explainer, possible), true)
+    rounds = []
+    for number in range(1, _CHANCE_ROUNDS + 1):
+        drawn = chance(explainer, subject, groups, trial.shown.states, trial.seed + number).shares(one).numpy()
+        rounds.append(relevance(units.sums(drawn * possible), true)[0])
     by_chance = float(np.mean(rounds))
-    found = None if by_chance >= 1.0 else _finite((mass - by_chance) / (1.0 - by_chance))
-    return Skill(_finite(mass), _finite(rank), by_chance, found)
+    most = float(any(possible[list(units.members[unit])].any() for unit in true))
+    if not by_chance < 1.0:  # whatever it is, or undefined
+        return Skill(_finite(mass), _finite(rank), _finite(by_chance), None, None)
+    found, best = ((value - by_chance) / (1.0 - by_chance) for value in (mass, most))
+    return Skill(_finite(mass), _finite(rank), by_chance, _finite(found), best)
 
 
-def faithfulness(
-    subject: Subject, groups: Groups, sample: Sample, shares: Array, rng: np.random.Generator
-) -> Faithfulness:
+def faithfulness(trial: Trial, shares: Array) -> Faithfulness:
     """Comprehensiveness and sufficiency, each minus a random order's value (ERASER, DeYoung et al. 2020, 1911.03429).
 
-    shares: (B, G). Means over the counts of the effect of replacing the groups of greatest share (the higher the
-    better), and of replacing all but them (the lower the better), from the log's marginals. Counts that would take
-    every group that the policy reads are left out.
+    shares: (B, U). Means over the counts of the effect of replacing the units of greatest share (the higher the
+    better), and of replacing all but them (the lower the better), by what the episodes hold at the same time, from
+    donors that no attribution has seen. Counts that would take every unit are left out.
     """
-    read = np.flatnonzero(groups.read)
-    counts = [k for k in COUNTS if k < len(read)]
-    if not counts:
+    if not trial.counts:
         return Faithfulness((), None, None)
-    own = read[np.argsort(-shares[:, read], axis=1, kind="stable")]  # (B, read)
-    random = rng.permuted(np.tile(read, (len(shares), 1)), axis=1)
-    effects = np.zeros((2, len(counts), 2))  # of own and random orders, by count, of the first groups and the rest
-    for i, order in enumerate((own, random)):
-        for j, k in enumerate(counts):
-            for part, chosen in enumerate((order[:, :k], order[:, k:])):
-                replaced = _picked(chosen, len(groups))
-                effects[i, j, part] = float(effect_of(subject, groups, sample, replaced).mean())
-    comprehensiveness, sufficiency = (float(v) for v in (effects[0] - effects[1]).mean(axis=0))
-    return Faithfulness(tuple(counts), comprehensiveness, sufficiency)
+    found = (trial.along(np.argsort(-shares, axis=1, kind="stable")) - trial.by_chance).mean(axis=0)
+    return Faithfulness(trial.counts, float(found[0]), float(found[1]))
 
 
-def _picked(groups: Array, count: int) -> Tensor:
-    """Numbers of groups (B, k) as (B, G) bool."""
-    picked = np.zeros((len(groups), count), bool)
-    np.put_along_axis(picked, groups, True, axis=1)
-    return torch.from_numpy(picked)
+def attainable(trial: Trial, explainers: Iterable[Judged]) -> Faithfulness:
+    """The best that is known to be reachable by an order of the units in each state.
+
+    Of the order of their own effects, read off the test itself, and those of all explainers: for one replaced unit this
+    is the maximum, for more a bound from below, since units may act together.
+    """
+    effects = trial.effects
+    own = faithfulness(trial, effects + 1e-6 * effects.mean(axis=0))  # equal ones as they are in other states
+    if own.comprehensiveness is None or own.sufficiency is None:
+        return own
+    tried = list(explainers)
+    most = max(own.comprehensiveness, *(j.comprehensiveness for j in tried if j.comprehensiveness is not None))
+    least = min(own.sufficiency, *(j.sufficiency for j in tried if j.sufficiency is not None))
+    return Faithfulness(own.counts, most, least)
 
 
 def stability(explainer: Explainer, subject: Subject, groups: Groups, sample: Sample, seed: int) -> Stability:
@@ -132,54 +180,52 @@ def _flat(explainer: Explainer, subject: Subject, groups: Groups, sample: Sample
     return (explainer.attribute(subject, groups, sample, seed).groups / scale[:, None]).flatten(1)
 
 
-def sanity(
-    explainer: Explainer, subject: Subject, groups: Groups, sample: Sample, seed: int, rounds: int = 2
-) -> float | None:
+def sanity(explainer: Explainer, trial: Trial, rounds: int = 2) -> float | None:
     """Spearman correlation of the trained policy's attributions with those of one whose weights are shuffled.
 
-    Per state over the groups that are read, mean over states and shuffles. Near 1, the explainer shows the input and
-    not what was learned (Adebayo et al. 2018, 1810.03292). None where ranks are undefined.
+    Per state over the units, mean over states and shuffles. Near 1, the explainer shows the input and not what was
+    learned (Adebayo et al. 2018, 1810.03292). None where ranks are undefined.
     """
-    read, scale = np.flatnonzero(groups.read), scale_of(subject)
-    shares = explainer.attribute(subject, groups, sample, seed).shares(scale).numpy()
+    shares = trial.shares(explainer)
     found = []
     for number in range(rounds):
-        with randomised(subject.scorer.networks, seed + number):
-            other = explainer.attribute(subject, groups, sample, seed).shares(scale).numpy()
-        found += [spearman(a, b) for a, b in zip(shares[:, read], other[:, read], strict=True)]
+        with randomised(trial.subject.scorer.networks, trial.seed + number):
+            other = trial.shares(explainer)
+        found += [statistics.spearman(a, b) for a, b in zip(shares, other, strict=True)]
     known = [value for value in found if value is not None]
     return float(np.mean(known)) if known else None
 
 
-def judge(explainer: Explainer, subject: Subject, groups: Groups, sample: Sample, effects: Array, seed: int) -> Judged:
-    """All that can be said of an explainer where the truth is not known. effects: (G,) total effects."""
-    rng = np.random.default_rng(seed)
-    read = np.flatnonzero(groups.read)
-    shares = explainer.attribute(subject, groups, sample, seed).shares(scale_of(subject)).numpy()
+def judge(explainer: Explainer, trial: Trial) -> Judged:
+    """All that can be said of an explainer where the truth is not known."""
+    shares, effects = trial.shares(explainer), trial.effects.mean(axis=0)
     mean = shares.mean(axis=0)
-    faithful = faithfulness(subject, groups, sample, shares, rng)
-    effective, gini = concentration(shares[:, read])
+    faithful = faithfulness(trial, shares)
+    effective, gini = concentration(shares)
+    few = replace(trial, shown=trial.shown.some(24, 2), fresh=trial.fresh.some(24, 2))
     if explainer.drawn:
         stable = Stability(None, reason="drawn at random: it would measure the draw")
     elif not explainer.reads_state:
         stable = Stability(None, reason="it does not look at the state")
     else:
-        stable = stability(explainer, subject, groups, sample.some(24, 1), seed)
+        stable = stability(explainer, trial.subject, trial.groups, trial.shown.some(24, 1), trial.seed)
+    by_chance = statistics.agreement_by_chance([(mean, effects)], np.random.default_rng(trial.seed))
     return Judged(
-        shares={g: float(v) for g, v in zip(groups.names, mean, strict=True)},
-        agreement=spearman(mean[read], effects[read]),
+        shares={unit: float(v) for unit, v in zip(trial.units.names, mean, strict=True)},
+        agreement=statistics.spearman(mean, effects),
+        agreement_by_chance=by_chance,
         comprehensiveness=faithful.comprehensiveness,
         sufficiency=faithful.sufficiency,
         counts=faithful.counts,
-        effective_groups=_finite(effective),
+        effective_units=_finite(effective),
         gini=_finite(gini),
         stability=stable,
-        sanity=None if explainer.control else sanity(explainer, subject, groups, sample.some(24, 2), seed),
+        sanity=None if explainer.control else sanity(explainer, few),
     )
 
 
 def concentration(shares: Array) -> tuple[float, float]:
-    """Effective number of groups exp(entropy), and the Gini index, of shares (B, G): means over states.
+    """Effective number of units exp(entropy), and the Gini index, of shares (B, U): means over states.
 
     Sources: Bhatt et al. 2020 (arXiv:2005.00631); Chalasani et al. 2020 (arXiv:1810.06583).
     """

@@ -11,6 +11,8 @@ from rlformer.explain.groups import Groups
 from rlformer.explain.states import Sample, States
 from rlformer.explain.subject import Subject
 
+_ROUNDING = 1e-5  # by which numbers that are the same may differ
+
 
 def repeated(states: States, times: int) -> States:
     """The states over and over, in the order of `Sample`."""
@@ -31,11 +33,26 @@ def effect_of(subject: Subject, groups: Groups, sample: Sample, replaced: Tensor
     return subject.distance(before, subject.actions(changed)).view(times, count).mean(dim=0)
 
 
+def varied(groups: Groups, sample: Sample) -> Tensor:
+    """The share of replacements that change the inputs of each group at all: (G,).
+
+    A group that is the same in all episodes at a time has no effect there, whatever the policy makes of it.
+    """
+    states = repeated(sample.states, sample.replacements)
+    everything = torch.ones(len(states), len(groups), dtype=torch.bool)
+    changed = groups.replace(states, sample, everything)
+    moved = [
+        ((after - before).abs() > _ROUNDING * (1.0 + before.abs())).float()
+        for before, after in zip(states.inputs, changed.inputs, strict=True)
+    ]
+    return (groups.gather(moved) > 0).float().mean(dim=0)
+
+
 def total_effects(subject: Subject, groups: Groups, sample: Sample) -> Tensor:
     """TE of each group at each state: (B, G).
 
-    TE_g = E over x' from the log at the same time of d(f(x), f(x with g replaced by x'_g)): permutation importance
-    (Breiman 2001; Fisher et al. 2019, arXiv:1801.01489) with the action's change in the place of the loss.
+    TE_g = E over x' from the same episodes at the same time of d(f(x), f(x with g replaced by x'_g)): permutation
+    importance (Breiman 2001; Fisher et al. 2019, arXiv:1801.01489) with the action's change in the place of the loss.
     """
     effects = torch.zeros(len(sample.states), len(groups))
     for number, read in enumerate(groups.read):

@@ -5,6 +5,7 @@ Aligned so, "the current observation" is one place in every state, however long 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,44 +70,81 @@ class States:
 
 
 class LogStates:
-    """A log as states: at steps that are drawn, and others of the same time in their place."""
+    """Episodes as states, a log's or a policy's own: at steps that are drawn, and others of the same time instead."""
 
-    def __init__(self, dataset: Dataset, context_length: int, decisions: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        context_length: int,
+        decisions: Sequence[int] | None = None,
+        target_return: float | None = None,
+    ) -> None:
         """decisions: the only times at which an action makes a difference, where that is known.
 
-        Raises InputError where no two episodes reach the same time.
+        target_return: what a policy was asked for in these episodes: its returns-to-go are that minus the rewards so
+        far. None: those that the episodes earned. Raises InputError where no two episodes reach the same time.
         """
         self.dataset, self.context_length = dataset, context_length
         self._codec = ActionCodec(dataset.info.actions)
         self._returns_to_go, self._rows = returns_to_go(dataset), step_rows(dataset)
+        if target_return is not None:
+            missed = np.repeat(target_return - dataset.returns, dataset.lengths)
+            self._returns_to_go = (self._returns_to_go + missed).astype(np.float32)
         self._firsts = np.cumsum(dataset.lengths) - dataset.lengths
-        by_length = np.argsort(-dataset.lengths, kind="stable")
-        self._by_length, self._sorted = by_length, -dataset.lengths[by_length]  # the longest first
-        times = np.arange(int(dataset.lengths.max()))
-        usable = self._alive(times) >= 2
-        if decisions is not None:
-            usable &= np.isin(times, decisions)
-        self.times = times[usable]  # at which there is another state to put in place
+        self._decisions = decisions
+        self._choose(np.arange(len(dataset.lengths)))
         if not len(self.times):
-            raise InputError("this log has no two episodes that reach the same step, so that nothing can be replaced")
+            raise InputError("no two episodes reach the same step, so that nothing can be replaced")
+
+    def _choose(self, episodes: Array) -> None:
+        """Draw from these episodes alone."""
+        lengths = self.dataset.lengths[episodes]
+        by_length = np.argsort(-lengths, kind="stable")
+        self._by_length, self._sorted = episodes[by_length], -lengths[by_length]  # the longest first
+        self._ranks = np.full(len(self.dataset.lengths), -1)
+        self._ranks[self._by_length] = np.arange(len(by_length))
+        times = np.arange(int(lengths.max()))
+        usable = self._alive(times) >= 2
+        if self._decisions is not None:
+            usable &= np.isin(times, self._decisions)
+        self.times = times[usable]  # at which there is another state to put in place
+
+    def halves(self) -> tuple[LogStates, LogStates]:
+        """The same states with donors from every other episode each, so that the two share none.
+
+        Both draw at the times that both can replace at. Raises InputError where there are none.
+        """
+        halves = copy.copy(self), copy.copy(self)
+        for first, half in enumerate(halves):
+            half._choose(np.arange(first, len(self.dataset.lengths), 2))
+        times = np.intersect1d(halves[0].times, halves[1].times)
+        if not len(times):
+            raise InputError("no two episodes of each half reach the same step, so that nothing can be tested afresh")
+        for half in halves:
+            half.times = times
+        return halves
 
     def draw(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Episodes and times (count,) each of states, every step of the log (at a usable time) alike."""
-        alive = self._alive(self.times)
-        times = rng.choice(self.times, count, p=alive / alive.sum())
-        return self._some(times, rng), times
+        """Episodes and times (count,) each of states, every step (at a usable time) alike."""
+        times = rng.choice(self.times, count, p=self.shares(self.times))
+        return self.reaching(times, rng), times
+
+    def shares(self, times: Array) -> Array:
+        """How many steps lie at each of these times (T,), as shares of all of them."""
+        alive = self._alive(times)
+        shares: Array = alive / alive.sum()
+        return shares
 
     def others(self, episodes: Array, times: Array, rng: np.random.Generator) -> Array:
         """Another episode that reaches each time: (B,)."""
-        count = self._alive(times)
-        ranks = np.empty(len(self._by_length), np.int64)
-        ranks[self._by_length] = np.arange(len(ranks))
+        count, ranks = self._alive(times), self._ranks[episodes]
         shift = 1 + (rng.random(len(times)) * (count - 1)).astype(np.int64)
-        return self._by_length[(ranks[episodes] + shift) % count]
+        other = np.where(ranks >= 0, (ranks + shift) % count, (rng.random(len(times)) * count).astype(np.int64))
+        return self._by_length[other]
 
     def any(self, times: Array, rng: np.random.Generator) -> States:
         """A state at each of these times (B,)."""
-        return self.at(self._some(times, rng), times)
+        return self.at(self.reaching(times, rng), times)
 
     def at(self, episodes: Array, times: Array) -> States:
         """The states of these episodes (B,) at these times (B,)."""
@@ -133,7 +171,8 @@ class LogStates:
         """How many episodes reach each time."""
         return np.searchsorted(self._sorted, -times, side="left")
 
-    def _some(self, times: Array, rng: np.random.Generator) -> Array:
+    def reaching(self, times: Array, rng: np.random.Generator) -> Array:
+        """An episode that reaches each of these times: (B,)."""
         return self._by_length[(rng.random(len(times)) * self._alive(times)).astype(np.int64)]
 
 
@@ -163,13 +202,29 @@ class Sample:
 
 
 def sample(log: LogStates, count: int, replacements: int, rng: np.random.Generator, known_decisions: bool) -> Sample:
-    """`count` states of the log with others to put in their place."""
+    """`count` states with others of the same episodes to put in their place."""
     episodes, times = log.draw(count, rng)
-    states = log.at(episodes, times)
+    return _replaced(log, log, episodes, times, replacements, rng, known_decisions)
+
+
+def two_samples(
+    log: LogStates, count: int, replacements: int, rng: np.random.Generator, known_decisions: bool
+) -> tuple[Sample, Sample]:
+    """The same states twice, with others from different episodes: what explains them, and what tests it."""
+    halves = log.halves()
+    times = rng.choice(halves[0].times, count, p=log.shares(halves[0].times))
+    episodes = log.reaching(times, rng)
+    first, second = (_replaced(log, half, episodes, times, replacements, rng, known_decisions) for half in halves)
+    return first, second
+
+
+def _replaced(
+    log: LogStates, donors: LogStates, episodes: Array, times: Array, replacements: int, rng: np.random.Generator,
+    known_decisions: bool,
+) -> Sample:  # fmt: skip
     repeated, at = np.tile(episodes, replacements), np.tile(times, replacements)
-    alike = log.at(log.others(repeated, at, rng), at)
+    alike = log.at(donors.others(repeated, at, rng), at)
     anywhen = alike
-    if known_decisions and len(log.times) > 1:
-        elsewhen = rng.choice(log.times, len(at))
-        anywhen = log.any(elsewhen, rng)
-    return Sample(states, alike, anywhen)
+    if known_decisions and len(donors.times) > 1:
+        anywhen = donors.any(rng.choice(donors.times, len(at)), rng)
+    return Sample(log.at(episodes, times), alike, anywhen)

@@ -91,11 +91,14 @@ class Subject:
         return (picked - mean).sum(dim=1, keepdim=True)
 
 
-def subject_of(policy: Policy, dataset: Dataset) -> Subject:
-    """Raises InputError where the policy has no scores, or the log's actions never vary."""
+def subject_of(policy: Policy, dataset: Dataset, longest: int = 0) -> Subject:
+    """dataset: the log whose actions' range is the unit of effects. longest: steps of the longest episode elsewhere.
+
+    Raises InputError where the policy has no scores, or the log's actions never vary.
+    """
     if not isinstance(policy, Scorer):
         raise InputError(f"{type(policy).__name__} does not score actions: there is nothing to explain")
-    longest = int(dataset.lengths.max())
+    longest = max(longest, int(dataset.lengths.max()))
     read = LONGEST if policy.context_length is None else policy.context_length
     spread = torch.zeros(0)
     if policy.actions.kind == "box":

@@ -1,8 +1,8 @@
 """Statistics of runs: pure functions on arrays, seeded by an explicit Generator; scipy is loaded on use.
 
 Files, each importing only from those before it: inputs, aggregates, intervals, bootstrap, proportions,
-noninferiority, survival, scaling, costs, deployment, equivalence. A z is a normalised score; a run is one training
-seed, reduced to one scalar.
+noninferiority, survival, scaling, costs, deployment, equivalence, ranks. A z is a normalised score; a run is one training seed,
+reduced to one scalar.
 """
 
 from rlformer.statistics.aggregates import (
@@ -44,6 +44,7 @@ from rlformer.statistics.proportions import (
     target_coverage,
     wilson_interval,
 )
+from rlformer.statistics.ranks import agreement_by_chance, spearman, spearman_by_chance
 from rlformer.statistics.scaling import expected_online_performance
 from rlformer.statistics.survival import (
     SurvivalCurve,
@@ -65,6 +66,7 @@ __all__ = [
     "Resampled",
     "SurvivalCurve",
     "TargetCoverage",
+    "agreement_by_chance",
     "bernoulli_coverage",
     "bootstrap",
     "bootstrap_break_even_lambda",
@@ -99,6 +101,8 @@ __all__ = [
     "probability_less",
     "probability_of_improvement",
     "rmst",
+    "spearman",
+    "spearman_by_chance",
     "stratified_bootstrap",
     "target_coverage",
     "wilson_interval",

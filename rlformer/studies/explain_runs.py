@@ -137,7 +137,7 @@ def open_other(
 
 
 def _case(source: Source, env: EnvSpec, seed: int, log: Dataset | None) -> Case:
-    return Case(source.policy, source.identity, env, source.target_return, seed, log)
+    return Case(source.policy, source.identity, env, source.target_return, seed, log, sampled=source.sampled)
 
 
 def distracted_run(
@@ -176,11 +176,11 @@ def explain_runs(
     root: Path = Path("runs"),
     listen: Callable[[Event], None] = lambda event: None,
 ) -> None:
-    """Explain the finished, trained runs of a study, side by side, at the same states.
+    """Explain the finished, trained runs of a study, side by side.
 
-    A run that learned from no log is explained at those of the log that the others of its seed learned from, so that
-    all effects are in the same units. A run that cannot be explained is told to `listen`, and the rest goes on. env:
-    what they were made in, as the user named it.
+    Beside the effects in its own episodes, a run that learned from no log has those at the states of the log that the
+    others of its seed learned from: all effects are in the same units, which are that log's. A run that cannot be
+    explained is told to `listen`, and the rest goes on. env: what they were made in, as the user named it.
     """
     found = [run for run in map(RunDirectory.open, runs) if run.finished and _explainable(run)]
     lenders: dict[int, Path] = {}

@@ -85,6 +85,15 @@ def test_a_part_survives_its_file(part: Part[Any], made: tuple[Path, Explanation
     assert stored == again.to_dict()
 
 
+def test_a_part_of_an_older_method_is_as_if_it_were_not_there(made: tuple[Path, Explanation], tmp_path: Path) -> None:
+    effects = made[1].made["effects"]
+    parts.write_part(tmp_path, effects)
+    assert set(parts.read(tmp_path).made) == {"effects"}
+    parts.write_part(tmp_path, dataclasses.replace(effects, settings={**effects.settings, "version": 1}))
+    assert not parts.read(tmp_path)
+    assert not parts.damaged(tmp_path)
+
+
 @pytest.mark.slow
 def test_an_explanation_holds_the_parts_that_were_asked_for_and_makes_what_they_read(tmp_path: Path) -> None:
     explanation = making.make(CASE, tmp_path, only=["explainers"])

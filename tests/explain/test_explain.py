@@ -22,7 +22,7 @@ from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import make
 from rlformer.envs.worlds.behaviour import BehaviourPolicy
-from rlformer.explain import quality
+from rlformer.explain import quality, units
 from rlformer.explain.explainers import EXPLAINERS
 from rlformer.explain.explainers.attention_rollout import rollout
 from rlformer.explain.groups import HISTORY, RETURN, Groups, named, shared
@@ -175,10 +175,9 @@ def test_spread_relevance_counts_all_groups_and_a_single_one_counts_one() -> Non
 def test_the_right_order_is_more_comprehensive_than_a_random_one_and_the_reverse_less(twelve: Dataset) -> None:
     weights = [[9.0, 1.0, 0.0], [-9.0, -1.0, 0.0], [-99.0, 0.0, 0.0]]
     subject, groups, drawn = prepared(Linear(weights, SPACES["discrete"]), twelve, 100)
-    right, wrong = np.tile([3.0, 2.0, 1.0, 0.0, 0.0], (100, 1)), np.tile([1.0, 2.0, 3.0, 0.0, 0.0], (100, 1))
-    better, worse = (
-        quality.faithfulness(subject, groups, drawn, shares, np.random.default_rng(0)) for shares in (right, wrong)
-    )
+    right, wrong = np.tile([3.0, 2.0, 1.0], (100, 1)), np.tile([1.0, 2.0, 3.0], (100, 1))
+    trial = quality.Trial(subject, groups, units.of_groups(groups, groups.read), drawn, drawn, 0)
+    better, worse = (quality.faithfulness(trial, shares) for shares in (right, wrong))
     assert better.counts == (1, 2)  # four would be more groups than it reads
     assert better.comprehensiveness is not None
     assert worse.comprehensiveness is not None
@@ -318,7 +317,7 @@ def solved(tmp_path_factory: pytest.TempPathFactory) -> Solved:
             BehaviourPolicy(base), spec, folder / "data", seed=0, episodes=600, provenance={}, upstream_env_steps=0
         )
         small = ["context_length=2", "width=32", "layers=2", "heads=1", "dropout=0.0", "gradient_steps=1000"]
-        small += ["learning_rate=2e-3", "patience=0", "validate_every=1000"]
+        small += ["tokens=separate", "learning_rate=2e-3", "patience=0", "validate_every=1000"]
         run = rlformer.train("dt", env="Maze", dataset=made, overrides=small, root=folder / "runs")
         explanation = api.explain(run, only=["effects", "explainers", "surrogate"], tree=folder / "tree")
         _, results = rlformer.evaluate([folder / "tree"], episodes=50)
@@ -329,21 +328,32 @@ def solved(tmp_path_factory: pytest.TempPathFactory) -> Solved:
 def test_a_transformer_that_solves_the_t_maze_relies_on_cue_and_return(solved: Solved) -> None:
     effects = solved.explanation.need(Effects)
     assert effects.policy.score == 1.0
-    assert effects.reliance is not None
-    assert effects.reliance >= 0.95
-    assert effects.truth is not None
-    assert effects.truth.relevant == ("cue", RETURN)
+    assert effects.own.reliance is not None
+    assert effects.own.reliance >= 0.95
+    assert effects.own.truth is not None
+    assert effects.own.truth.relevant == ("cue", RETURN)
     assert effects.decisions == (1,)
 
 
-def test_explainers_are_compared_with_the_truth_attention_and_its_controls_beside_the_rest(solved: Solved) -> None:
-    explainers = solved.explanation.need(Attributions).explainers
-    skill = {name: judged.truth.skill for name, judged in explainers.items() if judged.truth is not None}
-    assert set(skill) == set(EXPLAINERS)
+def test_explainers_are_compared_with_the_truth_and_attention_where_its_tokens_tell_inputs_apart(
+    solved: Solved,
+) -> None:
+    attributions = solved.explanation.need(Attributions)
+    assert attributions.no_truth is None
+    assert attributions.by_group is not None
+    assert attributions.by_token is not None
+    skill, over_tokens = (
+        {name: judged.truth.skill for name, judged in scored.explainers.items() if judged.truth is not None}
+        for scored in (attributions.by_group, attributions.by_token)
+    )
+    assert set(skill) == {*PERTURBING, "random"}
+    assert set(over_tokens) == set(EXPLAINERS)
     known = {name: value for name, value in skill.items() if value is not None}
-    assert known["feature ablation"] > 0.8
+    assert known["feature ablation"] > 0.7
     assert abs(known["random"]) < 0.2
-    assert abs(known["uniform attention"]) < 0.2
+    uniform = over_tokens["uniform attention"]
+    assert uniform is not None
+    assert abs(uniform) < 0.2
 
 
 def test_a_tree_of_the_window_stands_for_it_and_one_of_the_observation_cannot(solved: Solved) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 
 from rlformer.explain.explainers import EXPLAINERS
 from rlformer.explain.parts import Attributions, Controllability, Deletion, Effects, Made, PartCost, Pictures, Surrogate
-from rlformer.explain.parts.attributions import Judged, Skill, Stability
+from rlformer.explain.parts.attributions import NO_ATTENTION, Faithfulness, Judged, Scored, Skill, Stability
 from rlformer.explain.parts.controllability import Following
-from rlformer.explain.parts.effects import KnownEffects, LogStatistics, PolicyScore
+from rlformer.explain.parts.effects import EffectsAt, KnownEffects, PolicyScore
 from rlformer.explain.parts.pictures import AttentionShown, EpisodeShown, Frame, ThroughTime
 from rlformer.explain.parts.surrogate import TreeCurve, TreePoint
 from rlformer.explain.tree import Tree
@@ -46,36 +46,69 @@ def _effects(effects: tuple[float, ...], known: bool, conditioned: bool) -> Effe
     return Effects(
         groups=GROUPS,
         read=read,
-        effects=effects,
         unit="share of changed greedy actions",
-        divergence=effects if conditioned else None,
+        own=_effects_at(effects, known, read),
+        log=_effects_at((0.25, 0.25, *effects[2:]), known, read),
         no_divergence=None if conditioned else "no probabilities",
         decisions=None,
-        log=LogStatistics(9, 99),
         policy=PolicyScore(500.0, 1.0, 100),
+        target_return=500.0 if conditioned else None,
+    )
+
+
+def _effects_at(effects: tuple[float, ...], known: bool, read: tuple[bool, ...]) -> EffectsAt:
+    return EffectsAt(
+        effects=effects,
+        varies=(1.0, 1.0, 1.0, 0.0),
+        divergence=effects if read[2] else None,
         truth=KnownEffects("distractors", GROUPS, effects, GROUPS[:1], read) if known else None,
         reliance=round(effects[0] / sum(effects), 4) if known else None,
         no_reliance=None if known else "no truth is known for this task",
+        episodes=9,
+        steps=99,
+        mean_return=450.0,
     )
 
 
 def _explainers(effects: tuple[float, ...], skill: float | None, seed: int, conditioned: bool) -> Attributions:
-    names = ("integrated gradients", "attention rollout", "uniform attention", "random")
-    names = names if conditioned else (names[0], names[-1])
-    untold = None if skill is not None else "no truth is known for this task"
-    judged = {name: _judged(EXPLAINERS[name].control, effects, skill, seed) for name in names}
-    return Attributions(GROUPS, (True, True, conditioned, conditioned), judged, untold, None, 64)
+    best, units = Faithfulness(COUNTS[1:], 0.3, -0.2), {group: (group,) for group in GROUPS}
+    first, second = round(0.7 - 0.02 * seed, 3), 0.3
+    shares = dict(zip(GROUPS, (first, second, 0.0, 0.0), strict=True))
+    judged = {
+        n: _judged(EXPLAINERS[n].control, shares, effects, skill, seed) for n in ("integrated gradients", "random")
+    }
+    by_token = None
+    if conditioned:
+        names = ("integrated gradients", "attention rollout", "uniform attention", "random")
+        tokens = {"observation": first, "history": second, "returns-to-go": 0.0}
+        over = {n: _judged(EXPLAINERS[n].control, tokens, effects, skill, seed) for n in names}
+        parts = {"observation": GROUPS[:2], "history": GROUPS[2:3], "returns-to-go": GROUPS[3:]}
+        by_token = Scored(parts, (0.4, 0.2, 0.1), best, over)
+    return Attributions(
+        groups=GROUPS,
+        read=(True, True, conditioned, conditioned),
+        varies=(True, True, True, False),
+        by_group=Scored(units, effects, best, judged),
+        no_groups=None,
+        by_token=by_token,
+        no_tokens=None if conditioned else NO_ATTENTION,
+        no_truth=None if skill is not None else "no truth is known for this task",
+        states=64,
+    )
 
 
-def _judged(control: bool, effects: tuple[float, ...], skill: float | None, seed: int) -> Judged:
-    found = None if skill is None else Skill(0.9, 1.0, 0.25, 0.0 if control else round(skill + 0.02 * seed, 3))
+def _judged(
+    control: bool, shares: dict[str, float], effects: tuple[float, ...], skill: float | None, seed: int
+) -> Judged:
+    found = None if skill is None else Skill(0.9, 1.0, 0.25, 0.0 if control else round(skill + 0.02 * seed, 3), 1.0)
     return Judged(
-        shares=dict(zip(GROUPS, (0.7 - 0.02 * seed, 0.3, 0.0, 0.0), strict=True)),
+        shares=shares,
         agreement=0.8 + 0.03 * seed,
+        agreement_by_chance=0.8,
         comprehensiveness=0.0 if control else 0.2 + effects[0] / 10,
         sufficiency=-0.1,
         counts=COUNTS[1:],
-        effective_groups=1.8,
+        effective_units=1.8,
         gini=0.5,
         stability=Stability(None if control else 0.04),
         sanity=None if control else 0.3,

@@ -12,10 +12,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rlformer import statistics
 from rlformer.envs.animation import png
 from rlformer.evaluator.judge.explanations.arms import fewest
-from rlformer.evaluator.judge.explanations.evidence import BothTrees, DrawnTree, FewestLeaves, TreesEvidence
-from rlformer.evaluator.judge.explanations.families import compared
+from rlformer.evaluator.judge.explanations.evidence import (
+    BothTrees,
+    DrawnTree,
+    FamilyRow,
+    FewestLeaves,
+    TreesEvidence,
+)
+from rlformer.evaluator.judge.explanations.families import MEASURES, Measure, compared
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.explain.tree import Tree
 from rlformer.report import build
@@ -52,8 +59,9 @@ def arm(results: dict[str, Any], label: str) -> dict[str, Any]:
 @pytest.mark.slow
 def test_numbers_are_means_over_seeds_with_intervals(told: tuple[dict[str, Any], str]) -> None:
     ppo = arm(told[0], "ppo")
-    assert ppo["effects"]["pole angle"]["point"] == pytest.approx(0.51)
-    assert ppo["effects"]["pole angle"]["low"] == pytest.approx(0.50)
+    assert ppo["own"]["effects"]["pole angle"]["point"] == pytest.approx(0.51)
+    assert ppo["own"]["effects"]["pole angle"]["low"] == pytest.approx(0.50)
+    assert ppo["log"]["effects"]["pole angle"]["point"] == pytest.approx(0.2)
     assert ppo["best"] == {"name": "integrated gradients", "by": "skill", "value": ppo["best"]["value"]}
     assert ppo["best"]["value"]["point"] == pytest.approx(0.91)
     assert ppo["l90"]["values"] == [8, 8, 8]
@@ -62,8 +70,8 @@ def test_numbers_are_means_over_seeds_with_intervals(told: tuple[dict[str, Any],
 def test_what_is_not_defined_says_why(told: tuple[dict[str, Any], str]) -> None:
     results, page = told
     dt, top = arm(results, "dt"), arm(results, "bc-top")
-    assert dt["reliance"] is None
-    assert "--distractors" in dt["no_reliance"]
+    assert dt["own"]["reliance"] is None
+    assert "--distractors" in dt["own"]["no_reliance"]
     assert dt["l90"] == {"values": [None] * 3, "median": None, "censored": 3, "undefined": 0, "reason": None}
     assert top["reason"].startswith("not explained")
     assert 'title="it looks at nothing"' in page
@@ -76,8 +84,8 @@ def test_the_two_questions_are_answered_apart_and_families_by_measure(told: tupl
         assert lead in page
     families = results["environments"][0]["explanations"]["families"]
     says = {row["label"].split(" (")[0]: row["says"] for row in families["rows"]}
-    assert says["comprehensiveness of integrated gradients"] == "a"  # .25 against .21, on every seed
-    assert says["L90"] == "a"
+    assert says["comprehensiveness of integrated gradients"] == "alike"  # .25 and .21: a sure difference, a small one
+    assert says["L90"] == "the same on every seed"  # three against three: one order of ten, by chance
     assert says["Reliance"] == "undefined for one of them"
     assert "they are not added up" in page
 
@@ -94,25 +102,95 @@ def test_for_its_family_stands_the_arm_that_the_verdict_weighs(tmp_path: Path) -
     assert (families["a"], families["b"]) == (pair["a"]["label"], pair["b"]["label"]) == ("ppo", "dt")
 
 
-def says(*measures: tuple[str, list[float], list[float]]) -> list[str]:
-    rows = compared([(f"m{i}", better, a, b) for i, (better, a, b) in enumerate(measures)])  # type: ignore[misc]
-    return [row.says for row in rows]
+@pytest.mark.slow
+def test_an_arm_that_the_verdict_weighs_and_nobody_explained_is_named_and_no_other_stands_in(tmp_path: Path) -> None:
+    for seed in SEEDS:
+        make_run(tmp_path, PPO, seed)
+        explain_run(make_run(tmp_path, replace(PPO, agent="a2c", mean=300.0), seed), [0.5, 0.01, 0.0, 0.0], skill=0.9)
+        explain_run(make_run(tmp_path, DT, seed), [0.1, 0.3, 0.2, 0.1], skill=0.9)
+    explanations = report(tmp_path)[0]["environments"][0]["explanations"]
+    assert explanations["families"] is None
+    assert explanations["no_families"] == "ppo, which the verdict weighs, was not explained: rlformer explain RUN"
 
 
-def test_measures_that_do_not_differ_cannot_be_told_apart() -> None:
-    assert says(("+", [0.1, 0.5, 0.9], [0.2, 0.5, 0.8])) == ["cannot be told apart"]
-    assert says(("-", [0.1, 0.1, 0.1], [0.2, 0.2, 0.2])) == ["a"]
+@pytest.mark.slow
+def test_families_are_compared_on_the_seeds_that_judge_and_not_on_those_that_chose(tmp_path: Path) -> None:
+    """Of two online arms the first three seeds choose, and the others judge."""
+    for seed in range(9):
+        explain_run(make_run(tmp_path, PPO, seed), [0.5, 0.01, 0.0, 0.0], skill=0.9 if seed < 3 else 0.5)
+        explain_run(make_run(tmp_path, replace(PPO, agent="a2c", mean=300.0), seed), [0.5, 0.01, 0.0, 0.0], skill=0.9)
+        explain_run(make_run(tmp_path, DT, seed), [0.1, 0.3, 0.2, 0.1], skill=0.5)
+    (environment,) = report(tmp_path)[0]["environments"]
+    families = environment["explanations"]["families"]
+    assert families["a"] == "ppo"
+    assert families["seeds"] == 6
+    skill = next(row for row in families["rows"] if row["label"].startswith("skill"))
+    assert skill["a"]["point"] == pytest.approx(0.5)
+
+
+def rows(*measures: tuple[str, list[float], list[float]], margin: float = 0.05) -> tuple[FamilyRow, ...]:
+    return compared(
+        [(Measure(f"m{i}", better, margin, lambda arm: ()), a, b) for i, (better, a, b) in enumerate(measures)]
+    )  # type: ignore[arg-type]
+
+
+def says(*measures: tuple[str, list[float], list[float]], margin: float = 0.05) -> list[str]:
+    return [row.says for row in rows(*measures, margin=margin)]
+
+
+WIDE = ("+", [0.1, 0.5, 0.9], [0.2, 0.5, 0.8])  # neither a difference nor none can be seen
+
+
+def test_a_difference_that_is_not_seen_is_undecided_and_no_equality() -> None:
+    assert says(WIDE) == ["undecided"]
     assert says(("+", [0.1], [0.2, 0.2])) == ["one seed cannot tell"]
     once = ("+", [0.2, 0.3, 0.4, 0.35], [0.45, 0.5, 0.41, 0.6])  # p = .02: one of seven measures may well look so
     assert says(once) == ["b"]
-    assert says(once, *6 * [("+", [0.1, 0.5, 0.9], [0.2, 0.5, 0.8])])[0] == "cannot be told apart"
+    assert says(once, *6 * [WIDE])[0] == "undecided"
+
+
+def test_equality_is_claimed_by_a_test_of_equivalence_within_the_declared_margin() -> None:
+    near = ("+", [0.80, 0.81, 0.82, 0.79, 0.80], [0.80, 0.80, 0.81, 0.82, 0.81])
+    assert says(near) == ["alike"]
+    assert says(near, margin=0.01) == ["undecided"]
+    (row,) = rows(near)
+    tested = statistics.equivalence_test(near[1], near[2], 0.05)
+    assert row.p_alike == pytest.approx(tested.pvalue)
+
+
+def test_measures_that_cannot_be_tested_count_among_those_that_p_values_are_adjusted_for() -> None:
+    once = ("+", [0.2, 0.3, 0.4, 0.35], [0.45, 0.5, 0.41, 0.6])
+    undefined = ("+", [], [0.1, 0.2])
+    alone, among = rows(once)[0].p, rows(once, *6 * [undefined])[0].p
+    assert alone is not None
+    assert among == pytest.approx(7 * alone)
+    assert {measure.label.split()[0] for measure in MEASURES} >= {"Reliance", "skill", "sensitivity", "L90"}
+    assert len(MEASURES) == 7
+
+
+def test_seeds_that_all_agree_are_no_certainty() -> None:
+    assert says(("-", [0.1] * 3, [0.2] * 3)) == ["the same on every seed"]  # 2 of 20 orders are as extreme
+    assert says(("-", [0.1] * 5, [0.2] * 5)) == ["a"]  # 2 of 252
+    assert says(("+", [1.0] * 5, [1.0] * 5)) == ["the same on every seed"]
 
 
 @pytest.mark.slow
 def test_families_that_are_alike_are_rarely_told_apart() -> None:
     rng = np.random.default_rng(0)
     found = [says(*(("+", *rng.normal(size=(2, 5)).tolist()) for _ in range(7))) for _ in range(200)]
-    assert sum(any(word in "ab" for word in words) for words in found) <= 20  # 5 % of 200, and luck
+    assert sum("a" in words or "b" in words for words in found) <= 20  # 5 % of 200, and luck
+
+
+@pytest.mark.slow
+def test_families_that_differ_by_the_margin_are_rarely_called_alike() -> None:
+    rng = np.random.default_rng(0)
+
+    def measured() -> tuple[str, list[float], list[float]]:
+        a, b = rng.normal(size=(2, 10)) * 0.3
+        return "+", a.tolist(), (b + 1.0).tolist()
+
+    found = [says(*(measured() for _ in range(7)), margin=1.0) for _ in range(200)]
+    assert sum("alike" in words for words in found) <= 20
 
 
 def test_seeds_without_a_tree_are_no_seeds_that_need_a_large_one() -> None:
@@ -147,7 +225,7 @@ def test_a_torn_part_is_left_out(tmp_path: Path) -> None:
     explain_run(run, [0.5, 0.1, 0.0, 0.0])
     (run.path / "explain" / "effects.json").write_text("{")
     results, _ = report(tmp_path)
-    assert arm(results, "ppo")["effects"] is None
+    assert arm(results, "ppo")["own"] is None
     assert arm(results, "ppo")["l90"]["values"] == [8]
 
 

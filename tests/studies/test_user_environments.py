@@ -95,7 +95,9 @@ def test_every_kind_of_observation_goes_the_whole_way(kind: str, module: str, wo
     assert collected.observations.dtype == _KINDS[kind]
     for run in (online, dt):
         explained = api.explain(run, only=("effects",), tree=workspace / run.parent.name)
-        assert np.isfinite(explained.need(Effects).effects).all()
+        effects = explained.need(Effects)
+        assert effects.log is not None
+        assert np.isfinite([effects.own.effects, effects.log.effects]).all()
         _, (tree,) = rlformer.evaluate([workspace / run.parent.name], env=env, episodes=3)
         assert len(tree.returns) == 3
 

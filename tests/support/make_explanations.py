@@ -11,8 +11,8 @@ import numpy as np
 from rlformer.core import files
 from rlformer.envs.animation import png
 from rlformer.explain.parts import Attributions, Controllability, Deletion, Effects, Made, PartCost, Pictures, Surrogate
-from rlformer.explain.parts.attributions import Judged, Skill, Stability
-from rlformer.explain.parts.effects import KnownEffects, LogStatistics, PolicyScore
+from rlformer.explain.parts.attributions import NO_ATTENTION, Faithfulness, Judged, Scored, Skill, Stability
+from rlformer.explain.parts.effects import EffectsAt, KnownEffects, PolicyScore
 from rlformer.explain.parts.pictures import AttentionShown, EpisodeShown, Frame, ThroughTime
 from rlformer.explain.parts.surrogate import TreeCurve, TreePoint
 from rlformer.explain.tree import Tree
@@ -35,12 +35,9 @@ def explain_run(run: RunDirectory, effects: list[float], *, skill: float | None 
     read = (True, True, attends, attends)
     contents: dict[str, Any] = {
         "effects": Effects(
-            groups=GROUPS, read=read, effects=of, unit="share of changed greedy actions",
-            divergence=of if attends else None, no_divergence=None if attends else "no probabilities",
-            decisions=None, log=LogStatistics(9, 99), policy=PolicyScore(500.0, 1.0, 100),
-            truth=None if skill is None else KnownEffects("distractors", GROUPS, of, GROUPS[:1], read),
-            reliance=None if skill is None else of[0] / sum(of),
-            no_reliance=None if skill is not None else "no truth is known for this task; --distractors makes one",
+            groups=GROUPS, read=read, unit="share of changed greedy actions", own=_effects(of, skill, read),
+            log=_effects((0.2, 0.2, *of[2:]), skill, read), no_divergence=None if attends else "no probabilities",
+            decisions=None, policy=PolicyScore(500.0, 1.0, 100), target_return=500.0 if attends else None,
         ),
         "explainers": _explainers(of, skill, read),
         "deletion": Deletion(
@@ -59,21 +56,39 @@ def explain_run(run: RunDirectory, effects: list[float], *, skill: float | None 
         files.write_json(folder / f"{name}.json", Made(name, content, PartCost(2.0, 1.5, 100)).to_dict())
 
 
+def _effects(of: tuple[float, ...], skill: float | None, read: tuple[bool, ...]) -> EffectsAt:
+    return EffectsAt(
+        effects=of, varies=(1.0, 1.0, 1.0, 0.0), divergence=of if read[2] else None,
+        truth=None if skill is None else KnownEffects("distractors", GROUPS, of, GROUPS[:1], read),
+        reliance=None if skill is None else of[0] / sum(of),
+        no_reliance=None if skill is not None else "no truth is known for this task; --distractors makes one",
+        episodes=9, steps=99, mean_return=450.0,
+    )  # fmt: skip
+
+
 def _explainers(effects: tuple[float, ...], skill: float | None, read: tuple[bool, ...]) -> Attributions:
     judged = Judged(
-        shares=dict(zip(GROUPS, (0.7, 0.3, 0.0, 0.0), strict=True)), agreement=0.8,
-        comprehensiveness=0.2 + effects[0] / 10, sufficiency=-0.1, counts=(1, 2), effective_groups=1.8, gini=0.5,
-        stability=Stability(0.04), sanity=0.3, truth=None if skill is None else Skill(0.9, 1.0, 0.25, skill),
+        shares=dict(zip(GROUPS, (0.7, 0.3, 0.0, 0.0), strict=True)), agreement=0.8, agreement_by_chance=0.8,
+        comprehensiveness=0.2 + effects[0] / 10, sufficiency=-0.1, counts=(1, 2), effective_units=1.8, gini=0.5,
+        stability=Stability(0.04), sanity=0.3, truth=None if skill is None else Skill(0.9, 1.0, 0.25, skill, 1.0),
     )  # fmt: skip
     control = replace(
         judged, comprehensiveness=0.0, stability=Stability(None), sanity=None,
-        truth=None if skill is None else Skill(0.9, 1.0, 0.25, 0.0),
+        truth=None if skill is None else Skill(0.9, 1.0, 0.25, 0.0, 1.0),
     )  # fmt: skip
-    explainers = {"integrated gradients": judged}
+    best = Faithfulness((1, 2), 0.3, -0.2)
+    by_group = Scored({g: (g,) for g in GROUPS}, effects, best, {"integrated gradients": judged, "random": control})
+    by_token = None
     if read[2]:
-        explainers |= {"attention rollout": judged, "uniform attention": control}
-    reason = None if skill is not None else "no truth is known for this task"
-    return Attributions(GROUPS, read, {**explainers, "random": control}, reason, None, 64)
+        shares = {"observation": 0.6, "history": 0.4}
+        over = {name: replace(judged, shares=shares, agreement=None) for name in by_group.explainers}
+        over |= dict.fromkeys(("attention rollout", "uniform attention"), over["integrated gradients"])
+        by_token = Scored({"observation": GROUPS[:2], "history": GROUPS[2:3]}, (0.4, 0.1), best, over)
+    return Attributions(
+        groups=GROUPS, read=read, varies=(True, True, True, False), by_group=by_group, no_groups=None,
+        by_token=by_token, no_tokens=None if by_token else NO_ATTENTION,
+        no_truth=None if skill is not None else "no truth is known for this task", states=64,
+    )  # fmt: skip
 
 
 def _trees(l90: int | None) -> TreeCurve:

@@ -15,7 +15,7 @@ from rlformer.evaluator.judge.evidence import EvaluationFacts, Evidence, LogFact
 from rlformer.evaluator.judge.explanations import explained
 from rlformer.evaluator.judge.load import Run
 from rlformer.evaluator.judge.scaling import scaling
-from rlformer.evaluator.judge.training import marked
+from rlformer.evaluator.judge.training import is_smoke, marked
 from rlformer.runs.inputs import LogInput
 from rlformer.runs.missing import MissingRun
 
@@ -58,7 +58,7 @@ def _environment(name: str, runs: Sequence[Run], missing: Sequence[MissingRun], 
         arms=measured,
         grid=scaling(runs, env, arms),
         missing=tuple(missing),
-        explanations=explained(arms, measured),
+        explanations=explained(arms, [arm for arm in measured if not is_smoke(arm)]),
     )
     return marked(found, {arm.label: arm.spec.paper for arm in arms if arm.spec.paper is not None})
 

@@ -68,7 +68,13 @@ PARTS: dict[str, Part[Any]] = {
 def read(folder: Path) -> Explanation:
     """The parts in a folder that can be read; one that is torn, or of another version, is as if it were not there."""
     there = {name: read_part(folder, part) for name, part in PARTS.items()}
-    return Explanation({name: made for name, made in there.items() if made is not None})
+    return Explanation({name: made for name, made in there.items() if made is not None and _of_today(made)})
+
+
+def _of_today(made: Made[Any]) -> bool:
+    """Whether it was made by the method of its part as it is now."""
+    version = PARTS[made.part].version
+    return bool(made.settings.get("version", version) == version)
 
 
 def damaged(folder: Path) -> dict[str, str]:

@@ -34,11 +34,15 @@ class Deletion:
 
 
 def make(material: Material, made: Explanation) -> Deletion:
-    """The groups in the order of each explainer, controls aside."""
-    groups, explainers = material.groups, made.need(Attributions).explainers
-    read = [number for number, seen in enumerate(groups.read) if seen]
+    """The groups in the order of each explainer that can order groups, controls aside.
+
+    The policy acts as it is deployed. Masked groups are drawn from its own episodes that no attribution has seen.
+    """
+    groups, attributions = material.groups, made.need(Attributions)
+    scored = attributions.by_group
+    read = [i for i, (seen, varies) in enumerate(zip(groups.read, attributions.varies, strict=True)) if seen and varies]
     orders: dict[str, list[int]] = {}
-    for name, judged in explainers.items():
+    for name, judged in scored.explainers.items() if scored is not None else ():
         if not EXPLAINERS[name].control:
             shares = [-judged.shares[groups.names[i]] for i in read]
             orders[name] = [read[i] for i in np.argsort(shares, kind="stable")]
@@ -85,11 +89,11 @@ def _returns(material: Material, sets: Sequence[frozenset[int]]) -> dict[frozens
         replaced: Array = np.zeros((len(some) * _EPISODES, len(groups)), bool)
         for i, chosen in enumerate(some):
             replaced[i * _EPISODES : (i + 1) * _EPISODES, list(chosen)] = True
-        policy = masked(material.subject, groups, material.whole, case.target_return, replaced, case.seed)
+        policy = masked(material.subject, groups, material.fresh, case.target_return, replaced, case.seed, case.sampled)
         played = material.play(policy, np.tile(seeds, len(some)), num_envs=len(replaced))
         means = played.returns.reshape(len(some), _EPISODES).mean(axis=1)
         found |= dict(zip(some, means.tolist(), strict=True))
     return found
 
 
-PART = Part("deletion", Deletion, make, reads=("explainers",))
+PART = Part("deletion", Deletion, make, reads=("explainers",), version=2)

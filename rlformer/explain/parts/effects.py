@@ -11,21 +11,12 @@ import numpy as np
 from rlformer.explain.parts.base import Explanation, Part
 
 if TYPE_CHECKING:
+    from rlformer.data.dataset import Dataset
     from rlformer.explain.material import Material
     from rlformer.explain.states import Sample
 
 _STATES, _REPLACEMENTS = 256, 8
 _DIVERGENCE_REPLACEMENTS = 2
-
-
-@dataclass(frozen=True)
-class LogStatistics:
-    """The log whose states were used."""
-
-    episodes: int
-    steps: int
-    own: bool = False  # whether the policy made it itself
-    mean_return: float | None = None
 
 
 @dataclass(frozen=True)
@@ -49,21 +40,37 @@ class KnownEffects:
 
 
 @dataclass(frozen=True)
-class Effects:
-    """Total effects of G groups of inputs on the greedy action, means over states."""
+class EffectsAt:
+    """Total effects of G groups of inputs on the greedy action: means over states of some episodes."""
 
-    groups: tuple[str, ...]
-    read: tuple[bool, ...]  # whether the policy reads each: otherwise its effect is 0 by definition
     effects: tuple[float, ...]
-    unit: str
+    varies: tuple[float, ...]  # the share of replacements that change each group's inputs at all
     divergence: tuple[float, ...] | None  # Jensen-Shannon, in bits
-    no_divergence: str | None  # why not
-    decisions: tuple[int, ...] | None  # the times at which an action makes a difference; None: unknown
-    log: LogStatistics
-    policy: PolicyScore
     truth: KnownEffects | None
     reliance: float | None  # the share of all effect that lies on groups which matter
     no_reliance: str | None  # why not
+    episodes: int
+    steps: int
+    mean_return: float  # of these episodes
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What the greedy action depends on: in deployment, and at the log's states beside it.
+
+    own: at the states of the deployed policy's own episodes, whose returns-to-go are the target return minus the
+    rewards so far. log: at the log's states and logged returns-to-go. Replacements are drawn from the same episodes.
+    """
+
+    groups: tuple[str, ...]
+    read: tuple[bool, ...]  # whether the policy reads each: otherwise its effect is 0 by definition
+    unit: str
+    own: EffectsAt
+    log: EffectsAt | None  # None: no log was given
+    no_divergence: str | None  # why not
+    decisions: tuple[int, ...] | None  # the times at which an action makes a difference; None: unknown
+    policy: PolicyScore
+    target_return: float | None  # that is asked for in deployment
     states: int = 0
     replacements: int = 0
     context_length: int = 1
@@ -78,31 +85,46 @@ def reliance(effects: Sequence[float], names: Sequence[str], relevant: frozenset
 
 
 def make(material: Material, made: Explanation) -> Effects:
-    """Effects at states of the log; see `replacement`."""
-    from rlformer.explain.replacement import divergences, total_effects
-
-    subject, groups, log = material.subject, material.groups, material.log
-    sample = material.sample(_STATES, _REPLACEMENTS, "effects")
-    effects = total_effects(subject, groups, sample).numpy().mean(axis=0)
-    bits = divergences(subject, groups, sample.some(_STATES, _DIVERGENCE_REPLACEMENTS))
-    truth = _known(material, sample)
-    share, no_share = _reliance(truth)
+    """Effects in deployment and at the log's states; see `replacement`."""
+    subject, groups = material.subject, material.groups
+    own = _effects_at(material, material.sample(_STATES, _REPLACEMENTS, "effects"), material.own)
+    logged = material.log_sample(_STATES, _REPLACEMENTS, "effects at the log")
     return Effects(
         groups=groups.names,
         read=groups.read,
-        effects=tuple(effects.tolist()),
         unit="share of the log's action range" if subject.spec.kind == "box" else "share of changed greedy actions",
-        divergence=None if bits is None else tuple(bits.tolist()),
-        no_divergence=None if bits is not None else "its scores are no probabilities that it learned",
+        own=own,
+        log=None if logged is None else _effects_at(material, logged, material.log),
+        no_divergence=None if own.divergence is not None else "its scores are no probabilities that it learned",
         decisions=material.decisions,
-        log=LogStatistics(len(log), log.num_steps, material.case.log is None, float(log.returns.mean())),
         policy=material.score,
+        target_return=material.case.target_return if subject.scorer.reads_returns else None,
+        states=_STATES,
+        replacements=_REPLACEMENTS,
+        context_length=subject.context_length,
+    )
+
+
+def _effects_at(material: Material, sample: Sample, episodes: Dataset) -> EffectsAt:
+    """At the states of a sample, which are of these episodes."""
+    from rlformer.explain.replacement import divergences, total_effects, varied
+
+    subject, groups = material.subject, material.groups
+    effects = total_effects(subject, groups, sample).numpy().mean(axis=0)
+    bits = divergences(subject, groups, sample.some(_STATES, _DIVERGENCE_REPLACEMENTS))
+    varies = varied(groups, sample).numpy()
+    truth = _known(material, sample)
+    share, no_share = _reliance(truth, bool(varies.any()))
+    return EffectsAt(
+        effects=tuple(effects.tolist()),
+        varies=tuple(varies.tolist()),
+        divergence=None if bits is None else tuple(bits.tolist()),
         truth=truth,
         reliance=share,
         no_reliance=no_share,
-        states=len(sample.states),
-        replacements=sample.replacements,
-        context_length=subject.context_length,
+        episodes=len(episodes),
+        steps=episodes.num_steps,
+        mean_return=float(episodes.returns.mean()),
     )
 
 
@@ -118,13 +140,14 @@ def _known(material: Material, sample: Sample) -> KnownEffects | None:
     return KnownEffects(material.truth.source, groups.names, tuple(effects.tolist()), relevant, groups.read)
 
 
-def _reliance(truth: KnownEffects | None) -> tuple[float | None, str | None]:
+def _reliance(truth: KnownEffects | None, varies: bool) -> tuple[float | None, str | None]:
     """The value, or why there is none."""
     if truth is None:
         return None, "no truth is known for this task; --distractors makes one"
     value = reliance(truth.effects, truth.groups, frozenset(truth.relevant))
-    nothing = "undefined: no group has any effect, the policy ignores what it sees"
-    return value, nothing if value is None else None
+    nothing = "no group has any effect, the policy ignores what it sees"
+    alike = "its episodes are all alike, so that nothing can be replaced"
+    return value, f"undefined: {nothing if varies else alike}" if value is None else None
 
 
-PART = Part("effects", Effects, make)
+PART = Part("effects", Effects, make, version=2)

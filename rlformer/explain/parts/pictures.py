@@ -107,12 +107,12 @@ def _through_time(material: Material, states: States, actions: Array) -> Through
     from rlformer.explain.explainers.attribution import scale_of
     from rlformer.explain.states import Sample
 
-    subject, groups, log, seed = material.subject, material.groups, material.whole, material.case.seed
+    subject, groups, own, seed = material.subject, material.groups, material.whole, material.case.seed
     steps = np.unique(np.linspace(0, len(states) - 1, min(len(states), _COLUMNS)).round().astype(int))
     chosen = states[torch.from_numpy(steps)]
     rng = np.random.default_rng(seed)
-    nearest = np.clip(np.searchsorted(log.times, chosen.times.numpy()), 0, len(log.times) - 1)
-    others = log.any(np.tile(log.times[nearest], _DONORS), rng)
+    nearest = np.clip(np.searchsorted(own.times, chosen.times.numpy()), 0, len(own.times) - 1)
+    others = own.any(np.tile(own.times[nearest], _DONORS), rng)
     found = SHARED.attribute(subject, groups, Sample(chosen, others, others), seed)
     values = (found.groups / scale_of(subject)[:, None]).sum(dim=1).numpy()  # (T, G)
     shown = {name: tuple(values[:, i].tolist()) for i, name in enumerate(groups.names) if groups.read[i]}
@@ -178,4 +178,4 @@ def _small(picture: Array) -> Array:
     return (blocks.mean(axis=(1, 3)) // 16 * 17).clip(0, 255).astype(np.uint8)  # few shades compress well
 
 
-PART = Part("pictures", Pictures, make)
+PART = Part("pictures", Pictures, make, version=2)

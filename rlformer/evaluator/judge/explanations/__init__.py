@@ -20,9 +20,10 @@ __all__ = ["CENSORED", "ExplainedArm", "Explanations", "UnexplainedArm", "explai
 
 
 def explained(arms: Sequence[Arm], measured: Sequence[ArmEvidence]) -> Explanations | None:
-    """Of one environment, arm by arm in their order; None where no run was explained. measured: the arms' evidence.
+    """Of one environment, arm by arm in their order; None where no run was explained.
 
-    Every number is a mean over the explained seeds, with its 95 % percentile-bootstrap interval from two seeds on.
+    measured: the evidence of the arms that compare something: who stands for a family is chosen among these. Every
+    number is a mean over the explained seeds, with its 95 % percentile-bootstrap interval from two seeds on.
     """
     runs = [[run for run in arm.runs if run.counts and run.explanation] for arm in arms]
     if not any(runs):
@@ -31,7 +32,9 @@ def explained(arms: Sequence[Arm], measured: Sequence[ArmEvidence]) -> Explanati
         explained_arm(arm, own) if own else UnexplainedArm(arm.label, arm.family, _absent(arm))
         for arm, own in zip(arms, runs, strict=True)
     )
-    return Explanations(found, families([arm for arm in found if isinstance(arm, ExplainedArm)], measured))
+    compared = families({arm.label: (arm, own) for arm, own in zip(arms, runs, strict=True)}, measured)
+    reason = compared if isinstance(compared, str) else None
+    return Explanations(found, None if isinstance(compared, str) else compared, reason)
 
 
 def _absent(arm: Arm) -> str:

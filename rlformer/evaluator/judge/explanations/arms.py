@@ -17,15 +17,16 @@ from rlformer.evaluator.judge.explanations.evidence import (
     ControlEvidence,
     DeletionEvidence,
     DrawnTree,
+    EffectsEvidence,
     ExplainedArm,
     ExplainerEvidence,
     FewestLeaves,
     FollowingEvidence,
     KnownEvidence,
-    LogEvidence,
     MeanCost,
     Measured,
     PicturesOfSeed,
+    ScoredEvidence,
     TreesEvidence,
 )
 from rlformer.evaluator.judge.explanations.memory import memory_of
@@ -33,9 +34,10 @@ from rlformer.evaluator.judge.load import Run
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.explain.explainers import EXPLAINERS
 from rlformer.explain.parts import Attributions, Controllability, Deletion, Effects, Explanation, Pictures, Surrogate
-from rlformer.explain.parts.attributions import Judged
+from rlformer.explain.parts.attributions import Scored
 from rlformer.explain.parts.base import Content
 from rlformer.explain.parts.controllability import Following
+from rlformer.explain.parts.effects import EffectsAt, KnownEffects
 from rlformer.explain.parts.surrogate import TreeCurve
 
 RESAMPLES = 5000
@@ -46,19 +48,29 @@ def explained_arm(arm: Arm, runs: Sequence[Run]) -> ExplainedArm:
     """Every number is a mean over the runs, which were all explained; with its interval from two of them on."""
     each = [run.explanation for run in runs]
     effects, attributions, surrogates = _all(each, Effects), _all(each, Attributions), _all(each, Surrogate)
-    explainers, trees = _explainers(attributions), _both(surrogates)
-    no_truth = _reasons(part.no_truth for part in attributions)
-    found = ExplainedArm(
+    by_group = _scored([part.by_group for part in attributions])
+    by_token = _scored([part.by_token for part in attributions])
+    trees, unmeasured = _both(surrogates), None if attributions else NOT_MEASURED
+    first = effects[0] if effects else None
+    return ExplainedArm(
         label=arm.label,
         family=arm.family,
         seeds=tuple(run.record.seed for run in runs),
         mean_return=float(np.mean([run.final.mean for run in runs if run.final is not None])),
         cost=MeanCost(float(np.mean([e.seconds for e in each])), float(np.mean([e.env_steps for e in each]))),
-        effects=None, read={}, unit=None, divergence=None, no_divergence=None, reliance=None, reliances=(),
-        no_reliance=NOT_MEASURED, truth=None, decisions=None, log=None,
-        explainers=explainers,
-        no_truth=no_truth or (None if attributions else NOT_MEASURED),
-        best=_best(explainers),
+        own=_effects([(part.groups, part.own) for part in effects]),
+        log=_effects([(part.groups, part.log) for part in effects if part.log is not None]),
+        read={} if first is None else {g: all(p.read[i] for p in effects) for i, g in enumerate(first.groups)},
+        unit=None if first is None else first.unit,
+        no_divergence=_reasons(part.no_divergence for part in effects),
+        decisions=None if first is None else first.decisions,
+        target_return=None if first is None else first.target_return,
+        by_group=by_group,
+        no_groups=None if by_group is not None else _reasons(part.no_groups for part in attributions) or unmeasured,
+        by_token=by_token,
+        no_tokens=None if by_token is not None else _reasons(part.no_tokens for part in attributions) or unmeasured,
+        no_truth=_reasons(part.no_truth for part in attributions) or unmeasured,
+        best=_best(by_group.explainers if by_group is not None else {}),
         deletion=_deletion(_all(each, Deletion)),
         trees=trees,
         no_window=_reasons(part.no_window for part in surrogates),
@@ -68,7 +80,6 @@ def explained_arm(arm: Arm, runs: Sequence[Run]) -> ExplainedArm:
         pictures=_pictures(each[0]),
         memory=memory_of(each),
     )  # fmt: skip
-    return _with_effects(found, effects) if effects else found
 
 
 def _all(explanations: Sequence[Explanation], kind: type[Content]) -> list[Content]:
@@ -88,23 +99,24 @@ def mean(values: Sequence[float]) -> Estimate:
     return Estimate(interval.low, interval.point, interval.high)
 
 
-def _with_effects(arm: ExplainedArm, parts: Sequence[Effects]) -> ExplainedArm:
-    first = parts[0]
-    bits = [part.divergence for part in parts if part.divergence is not None]
-    reliances = tuple(part.reliance for part in parts if part.reliance is not None)
-    return replace(
-        arm,
-        effects=_by_group(first.groups, [part.effects for part in parts]),
-        read={group: all(part.read[i] for part in parts) for i, group in enumerate(first.groups)},
-        unit=first.unit,
-        divergence=_by_group(first.groups, bits) if bits else None,
-        no_divergence=_reasons(part.no_divergence for part in parts),
+def _effects(parts: Sequence[tuple[tuple[str, ...], EffectsAt]]) -> EffectsEvidence | None:
+    """Of the seeds: their groups, which are the same, and the effects at one kind of states."""
+    if not parts:
+        return None
+    groups, first = parts[0]
+    each = [at for _, at in parts]
+    bits = [at.divergence for at in each if at.divergence is not None]
+    reliances = tuple(at.reliance for at in each if at.reliance is not None)
+    return EffectsEvidence(
+        effects=_by_group(groups, [at.effects for at in each]),
+        varies={group: any(at.varies[i] > 0 for at in each) for i, group in enumerate(groups)},
+        divergence=_by_group(groups, bits) if bits else None,
+        truth=_known([at.truth for at in each if at.truth is not None]),
         reliance=mean(reliances) if reliances else None,
         reliances=reliances,
-        no_reliance=None if reliances else _reasons(part.no_reliance for part in parts),
-        truth=_known(parts),
-        decisions=first.decisions,
-        log=LogEvidence(first.log.own, first.log.episodes, first.log.steps),
+        no_reliance=None if reliances else _reasons(at.no_reliance for at in each),
+        episodes=first.episodes,
+        steps=first.steps,
     )
 
 
@@ -112,8 +124,7 @@ def _by_group(groups: Sequence[str], rows: Sequence[Sequence[float]]) -> dict[st
     return {group: mean([row[i] for row in rows]) for i, group in enumerate(groups)}
 
 
-def _known(parts: Sequence[Effects]) -> KnownEvidence | None:
-    truths = [part.truth for part in parts if part.truth is not None]
+def _known(truths: Sequence[KnownEffects]) -> KnownEvidence | None:
     if not truths:
         return None
     first = truths[0]
@@ -121,22 +132,38 @@ def _known(parts: Sequence[Effects]) -> KnownEvidence | None:
     return KnownEvidence(first.source, relevant, _by_group(first.groups, [truth.effects for truth in truths]))
 
 
-def _explainers(parts: Sequence[Attributions]) -> dict[str, ExplainerEvidence]:
-    """By explainer of the first part; of one that is not known here nothing is said."""
-    names = [name for name in parts[0].explainers if name in EXPLAINERS] if parts else []
-    return {name: _explainer([part.explainers[name] for part in parts if name in part.explainers]) for name in names}
+def _scored(parts: Sequence[Scored | None]) -> ScoredEvidence | None:
+    """Over the seeds on which there was something to tell apart; of an explainer that is not known nothing is said."""
+    each = [part for part in parts if part is not None]
+    if not each:
+        return None
+    units = {name: groups for part in reversed(each) for name, groups in part.units.items()}
+    effects = {
+        name: [dict(zip(p.units, p.effects, strict=True))[name] for p in each if name in p.units] for name in units
+    }
+    names = [name for name in each[0].explainers if name in EXPLAINERS]
+    return ScoredEvidence(
+        units=units,
+        effects={name: mean(values) for name, values in effects.items()},
+        comprehensiveness=_measured(part.attainable.comprehensiveness for part in each),
+        sufficiency=_measured(part.attainable.sufficiency for part in each),
+        explainers={name: _explainer(name, [part for part in each if name in part.explainers]) for name in names},
+    )
 
 
-def _explainer(each: Sequence[Judged]) -> ExplainerEvidence:
+def _explainer(name: str, parts: Sequence[Scored]) -> ExplainerEvidence:
+    each = [part.explainers[name] for part in parts]
     truths = [judged.truth for judged in each if judged.truth is not None]
     between = _measured(_between([judged.shares for judged in each]))
     if between is not None:  # of pairs that share seeds: no sample to draw again from
         between = replace(between, mean=replace(between.mean, low=None, high=None))
+    pairs = [([part.explainers[name].shares[unit] for unit in part.units], part.effects) for part in parts]
     return ExplainerEvidence(
         agreement=_measured(judged.agreement for judged in each),
+        agreement_by_chance=statistics.agreement_by_chance(pairs, np.random.default_rng(0)),
         comprehensiveness=_measured(judged.comprehensiveness for judged in each),
         sufficiency=_measured(judged.sufficiency for judged in each),
-        effective_groups=_measured(judged.effective_groups for judged in each),
+        effective_units=_measured(judged.effective_units for judged in each),
         gini=_measured(judged.gini for judged in each),
         sanity=_measured(judged.sanity for judged in each),
         sensitivity=_measured(judged.stability.sensitivity for judged in each),
@@ -144,6 +171,7 @@ def _explainer(each: Sequence[Judged]) -> ExplainerEvidence:
         relevance_mass=_measured(truth.relevance_mass for truth in truths),
         relevance_rank=_measured(truth.relevance_rank for truth in truths),
         chance=_measured(truth.chance for truth in truths),
+        attainable_skill=_measured(truth.attainable for truth in truths),
         between_seeds=between,
     )
 
@@ -155,16 +183,15 @@ def _measured(values: Iterable[float | None]) -> Measured | None:
 
 def _between(shares: Sequence[Mapping[str, float]]) -> list[float]:
     """Spearman correlation of mean shares between seeds, of each seed with the others on average."""
-    from scipy.stats import spearmanr
-
-    rows = np.array([list(share.values()) for share in shares])
+    units = dict.fromkeys(unit for share in shares for unit in share)
+    rows = np.array([[share.get(unit, 0.0) for unit in units] for share in shares])
     rows = rows[:, rows.any(axis=0)]
     if len(rows) < 2 or rows.shape[1] < 3 or (np.ptp(rows, axis=1) == 0).any():
         return []
     found = []
     for i in range(len(rows)):
-        others = [float(spearmanr(rows[i], rows[j]).statistic) for j in range(len(rows)) if j != i]
-        found.append(float(np.mean(others)))
+        others = [statistics.spearman(rows[i], rows[j]) for j in range(len(rows)) if j != i]
+        found.append(float(np.mean([value for value in others if value is not None])))
     return found
 
 

@@ -27,9 +27,10 @@ class ExplainerEvidence:
     """The measures of one explainer; None where none of the seeds defines it."""
 
     agreement: Measured | None
+    agreement_by_chance: float | None  # what the mean of random orders stays at or below in 95 of 100 cases
     comprehensiveness: Measured | None
     sufficiency: Measured | None
-    effective_groups: Measured | None
+    effective_units: Measured | None
     gini: Measured | None
     sanity: Measured | None
     sensitivity: Measured | None
@@ -37,7 +38,19 @@ class ExplainerEvidence:
     relevance_mass: Measured | None
     relevance_rank: Measured | None
     chance: Measured | None
+    attainable_skill: Measured | None
     between_seeds: Measured | None
+
+
+@dataclass(frozen=True)
+class ScoredEvidence:
+    """Explainers over units that each of them can separate: groups of inputs, or what has tokens of its own."""
+
+    units: Mapping[str, tuple[str, ...]]  # the groups of each; a seed may lack some
+    effects: Mapping[str, Estimate]  # total effect of each
+    comprehensiveness: Measured | None  # attainable: the best known order's
+    sufficiency: Measured | None
+    explainers: Mapping[str, ExplainerEvidence]
 
 
 @dataclass(frozen=True)
@@ -67,10 +80,16 @@ class KnownEvidence:
 
 
 @dataclass(frozen=True)
-class LogEvidence:
-    """The log whose states were used, of the first seed."""
+class EffectsEvidence:
+    """Total effects at the states of some episodes. Their number is the first seed's."""
 
-    own: bool
+    effects: Mapping[str, Estimate]
+    varies: Mapping[str, bool]  # whether a group differs between these episodes at the same time, on any seed
+    divergence: Mapping[str, Estimate] | None
+    truth: KnownEvidence | None
+    reliance: Estimate | None
+    reliances: tuple[float, ...]  # of the seeds for which it is defined
+    no_reliance: str | None
     episodes: int
     steps: int
 
@@ -182,18 +201,17 @@ class ExplainedArm:
     seeds: tuple[int, ...]
     mean_return: float
     cost: MeanCost
-    effects: Mapping[str, Estimate] | None  # None where they were not measured, and so for what follows
+    own: EffectsEvidence | None  # in deployment; None where effects were not measured, and so for what follows
+    log: EffectsEvidence | None  # at the log's states and logged returns-to-go; None without a log
     read: Mapping[str, bool]
     unit: str | None
-    divergence: Mapping[str, Estimate] | None
     no_divergence: str | None
-    reliance: Estimate | None
-    reliances: tuple[float, ...]  # of the seeds for which it is defined
-    no_reliance: str | None
-    truth: KnownEvidence | None
     decisions: tuple[int, ...] | None  # the steps at which was measured; None: all
-    log: LogEvidence | None
-    explainers: Mapping[str, ExplainerEvidence]
+    target_return: float | None  # that is asked for in deployment, of the first seed
+    by_group: ScoredEvidence | None
+    no_groups: str | None
+    by_token: ScoredEvidence | None
+    no_tokens: str | None
     no_truth: str | None
     best: BestExplainer | None
     deletion: DeletionEvidence | None
@@ -206,27 +224,44 @@ class ExplainedArm:
     reason: str | None = None
     memory: MemoryEvidence | None = None  # where it keeps what it has to remember, where that is known
 
+    @property
+    def explainers(self) -> Mapping[str, ExplainerEvidence]:
+        """Those that are scored over groups of inputs."""
+        return {} if self.by_group is None else self.by_group.explainers
+
+    @property
+    def reliance(self) -> Estimate | None:
+        """In deployment."""
+        return None if self.own is None else self.own.reliance
+
+    @property
+    def no_reliance(self) -> str | None:
+        """Why there is none."""
+        return "not measured" if self.own is None else self.own.no_reliance
+
 
 @dataclass(frozen=True)
 class FamilyRow:
-    """One measure of the best explained arm of both families: means over seeds, and whether they differ."""
+    """One measure of the arms that stand for both families: means over seeds, whether they differ, or are alike."""
 
     label: str
     better: Literal["+", "-"]
+    margin: float  # a smaller difference does not matter
     a: Estimate | None
     b: Estimate | None
     difference: Estimate | None  # a - b, with Welch's interval
-    p: float | None  # Holm-adjusted over the measures
-    says: str  # "a" or "b" where one is explained better, else why nothing is said
+    p: float | None  # of the test of a difference, Holm-adjusted over all named measures
+    p_alike: float | None  # of the test of equivalence within the margin, adjusted alike
+    says: str  # "a" or "b" where one is explained better, "alike", or why nothing is said
 
 
 @dataclass(frozen=True)
 class Families:
-    """The explained arms that stand for online RL, a, and for sequence models, b, measure by measure."""
+    """The arms that the verdict weighs for online RL, a, and for sequence models, b, measure by measure."""
 
     a: str
     b: str
-    seeds: int  # of the arm with fewer
+    seeds: int  # that judge, of the arm with fewer
     rows: tuple[FamilyRow, ...]
 
 
@@ -235,7 +270,8 @@ class Explanations:
     """Of one environment, arm by arm in the order of its results."""
 
     arms: tuple[ExplainedArm | UnexplainedArm, ...]
-    families: Families | None  # None where one of the two has no explained candidate
+    families: Families | None
+    no_families: str | None  # why they are not compared
 
     @property
     def explained(self) -> tuple[ExplainedArm, ...]:

@@ -20,8 +20,10 @@ from rlformer.report.sections.interpretability.pictures import (
 )
 from rlformer.report.sections.interpretability.tables import (
     EXPLAINER_COLUMNS,
+    EffectRow,
     ExplainerColumn,
     ExplainerRow,
+    effect_rows,
     explainer_rows,
 )
 from rlformer.report.sections.interpretability.words import sentences
@@ -32,7 +34,9 @@ from rlformer.report.words.types import Answer
 class ArmContent:
     """What is shown of one explained arm."""
 
-    explainers: tuple[ExplainerRow, ...]
+    effects: tuple[EffectRow, ...]
+    by_group: tuple[ExplainerRow, ...]
+    by_token: tuple[ExplainerRow, ...]
     tree: TreePicture | None
     episode: EpisodePicture | None
     attention: tuple[AttentionPicture, ...]
@@ -55,7 +59,9 @@ def content(view: EnvironmentView) -> Content | None:
         return None
     arms = {
         arm.label: ArmContent(
-            explainer_rows(arm),
+            effect_rows(arm),
+            explainer_rows(arm, arm.by_group),
+            explainer_rows(arm, arm.by_token),
             None if arm.tree is None else tree_picture(arm.tree),
             episode_picture(arm.pictures),
             attention_pictures(arm.pictures),

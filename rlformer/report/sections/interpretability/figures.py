@@ -13,7 +13,7 @@ from rlformer.report.plots import Figure, Trace, layout, line, named, safe
 
 def effects(explanations: Explanations, colours: Mapping[str, int]) -> Figure | None:
     """A bar for each group of inputs and arm."""
-    arms = [(arm, arm.effects) for arm in explanations.explained if arm.effects]
+    arms = [(arm, arm.own.effects) for arm in explanations.explained if arm.own is not None]
     if not arms:
         return None
     groups = list(dict.fromkeys(group for _, of in arms for group in of))[::-1]
@@ -23,10 +23,11 @@ def effects(explanations: Explanations, colours: Mapping[str, int]) -> Figure | 
     height = 130 + len(groups) * (10 + 11 * len(arms))
     plan["legend"] |= {"y": -60 / (height - 130), "traceorder": "reversed"}
     return Figure(
-        "What the greedy action depends on",
-        "Each bar is how often the action changes when one group of inputs is replaced by that of another state of "
-        "the log (for continuous actions, how far it moves); no explainer takes part. Lines are 95 % intervals over "
-        "seeds; the history and the returns-to-go of a policy that does not read them have no effect by definition.",
+        "What the action of the deployed policy depends on",
+        "Look for the longest bars: these inputs decide. Each bar is how often the greedy action changes when one "
+        "group of inputs is replaced by that of another of the policy’s own episodes at the same time (for continuous "
+        "actions, how far it moves). No explainer takes part. Lines are 95 % intervals over seeds. What a policy does "
+        "not read has no effect by definition. The effects at the log’s states stand in the tables of the arms.",
         "Total effect of each group of inputs, arm by arm",
         data,
         plan,
@@ -75,9 +76,9 @@ def deletion(explanations: Explanations, colours: Mapping[str, int]) -> Figure |
     plan["xaxis"] |= {"tickvals": sorted({k for _, curve in arms for k in curve.counts})}
     return Figure(
         "What an episode is worth without the inputs that an explainer ranks first",
-        f"Solid: masked in the order of {SHARED.name}; dashed: random orders. Masked inputs are "
-        "drawn from the log at every step. A solid line far under its dashed one belongs to an explainer that found "
-        "what the behaviour needs.",
+        "Look for a solid line far under the dashed line of its colour: there the explainer found what the behaviour "
+        f"needs. Solid lines mask inputs in the order of {SHARED.name}, dashed lines in random orders. Masked inputs "
+        "are drawn at every step from other episodes of the same policy.",
         f"Score against the number of masked groups, in the order of {SHARED.name} and in random orders",
         data,
         plan,
@@ -107,8 +108,9 @@ def trees(explanations: Explanations, colours: Mapping[str, int]) -> Figure | No
     plan["xaxis"] |= {"type": "log", "tickvals": ticks, "ticktext": [str(n) for n in ticks]}
     return Figure(
         "How large a tree must be to play as well",
-        "Decision trees that learned from the policy’s own answers, played in its place: solid ones read the current "
-        "observation, dotted ones the whole context. Further left at the same height is easier to write down.",
+        "Look for lines that are high at the left: there a small tree plays as well as the policy. The trees learned "
+        "from the policy’s own answers and play in its place. Solid lines read the current observation, dotted lines "
+        "the whole context.",
         "Score of surrogate trees against their number of leaves",
         data,
         plan,

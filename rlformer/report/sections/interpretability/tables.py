@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rlformer.core import formats
 from rlformer.evaluator.judge.explanations import CENSORED, ExplainedArm, Explanations
-from rlformer.evaluator.judge.explanations.evidence import FewestLeaves
+from rlformer.evaluator.judge.explanations.evidence import EffectsEvidence, FewestLeaves, Measured, ScoredEvidence
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.explain.explainers import EXPLAINERS
 from rlformer.report.cells import Cell, Column
@@ -16,7 +16,8 @@ COLUMNS = (
     Column(
         "reliance",
         "Reliance",
-        "Share of all effect on the greedy action that inputs have which matter; defined where the truth is known",
+        "Share of all effect on the greedy action, in the policy’s own episodes, that lies on inputs which matter; "
+        "defined where the truth is known",
         "Interpretability",
     ),
     Column(
@@ -91,17 +92,18 @@ EXPLAINER_COLUMNS = tuple(
         ("skill", "Skill", "(relevance mass on the truth − chance) / (1 − chance)"),
         ("relevance_mass", "On truth", "Share of its relevance that lies on the inputs that matter"),
         ("agreement", "Agreement", "Rank correlation of its relevance with the total effects"),
+        ("agreement_by_chance", "By chance", "95 % of random orders agree with the total effects by this or less"),
         (
             "comprehensiveness",
             "Compreh.",
-            "Effect of replacing its first 1, 2, 4 groups, minus a random order’s: high is good",
+            "Effect of replacing the first 1, 2, 4 of its order, minus a random order’s: high is good",
         ),
         (
             "sufficiency",
             "Suffic.",
-            "Effect of replacing all but its first 1, 2, 4 groups, minus a random order’s: low is good",
+            "Effect of replacing all but the first 1, 2, 4 of its order, minus a random order’s: low is good",
         ),
-        ("effective_groups", "Groups", "Effective number of groups that share its relevance"),
+        ("effective_units", "Inputs", "Effective number of inputs that share its relevance"),
         ("gini", "Gini", "How unevenly its relevance is spread, from 0"),
         ("sensitivity", "Sensitivity", "How far it moves where the state moves a little: low is stable"),
         ("between_seeds", "Seeds", "Rank correlation of its mean relevance between training seeds"),
@@ -122,21 +124,75 @@ class ExplainerRow:
     cells: tuple[Cell, ...]
 
 
-def explainer_rows(arm: ExplainedArm) -> tuple[ExplainerRow, ...]:
-    """The explainers of an arm."""
+def explainer_rows(arm: ExplainedArm, scored: ScoredEvidence | None) -> tuple[ExplainerRow, ...]:
+    """The explainers of an arm that are scored over the same, and what is attainable at best."""
+    if scored is None:
+        return ()
     rows = []
-    for name, evidence in arm.explainers.items():
+    for name, evidence in scored.explainers.items():
         measured = [(column.measure, getattr(evidence, column.measure)) for column in EXPLAINER_COLUMNS]
-        row = tuple(_cell(of and of.mean, _why(measure, name, arm)) for measure, of in measured)
+        row = tuple(_cell(_point(of), _why(measure, name, arm)) for measure, of in measured)
         rows.append(ExplainerRow(name, row))
-    return tuple(rows)
+    return (*rows, ExplainerRow("attainable", _attainable(scored)))
+
+
+def _point(measured: Measured | float | None) -> Estimate | None:
+    if measured is None:
+        return None
+    return Estimate(None, measured, None) if isinstance(measured, float) else measured.mean
+
+
+def _attainable(scored: ScoredEvidence) -> tuple[Cell, ...]:
+    """The best weights of what is told apart, and the best known order; blank where nothing bounds a measure."""
+    skills = [e.attainable_skill.mean for e in scored.explainers.values() if e.attainable_skill is not None]
+    most = {
+        "skill": max(skills, key=lambda skill: skill.point, default=None),
+        "comprehensiveness": _point(scored.comprehensiveness),
+        "sufficiency": _point(scored.sufficiency),
+    }
+    return tuple(
+        _cell(of, None) if (of := most.get(column.measure)) is not None else Cell("") for column in EXPLAINER_COLUMNS
+    )
+
+
+@dataclass(frozen=True)
+class EffectRow:
+    """A group of inputs: its effect deployed and at the log's states."""
+
+    group: str
+    own: Cell
+    log: Cell
+
+
+def effect_rows(arm: ExplainedArm) -> tuple[EffectRow, ...]:
+    """The groups of an arm; none where effects were not measured."""
+    own, log = arm.own, arm.log
+    if own is None:
+        return ()
+    return tuple(
+        EffectRow(
+            group,
+            _cell(effect, None, _no_effect(group, own, arm)),
+            _cell(None, "no log was given")
+            if log is None
+            else _cell(log.effects[group], None, _no_effect(group, log, arm)),
+        )
+        for group, effect in own.effects.items()
+    )
+
+
+def _no_effect(group: str, at: EffectsEvidence, arm: ExplainedArm) -> str:
+    """Why an effect is 0 whatever the policy makes of a group; nothing where it need not be."""
+    if not arm.read[group]:
+        return "not read: 0 by definition"
+    return "" if at.varies[group] else "the same in all episodes at one time: nothing else can be put in its place"
 
 
 def _why(measure: str, name: str, arm: ExplainedArm) -> str:
     """Why a measure of an explainer is not defined."""
     explainer = EXPLAINERS[name]
     if measure in ("skill", "relevance_mass"):
-        return arm.no_truth or "undefined"
+        return arm.no_truth or "undefined: what it tells apart matters all, or not at all"
     if measure == "between_seeds":
         return "one seed, or fewer than three groups, or ranks that are all alike"
     if measure == "sensitivity" and explainer.drawn:

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from rlformer.core import formats
 from rlformer.evaluator.judge.comparisons import LEAN_BELOW
 from rlformer.evaluator.judge.explanations import CENSORED, ExplainedArm, Explanations
-from rlformer.evaluator.judge.explanations.evidence import Families, FamilyRow, FewestLeaves
-from rlformer.evaluator.judge.explanations.families import LEVEL, ONE_SEED, UNDEFINED
+from rlformer.evaluator.judge.explanations.evidence import ExplainerEvidence, FamilyRow, FewestLeaves
+from rlformer.evaluator.judge.explanations.families import ALIKE, NO_SPREAD, ONE_SEED, UNDECIDED, UNDEFINED
 from rlformer.explain.explainers import EXPLAINERS, SHARED
+from rlformer.explain.parts.attributions import NO_ATTENTION
 from rlformer.report.words.types import Answer
 
 _NOT_MEASURED = "not measured"
+_NAMED = 4  # inputs in a sentence
 
 
 def sentences(explanations: Explanations) -> tuple[Answer, ...]:
@@ -22,10 +24,10 @@ def sentences(explanations: Explanations) -> tuple[Answer, ...]:
         Answer("Does it rely on what matters?", " ".join(_reliance(arms)) or "Not measured."),
         Answer("Do explainers find what it uses?", " ".join(_explainers(arms)) or "Not measured."),
     ]
-    if attention := _attention(arms):
+    if attention := " ".join(_attention(arms)):
         found.append(Answer("Is attention an explanation?", attention))
     found.append(Answer("Can a small tree stand for it?", " ".join(_trees(arms))))
-    families = " ".join(_families(explanations.families))
+    families = " ".join(_families(explanations))
     found.append(Answer("Whose decisions can be explained better here?", families))
     return tuple(found)
 
@@ -36,20 +38,41 @@ def leaves(fewest: FewestLeaves) -> str:
 
 
 def _reliance(arms: Sequence[ExplainedArm]) -> Iterator[str]:
-    known = [f"{arm.label} {formats.estimate(arm.reliance, 'z')}" for arm in arms if arm.reliance is not None]
+    known = [(arm, arm.own.reliance) for arm in arms if arm.own is not None and arm.own.reliance is not None]
     if known:
-        yield f"Reliance, the share of all effect that lies on inputs which matter: {'; '.join(known)}."
+        listed = "; ".join(f"{arm.label} {formats.estimate(value, 'z')}" for arm, value in known)
+        yield f"Reliance is the share of all effect on the action that lies on inputs which matter. Deployed: {listed}."
+    logged = [(arm, arm.log.reliance) for arm, _ in known if arm.log is not None and arm.log.reliance is not None]
+    if logged:
+        listed = "; ".join(f"{arm.label} {formats.estimate(value, 'z')}" for arm, value in logged)
+        yield f"At the states and returns-to-go of the log, where no policy is deployed: {listed}."
     for reason, labels in _by_reason((arm.label, arm.no_reliance) for arm in arms if arm.reliance is None):
         yield f"Reliance of {formats.listed(labels)}: n/a ({reason})."
     most = []
     for arm in arms:
-        if not arm.effects:
+        if arm.own is None:
             continue
-        group, effect = max(arm.effects.items(), key=lambda item: item[1].point)
+        group, effect = max(arm.own.effects.items(), key=lambda item: item[1].point)
         if effect.point > 0:
             most.append(f"{arm.label}: {group} ({formats.estimate(effect, 'z')})")
     if most:
-        yield f"What moves the greedy action most when it is replaced: {'; '.join(most)}."
+        yield f"The input that changes the action most often when it is replaced: {'; '.join(most)}."
+    yield from _constant(arms)
+
+
+def _constant(arms: Sequence[ExplainedArm]) -> Iterator[str]:
+    """Effects that are 0 since there is nothing else to put in place: they say nothing of the policy."""
+    found: dict[str, list[str]] = {}
+    for arm in arms:
+        same = [g for g, varies in arm.own.varies.items() if arm.read[g] and not varies] if arm.own is not None else []
+        if same:
+            more = [formats.plural(len(same) - _NAMED, "other input")] if len(same) > _NAMED else []
+            found.setdefault(formats.listed([*same[-_NAMED:], *more]), []).append(arm.label)
+    for groups, labels in found.items():
+        yield (
+            f"The episodes of {formats.listed(labels)} never differ at one time by {groups}: the effect of these in "
+            "deployment is 0, since nothing else can be put in their place."
+        )
 
 
 def _explainers(arms: Sequence[ExplainedArm]) -> Iterator[str]:
@@ -58,45 +81,66 @@ def _explainers(arms: Sequence[ExplainedArm]) -> Iterator[str]:
     if skills:
         yield f"Skill of the best explainer, 0 being chance and 1 the truth: {'; '.join(skills)}."
     rest = [arm for arm in arms if arm.best is None or arm.best.by != "skill"]
-    for reason, labels in _by_reason((arm.label, arm.no_truth) for arm in rest):
+    for reason, labels in _by_reason((arm.label, arm.no_truth or arm.no_groups) for arm in rest):
         yield f"Skill of {formats.listed(labels)}: n/a ({reason})."
     effects = []
     for arm, chosen in best:
         measured = arm.explainers[chosen.name]
         if measured.comprehensiveness is None:
             continue
-        value = formats.estimate(measured.comprehensiveness.mean, "z")
-        agreement = measured.agreement
-        rank = f", rank agreement with the effects {formats.score(agreement.mean.point)}" if agreement else ""
-        effects.append(f"{arm.label}: {chosen.name} {value}{rank}")
+        scored = arm.by_group
+        most = None if scored is None or scored.comprehensiveness is None else scored.comprehensiveness.mean.point
+        text = f"{arm.label}: {chosen.name} {formats.estimate(measured.comprehensiveness.mean, 'z')}"
+        effects.append(text + ("" if most is None else f"; {formats.score(most)} is attainable"))
     if effects:
         yield (
             "Replacing what the best explainer ranks first changes the action more often than a random order does by: "
-            f"{'; '.join(effects)}."
+            f"{'; '.join(effects)}. The test replaces by other episodes than the explainer saw."
         )
+    ranks = [text for arm, chosen in best if (text := _agreement(arm.label, arm.explainers[chosen.name]))]
+    if ranks:
+        yield f"Rank agreement of the best explainer with the effects: {'; '.join(ranks)}."
 
 
-def _attention(arms: Sequence[ExplainedArm]) -> str | None:
-    """Every explainer from attention beside the one that all policies have; None without attention."""
-    found = []
+def _agreement(label: str, explainer: ExplainerEvidence) -> str:
+    """With what random orders reach; nothing where it is not defined."""
+    if explainer.agreement is None or explainer.agreement_by_chance is None:
+        return ""
+    value, chance = explainer.agreement.mean.point, explainer.agreement_by_chance
+    beyond = "more than" if value > chance else "not more than"
+    return f"{label} {formats.score(value)}, {beyond} what 95 % of random orders reach ({formats.score(chance)})"
+
+
+def _attention(arms: Sequence[ExplainedArm]) -> Iterator[str]:
+    """Every explainer from attention beside the one that all policies have; nothing without attention."""
+    names = [name for name, explainer in EXPLAINERS.items() if explainer.weights is not None]
+    scored = []
     for arm in arms:
-        rollout = arm.explainers.get("attention rollout")
-        if rollout is None:
+        if arm.by_token is None:
             continue
-        measure = "skill" if rollout.skill is not None else "comprehensiveness"
-        names = [name for name, explainer in EXPLAINERS.items() if explainer.weights is not None]
+        of = arm.by_token
+        measure = "skill" if any(e.skill is not None for e in of.explainers.values()) else "comprehensiveness"
         values = []
         for name in (*names, SHARED.name):
-            explainer = arm.explainers.get(name)
+            explainer = of.explainers.get(name)
             value = None if explainer is None else getattr(explainer, measure)
             if value is not None:
                 values.append(f"{name} {formats.estimate(value.mean, 'z')}")
         if values:
-            found.append(f"{arm.label}, {measure}: {', '.join(values)}")
-    if not found:
-        return None
-    why = "Attention explains where it is above uniform attention, and not because it is attention."
-    return f"{'; '.join(found)}. {why}"
+            over = "" if measure == "skill" else f" over {formats.listed(list(of.units))}"
+            scored.append(f"{arm.label}, {measure}{over}: {', '.join(values)}")
+    if scored:
+        yield (
+            f"Attention is scored over the inputs that have tokens of their own. {'; '.join(scored)}. "
+            "Attention explains only where it is above uniform attention, which looks at nothing."
+        )
+    absent = [
+        (arm.label, arm.no_tokens)
+        for arm in arms
+        if arm.by_token is None and arm.no_tokens not in (NO_ATTENTION, _NOT_MEASURED)
+    ]
+    for reason, labels in _by_reason(absent):
+        yield f"Attention of {formats.listed(labels)}: n/a ({reason})."
 
 
 def _trees(arms: Sequence[ExplainedArm]) -> Iterator[str]:
@@ -115,34 +159,37 @@ def _trees(arms: Sequence[ExplainedArm]) -> Iterator[str]:
         yield f"{formats.listed(labels)}: n/a ({reason})."
 
 
-def _families(compared: Families | None) -> Iterator[str]:
+def _families(explanations: Explanations) -> Iterator[str]:
+    compared = explanations.families
     if compared is None:
-        yield "No online agent and sequence model were both explained, so there is nothing to compare."
+        yield f"Not compared: {explanations.no_families}."
         return
     a, b, rows = compared.a, compared.b, compared.rows
-    decided = False
     for side, label in (("a", a), ("b", b)):
         ahead = [f"{row.label} ({_difference(row)})" for row in rows if row.says == side]
         if ahead:
-            decided = True
             few = compared.seeds < LEAN_BELOW
             listed = formats.listed(ahead)
             yield f"The evidence leans towards {label}, by {listed}." if few else f"{label} is ahead by {listed}."
-    level = [row.label for row in rows if row.says == LEVEL]
-    if level and not decided:
-        yield f"{a} and {b} cannot be told apart: not by {formats.listed(level, 'or')}."
-    elif not decided:
-        yield f"Between {a} and {b} nothing is decided."
-    elif level:
-        yield f"They cannot be told apart by {formats.listed(level)}."
+    if alike := [f"{row.label} (within {formats.number(row.margin)})" for row in rows if row.says == ALIKE]:
+        known = (
+            "The evidence leans towards no difference between"
+            if compared.seeds < LEAN_BELOW
+            else "No difference between"
+        )
+        yield f"{known} {a} and {b} by {formats.listed(alike)}."
+    if undecided := [row.label for row in rows if row.says in (UNDECIDED, NO_SPREAD)]:
+        seeds = formats.plural(compared.seeds, "seed")
+        yield f"With {seeds} it is undecided whether {a} and {b} differ by {formats.listed(undecided, 'or')}."
     if missing := [row.label for row in rows if row.says in (UNDEFINED, ONE_SEED)]:
-        yield f"Not decided: {formats.listed(missing)}."
+        yield f"Not tested: {formats.listed(missing)}."
     yield "These are different questions: they are not added up."
 
 
 def _difference(row: FamilyRow) -> str:
     assert row.difference is not None
-    return f"{formats.signed(row.difference.point)}, 95 % interval {formats.interval(row.difference)}"
+    ends = "" if row.difference.low is None else f", 95 % interval {formats.interval(row.difference)}"
+    return f"{formats.signed(row.difference.point)}{ends}"
 
 
 def _by_reason(pairs: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, list[str]]]:
