@@ -4,5 +4,6 @@
 finds, as a frozen dataclass, and how it is made), `explainers/` one file an explainer. What they measure with:
 `states` (episodes as states), `groups` of inputs, `subject` (the policy as a function of states), `replacement`
 (effects of replaced inputs), `units` (what an explainer can tell apart), `quality` (of explainers), `memory` (policies
-that act on a changed view), `latent` (episodes in which what has to be remembered is known), `viper` (trees that imitate).
+that act on a changed view), `latent` (episodes in which what has to be remembered is known), `viper` (trees that
+imitate).
 """

@@ -1,8 +1,8 @@
 """Statistics of runs: pure functions on arrays, seeded by an explicit Generator; scipy is loaded on use.
 
 Files, each importing only from those before it: inputs, aggregates, intervals, bootstrap, proportions,
-noninferiority, survival, scaling, costs, deployment, equivalence, ranks. A z is a normalised score; a run is one training seed,
-reduced to one scalar.
+noninferiority, survival, scaling, costs, deployment, equivalence, ranks. A z is a normalised score; a run is one
+training seed, reduced to one scalar.
 """
 
 from rlformer.statistics.aggregates import (

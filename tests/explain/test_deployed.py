@@ -126,7 +126,7 @@ def test_a_transformer_that_opens_the_door_relies_on_the_phase_alone_and_is_torn
     base: Any = make(env).unwrapped
     dataset = collected(BehaviourPolicy(base), env, tmp_path / "log", 1500)
     small = ["context_length=4", "width=32", "layers=1", "gradient_steps=1000", "patience=0"]
-    small += ["learning_rate=2e-3", "dropout=0.0", "validate_every=1000", "evaluate_every=1000"]
+    small += ["learning_rate=2e-3", "dropout=0.0", "validate_every=1000"]
     spec = resolve(env, "dt", small, (log_input(dataset),))
     run = experiment.train(spec, 0, tmp_path, dataset=dataset, protocol=FEW)
     found = explain_runs.explain(explain_runs.open_run(run.path, dataset=dataset), only=["effects"]).need(Effects)
