@@ -49,7 +49,7 @@ def compare(
     """
     limits.check(jobs=jobs)
     study = study_of(study)
-    plan(study, dataset=dataset, command=command)  # a mistake is told before a folder is made
+    made = plan(study, dataset=dataset, command=command)  # a mistake is told before a folder is made
     folder = files.writable_directory(report_folder(study.env) if out is None else Path(out))
     files.writable_directory(Path(study.runs))
     with _of_file(study):
@@ -62,6 +62,7 @@ def compare(
             always=False,
             keep=True,
             progress=progress,
+            made=made,
         )
     study, made = foreseen.study, foreseen.plan
     if tell is not None:

@@ -43,11 +43,11 @@ class Log:
 
 @dataclass(frozen=True)
 class Grid:
-    """The data-scaling grid: shares of the log, who learns from them, and on how many seeds."""
+    """The data-scaling grid: shares and multiples of the log, who learns from them, and on how many seeds."""
 
-    budgets: tuple[float, ...] | None = None  # None: the profile's
-    arms: tuple[str, ...] | None = None  # of those that the study has; None: the usual ones
-    seeds: int = 5  # at most
+    budgets: tuple[float, ...] | None = None  # None: the profile's; none of them: no grid
+    arms: tuple[str, ...] | None = None  # of those that the study has; None: the profile's
+    seeds: int | None = None  # at most; None: all that an arm has
 
 
 @dataclass(frozen=True)
@@ -152,12 +152,15 @@ class Key:
 
     path: tuple[str, ...]  # where its value stands in a `Study`
     read: Callable[[str, object], Any]  # (key, value as TOML or a bare word) -> that value; raises InputError
+    none: str | None = None  # what stands for a list of nothing, where that makes sense
 
     def of(self, study: Study) -> Any:
         """The value in a study, TOML-ready."""
         value: Any = study
         for name in self.path:
             value = getattr(value, name)
+        if value == () and self.none is not None:
+            return self.none
         return list(value) if isinstance(value, tuple) else value
 
     def checked(self, key: str, value: object) -> Any:
@@ -192,10 +195,13 @@ KEYS: Mapping[str, Key] = {
     "log.steps": Key(("log", "steps"), read_values.number),
     "log.map": Key(("log", "map"), read_values.columns),
     "log.reward_column": Key(("log", "reward_column"), read_values.number),
-    "grid.budgets": Key(("grid", "budgets"), read_values.budgets),
+    "grid.budgets": Key(("grid", "budgets"), read_values.budgets, read_values.NONE),
     "grid.arms": Key(("grid", "arms"), read_values.arms),
     "grid.seeds": Key(("grid", "seeds"), read_values.number),
     "verdict.threshold": Key(("terms", "threshold"), read_values.number),
+    "verdict.good_enough": Key(("terms", "good_enough"), read_values.number),
+    "verdict.success": Key(("terms", "success"), read_values.number),
+    "verdict.budget": Key(("terms", "budget"), read_values.number),
     "verdict.margin": Key(("terms", "margin"), read_values.number),
     "verdict.lambda": Key(("terms", "share"), read_values.number),
     "verdict.price_env": Key(("terms", "env_step"), read_values.number),

@@ -23,7 +23,7 @@ WHOLE = Study(
     fitted={"dt": ("gradient_steps=40",)},
     episodes=30,
     time_limit=90,
-    terms=Terms(2.0, 0.5, 0.1, 0.25, 0.8, 0.1, interaction=False),
+    terms=Terms(2.0, 0.5, 0.1, 0.25, 0.8, 0.1, interaction=False, good_enough=-100.5, success=0.75, budget=50_000),
     explain=True,
     device="auto",
     threads=3,
@@ -76,12 +76,15 @@ def test_values_may_be_words_as_they_are_typed() -> None:
         ('env = "CartPole-v1"\n[log]\nsteps = -1', "log.steps: a whole number from 0 to 1,000,000,000, got -1"),
         ('env = "CartPole-v1"\n[log]\nkinds = ["best"]', "log.kinds: .*'best'"),
         ('env = "CartPole-v1"\n[log]\nprefix = "half"', "log.prefix: prefix 'half'"),
-        ('env = "CartPole-v1"\n[grid]\nbudgets = [2.0]', "grid.budgets .*: 2 to 12 doublings"),
+        ('env = "CartPole-v1"\n[grid]\nbudgets = [200.0]', "grid.budgets .*: 2 to 12 doublings"),
         ('env = "CartPole-v1"\n[verdict]\nlambda = 2', "verdict.lambda: a number from 0 to 1, got 2"),
         (
             'env = "CartPole-v1"\n[verdict]\nprice_cpu = -1',
             "verdict.price_cpu: a number from 0 to 1,000,000,000,000,000, got -1",
         ),
+        ('env = "CartPole-v1"\n[verdict]\ngood_enough = inf', "verdict.good_enough: a number from"),
+        ('env = "CartPole-v1"\n[verdict]\nsuccess = 0', "verdict.success: a number above 0 and at most 1, got 0"),
+        ('env = "CartPole-v1"\n[verdict]\nbudget = 0.5', "verdict.budget: a whole number from 1"),
         ('env = "CartPole-v1"\n[verdict]\nthreshold = "high"', "verdict.threshold: a number"),
         ('env = "CartPole-v1"\nseeds = 100000000', "seeds: a whole number from 1 to 1,000, got 100000000"),
         ('env = "CartPole-v1"\n[verdict]\nmargin = nan', "verdict.margin: a number above 0 and at most"),
@@ -119,7 +122,7 @@ def test_a_profile_asks_cards_and_no_names(workspace: Path) -> None:
         (workspace / "agents" / f"{name}.toml").write_text(f'schema = "rlformer/2"\n{text}')
     made = plan(Study("CartPole-v1", seeds=1, grid=Grid((0.5,))))
     assert made.arms == ("random", "behaviour", "bc", "bc-top", "dt", "mine", "slow", "ppo", "dqn")
-    assert {run.spec.agent.name for run in made.runs if run.budget} == {"bc-top", "dt", "mine"}
+    assert {run.spec.agent.name for run in made.runs if run.budget} == {"dt", "mine"}
     maker = next(run.source for run in made.runs if run.spec.agent.name == "mine")
     assert isinstance(maker, TrainingLog)
     assert maker.maker.agent.name == "slow"

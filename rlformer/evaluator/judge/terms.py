@@ -31,6 +31,11 @@ class Terms:
     margin: float = 0.05  # of it: a smaller difference does not matter
     reliability: float = 0.2  # of the share of runs that work: what 20 seeds can show
     interaction: bool = True  # whether a policy may be learned by stepping the environment
+    good_enough: float | None = None  # the return that counts as success, instead of the threshold
+    success: float | None = None  # the share of episodes that must succeed, instead of the threshold
+    budget: int | None = (
+        None  # steps that a run pays which never gets there; None: the largest preset of those compared
+    )
 
     def __post_init__(self) -> None:
         for name in ("env_step", "logged_step", "cpu_second"):

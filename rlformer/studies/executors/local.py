@@ -30,21 +30,24 @@ PRELOAD = [
     "torch.utils.tensorboard",
     "torch._dynamo",  # which the first optimiser of a process would import: 1.2 s
     *sorted({kind.implementation.partition(":")[0] for kind in LEARNERS.values()}),
-    "rlformer.studies.plan",
+    "rlformer.studies.execute",
 ]
 _ENDS = ("finished", "failed", "interrupted")
 
 
-EventKind = Literal["planned", "started", "progress", "waiting", "finished", "failed", "interrupted", "skipped"]
+EventKind = Literal[
+    "planned", "started", "progress", "waiting", "finished", "failed", "interrupted", "skipped",
+    "left out", "chosen", "more",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to one job, or to all of them: planned."""
+    """What happened to one job, or to all of them: so many are planned, somebody was chosen to go on, so many more."""
 
     key: Hashable
     kind: EventKind
-    value: Any = None  # the answer, the reason, (done, total, note), or how many
+    value: Any = None  # the answer, the reason, (done, total, note), words, or how many
 
 
 @dataclass(frozen=True)
