@@ -310,7 +310,7 @@ def _card(kind: str, text: str, name: str = "mine") -> Prepare:
 _STUDY = {
     "env": ("3", "''", "'Nope-v9'", "[]"), "profile": ("'x'", "3", "[]", "{}"), "arms": ("[]", "['x']", "[3]", "3"),
     "seeds": ("0", "-1", "1.5", "'2'", "nan", _BIG, _HUGE, "[]", "true"), "explain": ("1", "'x'", "[]"),
-    "interaction": ("1", "'x'", "[]"), "device": ("'tpu'", "3", "''"), "runs": ("3", "''", "[]"),
+    "interaction": ("1", "'x'", "[]"), "selection": ("1", "'x'", "[]"), "device": ("'tpu'", "3", "''"), "runs": ("3", "''", "[]"),
     "threads": ("0", "-1", "1.5", "'x'", _BIG, "true"), "schema": ("'rlformer/1'", "3", "[]"), "x": ("1",), "log": ("3",),
     "log.data": ("3", "''", "'nothing'", "[]"), "log.kinds": ("'x'", "['x']", "[3]", "3", "['epsilon=2']"),
     "log.prefix": ("'half'", "0", "-1", "nan", "[]", "true", "1.5"), "log.agent": ("'x'", "'dt'", "3", "''"),

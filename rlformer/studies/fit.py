@@ -150,7 +150,7 @@ def _seconds(choice: Choice, plan: Plan, paces: Paces, jobs: int, films: bool) -
     if choice.limit is not None:
         paces = replace(paces, world=paces.world.limited(choice.limit))
     acting = sum(learner(agent_cards.agent(name).learner).acts for name in choice.arms)
-    return projection.seconds(kept, paces, jobs, choice.sized) + timing.around(acting, paces, films)
+    return projection.seconds(plan.staged(kept), paces, jobs, choice.sized) + timing.around(acting, paces, films)
 
 
 def _kept(payload: object, choice: Choice) -> bool:

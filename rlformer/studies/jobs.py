@@ -11,6 +11,7 @@ from rlformer.data.cut import LeftOut
 from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
 from rlformer.evaluator.judge.terms import Terms
+from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.inputs import Cut, Recipe, portion
@@ -94,6 +95,12 @@ class PlannedRun:
         found = self.directory()
         return found is not None and found.finished
 
+    @property
+    def protocol(self) -> Protocol:
+        """How it is evaluated: a point of a grid only as far as it takes to see whether it is good enough."""
+        usual = Protocol.of(self.spec.episodes)
+        return usual if self.budget is None else replace(usual, target_episodes=0, sampled_episodes=0)
+
     def train(self, hooks: Hooks) -> Path:
         """Train it; see `experiment.train`. Raises LeftOut as `log` does."""
         dataset = self.log()
@@ -104,6 +111,7 @@ class PlannedRun:
             dataset=dataset,
             threads=self.setting.threads,
             device=self.device,
+            protocol=self.protocol,
             command=self.setting.command,
             hooks=hooks,
         )

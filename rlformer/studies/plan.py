@@ -31,6 +31,7 @@ class Plan:
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
     jobs: tuple[Job, ...] = field(repr=False)  # of every arm on every seed, also those that only the best go on to
+    selection: bool = True  # whether the first seeds choose who goes on
 
     @property
     def runs(self) -> list[PlannedRun]:
@@ -40,7 +41,11 @@ class Plan:
     @cached_property
     def stages(self) -> Stages:
         """The jobs in the order in which it is known whether they are made."""
-        return split(self.jobs)
+        return self.staged(self.jobs)
+
+    def staged(self, jobs: Sequence[Job]) -> Stages:
+        """The stages of some of the jobs."""
+        return split(jobs) if self.selection else Stages(tuple(jobs), ())
 
 
 def plan(study: Study, *, dataset: Dataset | None = None, command: str | None = None) -> Plan:
@@ -84,7 +89,7 @@ def plan(study: Study, *, dataset: Dataset | None = None, command: str | None = 
         for source, parts in read if arms.needs_log(name) else [(None, ())]:
             for budget in (None, *(parts if scales and name in learners else ())):
                 jobs += jobs_of(replace(run, source=source, budget=budget), jobs)
-    return Plan(env, names, seeds, tuple(jobs))
+    return Plan(env, names, seeds, tuple(jobs), study.selection)
 
 
 def _given_log(study: Study, dataset: Dataset | None, env: EnvSpec) -> Dataset | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -19,11 +19,10 @@ from rlformer.evaluator.judge.standing import seeds_for
 from rlformer.runs.spec import RunSpec
 from rlformer.studies import timing
 from rlformer.studies.execute import side_by_side
-from rlformer.studies.executors.local import Job
 from rlformer.studies.jobs import runs_of
 from rlformer.studies.pace import Paces, measure
 from rlformer.studies.plan import Plan
-from rlformer.studies.stages import Contest, split
+from rlformer.studies.stages import Contest, Stages
 from rlformer.studies.study import Study
 
 _RUN_BYTES = 400_000  # of curves, evaluations and records
@@ -99,20 +98,15 @@ def projected(plan: Plan, paces: Paces, jobs: int) -> Projection:
     rows += [_later_row(contest, specs, paces, spaces) for contest in plan.stages.contests]
     acting = sum(learner(spec.agent.learner).acts for spec in specs.values())
     films = not any(spec.cut_short is not None and spec.cut_short.reason == SMOKE for spec in specs.values())
-    wall = seconds(plan.jobs, paces, jobs) + timing.around(acting, paces, films)
+    wall = seconds(plan.stages, paces, jobs) + timing.around(acting, paces, films)
     return Projection(plan.env.name, jobs, tuple(row for row in rows if row.runs), wall)
 
 
 def seconds(
-    jobs: Sequence[Job], paces: Paces, workers: int, sized: Callable[[RunSpec], RunSpec] = lambda spec: spec
+    stages: Stages, paces: Paces, workers: int, sized: Callable[[RunSpec], RunSpec] = lambda spec: spec
 ) -> float:
-    """Of the jobs of every arm on every seed, in their stages, as if of each family the arm went on that takes longest.
-
-    sized: see `timing.timed`.
-    """
-    stages = split(jobs)
-    known = {timed.key: timed.seconds for timed in timing.timed(jobs, paces, sized)}
-    later = stages.second(stages.costliest(lambda job: known[job.key]))
+    """Of all stages, as if of each family the arm went on that takes longest. sized: see `timing.timed`."""
+    later = stages.second(stages.costliest(lambda job: timing.timed([job], paces, sized)[0].seconds))
     return sum(timing.makespan(timing.timed(stage, paces, sized), workers) for stage in (stages.first, later) if stage)
 
 

@@ -58,6 +58,7 @@ class Study:
     profile: str = "quick"
     arms: tuple[str, ...] | None = None  # agents, "online" and "offline-rl"; None: the profile's
     seeds: int | None = None  # None: as many as the profile says
+    selection: bool = True  # whether the first seeds choose among the arms of a family, and one alone has the others
     log: Log = field(default_factory=Log)
     grid: Grid = field(default_factory=Grid)
     overrides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by agent, as `--set` takes them
@@ -180,6 +181,7 @@ KEYS: Mapping[str, Key] = {
     "profile": Key(("profile",), read_values.one_of("profile", PROFILES)),
     "arms": Key(("arms",), read_values.arms),
     "seeds": Key(("seeds",), read_values.number),
+    "selection": Key(("selection",), read_values.flag),
     "max_minutes": Key(("max_minutes",), read_values.number),
     "episodes": Key(("episodes",), read_values.number),
     "time_limit": Key(("time_limit",), read_values.number),

@@ -154,7 +154,7 @@ def test_a_plan_collects_each_log_once_and_scales_the_arms_that_are_asked_for() 
 def test_the_profile_full_has_the_grid_and_random_logs_need_no_training() -> None:
     full = plan(Study("CartPole-v1", profile="full", seeds=1))
     assert {run.spec.agent.name for run in full.runs if run.budget} == {"dt", "dt-lstm", "bc-top", "cql"}
-    random = plan(Study("CartPole-v1", arms=("dt",), seeds=1, log=Log(kinds=("random",))))
+    random = plan(Study("CartPole-v1", arms=("dt",), seeds=1, log=Log(kinds=("random",)), grid=Grid(())))
     assert random.arms == ("dt",)
     assert [job.needs for job in random.jobs] == [(), (("log random", 0),)]
 

@@ -15,6 +15,7 @@ import rlformer
 from rlformer.core.records import Cost, EvalResult
 from rlformer.data.dataset import Dataset
 from rlformer.evaluator.judge.load import find_runs
+from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies import prefixes
@@ -75,6 +76,7 @@ def test_simple_arms_controls_and_the_logs_maker_have_all_seeds_and_few_seeds_ch
     }  # fmt: skip
     assert counts(plan(replace(study, seeds=20)).stages.first)["dqn"] == 5
     assert plan(replace(study, seeds=7)).stages.contests == ()
+    assert counts(plan(replace(study, selection=False)).stages.first)["dqn"] == 10
     alone = plan(replace(study, arms=("random", "ppo", "dt"))).stages
     assert (alone.contests, counts(alone.first)) == ((), {"ppo": 10, "dt": 10, "random": 10})
 
@@ -251,6 +253,12 @@ def test_a_multiple_that_is_known_to_be_longer_than_the_training_is_not_planned(
     assert of(Log(prefix="0.4")) == [0.25, 0.5, 2.0]
     assert of(Log(prefix="16000")) == [0.25, 0.5, 2.0]
     assert of(Log(), env="Taxi-v4") == [0.25, 0.5]
+
+
+def test_a_point_of_a_grid_is_asked_for_no_other_target_returns() -> None:
+    runs = {run.budget: run.protocol for run in plan(Study("CartPole-v1", arms=("dt",), seeds=1)).runs if run.source}
+    assert runs[None] == Protocol()
+    assert (runs[0.5].target_episodes, runs[0.5].episodes, runs[0.5].curve_episodes) == (0, 100, 10)
 
 
 def test_of_several_cuts_of_one_training_the_first_has_the_prefixes() -> None:

@@ -16,6 +16,7 @@ WHOLE = Study(
     profile="full",
     arms=("dt", "offline-rl"),
     seeds=2,
+    selection=False,
     log=Log("my/log", ("expert", "prefix=0.3"), "0.5", "dqn", 600, map=("rewards=r",), reward_column=1),
     grid=Grid((0.25, 1.0), ("dt",), seeds=1),
     overrides={"dt": ("width=16", "learning_rate=1e-3"), "dqn": ("steps=100",)},

@@ -99,6 +99,14 @@ class LocalProcesses:
             raise Interrupted
 
 
+def start_server(threads: int, root: Path) -> None:
+    """Let the server of processes begin to import, for a run of `LocalProcesses` of as many threads that follows."""
+    context = multiprocessing.get_context("forkserver")
+    with _surroundings(threads, scratch.folder(root)):
+        context.set_forkserver_preload(PRELOAD)
+        forkserver.ensure_running()
+
+
 class _State:
     """The jobs of a run of `LocalProcesses`: waiting, held by another process, running, ended."""
 
