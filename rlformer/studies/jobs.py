@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 from rlformer.core.errors import InputError
 from rlformer.data.cut import LeftOut
@@ -146,6 +147,13 @@ def jobs_of(run: PlannedRun, before: Sequence[Job]) -> list[Job]:
             collected.append(Job(key, PlannedLog(source, run.seed, run.setting), needs))
         needs = (key,)
     return [*collected, Job((run.name, run.seed), run, needs)]
+
+
+def at_seed(job: Job, seed: int) -> Job:
+    """The same job of another seed."""
+    keys = cast(tuple[tuple[str, int], ...], (job.key, *job.needs))
+    key, *needs = ((name, seed) for name, _ in keys)
+    return Job(key, replace(job.payload, seed=seed), tuple(needs))
 
 
 def runs_of(jobs: Sequence[Job]) -> list[PlannedRun]:

@@ -17,7 +17,7 @@ from rlformer.runs.inputs import Cut
 from rlformer.runs.spec import RunSpec
 from rlformer.studies import arms, experiment, logs, prefixes, specify, success
 from rlformer.studies.executors.local import Job
-from rlformer.studies.jobs import PlannedRun, Setting, jobs_of, runs_of
+from rlformer.studies.jobs import PlannedRun, Setting, at_seed, jobs_of, runs_of
 from rlformer.studies.logs import CollectedLog, GivenLog, LogSource, TrainingLog
 from rlformer.studies.stages import Stages, split
 from rlformer.studies.study import Study
@@ -46,6 +46,11 @@ class Plan:
     def staged(self, jobs: Sequence[Job]) -> Stages:
         """The stages of some of the jobs."""
         return split(jobs) if self.selection else Stages(tuple(jobs), ())
+
+    def enlarged(self, seeds: int) -> Stages:
+        """The stages if it had so many seeds, each like the first."""
+        own = [job for job in self.jobs if job.payload.seed == self.seeds[0]]
+        return self.staged([at_seed(job, seed) for job in own for seed in range(seeds)])
 
 
 def plan(study: Study, *, dataset: Dataset | None = None, command: str | None = None) -> Plan:

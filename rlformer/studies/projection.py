@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,7 @@ class Projection:
     jobs: int  # side by side
     agents: tuple[Projected, ...]
     wall_seconds: float  # of all of it: runs that wait for others, processes and report included
+    of_seeds: Mapping[int, float] = field(default_factory=dict)  # the same with so many seeds, which show more
 
     @property
     def cpu_hours(self) -> float:
@@ -98,8 +99,15 @@ def projected(plan: Plan, paces: Paces, jobs: int) -> Projection:
     rows += [_later_row(contest, specs, paces, spaces) for contest in plan.stages.contests]
     acting = sum(learner(spec.agent.learner).acts for spec in specs.values())
     films = not any(spec.cut_short is not None and spec.cut_short.reason == SMOKE for spec in specs.values())
-    wall = seconds(plan.stages, paces, jobs) + timing.around(acting, paces, films)
-    return Projection(plan.env.name, jobs, tuple(row for row in rows if row.runs), wall)
+    fixed = timing.around(acting, paces, films)
+    more = [count for count in _seeds_needed(plan) if count > len(plan.seeds)]
+    return Projection(
+        env=plan.env.name,
+        jobs=jobs,
+        agents=tuple(row for row in rows if row.runs),
+        wall_seconds=seconds(plan.stages, paces, jobs) + fixed,
+        of_seeds={count: seconds(plan.enlarged(count), paces, jobs) + fixed for count in more},
+    )
 
 
 def seconds(
@@ -115,18 +123,14 @@ def forecast(study: Study, plan: Plan, projection: Projection) -> str:
     if study.profile == SMOKE:
         return "A smoke test shows whether everything runs, and compares nothing."
     seeds = len(plan.seeds)
-    each = sum(row.runs * row.seconds for row in projection.agents) / projection.jobs / seeds
-    fixed = max(0.0, projection.wall_seconds - seeds * each)
 
     def takes(count: int) -> str:
-        return _duration(projection.wall_seconds if count == seeds else fixed + count * each)
+        return _duration(projection.of_seeds.get(count, projection.wall_seconds))
 
     given = study.log.data is not None
     says = "can claim" if not given else "no more than that, since another log might tell otherwise"
     many = formats.plural(seeds, "seed")
-    agents = {run.spec.agent.name: run.spec.agent for run in plan.runs}.values()
-    families = Counter(agent.family for agent in agents if agent.role == "candidate")
-    probable, claim = (seeds_for(count, max(families.values(), default=0) > 1) for count in (LEAN_BELOW, CLAIM_FROM))
+    probable, claim = _seeds_needed(plan)
     if seeds < 2:
         now = f"{many} (about {takes(seeds)}) shows that it runs, and compares nothing"
     elif seeds < probable:
@@ -141,6 +145,14 @@ def forecast(study: Study, plan: Plan, projection: Projection) -> str:
     if seeds < claim:
         more.append(f"{claim} take about {takes(claim)} and {says}")
     return "; ".join([now, *more]) + "."
+
+
+def _seeds_needed(plan: Plan) -> tuple[int, int]:
+    """With how many an answer can be probable, and can be claimed."""
+    agents = {run.spec.agent.name: run.spec.agent for run in plan.runs}.values()
+    families = Counter(agent.family for agent in agents if agent.role == "candidate")
+    several = max(families.values(), default=0) > 1
+    return seeds_for(LEAN_BELOW, several), seeds_for(CLAIM_FROM, several)
 
 
 def _duration(seconds: float) -> str:

@@ -46,6 +46,17 @@ def projection_of(made: Plan) -> dict[str, int]:
     return {row.agent: row.runs for row in projected(made, paces, 2).agents}
 
 
+def test_a_forecast_counts_with_the_stages_that_more_seeds_have() -> None:
+    """13 seeds of ppo and dqn: 3 of both, and 10 more of the log's maker and of whom is chosen."""
+    made = plan(Study("CartPole-v1", arms=("random", "bc", "ppo", "dqn"), grid=NO_GRID))
+    assert counts(made.enlarged(13).first) == {"random": 13, "bc": 13, "ppo": 13, "dqn": 3}
+    assert len(made.enlarged(13).contests) == 1
+    assert (
+        plan(Study("CartPole-v1", arms=("dt", "dqn"), seeds=9)).enlarged(3)
+        == plan(Study("CartPole-v1", arms=("dt", "dqn"), seeds=3)).stages
+    )
+
+
 CARDS = {"online": ("ppo", "dqn", "a2c"), "offline": ("cql",), "sequence": ("dt", "dt-lstm"), "hybrid": ()}
 
 
