@@ -20,7 +20,9 @@ class Terms:
 
     share is lambda, the part of the steps behind a log that this task has to pay: 0 if the log existed, 1 if it was
     made for it, 1/k if k tasks share it. Without a price of its own a logged step costs that share of an environment
-    step. What is None depends on where the log comes from, see `settled`.
+    step. What is None depends on where the log comes from, see `settled`. good_enough, a return, or success, a rate of
+    successes that the environment tells, take the threshold's place. budget is the steps that a run pays that never is
+    good enough; None: those of the longest training.
     """
 
     env_step: float = 1.0
@@ -31,11 +33,9 @@ class Terms:
     margin: float = 0.05  # of it: a smaller difference does not matter
     reliability: float = 0.2  # of the share of runs that work: what 20 seeds can show
     interaction: bool = True  # whether a policy may be learned by stepping the environment
-    good_enough: float | None = None  # the return that counts as success, instead of the threshold
-    success: float | None = None  # the share of episodes that must succeed, instead of the threshold
-    budget: int | None = (
-        None  # steps that a run pays which never gets there; None: the largest preset of those compared
-    )
+    good_enough: float | None = None
+    success: float | None = None
+    budget: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("env_step", "logged_step", "cpu_second"):
