@@ -280,6 +280,7 @@ def report(
         typer.Option(help="Of one logged step; default: lambda times that of an environment step.", min=0.0),
     ] = None,
     price_cpu: Annotated[float, typer.Option(help="Of one CPU second.", min=0.0)] = 0.0,
+    price_evaluation: Annotated[float, typer.Option(help="Of one step of an evaluation.", min=0.0)] = 0.0,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -299,6 +300,7 @@ def report(
             env_step=price_env,
             logged_step=price_log,
             cpu_second=price_cpu,
+            evaluation_step=price_evaluation,
             share=lambda_,
             threshold=threshold,
             interaction=not no_interaction,

@@ -30,6 +30,7 @@ LIMITS: Mapping[str, Range] = {
     "verdict.price_env": real(0, 1e15),
     "verdict.price_log": real(0, 1e15),
     "verdict.price_cpu": real(0, 1e15),
+    "verdict.price_evaluation": real(0, 1e15),
 }
 
 

@@ -209,6 +209,7 @@ KEYS: Mapping[str, Key] = {
     "verdict.price_env": Key(("terms", "env_step"), read_values.number),
     "verdict.price_log": Key(("terms", "logged_step"), read_values.number),
     "verdict.price_cpu": Key(("terms", "cpu_second"), read_values.number),
+    "verdict.price_evaluation": Key(("terms", "evaluation_step"), read_values.number),
 }
 
 

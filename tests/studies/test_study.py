@@ -24,7 +24,9 @@ WHOLE = Study(
     fitted={"dt": ("gradient_steps=40",)},
     episodes=30,
     time_limit=90,
-    terms=Terms(2.0, 0.5, 0.1, 0.25, 0.8, 0.1, interaction=False, good_enough=-100.5, success=0.75, budget=50_000),
+    terms=Terms(
+        2.0, 0.5, 0.1, 0.25, 0.8, 0.1, interaction=False, evaluation_step=0.01, good_enough=-100.5, budget=50_000
+    ),
     explain=True,
     device="auto",
     threads=3,
@@ -32,7 +34,10 @@ WHOLE = Study(
 )
 
 
-@pytest.mark.parametrize("study", [WHOLE, Study("CartPole-v1")], ids=["all", "defaults"])
+OTHER = replace(WHOLE, terms=replace(WHOLE.terms, good_enough=None, success=0.75))  # one of these two
+
+
+@pytest.mark.parametrize("study", [WHOLE, OTHER, Study("CartPole-v1")], ids=["all", "success", "defaults"])
 def test_a_study_is_read_as_it_was_written(study: Study, tmp_path: Path) -> None:
     study.write(tmp_path / "study.toml")
     assert Study.read(tmp_path / "study.toml") == study
@@ -42,9 +47,10 @@ def test_every_key_of_a_file_is_written_and_has_an_effect() -> None:
     """So that a key that is added to `KEYS`, and not to this study, is found here."""
     usual = Study("Acrobot-v1")
     for key, known in KEYS.items():
-        assert known.of(WHOLE) != known.of(usual), key
-        changed = usual.with_values({key: known.of(WHOLE)})
-        assert known.of(changed) == known.of(WHOLE)
+        whole = OTHER if key == "verdict.success" else WHOLE
+        assert known.of(whole) != known.of(usual), key
+        changed = usual.with_values({key: known.of(whole)})
+        assert known.of(changed) == known.of(whole)
         assert changed != usual
 
 

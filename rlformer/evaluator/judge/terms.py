@@ -33,12 +33,13 @@ class Terms:
     margin: float = 0.05  # of it: a smaller difference does not matter
     reliability: float = 0.2  # of the share of runs that work: what 20 seeds can show
     interaction: bool = True  # whether a policy may be learned by stepping the environment
+    evaluation_step: float = 0.0  # of measuring
     good_enough: float | None = None
     success: float | None = None
     budget: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("env_step", "logged_step", "cpu_second"):
+        for name in ("env_step", "logged_step", "cpu_second", "evaluation_step"):
             price = getattr(self, name)
             if price is not None and not 0 <= price <= 1e15:
                 raise InputError(f"{name}: a price is 0 or more, and finite, got {price:g}")
