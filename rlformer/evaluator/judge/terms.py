@@ -20,9 +20,7 @@ class Terms:
 
     share is lambda, the part of the steps behind a log that this task has to pay: 0 if the log existed, 1 if it was
     made for it, 1/k if k tasks share it. Without a price of its own a logged step costs that share of an environment
-    step. What is None depends on where the log comes from, see `settled`. good_enough, a return, or success, a rate of
-    successes that the environment tells, take the threshold's place. budget is the steps that a run pays that never is
-    good enough; None: those of the longest training.
+    step. What is None depends on where the log comes from, see `settled`.
     """
 
     env_step: float = 1.0
