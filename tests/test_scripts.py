@@ -11,6 +11,8 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -203,3 +205,36 @@ def test_the_verdict_keeps_its_errors_in_a_small_simulation(tmp_path: Path) -> N
     assert sum(row["bound"] == "kept" for row in rows) == 32
     power = [row for row in rows if (row["kind"], row["works"], row["shape"]) == ("power", 1.0, "normal")]
     assert all(row["chosen"]["dt"]["claim"] > 0.9 for row in power)  # both always work and one costs half
+
+
+def test_two_comparisons_of_different_budgets_are_held_against_each_other(tmp_path: Path) -> None:
+    """What the judge says of PPO and the numbers of the logs: equal where the training behind a log was longer."""
+    import numpy as np
+
+    import rlformer
+
+    script = runpy.run_path(str(ROOT / "scripts" / "budget_does_not_matter"))
+
+    def log(episodes: int) -> Any:
+        steps, ends = 3 * episodes, np.tile([0, 0, 1], episodes)
+        observations = np.arange(float(steps))[:, None]
+        return rlformer.dataset(
+            observations=observations, actions=[0, 1, 0] * episodes, rewards=np.ones(steps), ends=ends
+        )
+
+    def told(time: float | None, episodes: int, answer: str) -> Any:
+        row = SimpleNamespace(label="ppo", threshold=0.9, seeds=(0, 1), times=(8000.0, time))
+        other = SimpleNamespace(label="dqn", threshold=0.9, seeds=(0,), times=(1.0,))
+        verdict = SimpleNamespace(answer=answer, arm="ppo", strength=None)
+        evidence = SimpleNamespace(needs=SimpleNamespace(online=(row, other)), verdict=verdict)
+        return script["read"](evidence, {0: log(episodes).select(np.arange(4), "the first four")})
+
+    def differing(a: Any, b: Any) -> list[str]:
+        return [name for name, *values in script["beside"](a, b) if len(set(values)) > 1]
+
+    usual = told(None, 5, "online")
+    assert usual.lines().keys() == {"T(0.9), seed 0", "T(0.9), seed 1", "log, seed 0", "verdict"}
+    assert differing(usual, told(None, 9, "online")) == []
+    assert differing(usual, told(16_000.0, 5, "sequence")) == ["T(0.9), seed 1", "verdict"]
+    study = script["study"](65_536, 32_768, 2, tmp_path)
+    assert (study.terms.budget, study.seeds, study.overrides["ppo"][0]) == (32_768, 2, "steps=65536")

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlformer.agents.threads import one_thread
 from rlformer.api.policies import Progress
 from rlformer.core import files, limits
 from rlformer.core.errors import InputError
@@ -15,8 +14,8 @@ from rlformer.data.dataset import Dataset
 from rlformer.evaluator.judge.terms import Terms
 from rlformer.runs.missing import MissingRun
 from rlformer.studies import foresee, videos
-from rlformer.studies.execute import execute, local
-from rlformer.studies.executors.local import Event
+from rlformer.studies.execute import execute, local, side_by_side
+from rlformer.studies.executors.local import Event, start_server
 from rlformer.studies.foresee import Foreseen
 from rlformer.studies.plan import Plan
 from rlformer.studies.plan import plan as _plan
@@ -49,9 +48,11 @@ def compare(
     """
     limits.check(jobs=jobs)
     study = study_of(study)
-    plan(study, dataset=dataset, command=command)  # a mistake is told before a folder is made
+    made = plan(study, dataset=dataset, command=command)  # a mistake is told before a folder is made
     folder = files.writable_directory(report_folder(study.env) if out is None else Path(out))
     files.writable_directory(Path(study.runs))
+    if (jobs or side_by_side(study.threads)) > 1:  # it imports while agents are probed here
+        start_server(study.threads, Path(study.runs))
     with _of_file(study):
         foreseen = foresee.foresee(
             study,
@@ -62,15 +63,16 @@ def compare(
             always=False,
             keep=True,
             progress=progress,
+            made=made,
         )
     study, made = foreseen.study, foreseen.plan
     if tell is not None:
         for line in foreseen.lines():
             tell(line)
     study.write(folder / "study.toml")
-    outcome = execute(made, local(jobs, study.threads, Path(study.runs)), listen)
-    with one_thread():
-        videos.record_medians(outcome.runs, made.env)
+    executor = local(jobs, study.threads, Path(study.runs))
+    outcome = execute(made, executor, listen)
+    videos.record_medians(outcome.runs, made.env, executor)
     if study.explain:
         from rlformer.studies import explain_runs
 

@@ -259,6 +259,12 @@ class StudyProgress:
             self._total, self._ended = event.value, 0
             say(f"{self._total} runs in {self._folder}; the same command continues after an interruption")
             return
+        if event.kind == "chosen":
+            self._bar.say(event.value)
+            return
+        if event.kind == "more":
+            self._total += event.value
+            return
         agent, seed = cast(tuple[str, int], event.key)
         arm = f"{agent}/{seed}"
         if event.kind == "progress":
@@ -266,12 +272,12 @@ class StudyProgress:
             self._share[arm] = min(0.99, done / max(1, total))
         elif event.kind == "waiting":
             self._bar.say(f"{agent} seed {seed} is waiting: {event.value}")
-        elif event.kind in ("finished", "failed", "interrupted", "skipped"):
+        elif event.kind in ("finished", "failed", "interrupted", "skipped", "left out"):
             self._share.pop(arm, None)
             self._ended += 1
             bad = event.kind in ("failed", "skipped")
             self.failed += bad
-            why = f": {event.value}" if bad else ""
+            why = f": {event.value}" if bad or event.kind == "left out" else ""
             self._bar.say(f"[{self._ended}/{self._total}] {agent} seed {seed} {event.kind}{why}")
         running = ", ".join(f"{name} {share:.0%}" for name, share in self._share.items())
         self._bar(round(100 * (self._ended + sum(self._share.values()))), 100 * self._total, running)

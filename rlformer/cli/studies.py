@@ -38,8 +38,8 @@ def compare(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="quick (3 seeds, the default), standard (13 seeds, the whole ladder), full (25, data-scaling grid) "
-            "or smoke (whether everything runs, in 2 minutes at most).",
+            help="quick (3 seeds, the default; dt on 2 further prefixes), standard (13 seeds, the whole ladder; every "
+            "candidate that learns from a log on 4), full (25 seeds) or smoke (whether everything runs, in 2 minutes).",
             rich_help_panel=_WHAT,
         ),
     ] = None,
@@ -64,6 +64,18 @@ def compare(
             rich_help_panel=_WHAT,
         ),
     ] = None,
+    good_enough: Annotated[
+        float | None,
+        typer.Option(metavar="RETURN", help="The mean return that counts as success.", rich_help_panel=_WHAT),
+    ] = None,
+    success: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATE",
+            help="The share of episodes that must succeed, where the environment tells success.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
     log: Annotated[
         str | None,
         typer.Option(
@@ -84,8 +96,8 @@ def compare(
         typer.Option(
             "--with",
             metavar="KEY=VALUE",
-            help="Any key of the study file, such as verdict.lambda=0.5, log.steps=5000, grid.budgets=4 or "
-            "interaction=false (--save-study shows all); repeatable.",
+            help="Any key of the study file, such as verdict.lambda=0.5, log.steps=5000, grid.budgets=0.5,2 or none "
+            "(parts of the log), interaction=false (--save-study shows all); repeatable.",
             rich_help_panel=_WHAT,
         ),
     ] = None,
@@ -126,6 +138,8 @@ def compare(
         "arms": arms,
         "seeds": seeds,
         "max_minutes": max_minutes,
+        "verdict.good_enough": good_enough,
+        "verdict.success": success,
         "log.kinds": log,
         "explain": explain or None,
         "device": device,
@@ -236,6 +250,21 @@ def report(
         bool, typer.Option("--no-interaction", help="No policy may be learned by stepping the environment.")
     ] = False,
     threshold: Annotated[float, typer.Option(help="The normalised score that counts as success.", min=0.0)] = 0.9,
+    good_enough: Annotated[
+        float | None, typer.Option(metavar="RETURN", help="The mean return that counts as success, instead.")
+    ] = None,
+    success: Annotated[
+        float | None,
+        typer.Option(metavar="RATE", help="The share of episodes that must succeed, instead.", min=0.0, max=1.0),
+    ] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(
+            metavar="STEPS",
+            help="What a run pays that never gets there; default: the largest preset of those compared.",
+            min=1,
+        ),
+    ] = None,
     lambda_: Annotated[
         float | None,
         typer.Option(
@@ -251,6 +280,7 @@ def report(
         typer.Option(help="Of one logged step; default: lambda times that of an environment step.", min=0.0),
     ] = None,
     price_cpu: Annotated[float, typer.Option(help="Of one CPU second.", min=0.0)] = 0.0,
+    price_evaluation: Annotated[float, typer.Option(help="Of one step of an evaluation.", min=0.0)] = 0.0,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -270,9 +300,13 @@ def report(
             env_step=price_env,
             logged_step=price_log,
             cpu_second=price_cpu,
+            evaluation_step=price_evaluation,
             share=lambda_,
             threshold=threshold,
             interaction=not no_interaction,
+            good_enough=good_enough,
+            success=success,
+            budget=budget,
         )
         made = api.write_report(directories or [], out=folder, title=title, terms=terms)
         results = made.results

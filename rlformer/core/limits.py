@@ -22,11 +22,15 @@ LIMITS: Mapping[str, Range] = {
     "log.steps": whole(0, 10**9),  # 0: as many as the training
     "grid.seeds": whole(1, 1000),
     "verdict.threshold": real(0, 1e9, above=True),
+    "verdict.good_enough": real(-1e15, 1e15),  # a return
+    "verdict.success": real(0, 1, above=True),  # a share of episodes
+    "verdict.budget": whole(1, 10**12),  # environment steps
     "verdict.margin": real(0, 1e9, above=True),
     "verdict.lambda": real(0, 1),
     "verdict.price_env": real(0, 1e15),
     "verdict.price_log": real(0, 1e15),
     "verdict.price_cpu": real(0, 1e15),
+    "verdict.price_evaluation": real(0, 1e15),
 }
 
 

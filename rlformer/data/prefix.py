@@ -1,32 +1,64 @@
-"""The middle of a training log: where its policy was half way from where it began to the best it became."""
+"""Where a training log is cut: at a step of its training that whoever watched it knew at that moment."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
+from rlformer.core import grid
 from rlformer.core.errors import InputError
+from rlformer.core.records import EnvSpec
 from rlformer.data.dataset import Dataset
 
 _WINDOW = 20  # episodes in the running mean of returns
-_CLEAR = 3.0  # standard errors of that mean by which it must rise
+_HALF_WAY = 0.5  # of the normalised score
 
 
-def mid_training(dataset: Dataset) -> Dataset:
-    """The episodes up to where the running mean of returns (20 episodes) first reached the middle between its first and
-    its highest value; half of the training where that mean never clearly rose.
+@dataclass(frozen=True)
+class Middle:
+    """The middle of a training."""
 
-    A log cut there holds the learning and not its end: the full log of a solved task is half expert, so that every
-    imitator would saturate. Raises InputError where the log does not say when its episodes were made, or holds too few.
+    step: int  # of the training
+    reason: str = ""  # why it is half of the training; "" where the score decided
+
+
+def middle(dataset: Dataset, env: EnvSpec | None) -> Middle:
+    """The first end of an episode at which the mean return of the last 20 episodes reaches a normalised score of .5.
+
+    env: says what a normalised score is. Without a card, and where that mean never gets there, it is half of the steps
+    of the training. What was logged later changes nothing where the score decides: neither the end of the training nor
+    its best return is known by then. A log cut there holds the learning and not its end: the full log of a solved task
+    is half expert, so that every imitator would saturate. Raises InputError where the log does not say when its
+    episodes were made.
     """
     behind = dataset.episodes["behaviour_steps"][dataset.index]
     if (behind < 0).any():
         raise InputError("this log does not say at which training step its episodes were made: no prefix of it")
-    if len(dataset) < 2 * _WINDOW:
-        raise InputError(f"{len(dataset)} episodes are too few for the middle of a training: {2 * _WINDOW} at least")
-    windows = np.lib.stride_tricks.sliding_window_view(dataset.returns, _WINDOW)
-    running = windows.sum(axis=1) / _WINDOW  # running[i]: episodes i to i + 19, each summed for itself
-    first, best = running[0], running.max()
-    noise = float(np.std(dataset.returns[:_WINDOW])) / np.sqrt(_WINDOW)
-    if not best - first > _CLEAR * noise:
-        return dataset.prefix(int(behind.max()) // 2)
-    return dataset.prefix(int(behind[int(np.argmax(running >= (first + best) / 2)) + _WINDOW - 1]))
+    half = int(dataset.upstream_env_steps or behind.max(initial=0)) // 2
+    if env is None or env.normalize(0.0) is None:
+        return Middle(half, "half of the training, since no card says what a good return is")
+    if len(dataset) >= _WINDOW:
+        windows = np.lib.stride_tricks.sliding_window_view(dataset.returns, _WINDOW)
+        # Each window is summed for itself: in a running sum what came before would stay.
+        scores = [env.normalize(float(mean)) or 0.0 for mean in windows.sum(axis=1) / _WINDOW]
+        reached = np.array(scores) >= _HALF_WAY
+        if reached.any():
+            return Middle(int(behind[int(np.argmax(reached)) + _WINDOW - 1]))
+    return Middle(half, f"half of the training, which never reached {_HALF_WAY:g} of the normalised score")
+
+
+def mid_training(dataset: Dataset, env: EnvSpec | None = None) -> Dataset:
+    """The episodes up to the `middle` of a training; its selection says in words why it was half, where it was."""
+    found = middle(dataset, env)
+    cut = dataset.prefix(found.step)
+    return replace(cut, selection=f"{cut.selection} ({found.reason})") if found.reason else cut
+
+
+def up_to_grid(steps: float) -> int:
+    """The first point of the absolute grid of steps that is not below.
+
+    >>> up_to_grid(1), up_to_grid(1000), up_to_grid(5200), up_to_grid(5657)
+    (1000, 1000, 5657, 5657)
+    """
+    return next(point for point in grid.points(max(grid.FIRST, 2 * int(steps + 1))) if point >= steps)

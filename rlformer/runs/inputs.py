@@ -13,7 +13,10 @@ from rlformer.core.records import Cost
 
 @dataclass(frozen=True)
 class Cut:
-    """How much of a log is read: "full", "mid" (of a training), a share of its training steps, or a number of them."""
+    """How much of a log is read: "full", a share of its training steps, a number of them, or "mid".
+
+    That is up to where the training's score was half way: see `data.prefix.middle`.
+    """
 
     kind: str = "full"  # full, mid, share or steps
     amount: float = 1.0
@@ -55,7 +58,7 @@ class Recipe:
     played: bool = False
     random_episodes: float = 0.0
     epsilon: float = 0.0
-    budget: float | None = None  # the share of it that a point of a data-scaling grid reads
+    budget: float | None = None  # what a point of a data-scaling grid reads: a share of it, or a multiple above 1
 
     @classmethod
     def parse(cls, text: str) -> Recipe:
@@ -84,20 +87,29 @@ class Recipe:
     def label(self) -> str:
         """In a few words, for people: nothing is parsed from it.
 
-        >>> Recipe.parse("epsilon=0.3").label, Recipe(Cut("mid"), budget=0.25).label
-        ('epsilon=0.3', 'mid, 0.25 of it')
+        >>> Recipe.parse("epsilon=0.3").label, Recipe(Cut("mid"), budget=0.25).label, Recipe(Cut("mid"), budget=2).label
+        ('epsilon=0.3', 'mid, 0.25 of it', 'mid, 2 times it')
         """
         text = self.cut.label
         if self.played:
             text = {0.0: "expert", 1.0: "random", 0.5: "mixed"}.get(self.random_episodes, "mixed")
             if self.epsilon:
                 text = f"epsilon={self.epsilon:g}"
-        return text if self.budget is None else f"{text}, {self.budget:g} of it"
+        return text if self.budget is None else f"{text}, {portion(self.budget)} it"
 
     @property
     def whole(self) -> Recipe:
         """The same log before it was cut to a budget."""
         return replace(self, budget=None)
+
+
+def portion(budget: float) -> str:
+    """A share or a multiple, before "it" or "the log".
+
+    >>> portion(0.5), portion(2)
+    ('0.5 of', '2 times')
+    """
+    return f"{budget:g} {'of' if budget <= 1 else 'times'}"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from rlformer.agents.learners import learner
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import ActionSpec
+from rlformer.runs.spec import SEQUENCE
 
 
 @dataclass(frozen=True)
@@ -18,14 +19,19 @@ class Profile:
     """How large a study is."""
 
     seeds: int
-    budgets: tuple[float, ...] = ()  # of the data-scaling grid
+    multiples: tuple[float, ...] = ()  # of the log that a study makes, on which the grid's arms are trained too
+    shares: tuple[float, ...] = ()  # of a log that was given, instead
+    scales_all: bool = False  # the grid's arms are all candidates that need a log, not the sequence family's alone
 
 
 # By the names that cards use: which agents a profile trains is said by them. Where a family has several candidates, 3
 # of 13 seeds choose among them (5 of 25), and 10 (20) judge.
-PROFILES: Mapping[str, Profile] = dict(
-    zip(agent_cards.PROFILES, (Profile(1), Profile(3), Profile(13), Profile(25, (0.125, 0.25, 0.5, 1.0))), strict=True)
-)
+_SMALL_GRID, _LARGE_GRID = ((0.5, 2.0), (0.25, 0.5)), ((0.25, 0.5, 2.0, 4.0), (0.125, 0.25, 0.5))
+_SIZES = (
+    Profile(1), Profile(3, *_SMALL_GRID), Profile(13, *_LARGE_GRID, scales_all=True),
+    Profile(25, *_LARGE_GRID, scales_all=True),
+)  # fmt: skip
+PROFILES: Mapping[str, Profile] = dict(zip(agent_cards.PROFILES, _SIZES, strict=True))
 # What stands for the agents of a family that fit the actions, by name.
 GROUPS: Mapping[str, str] = {"online": "online", "offline-rl": "offline"}
 
@@ -63,19 +69,24 @@ def expand(names: Sequence[str], env: EnvSpec, actions: ActionSpec) -> tuple[str
     return tuple(dict.fromkeys(found))
 
 
-def scaled(names: Sequence[str], asked: Sequence[str] | None, env: EnvSpec, actions: ActionSpec) -> tuple[str, ...]:
-    """Who among the arms learns from the shares of a data-scaling grid.
+def scaled(
+    names: Sequence[str], asked: Sequence[str] | None, profile: Profile, env: EnvSpec, actions: ActionSpec
+) -> tuple[str, ...]:
+    """Who among the arms learns from the parts of a data-scaling grid, of those that a log alone is enough for.
 
-    asked: agents or groups; None: the arms that stand for their families and do not interact too, and the filtered
-    imitation beside them.
+    asked: agents or groups; None: those that the profile says. In a large one these are all candidates and the filtered
+    imitation beside them, in a small one the arms that stand for the sequence family.
     """
     if asked is not None:
         wanted = expand([name for name in asked if name not in GROUPS or _group(name, actions)], env, actions)
         return tuple(name for name in names if name in wanted)
-    cards = {name: agent_cards.agent(name) for name in names}
-    filtered = {c.less for card in cards.values() for c in card.contrasts if c.question == "filtered"}
-    usual = {name for name, card in cards.items() if actions.kind in card.default_for} | filtered
-    return tuple(name for name in names if name in usual and needs_log(name) and not steps_env(name))
+    cards = {name: agent_cards.agent(name) for name in names if needs_log(name) and not steps_env(name)}
+    candidates = {name: card for name, card in cards.items() if card.role == "candidate"}
+    if profile.scales_all:
+        filtered = {c.less for card in cards.values() for c in card.contrasts if c.question == "filtered"}
+        return tuple(name for name in cards if name in candidates or name in filtered)
+    models = [name for name, card in candidates.items() if card.family == SEQUENCE]
+    return tuple([name for name in models if actions.kind in candidates[name].default_for] or models)
 
 
 def first_online(actions: ActionSpec) -> str:

@@ -17,7 +17,7 @@ FEW_SEEDS = 3  # given up down to these before anything else
 FLOOR = 0.1  # of the preset's steps, at least
 FACTORS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.17, 0.15, 0.12, FLOOR)
 EPISODES = (50, 20)  # of an evaluation, instead of 100: before optional arms go, and after
-_MID_EPISODES = 44  # that a training must end for its middle to be found
+_HALF_EPISODES = 6  # that a training must end for half of it to hold two
 _SMOKE_STEPS = 1024  # of an agent that interacts, unless that takes too long
 _SMOKE_LOG = 2  # episodes of the log that a smoke test learns from, at least
 _SMOKE_LIMITS = (100, 30, 10)  # steps of an episode, where whole ones take too long
@@ -133,12 +133,12 @@ def _sizing(changed: Mapping[str, Values], episodes: int | None) -> Callable[[Ru
 
 
 def _log_holds(plan: Plan, names: Sequence[str], factor: float, paces: Paces, study: Study) -> bool:
-    """Whether a training that is a log ends the episodes that its middle takes."""
+    """Whether a training that is a log ends episodes enough to be cut where it was half way, or in half."""
     if not any(recipe.cut.kind == "mid" and not recipe.played for recipe in study.log.recipes):
         return True
     for name in names:
         steps = spec_of(plan, name).values.get("steps", 0)
-        if _is_maker(plan, name) and steps * factor < min(steps, _MID_EPISODES * paces.world.length):
+        if _is_maker(plan, name) and steps * factor < min(steps, _HALF_EPISODES * paces.world.length):
             return False
     return True
 

@@ -14,6 +14,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.policy import Masked
 from rlformer.core.records import EnvSpec
 from rlformer.data.checks import check_spaces
+from rlformer.data.cut import cut_log
 from rlformer.data.dataset import Dataset, load
 from rlformer.data.describe import log_input
 from rlformer.envs import consent
@@ -25,7 +26,7 @@ from rlformer.explain.parts.surrogate import saved_tree
 from rlformer.explain.truth import log_with_distractors, with_distractors
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
-from rlformer.studies import experiment, logs
+from rlformer.studies import experiment
 from rlformer.studies.executors.local import Event, Job, LocalProcesses
 from rlformer.studies.sources import Source, open_source
 
@@ -77,7 +78,7 @@ def log_of(run: RunDirectory) -> Dataset | None:
     if read is not None:
         if read.path is None or not Path(read.path).is_dir():
             return None
-        log = logs.cut_log(load(Path(read.path)), read.recipe, run.record.seed)
+        log = cut_log(load(Path(read.path)), read.recipe, run.record.seed, run.spec.env)
         return log if log.hash == read.hash else None  # another one lies there now
     kept = run.trajectories
     return load(kept) if (kept / "dataset.json").is_file() else None

@@ -11,10 +11,11 @@ from rlformer.core import formats
 from rlformer.core.errors import InputError
 from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.runs.budget import CutShort
-from rlformer.studies import timing
+from rlformer.studies import projection, timing
 from rlformer.studies.choices import Choice, smoke_choices, spec_of, whole_choices
+from rlformer.studies.jobs import PlannedLog, PlannedRun
 from rlformer.studies.pace import Paces
-from rlformer.studies.plan import Plan, PlannedLog, PlannedRun
+from rlformer.studies.plan import Plan
 from rlformer.studies.study import Study
 
 SMOKE_MINUTES = 2.0
@@ -148,9 +149,8 @@ def _seconds(choice: Choice, plan: Plan, paces: Paces, jobs: int, films: bool) -
     kept = [job for job in plan.jobs if _kept(job.payload, choice)]
     if choice.limit is not None:
         paces = replace(paces, world=paces.world.limited(choice.limit))
-    runs = timing.timed(kept, paces, choice.sized)
     acting = sum(learner(agent_cards.agent(name).learner).acts for name in choice.arms)
-    return timing.makespan(runs, jobs) + timing.around(acting, paces, films)
+    return projection.seconds(plan.staged(kept), paces, jobs, choice.sized) + timing.around(acting, paces, films)
 
 
 def _kept(payload: object, choice: Choice) -> bool:
@@ -175,9 +175,10 @@ def _fitted(study: Study, plan: Plan, choice: Choice, given: float, seconds: flo
     if study.profile == agent_cards.SMOKE and log.data is None and log.kinds is None and log.prefix is None:
         log = replace(log, prefix="full")  # few episodes have no middle
     dropped = not choice.grid and any(run.budget is not None for run in plan.runs)
+    grid = replace(study.grid, budgets=()) if dropped else study.grid
     resolved = replace(
         study,
-        profile="standard" if dropped else study.profile,  # which has no grid of its own
+        grid=grid,
         max_minutes=given,
         arms=choice.arms,
         seeds=choice.seeds,

@@ -12,8 +12,8 @@ from rlformer.agents.cards import SMOKE
 from rlformer.core import codec, files
 from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset
-from rlformer.studies import fit, pace
-from rlformer.studies.execute import side_by_side
+from rlformer.studies import fit, pace, success
+from rlformer.studies.execute import anything_left, side_by_side
 from rlformer.studies.fit import Fitted
 from rlformer.studies.pace import Paces, Progress
 from rlformer.studies.plan import Plan, plan
@@ -34,7 +34,8 @@ class Foreseen:
 
     def lines(self) -> list[str]:
         """What is told of it at the start."""
-        found = [] if self.fitted is None else self.fitted.lines()
+        found = success.said(self.study.terms, self.plan.env)
+        found += [] if self.fitted is None else self.fitted.lines()
         if self.kept is not None:
             found.append(f"That is the plan that was begun before; delete {self.kept} to make it anew.")
         return found + ([self.forecast] if self.forecast else [])
@@ -50,17 +51,19 @@ def foresee(
     always: bool = True,
     keep: bool = False,
     progress: Progress | None = None,
+    made: Plan | None = None,
 ) -> Foreseen:
     """Fit the study into its minutes if it has some and was not fitted before, and plan it; see `fit.fit`.
 
     ahead: whether to project it too, for which agents are probed that no run on this machine tells of. always: though
     nothing is left to run, or an earlier plan goes on. keep: whether to
     keep the fitted plan below the folder of runs, so that the same command continues the same runs; one that was kept
-    is always continued. Raises InputError for what the caller can mend, before any training.
+    is always continued. made: the plan of the study as it stands, where somebody made it. Raises InputError for what
+    the caller can mend, before any training.
     """
     began, workers = time.perf_counter(), jobs or side_by_side(study.threads)
     minutes = fit.limit(study)
-    made = plan(study, dataset=dataset, command=command)
+    made = made or plan(study, dataset=dataset, command=command)
     fitted: Fitted | None = None
     kept: Path | None = None
     paces: Paces | None = None
@@ -102,12 +105,3 @@ def _kept(path: Path) -> Fitted | None:
         return codec.decode(Fitted, files.read_json(path))
     except (InputError, ValueError):
         return None
-
-
-def anything_left(made: Plan) -> bool:
-    """Whether a run of the plan has not finished yet."""
-    for run in made.runs:
-        found = run.directory()
-        if found is None or not found.finished:
-            return True
-    return False

@@ -11,17 +11,17 @@ from typing import TypeAlias
 import gymnasium as gym
 import numpy as np
 
-from rlformer.core import files, seeding
+from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.data.collect import collect
+from rlformer.data.cut import cut_log
 from rlformer.data.dataset import Dataset, load, set_aside_damaged
 from rlformer.data.findings import Finding, find
 from rlformer.data.loaders.base import Native
 from rlformer.data.loaders.names import Choice
 from rlformer.data.open import Progress, read_in_place
 from rlformer.data.open import open_data as open_named
-from rlformer.data.prefix import mid_training
 from rlformer.envs import cards as env_cards
 from rlformer.envs import consent
 from rlformer.envs.make import NOWHERE
@@ -130,17 +130,14 @@ class CollectedLog:
 LogSource: TypeAlias = GivenLog | TrainingLog | CollectedLog
 
 
-def read(source: LogSource, root: Path, seed: int, budget: float | None = None) -> Dataset:
-    """The log of a seed as an arm reads it, which must have been made. budget: a share of it, of a data-scaling grid.
-
-    Raises InputError where a cut leaves no episode.
+def read(source: LogSource, root: Path, seed: int, budget: float | None, env: EnvSpec) -> Dataset:
+    """The log of a seed as an arm reads it, which must have been made. budget: of a data-scaling grid. env: what the
+    arm is for. Raises LeftOut where the log has no such part, InputError where a cut leaves no episode.
     """
-    whole, recipe = source.whole(root, seed), source.recipe
+    whole = source.whole(root, seed)
     if not len(whole):
         raise InputError("the log holds no episode: none had ended")
-    if budget is not None and not recipe.played:
-        recipe = Recipe()  # shares are of all of it
-    return cut_log(whole, replace(recipe, budget=budget), seed)
+    return cut_log(whole, replace(source.recipe, budget=budget), seed, env)
 
 
 def open_data(
@@ -162,7 +159,7 @@ def open_data(
     Raises InputError where `source` names no log, or one that is unsound.
     """
     choice = Choice.of(map, reward_column)
-    text, env = str(source), None if env == NOWHERE else env
+    text, nowhere, env = str(source), env == NOWHERE, None if env == NOWHERE else env
     if (Path(text) / TRAJECTORIES).is_dir():
         text = str(Path(text) / TRAJECTORIES)
     if (meant := _no_log(text)) is not None:
@@ -172,7 +169,17 @@ def open_data(
         dataset = open_named(text, env=spec, progress=progress, choice=choice)
     else:
         dataset = read_in_place(text, env=spec, progress=progress, choice=choice)
-    return dataset if prefix is None else cut_log(dataset, Recipe(Cut.parse(prefix)))
+    if prefix is None:
+        return dataset
+    return cut_log(dataset, Recipe(Cut.parse(prefix)), env=None if nowhere else spec or _own_env(dataset))
+
+
+def _own_env(dataset: Dataset) -> EnvSpec | None:
+    """What a log says that it is of; None where that is not to be believed."""
+    try:
+        return dataset_env(dataset)
+    except InputError:
+        return None
 
 
 def open_study_log(data: str, env: str, maps: Sequence[str] | None, reward_column: int | None) -> Dataset:
@@ -272,35 +279,3 @@ def dataset_env(dataset: Dataset) -> EnvSpec:
         instead = f"--env {name} if you trust it, or --env {NOWHERE} to train without evaluating"
         raise InputError(f"the log is of '{spec.id}', which imports '{module}': {instead}")
     return spec
-
-
-def cut_log(whole: Dataset, recipe: Recipe, seed: int = 0) -> Dataset:
-    """What an arm reads of a whole log. seed: of the draw of a budget's episodes.
-
-    A budget of a training is its beginning, of any other log whole episodes, each share within the larger ones. Raises
-    InputError where a cut leaves no episode.
-    """
-    cut = whole if recipe.played else _cut(whole, recipe.cut)
-    if recipe.budget not in (None, 1):
-        if (whole.episodes["behaviour_steps"][whole.index] >= 0).all():
-            cut = whole.prefix(int(recipe.budget * (whole.upstream_env_steps or whole.num_steps)))
-        else:
-            cut = whole.some(round(recipe.budget * whole.num_steps), seeding.generator(seed, "budget"))
-        if len(cut) < 2:
-            raise InputError(f"a share of {recipe.budget:g} of the log holds {len(cut)} whole episodes: two at least")
-    return replace(cut, recipe=recipe)
-
-
-def _cut(whole: Dataset, cut: Cut) -> Dataset:
-    if cut.kind == "full":
-        return whole
-    if cut.kind == "mid":
-        return mid_training(whole)
-    taken = whole.upstream_env_steps or 0
-    steps = int(cut.amount * taken if cut.kind == "share" else cut.amount)
-    if taken and steps > taken:
-        raise InputError(f"prefix {cut.label}: the log has the first {taken} steps of its training, and no more")
-    prefix = whole.prefix(steps)
-    if not len(prefix):
-        raise InputError(f"no episode had ended {steps} steps into the training: a longer prefix is needed")
-    return prefix

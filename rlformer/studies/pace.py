@@ -25,7 +25,8 @@ from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.runs import curves, ledger, scratch
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.spec import RunSpec
-from rlformer.studies.plan import Plan, PlannedRun
+from rlformer.studies.jobs import PlannedRun
+from rlformer.studies.plan import Plan
 from rlformer.studies.probe import log_for, probe
 
 STEP_KEYS = ("steps", "gradient_steps", "warmup_steps", "learning_starts")  # counted in steps

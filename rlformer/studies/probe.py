@@ -21,8 +21,8 @@ from rlformer.data.writer import DatasetWriter
 from rlformer.envs.make import spaces_of
 from rlformer.evaluator.measure.evaluation import seconds_per_call
 from rlformer.studies import logs
+from rlformer.studies.jobs import PlannedRun
 from rlformer.studies.logs import GivenLog
-from rlformer.studies.plan import PlannedRun
 
 _LOG_STEPS, _LOG_BYTES = 12_000, 2**26  # of the log that a probe learns from, at most
 _VALIDATE_EVERY = 10
@@ -155,7 +155,7 @@ def log_for(run: PlannedRun, episode: Episode, folder: Path) -> Dataset:
     """What a probe learns from: the log that is given, or one of random play of about its size."""
     assert run.source is not None
     if isinstance(run.source, GivenLog):
-        return logs.read(run.source, run.setting.root, run.seed)
+        return logs.read(run.source, run.setting.root, run.seed, None, run.spec.env)
     size = max(1, episode.observations[0].nbytes)
     steps = max(2 * len(episode), min(_LOG_STEPS, _LOG_BYTES // size))
     short = _cut(episode, max(2, min(len(episode), steps // 10)))

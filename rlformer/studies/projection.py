@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,10 @@ from rlformer.evaluator.judge.standing import seeds_for
 from rlformer.runs.spec import RunSpec
 from rlformer.studies import timing
 from rlformer.studies.execute import side_by_side
+from rlformer.studies.jobs import runs_of
 from rlformer.studies.pace import Paces, measure
 from rlformer.studies.plan import Plan
+from rlformer.studies.stages import Contest, Stages
 from rlformer.studies.study import Study
 
 _RUN_BYTES = 400_000  # of curves, evaluations and records
@@ -31,7 +33,7 @@ _PARAMETER_BYTES = 16  # weights twice, and an optimiser's two moments
 class Projected:
     """One agent of a study: what a run of it takes, and how many there are."""
 
-    agent: str
+    agent: str  # or those of which the first seeds choose one: its runs on the others
     runs: int
     env_steps: int  # of a run, taken in order to learn
     gradient_steps: int
@@ -52,6 +54,7 @@ class Projection:
     jobs: int  # side by side
     agents: tuple[Projected, ...]
     wall_seconds: float  # of all of it: runs that wait for others, processes and report included
+    of_seeds: Mapping[int, float] = field(default_factory=dict)  # the same with so many seeds, which show more
 
     @property
     def cpu_hours(self) -> float:
@@ -91,11 +94,28 @@ def projected(plan: Plan, paces: Paces, jobs: int) -> Projection:
     for run in plan.runs:
         specs.setdefault(run.spec.agent.name, run.spec)
     spaces = spaces_of(plan.env)
-    rows = tuple(_row(spec, plan, paces, spaces) for spec in specs.values())
+    first = Counter(run.spec.agent.name for run in runs_of(plan.stages.first))
+    rows = [_row(spec, first[name], paces, spaces) for name, spec in specs.items()]
+    rows += [_later_row(contest, specs, paces, spaces) for contest in plan.stages.contests]
     acting = sum(learner(spec.agent.learner).acts for spec in specs.values())
     films = not any(spec.cut_short is not None and spec.cut_short.reason == SMOKE for spec in specs.values())
-    seconds = timing.makespan(timing.timed(plan.jobs, paces), jobs) + timing.around(acting, paces, films)
-    return Projection(plan.env.name, jobs, rows, seconds)
+    fixed = timing.around(acting, paces, films)
+    more = [count for count in _seeds_needed(plan) if count > len(plan.seeds)]
+    return Projection(
+        env=plan.env.name,
+        jobs=jobs,
+        agents=tuple(row for row in rows if row.runs),
+        wall_seconds=seconds(plan.stages, paces, jobs) + fixed,
+        of_seeds={count: seconds(plan.enlarged(count), paces, jobs) + fixed for count in more},
+    )
+
+
+def seconds(
+    stages: Stages, paces: Paces, workers: int, sized: Callable[[RunSpec], RunSpec] = lambda spec: spec
+) -> float:
+    """Of all stages, as if of each family the arm went on that takes longest. sized: see `timing.timed`."""
+    later = stages.second(stages.costliest(lambda job: timing.timed([job], paces, sized)[0].seconds))
+    return sum(timing.makespan(timing.timed(stage, paces, sized), workers) for stage in (stages.first, later) if stage)
 
 
 def forecast(study: Study, plan: Plan, projection: Projection) -> str:
@@ -103,18 +123,14 @@ def forecast(study: Study, plan: Plan, projection: Projection) -> str:
     if study.profile == SMOKE:
         return "A smoke test shows whether everything runs, and compares nothing."
     seeds = len(plan.seeds)
-    each = sum(row.runs * row.seconds for row in projection.agents) / projection.jobs / seeds
-    fixed = max(0.0, projection.wall_seconds - seeds * each)
 
     def takes(count: int) -> str:
-        return _duration(projection.wall_seconds if count == seeds else fixed + count * each)
+        return _duration(projection.of_seeds.get(count, projection.wall_seconds))
 
     given = study.log.data is not None
     says = "can claim" if not given else "no more than that, since another log might tell otherwise"
     many = formats.plural(seeds, "seed")
-    agents = {run.spec.agent.name: run.spec.agent for run in plan.runs}.values()
-    families = Counter(agent.family for agent in agents if agent.role == "candidate")
-    probable, claim = (seeds_for(count, max(families.values(), default=0) > 1) for count in (LEAN_BELOW, CLAIM_FROM))
+    probable, claim = _seeds_needed(plan)
     if seeds < 2:
         now = f"{many} (about {takes(seeds)}) shows that it runs, and compares nothing"
     elif seeds < probable:
@@ -131,6 +147,14 @@ def forecast(study: Study, plan: Plan, projection: Projection) -> str:
     return "; ".join([now, *more]) + "."
 
 
+def _seeds_needed(plan: Plan) -> tuple[int, int]:
+    """With how many an answer can be probable, and can be claimed."""
+    agents = {run.spec.agent.name: run.spec.agent for run in plan.runs}.values()
+    families = Counter(agent.family for agent in agents if agent.role == "candidate")
+    several = max(families.values(), default=0) > 1
+    return seeds_for(LEAN_BELOW, several), seeds_for(CLAIM_FROM, several)
+
+
 def _duration(seconds: float) -> str:
     """In words, in two digits.
 
@@ -144,7 +168,14 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def _row(spec: RunSpec, plan: Plan, paces: Paces, spaces: Spaces) -> Projected:
+def _later_row(contest: Contest, specs: Mapping[str, RunSpec], paces: Paces, spaces: Spaces) -> Projected:
+    """Whoever goes on: with the runs, and the time, of the agent that takes longest."""
+    found = [_row(specs[agent], len(runs_of(later)), paces, spaces) for agent, later in contest.later.items()]
+    longest = max(found, key=lambda row: row.runs * row.seconds)
+    return replace(longest, agent=" or ".join(contest.agents))
+
+
+def _row(spec: RunSpec, runs: int, paces: Paces, spaces: Spaces) -> Projected:
     kind, agent = learner(spec.agent.learner), spec.agent.name
     steps = int(spec.values.get(kind.steps_key, 0)) if kind.learns else 0
     if "n_epochs" in spec.values:  # a rollout that was begun is made whole
@@ -157,7 +188,7 @@ def _row(spec: RunSpec, plan: Plan, paces: Paces, spaces: Spaces) -> Projected:
         disk += steps * (observed + acted + 8)
     return Projected(
         agent=agent,
-        runs=sum(run.spec.agent.name == agent for run in plan.runs),
+        runs=runs,
         env_steps=steps if kind.steps_env else 0,
         gradient_steps=0 if kind.steps_env else steps,
         seconds=timing.run_seconds(spec, paces),

@@ -19,7 +19,8 @@ from rlformer.envs.make import spaces_of
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies.arms import GROUPS
 
-_MOST_BUDGETS = 32
+NONE = "none"  # of a list: nothing in it
+_MOST_BUDGETS, _LARGEST_BUDGET = 32, 64
 
 
 def assignment(flag: str, given: str) -> tuple[str, object]:
@@ -142,19 +143,26 @@ def cut(key: str, value: object) -> str:
 
 
 def budgets(key: str, value: object) -> tuple[float, ...]:
-    """Shares of the log, or how many doublings end at all of it.
+    """Shares of the log and multiples of it, how many doublings end at all of it, or none.
 
-    >>> budgets("grid.budgets", 4), budgets("grid.budgets", "0.5,1"), budgets("grid.budgets", [1, 0.25])
-    ((0.125, 0.25, 0.5, 1.0), (0.5, 1.0), (0.25, 1.0))
+    >>> budgets("grid.budgets", 4), budgets("grid.budgets", "0.5,2"), budgets("grid.budgets", [1, 0.25])
+    ((0.125, 0.25, 0.5, 1.0), (0.5, 2.0), (0.25, 1.0))
+    >>> budgets("grid.budgets", "none")
+    ()
     """
+    if value == NONE:
+        return ()
     try:
         parts: list[Any] = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
         numbers = [float(part) for part in parts if not isinstance(part, bool)]
         numbers *= len(numbers) == len(parts)
     except (TypeError, ValueError, OverflowError):
         numbers = []
-    if not isinstance(value, list) and len(numbers) == 1 and numbers[0] in range(2, 13):
-        return tuple(2.0**-i for i in reversed(range(int(numbers[0]))))
-    if not 0 < len(numbers) <= _MOST_BUDGETS or not all(0 < number <= 1 for number in numbers):
-        raise InputError(f"{key} {shown(value)}: 2 to 12 doublings, or shares of the log such as 0.125,0.25,0.5,1")
+    if not isinstance(value, list) and len(numbers) == 1 and numbers[0] > 1:  # so many doublings
+        numbers = [2.0**-i for i in range(int(numbers[0]))] if numbers[0] in range(2, 13) else []
+    if not 0 < len(numbers) <= _MOST_BUDGETS or not all(0 < number <= _LARGEST_BUDGET for number in numbers):
+        raise InputError(
+            f"{key} {shown(value)}: 2 to 12 doublings, shares and multiples of the log up to {_LARGEST_BUDGET} such as "
+            f"0.25,0.5,2, or {NONE}"
+        )
     return tuple(sorted(set(numbers)))

@@ -43,11 +43,11 @@ class Log:
 
 @dataclass(frozen=True)
 class Grid:
-    """The data-scaling grid: shares of the log, who learns from them, and on how many seeds."""
+    """The data-scaling grid: shares and multiples of the log, who learns from them, and on how many seeds."""
 
-    budgets: tuple[float, ...] | None = None  # None: the profile's
-    arms: tuple[str, ...] | None = None  # of those that the study has; None: the usual ones
-    seeds: int = 5  # at most
+    budgets: tuple[float, ...] | None = None  # None: the profile's; none of them: no grid
+    arms: tuple[str, ...] | None = None  # of those that the study has; None: the profile's
+    seeds: int | None = None  # at most; None: all that an arm has
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Study:
     profile: str = "quick"
     arms: tuple[str, ...] | None = None  # agents, "online" and "offline-rl"; None: the profile's
     seeds: int | None = None  # None: as many as the profile says
+    selection: bool = True  # whether the first seeds choose among the arms of a family, and one alone has the others
     log: Log = field(default_factory=Log)
     grid: Grid = field(default_factory=Grid)
     overrides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by agent, as `--set` takes them
@@ -152,12 +153,15 @@ class Key:
 
     path: tuple[str, ...]  # where its value stands in a `Study`
     read: Callable[[str, object], Any]  # (key, value as TOML or a bare word) -> that value; raises InputError
+    none: str | None = None  # what stands for a list of nothing, where that makes sense
 
     def of(self, study: Study) -> Any:
         """The value in a study, TOML-ready."""
         value: Any = study
         for name in self.path:
             value = getattr(value, name)
+        if value == () and self.none is not None:
+            return self.none
         return list(value) if isinstance(value, tuple) else value
 
     def checked(self, key: str, value: object) -> Any:
@@ -177,6 +181,7 @@ KEYS: Mapping[str, Key] = {
     "profile": Key(("profile",), read_values.one_of("profile", PROFILES)),
     "arms": Key(("arms",), read_values.arms),
     "seeds": Key(("seeds",), read_values.number),
+    "selection": Key(("selection",), read_values.flag),
     "max_minutes": Key(("max_minutes",), read_values.number),
     "episodes": Key(("episodes",), read_values.number),
     "time_limit": Key(("time_limit",), read_values.number),
@@ -192,15 +197,19 @@ KEYS: Mapping[str, Key] = {
     "log.steps": Key(("log", "steps"), read_values.number),
     "log.map": Key(("log", "map"), read_values.columns),
     "log.reward_column": Key(("log", "reward_column"), read_values.number),
-    "grid.budgets": Key(("grid", "budgets"), read_values.budgets),
+    "grid.budgets": Key(("grid", "budgets"), read_values.budgets, read_values.NONE),
     "grid.arms": Key(("grid", "arms"), read_values.arms),
     "grid.seeds": Key(("grid", "seeds"), read_values.number),
     "verdict.threshold": Key(("terms", "threshold"), read_values.number),
+    "verdict.good_enough": Key(("terms", "good_enough"), read_values.number),
+    "verdict.success": Key(("terms", "success"), read_values.number),
+    "verdict.budget": Key(("terms", "budget"), read_values.number),
     "verdict.margin": Key(("terms", "margin"), read_values.number),
     "verdict.lambda": Key(("terms", "share"), read_values.number),
     "verdict.price_env": Key(("terms", "env_step"), read_values.number),
     "verdict.price_log": Key(("terms", "logged_step"), read_values.number),
     "verdict.price_cpu": Key(("terms", "cpu_second"), read_values.number),
+    "verdict.price_evaluation": Key(("terms", "evaluation_step"), read_values.number),
 }
 
 

@@ -12,8 +12,8 @@ from rlformer.agents.learners import learner
 from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.runs.spec import RunSpec
 from rlformer.studies.executors.local import Job
+from rlformer.studies.jobs import PlannedLog, PlannedRun
 from rlformer.studies.pace import Paces
-from rlformer.studies.plan import PlannedLog, PlannedRun
 
 # CPU seconds on 2 cores: the server of processes imports once; a process begins, writes and ends; the report.
 SERVER_SECONDS, JOB_SECONDS, REPORT_SECONDS = 3.0, 0.7, 4.0

@@ -25,7 +25,7 @@ from rlformer.studies import experiment
 from rlformer.studies.execute import execute, local
 from rlformer.studies.executors.local import PRELOAD
 from rlformer.studies.plan import plan
-from rlformer.studies.study import Log, Study
+from rlformer.studies.study import Grid, Log, Study
 
 SMALL_BC = ["gradient_steps=60", "width=16", "layers=1", "validate_every=20"]
 SMALL_DT = ["gradient_steps=40", "width=16", "heads=1", "layers=1", "context_length=4", "validate_every=20"]
@@ -164,7 +164,7 @@ def test_what_workers_are_forked_with_exists() -> None:
 
 def test_a_failed_arm_does_not_stop_the_rest_and_is_told(tmp_path: Path, log: Dataset) -> None:
     overrides = {"dt": ("learning_rate=1e30", *SMALL_DT), "bc": tuple(SMALL_BC)}
-    study = Study("CartPole-v1", arms=("dt", "bc"), seeds=1, runs=str(tmp_path), overrides=overrides)
+    study = Study("CartPole-v1", arms=("dt", "bc"), seeds=1, grid=Grid(()), runs=str(tmp_path), overrides=overrides)
     outcome = execute(plan(study, dataset=log), local(2))
     runs = [RunDirectory.open(path) for path in outcome.runs]
     assert {run.spec.agent.name: run.record.status for run in runs} == {"dt": "failed", "bc": "finished"}

@@ -1,7 +1,6 @@
 """One run from configuration to record, and the comparison of many."""
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from rlformer.agents.loading import load_policy
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.data.dataset import Dataset, from_episodes, load
 from rlformer.data.describe import log_input
-from rlformer.data.prefix import mid_training
 from rlformer.envs import cards as env_cards
 from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.runs import checkpoints
@@ -169,31 +167,6 @@ def test_a_training_log_can_be_cut(ppo: Path) -> None:
     for wrong in ("half", "-1", "0"):
         with pytest.raises(InputError, match="prefix"):
             rlformer.open_data(ppo, prefix=wrong)
-
-
-def test_the_middle_of_a_training_is_half_way_up() -> None:
-    """Returns 1 to 100, one step each: the running mean goes from 10.5 to 90.5 and is 50.5 at the 60th episode."""
-    cut = mid_training(_returning(range(1, 101)))
-    assert (len(cut), cut.upstream_env_steps) == (60, 60)
-
-
-def test_a_training_that_never_rose_is_cut_in_half() -> None:
-    assert len(mid_training(_returning([-200] * 100))) == 50
-    assert len(mid_training(_returning([*range(100, 0, -1)]))) == 50
-
-
-def _returning(returns: Sequence[float]) -> Dataset:
-    """Episodes of one step with these returns, made one training step after another."""
-    from rlformer.core.records import Episode
-    from rlformer.core.spaces import ActionSpec, Spaces
-    from rlformer.data.dataset import DatasetInfo
-
-    episodes = [
-        Episode(np.zeros((2, 1), np.float32), np.zeros(1, np.int64), np.array([float(r)]), True, False) for r in returns
-    ]
-    log = from_episodes(DatasetInfo("E", Spaces.plain((1,), ActionSpec("discrete", (2,)))), episodes)
-    log.episodes["behaviour_steps"] = np.arange(1, len(returns) + 1)
-    return log
 
 
 def test_policies_are_loaded_from_python(ppo: Path) -> None:

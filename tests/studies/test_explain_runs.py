@@ -10,6 +10,7 @@ import pytest
 import rlformer
 from rlformer import api
 from rlformer.agents.cards import resolve
+from rlformer.data.cut import cut_log
 from rlformer.data.dataset import Dataset, load
 from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
@@ -18,7 +19,6 @@ from rlformer.explain.parts import PARTS, Effects
 from rlformer.runs.directory import TRAJECTORIES, RunDirectory
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies import experiment, explain_runs
-from rlformer.studies.logs import cut_log
 from rlformer.studies.study import Log, Study
 from tests.support.make_runs import reseal
 

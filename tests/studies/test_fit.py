@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from rlformer.core.errors import InputError
-from rlformer.studies import foresee as foreseeing
 from rlformer.studies import pace
 from rlformer.studies.choices import whole_choices
+from rlformer.studies.execute import anything_left
 from rlformer.studies.fit import Fitted, fit, limit
 from rlformer.studies.foresee import foresee
 from rlformer.studies.pace import Pace, Paces, World
@@ -160,7 +160,7 @@ def test_the_same_question_continues_its_plan_and_another_one_does_not(
     assert "begun before" in again.lines()[-1]
     other = foresee(replace(study, max_minutes=1.9), jobs=2, always=False)
     assert (len(asked), other.kept) == (2, None)
-    assert foreseeing.anything_left(first.plan)
+    assert anything_left(first.plan)
 
 
 def test_a_smoke_test_is_one_seed_of_few_steps_of_every_arm() -> None:

@@ -19,13 +19,13 @@ def test_a_probe_of_every_arm_is_multiplied_and_nothing_is_kept(
         "CartPole-v1",
         arms=("random", "bc", "ppo"),
         seeds=3,
-        grid=Grid((0.5, 1.0), ("bc",), seeds=2),
+        grid=Grid((0.5, 1.0), ("bc",), seeds=2),  # all of it is the arm itself
         overrides={"bc": ("width=16", "layers=1")},
         runs=str(tmp_path),
     )
     found = project(plan(study), jobs=2).to_dict()
     rows = {row["agent"]: row for row in found["agents"]}
-    assert {agent: row["runs"] for agent, row in rows.items()} == {"random": 3, "bc": 3 + 2 * 2, "ppo": 3}
+    assert {agent: row["runs"] for agent, row in rows.items()} == {"random": 3, "bc": 3 + 2, "ppo": 3}
     assert rows["ppo"]["env_steps"] == 32768
     assert (rows["bc"]["env_steps"], rows["bc"]["gradient_steps"]) == (0, 1500)
     assert found["env_steps"] == 3 * 32768

@@ -17,6 +17,7 @@ WHOLE = Study(
     profile="full",
     arms=("dt", "offline-rl"),
     seeds=2,
+    selection=False,
     log=Log("my/log", ("expert", "prefix=0.3"), "0.5", "dqn", 600, map=("rewards=r",), reward_column=1),
     grid=Grid((0.25, 1.0), ("dt",), seeds=1),
     overrides={"dt": ("width=16", "learning_rate=1e-3"), "dqn": ("steps=100",)},
@@ -24,7 +25,9 @@ WHOLE = Study(
     fitted={"dt": ("gradient_steps=40",)},
     episodes=30,
     time_limit=90,
-    terms=Terms(2.0, 0.5, 0.1, 0.25, 0.8, 0.1, interaction=False),
+    terms=Terms(
+        2.0, 0.5, 0.1, 0.25, 0.8, 0.1, interaction=False, evaluation_step=0.01, good_enough=-100.5, budget=50_000
+    ),
     explain=True,
     device="auto",
     threads=3,
@@ -32,7 +35,10 @@ WHOLE = Study(
 )
 
 
-@pytest.mark.parametrize("study", [WHOLE, Study("CartPole-v1")], ids=["all", "defaults"])
+OTHER = replace(WHOLE, terms=replace(WHOLE.terms, good_enough=None, success=0.75))  # one of these two
+
+
+@pytest.mark.parametrize("study", [WHOLE, OTHER, Study("CartPole-v1")], ids=["all", "success", "defaults"])
 def test_a_study_is_read_as_it_was_written(study: Study, tmp_path: Path) -> None:
     study.write(tmp_path / "study.toml")
     assert Study.read(tmp_path / "study.toml") == study
@@ -42,9 +48,10 @@ def test_every_key_of_a_file_is_written_and_has_an_effect() -> None:
     """So that a key that is added to `KEYS`, and not to this study, is found here."""
     usual = Study("Acrobot-v1")
     for key, known in KEYS.items():
-        assert known.of(WHOLE) != known.of(usual), key
-        changed = usual.with_values({key: known.of(WHOLE)})
-        assert known.of(changed) == known.of(WHOLE)
+        whole = OTHER if key == "verdict.success" else WHOLE
+        assert known.of(whole) != known.of(usual), key
+        changed = usual.with_values({key: known.of(whole)})
+        assert known.of(changed) == known.of(whole)
         assert changed != usual
 
 
@@ -77,12 +84,15 @@ def test_values_may_be_words_as_they_are_typed() -> None:
         ('env = "CartPole-v1"\n[log]\nsteps = -1', "log.steps: a whole number from 0 to 1,000,000,000, got -1"),
         ('env = "CartPole-v1"\n[log]\nkinds = ["best"]', "log.kinds: .*'best'"),
         ('env = "CartPole-v1"\n[log]\nprefix = "half"', "log.prefix: prefix 'half'"),
-        ('env = "CartPole-v1"\n[grid]\nbudgets = [2.0]', "grid.budgets .*: 2 to 12 doublings"),
+        ('env = "CartPole-v1"\n[grid]\nbudgets = [200.0]', "grid.budgets .*: 2 to 12 doublings"),
         ('env = "CartPole-v1"\n[verdict]\nlambda = 2', "verdict.lambda: a number from 0 to 1, got 2"),
         (
             'env = "CartPole-v1"\n[verdict]\nprice_cpu = -1',
             "verdict.price_cpu: a number from 0 to 1,000,000,000,000,000, got -1",
         ),
+        ('env = "CartPole-v1"\n[verdict]\ngood_enough = inf', "verdict.good_enough: a number from"),
+        ('env = "CartPole-v1"\n[verdict]\nsuccess = 0', "verdict.success: a number above 0 and at most 1, got 0"),
+        ('env = "CartPole-v1"\n[verdict]\nbudget = 0.5', "verdict.budget: a whole number from 1"),
         ('env = "CartPole-v1"\n[verdict]\nthreshold = "high"', "verdict.threshold: a number"),
         ('env = "CartPole-v1"\nseeds = 100000000', "seeds: a whole number from 1 to 1,000, got 100000000"),
         ('env = "CartPole-v1"\n[verdict]\nmargin = nan', "verdict.margin: a number above 0 and at most"),
@@ -120,7 +130,7 @@ def test_a_profile_asks_cards_and_no_names(workspace: Path) -> None:
         (workspace / "agents" / f"{name}.toml").write_text(f'schema = "rlformer/2"\n{text}')
     made = plan(Study("CartPole-v1", seeds=1, grid=Grid((0.5,))))
     assert made.arms == ("random", "behaviour", "bc", "bc-top", "dt", "mine", "slow", "ppo", "dqn")
-    assert {run.spec.agent.name for run in made.runs if run.budget} == {"bc-top", "dt", "mine"}
+    assert {run.spec.agent.name for run in made.runs if run.budget} == {"dt", "mine"}
     maker = next(run.source for run in made.runs if run.spec.agent.name == "mine")
     assert isinstance(maker, TrainingLog)
     assert maker.maker.agent.name == "slow"

@@ -2,6 +2,8 @@
 
 import io
 import json
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.report import build
 from rlformer.runs.directory import RunDirectory
 from rlformer.studies import experiment, videos
+from rlformer.studies.executors.local import Event, Job, Work
 from tests.support.make_runs import BC, make_runs
 
 CARTPOLE = env_cards.environment("CartPole-v1")
@@ -88,6 +91,35 @@ def test_the_median_run_gets_a_video_once(runs: list[Path]) -> None:
     before = (median / "eval/episode.webp").stat().st_mtime_ns
     videos.record_medians(runs)
     assert (median / "eval/episode.webp").stat().st_mtime_ns == before
+
+
+class Here:
+    """An executor in this process; a job that raises has failed."""
+
+    def run(self, work: Work, tasks: Sequence[Job]) -> Iterator[Event]:
+        for job in tasks:
+            try:
+                yield Event(job.key, "finished", work(job.payload, lambda: False, lambda *told: None))
+            except RuntimeError as error:
+                yield Event(job.key, "failed", str(error))
+
+
+def test_an_executor_makes_them_and_one_that_fails_says_why(
+    runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = [shutil.copytree(run, tmp_path / str(seed)) for seed, run in enumerate(runs)]
+    for path in copied:
+        (path / "eval/episode.webp").unlink(missing_ok=True)
+    videos.record_medians(copied, executor=Here())
+    (made,) = [path for path in copied if (path / "eval/episode.webp").is_file()]
+    (made / "eval/episode.webp").unlink()
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("its process ended with exit code -9")
+
+    monkeypatch.setattr(animation, "play", broken)
+    videos.record_medians(copied, executor=Here())
+    assert files.read_toml(made / "eval/episode.toml")["skipped"] == "its process ended with exit code -9"
 
 
 def test_the_page_shows_it_and_keeps_still_for_those_who_ask(runs: list[Path], tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
 from rlformer.evaluator.judge.verdict import Selected
 from rlformer.runs.spec import Family
 
@@ -62,18 +62,36 @@ def candidate_of(arms: Iterable[ArmEvidence], family: Family) -> Candidate | Non
     """
     own = [arm for arm in arms if arm.role == "candidate" and arm.family == family]
     own = [arm for arm in own if len(arm.counted) > 1] or own
-    highest = best(own)
-    if highest is None:
+    of_all = best(own)
+    if of_all is None:
         return None
     names = tuple(arm.label for arm in own)
     if len(own) == 1:
-        return Candidate(highest, ended(highest), Selected(family, highest.label, names))
+        return Candidate(of_all, ended(of_all), Selected(family, of_all.label, names))
     first = _selection_seeds(own)
-    chosen = max(own, key=lambda arm: (_score_on(arm, first, own), standing(arm)[1])) if first else highest
+    chosen = highest(own, first) or of_all
     judging = tuple(seed for seed in ended(chosen) if seed not in first)
     if not first or len(judging) < _SELECT_FROM - _SELECTION:
-        return Candidate(highest, ended(highest), Selected(family, highest.label, names, optimistic=True))
+        return Candidate(of_all, ended(of_all), Selected(family, of_all.label, names, optimistic=True))
     return Candidate(chosen, judging, Selected(family, chosen.label, names, first))
+
+
+def highest(arms: Sequence[ArmEvidence], seeds: Sequence[int]) -> ArmEvidence | None:
+    """Of some arms the one that scores highest on these seeds; where that ties, the one of fewer steps, then the first.
+
+    Nothing but the runs of these seeds counts, of arms with two finished ones if there are any: so the choice is the
+    same before the others are made and after. None where no run of them finished.
+    """
+    own = [arm for arm in arms if _on(arm, seeds)]
+    own = [arm for arm in own if len(_on(arm, seeds)) > 1] or own
+    return max(own, key=lambda arm: (_score_on(arm, seeds, own), -_steps_on(arm, seeds)), default=None)
+
+
+def selection(seeds: Sequence[int]) -> tuple[int, ...]:
+    """Which of a study's seeds choose among the arms of a family; none where there are too few to keep any apart."""
+    if len(seeds) < _SELECT_FROM:
+        return ()
+    return tuple(seeds[: _SELECTION if len(seeds) < _LARGE else _LARGE_SELECTION])
 
 
 def seeds_for(judging: int, several: bool) -> int:
@@ -96,8 +114,19 @@ def _selection_seeds(arms: Sequence[ArmEvidence]) -> tuple[int, ...]:
     return tuple(sorted(shared)[: _SELECTION if most < _LARGE else _LARGE_SELECTION])
 
 
+def _on(arm: ArmEvidence, seeds: Sequence[int]) -> list[RunFacts]:
+    """Its runs on these seeds that count."""
+    return [run for run in arm.counted if run.seed in seeds]
+
+
 def _score_on(arm: ArmEvidence, seeds: Sequence[int], beside: Sequence[ArmEvidence]) -> float:
     """Mean return on these seeds; a run that failed counts with the lowest of all that stand beside it."""
-    known = {run.seed: run.score for run in arm.counted}
-    lowest = min(run.score for other in beside for run in other.counted)
+    known = {run.seed: run.score for run in _on(arm, seeds)}
+    lowest = min(run.score for other in beside for run in _on(other, seeds))
     return sum(known.get(seed, lowest) for seed in seeds) / len(seeds)
+
+
+def _steps_on(arm: ArmEvidence, seeds: Sequence[int]) -> float:
+    """Mean environment steps of its runs on these seeds, those behind its log included."""
+    costs = [run.cost for run in _on(arm, seeds)]
+    return sum(cost.env_steps + (cost.upstream_env_steps or 0) for cost in costs) / len(costs)

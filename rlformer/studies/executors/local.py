@@ -29,21 +29,24 @@ PRELOAD = [
     "rlformer.studies.executors.server",  # first
     "torch.utils.tensorboard",
     *sorted({module for kind in LEARNERS.values() for module in kind.modules if module}),
-    "rlformer.studies.plan",
+    "rlformer.studies.execute",
 ]
 _ENDS = ("finished", "failed", "interrupted")
 
 
-EventKind = Literal["planned", "started", "progress", "waiting", "finished", "failed", "interrupted", "skipped"]
+EventKind = Literal[
+    "planned", "started", "progress", "waiting", "finished", "failed", "interrupted", "skipped",
+    "left out", "chosen", "more",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to one job, or to all of them: planned."""
+    """What happened to one job, or to all of them: so many are planned, somebody was chosen to go on, so many more."""
 
     key: Hashable
     kind: EventKind
-    value: Any = None  # the answer, the reason, (done, total, note), or how many
+    value: Any = None  # the answer, the reason, (done, total, note), words, or how many
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,14 @@ class LocalProcesses:
                 state.kill()
         if interrupt.ever:
             raise Interrupted
+
+
+def start_server(threads: int, root: Path) -> None:
+    """Let the server of processes begin to import, for a run of `LocalProcesses` of as many threads that follows."""
+    context = multiprocessing.get_context("forkserver")
+    with _surroundings(threads, scratch.folder(root)):
+        context.set_forkserver_preload(PRELOAD)
+        forkserver.ensure_running()
 
 
 class _State:
