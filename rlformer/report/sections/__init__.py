@@ -7,6 +7,7 @@ from rlformer.report.sections import (
     asked,
     data,
     failures,
+    glossary,
     interpretability,
     limits,
     performance,
@@ -16,12 +17,14 @@ from rlformer.report.sections import (
     task,
     time,
     verdict,
+    why,
 )
 from rlformer.report.sections.base import EnvironmentSection, EnvironmentView, ReportSection, ReportView, Video
 
 SECTIONS: tuple[ReportSection | EnvironmentSection, ...] = (
     across.SECTION,
     verdict.SECTION,
+    why.SECTION,
     summary.SECTION,
     task.SECTION,
     profile.SECTION,
@@ -33,6 +36,7 @@ SECTIONS: tuple[ReportSection | EnvironmentSection, ...] = (
     failures.SECTION,
     limits.SECTION,
     reproduce.SECTION,
+    glossary.SECTION,
 )
 
 __all__ = ["SECTIONS", "EnvironmentSection", "EnvironmentView", "ReportSection", "ReportView", "Video"]
