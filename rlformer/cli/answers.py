@@ -66,8 +66,16 @@ def _environment(evidence: Evidence, said: Mapping[str, Any]) -> str:
     if more := len(said["warnings"]):
         lines += ["", f"{formats.plural(more, 'warning')} and every figure: in the report"]
     if verdict["next"]:
-        lines += ["", "next:", *(f"  {step['command']}  # {step['why']}" for step in verdict["next"])]
+        lines += ["", "next:", *(_typed(step) for step in verdict["next"])]
     return "\n".join(lines)
+
+
+def _typed(step: Mapping[str, str]) -> str:
+    """What to type, on lines that a shell reads as one, and what it is for."""
+    told = textwrap.wrap(
+        step["command"], WIDTH - 6, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    return f"  {step['why']}:\n    " + " \\\n    ".join(told)
 
 
 def _arm(arm: ArmEvidence, evidence: Evidence) -> list[str]:

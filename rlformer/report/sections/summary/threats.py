@@ -14,11 +14,12 @@ def sentence(threat: Threat) -> str:
     match threat:
         case objections.RunsLost():
             arms = [f"{arm.label} ({arm.runs} of {arm.of})" for arm in threat.arms]
-            lost = "failed" if threat.status == "failed" else "did not finish"
+            listed = formats.listed(arms)
+            if threat.status == "unfinished":
+                return f"Some runs did not finish: {listed}. They are left out everywhere until they do."
             return (
-                f"Some runs {lost}: {formats.listed(arms)}. The means and intervals of the tables leave them out, so "
-                "that an arm that fails by its own fault looks too good there. The answer counts failed runs as "
-                "failures."
+                f"Some runs failed: {listed}. The means and intervals of the tables leave them out, so that an arm "
+                "that fails by its own fault looks too good there. The answer counts them as failures."
             )
         case objections.NoRun():
             return absence(threat, threat.agent)

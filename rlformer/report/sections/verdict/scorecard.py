@@ -12,9 +12,10 @@ from rlformer.evaluator.judge.scorecard import Amount, Column, Lead, RowName, Sc
 from rlformer.report.words.families import COLUMN_HEADS
 
 NOT_EXPLAINED = "not explained here: --explain"
+_LONGEST = 26  # letters of a name in a narrow table
 _UNITS = {"env_steps": "environment steps", "logged_steps": "logged steps"}
 _LEADS: dict[Strength, str] = {"claim": "{} leads", "probable": "{} probably leads", "lean": "{} seems to lead"}
-_SHORT = ("arm", "score", "data", "time", "explained by")
+_SHORT = ("candidate", "score", "data", "time", "explained by")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Card:
     def narrow(self) -> tuple[Sequence[str], list[list[str]]]:
         """Its head and rows with an arm in each row, for a terminal."""
         body = [
-            [f"{label} ({head[0].lower()}{head[1:]})", *(row.cells[i].short for row in self.rows)]
+            [_name(head, label), *(row.cells[i].short for row in self.rows)]
             for i, (head, label) in enumerate(self.heads)
         ]
         return _SHORT, body
@@ -58,6 +59,12 @@ class Card:
     def leaders(self) -> str:
         """Who leads in each row, in a sentence."""
         return "; ".join(f"{name}: {row.leader}" for name, row in zip(_SHORT[1:], self.rows, strict=True)) + "."
+
+
+def _name(head: str, label: str) -> str:
+    """An arm with its family, where both fit a narrow table."""
+    whole = f"{label} ({head if head.isupper() else head[0].lower() + head[1:]})"
+    return whole if len(whole) <= _LONGEST else label
 
 
 def card(evidence: Evidence) -> Card | None:
@@ -120,9 +127,9 @@ def _amount(column: Column, amount: Amount | None, lead: Lead) -> Told:
     least = "at least " if amount.passed < amount.runs else ""
     text, details = f"{least}{show(amount.mean.point)}{unit}", []
     short = f"{'≥ ' if least else ''}{show(amount.mean.point)}"
+    short += f" ({amount.passed} of {amount.runs})" * (amount.unit != "seconds")
     if amount.mean.low is not None and amount.mean.high is not None:
         details.append(f"{show(amount.mean.low)} to {show(amount.mean.high)}")
-        short += f" ({details[0]})"
     return Told(text, (*details, got_there), _is_first(column, lead), short)
 
 
