@@ -39,7 +39,7 @@ def candidates(evidence: Evidence, terms: Terms) -> list[Candidate] | str:
     if SEQUENCE not in families:
         return _no_sequence_model([arm for arm in evidence.arms if arm.role == "candidate" and arm.family == SEQUENCE])
     missing = "online agent" if terms.interaction else "offline RL"
-    return f"no {missing} has finished, so there is nothing to hold the sequence model against"
+    return f"no {missing} has finished, so there is nothing to compare the sequence model with"
 
 
 def decide(evidence: Evidence, terms: Terms, resamples: int = 10_000) -> Verdict:
@@ -48,11 +48,11 @@ def decide(evidence: Evidence, terms: Terms, resamples: int = 10_000) -> Verdict
     if isinstance(found, str):
         return _cannot_tell(found, terms)
     if scale is None:
-        reason = "no card gives scores, and random play was not measured: nothing says what a small difference is"
+        reason = "no card gives scores and random play was not measured, so that nothing says which difference is small"
         return _cannot_tell(reason, terms)
     arms = [one.arm for one in found]
     if not all(terms.settled(made_here(evidence, arm)).known(run) for arm in arms for run in arm.counted):
-        reason = "the log does not say how many steps made it, so that nobody knows its cost (lambda 0: it existed)"
+        reason = "the log does not say how many steps made it, so that nobody knows its cost (--lambda 0: it is free)"
         return _cannot_tell(reason, terms)
     pairs = {
         (i, j): pair
@@ -60,7 +60,7 @@ def decide(evidence: Evidence, terms: Terms, resamples: int = 10_000) -> Verdict
         if (pair := weigh(evidence, found[i], found[j], terms, scale, resamples)) is not None
     }
     if not pairs:
-        return _cannot_tell("one seed of an arm says nothing about the next: give it --seeds 3 or more", terms)
+        return _cannot_tell("one seed of an arm cannot show what the next one would do: use --seeds 3 or more", terms)
     choice = _choose(found, pairs)
     return _told(evidence, found, choice, terms, scale, resamples)
 
