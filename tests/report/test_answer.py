@@ -30,6 +30,7 @@ from rlformer.report.words.command import Command
 from rlformer.runs.spec import FAMILIES, Family
 
 TERMS_OF_STUDY = Terms(share=1.0, logged_step=1.0)
+CARD = Scale(0.0, 1.0, "the card")
 SAME = Statement(0.0, -0.1, 0.05)
 
 
@@ -130,7 +131,7 @@ def test_arms_that_do_equally_well_leave_the_choice_to_the_reader() -> None:
 
 
 def test_nothing_works_and_what_comes_nearest() -> None:
-    found = verdict("none works", nearest=Nearest("ppo", 0.31, 1, 10))
+    found = verdict("none works", nearest=Nearest("ppo", 0.31, 1, 10), scale=CARD)
     assert answer(found) == "Nothing works well enough yet: no method reaches a score of 0.9 on half of its runs."
     assert certainty(found) == (
         "ppo comes nearest: it scores 0.31 on average (0 is random play, 1 the reference), and 1 of 10 runs reach 0.9."
@@ -138,7 +139,7 @@ def test_nothing_works_and_what_comes_nearest() -> None:
 
 
 def test_what_made_the_log_is_kept_where_nothing_scores_higher() -> None:
-    found = verdict("keep what made the log", nearest=Nearest("dt", 0.97, 9, 10, 0.98))
+    found = verdict("keep what made the log", nearest=Nearest("dt", 0.97, 9, 10, 0.98), scale=CARD)
     assert answer(found).startswith("Keep what made the log: no method here scores higher than the log’s own episodes")
     assert certainty(found).startswith(
         "The log’s episodes score 0.98 on average; the best method here, dt, scores 0.97"
@@ -175,7 +176,7 @@ def test_how_sure_it_is_stands_with_the_probability_of_being_wrong(strength: Str
 
 
 def flipped(*found: Flip) -> tuple[str, ...]:
-    return flips(verdict("online", "ppo", "claim", scale=Scale(0, 1, "card"), sweep=Sweep(4, 0.5, found, ())))
+    return flips(verdict("online", "ppo", "claim", scale=CARD, sweep=Sweep(4, 0.5, found, ())))
 
 
 def test_what_would_change_the_answer_is_a_condition_in_words() -> None:
@@ -208,6 +209,11 @@ def test_an_option_is_set_once_and_a_flag_is_not_repeated() -> None:
     study = Command(("rlformer", "compare", "A-v0", "--seeds=3", "--explain", "--max-minutes", "5"))
     changed = study.with_option("--seeds", "13").with_flag("--explain").without("--max-minutes")
     assert str(changed) == "rlformer compare A-v0 --explain --seeds 13"
+
+
+def test_a_setting_replaces_the_one_that_was_typed() -> None:
+    study = Command(("rlformer", "compare", "A-v0", "--set", "ppo.steps=100", "--set", "dt.width=8"))
+    assert str(study.with_setting("ppo.steps", 200)).endswith("A-v0 --set dt.width=8 --set ppo.steps=200")
 
 
 # Words that are explained.

@@ -55,9 +55,12 @@ class Command:
         """An option that takes no value."""
         return self if name in self.words else Command((*self.words, name))
 
-    def and_option(self, name: str, value: str) -> Command:
-        """An option that may be given several times, once more."""
-        return Command((*self.words, name, value))
+    def with_setting(self, key: str, value: object) -> Command:
+        """A preset changed, beside others that are changed already."""
+        pairs = zip(self.words, (*self.words[1:], ""), strict=True)
+        old = {i for i, pair in enumerate(pairs) if pair[0] == "--set" and pair[1].startswith(f"{key}=")}
+        kept = [word for i, word in enumerate(self.words) if i not in old and i - 1 not in old]
+        return Command((*kept, "--set", f"{key}={value}"))
 
     def without(self, name: str) -> Command:
         """An option and its value left out."""

@@ -74,9 +74,7 @@ def _longer(verdict: Verdict, evidence: Evidence, study: Command) -> Iterator[Ne
     arm = None if label is None else evidence.arm(label)
     steps = None if arm is None else arm.hyperparameters.get("steps")
     if arm is not None and isinstance(steps, int):
-        yield NextStep(
-            f"Train {arm.agent} twice as long", str(study.and_option("--set", f"{arm.agent}.steps={2 * steps}"))
-        )
+        yield NextStep(f"Train {arm.agent} twice as long", str(study.with_setting(f"{arm.agent}.steps", 2 * steps)))
 
 
 def _to_get_an_answer(evidence: Evidence, study: Command) -> Iterator[NextStep]:
