@@ -134,7 +134,8 @@ def test_nothing_works_and_what_comes_nearest() -> None:
     found = verdict("none works", nearest=Nearest("ppo", 0.31, 1, 10), scale=CARD)
     assert answer(found) == "Nothing works well enough yet: no method reaches a score of 0.9 on half of its runs."
     assert certainty(found) == (
-        "ppo comes nearest: it scores 0.31 on average (0 is random play, 1 the reference), and 1 of 10 runs reach 0.9."
+        "ppo comes nearest: it scores 0.31 on average (0 is random play, 1 the reference), and 1 of 10 runs reach "
+        "a score of 0.9."
     )
 
 

@@ -198,7 +198,7 @@ def _beside_the_nearest(verdict: Verdict, nearest: Nearest) -> str:
     runs = f"{nearest.reached} of {formats.plural(nearest.runs, 'run')}"
     return (
         f"{nearest.label} comes nearest: it scores {score} on average (0 is random play, 1 the reference), and {runs} "
-        f"reach {verdict.terms.threshold:g}."
+        f"reach a score of {verdict.terms.threshold:g}."
     )
 
 
