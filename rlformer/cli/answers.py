@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 _NAME = 36  # letters of a policy's name, at most
+_REASONS = 3  # of the verdict, at most
 _HEAD = ("arm", "seeds", "return", "95 % interval", "score", "solved", "env steps", "logged", "time")
 
 
@@ -48,27 +49,45 @@ def diagnosis(results: Mapping[str, Any]) -> str:
 
 
 def _environment(evidence: Evidence, said: Mapping[str, Any]) -> str:
-    verdict = said["verdict"]
-    beware = [*verdict["warnings"]]
-    more = len(said["warnings"])
+    """The answer, the scorecard, the arms, what to beware of, and at the end what to type next."""
+    from rlformer.report.sections.verdict.scorecard import card
+
+    verdict, shown = said["verdict"], card(evidence)
     lines = [evidence.name, _wrapped(verdict["headline"], "  ")]
-    lines += [_wrapped(reason, "  - ") for reason in verdict["reasons"]]
-    lines += ["", table(_HEAD, [_arm(arm) for arm in evidence.arms], right=_HEAD[1:])]
-    if beware:
-        lines += ["", "beware:", *(_wrapped(text, "  - ") for text in beware)]
-    if more:
+    lines += [_wrapped(verdict["certainty"], "  ")] * bool(verdict["certainty"])
+    if shown is not None:
+        head, rows = shown.narrow
+        lines += ["", table(head, [[_shortened(row[0], 26), *row[1:]] for row in rows]), ""]
+        lines += [_wrapped(f"who leads: {shown.leaders}", "")]
+    lines += ["", *(_wrapped(text, "  - ") for text in verdict["reasons"][:_REASONS])] * bool(verdict["reasons"])
+    lines += ["", table(_HEAD, [_arm(arm, evidence) for arm in evidence.arms], right=_HEAD[1:])]
+    if verdict["warnings"]:
+        lines += ["", "beware:", *(_wrapped(text, "  - ") for text in verdict["warnings"])]
+    if more := len(said["warnings"]):
         lines += ["", f"{formats.plural(more, 'warning')} and every figure: in the report"]
+    if verdict["next"]:
+        lines += ["", "next:", *(_typed(step) for step in verdict["next"])]
     return "\n".join(lines)
 
 
-def _arm(arm: ArmEvidence) -> list[str]:
+def _typed(step: Mapping[str, str]) -> str:
+    """What to type, on lines that a shell reads as one, and what it is for."""
+    told = textwrap.wrap(
+        step["command"], WIDTH - 6, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    return f"  {step['why']}:\n    " + " \\\n    ".join(told)
+
+
+def _arm(arm: ArmEvidence, evidence: Evidence) -> list[str]:
+    from rlformer.evaluator.judge.prices import score_of
+
     lost = arm.failed + arm.unfinished + len(arm.missing)
     return [
         _shortened(arm.label, 26),
         f"{len(arm.counted)}" + (f" of {len(arm.counted) + lost}" if lost else ""),
         _point(arm.mean_return, formats.number),
         formats.interval(arm.mean_return),
-        _point(arm.normalized_score, formats.score),
+        _point(score_of(evidence, arm), formats.score),
         _point(arm.success_rate, formats.percent),
         _mean(arm.cost.env_steps),
         _mean(arm.cost.logged_steps),

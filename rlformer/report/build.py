@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from rlformer.report.sections.profile import words as profile
 from rlformer.report.sections.summary import threats
 from rlformer.report.sections.summary.words import sentences
 from rlformer.report.sections.verdict import words as verdict
+from rlformer.report.words.command import HERE, Origin
 from rlformer.report.words.types import ReportWords, Words
 from rlformer.runs.missing import MissingRun
 from rlformer.runs.mistaken import instead
@@ -73,7 +75,8 @@ def build(
         raise InputError(f"{where}: no run directory there (a folder that holds a record.json); {_meant(run_dirs)}")
     if not runs:
         raise InputError(f"{where}: no run there can be read; the first, {skipped[0].path}, is {skipped[0].reason}")
-    view = view_of(runs, skipped, missing, terms=terms, title=title, command=command)
+    folder = _seen_from_here([run.path for run in directories])
+    view = view_of(runs, skipped, missing, terms=terms, title=title, command=command, folder=folder)
     found = results(view)
     write(out, found, markdown.document(view), page.page(view, found))
     return Report(out, view.judgement, found)
@@ -85,6 +88,12 @@ def _meant(paths: Sequence[Path]) -> str:
     return "rlformer compare or train-agent makes some" if other is None else f"it is {other}"
 
 
+def _seen_from_here(runs: Sequence[Path]) -> str:
+    """The folder that runs have in common, where it lies below this one; "" elsewhere: no report tells of a home."""
+    common = Path(os.path.commonpath([run.resolve().parent for run in runs]))
+    return common.relative_to(Path.cwd()).as_posix() if common.is_relative_to(Path.cwd()) else ""
+
+
 def view_of(
     runs: Sequence[Run],
     skipped: Sequence[Skipped] = (),
@@ -93,31 +102,34 @@ def view_of(
     terms: Terms | None = None,
     title: str | None = None,
     command: str | None = None,
+    folder: str = "",
 ) -> ReportView:
-    """All that a report on these runs shows; arguments as in `build`."""
+    """All that a report on these runs shows; arguments as in `build`. folder: that the runs' paths begin in."""
     judgement = judge(runs, terms=terms, missing=missing, skipped=skipped)
     remembered = dict.fromkeys(run.record.command for run in runs if run.record.command)
+    typed = command or "\n".join(remembered) or None
+    origin = Origin(typed, folder)
     return ReportView(
         judgement,
         ReportWords(
             title=title or _title(judgement.environments),
             warnings=tuple(threats.absence(threat, f"{threat.agent} on {threat.env}") for threat in judgement.threats),
             limits=limits(judgement.environments),
-            command=command or "\n".join(remembered) or None,
+            command=typed,
             built=now(),
         ),
-        tuple(map(words, judgement.environments)),
+        tuple(words(evidence, origin) for evidence in judgement.environments),
         plots.slots(arm for evidence in judgement.environments for arm in evidence.arms),
         {run.path: page.video(run.video.webp) for run in runs if run.video is not None and run.video.webp},
     )
 
 
-def words(evidence: Evidence) -> Words:
+def words(evidence: Evidence, origin: Origin = HERE) -> Words:
     """What is said of a judged environment."""
     assert evidence.verdict is not None
     assert evidence.profile is not None
     return Words(
-        verdict=verdict.words(evidence, evidence.verdict),
+        verdict=verdict.words(evidence, evidence.verdict, origin),
         placing=profile.rows(evidence.profile),
         summary=sentences(evidence),
         warnings=tuple(map(threats.sentence, evidence.threats)),

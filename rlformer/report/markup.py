@@ -45,5 +45,5 @@ def improvement(labels: Sequence[str], matrix: Sequence[Sequence[formats.Interva
     names = [escape(label) for label in labels]
     rows = zip(names, matrix, strict=True)
     return table(
-        ["Row beats column", *names], ([name, *(formats.estimate(cell, "z") for cell in row)] for name, row in rows)
+        ["Row against column", *names], ([name, *(formats.estimate(cell, "z") for cell in row)] for name, row in rows)
     )

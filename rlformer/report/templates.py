@@ -8,6 +8,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from rlformer.core import formats
+from rlformer.report import glossary
 
 if TYPE_CHECKING:
     import jinja2
@@ -33,6 +34,7 @@ def environment() -> jinja2.Environment:
     )  # fmt: skip
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     made.filters |= {name: getattr(formats, name) for name in _FILTERS}
+    made.filters["linked"] = glossary.linked
     made.globals["missing"] = formats.MISSING
     return made
 

@@ -46,7 +46,7 @@ def test_seeds_that_do_not_count_are_told(tmp_path: Path) -> None:
     record = runs[0].path / "record.json"
     record.write_text(record.read_text().replace('"finished"', '"failed"'))
     shown = answers.report(build([tmp_path / "runs"], tmp_path / "page"))
-    (row,) = [line for line in shown.splitlines() if line.startswith("bc ")]
+    (row,) = [line for line in shown.splitlines() if line.startswith("bc  ")]
     assert row.split()[1:4] == ["2", "of", "3"]
 
 

@@ -32,7 +32,7 @@ from rlformer.envs.make import nowhere, spaces_of
 from rlformer.envs.rollout import RandomPolicy
 from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.report.plots.colours import SYMBOLS, slots, symbol_of
-from rlformer.report.sections.verdict.words import FAMILY_WORDS
+from rlformer.report.words.families import FAMILY_WORDS
 from rlformer.runs import metrics
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks

@@ -24,7 +24,7 @@ def placed(tmp_path: Path, arms: Any, log: dict[str, Any] | None = None) -> dict
 
 def test_without_the_runs_that_would_tell_a_question_is_unknown_and_says_which_they_are(tmp_path: Path) -> None:
     rows = placed(tmp_path, [PPO])
-    assert rows["Need of memory"]["measured"] == "unknown: it takes dt beside dt-k1, or recurrent-ppo beside ppo"
+    assert rows["Need of memory"]["measured"] == "unknown: train dt and dt-k1, or recurrent-ppo and ppo"
     assert all(row["measured"].startswith("unknown: ") and not row["like"] for row in rows.values())
 
 
@@ -54,4 +54,4 @@ def test_what_the_log_tells(tmp_path: Path) -> None:
 
 def test_a_log_in_which_nothing_repeats_tells_nothing_of_chance(tmp_path: Path) -> None:
     rows = placed(tmp_path, [DT], SPARSE)
-    assert rows["Chance in the log"]["measured"] == "unknown: no observation and action occur twice in it"
+    assert rows["Chance in the log"]["measured"] == "unknown: no observation and action occur twice in the log"

@@ -120,14 +120,14 @@ def test_runs_without_a_directory_are_told_everywhere(tmp_path: Path) -> None:
     seeds = {row["arm"].text: row["seeds"] for row in table.rows(shown)}
     assert (seeds["bc"].text, seeds["bc"].title) == ("2 (1 failed)", "seeds 0, 1; no run on 2")
     assert seeds["ppo"].text == "2"
-    assert "bc: no run on seed 2: killed <by> the kernel" in environment["warnings"]
-    assert "dt: no run on seeds 0, 1: ppo seed 1 did not finish" in environment["warnings"]
-    assert results["warnings"] == ["dt on Other-v0: no run on seed 0: no display"]
+    assert "bc has no run on seed 2: killed <by> the kernel" in environment["warnings"]
+    assert "dt has no run on seeds 0, 1: ppo seed 1 did not finish" in environment["warnings"]
+    assert results["warnings"] == ["dt on Other-v0 has no run on seed 0: no display"]
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     section = page.split('id="failures"')[1].split("</section>")[0]
     for text in ("killed &lt;by&gt; the kernel", "ppo seed 0 did not finish", "Other-v0", "no display"):
         assert text in section
-    assert "dt on Other-v0: no run" in page
+    assert "dt on Other-v0 has no run" in page
     assert "Other-v0, dt, seed 0: no run: no display" in (tmp_path / "out/report.md").read_text(encoding="utf-8")
 
 
@@ -175,8 +175,8 @@ def test_one_seed_has_a_mean_and_no_interval(tmp_path: Path) -> None:
     assert shown.evidence.arms[0].mean_return.low is None
     assert table.rows(shown)[0]["interval"].title == "one seed: no interval"
     said = " ".join(summary_of(tmp_path))
-    assert "leans" not in said
-    assert "One seed says nothing" in said
+    assert "seems" not in said
+    assert "One seed cannot show" in said
 
 
 def test_without_a_card_there_is_no_score_and_the_reason_is_told(tmp_path: Path) -> None:
@@ -188,8 +188,8 @@ def test_without_a_card_there_is_no_score_and_the_reason_is_told(tmp_path: Path)
 
 def test_few_seeds_only_ever_lean(results: dict[str, Any]) -> None:
     said = [item["text"] for item in results["environments"][0]["summary"]]
-    assert "The evidence leans towards it over bc" in said[0]
-    for word in ("It is ahead of", "probably", "Probably", "supports"):
+    assert "It seems to score higher than bc" in said[0]
+    for word in ("It scores higher", "is probably", "There is probably", "There is no"):
         assert word not in " ".join(said)
     assert "75 %" in said[-1]  # the coverage of three seeds at even odds
 
@@ -203,21 +203,21 @@ def test_an_arm_alone_is_not_called_the_best(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_twenty_seeds_may_claim(tmp_path: Path) -> None:
     make_runs(tmp_path, [BC, PPO], seeds=range(20))
-    assert "It is ahead of bc." in summary_of(tmp_path)[0]
+    assert "It scores higher than bc." in summary_of(tmp_path)[0]
 
 
 def test_filtered_imitation_may_win(tmp_path: Path) -> None:
     make_runs(tmp_path, [replace(BC_TOP, mean=480, spread=5), replace(DT, mean=300, spread=20)])
     answers = view(tmp_path).words.summary
     asked = next(answer for answer in answers if answer.lead.startswith("Does the sequence model"))
-    assert asked.text.endswith("The evidence leans towards bc-top.")
+    assert asked.text.startswith("bc-top seems to be better than dt.")
 
 
 def test_limits_are_always_told(report: Path, results: dict[str, Any]) -> None:
     page = (report / "report.html").read_text(encoding="utf-8")
     assert "What this report cannot tell you" in page
     assert len(results["limits"]) >= 8
-    assert "in 75 % of cases at even odds, and in 48 %" in results["limits"][2]["text"]
+    assert "in 75 % of cases if every second run succeeds, and in 48 %" in results["limits"][2]["text"]
 
 
 class Attributes(html.parser.HTMLParser):
@@ -305,7 +305,7 @@ def test_markdown_holds_the_main_table(quick: Path) -> None:
     head = next(line for line in lines if line.startswith("| Arm"))
     rows = [line for line in lines if re.match(r"\| (random|behaviour|bc|bc-top|rvs|dt|dqn|ppo) \|", line)]
     assert len(rows) == 8
-    assert {line.count(" | ") for line in (head, *rows)} == {len(table.COLUMNS)}
+    assert {line.count(" | ") for line in (head, *rows)} == {8}
     assert "3 (1 failed)" in "".join(rows)
 
 

@@ -40,7 +40,7 @@ def candidates(evidence: Evidence, terms: Terms) -> list[Candidate] | str:
     if SEQUENCE not in families:
         return _no_sequence_model([arm for arm in evidence.arms if arm.role == "candidate" and arm.family == SEQUENCE])
     missing = "online agent" if terms.interaction else "offline RL"
-    return f"no {missing} has finished, so there is nothing to hold the sequence model against"
+    return f"no {missing} has finished, so there is nothing to compare the sequence model with"
 
 
 def decide(evidence: Evidence, terms: Terms, resamples: int = 10_000) -> Verdict:
@@ -53,11 +53,11 @@ def decide(evidence: Evidence, terms: Terms, resamples: int = 10_000) -> Verdict
         nearest = nothing_betters_random(evidence, terms)
         if nearest is not None:
             return Verdict("none works", None, None, None, terms, None, asked=asked, nearest=nearest)
-        reason = "no card gives scores, and random play was not measured: nothing says what a small difference is"
+        reason = "no card gives scores and random play was not measured, so that nothing says which difference is small"
         return _cannot_tell(reason, terms)
     arms = [one.arm for one in found]
     if not all(terms.settled(made_here(evidence, arm)).known(run) for arm in arms for run in arm.counted):
-        reason = "the log does not say how many steps made it, so that nobody knows its cost (lambda 0: it existed)"
+        reason = "the log does not say how many steps made it, so that nobody knows its cost (--lambda 0: it is free)"
         return _cannot_tell(reason, terms)
     pairs = {
         (i, j): pair
@@ -65,7 +65,7 @@ def decide(evidence: Evidence, terms: Terms, resamples: int = 10_000) -> Verdict
         if (pair := weigh(evidence, found[i], found[j], terms, resamples)) is not None
     }
     if not pairs:
-        return _cannot_tell("one seed of an arm says nothing about the next: give it --seeds 3 or more", terms)
+        return _cannot_tell("one seed of an arm cannot show what the next one would do: use --seeds 3 or more", terms)
     told = _told(evidence, found, _choose(found, pairs), terms, scale, resamples)
     return replace(told, asked=asked)
 

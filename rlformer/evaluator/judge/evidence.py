@@ -30,6 +30,7 @@ from rlformer.evaluator.judge.explanations.evidence import Explanations
 from rlformer.evaluator.judge.facts import ArmEvidence, Skipped, Tested
 from rlformer.evaluator.judge.findings import Across, Comparison, Needs
 from rlformer.evaluator.judge.objections import NoRun, Threat
+from rlformer.evaluator.judge.scorecard import Scorecard
 from rlformer.evaluator.judge.task import TaskProfile
 from rlformer.evaluator.judge.values import Estimate, Spread
 from rlformer.evaluator.judge.verdict import Verdict
@@ -155,6 +156,7 @@ class Evidence:
     comparisons: tuple[Comparison, ...] = ()
     needs: Needs | None = field(default=None, metadata=KEPT)  # None: nothing says what a good return is
     verdict: Verdict | None = field(default=None, metadata=KEPT)  # None until it is judged, as what follows
+    scorecard: Scorecard | None = None  # None of a smoke test, or without a finished run
     profile: TaskProfile | None = None
     threats: tuple[Threat, ...] = ()
     choosing: Choosing | None = None  # None: nothing was trained

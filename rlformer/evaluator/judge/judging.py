@@ -19,6 +19,7 @@ from rlformer.evaluator.judge.decision import decide
 from rlformer.evaluator.judge.doubts import doubts
 from rlformer.evaluator.judge.evidence import Evidence, Judgement, Machine
 from rlformer.evaluator.judge.facts import Skipped
+from rlformer.evaluator.judge.fill_scorecard import scorecard
 from rlformer.evaluator.judge.load import Run, find_runs, read_runs
 from rlformer.evaluator.judge.needs import needs
 from rlformer.evaluator.judge.objections import NoRun, RunsLost
@@ -86,12 +87,13 @@ def judged_environment(
         return _smoke_tested(evidence, machines, terms)
     whole, evidence = evidence, replace(evidence, arms=serious)  # a smoke test's arms compare nothing
     compared = rounded(replace(whole, comparisons=compare_arms(evidence)))
-    needed = needs(evidence, terms)
+    needed, found = needs(evidence, terms), verdict(evidence, terms)
     return rounded(
         replace(
             compared,
             needs=needed,
-            verdict=verdict(evidence, terms),
+            verdict=found,
+            scorecard=scorecard(evidence, found, needed),
             profile=task_profile(compared),
             threats=threats(evidence, machines),
             choosing=choosing(replace(evidence, needs=needed), terms, trained),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rlformer.evaluator.judge.evidence import Evidence, LogFacts
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.terms import GOOD_ENOUGH, MEASURED, Scale
+from rlformer.evaluator.judge.values import Estimate
 
 
 def scale_of(evidence: Evidence, good_enough: float | None = None) -> Scale | None:
@@ -28,6 +29,15 @@ def random_play(evidence: Evidence) -> float | None:
     """The mean return of what acts and has learned nothing, as measured here."""
     found = [arm.point for arm in evidence.arms if arm.acts and not arm.learns and arm.mean_return is not None]
     return found[0] if found else None
+
+
+def score_of(evidence: Evidence, arm: ArmEvidence) -> Estimate | None:
+    """An arm's normalised score: by the card, or on the scale that the arms themselves give; None without one."""
+    scale, mean = scale_of(evidence), arm.mean_return
+    if arm.normalized_score is not None or scale is None or mean is None:
+        return arm.normalized_score
+    ends = [None if end is None else scale.z(end) for end in (mean.low, mean.high)]
+    return Estimate(ends[0], scale.z(mean.point), ends[1])
 
 
 def log_of(evidence: Evidence, arm: ArmEvidence) -> list[LogFacts]:

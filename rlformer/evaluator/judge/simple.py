@@ -10,12 +10,11 @@ import numpy as np
 
 from rlformer import statistics
 from rlformer.evaluator.judge.evidence import Evidence
-from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import Strength
-from rlformer.evaluator.judge.standing import Candidate, ended
+from rlformer.evaluator.judge.standing import Candidate, alone
 from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.judge.trials import Trial
-from rlformer.evaluator.judge.verdict import Selected, Simpler
+from rlformer.evaluator.judge.verdict import Simpler
 from rlformer.evaluator.judge.weighing import COST_ERROR, SAME_COST, Pair, firmest, weigh
 from rlformer.runs.inputs import Recipe
 
@@ -40,17 +39,12 @@ def simpler(
     p-values of "worse" (in how many runs work, or in what those score) are adjusted over the arms by Holm 1979.
     """
     arms = [arm for arm in evidence.trained if arm.role == "simple" and arm.recipe == recipe and arm is not target.arm]
-    weighed = [weigh(evidence, _alone(arm), target, terms, resamples) for arm in arms]
+    weighed = [weigh(evidence, alone(arm), target, terms, resamples) for arm in arms]
     known = [one for one in weighed if one is not None]
     if not known:
         return []
     adjusted = statistics.holm([one.held[0].p for one in known])
     return [_held_against(one, p) for one, p in zip(known, adjusted.tolist(), strict=True)]
-
-
-def _alone(arm: ArmEvidence) -> Candidate:
-    """A simple arm is judged on all its seeds: nothing was selected."""
-    return Candidate(arm, ended(arm), Selected("offline", arm.label, (arm.label,)))
 
 
 def _held_against(pair: Pair, p: float) -> Weighed:

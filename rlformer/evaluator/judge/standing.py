@@ -94,6 +94,11 @@ def selection(seeds: Sequence[int]) -> tuple[int, ...]:
     return tuple(seeds[: _SELECTION if len(seeds) < _LARGE else _LARGE_SELECTION])
 
 
+def alone(arm: ArmEvidence) -> Candidate:
+    """An arm that stands for itself, such as a simple one, is judged on all its seeds: nothing was selected."""
+    return Candidate(arm, ended(arm), Selected("offline", arm.label, (arm.label,)))
+
+
 def seeds_for(judging: int, several: bool) -> int:
     """How many seeds a study needs for so many to judge. several: whether a family has arms to choose among."""
     if not several or judging < _SELECT_FROM - _SELECTION:

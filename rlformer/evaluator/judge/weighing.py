@@ -81,7 +81,7 @@ class Pair:
     def traded(self, side: int, level: Strength) -> bool:
         """Whether this side is better, and dearer, both beyond doubt."""
         better = not self.alike and self.held[side].p_better <= ERRORS[level]
-        return better and 1 - self._dearer(side) <= _cost_error(level) and _enough(self.seeds, level)
+        return better and 1 - self._dearer(side) <= cost_error(level) and _enough(self.seeds, level)
 
     def _dearer(self, side: int) -> float:
         """Probability that this side costs more than what counts as equal."""
@@ -91,7 +91,7 @@ class Pair:
         if not _enough(self.seeds, level):
             return False
         accepted = ERRORS[level]
-        cost = _cost_error(level)
+        cost = cost_error(level)
         held = self.held[side]
         cheaper = held.p <= accepted and 1 - self.cheaper[side] <= cost
         better = not self.alike and held.p_better <= accepted and self._dearer(side) <= cost
@@ -157,7 +157,7 @@ def firmest(error: float, seeds: int) -> Strength | None:
     return next((level for level in ERRORS if error <= ERRORS[level] and _enough(seeds, level)), None)
 
 
-def _cost_error(level: Strength) -> float:
+def cost_error(level: Strength) -> float:
     """The error of being cheaper, or dearer, that is accepted."""
     return ERRORS[level] if level == "lean" else min(ERRORS[level], COST_ERROR)
 

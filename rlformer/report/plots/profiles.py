@@ -39,8 +39,8 @@ def profile(profiles: Profiles, colours: Mapping[str, int], score: str = "score"
     plan["yaxis"] |= {"range": [-0.02, 1.02], "tickformat": ".0%"}
     return Figure(
         "How often each score is exceeded",
-        "A curve above another at every score is better whatever score you need; where two cross, it depends on "
-        "that score. Bands are pointwise 95 % intervals.",
+        "Pick the score that you need on the axis below: the highest curve there belongs to the arm whose runs exceed "
+        "it most often. Bands are 95 % intervals at each score.",
         "Performance profiles: share of runs above each score",
         data,
         plan,
@@ -70,7 +70,8 @@ def estimates(aggregates: Sequence[Aggregate], key: str, colours: Mapping[str, i
     plan["yaxis"] |= {"range": [-0.6, len(rows) - 0.4], "zeroline": False, "fixedrange": True}
     return Figure(
         f"{title} over all tasks",
-        "The tick is the estimate, the bar its 95 % interval: bars that overlap leave open which is better.",
+        "Look which bars do not overlap: there one algorithm is better. The tick is the estimate, the bar its 95 % "
+        "interval.",
         f"{title} of every algorithm with its interval; the table holds the numbers",
         data,
         plan,

@@ -8,6 +8,7 @@ from rlformer.report.sections import (
     choosing,
     data,
     failures,
+    glossary,
     interpretability,
     limits,
     memory,
@@ -18,12 +19,14 @@ from rlformer.report.sections import (
     task,
     time,
     verdict,
+    why,
 )
 from rlformer.report.sections.base import EnvironmentSection, EnvironmentView, ReportSection, ReportView, Video
 
 SECTIONS: tuple[ReportSection | EnvironmentSection, ...] = (
     across.SECTION,
     verdict.SECTION,
+    why.SECTION,
     summary.SECTION,
     task.SECTION,
     profile.SECTION,
@@ -37,6 +40,7 @@ SECTIONS: tuple[ReportSection | EnvironmentSection, ...] = (
     failures.SECTION,
     limits.SECTION,
     reproduce.SECTION,
+    glossary.SECTION,
 )
 
 __all__ = ["SECTIONS", "EnvironmentSection", "EnvironmentView", "ReportSection", "ReportView", "Video"]

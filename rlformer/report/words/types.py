@@ -14,13 +14,23 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class NextStep:
+    """A command to type next, and what it is for."""
+
+    why: str
+    command: str
+
+
+@dataclass(frozen=True)
 class VerdictWords:
     """The verdict in sentences."""
 
-    headline: str
-    reasons: tuple[str, ...] = ()  # the strongest, three at most
+    headline: str  # the answer
+    certainty: str = ""  # how sure it is; "": nothing was compared
+    reasons: tuple[str, ...] = ()  # the strongest first
     flips: tuple[str, ...] = ()  # what would change the answer
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # what to beware of, the gravest first
+    next: tuple[NextStep, ...] = ()  # the most useful first
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,10 @@ def achieved_against_asked(view: EnvironmentView) -> Figure | None:
         plan["shapes"].append(shade(min(least), max(most)))
     return Figure(
         "Target and achieved return",
-        "On the dashed diagonal an arm achieves its target return; a flat line ignores the target. Thick "
-        "lines are means, thin ones seeds, rings the target return chosen for the main table; the shade "
-        "holds the returns of the logs, and right of it target returns lie beyond them.",
+        "Look whether a line follows the dashed diagonal, on which an arm returns what it is asked for. A flat line "
+        "means that the arm ignores its target return. Thick lines are means and thin lines are seeds. Rings mark "
+        "the target return of the main table. The shaded part holds the returns of the logs: right of it, an arm is "
+        "asked for more than any logged episode has.",
         "Achieved against target return for return-conditioned arms; the table below holds the numbers",
         data,
         plan,

@@ -39,13 +39,13 @@ def score_against_data(view: EnvironmentView) -> Figure | None:
             texts = ["", f"{formats.count(upstream.mean)} environment steps behind its log"]
             data.append(named(arm.label) | reach | {"mode": "lines+markers", "marker": marker, "text": texts})
     caption = (
-        "Lines are online arms as they take environment steps (mean, its 95 % band, one thin line per "
-        "seed); diamonds are arms that learned from a log, at the logged steps they read (moved a little "
-        "sideways, so as not to hide each other), with a dotted line to the environment steps it took to "
-        "make that log: higher and further left is better."
+        "Higher and further left is better. Lines are online arms as they take environment steps: a thick line is the "
+        "mean with its 95 % band, a thin line one seed. Diamonds are arms that learned from a log, at the number of "
+        "logged steps that they read (moved a little sideways, so that none hides another). A dotted line leads from "
+        "there to the environment steps that made the log."
     )
     if any(arm.log for arm in arms if arm.steps_env):
-        caption += " Lines of arms that read a log before they interact begin behind its steps."
+        caption += " An arm that reads a log before it interacts begins to the right of the steps of that log."
     label = "Score against data: learning curves of online arms and points of offline arms"
     axis = "environment steps, or logged steps (log scale)"
     return on_log_axis(environment, "What each arm made of its data", caption, label, data, axis, unit)

@@ -1,4 +1,4 @@
-"""What did not come to a result: runs that failed or did not finish, those that never began, and notes left."""
+"""What did not come to a result, runs that failed, did not finish or never began; and notes that finished ones left."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rlformer.runs.missing import MissingRun
 
 @dataclass(frozen=True)
 class Failure:
-    """One run of the section on failed and unfinished runs, or a finished one that left a note."""
+    """A run without a result."""
 
     environment: str
     arm: str
@@ -30,13 +30,31 @@ def failures(judgement: Judgement) -> list[Failure]:
     found = []
     for environment in judgement.environments:
         found += [
-            _of_run(environment.name, arm.label, run)
-            for arm in environment.arms
-            for run in arm.runs
-            if not run.counts or run.notes
+            _of_run(environment.name, arm.label, run) for arm in environment.arms for run in arm.runs if not run.counts
         ]
         found += [_absent(environment.name, missing) for missing in environment.missing]
     return found + [_absent(missing.env, missing) for missing in judgement.missing]
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a finished run left to be read."""
+
+    environment: str
+    arm: str
+    seed: int
+    text: str
+
+
+def notes(judgement: Judgement) -> list[Note]:
+    """The notes of runs that count."""
+    return [
+        Note(environment.name, arm.label, run.seed, text)
+        for environment in judgement.environments
+        for arm in environment.arms
+        for run in arm.counted
+        for text in run.notes
+    ]
 
 
 def _of_run(environment: str, arm: str, run: RunFacts) -> Failure:

@@ -17,52 +17,52 @@ def limits(environments: Sequence[Evidence]) -> tuple[Answer, ...]:
     learned = [arm for environment in environments for arm in trained(environment) if arm.seeds]
     seeds = min((len(arm.seeds) for arm in learned), default=0)
     logs = sum(len(environment.logs) for environment in environments)
-    behind = f"{formats.plural(logs, 'log')} stood behind the offline arms here. " if logs else ""
+    behind = f"The offline arms here learned from {formats.plural(logs, 'log')}. " if logs else ""
     pairs = (
         (
             "Whether it holds elsewhere.",
-            f"The runs come from {tasks}. Which family wins depends on how sparse the reward is, how "
-            "long the episodes, how random the world and how much must be remembered: a ranking on one "
-            "task is no forecast for another.",
+            f"The runs come from {tasks}. Which family wins depends on how often the task gives reward, how long its "
+            "episodes are, how random it is, and how much a policy must remember. A ranking on one task does not "
+            "predict the ranking on another.",
         ),
         (
-            "What another log would have done.",
-            f"An arm that learns from a log is bounded by it. {behind}A better, worse, larger or "
-            "broader one can reorder the arms. " + _sizes(environments),
+            "What another log would change.",
+            f"An arm that learns from a log can only be as good as the log allows. {behind}A better, worse, larger or "
+            "broader log can change the order of the arms. " + _sizes(environments),
         ),
-        ("More than its seeds.", _seeds(seeds)),
+        ("More than its seeds show.", _seeds(seeds)),
         (
             "Whether the winner is really the best.",
-            "The highest of several means is partly luck: it would shrink if it were measured again. Each "
-            "interval is for one arm or one difference, and none is corrected for how many were looked at.",
+            "The highest of several means is partly luck: it would be lower if it were measured again. Each "
+            "interval is for one arm or one difference. None is corrected for how many were looked at.",
         ),
         (
-            "What more tuning would have changed.",
-            "Every arm ran with one preset. The effort that went into finding it differs between arms, is "
-            "stated with their settings, and may explain a difference as well as the method does.",
+            "What more tuning would change.",
+            "Every arm ran with one preset. How these presets were found differs from arm to arm (it stands with "
+            "their settings), and this may explain a difference as well as the method does.",
         ),
         (
-            "Why one arm beat another.",
-            "Neighbouring rungs of the ladder differ in one thing. An online agent and a Decision "
-            "Transformer differ in four: where the data comes from, what is optimised, whether the "
-            "policy has a target return, and the network. Their difference alone names no cause.",
+            "Why one arm is better than another.",
+            "Neighbours in the table of arms differ in one thing. An online agent and a Decision Transformer differ in "
+            "four: where the data comes from, what is optimised, whether the policy has a target return, and the "
+            "network. Their difference alone names no cause.",
         ),
         (
             "What your machine would take.",
-            "Wall times are those of the machines named in this report, often with several runs side by side. "
-            "CPU seconds travel better, and neither says what an accelerator would change. Memory is "
+            "Wall times are those of the machines named in this report, where several runs often shared a machine. "
+            "CPU seconds are easier to compare. Neither says what an accelerator would change. Memory is "
             "the peak of the whole process, libraries included.",
         ),
         (
             "How a policy fails.",
-            "Scores are mean undiscounted returns of the last policy from the environment’s own start "
-            "states. They say nothing of worst cases, of safety, or of a world that shifts after "
-            "training.",
+            "Returns are means over episodes of the policy at the end of its training, from the environment’s own "
+            "start states, without discount. They say nothing about the worst case, about safety, or about a world "
+            "that changes after the training.",
         ),
         (
             "What data is worth to you.",
             "Environment steps, logged steps and seconds stand in separate columns because only you "
-            "know their prices: a simulator’s steps are nearly free, a robot’s are not, and a log that "
+            "know their prices. A simulator’s steps are nearly free, a robot’s are not, and a log that "
             "exists already may cost nothing.",
         ),
     )
@@ -71,17 +71,17 @@ def limits(environments: Sequence[Evidence]) -> tuple[Answer, ...]:
 
 def _seeds(seeds: int) -> str:
     if seeds < 2:
-        return "With a single seed there is no interval at all, and another seed may print another ranking."
+        return "With a single seed there is no interval, and another seed may give another ranking."
     even, rare = (formats.percent(statistics.bernoulli_coverage(p, seeds)) for p in (0.5, 0.2))
     return (
-        f"The interval of {seeds} seeds is called 95 %, but where each run either succeeds or fails it "
-        f"holds the truth in {even} of cases at even odds, and in {rare} if one run in five succeeds. "
-        "Seeds that all agree give an interval of no width, which is not certainty. And only the "
-        "training seed varies: the episodes of the evaluation stay the same."
+        f"The interval of {seeds} seeds is called 95 %. Where runs either succeed or fail, it holds the true value in "
+        f"{even} of cases if every second run succeeds, and in {rare} of cases if every fifth run succeeds. "
+        "Seeds that all agree give an interval without width, which is no certainty. Only the training seed varies: "
+        "the episodes of the evaluation stay the same."
     )
 
 
 def _sizes(environments: Sequence[Evidence]) -> str:
     if any(environment.grid for environment in environments):
-        return "The data-scaling curve shows shares of these logs, and ends where they end."
-    return "The data axis shows one size of log, not how the score grows with it."
+        return "The figure of data needs shows parts of these logs. It cannot show what a larger log would bring."
+    return "Only one size of log was tried here: how the score grows with the log is not shown."

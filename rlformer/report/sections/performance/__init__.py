@@ -32,9 +32,12 @@ def content(view: EnvironmentView) -> Content:
     )
 
 
+_NARROW = ("seeds", "mean", "interval", "z", "success", "env_steps", "logged_steps", "wall")
+
+
 def markdown(view: EnvironmentView) -> list[str]:
-    """The main table."""
-    columns = table.columns([view.evidence])
+    """The main table, with the columns that fit a terminal: the page and results.json have the others."""
+    columns = [column for column in table.columns([view.evidence]) if column.key in _NARROW]
     keys = ["arm", *(column.key for column in columns)]
     rows = ([markup.escape(row[key].text) for key in keys] for row in table.rows(view))
     return [markup.table(["Arm", *(column.head for column in columns)], rows)]

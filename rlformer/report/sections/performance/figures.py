@@ -30,8 +30,8 @@ def runs(view: EnvironmentView) -> Figure | None:
     plan["margin"]["t"] = 40
     return Figure(
         "Every run, and what the runs say together",
-        "Each dot is one seed, the tick their mean, the bar its 95 % interval: look for bars that don’t "
-        "overlap, and for single dots far from their own bar.",
+        "Look for bars that do not overlap, and for single dots far from their own bar. Each dot is one seed, the "
+        "tick is their mean, the bar its 95 % interval.",
         "Mean episode return of every run, by arm; the table above holds the numbers",
         data,
         plan,

@@ -9,6 +9,7 @@ from rlformer.core import formats
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import CostCurve, GridNeed, Survival
+from rlformer.evaluator.judge.prices import score_of
 from rlformer.evaluator.judge.values import Estimate, Spread
 from rlformer.report.cells import Cell, Column
 from rlformer.report.sections.base import EnvironmentView
@@ -43,7 +44,8 @@ COLUMNS = (
     Column(
         "z",
         "Score z",
-        "(return − random) / (reference − random), scores from the environment's card",
+        "(return − random) / (reference − random), scores from the environment's card; without one, 0 is random play "
+        "and 1 the best arm here",
         "Performance",
     ),
     Column(
@@ -129,7 +131,7 @@ def rows(view: EnvironmentView) -> list[dict[str, Cell]]:
 def _row(arm: ArmEvidence, view: EnvironmentView) -> dict[str, Cell]:
     gone = "no finished run" if arm.mean_return is None else ""
     row = {"arm": Cell(_named(arm), arm.label, arm.tuning), "seeds": _seeds(arm)}
-    return row | _scores(arm, gone) | _data(arm, gone) | _needs(arm, view) | _compute(arm, gone)
+    return row | _scores(arm, view.evidence, gone) | _data(arm, gone) | _needs(arm, view) | _compute(arm, gone)
 
 
 def _named(arm: ArmEvidence) -> str:
@@ -140,8 +142,8 @@ def _named(arm: ArmEvidence) -> str:
     return f"{arm.label} ({', '.join(marks)})" if marks else arm.label
 
 
-def _scores(arm: ArmEvidence, gone: str) -> dict[str, Cell]:
-    mean, z, success = arm.mean_return, arm.normalized_score, arm.success_rate
+def _scores(arm: ArmEvidence, evidence: Evidence, gone: str) -> dict[str, Cell]:
+    mean, z, success = arm.mean_return, score_of(evidence, arm), arm.success_rate
     interval = Cell(formats.MISSING, None, arm.no_interval or gone)
     if mean is not None and mean.low is not None:
         interval = Cell(formats.interval(mean), mean.low)

@@ -36,11 +36,11 @@ def rows(profile: TaskProfile) -> tuple[ProfileRow, ...]:
 def _memory(memory: Memory | None) -> ProfileRow:
     lead = "Need of memory"
     if memory is None or not memory.comparisons:
-        return ProfileRow(lead, "unknown: it takes dt beside dt-k1, or recurrent-ppo beside ppo")
+        return ProfileRow(lead, "unknown: train dt and dt-k1, or recurrent-ppo and ppo")
     like = {
-        True: "like PassiveTMaze: the past holds what the present does not show",
-        False: "unlike PassiveTMaze: seeing the past gains nothing",
-        None: "not settled by so many seeds",
+        True: "like PassiveTMaze: the policy must remember what it no longer sees",
+        False: "unlike PassiveTMaze: memory brings nothing",
+        None: "not decided by these seeds",
     }[memory.needed]
     if memory.needed is None and memory.undone:
         like = "not settled: choosing actions the other way, greedy or sampled, closes the gap"
@@ -51,26 +51,29 @@ def _luck(luck: Luck | None) -> ProfileRow:
     lead = "Luck in the target return"
     if luck is None:
         return ProfileRow(lead, "unknown: no run is return-conditioned")
-    like = "unlike Gamble: the target return is achieved"
+    like = "unlike Gamble: the policy reaches its target return"
     if luck.error > LUCKY:
-        like = "not what comes, and nothing tells luck from the log and the training as the reason"
+        like = "the policy misses its target return; luck, the log or the training may be the reason"
     if luck.singled_out:
-        like = "like Gamble or Bandit: the target return is not what comes"
+        like = "like Gamble or Bandit: the policy misses its target return"
     share, runs = formats.number(100 * luck.error), formats.plural(luck.runs, "run")
-    measured = f"achieved returns lie {share} % of the log's range from the target return (mean of {runs})"
+    measured = f"what the policy returns lies {share} % of the log's range away from its target return (mean of {runs})"
     return ProfileRow(lead, measured, like)
 
 
 def _chance(chance: Chance | None) -> ProfileRow:
     lead = "Chance in the log"
     if chance is None or (chance.steps is None and chance.returns is None):
-        return ProfileRow(lead, "unknown: no observation and action occur twice in it")
+        return ProfileRow(lead, "unknown: no observation and action occur twice in the log")
     measured = []
     if chance.steps is not None:
-        measured.append(f"{formats.number(100 * chance.steps)} % of the steps that occurred before led elsewhere")
+        measured.append(
+            f"where a step occurs again in the log, it leads elsewhere in {formats.number(100 * chance.steps)} % of "
+            "cases"
+        )
     if chance.returns is not None:
         share = formats.number(100 * chance.returns)
-        measured.append(f"{share} % of the variance of returns lies between episodes with the same actions")
+        measured.append(f"{share} % of the variance of returns is between episodes with the same actions")
     return ProfileRow(lead, "; ".join(measured), _chance_like(chance))
 
 
@@ -80,18 +83,20 @@ def _chance_like(chance: Chance) -> str:
     if chance.returns is not None:
         return "unlike Gamble: actions decide the return"
     if chance.steps:
-        return "chance, or something that is not observed, as the key of KeyDoor"
-    return "deterministic, as far as it repeats"
+        return "chance, or something that the policy does not observe, like the key of KeyDoor"
+    return "no chance in what repeats"
 
 
 def _coverage(coverage: Coverage | None) -> ProfileRow:
     lead = "Coverage of the target"
     if coverage is None:
         return ProfileRow(lead, "unknown: no run is return-conditioned")
-    named = ((coverage.target, "the target"), (coverage.solved, "the threshold of the card"))
+    named = ((coverage.target, "the target"), (coverage.solved, "the return at which the task counts as solved"))
     levels = [(level, name) for level, name in named if level is not None]
     covered = all(level.covered == level.logs for level, _ in levels)
-    like = "within the log's support" if covered else "like Lock or Stitch: the log hardly holds the target return"
+    like = (
+        "the log holds the target return" if covered else "like Lock or Stitch: the log hardly holds the target return"
+    )
     return ProfileRow(lead, "; ".join(_level(level, name) for level, name in levels), like)
 
 
@@ -102,32 +107,32 @@ def _level(level: Level, name: str) -> str:
 
 def _stitching(found: Comparison | None) -> ProfileRow:
     if found is None:
-        return ProfileRow("Stitching", "unknown: it takes cql or td3-bc beside dt")
+        return ProfileRow("Stitching", "unknown: train dt, and cql or td3-bc")
     like = {
-        "ahead": "like Stitch: parts of episodes join to more than any episode",
-        "behind": "unlike Stitch: dynamic programming gains nothing here",
-        "equivalent": "unlike Stitch: dynamic programming gains nothing here",
-    }.get(found.outcome, "not settled by so many seeds")
+        "ahead": "like Stitch: it may help to join parts of different episodes",
+        "behind": "unlike Stitch: offline RL brings nothing here",
+        "equivalent": "unlike Stitch: offline RL brings nothing here",
+    }.get(found.outcome, "not decided by these seeds")
     return ProfileRow("Stitching", _gap(found), like)
 
 
 def _sparsity(sparsity: Sparsity | None) -> ProfileRow:
     lead = "Sparsity of reward"
     if sparsity is None:
-        return ProfileRow(lead, "unknown: no log tells")
+        return ProfileRow(lead, "unknown: no log says it")
     like = "between Lock and DenseBits"
     if sparsity.steps <= 1:
         like = "sparse, like KeyDoor and Lock"
     elif sparsity.share > 0.5:
         like = "dense, like DenseBits"
     share, steps = formats.number(100 * sparsity.share), formats.number(sparsity.steps)
-    return ProfileRow(lead, f"{share} % of the log's steps pay, {steps} in its median episode", like)
+    return ProfileRow(lead, f"{share} % of the log's steps give reward: {steps} steps of its median episode", like)
 
 
 def _horizon(horizon: Horizon | None) -> ProfileRow:
     if horizon is None:
-        return ProfileRow("Horizon", "unknown: no log tells")
-    like = "far longer than any diagnostic's" if horizon.median >= LONG else "as in the diagnostics"
+        return ProfileRow("Horizon", "unknown: no log says it")
+    like = "far longer than in any diagnostic" if horizon.median >= LONG else "as in the diagnostics"
     steps = f"{formats.number(horizon.median)} steps in the log's median episode, {horizon.longest:,} in its longest"
     return ProfileRow("Horizon", steps, like)
 
@@ -136,4 +141,4 @@ def _gap(found: Comparison) -> str:
     gap, ends = found.difference, ""
     if gap.low is not None and gap.high is not None:
         ends = f" ({formats.signed(gap.low)} to {formats.signed(gap.high)})"
-    return f"{found.a} minus {found.b}: {formats.signed(gap.point)}{ends}"
+    return f"{found.a} compared with {found.b}: {formats.signed(gap.point)}{ends}"

@@ -14,23 +14,25 @@ def sentence(threat: Threat) -> str:
     match threat:
         case objections.RunsLost():
             arms = [f"{arm.label} ({arm.runs} of {arm.of})" for arm in threat.arms]
-            lost = "failed" if threat.status == "failed" else "did not finish"
+            listed = formats.listed(arms)
+            if threat.status == "unfinished":
+                return f"Some runs did not finish: {listed}. They are left out everywhere until they do."
             return (
-                f"Some runs {lost}: {formats.listed(arms)}. They are left out of every mean and interval, "
-                "which flatters an arm whose failures are its own fault."
+                f"Some runs failed: {listed}. The means and intervals of the tables leave them out, so that an arm "
+                "that fails by its own fault looks too good there. The answer counts them as failures."
             )
         case objections.NoRun():
             return absence(threat, threat.agent)
         case objections.FarUnder(label, z):
             return (
-                f"{label} is far under its reference score (normalised {formats.score(z)}, 1 is the reference): it is "
-                "not the baseline it should be, and beating it proves little."
+                f"{label} scores {formats.score(z)}, far below its reference (1). It is not the baseline that it "
+                "should be: to beat it proves little."
             )
         case objections.BeyondLog(runs, target, most):
             return (
-                f"{runs.label} had a target return beyond its log on {runs.runs} of "
-                f"{formats.plural(runs.of, 'seed')} (up to {formats.number(target)}, best logged episode "
-                f"{formats.number(most)}): there it extrapolates."
+                f"On {runs.runs} of {formats.plural(runs.of, 'seed')}, {runs.label} was asked for a return that no "
+                f"episode of its log has (up to {formats.number(target)}; the best logged episode has "
+                f"{formats.number(most)})."
             )
         case objections.SelectionMatters(arms):
             return _selection(arms)
@@ -39,12 +41,12 @@ def sentence(threat: Threat) -> str:
         case objections.UnlikeSizes(small, large):
             return (
                 f"The sequence arms differ in size: {small.label} has {formats.count(small.parameters)} parameters, "
-                f"{large.label} {formats.count(large.parameters)}. Part of a difference between them may be size."
+                f"{large.label} has {formats.count(large.parameters)}. Size may explain a part of their difference."
             )
         case objections.OneLog():
             return (
-                "All offline arms learned from one log. Their intervals tell what another training seed would "
-                "change, not what another log would."
+                "All offline arms learned from one log. Their intervals say what another seed would change. They do "
+                "not say what another log would change."
             )
         case _:
             return _unlike(threat)
@@ -56,21 +58,21 @@ def absence(threat: objections.NoRun, name: str) -> str:
     for reason in threat.reasons:
         kinds.setdefault(re.sub(r"\d+", "N", reason), reason)
     first, *others = kinds.values()
-    more = f" ({formats.plural(len(others), 'other reason')} below, with the failed runs)" if others else ""
+    more = f" ({formats.plural(len(others), 'other reason')} below, with the runs without a result)" if others else ""
     noun = "seed" if len(threat.seeds) == 1 else "seeds"
-    return f"{name}: no run on {noun} {', '.join(map(str, threat.seeds))}: {first}{more}"
+    return f"{name} has no run on {noun} {', '.join(map(str, threat.seeds))}: {first}{more}"
 
 
 def _selection(arms: tuple[objections.OtherWay, ...]) -> str:
     parts = []
     for better, now, option in (("sampled", "greedy", "--sample"), ("greedy", "sampled", "--greedy")):
-        gains = [f"{arm.label} ({formats.signed(round(arm.z, 2))} of z)" for arm in arms if arm.better == better]
+        gains = [f"{arm.label} ({formats.signed(round(arm.z, 2))})" for arm in arms if arm.better == better]
         if gains:
             agent = next(arm.agent for arm in arms if arm.better == better)
             parts.append(
-                f"{better.capitalize()} instead of {now} actions score more on the same episodes for "
-                f"{formats.listed(gains)}. The scores here are of {now} actions, as the cards say: rlformer evaluate "
-                f"RUN {option} plays the other way, and --set {agent}.action_selection={better} deploys it."
+                f"With {better} instead of {now} actions some arms score more on the same episodes: "
+                f"{formats.listed(gains)}. The scores here are of {now} actions, as the cards say. rlformer evaluate "
+                f"RUN {option} plays the other way; --set {agent}.action_selection={better} deploys it."
             )
     return " ".join(parts)
 
@@ -78,33 +80,39 @@ def _selection(arms: tuple[objections.OtherWay, ...]) -> str:
 def _tuning(threat: objections.UnlikeTuning | objections.TuningUnknown) -> str:
     """How settings were found, in the words of the cards."""
     if isinstance(threat, objections.TuningUnknown):
-        return f"Nothing is recorded of how the settings of {formats.listed(threat.arms)} were found."
-    efforts = "; ".join(f"{formats.listed(group.arms)}: “{group.tuning}”" for group in threat.groups)
+        return f"Nobody recorded how the settings of {formats.listed(threat.arms)} were found."
+    efforts = " ".join(f"{_sentence(group.tuning)} ({formats.listed(group.arms)})." for group in threat.groups)
     untuned = [re.search(r"\b(not|un)[ -]?tuned\b", group.tuning, re.IGNORECASE) for group in threat.groups]
     if any(untuned) and not all(untuned):
-        return f"Tuning is a confound: some arms ran untuned against others that were tuned. {efforts}."
-    return f"Tuning effort differs between arms and may explain a difference. {efforts}."
+        return f"Some arms were tuned and others were not, which may explain a difference. {efforts}"
+    return f"The arms were tuned with different effort, which may explain a difference. {efforts}"
+
+
+def _sentence(tuning: str) -> str:
+    """What a card says of how its settings were found, without its full stop."""
+    text = tuning.strip().rstrip(".")
+    return text[:1].upper() + text[1:]
 
 
 def _unlike(threat: Threat) -> str:
     """What was not alike for all runs."""
     match threat:
         case objections.UnlikeSeeds():
-            return "The arms were not evaluated on the same episode seeds, so their luck with starts differs."
+            return "The arms did not play the same evaluation episodes: some may have had easier starts."
         case objections.SeedIgnored():
             return (
-                "This environment ignores its seed: one seed gives several episodes, so that differences between arms "
-                "are not paired, and no run can be repeated."
+                "This environment ignores its seed: the same seed gives different episodes. The arms cannot be "
+                "compared episode by episode, and no run can be repeated."
             )
         case objections.UnlikeCards():
-            return "The runs were made with different reference scores; the first run’s are used for all of them."
+            return "The runs were made with different reference scores. Those of the first run are used for all."
         case objections.UnlikeMachines():
-            return "The runs were made on different machines: don't compare their times."
+            return "The runs were made on different machines: do not compare their times."
         case objections.UnlikeGpus(names):
             return (
-                f"Some runs were trained on a GPU ({formats.listed(names)}): their CPU seconds leave out its work, the "
-                "operations do not."
+                f"Some runs were trained on a GPU ({formats.listed(names)}). Their CPU seconds leave out the work of "
+                "the GPU; their FLOPs include it."
             )
         case objections.UnlikeVersions():
-            return "The runs were made with different versions of this program's code."
+            return "The runs were made with different versions of this program."
     raise AssertionError(f"no sentence for {threat}")

@@ -13,12 +13,12 @@ from rlformer.evaluator.judge.findings import Comparison
 from rlformer.report.words.costs import Spent
 from rlformer.report.words.types import Answer
 
-_SMALL = f"under {MARGIN:g} of the normalised score"
+_SMALL = f"below {MARGIN:g} of score"
 _HIGHEST = "Which arm scores highest?"
 _QUESTIONS = {
-    "filtered": "Does the sequence model do more than imitate the log’s best episodes?",
-    "log": "Does it improve on the log it learned from?",
-    "families": "Online RL or the sequence model?",
+    "filtered": "Does the sequence model do more than imitate the best episodes of the log?",
+    "log": "Does it score higher than the log that it learned from?",
+    "families": "Which scores higher, online RL or the sequence model?",
 }
 
 
@@ -28,7 +28,7 @@ def sentences(environment: Evidence) -> tuple[Answer, ...]:
         return (Answer("Does everything run?", f"{_ran(environment)} A smoke test compares nothing."),)
     learned, comparisons = environment.trained, environment.comparisons
     if not learned:
-        return (Answer(_HIGHEST, "No trained arm has finished, so there is nothing to compare."),)
+        return (Answer(_HIGHEST, "No trained arm has finished: there is nothing to compare."),)
     best = next((environment.arm(each.a) for each in comparisons if each.question == "best"), learned[0])
     return (
         Answer(_HIGHEST, _best(best, comparisons)),
@@ -37,17 +37,16 @@ def sentences(environment: Evidence) -> tuple[Answer, ...]:
             for comparison in comparisons
             if comparison.question in _QUESTIONS
         ),
-        Answer("At what cost?", _costs(environment, best)),
-        Answer("How sure is that?", _certainty(min(len(arm.seeds) for arm in learned))),
+        Answer("What did a run take?", _costs(environment, best)),
+        Answer("How much can so many seeds show?", _certainty(min(len(arm.seeds) for arm in learned))),
     )
 
 
 def _ran(environment: Evidence) -> str:
     """How many arms finished in a smoke test."""
     ran = [arm.label for arm in environment.arms if arm.counted]
-    return (
-        f"{len(ran)} of {len({*(arm.label for arm in environment.arms), *_never(environment)})} arms ran to their end."
-    )
+    every = {*(arm.label for arm in environment.arms), *_never(environment)}
+    return f"{len(ran)} of {len(every)} arms ran to their end."
 
 
 def _never(environment: Evidence) -> list[str]:
@@ -60,12 +59,12 @@ def _best(best: ArmEvidence, comparisons: Sequence[Comparison]) -> str:
     if mean is not None and mean.low is not None:
         details.insert(0, f"95 % interval {formats.interval(mean)}")
     if z is not None:
-        details.append(f"normalised score {formats.score(z.point)}")
+        details.append(f"score {formats.score(z.point)}")
     rivals: dict[tuple[str, str], list[str]] = {}
     for comparison in comparisons:
         if comparison.question == "best":
             rivals.setdefault((comparison.outcome, comparison.strength), []).append(comparison.b)
-    claim = "has the highest mean return," if rivals else "is the only trained arm that finished; it returns"
+    claim = "has the highest mean return:" if rivals else "is the only trained arm that finished. Its mean return is"
     text = f"{best.label} {claim} {formats.number(best.point)} ({', '.join(details)})."
     phrases = [_against(outcome, strength, names) for (outcome, strength), names in sorted(rivals.items())]
     return " ".join([text, *phrases])
@@ -75,41 +74,54 @@ def _against(outcome: str, strength: str, names: Sequence[str]) -> str:
     either = formats.listed(names, "or")
     if outcome == "ahead":
         verb = {
-            "lean": "The evidence leans towards it over",
-            "probable": "It is probably ahead of",
-            "claim": "It is ahead of",
+            "lean": "It seems to score higher than",
+            "probable": "It probably scores higher than",
+            "claim": "It scores higher than",
         }
         return f"{verb[strength]} {formats.listed(names)}."
     if outcome == "equivalent":
         says = {
-            "lean": "The evidence leans towards no",
+            "lean": "There seems to be no",
             "probable": "There is probably no",
             "claim": "There is no",
         }
         return f"{says[strength]} difference that matters ({_SMALL}) from {either}."
     if outcome == "unknown":
-        return f"One seed says nothing about how it compares with {either}."
-    return f"These seeds do not separate it from {either}."
+        return f"One seed cannot show how it compares with {either}."
+    return f"These seeds do not show whether it scores higher than {either}."
 
 
 def _compared(comparison: Comparison) -> str:
-    a, b, seeds = comparison.a, comparison.b, comparison.seeds
-    other = "the log’s own episodes" if comparison.question == "log" else b
+    a, seeds = comparison.a, comparison.seeds
+    other = "the log’s own episodes" if comparison.question == "log" else comparison.b
     gap, details = comparison.difference, formats.plural(seeds, "seed")
     if gap.low is not None:
         details = f"95 % interval {formats.interval(gap)}, {details}"
-    numbers = f"{a} minus {other}: {formats.signed(gap.point)} ({details})."
+    return f"{_concluded(comparison, a, other)} The mean return differs by {formats.signed(gap.point)} ({details})."
+
+
+def _concluded(comparison: Comparison, a: str, other: str) -> str:
+    """Who scores higher, as firmly as the seeds allow."""
     outcome, strength = comparison.outcome, comparison.strength
     if outcome == "unknown":
-        return f"{numbers} One seed cannot tell."
+        return f"One seed cannot show whether {a} or {other} is better."
     if outcome == "open":
-        return f"{numbers} Open: the interval holds zero."
+        return f"These seeds do not show whether {a} or {other} is better: the interval of their difference holds zero."
     if outcome == "equivalent":
-        conclusion = f"no difference that matters ({_SMALL})"
-    else:
-        conclusion = a if outcome == "ahead" else other
-    verb = {"lean": "The evidence leans towards", "probable": "Probably", "claim": "The evidence supports"}[strength]
-    return f"{numbers} {verb} {conclusion}."
+        verb = {"lean": "There seems to be", "probable": "There is probably", "claim": "There is"}[strength]
+        return f"{verb} no difference that matters ({_SMALL}) between {a} and {other}."
+    better, worse = (a, other) if outcome == "ahead" else (other, a)
+    many = better.endswith("episodes")
+    verb = {
+        "lean": "seem to be" if many else "seems to be",
+        "probable": "are probably" if many else "is probably",
+        "claim": "are" if many else "is",
+    }[strength]
+    return (
+        f"{better[0].upper()}{better[1:]} {verb} better than {worse}."
+        if many
+        else f"{better} {verb} better than {worse}."
+    )
 
 
 def _costs(environment: Evidence, best: ArmEvidence) -> str:
@@ -117,7 +129,7 @@ def _costs(environment: Evidence, best: ArmEvidence) -> str:
     asked = [c for c in environment.comparisons if c.question in ("filtered", "families")]
     named = {best.label, *(label for comparison in asked for label in (comparison.a, comparison.b))}
     took = [f"{arm.label} took {_cost(arm)}" for arm in environment.arms if arm.label in named]
-    return "A run, on average: " + "; ".join(took) + "."
+    return "On average, a run of " + "; a run of ".join(took) + "."
 
 
 def _cost(arm: ArmEvidence) -> str:
@@ -130,11 +142,14 @@ def _cost(arm: ArmEvidence) -> str:
 
 def _certainty(seeds: int) -> str:
     if seeds < 2:
-        return "An arm with one finished seed has no interval: read its score as an anecdote."
+        return "An arm with one finished seed has no interval. Its score may be luck."
     coverage = formats.percent(statistics.bernoulli_coverage(0.5, seeds))
-    held = f"with runs that succeed at even odds, a 95 % interval of {seeds} seeds holds the truth in {coverage}"
+    held = (
+        f"Where every second run succeeds, a 95 % interval from {formats.plural(seeds, 'seed')} holds the true value "
+        f"in {coverage} of cases."
+    )
     if seeds < LEAN_BELOW:
-        return f"Not very: {held} of cases. Under {LEAN_BELOW} seeds this page only ever leans."
+        return f"Not much: they show a direction. {held} It takes {LEAN_BELOW} seeds to call something probable."
     if seeds < CLAIM_FROM:
-        return f"Fairly: {held} of cases. A claim on one environment takes {CLAIM_FROM} seeds."
-    return f"Seeds enough for a claim on this task: {held} of cases. It says nothing about other tasks."
+        return f"They can make something probable. {held} A claim on one environment takes {CLAIM_FROM} seeds."
+    return f"They are enough for a claim on this task. {held} They say nothing about other tasks."

@@ -1,0 +1,109 @@
+"""What to beware of in a verdict, in sentences: the gravest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rlformer.core import formats
+from rlformer.evaluator.judge.objections import (
+    CutShortArms,
+    Doubt,
+    HardlyInLog,
+    MeasuredScale,
+    Miscalibrated,
+    NoSuccess,
+    Optimistic,
+    ShortArm,
+    StillRising,
+    Stitched,
+    UndertrainedArms,
+    UnknownOrigin,
+)
+
+_UNITS = {"env_steps": "environment steps", "gradient_steps": "gradient steps"}
+
+
+def doubts(found: Sequence[Doubt]) -> tuple[str, ...]:
+    """One sentence for each kind; all arms that were chosen by the seeds that judge them share one."""
+    chosen = [each for each in found if isinstance(each, Optimistic)]
+    said = {id(each): _optimistic(chosen) if isinstance(each, Optimistic) else doubt(each) for each in found}
+    return tuple(dict.fromkeys(said.values()))
+
+
+def doubt(found: Doubt) -> str:
+    """What to beware of."""
+    match found:
+        case CutShortArms(reason, arms):
+            why = "to fit into the time" if reason == "time" else "because somebody set it by hand"
+            parts = formats.listed([_short(arm) for arm in arms])
+            return f"Some training was cut short {why}: {parts}. What more steps would bring is not known."
+        case StillRising(risen):
+            parts = formats.listed([f"{arm.label} (by {formats.score(arm.rising.rise)})" for arm in risen])
+            return f"The score still rose in the last part of the training: {parts}. More steps may change the answer."
+        case UndertrainedArms(under):
+            parts = formats.listed(
+                [
+                    f"{arm.label} saw its log {formats.number(arm.saw.passes)} times, its paper’s training sees it "
+                    f"{formats.number(arm.saw.paper_passes)} times ({arm.saw.source})"
+                    for arm in under
+                ]
+            )
+            return f"Some training is shorter than in the paper: {parts}."
+        case HardlyInLog():
+            return _hardly_in_log(found)
+        case Miscalibrated(label, error, by_luck) if error < 0:
+            why = "Luck decides the return here." if by_luck else "Luck, the log or the training may be the reason."
+            return (
+                f"{label} returns less than it is asked for, by {formats.score(-error)} of score on average. {why} Do "
+                "not trust its target return."
+            )
+        case Miscalibrated(label, error):
+            return (
+                f"{label} returns more than it is asked for, by {formats.score(error)} of score on average: it does "
+                "not follow its target return."
+            )
+        case Stitched(label, model, gap):
+            return (
+                f"{label} makes more of the same log than {model}, by {formats.score(gap)} of score: it seems to "
+                "help here to join good parts of different episodes."
+            )
+        case NoSuccess(threshold):
+            return (
+                f"No run of either arm reaches a score of {threshold:g}. The costs are those of runs, not of successes."
+            )
+        case UnknownOrigin():
+            return (
+                "The log does not say how many steps made it. If you have to pay for them (lambda above 0), it costs "
+                "more than is counted here."
+            )
+        case Optimistic():
+            return _optimistic([found])
+        case MeasuredScale(source):
+            return f"The score is measured by {source}: it changes when the arms change."
+
+
+def _short(arm: ShortArm) -> str:
+    cut = arm.cut
+    steps = f"{formats.count(cut.given)} of {formats.count(cut.preset)} {_UNITS[cut.unit or 'env_steps']}"
+    return f"{arm.label} had {formats.percent(cut.share)} of its steps ({steps})"
+
+
+def _hardly_in_log(found: HardlyInLog) -> str:
+    level = formats.number(found.level)
+    episodes = f"{found.episodes} of {formats.count(found.of)} episodes"
+    if found.what == "target":
+        return f"Few episodes of the log reach the return that {found.label} is asked for ({level}): {episodes}."
+    return (
+        f"Few episodes of the log reach a score of {found.z:g} (a return of {level}): {episodes}. {found.label} must "
+        "do there what it has hardly seen."
+    )
+
+
+def _optimistic(chosen: Sequence[Optimistic]) -> str:
+    """Arms that stand for their families by the seeds that judge them."""
+    parts = formats.listed([f"{each.label} (the best of {formats.listed(each.of)})" for each in chosen])
+    verb, noun = ("was", "its score is") if len(chosen) == 1 else ("were", "their scores are")
+    return (
+        f"{parts} {verb} chosen and judged by the same seeds, so that {noun} a little too good. From 8 seeds on, some "
+        "seeds choose and the others judge."
+    )

@@ -1,0 +1,155 @@
+"""Why the verdict is what it is: the strongest reason first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rlformer.core import formats
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.terms import Terms
+from rlformer.evaluator.judge.verdict import PairFacts, Side, Simpler, Verdict
+from rlformer.report.sections.verdict.answer import by_cost, sides
+
+
+def reasons(evidence: Evidence, verdict: Verdict) -> tuple[str, ...]:
+    """What decides first, then what else is known of scores, costs and data; nothing where nothing was compared."""
+    pair = verdict.pair
+    if pair is None:
+        return ()
+    own, other = sides(pair, verdict.arm)
+    scores, costs = _scores(verdict.terms, own, other), _costs(pair, own, other)
+    first = [costs, scores] if _decided_by_cost(verdict, own, other) else [scores, costs]
+    traded = [_price_of_score(pair, own, other)] if verdict.answer == "trade-off" else []
+    simple = [_beside_simple(row) for row in verdict.simpler or () if row.recommended]
+    return (
+        *simple,
+        *first,
+        *filter(None, traded),
+        _what_is_left_open(verdict.terms, own, other),
+        *_stopping(evidence, verdict, pair),
+        *_break_even(verdict),
+        *_reached(evidence, verdict, pair),
+        _prices(verdict),
+    )
+
+
+def _decided_by_cost(verdict: Verdict, own: Side, other: Side) -> bool:
+    return verdict.nearest is None and verdict.strength is not None and by_cost(own, other)
+
+
+def _scores(terms: Terms, own: Side, other: Side) -> str:
+    """How many runs work, and what those score."""
+    text = (
+        f"{own.worked} of {formats.plural(own.runs, 'run')} of {own.label} and {other.worked} of {other.runs} of "
+        f"{other.label} work, that is, score {terms.failure:.2g} or more."
+    )
+    gap = own.typical.point
+    if gap is None:
+        return text
+    if round(abs(gap), 2) == 0:
+        return f"{text} The runs that work score the same."
+    way = "more" if gap > 0 else "less"
+    return (
+        f"{text} The runs of {own.label} that work score {formats.score(abs(gap))} {way} than those of {other.label}."
+    )
+
+
+def _costs(pair: PairFacts, own: Side, other: Side) -> str:
+    """What a run that is good enough costs, failures paid."""
+    of = "One run that is good enough costs" if pair.per_success else "No run is good enough. One run costs"
+    return f"{of} {_cost(own)} and {_cost(other)}{' (failed runs included)' * pair.per_success}."
+
+
+def _cost(side: Side) -> str:
+    if side.cost is None:
+        return f"endlessly much with {side.label}, since none of its runs gets there"
+    return f"{formats.number(side.cost)} with {side.label}"
+
+
+def _price_of_score(pair: PairFacts, own: Side, other: Side) -> str:
+    """What each hundredth of score costs; "" where the better arm has no cost of a success."""
+    if own.cost is None:
+        return ""
+    extra, gap = own.cost - (other.cost or 0.0), abs(pair.difference.point)
+    return (
+        f"{own.label} costs {formats.number(extra)} more than {other.label}: {formats.number(extra / gap / 100)} for "
+        "each 0.01 of score."
+    )
+
+
+def _what_is_left_open(terms: Terms, own: Side, other: Side) -> str:
+    """How much worse the arm could still be than the other."""
+    runs = formats.percent(_loss(own.reliability.low))
+    text = (
+        f"With 97.5 % certainty {own.label} works on at most {runs} of runs fewer than {other.label} "
+        f"({formats.percent(terms.reliability)} is tolerated)"
+    )
+    if own.typical.low is None:
+        return f"{text}."
+    low = formats.score(_loss(own.typical.low))
+    return f"{text}, and where it works it scores at most {low} less ({terms.margin:g} is tolerated)."
+
+
+def _loss(low: float | None) -> float:
+    """The most that may be lost, from a lower bound."""
+    return 0.0 if low is None else max(0.0, -low)
+
+
+def _beside_simple(row: Simpler) -> str:
+    own, other = row.cpu_seconds
+    gap = row.difference
+    return (
+        f"{row.label} scores {formats.signed(round(gap.point, 2))} compared with {row.against} (95 % interval "
+        f"{formats.interval(gap)}), needs neither a target return nor interaction, and takes {formats.seconds(own)} of "
+        f"CPU time of learning instead of {formats.seconds(other)}."
+    )
+
+
+def _stopping(evidence: Evidence, verdict: Verdict, pair: PairFacts) -> Iterator[str]:
+    """How early the training could have been stopped and the rest been left to the model."""
+    level, model = verdict.terms.threshold, evidence.arm(verdict.stands_for("sequence") or pair.b.label)
+    for early in evidence.needs.early if evidence.needs else ():
+        if early.threshold == level and early.agent == model.agent:
+            (prefix, own), (first, second) = map(formats.count, early.rmst), early.reached
+            yield (
+                f"If the training of {early.online} is stopped early and {early.agent} learns from its log, it is good "
+                f"enough after {prefix} environment steps on average ({first} of {len(early.seeds)} runs "
+                f"get there); {early.online} alone takes {own} ({second} get there). Runs that do not get there count "
+                "with all the steps that they had."
+            )
+
+
+def _break_even(verdict: Verdict) -> Iterator[str]:
+    star = verdict.lambda_star
+    if star is None or star.reason is not None or star.low is None or star.high is None:
+        return
+    ends = f"(lambda* {formats.number(star.point)}, 95 % interval {formats.interval(star)})"
+    if star.low >= 1:
+        yield f"In steps, the log is cheaper than interaction even if you pay for all that made it {ends}."
+    elif star.high <= 0:
+        yield f"In steps, the log is dearer than interaction even if you pay for nothing but its own steps {ends}."
+    else:
+        share = formats.percent(star.point)
+        yield f"In steps, the log is cheaper if you pay for less than {share} of what led up to it {ends}."
+
+
+def _reached(evidence: Evidence, verdict: Verdict, pair: PairFacts) -> Iterator[str]:
+    """How soon the online arm was good enough."""
+    level = verdict.terms.threshold
+    for row in evidence.needs.online if evidence.needs else ():
+        if row.threshold == level and row.label == (verdict.stands_for("online") or pair.a.label):
+            runs = formats.plural(len(row.seeds), "run")
+            yield (
+                f"{row.label} reaches a score of {level:g} on {row.reached} of {runs}, "
+                f"after {formats.count(row.rmst)} environment steps on average. A run that does not get there counts "
+                "with all its steps."
+            )
+
+
+def _prices(verdict: Verdict) -> str:
+    terms = verdict.terms
+    paid = "was made for this comparison" if verdict.made_here else "existed already"
+    return (
+        f"Prices: {terms.env_step:g} for an environment step, {terms.logged_step:g} for a logged step, "
+        f"{terms.cpu_second:g} for a CPU second. The log {paid}: lambda is {terms.share:g}."
+    )

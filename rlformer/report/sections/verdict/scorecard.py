@@ -1,0 +1,177 @@
+"""The scorecard in words: a column for each family and one for the simple arm, four rows, and who leads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rlformer.core import formats
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.findings import Strength
+from rlformer.evaluator.judge.scorecard import Amount, Column, Lead, RowName, Scorecard
+from rlformer.report.words.families import COLUMN_HEADS
+from rlformer.report.words.thresholds import goal
+
+NOT_EXPLAINED = "not explained here: --explain"
+_LONGEST = 26  # letters of a name in a narrow table
+_UNITS = {"env_steps": "environment steps", "logged_steps": "logged steps"}
+_LEADS: dict[Strength, str] = {"claim": "{} leads", "probable": "{} probably leads", "lean": "{} seems to lead"}
+_CLOCKS = {"cpu": "CPU time of learning", "wall": "wall time of learning"}
+_SHORT = ("candidate", "score", "data", "time", "explained by")
+
+
+@dataclass(frozen=True)
+class Told:
+    """A cell: the number, what stands under it, and whether it is among those that lead."""
+
+    text: str
+    details: tuple[str, ...] = ()
+    leads: bool = False
+    short: str = ""  # the cell in a narrow table
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is compared, what that means, a cell for each column, and who leads."""
+
+    name: RowName
+    lead: str
+    meaning: str
+    cells: tuple[Told, ...]
+    leader: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """The table. heads: a family and the label of its arm, column by column."""
+
+    heads: tuple[tuple[str, str], ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def narrow(self) -> tuple[Sequence[str], list[list[str]]]:
+        """Its head and rows with an arm in each row, for a terminal."""
+        body = [
+            [_name(head, label), *(row.cells[i].short for row in self.rows)]
+            for i, (head, label) in enumerate(self.heads)
+        ]
+        return _SHORT, body
+
+    @property
+    def leaders(self) -> str:
+        """Who leads in each row, in a sentence."""
+        return "; ".join(f"{name}: {row.leader}" for name, row in zip(_SHORT[1:], self.rows, strict=True)) + "."
+
+
+def _name(head: str, label: str) -> str:
+    """An arm with its family, where both fit a narrow table."""
+    whole = f"{label} ({head if head.isupper() else head[0].lower() + head[1:]})"
+    return whole if len(whole) <= _LONGEST else label
+
+
+def card(evidence: Evidence) -> Card | None:
+    """The scorecard of an environment in words; None where it has none."""
+    found = evidence.scorecard
+    if found is None:
+        return None
+    heads = tuple((COLUMN_HEADS[column.family], column.label) for column in found.columns)
+    return Card(heads, (_score(evidence, found), _data(evidence, found), _time(found), _explained(found)))
+
+
+def _score(evidence: Evidence, found: Scorecard) -> Row:
+    scored = any(column.score is not None for column in found.columns)
+    cells = tuple(_score_cell(column, found.lead("score")) for column in found.columns)
+    measured = evidence.verdict is not None and evidence.verdict.scale is not None and evidence.verdict.scale.measured
+    meaning = "mean return of an episode"
+    if scored:
+        meaning = f"0 is random play or a run that broke off, 1 {'the best arm here' if measured else 'the reference'}"
+    return Row("score", "Score", meaning, cells, _leader(found.lead("score"), len(cells)))
+
+
+def _score_cell(column: Column, lead: Lead) -> Told:
+    value, show = (column.score, formats.score) if column.score is not None else (column.mean_return, formats.number)
+    if value is None:
+        return Told(formats.MISSING, short=formats.MISSING)
+    text, ends = show(value.point), ""
+    if value.low is not None and value.high is not None:
+        ends = f"{show(value.low)} to {show(value.high)}"
+    details = [ends] if ends else []
+    if column.score is not None:
+        details.append(f"{column.worked} of {formats.plural(column.runs, 'run')} work")
+    return Told(text, tuple(details), _is_first(column, lead), f"{text} ({ends})" if ends else text)
+
+
+def _data(evidence: Evidence, found: Scorecard) -> Row:
+    cells = tuple(_amount(column, column.data, found.lead("data")) for column in found.columns)
+    return Row("data", "Data until it is good enough", _until(evidence, found), cells, _of_amounts(found, "data"))
+
+
+def _time(found: Scorecard) -> Row:
+    cells = tuple(_amount(column, column.time, found.lead("time")) for column in found.columns)
+    return Row("time", "Training time until then", _CLOCKS[found.clock], cells, _of_amounts(found, "time"))
+
+
+def _until(evidence: Evidence, found: Scorecard) -> str:
+    if found.threshold is None:
+        return "nothing says what is good enough: --good-enough"
+    terms = evidence.verdict.terms if evidence.verdict is not None else None
+    return f"until {goal(terms) if terms is not None else formats.number(found.threshold)}"
+
+
+def _amount(column: Column, amount: Amount | None, lead: Lead) -> Told:
+    """What it took; where not every run got there it took at least that."""
+    if amount is None:
+        return Told(formats.MISSING, ("not measured",), short=formats.MISSING)
+    show = formats.seconds if amount.unit == "seconds" else formats.count
+    got_there = f"{amount.passed} of {formats.plural(amount.runs, 'run')} get there"
+    unit = "" if amount.unit == "seconds" else f" {_UNITS[amount.unit]}"
+    if not amount.passed:
+        return Told("not reached", (f"within {show(amount.budget)}{unit}",), short=f"over {show(amount.budget)}")
+    least = "at least " if amount.passed < amount.runs else ""
+    text, details = f"{least}{show(amount.mean.point)}{unit}", []
+    short = f"{'≥ ' if least else ''}{show(amount.mean.point)}"
+    short += f" ({amount.passed} of {amount.runs})" * (amount.unit != "seconds")
+    if amount.mean.low is not None and amount.mean.high is not None:
+        details.append(f"{show(amount.mean.low)} to {show(amount.mean.high)}")
+    return Told(text, (*details, got_there), _is_first(column, lead), short)
+
+
+def _of_amounts(found: Scorecard, row: RowName) -> str:
+    amounts = [column.data if row == "data" else column.time for column in found.columns]
+    known = [amount for amount in amounts if amount is not None]
+    if known and not any(amount.passed for amount in known):
+        return "none is good enough"
+    return _leader(found.lead(row), len(known))
+
+
+def _explained(found: Scorecard) -> Row:
+    cells = tuple(_explained_cell(column, found.lead("explained")) for column in found.columns)
+    leader = _leader(found.lead("explained"), len(cells))
+    return Row("explained", "What explains it", "what predicts its actions", cells, leader)
+
+
+def _explained_cell(column: Column, lead: Lead) -> Told:
+    found = column.explained
+    if found is None:
+        return Told(formats.MISSING, (NOT_EXPLAINED,), short=formats.MISSING)
+    tree = "no small decision tree" if found.leaves is None else f"a decision tree of {found.leaves:g} leaves"
+    leaves = formats.MISSING if found.leaves is None else f"{found.leaves:g} leaves"
+    if found.explainer is None or found.by is None or found.value is None:
+        return Told(tree, (), _is_first(column, lead), leaves)
+    quality = f"{found.by} {formats.estimate(found.value, 'z')}"
+    return Told(found.explainer, (quality, tree), _is_first(column, lead), found.explainer)
+
+
+def _is_first(column: Column, lead: Lead) -> bool:
+    return lead.labels == (column.label,)
+
+
+def _leader(lead: Lead, columns: int) -> str:
+    """Who leads, or who cannot be told apart."""
+    if not lead.labels:
+        return "not compared"
+    if len(lead.labels) == 1:
+        return _LEADS[lead.strength or "lean"].format(lead.labels[0])
+    if len(lead.labels) == columns:
+        return "cannot be told apart"
+    return f"{formats.listed(lead.labels)} cannot be told apart"

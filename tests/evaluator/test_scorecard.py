@@ -1,0 +1,148 @@
+"""The scorecard: who stands in it, what each needed, and who leads by the tests of the verdict."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import typer
+
+from rlformer.cli import app
+from rlformer.evaluator import Terms, judge
+from rlformer.evaluator.as_json import decode, encode
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.scorecard import Column, Scorecard
+from rlformer.report.build import words
+from rlformer.report.sections.verdict.scorecard import NOT_EXPLAINED, card
+from rlformer.report.words.command import Origin
+from tests.support.make_runs import BC, BC_TOP, CARTPOLE, DT, PPO, RANDOM, Invented, make_run, make_runs
+
+FREE = Terms(share=0.0, logged_step=0.0)
+GOOD_DT, BAD_DT = replace(DT, mean=498, spread=0.5), replace(DT, mean=200, spread=5)
+ARMS = (RANDOM, replace(BC, mean=100, spread=1), replace(BC_TOP, mean=455, spread=1), BAD_DT, PPO)
+
+
+def evidence_of(root: Path, arms: Sequence[Invented], seeds: int = 3, terms: Terms = FREE) -> Evidence:
+    make_runs(root, arms, seeds=range(seeds))
+    return judge(root, terms=terms).environments[0]
+
+
+def card_of(found: Evidence) -> Scorecard:
+    assert found.scorecard is not None
+    return found.scorecard
+
+
+def column(found: Evidence, label: str) -> Column:
+    return next(one for one in card_of(found).columns if one.label == label)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    """Three seeds: ppo and filtered imitation solve the task, dt does not."""
+    return evidence_of(tmp_path_factory.mktemp("runs"), ARMS)
+
+
+def test_it_has_a_column_for_each_family_and_one_for_the_best_simple_arm(found: Evidence) -> None:
+    assert [(one.label, one.family) for one in card_of(found).columns] == [
+        ("ppo", "online"),
+        ("dt", "sequence"),
+        ("bc-top", None),
+    ]
+
+
+def test_the_score_is_the_mean_of_the_runs_that_judge(found: Evidence) -> None:
+    ppo = column(found, "ppo")
+    assert ppo.score is not None
+    assert found.verdict is not None
+    assert found.verdict.pair is not None
+    assert ppo.score.point == pytest.approx(found.verdict.pair.a.z)
+    assert (ppo.runs, ppo.worked, column(found, "dt").worked) == (3, 3, 0)
+
+
+def test_data_and_time_end_where_a_run_is_good_enough(found: Evidence) -> None:
+    """PPO passes on its curve, filtered imitation with the log that it read; dt never does."""
+    needed = next(row for row in found.needs.online if row.threshold == 0.9)  # type: ignore[union-attr]
+    ppo, dt, top = (column(found, label) for label in ("ppo", "dt", "bc-top"))
+    assert ppo.data is not None
+    assert dt.data is not None
+    assert top.data is not None
+    assert (ppo.data.mean.point, ppo.data.unit) == (pytest.approx(needed.rmst), "env_steps")
+    assert (top.data.mean.point, top.data.unit, top.data.passed) == (14_200, "logged_steps", 3)
+    assert (dt.data.passed, dt.data.mean.point) == (0, dt.data.budget)
+    assert dt.data.budget == ppo.data.budget  # one for all
+    assert ppo.time is not None
+    assert 0 < ppo.time.mean.point < found.arm("ppo").times["wall"].mean  # type: ignore[union-attr]
+
+
+def test_who_leads_follows_from_the_tests_and_not_from_the_larger_number(found: Evidence) -> None:
+    score = card_of(found).lead("score")
+    assert score.labels == ("ppo",)  # ahead of bc-top on every seed, by more than what is tolerated
+    assert score.strength == "lean"  # three seeds are a direction
+    assert card_of(found).lead("data").labels == ("bc-top",)
+    assert card_of(found).lead("explained").labels == ()
+
+
+def test_arms_that_score_alike_cannot_be_told_apart(tmp_path: Path) -> None:
+    alike = evidence_of(tmp_path, [RANDOM, GOOD_DT, replace(PPO, mean=498, spread=0.5)])
+    assert card_of(alike).lead("score").labels == ("ppo", "dt")
+    shown = card(alike)
+    assert shown is not None
+    assert shown.rows[0].leader == "cannot be told apart"
+    assert not any(cell.leads for cell in shown.rows[0].cells)
+
+
+def test_a_run_that_broke_off_counts_as_random_play_and_does_not_work(tmp_path: Path) -> None:
+    make_run(tmp_path, PPO, 3, error="diverged")
+    ppo = column(evidence_of(tmp_path, [GOOD_DT, PPO]), "ppo")
+    assert (ppo.runs, ppo.worked) == (4, 3)
+    assert ppo.score is not None
+    assert ppo.score.point == pytest.approx(3 / 4, abs=0.05)
+
+
+def test_without_scores_returns_stand_in_it_and_nothing_is_good_enough(tmp_path: Path) -> None:
+    card_less = replace(CARTPOLE, random_score=None, reference_score=None)
+    make_runs(tmp_path, [GOOD_DT, PPO], env=card_less)
+    found = judge(tmp_path, terms=FREE).environments[0]
+    ppo = column(found, "ppo")
+    assert (ppo.score, ppo.data, card_of(found).threshold) == (None, None, None)
+    shown = card(found)
+    assert shown is not None
+    assert shown.rows[0].cells[0].text == "499.7"
+
+
+def test_it_survives_json(found: Evidence) -> None:
+    assert decode(Scorecard, encode(card_of(found))) == card_of(found)
+
+
+def test_in_words_each_cell_says_what_it_took_and_how_many_got_there(found: Evidence) -> None:
+    shown = card(found)
+    assert shown is not None
+    data, explained = shown.rows[1], shown.rows[3]
+    assert shown.heads == (("Online RL", "ppo"), ("Sequence model", "dt"), ("Simple method", "bc-top"))
+    assert data.cells[1].text == "not reached"
+    assert data.cells[2].text == "14.2k logged steps"
+    assert data.cells[2].details[-1] == "3 of 3 runs get there"
+    assert explained.cells[0].details == (NOT_EXPLAINED,)
+    assert max(map(len, [" ".join(row) for row in shown.narrow[1]])) < 90
+
+
+@pytest.mark.parametrize("seeds", [3, 12])
+def test_what_to_type_next_can_be_typed(seeds: int, tmp_path: Path) -> None:
+    """Every command and option exists, and the study that was typed is kept."""
+    origin = Origin("rlformer compare CartPole-v1 --seeds 3 --max-minutes 9", "runs")
+    steps = words(evidence_of(tmp_path, ARMS, seeds), origin).verdict.next
+    assert steps
+    group = typer.main.get_command(app)
+    for step in steps:
+        program, name, *given = shlex.split(step.command)
+        assert program == "rlformer"
+        options = {option for one in group.commands[name].params for option in one.opts}  # type: ignore[attr-defined]
+        assert {word for word in given if re.match("--", word)} <= options
+        if name == "compare":
+            assert given[0] == "CartPole-v1"
+        else:
+            assert given[0].startswith("runs/")
