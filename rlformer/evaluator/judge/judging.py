@@ -93,7 +93,7 @@ def judged_environment(
             compared,
             needs=needed,
             verdict=found,
-            scorecard=scorecard(evidence, found, needed),
+            scorecard=scorecard(evidence, found),
             profile=task_profile(compared),
             threats=threats(evidence, machines),
             choosing=choosing(replace(evidence, needs=needed), terms, trained),
