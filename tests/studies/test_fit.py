@@ -89,7 +89,7 @@ def test_less_time_never_gives_more() -> None:
 
 def test_what_the_study_says_itself_stands_and_the_rest_is_fitted() -> None:
     study = Study("CartPole-v1", seeds=5, arms=("random", "dt", "ppo"), overrides={"ppo": ("steps=2048",)})
-    found = fitted(study, 1.67, step=3e-3)
+    found = fitted(study, 1.4, step=3e-3)
     assert (found.seeds, found.study.arms, found.left_out) == ((5, 5), ("random", "dt", "ppo"), ())
     assert set(shares(found)) == {"dt"}
     specs = {run.spec.agent.name: run.spec for run in plan(found.study).runs}
