@@ -300,3 +300,17 @@ def test_costs_of_an_unknown_maker_are_at_least_what_is_known() -> None:
     assert Terms(cpu_second=10.0, share=1.0).cost(spent) == 10
     assert not Terms(share=1.0).known(replace(run(0, 1.0), cost=Cost(logged_steps=4, upstream_env_steps=None)))
     assert CARD.normalize(50.0) == 0.5
+
+
+def test_a_run_that_broke_off_early_does_not_shorten_the_restricted_mean() -> None:
+    """One passes at 4,000. What broke off after 500, and what is missing, count with the budget of 6,000 in the mean
+    of min(T, B); in the price of a success the first pays its 500 and the second nothing that anybody knows."""
+    broken = replace(run(0, 0.0, 500), status="failed", counts=False, mean_return=None)
+    found = evidence([arm("ppo", "online", [broken, run(1, 99.0, 6000, CURVE)], missing=[2])])
+    told = needs(found, Terms())
+    assert told is not None
+    row = next(row for row in told.online if row.threshold == 0.9)
+    assert (row.times, row.rmst, row.ert) == ((None, 4000, None), pytest.approx(16_000 / 3), 16_000)
+    assert row.survival is not None
+    assert told.costs[0].mean is not None
+    assert told.costs[0].mean[0] == 4500

@@ -92,7 +92,8 @@ def _counted(found: Sequence[Outcome]) -> _Counted:
     passed = np.array([one.at is not None for one in found])
     budget = max(one.limit for one in found)
     times = np.array([np.inf if one.at is None else one.at for one in found])
-    paid = np.where(passed, times, [one.limit or budget for one in found])
+    # What broke off or is missing never passes either: what it spent until then says nothing of what it would need.
+    paid = np.where(passed, times, [budget if one.score is None else one.limit for one in found])
     reached = int(passed.sum())
     held = [one for one in found if one.reached]
     steps = _mean(found, paid)

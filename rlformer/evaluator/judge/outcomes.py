@@ -95,9 +95,10 @@ def outcomes(evidence: Evidence, arm: ArmEvidence, bar: Bar, terms: Terms) -> tu
 
 def _of(evidence: Evidence, arm: ArmEvidence, run: RunFacts, bar: Bar, terms: Terms) -> Outcome:
     if not run.counts:
+        limit = float((terms.budget if arm.steps_env else None) or run.cost.env_steps or run.cost.logged_steps)
         return Outcome(
-            run.seed, None, 0.0, float(run.cost.env_steps or run.cost.logged_steps), False, None, None, None, None,
-            True, _spent(run), run.data_hash, run.seed_obeyed,
+            run.seed, None, 0.0, limit, False, None, None, None, None, True, _spent(run), run.data_hash,
+            run.seed_obeyed,
         )  # fmt: skip
     if arm.steps_env:
         return _interacting(run, bar, terms)
