@@ -374,7 +374,8 @@ def test_reasons_of_more_than_one_kind_are_counted_in_the_warning() -> None:
     reasons = ("ppo seed 0 did not finish", "killed", "ppo seed 2 did not finish")
     (threat,) = absences([MissingRun("E", "bc", i, reason, "bc") for i, reason in enumerate(reasons)])
     assert absence(threat, "bc") == (
-        "bc: no run on seeds 0, 1, 2: ppo seed 0 did not finish (1 other reason below, with the failed runs)"
+        "bc has no run on seeds 0, 1, 2: ppo seed 0 did not finish "
+        "(1 other reason below, with the runs without a result)"
     )
 
 

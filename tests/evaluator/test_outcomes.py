@@ -15,6 +15,7 @@ from rlformer.evaluator.judge.facts import ArmEvidence, Curve, Kept, RunFacts
 from rlformer.evaluator.judge.needs import needs
 from rlformer.evaluator.judge.outcomes import Outcome, bar_of, outcomes, resolved
 from rlformer.evaluator.judge.prices import made_here
+from rlformer.evaluator.judge.standing import candidate_of
 from rlformer.evaluator.judge.sweep import sweep
 from rlformer.evaluator.judge.terms import Spent
 from tests.support.make_evidence import CARD, arm, evidence, logged, prefix, run
@@ -286,7 +287,7 @@ def test_an_arm_that_some_seeds_left_out_is_not_missing_and_never_the_best() -> 
     dqn = [run(seed, 97.0, 6000, CURVE) for seed in range(3)]
     dt = [logged(seed, 95.0, 900, 1000) for seed in range(10)]
     found = evidence([arm("dt", "sequence", dt), arm("ppo", "online", ppo), arm("dqn", "online", dqn)])
-    compared = compare_arms(found)
+    compared = compare_arms(found, Terms())
     assert {row.a for row in compared if row.question == "best"} == {"dt"}
     verdict = decide(found, Terms(share=0.0), 200)
     online = next(one for one in verdict.selected if one.family == "online")
@@ -314,3 +315,52 @@ def test_a_run_that_broke_off_early_does_not_shorten_the_restricted_mean() -> No
     assert row.survival is not None
     assert told.costs[0].mean is not None
     assert told.costs[0].mean[0] == 4500
+
+
+# Who stands for a family.
+
+
+def beside(*arms: ArmEvidence) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
+    """Who stands for online RL, the seeds that chose it and those that judge it."""
+    found = candidate_of(evidence(arms), "online", Terms())
+    assert found is not None
+    return found.arm.label, found.selected.seeds, found.seeds
+
+
+def passing(label: str, kept: float, end: float, seeds: Sequence[int]) -> ArmEvidence:
+    """Passes at 4,000 steps, with this score, and ends with another."""
+    runs = [run(seed, end, 6000, CURVE, [Kept(4000, kept, (kept,))]) for seed in seeds]
+    return arm(label, "online", runs)
+
+
+def test_the_score_when_it_was_good_enough_chooses_and_not_what_a_longer_training_adds() -> None:
+    """ppo ends higher, with steps that nobody would spend."""
+    label, first, judging = beside(passing("ppo", 92.0, 100.0, range(10)), passing("dqn", 95.0, 96.0, range(10)))
+    assert (label, first, judging) == ("dqn", (0, 1, 2), tuple(range(3, 10)))
+    few = beside(passing("ppo", 92.0, 100.0, range(3)), passing("dqn", 95.0, 96.0, range(3)))
+    assert few == ("dqn", (), (0, 1, 2))
+
+
+def test_what_broke_off_scores_as_random_play_where_an_arm_is_chosen() -> None:
+    """(95 + 95 + 0) / 3 is less than 70."""
+    ppo = passing("ppo", 95.0, 95.0, range(10))
+    broken = replace(ppo.runs[0], status="failed", counts=False, mean_return=None)
+    ppo = replace(ppo, runs=(broken, *ppo.runs[1:]))
+    dqn = arm("dqn", "online", [run(seed, 70.0, 6000, [(1000, 70.0, None)]) for seed in range(10)])
+    assert beside(ppo, dqn)[0] == "dqn"
+
+
+def test_seeds_that_chose_never_judge_though_the_best_has_not_finished_all_of_its_others() -> None:
+    """5 of 25 seeds chose it. With 19 finished runs it would look like a study of which 3 chose."""
+    ppo = passing("ppo", 95.0, 95.0, range(20))
+    running = replace(ppo.runs[-1], status="running", counts=False)
+    ppo = replace(ppo, runs=(*ppo.runs[:-1], running))
+    label, first, judging = beside(ppo, passing("dqn", 92.0, 92.0, range(5)))
+    assert (label, first, judging) == ("ppo", tuple(range(5)), tuple(range(5, 19)))
+
+
+def test_who_was_not_sent_on_to_other_seeds_stands_for_no_family() -> None:
+    """On other terms than those of the study it would have been chosen."""
+    assert beside(passing("ppo", 92.0, 92.0, range(13)), passing("dqn", 95.0, 95.0, range(3))) == (
+        "ppo", (0, 1, 2), tuple(range(3, 13)),
+    )  # fmt: skip

@@ -33,7 +33,7 @@ _FIRMNESS: tuple[Strength, ...] = tuple(ERRORS)  # from the firmest on
 def candidates(evidence: Evidence, terms: Terms) -> list[Candidate] | str:
     """Who stands for each family that may be chosen, by how much it interacts; or why there are no two."""
     allowed = [family for family in BY_INTERACTION if terms.interaction or family not in (ONLINE, HYBRID)]
-    found = [one for family in allowed if (one := candidate_of(evidence.trained, family)) is not None]
+    found = [one for family in allowed if (one := candidate_of(evidence, family, terms)) is not None]
     if len(found) > 1:
         return found
     families = {one.selected.family for one in found}

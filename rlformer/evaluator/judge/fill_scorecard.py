@@ -41,10 +41,10 @@ def scorecard(evidence: Evidence, verdict: Verdict) -> Scorecard | None:
     Score: the arm that leads betters each other one by the verdict's
     test. Data and time: its restricted mean is lower by more than what counts as equal, by a joint bootstrap over runs.
     """
-    standing = _standing(evidence, verdict)
+    terms = resolved(evidence, verdict.asked or verdict.terms)
+    standing = _standing(evidence, verdict, terms)
     if not standing:
         return None
-    terms = resolved(evidence, verdict.asked or verdict.terms)
     bar = bar_of(evidence, terms)
     found = [_outcomes(evidence, one, bar, terms) for one in standing]
     by_cpu = all(one.spent.learning_cpu > 0 for each in found for one in each if one.at is not None)
@@ -64,11 +64,11 @@ def scorecard(evidence: Evidence, verdict: Verdict) -> Scorecard | None:
     return Scorecard(columns, leads, bar.level, "cpu" if by_cpu else "wall")
 
 
-def _standing(evidence: Evidence, verdict: Verdict) -> list[Candidate]:
+def _standing(evidence: Evidence, verdict: Verdict, terms: Terms) -> list[Candidate]:
     """Who stands for each family that may be chosen, and the simple arm that the verdict names, or the best one."""
     barred = () if verdict.terms.interaction else (ONLINE, HYBRID)
     families = [family for family in BY_INTERACTION if family not in barred]
-    found = [one for family in families if (one := candidate_of(evidence.trained, family)) is not None]
+    found = [one for family in families if (one := candidate_of(evidence, family, terms)) is not None]
     weighed = {row.label for row in verdict.simpler or ()}
     simple = [arm for arm in evidence.trained if arm.role == "simple"]
     chosen = best(arm for arm in simple if arm.label == verdict.arm) or best(

@@ -46,8 +46,8 @@ class Survival:
     """How much an arm needs until it is good enough: T(tau) or N(tau) of every run, and what that takes in time.
 
     All runs that ended count, failed ones too. A run that never passes has None in `times` and pays, in every mean,
-    what `outcomes` says: the common budget, or its largest log, its time in proportion; one that broke off alike, however
-    early that was. Intervals are over the seeds.
+    what `outcomes` says: the common budget, or its largest log, its time in proportion; one that broke off as many
+    steps, however early that was. Intervals are over the seeds.
     """
 
     label: str  # of the arm; the agent's name where no arm of the ladder learned from such a log
