@@ -9,15 +9,18 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.evaluator import Evidence, Terms
 from rlformer.evaluator.judge import facts
+from rlformer.evaluator.judge.break_even import break_even
 from rlformer.evaluator.judge.comparisons import compare_arms
 from rlformer.evaluator.judge.decision import decide
 from rlformer.evaluator.judge.facts import ArmEvidence, Curve, Kept, RunFacts
+from rlformer.evaluator.judge.fill_scorecard import scorecard
 from rlformer.evaluator.judge.needs import needs
 from rlformer.evaluator.judge.outcomes import Outcome, bar_of, outcomes, resolved
 from rlformer.evaluator.judge.prices import made_here
 from rlformer.evaluator.judge.standing import candidate_of
 from rlformer.evaluator.judge.sweep import sweep
 from rlformer.evaluator.judge.terms import Spent
+from rlformer.evaluator.judge.verdict import Selected
 from tests.support.make_evidence import CARD, arm, evidence, logged, prefix, run
 
 UNSCORED = EnvSpec("Unscored-v0", "Unscored-v0")
@@ -301,6 +304,76 @@ def test_costs_of_an_unknown_maker_are_at_least_what_is_known() -> None:
     assert Terms(cpu_second=10.0, share=1.0).cost(spent) == 10
     assert not Terms(share=1.0).known(replace(run(0, 1.0), cost=Cost(logged_steps=4, upstream_env_steps=None)))
     assert CARD.normalize(50.0) == 0.5
+
+
+def test_cpu_time_of_an_unknown_maker_matters_as_soon_as_it_has_a_price() -> None:
+    """Not before, nor where the log is free, nor to what reads none."""
+    dt = [logged(seed, 95.0, 900, 1000) for seed in range(3)]
+    dt = [replace(one, cost=replace(one.cost, upstream_cpu_seconds=None)) for one in dt]
+    ppo = arm("ppo", "online", [run(seed, 100.0, 6000, CURVE) for seed in range(3)])
+    found = evidence([arm("dt", "sequence", dt), ppo])
+    told = decide(found, Terms(share=1.0, cpu_second=2.0), 200)
+    assert (told.answer, "CPU time" in (told.reason or "")) == ("cannot tell", True)
+    for terms in (Terms(share=1.0), Terms(share=0.0, cpu_second=2.0)):
+        assert decide(found, terms, 200).answer != "cannot tell"
+    assert Terms(share=1.0, cpu_second=2.0).known(replace(run(0, 1.0), cost=Cost(1000)))
+
+
+def test_the_seeds_that_chose_an_arm_say_nothing_of_the_break_even_lambda() -> None:
+    """ppo takes 4,000 steps, dt 900 and of its maker's 10,000 the rest: (4,000 - 0) / 9,100. Where the log costs
+    nothing, the seeds that chose ppo would add their 1,000 steps."""
+    early = [(1000, 95.0, 95.0)]
+    ppo = [run(seed, 100.0, 6000, early if seed < 3 else CURVE) for seed in range(10)]
+    dt = [logged(seed, 95.0, 900, 10_000) for seed in range(10)]
+    found = evidence([arm("dt", "sequence", dt), arm("ppo", "online", ppo)])
+    terms = resolved(found, Terms())
+    one, other = found.arm("ppo"), found.arm("dt")
+    chosen = [Selected("online", "ppo", ("ppo", "dqn"), (0, 1, 2))]
+    assert break_even(found, one, other, terms, chosen).point == pytest.approx(4000 / 9100)
+    assert break_even(found, one, other, terms).point == pytest.approx(3100 / 9100)
+
+
+def test_a_failed_run_is_paid_in_the_break_even_lambda() -> None:
+    """(2 * 4,000 + 1,000) / 2 for a success of ppo."""
+    broken = replace(run(2, 0.0, 1000), status="failed", counts=False, mean_return=None)
+    ppo = arm("ppo", "online", [*(run(seed, 100.0, 6000, CURVE) for seed in (0, 1)), broken])
+    dt = arm("dt", "sequence", [logged(seed, 95.0, 900, 10_000) for seed in range(3)])
+    found = evidence([dt, ppo])
+    assert break_even(found, ppo, dt, resolved(found, Terms())).point == pytest.approx(4500 / 9100)
+
+
+# Scores at the threshold.
+
+
+def test_a_score_at_the_threshold_varies_over_the_episodes_that_runs_share() -> None:
+    """All runs score 90 on average: 80 and 100, on the same episodes. Seeds alone would say that nothing varies."""
+    kept = Kept(4000, 90.0, (80.0, 100.0) * 10)
+    found = evidence([arm("ppo", "online", [run(seed, 90.0, 6000, CURVE, [kept]) for seed in range(4)])])
+    told = needs(found, Terms())
+    assert told is not None
+    score = next(row for row in told.online if row.threshold == 0.9).score
+    assert score is not None
+    assert score.point == pytest.approx(0.9)
+    assert (score.low, score.high) == (pytest.approx(0.855, abs=0.01), pytest.approx(0.945, abs=0.01))
+    fresh = needs(evidence([arm("ppo", "online", [run(seed, 90.0, 6000, CURVE) for seed in range(4)])]), Terms())
+    assert fresh is not None
+    own = next(row for row in fresh.online if row.threshold == 0.9).score
+    assert own is not None
+    assert (own.low, own.high) == (pytest.approx(0.93), pytest.approx(0.93))
+
+
+def test_what_read_a_log_before_it_interacted_needed_both() -> None:
+    """900 logged steps and 4,000 of its own; who never passes counts with its log and the budget."""
+    odt = [replace(run(seed, 95.0, 6000, CURVE), cost=Cost(6000, logged_steps=900, upstream_env_steps=1000),
+                   data_hash=f"log-{seed}") for seed in range(3)]  # fmt: skip
+    ppo = [run(seed, 100.0, 6000, CURVE) for seed in range(3)]
+    found = evidence([arm("odt", "hybrid", odt), arm("ppo", "online", ppo)])
+    card = scorecard(found, decide(found, Terms(), 200))
+    assert card is not None
+    data = {column.label: column.data for column in card.columns}
+    assert {label: data[label] and data[label].mean.point for label in data} == {"odt": 4900, "ppo": 4000}  # type: ignore[union-attr]
+    assert data["ppo"] is not None
+    assert data["ppo"].budget == 6900
 
 
 def test_a_run_that_broke_off_early_does_not_shorten_the_restricted_mean() -> None:

@@ -122,7 +122,7 @@ def verdict(evidence: Evidence, terms: Terms) -> Verdict:
         return replace(found, doubts=(*cut, *lacking))
     rl = evidence.arm(found.stands_for(ONLINE) or found.pair.a.label)
     model = evidence.arm(found.stands_for(SEQUENCE) or found.pair.b.label)
-    star = break_even(evidence, rl, model, resolved(evidence, terms))
+    star = break_even(evidence, rl, model, resolved(evidence, terms), found.selected)
     return replace(
         found, lambda_star=star, doubts=(*cut, *doubts(evidence, found), *lacking), sweep=sweep(evidence, found)
     )

@@ -7,9 +7,9 @@ preset's length decide. Evaluations of runs that were made before on a grid of t
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from rlformer.core import grid
@@ -77,10 +77,9 @@ def on_grid(steps: Sequence[float]) -> list[int]:
     >>> on_grid([0, 1000, 1416, 1424, 2000, 2500])
     [1, 2, 4]
     """
-    points = grid.points(int(max(steps, default=0)))
-    reached = [bisect.bisect_right(points, step) for step in steps]
-    before = [0, *reached]
-    return [i for i, count in enumerate(reached) if count > before[i]]
+    return [
+        i for i, (before, now) in enumerate(pairwise([0, *steps])) if grid.passed(int(before), int(now)) is not None
+    ]
 
 
 def first_pass(curve: Curve, bar: Bar) -> First | None:
