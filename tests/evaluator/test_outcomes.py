@@ -432,6 +432,14 @@ def test_seeds_that_chose_never_judge_though_the_best_has_not_finished_all_of_it
     assert (label, first, judging) == ("ppo", tuple(range(5)), tuple(range(5, 19)))
 
 
+def test_where_less_is_better_the_lower_return_is_chosen() -> None:
+    card = replace(CARD, random_score=100.0, reference_score=0.0)
+    arms = [arm(name, "online", [run(seed, end, 6000) for seed in range(3)]) for name, end in (("ppo", 8), ("dqn", 5))]
+    found = candidate_of(evidence(arms, card=card), "online", Terms())
+    assert found is not None
+    assert found.arm.label == "dqn"
+
+
 def test_who_was_not_sent_on_to_other_seeds_stands_for_no_family() -> None:
     """On other terms than those of the study it would have been chosen."""
     assert beside(passing("ppo", 92.0, 92.0, range(13)), passing("dqn", 95.0, 95.0, range(3))) == (

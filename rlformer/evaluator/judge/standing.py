@@ -17,9 +17,9 @@ _SELECTION, _LARGE_SELECTION, _LARGE = 3, 5, 20  # seeds that select, and those 
 
 
 def standing(arm: ArmEvidence) -> tuple[float, float]:
-    """What the best of some arms is the largest of: its mean return, and where that ties, fewer environment steps."""
+    """What the best of some arms is the largest of: its score, and where that ties, fewer environment steps."""
     steps = [spread.mean for spread in (arm.cost.env_steps, arm.cost.upstream_env_steps) if spread is not None]
-    return arm.point, -sum(steps)
+    return (arm.point if arm.score is None else arm.score.point), -sum(steps)
 
 
 def best(arms: Iterable[ArmEvidence]) -> ArmEvidence | None:
@@ -91,16 +91,22 @@ def by_score(evidence: Evidence, arms: Sequence[ArmEvidence], seeds: Sequence[in
     for least in (2, 1):
         if known := [(arm, found) for arm, found in on if sum(one.score is not None for one in found) >= least]:
             break
-    scores = [one.score for _, found in known for one in found if one.score is not None]
+    every = [_value(one) for _, found in known for one in found if one.score is not None]
     # What broke off scores as random play; where nobody knows that, with the lowest of all that stand beside it.
-    least_score = min(scores, default=0.0) if bar.scale is None else bar.scale.random
+    lowest = min(every, default=0.0) if bar.scale is None else 0.0
 
     def rank(found: Sequence[Outcome]) -> tuple[float, float]:
-        by_seed = {one.seed: one.score for one in found if one.score is not None}
-        steps = [one.spent.env_steps + (one.spent.upstream_env_steps or 0.0) for one in found if one.score is not None]
-        return sum(by_seed.get(seed, least_score) for seed in seeds) / len(seeds), -sum(steps) / len(steps)
+        ended_well = [one for one in found if one.score is not None]
+        values = {one.seed: _value(one) for one in ended_well}
+        steps = [one.spent.env_steps + (one.spent.upstream_env_steps or 0.0) for one in ended_well]
+        return sum(values.get(seed, lowest) for seed in seeds) / len(seeds), -sum(steps) / len(steps)
 
     return [arm for arm, _ in sorted(known, key=lambda one: rank(one[1]), reverse=True)]
+
+
+def _value(one: Outcome) -> float:
+    """z of a run that did not break off, or its return where nothing says what z is."""
+    return one.z if one.z is not None else one.score or 0.0
 
 
 def selection(seeds: Sequence[int]) -> tuple[int, ...]:
