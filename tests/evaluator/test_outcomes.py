@@ -83,6 +83,14 @@ def test_what_passes_behind_the_budget_has_not_passed() -> None:
     assert [one(run(0, 100.0, 6000, CURVE), Terms(budget=steps)).at for steps in (3999, 4000)] == [None, 4000]
 
 
+def test_what_a_training_reached_behind_the_budget_is_not_its_score() -> None:
+    """The preset of another arm, or the reader, says that 3,000 steps are all there is: 91 at 2,828, and not 100."""
+    found = one(run(0, 100.0, 6000, CURVE), Terms(budget=3000))
+    assert (found.at, found.failed, found.score, found.scored_by, found.end) == (None, True, 91.0, "curve", 100.0)
+    within = one(run(0, 60.0, 6000, CURVE), Terms(budget=6000, threshold=1.0))
+    assert (within.score, within.scored_by) == (60.0, "final")
+
+
 def test_a_run_that_broke_off_pays_what_it_spent_and_a_missing_one_is_a_failure() -> None:
     broken = replace(run(0, 0.0, 3000), status="failed", counts=False, mean_return=None)
     found = of(evidence([arm("ppo", "online", [broken, run(1, 99.0, 6000, CURVE)], missing=[2])]), "ppo")

@@ -67,7 +67,9 @@ class Survival:
     flops: float | None  # of learning, on average; None: not counted
     scores: tuple[float | None, ...]  # z of the policy that one would deploy, by seed; None: its run broke off
     score: Estimate | None  # their mean over the runs that hold; None: there is none
-    scored_by: tuple[Literal["kept", "fresh", "final"] | None, ...]  # the episodes behind them; see `outcomes.Outcome`
+    scored_by: tuple[
+        Literal["kept", "fresh", "final", "curve"] | None, ...
+    ]  # the episodes behind them; see `outcomes.Outcome`
     confirmed: bool  # whether fresh episodes confirmed every pass
 
 

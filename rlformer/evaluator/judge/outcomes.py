@@ -20,11 +20,11 @@ from rlformer.core.errors import InputError
 from rlformer.core.spaces import Array
 from rlformer.evaluator.judge.evidence import Evidence, GridRun, ScalingCurve
 from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts, Tested, learning_cpu, learning_seconds
-from rlformer.evaluator.judge.passing import Bar, First, first_pass
+from rlformer.evaluator.judge.passing import Bar, First, first_pass, tested
 from rlformer.evaluator.judge.prices import random_play, scale_of
 from rlformer.evaluator.judge.terms import Spent, Terms
 
-ScoredBy = Literal["kept", "fresh", "final"]
+ScoredBy = Literal["kept", "fresh", "final", "curve"]
 Prefix: TypeAlias = RunFacts | GridRun
 
 
@@ -39,7 +39,7 @@ class Outcome:
     confirmed: bool  # whether fresh episodes confirmed that it passes
     score: float | None  # mean return of the policy that one would deploy; None: it broke off
     z: float | None  # the same as a normalised score
-    scored_by: ScoredBy | None  # episodes behind the score: of the kept policy, the fresh ones, those of the last one
+    scored_by: ScoredBy | None  # episodes behind the score: see `_Deployed`
     end: float | None  # mean return of the last policy, of the arm's own log
     failed: bool
     spent: Spent
@@ -134,13 +134,17 @@ def _interacting(run: RunFacts, bar: Bar, terms: Terms) -> Outcome:
     first = first_pass(run.curve, bar)
     step = None if first is None else run.curve.step[first.index]
     if first is None or step is None or (terms.budget is not None and step > terms.budget):
-        return _scored(run, bar, None, limit, False, _final(run), _scaled(run, limit))
+        return _scored(run, bar, None, limit, False, _at_budget(run, limit), _scaled(run, limit))
     return _scored(run, bar, step, limit, first.confirmed, _deployed(run, first, step), _until(run, first.index))
 
 
 @dataclass(frozen=True)
 class _Deployed:
-    """What the policy that one would deploy has on the best episodes that there are of it."""
+    """What the policy that one would deploy has on the best episodes that there are of it.
+
+    kept: 100 final episodes of a policy that passed. fresh: the 30 that confirmed it. final: 100 of the last policy.
+    curve: those of an evaluation while it was trained.
+    """
 
     score: float  # mean return
     by: ScoredBy
@@ -156,6 +160,15 @@ def _deployed(run: RunFacts, first: First, step: float) -> _Deployed:
     if first.tested.confirmed is not None:
         return _Deployed(first.tested.confirmed, "fresh", first.tested.confirmed_success, None)
     return _final(run)
+
+
+def _at_budget(run: RunFacts, budget: float) -> _Deployed:
+    """The last policy, or of a longer training the one that it had within the budget."""
+    before = [i for i, step in enumerate(run.curve.step) if 0 < step <= budget]
+    if run.cost.env_steps <= budget or not before:
+        return _final(run)
+    told = tested(run.curve, before[-1])
+    return _Deployed(told.return_, "curve", told.success, None)
 
 
 def _final(run: Prefix) -> _Deployed:
@@ -177,7 +190,9 @@ def _scored(
     value = bar.value(found.score, found.success)
     failed = value is None or value < bar.failure or (bar.level is not None and at is None)
     z = None if bar.scale is None else bar.scale.z(found.score)
-    episodes = None if bar.scale is None or found.returns is None else tuple(map(bar.scale.z, found.returns))
+    episodes = None
+    if bar.scale is not None and found.returns is not None:
+        episodes = tuple(((np.array(found.returns) - bar.scale.random) / bar.scale.unit).tolist())
     return Outcome(
         run.seed, at, 0.0, limit, confirmed, found.score, z, found.by, run.mean_return, failed, spent, run.data_hash,
         run.seed_obeyed, episodes,

@@ -84,7 +84,7 @@ def on_grid(steps: Sequence[float]) -> list[int]:
 
 def first_pass(curve: Curve, bar: Bar) -> First | None:
     """Where a curve first passes; None: it never does."""
-    points = [_tested(curve, i) for i in range(len(curve.step))]
+    points = [tested(curve, i) for i in range(len(curve.step))]
     fresh = any(bar.value(point.confirmed, point.confirmed_success) is not None for point in points)
     for i in on_grid(curve.step):
         found = bar.passed_by(points[i], fresh)
@@ -93,7 +93,8 @@ def first_pass(curve: Curve, bar: Bar) -> First | None:
     return None
 
 
-def _tested(curve: Curve, i: int) -> Tested:
+def tested(curve: Curve, i: int) -> Tested:
+    """An evaluation of a curve."""
     success = curve.success[i] if curve.success else None
     again = curve.confirmed_success[i] if curve.confirmed_success else None
     return Tested(curve.return_[i], curve.confirmed[i], success, again)
