@@ -1,5 +1,6 @@
 """Where a run was first good enough, what it scores there and what that has cost: worked out by hand."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,12 +9,14 @@ import pytest
 from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.evaluator import Evidence, Terms
+from rlformer.evaluator.as_json import decode, encode, rounded
 from rlformer.evaluator.judge import facts
 from rlformer.evaluator.judge.break_even import break_even
 from rlformer.evaluator.judge.comparisons import compare_arms
 from rlformer.evaluator.judge.decision import decide
 from rlformer.evaluator.judge.facts import ArmEvidence, Curve, Kept, RunFacts
 from rlformer.evaluator.judge.fill_scorecard import scorecard
+from rlformer.evaluator.judge.judging import verdict
 from rlformer.evaluator.judge.needs import needs
 from rlformer.evaluator.judge.outcomes import Outcome, bar_of, outcomes, resolved
 from rlformer.evaluator.judge.prices import made_here
@@ -452,4 +455,21 @@ def test_who_was_not_sent_on_to_other_seeds_stands_for_no_family() -> None:
     """On other terms than those of the study it would have been chosen."""
     assert beside(passing("ppo", 92.0, 92.0, range(13)), passing("dqn", 95.0, 95.0, range(3))) == (
         "ppo", (0, 1, 2), tuple(range(3, 13)),
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_whoever_has_the_results_finds_the_same_verdict_needs_and_scorecard() -> None:
+    """From results.json alone, without the runs."""
+    found = rounded(study(6000))
+    told = replace(found, needs=needs(found, Terms()), verdict=verdict(found, Terms()))
+    assert told.verdict is not None
+    told = rounded(replace(told, scorecard=scorecard(told, told.verdict)))
+    read = decode(Evidence, json.loads(json.dumps(encode(told))))
+    assert read == told
+    assert read.verdict is not None
+    assert read.verdict.asked is not None
+    again = rounded(verdict(read, read.verdict.asked))
+    assert (again, rounded(needs(read, again.asked)), rounded(scorecard(read, again))) == (
+        told.verdict, told.needs, told.scorecard,
     )  # fmt: skip
