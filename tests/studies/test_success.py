@@ -54,11 +54,6 @@ def test_an_environment_that_tells_of_success_is_taken_at_its_word(
     assert success.tells(env_cards.environment("telling:Telling-v0")) is True
 
 
-def test_a_return_that_random_play_has_is_refused_before_anything_is_trained() -> None:
-    with pytest.raises(InputError, match=r"^verdict\.good_enough: 20: on CartPole-v1 random play returns 2"):
-        plan(asking("CartPole-v1", good_enough=20))
-
-
 def test_two_ways_to_say_what_is_good_enough_are_refused() -> None:
     """By the terms, or by the plan."""
     with pytest.raises(InputError, match=r"good.enough"):
@@ -70,4 +65,4 @@ def test_a_return_that_is_good_enough_takes_the_place_of_the_threshold_of_a_card
     (line,) = success.said(Terms(good_enough=400.0), card)
     assert line.startswith("A return of 400 is good enough here, which is 0.79 of the normalised score of the card:")
     assert success.said(Terms(), card) == []
-    assert success.said(Terms(good_enough=8.0), env_cards.environment("CliffWalkingSlippery-v1")) == []
+    assert success.said(Terms(good_enough=8.0), env_cards.environment("FrozenLake8x8-v1")) == []
