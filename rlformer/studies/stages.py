@@ -124,13 +124,14 @@ def choose(stages: Stages, runs: Sequence[Path], missing: Sequence[MissingRun]) 
 
     first = stages.contests[0].seeds
     read, _ = read_runs([RunDirectory(path) for path in runs])
-    entered = [run for run in read if run.budget is None and run.record.seed in first]
+    entered = [run for run in read if run.record.seed in first]
     absent = [run for run in missing if run.seed in first and (run.recipe is None or run.recipe.budget is None)]
-    found = environments.evidence(entered, absent)[0] if entered else ()
+    terms = stages.first[0].payload.setting.terms
+    found = environments.evidence(entered, absent, terms)[0] if entered else ()
     measured = {(arm.agent, arm.recipe): arm for evidence in found for arm in evidence.trained}
     choices = []
     for contest in stages.contests:
         own = [measured[key] for agent in contest.agents if (key := (agent, contest.recipe)) in measured]
-        best = standing.highest(own, first)
-        choices.append(Choice(contest, None if best is None else best.agent))
+        ranked = standing.by_score(found[0], own, first, terms) if own else []
+        choices.append(Choice(contest, ranked[0].agent if ranked else None))
     return tuple(choices)

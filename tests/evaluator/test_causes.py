@@ -10,6 +10,7 @@ from rlformer.evaluator import Evidence
 from rlformer.evaluator.judge.comparisons import difference
 from rlformer.evaluator.judge.facts import ArmEvidence, BothWays, LevelCoverage, Rising, RunFacts, Scales
 from rlformer.evaluator.judge.profile import task_profile
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.runs.inputs import LogTask
 from tests.support.make_evidence import CARD, arm, evidence, logged
@@ -30,7 +31,7 @@ def study(model: ArmEvidence, task: LogTask | None = CHANCE) -> Evidence:
 
 
 def test_luck_is_singled_out_where_the_log_is_chance_and_all_else_suffices() -> None:
-    luck = task_profile(study(arm("dt", "sequence", [asked(0), asked(1)]))).luck
+    luck = task_profile(study(arm("dt", "sequence", [asked(0), asked(1)])), Terms()).luck
     assert luck is not None
     assert (luck.error, luck.runs, luck.singled_out) == (0.5, 2, True)
 
@@ -47,7 +48,7 @@ def test_luck_is_singled_out_where_the_log_is_chance_and_all_else_suffices() -> 
 )
 def test_luck_is_not_named_where_something_else_explains_it(changed: Mapping[str, Any], task: LogTask | None) -> None:
     model = replace(arm("dt", "sequence", [asked(0), asked(1)]), **changed)
-    luck = task_profile(study(model, task)).luck
+    luck = task_profile(study(model, task), Terms()).luck
     assert luck is not None
     assert luck.error == 0.5
     assert not luck.singled_out
@@ -60,6 +61,6 @@ def test_memory_is_needed_only_where_sampled_actions_do_not_close_the_gap(sample
     arms = [long, arm("dt-k1", "sequence", short, role="control")]
     compared = difference("memory", *arms, CARD)
     assert compared.outcome == "ahead"
-    memory = task_profile(replace(evidence(arms), comparisons=(compared,))).memory
+    memory = task_profile(replace(evidence(arms), comparisons=(compared,)), Terms()).memory
     assert memory is not None
     assert memory.needed is needed

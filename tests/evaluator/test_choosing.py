@@ -231,6 +231,14 @@ def test_a_failure_is_what_the_environment_tells_where_no_card_has_scores(tmp_pa
     assert point(found.risks[0].failure_rate) == 0.75
 
 
+def test_a_failure_is_what_the_environment_tells_where_a_rate_of_successes_is_good_enough(tmp_path: Path) -> None:
+    """On a card with scores too: a rate less two margins is no return."""
+    make(tmp_path, BC, 0, [1.0, 2.0, 3.0, 4.0], log=log_of(0), successes=[True, False, False, False])
+    found = chosen(tmp_path, Terms(success=0.8))
+    assert found.failing == Failing("success")
+    assert point(found.risks[0].failure_rate) == 0.75
+
+
 def test_else_a_failure_is_worse_than_nearly_all_of_the_log(tmp_path: Path) -> None:
     make(tmp_path, BEHAVIOUR, 0, [float(n) for n in range(101)], UNSCORED, log=log_of(0))
     make(tmp_path, BC, 0, [4.0, 6.0, 6.0, 6.0], UNSCORED, log=log_of(0))

@@ -18,6 +18,9 @@ from rlformer.core.records import EnvSpec, EvalResult
 from rlformer.core.spaces import ActionSpec, Array
 from rlformer.envs import cards as env_cards
 from rlformer.envs.rollout import RandomPolicy
+from rlformer.evaluator.judge import facts
+from rlformer.evaluator.judge.passing import Bar, first_pass
+from rlformer.evaluator.judge.terms import Scale
 from rlformer.evaluator.measure import curve
 from rlformer.evaluator.measure.curve import CurveTest
 from rlformer.evaluator.measure.evaluation import evaluate
@@ -187,6 +190,28 @@ def test_where_less_is_better_scores_are_compared_and_not_returns(monkeypatch: p
     env, log = replace(CARTPOLE, random_score=0.0, reference_score=-1.0), Log()
     known_of([-0.6, -0.4, -0.9], [-0.6, -0.4, -0.9]).test(monkeypatch, env, log, steps=STEPS[:3])
     assert log.kept == [1000, 2000]
+
+
+def test_where_less_is_better_a_return_that_is_good_enough_is_an_upper_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    env, log = replace(CARTPOLE, random_score=10.0, reference_score=0.0), Log()
+    known_of([8.0, 3.0, 1.0], [8.0, 3.0, 1.0]).test(monkeypatch, env, log, steps=STEPS[:3])
+    assert curve.passed(log.curve, env, replace(PROTOCOL, thresholds=(), good_enough=4.0)) == (STEPS[1],)
+
+
+def test_the_judge_finds_the_same_first_point_as_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it reads evaluations of other runs too, which stand on no grid."""
+    rng, scale = np.random.default_rng(3), Scale(0.0, 1.0, "card")
+    for _ in range(50):
+        known, log = learning(rng), Log()
+        known.test(monkeypatch, WITH_CARD, log)
+        told = facts.Curve(
+            tuple(float(point.step) for point in log.curve), (0.0,) * len(log.curve),
+            tuple(point.mean for point in log.curve), tuple(point.fresh_mean for point in log.curve),
+        )  # fmt: skip
+        for threshold in (0.5, 0.9, 0.95, 1.5):
+            first = first_pass(told, Bar(scale, threshold, "score", 0.0))
+            own = curve.first_to_pass(log.curve, lambda value, z=threshold: value >= z)  # type: ignore[misc]
+            assert (None if first is None else told.step[first.index]) == own
 
 
 def test_a_point_is_what_its_policy_plays(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Where a run was first good enough, what it scores there and what that has cost: worked out by hand."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,15 +9,21 @@ import pytest
 from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.evaluator import Evidence, Terms
+from rlformer.evaluator.as_json import decode, encode, rounded
 from rlformer.evaluator.judge import facts
+from rlformer.evaluator.judge.break_even import break_even
 from rlformer.evaluator.judge.comparisons import compare_arms
 from rlformer.evaluator.judge.decision import decide
 from rlformer.evaluator.judge.facts import ArmEvidence, Curve, Kept, RunFacts
+from rlformer.evaluator.judge.fill_scorecard import scorecard
+from rlformer.evaluator.judge.judging import verdict
 from rlformer.evaluator.judge.needs import needs
 from rlformer.evaluator.judge.outcomes import Outcome, bar_of, outcomes, resolved
 from rlformer.evaluator.judge.prices import made_here
+from rlformer.evaluator.judge.standing import candidate_of
 from rlformer.evaluator.judge.sweep import sweep
 from rlformer.evaluator.judge.terms import Spent
+from rlformer.evaluator.judge.verdict import Selected
 from tests.support.make_evidence import CARD, arm, evidence, logged, prefix, run
 
 UNSCORED = EnvSpec("Unscored-v0", "Unscored-v0")
@@ -77,6 +84,14 @@ def test_a_run_that_never_passes_pays_the_common_budget_and_its_time_in_proporti
 
 def test_what_passes_behind_the_budget_has_not_passed() -> None:
     assert [one(run(0, 100.0, 6000, CURVE), Terms(budget=steps)).at for steps in (3999, 4000)] == [None, 4000]
+
+
+def test_what_a_training_reached_behind_the_budget_is_not_its_score() -> None:
+    """The preset of another arm, or the reader, says that 3,000 steps are all there is: 91 at 2,828, and not 100."""
+    found = one(run(0, 100.0, 6000, CURVE), Terms(budget=3000))
+    assert (found.at, found.failed, found.score, found.scored_by, found.end) == (None, True, 91.0, "curve", 100.0)
+    within = one(run(0, 60.0, 6000, CURVE), Terms(budget=6000, threshold=1.0))
+    assert (within.score, within.scored_by) == (60.0, "final")
 
 
 def test_a_run_that_broke_off_pays_what_it_spent_and_a_missing_one_is_a_failure() -> None:
@@ -286,7 +301,7 @@ def test_an_arm_that_some_seeds_left_out_is_not_missing_and_never_the_best() -> 
     dqn = [run(seed, 97.0, 6000, CURVE) for seed in range(3)]
     dt = [logged(seed, 95.0, 900, 1000) for seed in range(10)]
     found = evidence([arm("dt", "sequence", dt), arm("ppo", "online", ppo), arm("dqn", "online", dqn)])
-    compared = compare_arms(found)
+    compared = compare_arms(found, Terms())
     assert {row.a for row in compared if row.question == "best"} == {"dt"}
     verdict = decide(found, Terms(share=0.0), 200)
     online = next(one for one in verdict.selected if one.family == "online")
@@ -300,3 +315,161 @@ def test_costs_of_an_unknown_maker_are_at_least_what_is_known() -> None:
     assert Terms(cpu_second=10.0, share=1.0).cost(spent) == 10
     assert not Terms(share=1.0).known(replace(run(0, 1.0), cost=Cost(logged_steps=4, upstream_env_steps=None)))
     assert CARD.normalize(50.0) == 0.5
+
+
+def test_cpu_time_of_an_unknown_maker_matters_as_soon_as_it_has_a_price() -> None:
+    """Not before, nor where the log is free, nor to what reads none."""
+    dt = [logged(seed, 95.0, 900, 1000) for seed in range(3)]
+    dt = [replace(one, cost=replace(one.cost, upstream_cpu_seconds=None)) for one in dt]
+    ppo = arm("ppo", "online", [run(seed, 100.0, 6000, CURVE) for seed in range(3)])
+    found = evidence([arm("dt", "sequence", dt), ppo])
+    told = decide(found, Terms(share=1.0, cpu_second=2.0), 200)
+    assert (told.answer, "CPU time" in (told.reason or "")) == ("cannot tell", True)
+    for terms in (Terms(share=1.0), Terms(share=0.0, cpu_second=2.0)):
+        assert decide(found, terms, 200).answer != "cannot tell"
+    assert Terms(share=1.0, cpu_second=2.0).known(replace(run(0, 1.0), cost=Cost(1000)))
+
+
+def test_the_seeds_that_chose_an_arm_say_nothing_of_the_break_even_lambda() -> None:
+    """ppo takes 4,000 steps, dt 900 and of its maker's 10,000 the rest: (4,000 - 0) / 9,100. Where the log costs
+    nothing, the seeds that chose ppo would add their 1,000 steps."""
+    early = [(1000, 95.0, 95.0)]
+    ppo = [run(seed, 100.0, 6000, early if seed < 3 else CURVE) for seed in range(10)]
+    dt = [logged(seed, 95.0, 900, 10_000) for seed in range(10)]
+    found = evidence([arm("dt", "sequence", dt), arm("ppo", "online", ppo)])
+    terms = resolved(found, Terms())
+    one, other = found.arm("ppo"), found.arm("dt")
+    chosen = [Selected("online", "ppo", ("ppo", "dqn"), (0, 1, 2))]
+    assert break_even(found, one, other, terms, chosen).point == pytest.approx(4000 / 9100)
+    assert break_even(found, one, other, terms).point == pytest.approx(3100 / 9100)
+
+
+def test_a_failed_run_is_paid_in_the_break_even_lambda() -> None:
+    """(2 * 4,000 + 1,000) / 2 for a success of ppo."""
+    broken = replace(run(2, 0.0, 1000), status="failed", counts=False, mean_return=None)
+    ppo = arm("ppo", "online", [*(run(seed, 100.0, 6000, CURVE) for seed in (0, 1)), broken])
+    dt = arm("dt", "sequence", [logged(seed, 95.0, 900, 10_000) for seed in range(3)])
+    found = evidence([dt, ppo])
+    assert break_even(found, ppo, dt, resolved(found, Terms())).point == pytest.approx(4500 / 9100)
+
+
+# Scores at the threshold.
+
+
+def test_a_score_at_the_threshold_varies_over_the_episodes_that_runs_share() -> None:
+    """All runs score 90 on average: 80 and 100, on the same episodes. Seeds alone would say that nothing varies."""
+    kept = Kept(4000, 90.0, (80.0, 100.0) * 10)
+    found = evidence([arm("ppo", "online", [run(seed, 90.0, 6000, CURVE, [kept]) for seed in range(4)])])
+    told = needs(found, Terms())
+    assert told is not None
+    score = next(row for row in told.online if row.threshold == 0.9).score
+    assert score is not None
+    assert score.point == pytest.approx(0.9)
+    assert (score.low, score.high) == (pytest.approx(0.855, abs=0.01), pytest.approx(0.945, abs=0.01))
+    fresh = needs(evidence([arm("ppo", "online", [run(seed, 90.0, 6000, CURVE) for seed in range(4)])]), Terms())
+    assert fresh is not None
+    own = next(row for row in fresh.online if row.threshold == 0.9).score
+    assert own is not None
+    assert (own.low, own.high) == (pytest.approx(0.93), pytest.approx(0.93))
+
+
+def test_what_read_a_log_before_it_interacted_needed_both() -> None:
+    """900 logged steps and 4,000 of its own; who never passes counts with its log and the budget."""
+    odt = [replace(run(seed, 95.0, 6000, CURVE), cost=Cost(6000, logged_steps=900, upstream_env_steps=1000),
+                   data_hash=f"log-{seed}") for seed in range(3)]  # fmt: skip
+    ppo = [run(seed, 100.0, 6000, CURVE) for seed in range(3)]
+    found = evidence([arm("odt", "hybrid", odt), arm("ppo", "online", ppo)])
+    card = scorecard(found, decide(found, Terms(), 200))
+    assert card is not None
+    data = {column.label: column.data for column in card.columns}
+    assert {label: data[label] and data[label].mean.point for label in data} == {"odt": 4900, "ppo": 4000}  # type: ignore[union-attr]
+    assert data["ppo"] is not None
+    assert data["ppo"].budget == 6900
+
+
+def test_a_run_that_broke_off_early_does_not_shorten_the_restricted_mean() -> None:
+    """One passes at 4,000. What broke off after 500, and what is missing, count with the budget of 6,000 in the mean
+    of min(T, B); in the price of a success the first pays its 500 and the second nothing that anybody knows."""
+    broken = replace(run(0, 0.0, 500), status="failed", counts=False, mean_return=None)
+    found = evidence([arm("ppo", "online", [broken, run(1, 99.0, 6000, CURVE)], missing=[2])])
+    told = needs(found, Terms())
+    assert told is not None
+    row = next(row for row in told.online if row.threshold == 0.9)
+    assert (row.times, row.rmst, row.ert) == ((None, 4000, None), pytest.approx(16_000 / 3), 16_000)
+    assert row.survival is not None
+    assert told.costs[0].mean is not None
+    assert told.costs[0].mean[0] == 4500
+
+
+# Who stands for a family.
+
+
+def beside(*arms: ArmEvidence) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
+    """Who stands for online RL, the seeds that chose it and those that judge it."""
+    found = candidate_of(evidence(arms), "online", Terms())
+    assert found is not None
+    return found.arm.label, found.selected.seeds, found.seeds
+
+
+def passing(label: str, kept: float, end: float, seeds: Sequence[int]) -> ArmEvidence:
+    """Passes at 4,000 steps, with this score, and ends with another."""
+    runs = [run(seed, end, 6000, CURVE, [Kept(4000, kept, (kept,))]) for seed in seeds]
+    return arm(label, "online", runs)
+
+
+def test_the_score_when_it_was_good_enough_chooses_and_not_what_a_longer_training_adds() -> None:
+    """ppo ends higher, with steps that nobody would spend."""
+    label, first, judging = beside(passing("ppo", 92.0, 100.0, range(10)), passing("dqn", 95.0, 96.0, range(10)))
+    assert (label, first, judging) == ("dqn", (0, 1, 2), tuple(range(3, 10)))
+    few = beside(passing("ppo", 92.0, 100.0, range(3)), passing("dqn", 95.0, 96.0, range(3)))
+    assert few == ("dqn", (), (0, 1, 2))
+
+
+def test_what_broke_off_scores_as_random_play_where_an_arm_is_chosen() -> None:
+    """(95 + 95 + 0) / 3 is less than 70."""
+    ppo = passing("ppo", 95.0, 95.0, range(10))
+    broken = replace(ppo.runs[0], status="failed", counts=False, mean_return=None)
+    ppo = replace(ppo, runs=(broken, *ppo.runs[1:]))
+    dqn = arm("dqn", "online", [run(seed, 70.0, 6000, [(1000, 70.0, None)]) for seed in range(10)])
+    assert beside(ppo, dqn)[0] == "dqn"
+
+
+def test_seeds_that_chose_never_judge_though_the_best_has_not_finished_all_of_its_others() -> None:
+    """5 of 25 seeds chose it. With 19 finished runs it would look like a study of which 3 chose."""
+    ppo = passing("ppo", 95.0, 95.0, range(20))
+    running = replace(ppo.runs[-1], status="running", counts=False)
+    ppo = replace(ppo, runs=(*ppo.runs[:-1], running))
+    label, first, judging = beside(ppo, passing("dqn", 92.0, 92.0, range(5)))
+    assert (label, first, judging) == ("ppo", tuple(range(5)), tuple(range(5, 19)))
+
+
+def test_where_less_is_better_the_lower_return_is_chosen() -> None:
+    card = replace(CARD, random_score=100.0, reference_score=0.0)
+    arms = [arm(name, "online", [run(seed, end, 6000) for seed in range(3)]) for name, end in (("ppo", 8), ("dqn", 5))]
+    found = candidate_of(evidence(arms, card=card), "online", Terms())
+    assert found is not None
+    assert found.arm.label == "dqn"
+
+
+def test_who_was_not_sent_on_to_other_seeds_stands_for_no_family() -> None:
+    """On other terms than those of the study it would have been chosen."""
+    assert beside(passing("ppo", 92.0, 92.0, range(13)), passing("dqn", 95.0, 95.0, range(3))) == (
+        "ppo", (0, 1, 2), tuple(range(3, 13)),
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_whoever_has_the_results_finds_the_same_verdict_needs_and_scorecard() -> None:
+    """From results.json alone, without the runs."""
+    found = rounded(study(6000))
+    told = replace(found, needs=needs(found, Terms()), verdict=verdict(found, Terms()))
+    assert told.verdict is not None
+    told = rounded(replace(told, scorecard=scorecard(told, told.verdict)))
+    read = decode(Evidence, json.loads(json.dumps(encode(told))))
+    assert read == told
+    assert read.verdict is not None
+    assert read.verdict.asked is not None
+    again = rounded(verdict(read, read.verdict.asked))
+    assert (again, rounded(needs(read, again.asked)), rounded(scorecard(read, again))) == (
+        told.verdict, told.needs, told.scorecard,
+    )  # fmt: skip

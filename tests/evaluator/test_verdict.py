@@ -293,7 +293,7 @@ def test_of_arms_that_score_the_same_the_cheaper_is_best(tmp_path: Path) -> None
     found = best([*arms, replace(arm, mean_return=None)])
     assert found is not None
     assert found.label == "cheap"
-    (first, *_) = compare_arms(replace(evidence, arms=tuple(arms)))
+    (first, *_) = compare_arms(replace(evidence, arms=tuple(arms)), Terms())
     assert (first.question, first.a) == ("best", "cheap")
 
 

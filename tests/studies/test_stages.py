@@ -186,7 +186,7 @@ def test_the_judge_judges_whom_the_study_chose_on_the_other_seeds(study: Study, 
     assert (chosen.arm, chosen.seeds, chosen.optimistic) == ("dt-lstm", (0, 1, 2), False)
 
 
-def test_a_failed_run_of_the_first_seeds_counts_with_the_lowest_score(study: Study, log: Dataset) -> None:
+def test_one_finished_run_of_the_first_seeds_does_not_go_on_beside_a_repeated_arm(study: Study, log: Dataset) -> None:
     fails = [("dt-lstm", 0), ("dt-lstm", 2)]
     outcome = execute(plan(study, dataset=log), Invented({**SCORES, "bc": 0}, fails))
     runs = Counter(path.parent.name.rpartition("-")[0] for path in outcome.runs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,29 +14,36 @@ from rlformer.evaluator.judge.outcomes import Outcome, bar_of, outcomes
 from rlformer.evaluator.judge.pairing import common, sources
 from rlformer.evaluator.judge.prices import made_here, maker_of
 from rlformer.evaluator.judge.terms import Spent, Terms
-from rlformer.evaluator.judge.verdict import BreakEven
+from rlformer.evaluator.judge.verdict import BreakEven, Selected
 from rlformer.runs.spec import ONLINE
 
 
-def break_even(evidence: Evidence, rl: ArmEvidence, model: ArmEvidence, terms: Terms) -> BreakEven:
+def break_even(
+    evidence: Evidence, rl: ArmEvidence, model: ArmEvidence, terms: Terms, selected: Sequence[Selected] = ()
+) -> BreakEven:
     """lambda* of the online agent against the model that learned from a log; or why it is not defined here.
 
     (cost_online - what the log costs at lambda 0) / (what its making adds at lambda 1), each the cost of a success at
-    the terms' prices. terms: resolved.
+    the terms' prices, failures paid. terms: resolved. selected: who stands for each family; the seeds that chose an arm
+    do not count.
     """
     if rl.family != ONLINE:
         return BreakEven("no online agent is compared")
     if maker_of(evidence, model) is rl:
         return BreakEven("the log is the online agent's own training, or was played by it: see how early to stop")
     bar = bar_of(evidence, terms)
-    online, offline = (outcomes(evidence, arm, bar, terms) for arm in (rl, model))
-    online, offline = (tuple(one for one in of if one.score is not None) for of in (online, offline))
+    chose = {one.arm: one.seeds for one in selected}
+    online, offline = (
+        tuple(one for one in outcomes(evidence, arm, bar, terms) if one.seed not in chose.get(arm.label, ()))
+        for arm in (rl, model)
+    )
+    offline = tuple(one for one in offline if one.spent.logged_steps)  # what is missing read nothing
     behind = [_behind(one.spent) for one in offline]
     if None in behind:
         return BreakEven("the log does not say how many environment steps made it")
     if any(steps is not None and steps <= 0 for steps in behind):
         return BreakEven("nothing was spent beyond the logged steps, so lambda changes nothing")
-    if min(len(online), len(offline)) < 2:
+    if any(sum(one.score is not None for one in of) < 2 for of in (online, offline)):
         return BreakEven("an arm has one finished run, which says nothing about the next")
     if bar.level is None:
         return BreakEven("nothing says what a success is")

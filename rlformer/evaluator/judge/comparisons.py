@@ -13,28 +13,31 @@ from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import Comparison, Outcome, Strength
 from rlformer.evaluator.judge.pairing import common, sources
 from rlformer.evaluator.judge.standing import best, candidate, repeated
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.judge.values import Estimate
-from rlformer.runs.spec import OFFLINE, ONLINE, SEQUENCE, Contrast
+from rlformer.runs.spec import OFFLINE, ONLINE, SEQUENCE, Contrast, Family
 
 MARGIN = 0.05  # of the normalised score: a smaller difference does not matter
 LEAN_BELOW, CLAIM_FROM = 10, 20  # seeds
 OF_THE_FAMILY = ("filtered", "log")  # questions about the sequence model as such: any candidate can answer them
 
 
-def compare_arms(evidence: Evidence) -> tuple[Comparison, ...]:
+def compare_arms(evidence: Evidence, terms: Terms) -> tuple[Comparison, ...]:
     """The comparisons that the report draws on.
 
     best: the arm with the highest mean, of those that were repeated alike, against every other trained one. Then the
-    contrasts that cards ask for, from the top of the ladder down. families: the best online arm against the best
-    sequence model. stitching: the best offline RL against it.
+    contrasts that cards ask for, from the top of the ladder down. families: the online arm against the sequence model
+    that stand for their families on these terms. stitching: that of offline RL against it.
     """
     top = best(repeated(evidence.trained))
     if top is None:
         return ()
     pairs = [("best", top, arm) for arm in evidence.trained if arm is not top]
-    pairs += _contrasts(evidence)
-    model = candidate(evidence, SEQUENCE)
-    for question, other in (("families", candidate(evidence, ONLINE)), ("stitching", candidate(evidence, OFFLINE))):
+    pairs += _contrasts(evidence, terms)
+    model = candidate(evidence, SEQUENCE, terms)
+    others: tuple[tuple[str, Family], ...] = (("families", ONLINE), ("stitching", OFFLINE))
+    for question, family in others:
+        other = candidate(evidence, family, terms)
         if model is not None and other is not None:
             pairs.append((question, other, model))
     return tuple(difference(question, a, b, evidence.card) for question, a, b in pairs)
@@ -77,7 +80,7 @@ def _outcome(gap: Estimate, scale: float | None) -> Outcome:
     return "ahead" if gap.low > 0 else "behind" if gap.high < 0 else "open"
 
 
-def _contrasts(evidence: Evidence) -> Iterator[tuple[str, ArmEvidence, ArmEvidence]]:
+def _contrasts(evidence: Evidence, terms: Terms) -> Iterator[tuple[str, ArmEvidence, ArmEvidence]]:
     """Arms that differ in one thing, as their cards say: the question, the arm that has it, the arm that lacks it."""
     arms = [arm for arm in evidence.arms if arm.mean_return is not None]
     asked: dict[Contrast, None] = dict.fromkeys(contrast for arm in arms for contrast in arm.contrasts)
@@ -85,7 +88,7 @@ def _contrasts(evidence: Evidence) -> Iterator[tuple[str, ArmEvidence, ArmEviden
     for contrast in asked:
         more = best(arm for arm in arms if arm.agent == contrast.more)
         if more is None and contrast.question in OF_THE_FAMILY:
-            more = candidate(evidence, SEQUENCE)
+            more = candidate(evidence, SEQUENCE, terms)
         less = None if more is None else _counterpart(more, [arm for arm in arms if arm.agent == contrast.less])
         if more is not None and less is not None and less is not more:
             found.append((contrast.question, more, less))

@@ -33,7 +33,7 @@ _FIRMNESS: tuple[Strength, ...] = tuple(ERRORS)  # from the firmest on
 def candidates(evidence: Evidence, terms: Terms) -> list[Candidate] | str:
     """Who stands for each family that may be chosen, by how much it interacts; or why there are no two."""
     allowed = [family for family in BY_INTERACTION if terms.interaction or family not in (ONLINE, HYBRID)]
-    found = [one for family in allowed if (one := candidate_of(evidence.trained, family)) is not None]
+    found = [one for family in allowed if (one := candidate_of(evidence, family, terms)) is not None]
     if len(found) > 1:
         return found
     families = {one.selected.family for one in found}
@@ -56,8 +56,11 @@ def decide(evidence: Evidence, terms: Terms, resamples: int = 10_000) -> Verdict
         reason = "no card gives scores and random play was not measured, so that nothing says which difference is small"
         return _cannot_tell(reason, terms)
     arms = [one.arm for one in found]
-    if not all(terms.settled(made_here(evidence, arm)).known(run) for arm in arms for run in arm.counted):
-        reason = "the log does not say how many steps made it, so that nobody knows its cost (--lambda 0: it is free)"
+    unknown = [run for arm in arms for run in arm.counted if not terms.settled(made_here(evidence, arm)).known(run)]
+    if unknown:
+        steps = any(run.cost.upstream_env_steps is None for run in unknown)
+        what = "how many steps made it" if steps else "how much CPU time made it, which has a price here"
+        reason = f"the log does not say {what}, so that nobody knows its cost (--lambda 0: it is free)"
         return _cannot_tell(reason, terms)
     pairs = {
         (i, j): pair

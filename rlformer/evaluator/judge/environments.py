@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,20 +13,22 @@ from rlformer.evaluator.as_json import rounded
 from rlformer.evaluator.judge.arm_evidence import Machines, action_selection, arm_evidence
 from rlformer.evaluator.judge.arms import Arm, by_arm, by_environment
 from rlformer.evaluator.judge.evidence import EvaluationFacts, Evidence, LogFacts, Machine, Quartiles
-from rlformer.evaluator.judge.explanations import explained
+from rlformer.evaluator.judge.explanations.explained import explained
 from rlformer.evaluator.judge.load import Run
 from rlformer.evaluator.judge.scaling import scaling
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.judge.training import is_smoke, marked
 from rlformer.runs.inputs import LogInput
 from rlformer.runs.missing import MissingRun
 
 
 def evidence(
-    runs: Sequence[Run], missing: Sequence[MissingRun] = ()
+    runs: Sequence[Run], missing: Sequence[MissingRun], terms: Terms
 ) -> tuple[tuple[Evidence, ...], tuple[Machine, ...], tuple[MissingRun, ...]]:
     """What is known of each environment, the machines of the runs, and the missing runs of no environment here.
 
-    A missing run belongs to the environment and the arm of its names and recipe.
+    A missing run belongs to the environment and the arm of its names and recipe. terms: on which families choose the
+    arms whose explanations are compared.
     Intervals are 95 % percentile bootstraps over seeds, each run reduced to its mean return; where some runs share a
     log, logs are drawn first and then the runs on each. Floats keep seven significant digits.
     """
@@ -38,12 +41,14 @@ def evidence(
         card = group[0].spec.env.name
         own = [item for item in missing if item.env == card and names[card] == 1]
         placed.update(map(id, own))
-        found.append(_environment(name, group, own, machines))
+        found.append(_environment(name, group, own, machines, terms))
     homeless = tuple(item for item in missing if id(item) not in placed)
     return tuple(rounded(found)), tuple(rounded(machines.found)), homeless
 
 
-def _environment(name: str, runs: Sequence[Run], missing: Sequence[MissingRun], machines: Machines) -> Evidence:
+def _environment(
+    name: str, runs: Sequence[Run], missing: Sequence[MissingRun], machines: Machines, terms: Terms
+) -> Evidence:
     env = runs[0].spec.env
     cards = {(run.spec.env.random_score, run.spec.env.reference_score) for run in runs}
     ladder = [run for run in runs if run.budget is None]
@@ -58,8 +63,10 @@ def _environment(name: str, runs: Sequence[Run], missing: Sequence[MissingRun], 
         arms=measured,
         grid=scaling(runs, env, arms),
         missing=tuple(missing),
-        explanations=explained(arms, [arm for arm in measured if not is_smoke(arm)]),
+        explanations=None,
     )
+    serious = tuple(arm for arm in measured if not is_smoke(arm))
+    found = replace(found, explanations=explained(arms, replace(found, arms=serious), terms))
     return marked(found, {arm.label: arm.spec.paper for arm in arms if arm.spec.paper is not None})
 
 

@@ -18,7 +18,7 @@ from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.explanations.evidence import ExplainedArm
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import Strength
-from rlformer.evaluator.judge.outcomes import Outcome, bar_of, outcomes, resolved
+from rlformer.evaluator.judge.outcomes import Outcome, bar_of, on_shared_episodes, outcomes, resolved
 from rlformer.evaluator.judge.pairing import common
 from rlformer.evaluator.judge.passing import Bar
 from rlformer.evaluator.judge.prices import made_here
@@ -41,10 +41,10 @@ def scorecard(evidence: Evidence, verdict: Verdict) -> Scorecard | None:
     Score: the arm that leads betters each other one by the verdict's
     test. Data and time: its restricted mean is lower by more than what counts as equal, by a joint bootstrap over runs.
     """
-    standing = _standing(evidence, verdict)
+    terms = resolved(evidence, verdict.asked or verdict.terms)
+    standing = _standing(evidence, verdict, terms)
     if not standing:
         return None
-    terms = resolved(evidence, verdict.asked or verdict.terms)
     bar = bar_of(evidence, terms)
     found = [_outcomes(evidence, one, bar, terms) for one in standing]
     by_cpu = all(one.spent.learning_cpu > 0 for each in found for one in each if one.at is not None)
@@ -64,11 +64,11 @@ def scorecard(evidence: Evidence, verdict: Verdict) -> Scorecard | None:
     return Scorecard(columns, leads, bar.level, "cpu" if by_cpu else "wall")
 
 
-def _standing(evidence: Evidence, verdict: Verdict) -> list[Candidate]:
+def _standing(evidence: Evidence, verdict: Verdict, terms: Terms) -> list[Candidate]:
     """Who stands for each family that may be chosen, and the simple arm that the verdict names, or the best one."""
     barred = () if verdict.terms.interaction else (ONLINE, HYBRID)
     families = [family for family in BY_INTERACTION if family not in barred]
-    found = [one for family in families if (one := candidate_of(evidence.trained, family)) is not None]
+    found = [one for family in families if (one := candidate_of(evidence, family, terms)) is not None]
     weighed = {row.label for row in verdict.simpler or ()}
     simple = [arm for arm in evidence.trained if arm.role == "simple"]
     chosen = best(arm for arm in simple if arm.label == verdict.arm) or best(
@@ -99,16 +99,21 @@ class _Both:
 
 
 def _taken(arm: ArmEvidence, found: Sequence[Outcome], by_cpu: bool) -> _Both:
-    """Of an arm that learns by interaction its environment steps, of one that learns from a log the logged ones."""
+    """Of an arm that learns by interaction its environment steps, of one that learns from a log the logged ones.
+
+    What read a log before it interacted needed both.
+    """
     if not found:
         return _Both(None, None)
     seeds = tuple(one.seed for one in found)
     unit: Unit = "env_steps" if arm.steps_env else "logged_steps"
-    steps = [one.at if one.at is not None else math.inf for one in found]
+    before = [one.spent.logged_steps if arm.steps_env else 0.0 for one in found]
+    steps = [math.inf if one.at is None else one.at + read for one, read in zip(found, before, strict=True)]
+    limits = [one.limit + read for one, read in zip(found, before, strict=True)]
     spent = [one.spent.learning_cpu if by_cpu else one.spent.learning_seconds for one in found]
     seconds = [taken if one.at is not None else math.inf for one, taken in zip(found, spent, strict=True)]
     return _Both(
-        _Taken(seeds, tuple(steps), max(one.limit for one in found), unit),
+        _Taken(seeds, tuple(steps), max(limits), unit),
         _Taken(seeds, tuple(seconds), max(spent), "seconds"),
     )
 
@@ -134,7 +139,7 @@ def _column(
         family=None if one.arm.role == "simple" else one.selected.family,
         runs=len(found),
         worked=sum(not each.failed for each in found),
-        score=None if bar.scale is None else _mean([each.z or 0.0 for each in found], logs),
+        score=None if bar.scale is None else _mean([each.z or 0.0 for each in found], logs, on_shared_episodes(found)),
         mean_return=_mean([each.score for each in known if each.score is not None], [each.log for each in known]),
         data=_amount(data),
         time=_amount(time),
@@ -148,8 +153,8 @@ def _outcomes(evidence: Evidence, one: Candidate, bar: Bar, terms: Terms) -> tup
     return tuple(each for each in outcomes(evidence, one.arm, bar, own) if each.seed in one.seeds)
 
 
-def _mean(values: Sequence[float], logs: Sequence[str | None]) -> Estimate | None:
-    return interval(np.array(values, float), logs, len(values) > 1)
+def _mean(values: Sequence[float], logs: Sequence[str | None], episodes: Array | None = None) -> Estimate | None:
+    return interval(np.array(values, float), logs, len(values) > 1, episodes)
 
 
 def _amount(taken: _Taken | None) -> Amount | None:

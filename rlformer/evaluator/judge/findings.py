@@ -46,7 +46,8 @@ class Survival:
     """How much an arm needs until it is good enough: T(tau) or N(tau) of every run, and what that takes in time.
 
     All runs that ended count, failed ones too. A run that never passes has None in `times` and pays, in every mean,
-    what `outcomes` says: the common budget, or its largest log, its time in proportion. Intervals are over the seeds.
+    what `outcomes` says: the common budget, or its largest log, its time in proportion; one that broke off as many
+    steps, however early that was. Intervals are over the seeds.
     """
 
     label: str  # of the arm; the agent's name where no arm of the ladder learned from such a log
@@ -66,7 +67,9 @@ class Survival:
     flops: float | None  # of learning, on average; None: not counted
     scores: tuple[float | None, ...]  # z of the policy that one would deploy, by seed; None: its run broke off
     score: Estimate | None  # their mean over the runs that hold; None: there is none
-    scored_by: tuple[Literal["kept", "fresh", "final"] | None, ...]  # the episodes behind them; see `outcomes.Outcome`
+    scored_by: tuple[
+        Literal["kept", "fresh", "final", "curve"] | None, ...
+    ]  # the episodes behind them; see `outcomes.Outcome`
     confirmed: bool  # whether fresh episodes confirmed every pass
 
 

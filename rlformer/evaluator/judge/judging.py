@@ -61,9 +61,10 @@ def judge(
         loaded, skipped = [*loaded, *read], (*skipped, *left_out)
     if not loaded:
         raise InputError(_nothing(paths, skipped, missing))
-    found, machines, homeless = environments.evidence(loaded, missing)
+    terms = terms or Terms()
+    found, machines, homeless = environments.evidence(loaded, missing, terms)
     trained = {run.path: run.training for run in loaded if run.training is not None}
-    judged = tuple(judged_environment(evidence, machines, terms or Terms(), trained) for evidence in found)
+    judged = tuple(judged_environment(evidence, machines, terms, trained) for evidence in found)
     return Judgement(
         schema=SCHEMA,
         environments=judged,
@@ -86,7 +87,7 @@ def judged_environment(
     if not serious:
         return _smoke_tested(evidence, machines, terms)
     whole, evidence = evidence, replace(evidence, arms=serious)  # a smoke test's arms compare nothing
-    compared = rounded(replace(whole, comparisons=compare_arms(evidence)))
+    compared = rounded(replace(whole, comparisons=compare_arms(evidence, terms)))
     needed, found = needs(evidence, terms), verdict(evidence, terms)
     return rounded(
         replace(
@@ -94,7 +95,7 @@ def judged_environment(
             needs=needed,
             verdict=found,
             scorecard=scorecard(evidence, found),
-            profile=task_profile(compared),
+            profile=task_profile(compared, terms),
             threats=threats(evidence, machines),
             choosing=choosing(replace(evidence, needs=needed), terms, trained),
         )
@@ -110,7 +111,7 @@ def _smoke_tested(evidence: Evidence, machines: Sequence[Machine], terms: Terms)
     if broken:
         reason = f"{formats.listed(list(dict.fromkeys(broken)))} did not finish"
     found = Verdict("does not work" if broken else "works", None, None, reason, terms, None)
-    return rounded(replace(evidence, verdict=found, profile=task_profile(evidence), threats=lost))
+    return rounded(replace(evidence, verdict=found, profile=task_profile(evidence, terms), threats=lost))
 
 
 def verdict(evidence: Evidence, terms: Terms) -> Verdict:
@@ -121,7 +122,7 @@ def verdict(evidence: Evidence, terms: Terms) -> Verdict:
         return replace(found, doubts=(*cut, *lacking))
     rl = evidence.arm(found.stands_for(ONLINE) or found.pair.a.label)
     model = evidence.arm(found.stands_for(SEQUENCE) or found.pair.b.label)
-    star = break_even(evidence, rl, model, resolved(evidence, terms))
+    star = break_even(evidence, rl, model, resolved(evidence, terms), found.selected)
     return replace(
         found, lambda_star=star, doubts=(*cut, *doubts(evidence, found), *lacking), sweep=sweep(evidence, found)
     )

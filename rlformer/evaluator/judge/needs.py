@@ -14,7 +14,16 @@ from rlformer.evaluator.judge.estimates import estimate, interval
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import Early, GridNeed, Needs, OnlineNeed, SurvivalCurve
-from rlformer.evaluator.judge.outcomes import Outcome, ScoredBy, bar_of, of_curve, outcomes, prefixes, resolved
+from rlformer.evaluator.judge.outcomes import (
+    Outcome,
+    ScoredBy,
+    bar_of,
+    of_curve,
+    on_shared_episodes,
+    outcomes,
+    prefixes,
+    resolved,
+)
 from rlformer.evaluator.judge.prices import maker_of, scale_of
 from rlformer.evaluator.judge.terms import Spent, Terms
 from rlformer.evaluator.judge.values import Estimate
@@ -92,7 +101,8 @@ def _counted(found: Sequence[Outcome]) -> _Counted:
     passed = np.array([one.at is not None for one in found])
     budget = max(one.limit for one in found)
     times = np.array([np.inf if one.at is None else one.at for one in found])
-    paid = np.where(passed, times, [one.limit or budget for one in found])
+    # What broke off or is missing never passes either: what it spent until then says nothing of what it would need.
+    paid = np.where(passed, times, [budget if one.score is None else one.limit for one in found])
     reached = int(passed.sum())
     held = [one for one in found if one.reached]
     steps = _mean(found, paid)
@@ -112,7 +122,7 @@ def _counted(found: Sequence[Outcome]) -> _Counted:
         learning_seconds=_taken(found, lambda spent: spent.learning_seconds),
         flops=float(np.mean(flops)) if flops else None,
         scores=tuple(one.z for one in found),
-        score=_mean(held, [one.z for one in held if one.z is not None]),
+        score=_score(held),
         scored_by=tuple(one.scored_by for one in found),
         confirmed=all(one.confirmed for one in found if one.at is not None),
         budget=budget,
@@ -124,6 +134,14 @@ def _taken(found: Sequence[Outcome], take: Callable[[Spent], float | None]) -> E
     whole = [one for one in found if one.score is not None]
     values = [value for one in whole if (value := take(one.spent)) is not None]
     return _mean(whole, values) if len(values) == len(whole) and any(values) else None
+
+
+def _score(held: Sequence[Outcome]) -> Estimate | None:
+    """Over runs and the episodes that they share."""
+    values = [one.z for one in held if one.z is not None]
+    if not values or len(values) < len(held):
+        return None
+    return interval(np.array(values), [one.log for one in held], len(held) > 1, on_shared_episodes(held))
 
 
 def _mean(found: Sequence[Outcome], values: Sequence[float] | Array) -> Estimate | None:

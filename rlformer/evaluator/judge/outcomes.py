@@ -14,14 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+import numpy as np
+
 from rlformer.core.errors import InputError
+from rlformer.core.spaces import Array
 from rlformer.evaluator.judge.evidence import Evidence, GridRun, ScalingCurve
 from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts, Tested, learning_cpu, learning_seconds
-from rlformer.evaluator.judge.passing import Bar, First, first_pass
+from rlformer.evaluator.judge.passing import Bar, First, first_pass, tested
 from rlformer.evaluator.judge.prices import random_play, scale_of
 from rlformer.evaluator.judge.terms import Spent, Terms
 
-ScoredBy = Literal["kept", "fresh", "final"]
+ScoredBy = Literal["kept", "fresh", "final", "curve"]
 Prefix: TypeAlias = RunFacts | GridRun
 
 
@@ -36,12 +39,13 @@ class Outcome:
     confirmed: bool  # whether fresh episodes confirmed that it passes
     score: float | None  # mean return of the policy that one would deploy; None: it broke off
     z: float | None  # the same as a normalised score
-    scored_by: ScoredBy | None  # episodes behind the score: of the kept policy, the fresh ones, those of the last one
+    scored_by: ScoredBy | None  # episodes behind the score: see `_Deployed`
     end: float | None  # mean return of the last policy, of the arm's own log
     failed: bool
     spent: Spent
     log: str | None = None  # the hash of the log that it learned from
     seed_obeyed: bool | None = None  # see `pairing.Seeded`
+    episodes: tuple[float, ...] | None = None  # z of each that it is scored on; None: other ones than other runs have
 
     @property
     def reached(self) -> bool:
@@ -93,11 +97,20 @@ def outcomes(evidence: Evidence, arm: ArmEvidence, bar: Bar, terms: Terms) -> tu
     return tuple(sorted((*found, *lost), key=lambda one: one.seed))
 
 
+def on_shared_episodes(found: Sequence[Outcome]) -> Array | None:
+    """z of each run on each episode, (runs, episodes), where all of them are scored on the same; see `estimates`."""
+    rows = [one.episodes for one in found]
+    if any(one.seed_obeyed is False for one in found) or len({len(row or ()) for row in rows}) != 1 or not rows[0]:
+        return None
+    return np.array(rows, np.float64)
+
+
 def _of(evidence: Evidence, arm: ArmEvidence, run: RunFacts, bar: Bar, terms: Terms) -> Outcome:
     if not run.counts:
+        limit = float((terms.budget if arm.steps_env else None) or run.cost.env_steps or run.cost.logged_steps)
         return Outcome(
-            run.seed, None, 0.0, float(run.cost.env_steps or run.cost.logged_steps), False, None, None, None, None,
-            True, _spent(run), run.data_hash, run.seed_obeyed,
+            run.seed, None, 0.0, limit, False, None, None, None, None, True, _spent(run), run.data_hash,
+            run.seed_obeyed,
         )  # fmt: skip
     if arm.steps_env:
         return _interacting(run, bar, terms)
@@ -121,38 +134,68 @@ def _interacting(run: RunFacts, bar: Bar, terms: Terms) -> Outcome:
     first = first_pass(run.curve, bar)
     step = None if first is None else run.curve.step[first.index]
     if first is None or step is None or (terms.budget is not None and step > terms.budget):
-        return _scored(run, bar, None, limit, False, run.score, "final", run.told_success, _scaled(run, limit))
-    score, by, success = _deployed(run, first, step)
-    return _scored(run, bar, step, limit, first.confirmed, score, by, success, _until(run, first.index))
+        return _scored(run, bar, None, limit, False, _at_budget(run, limit), _scaled(run, limit))
+    return _scored(run, bar, step, limit, first.confirmed, _deployed(run, first, step), _until(run, first.index))
 
 
-def _deployed(run: RunFacts, first: First, step: float) -> tuple[float, ScoredBy, float | None]:
-    """Mean return and success rate of the policy that passed, on the best episodes that there are of it."""
+@dataclass(frozen=True)
+class _Deployed:
+    """What the policy that one would deploy has on the best episodes that there are of it.
+
+    kept: 100 final episodes of a policy that passed. fresh: the 30 that confirmed it. final: 100 of the last policy.
+    curve: those of an evaluation while it was trained.
+    """
+
+    score: float  # mean return
+    by: ScoredBy
+    success: float | None  # rate
+    returns: tuple[float, ...] | None  # of episodes that all runs are scored on
+
+
+def _deployed(run: RunFacts, first: First, step: float) -> _Deployed:
+    """The policy that passed."""
     kept = next((one for one in run.kept if one.step == step), None)
     if kept is not None:
-        return kept.mean_return, "kept", kept.success_rate
+        return _Deployed(kept.mean_return, "kept", kept.success_rate, kept.returns)
     if first.tested.confirmed is not None:
-        return first.tested.confirmed, "fresh", first.tested.confirmed_success
-    return run.score, "final", run.told_success
+        return _Deployed(first.tested.confirmed, "fresh", first.tested.confirmed_success, None)
+    return _final(run)
+
+
+def _at_budget(run: RunFacts, budget: float) -> _Deployed:
+    """The last policy, or of a longer training the one that it had within the budget."""
+    before = [i for i, step in enumerate(run.curve.step) if 0 < step <= budget]
+    if run.cost.env_steps <= budget or not before:
+        return _final(run)
+    told = tested(run.curve, before[-1])
+    return _Deployed(told.return_, "curve", told.success, None)
+
+
+def _final(run: Prefix) -> _Deployed:
+    """The last policy."""
+    returns = run.returns if isinstance(run, RunFacts) and len(run.returns or ()) == run.episodes else None
+    return _Deployed(_mean(run), "final", run.told_success, returns)
 
 
 def _ended(run: RunFacts, bar: Bar, limit: float) -> Outcome:
     passed = bar.passed_by(Tested(run.score, None, run.told_success), fresh=False)
     at = float(run.cost.env_steps) if passed is not None and run.cost.env_steps <= limit else None
     spent = _spent(run) if at is not None else _scaled(run, limit)
-    return _scored(run, bar, at, limit, False, run.score, "final", run.told_success, spent)
+    return _scored(run, bar, at, limit, False, _final(run), spent)
 
 
 def _scored(
-    run: Prefix, bar: Bar, at: float | None, limit: float, confirmed: bool,
-    score: float, by: ScoredBy, success: float | None, spent: Spent,
-) -> Outcome:  # fmt: skip
-    value = bar.value(score, success)
+    run: Prefix, bar: Bar, at: float | None, limit: float, confirmed: bool, found: _Deployed, spent: Spent
+) -> Outcome:
+    value = bar.value(found.score, found.success)
     failed = value is None or value < bar.failure or (bar.level is not None and at is None)
-    z = None if bar.scale is None else bar.scale.z(score)
+    z = None if bar.scale is None else bar.scale.z(found.score)
+    episodes = None
+    if bar.scale is not None and found.returns is not None:
+        episodes = tuple(((np.array(found.returns) - bar.scale.random) / bar.scale.unit).tolist())
     return Outcome(
-        run.seed, at, 0.0, limit, confirmed, score, z, by, run.mean_return, failed, spent, run.data_hash,
-        run.seed_obeyed,
+        run.seed, at, 0.0, limit, confirmed, found.score, z, found.by, run.mean_return, failed, spent, run.data_hash,
+        run.seed_obeyed, episodes,
     )  # fmt: skip
 
 
@@ -216,16 +259,14 @@ def _from_log(run: Prefix, read: Sequence[Prefix], bar: Bar) -> Outcome:
     limit = float(read[-1].cost.logged_steps)
     found = shortest(read, bar)
     if bar.level is None:  # nothing says which prefix suffices: its own log
-        return _scored(run, bar, None, limit, False, _mean(run), "final", run.told_success, _spent(run))
+        return _scored(run, bar, None, limit, False, _final(run), _spent(run))
     if found is None:
         most = read[-1]
-        return _scored(run, bar, None, limit, False, _mean(most), "final", most.told_success, _spent(most))
+        return _scored(run, bar, None, limit, False, _final(most), _spent(most))
     place, confirmed = found
     prefix = read[place]
-    outcome = _scored(
-        run, bar, float(prefix.cost.logged_steps), limit, confirmed, _mean(prefix), "final", prefix.told_success,
-        _spent(prefix),
-    )  # fmt: skip
+    steps = float(prefix.cost.logged_steps)
+    outcome = _scored(run, bar, steps, limit, confirmed, _final(prefix), _spent(prefix))
     return replace(outcome, above=float(read[place - 1].cost.logged_steps) if place else 0.0)
 
 

@@ -7,9 +7,9 @@ preset's length decide. Evaluations of runs that were made before on a grid of t
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from rlformer.core import grid
@@ -77,15 +77,14 @@ def on_grid(steps: Sequence[float]) -> list[int]:
     >>> on_grid([0, 1000, 1416, 1424, 2000, 2500])
     [1, 2, 4]
     """
-    points = grid.points(int(max(steps, default=0)))
-    reached = [bisect.bisect_right(points, step) for step in steps]
-    before = [0, *reached]
-    return [i for i, count in enumerate(reached) if count > before[i]]
+    return [
+        i for i, (before, now) in enumerate(pairwise([0, *steps])) if grid.passed(int(before), int(now)) is not None
+    ]
 
 
 def first_pass(curve: Curve, bar: Bar) -> First | None:
     """Where a curve first passes; None: it never does."""
-    points = [_tested(curve, i) for i in range(len(curve.step))]
+    points = [tested(curve, i) for i in range(len(curve.step))]
     fresh = any(bar.value(point.confirmed, point.confirmed_success) is not None for point in points)
     for i in on_grid(curve.step):
         found = bar.passed_by(points[i], fresh)
@@ -94,7 +93,8 @@ def first_pass(curve: Curve, bar: Bar) -> First | None:
     return None
 
 
-def _tested(curve: Curve, i: int) -> Tested:
+def tested(curve: Curve, i: int) -> Tested:
+    """An evaluation of a curve."""
     success = curve.success[i] if curve.success else None
     again = curve.confirmed_success[i] if curve.confirmed_success else None
     return Tested(curve.return_[i], curve.confirmed[i], success, again)

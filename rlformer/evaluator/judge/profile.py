@@ -11,14 +11,15 @@ from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
 from rlformer.evaluator.judge.standing import candidate
 from rlformer.evaluator.judge.task import Chance, Coverage, Horizon, Level, Luck, Memory, Sparsity, TaskProfile
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.runs.inputs import LogTask
 from rlformer.runs.spec import SEQUENCE
 
 
-def task_profile(evidence: Evidence) -> TaskProfile:
+def task_profile(evidence: Evidence, terms: Terms) -> TaskProfile:
     """Every measure, from comparisons, runs and logs; None where these do not tell."""
     memory = tuple(found for found in evidence.comparisons if found.question == "memory")
-    arm = _conditioned(evidence)
+    arm = _conditioned(evidence, terms)
     runs = [] if arm is None else [run for run in arm.counted if run.target_return is not None]
     logs = [log.task for log in evidence.logs if log.task is not None]
     return TaskProfile(
@@ -32,10 +33,10 @@ def task_profile(evidence: Evidence) -> TaskProfile:
     )
 
 
-def _conditioned(evidence: Evidence) -> ArmEvidence | None:
+def _conditioned(evidence: Evidence, terms: Terms) -> ArmEvidence | None:
     """The best sequence model, or the first arm, that has a target return."""
     asked = [arm for arm in evidence.arms if any(run.target_return is not None for run in arm.runs)]
-    model = candidate(evidence, SEQUENCE)
+    model = candidate(evidence, SEQUENCE, terms)
     return model if model in asked else next(iter(asked), None)
 
 

@@ -18,11 +18,11 @@ LOW = 0.05  # the quantile of a log below which an episode has failed
 def failing(evidence: Evidence, terms: Terms, scale: Scale | None) -> Failing | None:
     """When a deployed episode is a failure; None where nothing says it.
 
-    Where a card has scores, or a return is good enough, by the line that a failed run is held to: a normalised score
-    below the threshold less two margins. Else where the environment tells success, by that; else below the 5 % quantile
-    of the log's own episodes.
+    Where a rate of successes is good enough, by what the environment tells. Where a card has scores, or a return is
+    good enough, by the line that a failed run is held to: a normalised score below the threshold less two margins. Else
+    where the environment tells success, by that; else below the 5 % quantile of the log's own episodes.
     """
-    if scale is not None and not scale.measured:
+    if scale is not None and not scale.measured and terms.success is None:
         return Failing("threshold", scale.return_at(terms.failure))
     if any(run.told_success is not None for arm in evidence.trained for run in arm.counted):
         return Failing("success")

@@ -37,7 +37,7 @@ class ExplainedBy:
 
 @dataclass(frozen=True)
 class Column:
-    """An arm of the scorecard, by the runs that judge it; a failed run scores as random play."""
+    """An arm of the scorecard, by the runs that judge it; one that broke off scores as random play."""
 
     label: str
     family: Family | None  # that it stands for; None: the simple arm

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
+from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.evaluator.judge.outcomes import Outcome, bar_of, outcomes, resolved
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.judge.verdict import Selected
 from rlformer.runs.spec import Family
-
-if TYPE_CHECKING:
-    from rlformer.evaluator.judge.evidence import Evidence
 
 _SELECT_FROM = 8  # seeds: with fewer nothing is selected
 _SELECTION, _LARGE_SELECTION, _LARGE = 3, 5, 20  # seeds that select, and those from so many seeds on
 
 
 def standing(arm: ArmEvidence) -> tuple[float, float]:
-    """What the best of some arms is the largest of: its mean return, and where that ties, fewer environment steps."""
+    """What the best of some arms is the largest of: its score, and where that ties, fewer environment steps."""
     steps = [spread.mean for spread in (arm.cost.env_steps, arm.cost.upstream_env_steps) if spread is not None]
-    return arm.point, -sum(steps)
+    return (arm.point if arm.score is None else arm.score.point), -sum(steps)
 
 
 def best(arms: Iterable[ArmEvidence]) -> ArmEvidence | None:
@@ -47,44 +46,67 @@ class Candidate:
     selected: Selected
 
 
-def candidate(evidence: Evidence, family: Family) -> ArmEvidence | None:
+def candidate(evidence: Evidence, family: Family, terms: Terms) -> ArmEvidence | None:
     """The arm that stands for a family; None where it has none."""
-    found = candidate_of(evidence.trained, family)
+    found = candidate_of(evidence, family, terms)
     return None if found is None else found.arm
 
 
-def candidate_of(arms: Iterable[ArmEvidence], family: Family) -> Candidate | None:
-    """Of these arms, which learn, the one that stands for the family, of those with two finished runs if there are any.
+def candidate_of(evidence: Evidence, family: Family, terms: Terms) -> Candidate | None:
+    """The arm that stands for a family, of those with two finished runs if there are any; None where it has none.
 
     One lucky run is no candidate beside an arm that was repeated. Of several arms the one that scores highest on the
-    first seeds stands for the family and is judged on its other seeds alone: the seeds that chose it are its luck.
-    Below 8 seeds nothing can be kept apart, and the highest of all is named, by the seeds that judge it.
+    first seeds stands for the family and is judged on its other seeds alone: the seeds that chose it are its luck. Who
+    has no other seeds was not sent on by the study, and is passed over. Below 8 seeds nothing can be kept apart, and
+    the highest of all is named, by the seeds that judge it.
     """
-    own = [arm for arm in arms if arm.role == "candidate" and arm.family == family]
+    own = [arm for arm in evidence.trained if arm.role == "candidate" and arm.family == family]
     own = [arm for arm in own if len(arm.counted) > 1] or own
-    of_all = best(own)
-    if of_all is None:
+    if not own:
         return None
     names = tuple(arm.label for arm in own)
     if len(own) == 1:
-        return Candidate(of_all, ended(of_all), Selected(family, of_all.label, names))
+        return Candidate(own[0], ended(own[0]), Selected(family, own[0].label, names))
     first = _selection_seeds(own)
-    chosen = highest(own, first) or of_all
-    judging = tuple(seed for seed in ended(chosen) if seed not in first)
-    if not first or len(judging) < _SELECT_FROM - _SELECTION:
-        return Candidate(of_all, ended(of_all), Selected(family, of_all.label, names, optimistic=True))
-    return Candidate(chosen, judging, Selected(family, chosen.label, names, first))
+    ranked = by_score(evidence, own, first, terms) if first else []
+    chosen = next((arm for arm in ranked if _others(arm, first)), None)
+    if chosen is None or len(_others(chosen, first)) < _SELECT_FROM - _SELECTION:
+        alike = repeated(own)
+        every = sorted({seed for arm in alike for seed in ended(arm)})
+        top = by_score(evidence, alike, every, terms)[0]
+        return Candidate(top, ended(top), Selected(family, top.label, names, optimistic=True))
+    return Candidate(chosen, _others(chosen, first), Selected(family, chosen.label, names, first))
 
 
-def highest(arms: Sequence[ArmEvidence], seeds: Sequence[int]) -> ArmEvidence | None:
-    """Of some arms the one that scores highest on these seeds; where that ties, the one of fewer steps, then the first.
+def by_score(evidence: Evidence, arms: Sequence[ArmEvidence], seeds: Sequence[int], terms: Terms) -> list[ArmEvidence]:
+    """Some arms from the one that scores highest on these seeds on; where that ties, the one of fewer steps first.
 
-    Nothing but the runs of these seeds counts, of arms with two finished ones if there are any: so the choice is the
-    same before the others are made and after. None where no run of them finished.
+    The score of a run is what the verdict counts: that of the policy that one would deploy, see `outcomes`, so that the
+    length of a training does not choose. Nothing but the runs of these seeds counts, of arms with two finished ones if
+    there are any: so the choice is the same before the others are made and after. Empty where no run of them finished.
     """
-    own = [arm for arm in arms if _on(arm, seeds)]
-    own = [arm for arm in own if len(_on(arm, seeds)) > 1] or own
-    return max(own, key=lambda arm: (_score_on(arm, seeds, own), -_steps_on(arm, seeds)), default=None)
+    terms = resolved(evidence, terms)
+    bar = bar_of(evidence, terms)
+    on = [(arm, [one for one in outcomes(evidence, arm, bar, terms) if one.seed in seeds]) for arm in arms]
+    for least in (2, 1):
+        if known := [(arm, found) for arm, found in on if sum(one.score is not None for one in found) >= least]:
+            break
+    every = [_value(one) for _, found in known for one in found if one.score is not None]
+    # What broke off scores as random play; where nobody knows that, with the lowest of all that stand beside it.
+    lowest = min(every, default=0.0) if bar.scale is None else 0.0
+
+    def rank(found: Sequence[Outcome]) -> tuple[float, float]:
+        ended_well = [one for one in found if one.score is not None]
+        values = {one.seed: _value(one) for one in ended_well}
+        steps = [one.spent.env_steps + (one.spent.upstream_env_steps or 0.0) for one in ended_well]
+        return sum(values.get(seed, lowest) for seed in seeds) / len(seeds), -sum(steps) / len(steps)
+
+    return [arm for arm, _ in sorted(known, key=lambda one: rank(one[1]), reverse=True)]
+
+
+def _value(one: Outcome) -> float:
+    """z of a run that did not break off, or its return where nothing says what z is."""
+    return one.z if one.z is not None else one.score or 0.0
 
 
 def selection(seeds: Sequence[int]) -> tuple[int, ...]:
@@ -112,26 +134,15 @@ def ended(arm: ArmEvidence) -> tuple[int, ...]:
     return tuple(sorted(found | set(arm.missing)))
 
 
+def _others(arm: ArmEvidence, seeds: Sequence[int]) -> tuple[int, ...]:
+    """Its seeds that ended, without these."""
+    return tuple(seed for seed in ended(arm) if seed not in seeds)
+
+
 def _selection_seeds(arms: Sequence[ArmEvidence]) -> tuple[int, ...]:
-    """The first seeds that all of these arms have."""
-    shared = set.intersection(*(set(ended(arm)) for arm in arms))
-    most = max(len(ended(arm)) for arm in arms)
-    return tuple(sorted(shared)[: _SELECTION if most < _LARGE else _LARGE_SELECTION])
-
-
-def _on(arm: ArmEvidence, seeds: Sequence[int]) -> list[RunFacts]:
-    """Its runs on these seeds that count."""
-    return [run for run in arm.counted if run.seed in seeds]
-
-
-def _score_on(arm: ArmEvidence, seeds: Sequence[int], beside: Sequence[ArmEvidence]) -> float:
-    """Mean return on these seeds; a run that failed counts with the lowest of all that stand beside it."""
-    known = {run.seed: run.score for run in _on(arm, seeds)}
-    lowest = min(run.score for other in beside for run in _on(other, seeds))
-    return sum(known.get(seed, lowest) for seed in seeds) / len(seeds)
-
-
-def _steps_on(arm: ArmEvidence, seeds: Sequence[int]) -> float:
-    """Mean environment steps of its runs on these seeds, those behind its log included."""
-    costs = [run.cost for run in _on(arm, seeds)]
-    return sum(cost.env_steps + (cost.upstream_env_steps or 0) for cost in costs) / len(costs)
+    """The first seeds that all of these arms have; all of them where some arms were sent on to others."""
+    begun = [{run.seed for run in arm.runs}.union(arm.missing) for arm in arms]
+    shared, most = sorted(set.intersection(*begun)), max(map(len, begun))
+    if len(shared) < most and len(shared) <= _LARGE_SELECTION:
+        return tuple(shared)
+    return tuple(shared[: _SELECTION if most < _LARGE else _LARGE_SELECTION])

@@ -101,7 +101,9 @@ class Terms:
 
     def known(self, run: RunFacts) -> bool:
         """Whether `cost` tells all: what led to a log of unknown origin matters as soon as it is paid for."""
-        return self.share == 0 or run.cost.upstream_env_steps is not None
+        steps = run.cost.upstream_env_steps is not None
+        seconds = self.cpu_second == 0 or not run.cost.logged_steps or run.cost.upstream_cpu_seconds is not None
+        return self.share == 0 or (steps and seconds)
 
 
 @dataclass(frozen=True)

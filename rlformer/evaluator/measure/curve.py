@@ -152,7 +152,7 @@ def passed(points: Sequence[CurvePoint], env: EnvSpec, protocol: protocols.Proto
     if env.normalize(0.0) is not None:
         found |= {first_to_pass(points, lambda value, z=z: _score(env, value) >= z) for z in protocol.thresholds}  # type: ignore[misc]
     if (asked := protocol.good_enough) is not None:
-        found.add(first_to_pass(points, lambda value: value >= asked))
+        found.add(first_to_pass(points, lambda value: _score(env, value) >= _score(env, asked)))
     if protocol.success is not None:
         found.add(first_to_succeed(points, protocol.success))
     return tuple(sorted(step for step in found if step is not None))

@@ -1,44 +1,5 @@
 """What arms were found to rely on, how well they can be explained, and which family is explained better."""
 
-from __future__ import annotations
+from rlformer.evaluator.judge.explanations.evidence import CENSORED, ExplainedArm, Explanations, UnexplainedArm
 
-from collections.abc import Sequence
-
-from rlformer.agents.learners import learner
-from rlformer.evaluator.judge.arms import Arm
-from rlformer.evaluator.judge.explanations.arms import explained_arm
-from rlformer.evaluator.judge.explanations.evidence import (
-    CENSORED,
-    ExplainedArm,
-    Explanations,
-    UnexplainedArm,
-)
-from rlformer.evaluator.judge.explanations.families import families
-from rlformer.evaluator.judge.facts import ArmEvidence
-
-__all__ = ["CENSORED", "ExplainedArm", "Explanations", "UnexplainedArm", "explained"]
-
-
-def explained(arms: Sequence[Arm], measured: Sequence[ArmEvidence]) -> Explanations | None:
-    """Of one environment, arm by arm in their order; None where no run was explained.
-
-    measured: the evidence of the arms that compare something: who stands for a family is chosen among these. Every
-    number is a mean over the explained seeds, with its 95 % percentile-bootstrap interval from two seeds on.
-    """
-    runs = [[run for run in arm.runs if run.counts and run.explanation] for arm in arms]
-    if not any(runs):
-        return None
-    found = tuple(
-        explained_arm(arm, own) if own else UnexplainedArm(arm.label, arm.family, _absent(arm))
-        for arm, own in zip(arms, runs, strict=True)
-    )
-    compared = families({arm.label: (arm, own) for arm, own in zip(arms, runs, strict=True)}, measured)
-    reason = compared if isinstance(compared, str) else None
-    return Explanations(found, None if isinstance(compared, str) else compared, reason)
-
-
-def _absent(arm: Arm) -> str:
-    kind = learner(arm.runs[0].spec.agent.learner)
-    if not kind.acts:
-        return "a log is no policy"
-    return "not explained: rlformer explain RUN" if kind.learns else "it looks at nothing"
+__all__ = ["CENSORED", "ExplainedArm", "Explanations", "UnexplainedArm"]

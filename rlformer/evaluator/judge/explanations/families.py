@@ -12,11 +12,12 @@ import numpy as np
 
 from rlformer import statistics
 from rlformer.evaluator.judge.arms import Arm
+from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.explanations.arms import explained_arm, mean
 from rlformer.evaluator.judge.explanations.evidence import CENSORED, ExplainedArm, Families, FamilyRow, Measured
-from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.load import Run
 from rlformer.evaluator.judge.standing import candidate_of
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.explain.explainers import SHARED
 from rlformer.runs.spec import ONLINE, SEQUENCE, Family
@@ -40,10 +41,10 @@ class Measure:
     take: Callable[[ExplainedArm], Values]
 
 
-def families(runs: Runs, measured: Sequence[ArmEvidence]) -> Families | str:
+def families(runs: Runs, evidence: Evidence, terms: Terms) -> Families | str:
     """The arms that the verdict weighs for online RL and for sequence models, on the seeds that it judges them by.
 
-    measured: the evidence of all arms. Or why they are not compared.
+    evidence: with all arms. Or why they are not compared.
 
     Differences are online minus sequence. A difference is claimed where Welch's test says so, equality where two
     one-sided tests (Schuirmann 1987) put it within the measure's margin; the p-values of both are Holm-adjusted over
@@ -53,7 +54,7 @@ def families(runs: Runs, measured: Sequence[ArmEvidence]) -> Families | str:
     found = []
     sides: tuple[tuple[Family, str], ...] = ((ONLINE, "online agent"), (SEQUENCE, "sequence model"))
     for family, name in sides:
-        arm = _stands(runs, measured, family)
+        arm = _stands(runs, evidence, family, terms)
         if arm is None:
             return f"no {name} learned here, so that there is nothing to compare"
         if isinstance(arm, str):
@@ -64,9 +65,9 @@ def families(runs: Runs, measured: Sequence[ArmEvidence]) -> Families | str:
     return Families(a.label, b.label, min(len(a.seeds), len(b.seeds)), rows)
 
 
-def _stands(runs: Runs, measured: Sequence[ArmEvidence], family: Family) -> ExplainedArm | str | None:
+def _stands(runs: Runs, evidence: Evidence, family: Family, terms: Terms) -> ExplainedArm | str | None:
     """The verdict's candidate over its judging seeds; None without one, or why it cannot be compared."""
-    chosen = candidate_of([arm for arm in measured if arm.learns and arm.mean_return is not None], family)
+    chosen = candidate_of(evidence, family, terms)
     if chosen is None:
         return None
     arm, explained = runs[chosen.arm.label]
