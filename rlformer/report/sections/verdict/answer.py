@@ -31,8 +31,8 @@ _IS_A_TRADE_OFF: Mapping[Strength, str] = {
 }
 _IS_ALIKE: Mapping[Strength, str] = {
     "claim": "It makes no difference that matters: {a} and {b} score alike, and neither is clearly cheaper.",
-    "probable": "It probably makes no difference that matters: {a} and {b} score alike, and neither is clearly cheaper.",
-    "lean": "It seems to make no difference that matters: {a} and {b} scored alike, and neither was clearly cheaper.",
+    "probable": "It probably makes no difference that matters: {a} and {b} score alike, neither is clearly cheaper.",
+    "lean": "It seems to make no difference that matters: {a} and {b} scored alike, neither was clearly cheaper.",
 }
 _HOW_SURE: Mapping[Strength, str] = {
     "claim": "Very sure: {seeds} allow a claim.",
