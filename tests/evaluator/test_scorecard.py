@@ -17,7 +17,7 @@ from rlformer.evaluator.as_json import decode, encode
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.scorecard import Column, Scorecard
 from rlformer.report.build import words
-from rlformer.report.sections.verdict.scorecard import NOT_EXPLAINED, card
+from rlformer.report.sections.verdict.scorecard import NOT_EXPLAINED, Card, card
 from rlformer.report.words.command import Origin
 from tests.support.make_runs import BC, BC_TOP, CARTPOLE, DT, PPO, RANDOM, Invented, make_run, make_runs
 
@@ -146,3 +146,29 @@ def test_what_to_type_next_can_be_typed(seeds: int, tmp_path: Path) -> None:
             assert given[0] == "CartPole-v1"
         else:
             assert given[0].startswith("runs/")
+
+
+def shown_of(found: Evidence) -> Card:
+    shown = card(found)
+    assert shown is not None
+    return shown
+
+
+def test_an_arm_that_is_never_good_enough_has_no_number_of_steps(found: Evidence) -> None:
+    data = shown_of(found).rows[1]
+    assert (data.cells[1].text, data.cells[1].details) == ("not reached", ("0 of 3 runs get there",))
+    assert data.cells[1].short == "not reached"  # and no budget that it was never given
+
+
+def test_a_run_that_never_gets_there_is_said_to_count_with_the_common_budget(tmp_path: Path) -> None:
+    make_runs(tmp_path, [PPO], seeds=range(3))
+    make_run(tmp_path, replace(PPO, mean=100, spread=1), 3)
+    data = shown_of(evidence_of(tmp_path, [GOOD_DT])).rows[1].cells[0]
+    assert not data.text.startswith("at least")  # the budget is no bound of what it would take
+    assert data.details[-2] == "3 of 4 runs get there"
+    assert data.details[-1].startswith("a run that does not counts with ")
+
+
+def test_nobody_leads_by_score_where_no_run_works(tmp_path: Path) -> None:
+    arms = [RANDOM, replace(BC, mean=100, spread=1), BAD_DT, replace(PPO, mean=300, spread=1)]
+    assert shown_of(evidence_of(tmp_path, arms)).rows[0].leader == "none works"
