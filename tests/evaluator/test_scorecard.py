@@ -15,8 +15,11 @@ from rlformer.cli import app
 from rlformer.evaluator import Terms, judge
 from rlformer.evaluator.as_json import decode, encode
 from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.findings import Early
 from rlformer.evaluator.judge.scorecard import Column, Scorecard
+from rlformer.evaluator.judge.values import Estimate
 from rlformer.report.build import words
+from rlformer.report.sections.verdict.reasons import reasons
 from rlformer.report.sections.verdict.scorecard import NOT_EXPLAINED, Card, card
 from rlformer.report.words.command import Origin
 from tests.support.make_runs import BC, BC_TOP, CARTPOLE, DT, PPO, RANDOM, Invented, make_run, make_runs
@@ -172,3 +175,24 @@ def test_a_run_that_never_gets_there_is_said_to_count_with_the_common_budget(tmp
 def test_nobody_leads_by_score_where_no_run_works(tmp_path: Path) -> None:
     arms = [RANDOM, replace(BC, mean=100, spread=1), BAD_DT, replace(PPO, mean=300, spread=1)]
     assert shown_of(evidence_of(tmp_path, arms)).rows[0].leader == "none works"
+
+
+def test_where_nothing_works_no_reason_tells_costs_or_a_mean_time_to_what_was_never_reached(tmp_path: Path) -> None:
+    arms = [RANDOM, replace(BC, mean=100, spread=1), BAD_DT, replace(PPO, mean=300, spread=1)]
+    found = evidence_of(tmp_path, arms)
+    assert found.verdict is not None
+    assert found.verdict.answer == "none works"
+    assert reasons(found, found.verdict) == (
+        "0 of 3 runs of dt and 0 of 3 of ppo work, that is, score 0.8 or more.",
+        "ppo reaches a score of 0.9 on none of 3 runs.",
+    )
+
+
+def test_a_model_that_no_log_suffices_for_has_no_time_at_which_to_stop(found: Evidence) -> None:
+    assert found.verdict is not None
+    assert found.needs is not None
+    never = Early("dt", "dt", "ppo", 0.9, (0, 1, 2), (0, 3), (9e4, 4e4), Estimate(0.1, 0.2, 0.3))
+    other = replace(never, label="dt (log: full)", reached=(3, 3))
+    with_logs = replace(found, needs=replace(found.needs, early=(other, never)))
+    said = [text for text in reasons(with_logs, found.verdict) if "stopped" in text]
+    assert said == ["Wherever the training of ppo is stopped, dt is not good enough with its log (3 runs)."]
