@@ -16,6 +16,7 @@ from rlformer.evaluator import Terms, judge
 from rlformer.evaluator.as_json import decode, encode
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.findings import Early
+from rlformer.evaluator.judge.prices import score_of
 from rlformer.evaluator.judge.scorecard import Column, Scorecard
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.report.build import words
@@ -115,6 +116,17 @@ def test_without_scores_returns_stand_in_it_and_nothing_is_good_enough(tmp_path:
     shown = card(found)
     assert shown is not None
     assert shown.rows[0].cells[0].text == "499.7"
+
+
+def test_without_a_card_every_score_is_on_the_scale_of_what_is_good_enough(tmp_path: Path) -> None:
+    card_less = replace(CARTPOLE, random_score=None, reference_score=None)
+    make_runs(tmp_path, [RANDOM, GOOD_DT, PPO], env=card_less)
+    found = judge(tmp_path, terms=replace(FREE, good_enough=250.0)).environments[0]
+    ppo, random = found.arm("ppo"), found.arm("random").point
+    score = score_of(found, ppo)
+    assert score is not None
+    assert score.point == pytest.approx((ppo.point - random) / (250 - random))  # above 2, as in the scorecard
+    assert shown_of(found).rows[0].meaning.endswith("1 the return that is good enough")
 
 
 def test_it_survives_json(found: Evidence) -> None:

@@ -168,6 +168,16 @@ def test_measures_that_cannot_be_tested_count_among_those_that_p_values_are_adju
     assert len(MEASURES) == 7
 
 
+def test_trees_beyond_the_largest_are_never_called_alike() -> None:
+    """Most seeds of both need more than 256 leaves: one may need 300, the other 10,000."""
+    sizes = [9.0, 9.0, 9.0, 9.0, 8.0], [9.0, 8.0, 9.0, 9.0, 9.0]
+    measure = next(measure for measure in MEASURES if measure.label.startswith("L90"))
+    (row,) = compared([(measure, *sizes)])
+    assert (row.says, row.p_alike) == ("undecided", 1.0)
+    known = [[size - 1 for size in side] for side in sizes]
+    assert compared([(measure, known[0], known[1])])[0].says == "alike"
+
+
 def test_seeds_that_all_agree_are_no_certainty() -> None:
     assert says(("-", [0.1] * 3, [0.2] * 3)) == ["the same on every seed"]  # 2 of 20 orders are as extreme
     assert says(("-", [0.1] * 5, [0.2] * 5)) == ["a"]  # 2 of 252

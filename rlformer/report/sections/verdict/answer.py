@@ -9,7 +9,7 @@ from rlformer.evaluator.judge.findings import Strength
 from rlformer.evaluator.judge.verdict import Answer, Nearest, PairFacts, Side, Verdict
 from rlformer.evaluator.judge.weighing import firmest
 from rlformer.report.words.families import named
-from rlformer.report.words.thresholds import goal
+from rlformer.report.words.thresholds import goal, one
 from rlformer.runs.spec import FAMILIES, Family
 
 Sentence = Callable[[Verdict], str]
@@ -223,8 +223,8 @@ def _beside_the_nearest(verdict: Verdict, nearest: Nearest) -> str:
         return f"The log’s episodes score {log} on average; the best method here, {nearest.label}, scores {score}."
     runs = f"{nearest.reached} of {formats.plural(nearest.runs, 'run')}"
     return (
-        f"{nearest.label} comes nearest: it scores {score} on average (0 is random play, 1 the reference), and {runs} "
-        f"reach {goal(verdict.terms)}."
+        f"{nearest.label} comes nearest: it scores {score} on average (0 is random play, 1 {one(verdict.scale)}), and "
+        f"{runs} reach {goal(verdict.terms)}."
     )
 
 

@@ -10,7 +10,7 @@ from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.findings import Strength
 from rlformer.evaluator.judge.scorecard import Amount, Column, Lead, RowName, Scorecard
 from rlformer.report.words.families import COLUMN_HEADS
-from rlformer.report.words.thresholds import goal
+from rlformer.report.words.thresholds import goal, one
 
 NOT_EXPLAINED = "not explained here: --explain"
 _LONGEST = 26  # letters of a name in a narrow table
@@ -81,10 +81,10 @@ def card(evidence: Evidence) -> Card | None:
 def _score(evidence: Evidence, found: Scorecard) -> Row:
     scored = any(column.score is not None for column in found.columns)
     cells = tuple(_score_cell(column, found.lead("score")) for column in found.columns)
-    measured = evidence.verdict is not None and evidence.verdict.scale is not None and evidence.verdict.scale.measured
+    scale = evidence.verdict.scale if evidence.verdict is not None else None
     meaning = "mean return of an episode"
     if scored:
-        meaning = f"0 is random play or a run that broke off, 1 {'the best arm here' if measured else 'the reference'}"
+        meaning = f"0 is random play or a run that broke off, 1 {one(scale)}"
     leader = _leader(found.lead("score"), len(cells))
     if scored and not any(column.worked for column in found.columns):  # the verdict's test is of runs that work
         leader = "none works"
