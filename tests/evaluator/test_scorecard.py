@@ -19,7 +19,7 @@ from rlformer.evaluator.judge.findings import Early
 from rlformer.evaluator.judge.prices import score_of
 from rlformer.evaluator.judge.scorecard import Column, Scorecard
 from rlformer.evaluator.judge.values import Estimate
-from rlformer.report.build import words
+from rlformer.report.build import build, words
 from rlformer.report.sections.verdict.reasons import reasons
 from rlformer.report.sections.verdict.scorecard import NOT_EXPLAINED, Card, card
 from rlformer.report.words.command import Origin
@@ -208,3 +208,21 @@ def test_a_model_that_no_log_suffices_for_has_no_time_at_which_to_stop(found: Ev
     with_logs = replace(found, needs=replace(found.needs, early=(other, never)))
     said = [text for text in reasons(with_logs, found.verdict) if "stopped" in text]
     assert said == ["Wherever the training of ppo is stopped, dt is not good enough with its log (3 runs)."]
+
+
+def test_the_table_gives_no_steps_to_an_arm_that_never_got_there(tmp_path: Path) -> None:
+    make_runs(tmp_path, ARMS, seeds=range(3))
+    build([tmp_path], tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    table = page[page.index("To threshold") :]
+    rows = {name: table[table.index(f">{name}</th>") :].split("</tr>")[0] for name in ("dt", "ppo")}
+    assert ">not reached</td>" in rows["dt"]
+    assert ">not reached</td>" not in rows["ppo"]
+
+
+def test_the_summary_says_that_it_compares_last_policies_and_no_costs(tmp_path: Path) -> None:
+    make_runs(tmp_path, ARMS, seeds=range(3))
+    build([tmp_path], tmp_path / "out")
+    said = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "policies at the end of their training, whatever they cost" in said
+    assert said.index("whatever they cost") < said.index("Which arm scores highest?")

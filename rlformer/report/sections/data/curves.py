@@ -41,8 +41,8 @@ def score_against_data(view: EnvironmentView) -> Figure | None:
     caption = (
         "Higher and further left is better. Lines are online arms as they take environment steps: a thick line is the "
         "mean with its 95 % band, a thin line one seed. Diamonds and squares are arms that learned from a log, at "
-        "the number of logged steps that they read (moved a little sideways, so that none hides another). A dotted line "
-        "leads from there to the environment steps that made the log."
+        "the number of logged steps that they read (moved a little sideways, so that none hides another). A dotted "
+        "line leads from there to the environment steps that made the log."
     )
     if any(arm.log for arm in arms if arm.steps_env):
         caption += " An arm that reads a log before it interacts begins to the right of the steps of that log."
