@@ -20,6 +20,7 @@ from rlformer.evaluator.judge.prices import score_of
 from rlformer.evaluator.judge.scorecard import Column, Scorecard
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.report.build import build, words
+from rlformer.report.sections.verdict.next_steps import next_steps
 from rlformer.report.sections.verdict.reasons import reasons
 from rlformer.report.sections.verdict.scorecard import NOT_EXPLAINED, Card, card
 from rlformer.report.words.command import Origin
@@ -226,3 +227,12 @@ def test_the_summary_says_that_it_compares_last_policies_and_no_costs(tmp_path: 
     said = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert "policies at the end of their training, whatever they cost" in said
     assert said.index("whatever they cost") < said.index("Which arm scores highest?")
+
+
+@pytest.mark.parametrize(("needed", "told"), [(10.0, True), (230.0, False)])
+def test_nobody_is_told_to_type_hundreds_of_seeds(found: Evidence, needed: float, told: bool) -> None:
+    assert found.verdict is not None
+    assert found.verdict.pair is not None
+    pair = replace(found.verdict.pair, seeds_to_settle=needed)
+    undecided = replace(found.verdict, answer="inconclusive", arm=None, strength=None, pair=pair)
+    assert any("--seeds" in step.command for step in next_steps(found, undecided)) == told
