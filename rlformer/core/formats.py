@@ -67,6 +67,15 @@ def probability(value: float) -> str:
     return "below 0.01" if value < 0.01 else f"{value:.2f}"
 
 
+def p_value(value: float) -> str:
+    """The p-value of a test.
+
+    >>> p_value(0.0000474), p_value(0.0138), p_value(1.0)
+    ('below 0.001', '0.014', '1')
+    """
+    return "below 0.001" if value < 0.001 else f"{value:.2g}"
+
+
 def count(value: float | None) -> str:
     """Steps, parameters or operations, to three digits.
 

@@ -23,7 +23,8 @@ class Term:
 TERMS: tuple[Term, ...] = (
     Term(
         "score", "Score, z", "The normalised score: 0 is what random play returns, 1 what the reference on the "
-        "environment’s card returns.", r"normalised scores?|score z|\bz\b|\bscores? of\b",
+        "environment’s card returns; without a card 1 is the return that is good enough, or the best method here.",
+        r"normalised scores?|score z|\bz\b|\bscores? of\b",
     ),
     Term("arm", "Arm", "One method with its settings, run on several seeds.", r"\barms?\b"),
     Term(

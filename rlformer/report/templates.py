@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     import jinja2
     from markupsafe import Markup
 
-_FILTERS = ("number", "score", "percent", "count", "seconds", "interval", "estimate", "plural", "probability")
+_FILTERS = (
+    "number",
+    "score",
+    "percent",
+    "count",
+    "seconds",
+    "interval",
+    "estimate",
+    "plural",
+    "probability",
+    "p_value",
+)
 
 
 def asset(name: str) -> str:

@@ -15,9 +15,14 @@ from rlformer.cli import app
 from rlformer.evaluator import Terms, judge
 from rlformer.evaluator.as_json import decode, encode
 from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.findings import Early
+from rlformer.evaluator.judge.prices import score_of
 from rlformer.evaluator.judge.scorecard import Column, Scorecard
-from rlformer.report.build import words
-from rlformer.report.sections.verdict.scorecard import NOT_EXPLAINED, card
+from rlformer.evaluator.judge.values import Estimate
+from rlformer.report.build import build, words
+from rlformer.report.sections.verdict.next_steps import next_steps
+from rlformer.report.sections.verdict.reasons import reasons
+from rlformer.report.sections.verdict.scorecard import NOT_EXPLAINED, Card, card
 from rlformer.report.words.command import Origin
 from tests.support.make_runs import BC, BC_TOP, CARTPOLE, DT, PPO, RANDOM, Invented, make_run, make_runs
 
@@ -114,6 +119,17 @@ def test_without_scores_returns_stand_in_it_and_nothing_is_good_enough(tmp_path:
     assert shown.rows[0].cells[0].text == "499.7"
 
 
+def test_without_a_card_every_score_is_on_the_scale_of_what_is_good_enough(tmp_path: Path) -> None:
+    card_less = replace(CARTPOLE, random_score=None, reference_score=None)
+    make_runs(tmp_path, [RANDOM, GOOD_DT, PPO], env=card_less)
+    found = judge(tmp_path, terms=replace(FREE, good_enough=250.0)).environments[0]
+    ppo, random = found.arm("ppo"), found.arm("random").point
+    score = score_of(found, ppo)
+    assert score is not None
+    assert score.point == pytest.approx((ppo.point - random) / (250 - random))  # above 2, as in the scorecard
+    assert shown_of(found).rows[0].meaning.endswith("1 the return that is good enough")
+
+
 def test_it_survives_json(found: Evidence) -> None:
     assert decode(Scorecard, encode(card_of(found))) == card_of(found)
 
@@ -146,3 +162,77 @@ def test_what_to_type_next_can_be_typed(seeds: int, tmp_path: Path) -> None:
             assert given[0] == "CartPole-v1"
         else:
             assert given[0].startswith("runs/")
+
+
+def shown_of(found: Evidence) -> Card:
+    shown = card(found)
+    assert shown is not None
+    return shown
+
+
+def test_an_arm_that_is_never_good_enough_has_no_number_of_steps(found: Evidence) -> None:
+    data = shown_of(found).rows[1]
+    assert (data.cells[1].text, data.cells[1].details) == ("not reached", ("0 of 3 runs get there",))
+    assert data.cells[1].short == "not reached"  # and no budget that it was never given
+
+
+def test_a_run_that_never_gets_there_is_said_to_count_with_the_common_budget(tmp_path: Path) -> None:
+    make_runs(tmp_path, [PPO], seeds=range(3))
+    make_run(tmp_path, replace(PPO, mean=100, spread=1), 3)
+    data = shown_of(evidence_of(tmp_path, [GOOD_DT])).rows[1].cells[0]
+    assert not data.text.startswith("at least")  # the budget is no bound of what it would take
+    assert data.details[-2] == "3 of 4 runs get there"
+    assert data.details[-1].startswith("a run that does not counts with ")
+
+
+def test_nobody_leads_by_score_where_no_run_works(tmp_path: Path) -> None:
+    arms = [RANDOM, replace(BC, mean=100, spread=1), BAD_DT, replace(PPO, mean=300, spread=1)]
+    assert shown_of(evidence_of(tmp_path, arms)).rows[0].leader == "none works"
+
+
+def test_where_nothing_works_no_reason_tells_costs_or_a_mean_time_to_what_was_never_reached(tmp_path: Path) -> None:
+    arms = [RANDOM, replace(BC, mean=100, spread=1), BAD_DT, replace(PPO, mean=300, spread=1)]
+    found = evidence_of(tmp_path, arms)
+    assert found.verdict is not None
+    assert found.verdict.answer == "none works"
+    assert reasons(found, found.verdict) == (
+        "0 of 3 runs of dt and 0 of 3 of ppo work, that is, score 0.8 or more.",
+        "ppo reaches a score of 0.9 on none of 3 runs.",
+    )
+
+
+def test_a_model_that_no_log_suffices_for_has_no_time_at_which_to_stop(found: Evidence) -> None:
+    assert found.verdict is not None
+    assert found.needs is not None
+    never = Early("dt", "dt", "ppo", 0.9, (0, 1, 2), (0, 3), (9e4, 4e4), Estimate(0.1, 0.2, 0.3))
+    other = replace(never, label="dt (log: full)", reached=(3, 3))
+    with_logs = replace(found, needs=replace(found.needs, early=(other, never)))
+    said = [text for text in reasons(with_logs, found.verdict) if "stopped" in text]
+    assert said == ["Wherever the training of ppo is stopped, dt is not good enough with its log (3 runs)."]
+
+
+def test_the_table_gives_no_steps_to_an_arm_that_never_got_there(tmp_path: Path) -> None:
+    make_runs(tmp_path, ARMS, seeds=range(3))
+    build([tmp_path], tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    table = page[page.index("To threshold") :]
+    rows = {name: table[table.index(f">{name}</th>") :].split("</tr>")[0] for name in ("dt", "ppo")}
+    assert ">not reached</td>" in rows["dt"]
+    assert ">not reached</td>" not in rows["ppo"]
+
+
+def test_the_summary_says_that_it_compares_last_policies_and_no_costs(tmp_path: Path) -> None:
+    make_runs(tmp_path, ARMS, seeds=range(3))
+    build([tmp_path], tmp_path / "out")
+    said = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "policies at the end of their training, whatever they cost" in said
+    assert said.index("whatever they cost") < said.index("Which arm scores highest?")
+
+
+@pytest.mark.parametrize(("needed", "told"), [(10.0, True), (230.0, False)])
+def test_nobody_is_told_to_type_hundreds_of_seeds(found: Evidence, needed: float, told: bool) -> None:
+    assert found.verdict is not None
+    assert found.verdict.pair is not None
+    pair = replace(found.verdict.pair, seeds_to_settle=needed)
+    undecided = replace(found.verdict, answer="inconclusive", arm=None, strength=None, pair=pair)
+    assert any("--seeds" in step.command for step in next_steps(found, undecided)) == told

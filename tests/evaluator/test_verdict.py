@@ -120,7 +120,7 @@ def test_where_costs_tie_the_better_one_is_chosen(tmp_path: Path) -> None:
     assert (found.answer, found.arm) == ("online", "ppo")
     assert "higher than dt, and it costs no more" in text.headline
     _, alike = spoken_of(tmp_path / "alike", [GOOD_DT, PPO], terms=replace(FREE, env_step=0.0))
-    assert alike.headline.startswith("It makes no difference that matters")
+    assert alike.headline.startswith("It probably makes no difference that matters")
 
 
 @pytest.mark.slow

@@ -124,9 +124,24 @@ def test_a_guess_that_is_likelier_wrong_than_right_is_not_offered() -> None:
     )
 
 
-def test_arms_that_do_equally_well_leave_the_choice_to_the_reader() -> None:
-    found = verdict("inconclusive", pair=replace(PPO_WINS, alike=True))
-    assert answer(found).startswith("It makes no difference that matters: ppo and dt score alike")
+@pytest.mark.parametrize(
+    ("seeds", "p_worse", "start", "sure"),
+    [
+        (20, 0.01, "It makes no difference that matters: ppo and dt score alike", "Very sure: 20 seeds allow a claim."),
+        (20, 0.05, "It probably makes no difference that matters: ppo", "Fairly sure: 20 seeds make it probable."),
+        (3, 0.01, "It seems to make no difference that matters: ppo and dt scored alike", "Not sure: 3 seeds show"),
+        (3, 0.2, "It seems to make no difference that matters", "Not sure: 3 seeds show a direction only."),
+    ],
+)
+def test_arms_that_do_equally_well_leave_the_choice_to_the_reader(
+    seeds: int, p_worse: float, start: str, sure: str
+) -> None:
+    a, b = replace(PPO_WINS.a, p_worse=p_worse), replace(PPO_WINS.b, p_worse=0.01)
+    found = verdict("inconclusive", pair=replace(PPO_WINS, a=a, b=b, alike=True, seeds=seeds))
+    assert answer(found).startswith(start)
+    assert certainty(found).startswith(sure)
+    worse = "1 %" if p_worse == 0.01 else f"{100 * p_worse:.0f} %"
+    assert f"worse by more than what is tolerated is {worse}." in certainty(found)
     assert certainty(found).endswith("Choose either.")
 
 

@@ -90,6 +90,24 @@ def test_the_two_questions_are_answered_apart_and_families_by_measure(told: tupl
     assert "they are not added up" in page
 
 
+def test_sentences_say_which_policy_is_explained_and_that_the_best_of_several_is_flattered(
+    told: tuple[dict[str, Any], str],
+) -> None:
+    _, page = told
+    assert "as they are at the end of their training" in page  # not the policy that was first good enough
+    assert "The best of several is a little too good" in page
+    assert 'href="#term-reliance"' in page[page.index("Does it rely on what matters?") :]
+
+
+def test_a_skill_that_some_seeds_lack_says_on_how_many_it_was_measured(tmp_path: Path) -> None:
+    for seed in SEEDS:
+        explain_run(make_run(tmp_path, PPO, seed), [0.5, 0.01, 0.0, 0.0], skill=0.9 if seed else None)
+        explain_run(make_run(tmp_path, DT, seed), [0.1, 0.3, 0.2, 0.1], skill=0.9)
+    report(tmp_path)
+    said = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "(integrated gradients, 2 of 3 seeds)" in said
+
+
 @pytest.mark.slow
 def test_for_its_family_stands_the_arm_that_the_verdict_weighs(tmp_path: Path) -> None:
     """Filtered imitation scores as high as it likes: it is no candidate."""
@@ -166,6 +184,16 @@ def test_measures_that_cannot_be_tested_count_among_those_that_p_values_are_adju
     assert among == pytest.approx(7 * alone)
     assert {measure.label.split()[0] for measure in MEASURES} >= {"Reliance", "skill", "sensitivity", "L90"}
     assert len(MEASURES) == 7
+
+
+def test_trees_beyond_the_largest_are_never_called_alike() -> None:
+    """Most seeds of both need more than 256 leaves: one may need 300, the other 10,000."""
+    sizes = [9.0, 9.0, 9.0, 9.0, 8.0], [9.0, 8.0, 9.0, 9.0, 9.0]
+    measure = next(measure for measure in MEASURES if measure.label.startswith("L90"))
+    (row,) = compared([(measure, *sizes)])
+    assert (row.says, row.p_alike) == ("undecided", 1.0)
+    known = [[size - 1 for size in side] for side in sizes]
+    assert compared([(measure, known[0], known[1])])[0].says == "alike"
 
 
 def test_seeds_that_all_agree_are_no_certainty() -> None:

@@ -32,8 +32,9 @@ def random_play(evidence: Evidence) -> float | None:
 
 
 def score_of(evidence: Evidence, arm: ArmEvidence) -> Estimate | None:
-    """An arm's normalised score: by the card, or on the scale that the arms themselves give; None without one."""
-    scale, mean = scale_of(evidence), arm.mean_return
+    """An arm's normalised score: by the card, or without one on the verdict's scale; None without any."""
+    weighed, mean = evidence.verdict.scale if evidence.verdict is not None else None, arm.mean_return
+    scale = weighed or scale_of(evidence)
     if arm.normalized_score is not None or scale is None or mean is None:
         return arm.normalized_score
     ends = [None if end is None else scale.z(end) for end in (mean.low, mean.high)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rlformer.core import formats
 from rlformer.evaluator.judge.findings import Needs
-from rlformer.evaluator.judge.terms import Terms
+from rlformer.evaluator.judge.terms import GOOD_ENOUGH, Scale, Terms
 
 
 def goal(terms: Terms) -> str:
@@ -18,6 +18,17 @@ def goal(terms: Terms) -> str:
     if terms.good_enough is not None:
         return f"a return of {formats.number(terms.good_enough)}"
     return f"a score of {terms.threshold:g}"
+
+
+def one(scale: Scale | None) -> str:
+    """What a score of 1 is.
+
+    >>> one(Scale(0.0, 1.0, "the card's random and reference scores"))
+    'the reference'
+    """
+    if scale is not None and scale.source == GOOD_ENOUGH:
+        return "the return that is good enough"
+    return "the best arm here" if scale is not None and scale.measured else "the reference"
 
 
 def level(threshold: float, needs: Needs) -> str:

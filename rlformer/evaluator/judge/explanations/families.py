@@ -26,6 +26,7 @@ ALPHA = 0.05  # of all measures together, once for differences and once for equi
 ALIKE, UNDECIDED = "alike", "undecided"
 UNDEFINED, ONE_SEED, NO_SPREAD = "undefined for one of them", "one seed cannot tell", "the same on every seed"
 _SAME = 1e-9  # relative spread below which seeds do not differ
+_BEYOND = math.log2(2 * CENSORED)  # where the largest tree does not suffice
 Better = Literal["+", "-"]
 Values = Sequence[float]  # of an arm's seeds
 Runs = Mapping[str, tuple[Arm, Sequence[Run]]]  # by label: an arm, and its runs that were explained
@@ -39,6 +40,7 @@ class Measure:
     better: Better  # more, or less
     margin: float  # declared before anything is measured: a smaller difference of means does not matter
     take: Callable[[ExplainedArm], Values]
+    limit: float = math.inf  # a value there is only known to be that or more
 
 
 def families(runs: Runs, evidence: Evidence, terms: Terms) -> Families | str:
@@ -90,7 +92,7 @@ def _of_shared(take: Callable[[ExplainedArm], Measured | None]) -> Callable[[Exp
 def _leaves(arm: ExplainedArm) -> Values:
     if arm.l90.reason:
         return ()
-    return [float(np.log2(2 * CENSORED if v is None else v)) for v in arm.l90.values]
+    return [_BEYOND if v is None else float(np.log2(v)) for v in arm.l90.values]
 
 
 MEASURES = (
@@ -112,7 +114,7 @@ MEASURES = (
         _of_shared(lambda arm: arm.explainers[SHARED.name].agreement),
     ),
     Measure(f"sensitivity of {SHARED.name}", "-", 0.1, _of_shared(lambda arm: arm.explainers[SHARED.name].sensitivity)),
-    Measure("L90 (doublings of leaves; above 256 as 512)", "-", 1.0, _leaves),
+    Measure("L90 (doublings of leaves; above 256 as 512)", "-", 1.0, _leaves, _BEYOND),
 )
 
 
@@ -145,7 +147,8 @@ def _row(measure: Measure, a: Values, b: Values) -> FamilyRow:
         test = stats.ttest_ind(a, b, equal_var=False)
     interval = test.confidence_interval(0.95)
     ends = Estimate(float(interval.low), point, float(interval.high))
-    within = statistics.equivalence_test(a, b, measure.margin).pvalue
+    censored = max(*a, *b) >= measure.limit  # how far apart they are beyond it is not known: they may not be alike
+    within = 1.0 if censored else statistics.equivalence_test(a, b, measure.margin).pvalue
     return replace(row, difference=ends, p=float(test.pvalue), p_alike=float(within), says=UNDECIDED)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rlformer.core import formats
 from rlformer.evaluator.judge.comparisons import LEAN_BELOW
 from rlformer.evaluator.judge.explanations import CENSORED, ExplainedArm, Explanations
-from rlformer.evaluator.judge.explanations.evidence import ExplainerEvidence, FamilyRow, FewestLeaves
+from rlformer.evaluator.judge.explanations.evidence import BestExplainer, ExplainerEvidence, FamilyRow, FewestLeaves
 from rlformer.evaluator.judge.explanations.families import ALIKE, NO_SPREAD, ONE_SEED, UNDECIDED, UNDEFINED
 from rlformer.explain.explainers import EXPLAINERS, SHARED
 from rlformer.explain.parts.attributions import NO_ATTENTION
@@ -15,13 +15,14 @@ from rlformer.report.words.types import Answer
 
 _NOT_MEASURED = "not measured"
 _NAMED = 4  # inputs in a sentence
+_WHICH = "Policies are explained as they are at the end of their training."
 
 
 def sentences(explanations: Explanations) -> tuple[Answer, ...]:
     """The answers to both questions, what it takes to replace a policy by a tree, and where the families differ."""
     arms = explanations.explained
     found = [
-        Answer("Does it rely on what matters?", " ".join(_reliance(arms)) or "Not measured."),
+        Answer("Does it rely on what matters?", f"{_WHICH} {' '.join(_reliance(arms)) or 'Not measured.'}"),
         Answer("Do explainers find what it uses?", " ".join(_explainers(arms)) or "Not measured."),
     ]
     if attention := " ".join(_attention(arms)):
@@ -77,9 +78,12 @@ def _constant(arms: Sequence[ExplainedArm]) -> Iterator[str]:
 
 def _explainers(arms: Sequence[ExplainedArm]) -> Iterator[str]:
     best = [(arm, arm.best) for arm in arms if arm.best is not None]
-    skills = [f"{a.label} {formats.estimate(b.value, 'z')} ({b.name})" for a, b in best if b.by == "skill"]
+    skills = [_skill(a, b) for a, b in best if b.by == "skill"]
     if skills:
-        yield f"Skill of the best explainer, 0 being chance and 1 the truth: {'; '.join(skills)}."
+        yield (
+            f"Skill of the best explainer, 0 being chance and 1 the truth: {'; '.join(skills)}. The best of several is "
+            "a little too good: it was chosen by this very measure."
+        )
     rest = [arm for arm in arms if arm.best is None or arm.best.by != "skill"]
     for reason, labels in _by_reason((arm.label, arm.no_truth or arm.no_groups) for arm in rest):
         yield f"Skill of {formats.listed(labels)}: n/a ({reason})."
@@ -97,18 +101,31 @@ def _explainers(arms: Sequence[ExplainedArm]) -> Iterator[str]:
             "Replacing what the best explainer ranks first changes the action more often than a random order does by: "
             f"{'; '.join(effects)}. The test replaces by other episodes than the explainer saw."
         )
-    ranks = [text for arm, chosen in best if (text := _agreement(arm.label, arm.explainers[chosen.name]))]
-    if ranks:
-        yield f"Rank agreement of the best explainer with the effects: {'; '.join(ranks)}."
+    yield from _agreement([(arm.label, arm.explainers[chosen.name]) for arm, chosen in best])
 
 
-def _agreement(label: str, explainer: ExplainerEvidence) -> str:
-    """With what random orders reach; nothing where it is not defined."""
-    if explainer.agreement is None or explainer.agreement_by_chance is None:
-        return ""
-    value, chance = explainer.agreement.mean.point, explainer.agreement_by_chance
-    beyond = "more than" if value > chance else "not more than"
-    return f"{label} {formats.score(value)}, {beyond} what 95 % of random orders reach ({formats.score(chance)})"
+def _skill(arm: ExplainedArm, chosen: BestExplainer) -> str:
+    """With the number of seeds, where the policy solves the task by what matters on some alone."""
+    found = arm.explainers[chosen.name].skill
+    some = found is not None and len(found.values) < len(arm.seeds)
+    seeds = f", {len(found.values)} of {formats.plural(len(arm.seeds), 'seed')}" if found is not None and some else ""
+    return f"{arm.label} {formats.estimate(chosen.value, 'z')} ({chosen.name}{seeds})"
+
+
+def _agreement(explainers: Sequence[tuple[str, ExplainerEvidence]]) -> Iterator[str]:
+    """Beside what random orders reach; nothing where it is not defined."""
+    beyond, within = list[str](), list[str]()
+    for label, explainer in explainers:
+        if explainer.agreement is not None and explainer.agreement_by_chance is not None:
+            value, chance = explainer.agreement.mean.point, explainer.agreement_by_chance
+            (beyond if value > chance else within).append(f"{label} {formats.score(value)} ({formats.score(chance)})")
+    groups = (("above it", beyond), ("not above it", within))
+    parts = [f"{where} {formats.listed(named)}" for where, named in groups if named]
+    if parts:
+        yield (
+            "Rank agreement of the best explainer with the effects, in brackets what 95 % of random orders stay at or "
+            f"below: {'; '.join(parts)}."
+        )
 
 
 def _attention(arms: Sequence[ExplainedArm]) -> Iterator[str]:

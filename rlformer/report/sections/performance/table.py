@@ -45,7 +45,7 @@ COLUMNS = (
         "z",
         "Score z",
         "(return − random) / (reference − random), scores from the environment's card; without one, 0 is random play "
-        "and 1 the best arm here",
+        "and 1 the return that is good enough, or the best arm here",
         "Performance",
     ),
     Column(
@@ -78,8 +78,9 @@ COLUMNS = (
         "rmst",
         "To threshold",
         "Mean steps until a policy first passed the test of the verdict's threshold (10 episodes, and 30 fresh ones): "
-        "environment steps of what learns by interaction, which pays the common budget where it never passed; distinct "
-        "logged steps of what learns from a log, the shortest log tried that sufficed, or its largest",
+        "environment steps of what learns by interaction; distinct logged steps of what learns from a log, the "
+        "shortest log tried that sufficed. With a star some run never passed: it counts with the common budget, or "
+        "with its largest log",
         "Data",
     ),
     Column(
@@ -218,7 +219,9 @@ def _rmst(row: Survival) -> Cell:
     if isinstance(row, GridNeed):
         tried = "one size of log was tried" if row.sizes == 1 else f"{row.sizes} sizes of log were tried"
         reached += f"; {tried}, and what lies between is rounded up"
-    return Cell(formats.count(row.rmst), row.rmst, reached)
+    if not row.reached:
+        return Cell("not reached", row.rmst, reached)
+    return Cell(formats.count(row.rmst) + "*" * (row.reached < len(row.times)), row.rmst, reached)
 
 
 def _passed(row: Survival) -> Cell:

@@ -5,13 +5,32 @@ from __future__ import annotations
 from rlformer.report.markup import answers, bullets, escape
 from rlformer.report.sections.base import EnvironmentSection, EnvironmentView
 
+_LAST = (
+    "These answers compare mean returns of the policies at the end of their training, whatever they cost and however "
+    "small the difference"
+)
+
+
+def introduction(view: EnvironmentView) -> str:
+    """What is compared here and not in the answer; nothing in a smoke test."""
+    verdict = view.verdict
+    if verdict.answer in ("works", "does not work"):
+        return ""
+    card = view.evidence.scorecard
+    if card is None or card.threshold is None:
+        return f"{_LAST}."
+    return (
+        f"{_LAST}. The answer above weighs costs too, and scores what learns by interaction by the policy that was "
+        "first good enough."
+    )
+
 
 def markdown(view: EnvironmentView) -> list[str]:
     """The answers, then the warnings."""
-    blocks = [answers(view.words.summary)]
+    blocks = [escape(introduction(view)), answers(view.words.summary)]
     if view.words.warnings:
         blocks += ["Warnings:", bullets(map(escape, view.words.warnings))]
-    return blocks
+    return [block for block in blocks if block]
 
 
-SECTION = EnvironmentSection("summary", "What the arms say", "Summary", markdown=markdown)
+SECTION = EnvironmentSection("summary", "What the arms say", "Summary", introduction, markdown=markdown)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from rlformer.core import formats
 from rlformer.evaluator.judge.findings import Strength
 from rlformer.evaluator.judge.verdict import Answer, Nearest, PairFacts, Side, Verdict
+from rlformer.evaluator.judge.weighing import firmest
 from rlformer.report.words.families import named
-from rlformer.report.words.thresholds import goal
+from rlformer.report.words.thresholds import goal, one
 from rlformer.runs.spec import FAMILIES, Family
 
 Sentence = Callable[[Verdict], str]
@@ -27,6 +28,11 @@ _IS_A_TRADE_OFF: Mapping[Strength, str] = {
     "claim": "This is a trade-off",
     "probable": "This is probably a trade-off",
     "lean": "This looks like a trade-off",
+}
+_IS_ALIKE: Mapping[Strength, str] = {
+    "claim": "It makes no difference that matters: {a} and {b} score alike, and neither is clearly cheaper.",
+    "probable": "It probably makes no difference that matters: {a} and {b} score alike, neither is clearly cheaper.",
+    "lean": "It seems to make no difference that matters: {a} and {b} scored alike, neither was clearly cheaper.",
 }
 _HOW_SURE: Mapping[Strength, str] = {
     "claim": "Very sure: {seeds} allow a claim.",
@@ -128,7 +134,7 @@ def _inconclusive(verdict: Verdict) -> str:
     assert verdict.pair is not None
     a, b = verdict.pair.a.label, verdict.pair.b.label
     if verdict.pair.alike:
-        return f"It makes no difference that matters: {a} and {b} score alike, and neither is clearly cheaper."
+        return _IS_ALIKE[_alike(verdict.pair)].format(a=a, b=b)
     return f"There is no answer yet: these runs do not show whether {a} or {b} is the better choice."
 
 
@@ -176,7 +182,12 @@ ANSWERS: Mapping[Answer, Sentence] = {
 def _undecided(pair: PairFacts) -> str:
     seeds = formats.plural(pair.seeds, "seed")
     if pair.alike:
-        return f"By {seeds}, neither is worse than the other by more than what you tolerate. Choose either."
+        strength = _alike(pair)
+        said = (
+            f"{_HOW_SURE[strength].format(seeds=seeds)} The estimated probability that one of them is worse by more "
+            f"than what is tolerated is {odds(_worse(pair))}."
+        )
+        return said + _more_seeds(pair, "make it probable") * (strength == "lean") + " Choose either."
     likelier, _ = sides(pair, None)
     guess = ""
     if likelier.error < 0.5:
@@ -184,6 +195,16 @@ def _undecided(pair: PairFacts) -> str:
         guess += f"{odds(likelier.error)}."
     more = _more_seeds(pair, "decide") or " More seeds that look like these would not decide it either."
     return f"Not decided by {seeds}.{guess}{more}"
+
+
+def _alike(pair: PairFacts) -> Strength:
+    """How firmly it may be said that neither arm is worse than the other."""
+    return firmest(_worse(pair), pair.seeds) or "lean"
+
+
+def _worse(pair: PairFacts) -> float:
+    """The probability that one of them is worse: that of the likelier one."""
+    return max(pair.a.p_worse, pair.b.p_worse)
 
 
 def _more_seeds(pair: PairFacts, what: str) -> str:
@@ -202,8 +223,8 @@ def _beside_the_nearest(verdict: Verdict, nearest: Nearest) -> str:
         return f"The log’s episodes score {log} on average; the best method here, {nearest.label}, scores {score}."
     runs = f"{nearest.reached} of {formats.plural(nearest.runs, 'run')}"
     return (
-        f"{nearest.label} comes nearest: it scores {score} on average (0 is random play, 1 the reference), and {runs} "
-        f"reach {goal(verdict.terms)}."
+        f"{nearest.label} comes nearest: it scores {score} on average (0 is random play, 1 {one(verdict.scale)}), and "
+        f"{runs} reach {goal(verdict.terms)}."
     )
 
 

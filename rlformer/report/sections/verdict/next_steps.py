@@ -17,6 +17,7 @@ from rlformer.report.words.command import Command, Origin
 from rlformer.report.words.types import NextStep
 
 MOST = 3  # that are shown
+_MOST_SEEDS = 60  # that anybody is told to type: beyond, the answer says how many it would take
 _MARKUP = re.compile(r"[<>\x00-\x1f\x7f]")  # in a name from outside: nobody should type it
 
 
@@ -60,7 +61,7 @@ def _more_seeds(verdict: Verdict, study: Command) -> Iterator[NextStep]:
         return
     judging = max(SEEDS[level], round(pair.seeds_to_settle or 0))
     total = seeds_for(judging, several=any(len(one.of) > 1 for one in verdict.selected))
-    if judging > pair.seeds:
+    if pair.seeds < judging and total <= _MOST_SEEDS:
         what = f"Add seeds, up to {total} (finished runs are kept)"
         yield NextStep(what, str(study.with_option("--seeds", str(total))))
 

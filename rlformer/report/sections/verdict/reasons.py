@@ -9,6 +9,7 @@ from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.judge.verdict import PairFacts, Side, Simpler, Verdict
 from rlformer.report.sections.verdict.answer import by_cost, sides
+from rlformer.report.words.thresholds import goal
 
 
 def reasons(evidence: Evidence, verdict: Verdict) -> tuple[str, ...]:
@@ -18,6 +19,8 @@ def reasons(evidence: Evidence, verdict: Verdict) -> tuple[str, ...]:
         return ()
     own, other = sides(pair, verdict.arm)
     scores, costs = _scores(verdict.terms, own, other), _costs(pair, own, other)
+    if verdict.answer == "none works":  # then nothing follows from what runs cost that reach nothing
+        return (scores, *_reached(evidence, verdict, pair))
     first = [costs, scores] if _decided_by_cost(verdict, own, other) else [scores, costs]
     traded = [_price_of_score(pair, own, other)] if verdict.answer == "trade-off" else []
     simple = [_beside_simple(row) for row in verdict.simpler or () if row.recommended]
@@ -81,13 +84,13 @@ def _what_is_left_open(terms: Terms, own: Side, other: Side) -> str:
     """How much worse the arm could still be than the other."""
     runs = formats.percent(_loss(own.reliability.low))
     text = (
-        f"With 97.5 % certainty {own.label} works on at most {runs} of runs fewer than {other.label} "
-        f"({formats.percent(terms.reliability)} is tolerated)"
+        f"With 97.5 % certainty, the share of runs that work is with {own.label} at most {runs} below that of "
+        f"{other.label} ({formats.percent(terms.reliability)} is tolerated)"
     )
     if own.typical.low is None:
         return f"{text}."
     low = formats.score(_loss(own.typical.low))
-    return f"{text}, and where it works it scores at most {low} less ({terms.margin:g} is tolerated)."
+    return f"{text}, and those that work score at most {low} less ({terms.margin:g} is tolerated)."
 
 
 def _loss(low: float | None) -> float:
@@ -108,15 +111,22 @@ def _beside_simple(row: Simpler) -> str:
 def _stopping(evidence: Evidence, verdict: Verdict, pair: PairFacts) -> Iterator[str]:
     """How early the training could have been stopped and the rest been left to the model."""
     level, model = verdict.terms.threshold, evidence.arm(verdict.stands_for("sequence") or pair.b.label)
-    for early in evidence.needs.early if evidence.needs else ():
-        if early.threshold == level and early.agent == model.agent:
-            (prefix, own), (first, second) = map(formats.count, early.rmst), early.reached
+    known = [each for each in (evidence.needs.early if evidence.needs else ()) if each.threshold == level]
+    named = [each for each in known if each.label == model.label]
+    for early in named or [each for each in known if each.agent == model.agent][:1]:
+        (prefix, own), (first, second) = map(formats.count, early.rmst), early.reached
+        if not first:
             yield (
-                f"If the training of {early.online} is stopped early and {early.agent} learns from its log, it is good "
-                f"enough after {prefix} environment steps on average ({first} of {len(early.seeds)} runs "
-                f"get there); {early.online} alone takes {own} ({second} get there). Runs that do not get there count "
-                "with all the steps that they had."
+                f"Wherever the training of {early.online} is stopped, {early.label} is not good enough with its log "
+                f"({formats.plural(len(early.seeds), 'run')})."
             )
+            continue
+        yield (
+            f"If the training of {early.online} is stopped early and {early.label} learns from its log, it is good "
+            f"enough after {prefix} environment steps on average ({first} of {len(early.seeds)} runs "
+            f"get there); {early.online} alone takes {own} ({second} get there). Runs that do not get there count "
+            "with the common budget."
+        )
 
 
 def _break_even(verdict: Verdict) -> Iterator[str]:
@@ -138,12 +148,21 @@ def _reached(evidence: Evidence, verdict: Verdict, pair: PairFacts) -> Iterator[
     level = verdict.terms.threshold
     for row in evidence.needs.online if evidence.needs else ():
         if row.threshold == level and row.label == (verdict.stands_for("online") or pair.a.label):
-            runs = formats.plural(len(row.seeds), "run")
+            runs, what = formats.plural(len(row.seeds), "run"), goal(verdict.terms)
+            more = "" if len(row.seeds) == _judged(pair, row.label) else ", those that chose it among them"
+            if not row.reached:
+                yield f"{row.label} reaches {what} on none of {runs}{more}."
+                continue
+            counted = "" if row.reached == len(row.seeds) else " A run that does not counts with the common budget."
             yield (
-                f"{row.label} reaches a score of {level:g} on {row.reached} of {runs}, "
-                f"after {formats.count(row.rmst)} environment steps on average. A run that does not get there counts "
-                "with all its steps."
+                f"{row.label} reaches {what} on {row.reached} of {runs}{more}, after {formats.count(row.rmst)} "
+                f"environment steps on average.{counted}"
             )
+
+
+def _judged(pair: PairFacts, label: str) -> int | None:
+    """How many runs of an arm judge it; None where it is none of the pair."""
+    return next((side.runs for side in (pair.a, pair.b) if side.label == label), None)
 
 
 def _prices(verdict: Verdict) -> str:

@@ -10,7 +10,7 @@ from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.findings import Strength
 from rlformer.evaluator.judge.scorecard import Amount, Column, Lead, RowName, Scorecard
 from rlformer.report.words.families import COLUMN_HEADS
-from rlformer.report.words.thresholds import goal
+from rlformer.report.words.thresholds import goal, one
 
 NOT_EXPLAINED = "not explained here: --explain"
 _LONGEST = 26  # letters of a name in a narrow table
@@ -75,17 +75,20 @@ def card(evidence: Evidence) -> Card | None:
     if found is None:
         return None
     heads = tuple((COLUMN_HEADS[column.family], column.label) for column in found.columns)
-    return Card(heads, (_score(evidence, found), _data(evidence, found), _time(found), _explained(found)))
+    return Card(heads, (_score(evidence, found), _data(evidence, found), _time(found), _explained(evidence, found)))
 
 
 def _score(evidence: Evidence, found: Scorecard) -> Row:
     scored = any(column.score is not None for column in found.columns)
     cells = tuple(_score_cell(column, found.lead("score")) for column in found.columns)
-    measured = evidence.verdict is not None and evidence.verdict.scale is not None and evidence.verdict.scale.measured
+    scale = evidence.verdict.scale if evidence.verdict is not None else None
     meaning = "mean return of an episode"
     if scored:
-        meaning = f"0 is random play or a run that broke off, 1 {'the best arm here' if measured else 'the reference'}"
-    return Row("score", "Score", meaning, cells, _leader(found.lead("score"), len(cells)))
+        meaning = f"0 is random play or a run that broke off, 1 {one(scale)}"
+    leader = _leader(found.lead("score"), len(cells))
+    if scored and not any(column.worked for column in found.columns):  # the verdict's test is of runs that work
+        leader = "none works"
+    return Row("score", "Score", meaning, cells, leader)
 
 
 def _score_cell(column: Column, lead: Lead) -> Told:
@@ -119,21 +122,21 @@ def _until(evidence: Evidence, found: Scorecard) -> str:
 
 
 def _amount(column: Column, amount: Amount | None, lead: Lead) -> Told:
-    """What it took; where not every run got there it took at least that."""
+    """What it took; where a run never got there, with the budget that it counts with."""
     if amount is None:
         return Told(formats.MISSING, ("not measured",), short=formats.MISSING)
     show = formats.seconds if amount.unit == "seconds" else formats.count
     got_there = f"{amount.passed} of {formats.plural(amount.runs, 'run')} get there"
     unit = "" if amount.unit == "seconds" else f" {_UNITS[amount.unit]}"
+    counted = f"a run that does not counts with {show(amount.budget)}{unit}"
     if not amount.passed:
-        return Told("not reached", (f"within {show(amount.budget)}{unit}",), short=f"over {show(amount.budget)}")
-    least = "at least " if amount.passed < amount.runs else ""
-    text, details = f"{least}{show(amount.mean.point)}{unit}", []
-    short = f"{'≥ ' if least else ''}{show(amount.mean.point)}"
-    short += f" ({amount.passed} of {amount.runs})" * (amount.unit != "seconds")
+        return Told("not reached", (got_there,), short="not reached")
+    text, details = f"{show(amount.mean.point)}{unit}", []
+    short = show(amount.mean.point) + f" ({amount.passed} of {amount.runs})" * (amount.unit != "seconds")
     if amount.mean.low is not None and amount.mean.high is not None:
         details.append(f"{show(amount.mean.low)} to {show(amount.mean.high)}")
-    return Told(text, (*details, got_there), _is_first(column, lead), short)
+    details += [got_there, counted] if amount.passed < amount.runs else [got_there]
+    return Told(text, tuple(details), _is_first(column, lead), short)
 
 
 def _of_amounts(found: Scorecard, row: RowName) -> str:
@@ -144,9 +147,13 @@ def _of_amounts(found: Scorecard, row: RowName) -> str:
     return _leader(found.lead(row), len(known))
 
 
-def _explained(found: Scorecard) -> Row:
+def _explained(evidence: Evidence, found: Scorecard) -> Row:
     cells = tuple(_explained_cell(column, found.lead("explained")) for column in found.columns)
-    leader = _leader(found.lead("explained"), len(cells))
+    lead = found.lead("explained")
+    leader = _leader(lead, len(cells))
+    families = None if evidence.explanations is None else evidence.explanations.families
+    if families is not None and len(lead.labels) == 1 and len(cells) > 2:
+        leader = f"of {families.a} and {families.b}, {leader}"
     return Row("explained", "What explains it", "what predicts its actions", cells, leader)
 
 
