@@ -38,7 +38,8 @@ def check_values(values: Mapping[str, Any], algorithms: Mapping[str, Algorithm])
     name: str = values["algorithm"]
     if known and (foreign := sorted(values.keys() - known.keys())):
         raise InputError(
-            f"algorithm {name}: it has no {', '.join(foreign)}, which this card sets; a card of {name}'s own has its keys"
+            f"algorithm {name}: it has no {', '.join(foreign)}, which this card sets; "
+            f"a card of {name}'s own has its keys"
         )
     ranges.check(values, known)
     return algorithms[name]
