@@ -92,7 +92,7 @@ def test_the_first_that_passes_plays_the_final_episodes(run: RunDirectory) -> No
     with pytest.raises(InputError, match=r"kept no policy of step 7; those that it kept: \d+"):
         rlformer.load(run.path, step=7)
     with pytest.raises(InputError, match=r"kept no policy of step \d+\.0; those that it kept: \d+"):
-        rlformer.load(run.path, step=float(at))  # type: ignore[arg-type]
+        rlformer.load(run.path, step=float(at))
 
 
 def test_what_measuring_took_stands_apart(run: RunDirectory) -> None:
