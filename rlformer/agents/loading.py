@@ -57,7 +57,7 @@ def load_run(path: Path, env: EnvSpec | None = None, trust: bool = False, step: 
     spec, record = run.spec, run.record
     spec = replace(spec, env=consent.given(spec.env, env, trust))
     kind = learner_kind(spec.agent.learner)
-    if step is not None and step not in kept.steps(run.path):
+    if step is not None and (type(step) is not int or step not in kept.steps(run.path)):
         there = ", ".join(map(str, kept.steps(run.path))) or "none"
         raise InputError(f"{path}: kept no policy of step {step}; those that it kept: {there}")
     best = run.checkpoints / "best" if step is None else kept.folder(run.path, step)

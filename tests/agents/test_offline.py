@@ -330,6 +330,11 @@ def test_none_fits_several_categories_but_imitators_do(tmp_path: Path) -> None:
         ("gradient_steps=0", "gradient_steps: a whole number from 1 to 1,000,000,000, got 0"),
         ("alpha=-1.0", "alpha: a number from 0 to 1,000,000,000, got -1.0"),
         ("algorithm=CLQ", "unknown algorithm 'CLQ'; did you mean 'CQL'?"),
+        (
+            "algorithm=IQL",
+            "algorithm IQL: it has no alpha, huber, max_grad_norm, target_update_interval, which this card sets; "
+            "a card of IQL's own has its keys",
+        ),
     ],
 )
 def test_a_value_that_cannot_be_trained_with_is_named(override: str, message: str, tmp_path: Path) -> None:

@@ -91,6 +91,8 @@ def test_the_first_that_passes_plays_the_final_episodes(run: RunDirectory) -> No
     assert play(policy, BARE, result.seeds).returns.tolist() == result.returns.tolist()
     with pytest.raises(InputError, match=r"kept no policy of step 7; those that it kept: \d+"):
         rlformer.load(run.path, step=7)
+    with pytest.raises(InputError, match=r"kept no policy of step \d+\.0; those that it kept: \d+"):
+        rlformer.load(run.path, step=float(at))
 
 
 def test_what_measuring_took_stands_apart(run: RunDirectory) -> None:

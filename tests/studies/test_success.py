@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rlformer.core.errors import InputError
+from rlformer.core.records import EnvSpec
 from rlformer.envs import cards as env_cards
 from rlformer.evaluator.judge.terms import Terms
 from rlformer.studies import success
@@ -65,4 +66,35 @@ def test_a_return_that_is_good_enough_takes_the_place_of_the_threshold_of_a_card
     (line,) = success.said(Terms(good_enough=400.0), card)
     assert line.startswith("A return of 400 is good enough here, which is 0.79 of the normalised score of the card:")
     assert success.said(Terms(), card) == []
-    assert success.said(Terms(good_enough=8.0), env_cards.environment("FrozenLake8x8-v1")) == []
+    assert success.said(Terms(good_enough=8.0), EnvSpec("Cardless-v0", "Cardless-v0")) == []
+
+
+@pytest.mark.parametrize(
+    ("env", "asked", "message"),
+    [
+        (
+            "CartPole-v1",
+            22.0,
+            "verdict.good_enough: 22: on CartPole-v1 random play returns 22.33; name a better return",
+        ),
+        ("Taxi-v4", -800, "verdict.good_enough: -800: on Taxi-v4 random play returns -767.1; name a better return"),
+        ("CartPole-v1", 1e12, "verdict.good_enough: 1e+12 is 2.1e+09 of the normalised score of CartPole-v1: too much"),
+    ],
+)
+def test_a_return_that_random_play_has_is_refused_before_anything_is_trained(
+    env: str, asked: float, message: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        plan(asking(env, good_enough=asked))
+    assert str(caught.value) == message
+
+
+def test_without_a_card_a_few_episodes_of_random_play_say_what_is_no_success(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every episode returns 3."""
+    monkeypatch.syspath_prepend(str(workspace))
+    (workspace / "paying.py").write_text(TELLING.replace("Telling", "Paying"))
+    with pytest.raises(InputError, match=r"^verdict\.good_enough: 3: on paying:Paying-v0 random play returns 3; name"):
+        plan(asking("paying:Paying-v0", good_enough=3))
+    assert plan(asking("paying:Paying-v0", good_enough=3.5)).arms == ("random",)

@@ -31,10 +31,18 @@ _SPACES = {  # Gymnasium's name of each kind of action space
 def check_values(values: Mapping[str, Any], algorithms: Mapping[str, Algorithm]) -> Algorithm:
     """The one of the algorithms that a card names.
 
-    Raises InputError unless there is one, and every value is one that it can be trained with.
+    Raises InputError unless there is one, and every value is one that it can be trained with: those of a card whose
+    algorithm was changed are another's.
     """
-    ranges.check(values, ranges_of(values, algorithms))
-    return algorithms[values["algorithm"]]
+    known = ranges_of(values, algorithms)
+    name: str = values["algorithm"]
+    if known and (foreign := sorted(values.keys() - known.keys())):
+        raise InputError(
+            f"algorithm {name}: it has no {', '.join(foreign)}, which this card sets; "
+            f"a card of {name}'s own has its keys"
+        )
+    ranges.check(values, known)
+    return algorithms[name]
 
 
 def check_memory(algorithm: Algorithm, values: Mapping[str, Any], spaces: Spaces) -> None:
