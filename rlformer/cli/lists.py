@@ -13,7 +13,7 @@ app = typer.Typer()
 
 @app.command()
 def envs(as_json: Json = False, debug: Debug = False) -> None:
-    """List the environments in the catalogue, and which extra is missing."""
+    """List the environments, and which extra is missing."""
     from rlformer.cli import console
     from rlformer.core.extras import missing_extra
     from rlformer.envs import cards as env_cards
@@ -41,7 +41,7 @@ def envs(as_json: Json = False, debug: Debug = False) -> None:
 
 @app.command()
 def agents(as_json: Json = False, debug: Debug = False) -> None:
-    """List the agents in the catalogue, and which extra is missing."""
+    """List the agents, and which extra is missing."""
     from rlformer.agents import cards as agent_cards
     from rlformer.cli import console
     from rlformer.core.extras import missing_extra
