@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rlformer.core import formats
 from rlformer.evaluator.judge.findings import Needs
-from rlformer.evaluator.judge.terms import Scale, Terms
+from rlformer.evaluator.judge.terms import Terms
 
 
 def goal(terms: Terms) -> str:
@@ -18,22 +18,6 @@ def goal(terms: Terms) -> str:
     if terms.good_enough is not None:
         return f"a return of {formats.number(terms.good_enough)}"
     return f"a score of {terms.threshold:g}"
-
-
-def working(terms: Terms, scale: Scale | None) -> str:
-    """What a run that works does; terms: resolved.
-
-    >>> card = Scale(random=20.0, reference=500.0, source="card")
-    >>> working(Terms(), card), working(Terms(success=0.9, threshold=0.9), card)
-    ('score 0.8 or more', 'succeed on 80 % of episodes or more')
-    >>> working(Terms(good_enough=475.0, threshold=0.95), card)
-    'return 428 or more'
-    """
-    if terms.success is not None:
-        return f"succeed on {formats.percent(terms.failure)} of episodes or more"
-    if terms.good_enough is not None and scale is not None:
-        return f"return {formats.number(scale.return_at(terms.failure))} or {'more' if scale.unit > 0 else 'less'}"
-    return f"score {terms.failure:.2g} or more"
 
 
 def level(threshold: float, needs: Needs) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from rlformer.core import formats
 from rlformer.evaluator.judge.evidence import Evidence
-from rlformer.evaluator.judge.terms import Scale, Terms
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.judge.verdict import PairFacts, Side, Simpler, Verdict
 from rlformer.report.sections.verdict.answer import by_cost, sides
-from rlformer.report.words.thresholds import goal, working
 
 
 def reasons(evidence: Evidence, verdict: Verdict) -> tuple[str, ...]:
@@ -18,7 +17,7 @@ def reasons(evidence: Evidence, verdict: Verdict) -> tuple[str, ...]:
     if pair is None:
         return ()
     own, other = sides(pair, verdict.arm)
-    scores, costs = _scores(verdict.terms, verdict.scale, own, other), _costs(pair, own, other)
+    scores, costs = _scores(verdict.terms, own, other), _costs(pair, own, other)
     first = [costs, scores] if _decided_by_cost(verdict, own, other) else [scores, costs]
     traded = [_price_of_score(pair, own, other)] if verdict.answer == "trade-off" else []
     simple = [_beside_simple(row) for row in verdict.simpler or () if row.recommended]
@@ -38,11 +37,11 @@ def _decided_by_cost(verdict: Verdict, own: Side, other: Side) -> bool:
     return verdict.nearest is None and verdict.strength is not None and by_cost(own, other)
 
 
-def _scores(terms: Terms, scale: Scale | None, own: Side, other: Side) -> str:
+def _scores(terms: Terms, own: Side, other: Side) -> str:
     """How many runs work, and what those score."""
     text = (
         f"{own.worked} of {formats.plural(own.runs, 'run')} of {own.label} and {other.worked} of {other.runs} of "
-        f"{other.label} work, that is, {working(terms, scale)}."
+        f"{other.label} work, that is, score {terms.failure:.2g} or more."
     )
     gap = own.typical.point
     if gap is None:
@@ -141,7 +140,7 @@ def _reached(evidence: Evidence, verdict: Verdict, pair: PairFacts) -> Iterator[
         if row.threshold == level and row.label == (verdict.stands_for("online") or pair.a.label):
             runs = formats.plural(len(row.seeds), "run")
             yield (
-                f"{row.label} reaches {goal(verdict.terms)} on {row.reached} of {runs}, "
+                f"{row.label} reaches a score of {level:g} on {row.reached} of {runs}, "
                 f"after {formats.count(row.rmst)} environment steps on average. A run that does not get there counts "
                 "with all its steps."
             )
