@@ -10,7 +10,7 @@ from rlformer.core import seeding
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.data.dataset import Dataset
-from rlformer.data.prefix import mid_training, middle, up_to_grid
+from rlformer.data.prefix import mid_training, middle, on_grid
 from rlformer.runs.inputs import Cut, Recipe, portion
 
 
@@ -22,9 +22,9 @@ def cut_log(whole: Dataset, recipe: Recipe, seed: int = 0, env: EnvSpec | None =
     """What an arm reads of a whole log. seed: of the draw of a budget's episodes. env: whose card says where the middle
     of a training is; see `data.prefix.middle`.
 
-    A budget of a training is a prefix of it, as many times as long as the cut, rounded up to the absolute grid of
-    steps; of any other log whole episodes, each share within the larger ones. Raises LeftOut where the log has no such
-    part, InputError where a cut leaves no episode.
+    A budget of a training is a prefix of it, as many times as long as the cut, at the nearest point of the absolute
+    grid of steps; of any other log whole episodes, each share within the larger ones. Raises LeftOut where the log has
+    no such part, InputError where a cut leaves no episode.
     """
     cut = whole if recipe.played else _cut(whole, recipe.cut, env)
     if recipe.budget not in (None, 1):
@@ -37,11 +37,11 @@ def cut_log(whole: Dataset, recipe: Recipe, seed: int = 0, env: EnvSpec | None =
 
 def _beginning(whole: Dataset, budget: float, end: int) -> Dataset:
     """A training up to so many times the step at which the log ends."""
-    steps, taken = up_to_grid(budget * end), _taken(whole)
+    steps, taken = on_grid(budget * end), _taken(whole)
     if steps > taken:
-        raise LeftOut(f"{portion(budget)} its {end:,} steps, up to {steps:,}, is more than the training's {taken:,}")
+        raise LeftOut(f"{portion(budget)} its {end:,} steps, at {steps:,}, is more than the training's {taken:,}")
     if budget < 1 and steps >= end:
-        raise LeftOut(f"{portion(budget)} its {end:,} steps, up to {steps:,}, is no less than all of it")
+        raise LeftOut(f"{portion(budget)} its {end:,} steps, at {steps:,}, is no less than all of it")
     return _two_at_least(whole.prefix(steps), budget)
 
 

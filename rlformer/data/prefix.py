@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,10 +56,11 @@ def mid_training(dataset: Dataset, env: EnvSpec | None = None) -> Dataset:
     return replace(cut, selection=f"{cut.selection} ({found.reason})") if found.reason else cut
 
 
-def up_to_grid(steps: float) -> int:
-    """The first point of the absolute grid of steps that is not below.
+def on_grid(steps: float) -> int:
+    """The point of the absolute grid of steps that is nearest, by the ratio.
 
-    >>> up_to_grid(1), up_to_grid(1000), up_to_grid(5200), up_to_grid(5657)
-    (1000, 1000, 5657, 5657)
+    >>> on_grid(1), on_grid(1000), on_grid(5200), on_grid(33_912)
+    (1000, 1000, 5657, 32000)
     """
-    return next(point for point in grid.points(max(grid.FIRST, 2 * int(steps + 1))) if point >= steps)
+    points = grid.points(max(grid.FIRST, 2 * int(steps + 1)))
+    return min(points, key=lambda point: abs(math.log(point / max(steps, 1.0))))

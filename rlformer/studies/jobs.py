@@ -100,6 +100,8 @@ class PlannedRun:
     def protocol(self) -> Protocol:
         """How it is evaluated: a point of a grid only as far as it takes to see whether it is good enough."""
         usual = Protocol.of(self.spec.episodes).asking(self.setting.terms)
+        if self.spec.few_targets:  # what passes other thresholds first is scored by its fresh episodes
+            usual = replace(usual, thresholds=(self.setting.terms.threshold,))
         return usual if self.budget is None else replace(usual, target_episodes=0, other_episodes=0)
 
     def train(self, hooks: Hooks) -> Path:

@@ -10,7 +10,7 @@ from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import ActionSpec
 from rlformer.data.cut import LeftOut, cut_log
 from rlformer.data.dataset import Dataset
-from rlformer.data.prefix import up_to_grid
+from rlformer.data.prefix import on_grid
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies import arms
 from rlformer.studies.logs import LogSource, TrainingLog
@@ -77,4 +77,4 @@ def _beyond(source: LogSource, budget: float) -> bool:
         if source.maker.env.normalize(0.0) is not None:
             return False
         share = 0.5
-    return up_to_grid(budget * share * steps) > steps
+    return on_grid(budget * share * steps) > steps

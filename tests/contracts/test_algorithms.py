@@ -272,7 +272,7 @@ def test_a_stopped_training_goes_on_as_its_checkpoint_says(case: Case, tmp_path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [p for p in CASES if p.values[0].algorithm.zip_module])  # type: ignore[attr-defined]
+@pytest.mark.parametrize("case", [p for p in CASES if p.values[0].acts_by_interaction])  # type: ignore[attr-defined]
 def test_its_zip_is_recognised(case: Case, tmp_path: Path) -> None:
     trained, env = case.fit(case.task(), Log(tmp_path)), match(case.kind)
     export_zip(trained, tmp_path / "agent.zip")  # type: ignore[arg-type]
@@ -282,4 +282,5 @@ def test_its_zip_is_recognised(case: Case, tmp_path: Path) -> None:
 
 def test_every_online_algorithm_has_zips() -> None:
     """They are classes of stable-baselines3 and sb3-contrib, of which others publish agents."""
-    assert all(algorithm.zip_module for algorithm in ONLINE.values())
+    # A zip of DDPG names the policy of TD3 with one critic, and is read so.
+    assert {name for name, algorithm in ONLINE.items() if not algorithm.zip_module} == {"DDPG"}

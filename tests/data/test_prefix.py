@@ -94,10 +94,10 @@ def test_a_training_in_whose_half_no_episode_ended_is_refused() -> None:
 def test_a_part_that_a_log_does_not_have_is_left_out_with_the_reason() -> None:
     log = training([20.0] * 40 + [80.0] * 40, each=150)  # cut at 7,500 of 12,000 steps
     assert cut_log(log, replace(MID, budget=0.01), env=CARD).upstream_env_steps == 900  # the grid begins at 1,000
-    with pytest.raises(LeftOut, match="2 times its 7,500 steps, up to 16,000, is more than the training's 12,000"):
+    with pytest.raises(LeftOut, match="2 times its 7,500 steps, at 16,000, is more than the training's 12,000"):
         cut_log(log, replace(MID, budget=2), env=CARD)
     small = training([20.0] * 40 + [80.0] * 40, each=15)  # cut at 750 of 1,200 steps
-    with pytest.raises(LeftOut, match=r"0\.5 of its 750 steps, up to 1,000, is no less than all of it"):
+    with pytest.raises(LeftOut, match=r"0\.5 of its 750 steps, at 1,000, is no less than all of it"):
         cut_log(small, replace(MID, budget=0.5), env=CARD)
 
 

@@ -235,7 +235,7 @@ def test_an_unknown_environment(name: str, message: str) -> None:
 def test_where_nothing_is_near_the_cards_are_listed_and_not_all_of_gymnasium() -> None:
     with pytest.raises(InputError, match=r"'zzz'; valid: Acrobot-v1, .*KeyDoor, .*, or any Gymnasium id$") as error:
         make(EnvSpec("zzz", "zzz"))
-    assert "FrozenLake-v1" not in str(error.value)
+    assert "FrozenLake8x8-v1" not in str(error.value)
 
 
 MODULE = """

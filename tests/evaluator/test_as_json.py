@@ -17,7 +17,20 @@ from rlformer.evaluator.judge.values import Band, Estimate
 from tests.goldens import make
 
 GOLDENS = [json.loads((make.HERE / study / "results.json").read_text(encoding="utf-8")) for study in make.STUDIES]
-WORDS = {"title", "command", "built", "limits", "warnings", "placing", "summary", "headline", "reasons", "flips"}
+WORDS = {
+    "title",
+    "command",
+    "built",
+    "limits",
+    "warnings",
+    "placing",
+    "summary",
+    "headline",
+    "reasons",
+    "flips",
+    "certainty",
+    "next",
+}
 JSON_TYPES: Mapping[str, Any] = {
     "string": str, "boolean": bool, "integer": int, "number": (int, float), "null": type(None), "array": list,
     "object": dict,

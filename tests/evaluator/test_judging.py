@@ -374,7 +374,8 @@ def test_reasons_of_more_than_one_kind_are_counted_in_the_warning() -> None:
     reasons = ("ppo seed 0 did not finish", "killed", "ppo seed 2 did not finish")
     (threat,) = absences([MissingRun("E", "bc", i, reason, "bc") for i, reason in enumerate(reasons)])
     assert absence(threat, "bc") == (
-        "bc: no run on seeds 0, 1, 2: ppo seed 0 did not finish (1 other reason below, with the failed runs)"
+        "bc has no run on seeds 0, 1, 2: ppo seed 0 did not finish (1 other reason below, with the runs without a "
+        "result)"
     )
 
 
@@ -417,7 +418,7 @@ def test_runs_on_a_gpu_beside_others_are_told(tmp_path: Path) -> None:
     found = replace(found, arms=tuple(arms))
     machines = [Machine({}, None, "c", 2), Machine({}, None, "c", 2, gpu="G 100")]
     said = [sentence(threat) for threat in threats(found, machines)]
-    assert any("trained on a GPU (G 100): their CPU seconds" in text for text in said)
+    assert any("trained on a GPU (G 100). Their CPU seconds" in text for text in said)
     assert not any("GPU" in sentence(threat) for threat in threats(found, machines[1:] * 2))
 
 
@@ -466,8 +467,8 @@ def test_an_imitator_that_does_better_by_sampling_its_actions_is_told(tmp_path: 
             few = {"seeds": final.seeds[:20], "lengths": final.lengths[:20], "terminated": final.terminated[:20]}
             drawn = replace(final, returns=final.returns[:20] + 100, action_selection="sampled", **few)
             run.save_evaluation("other", drawn)
-    (said,) = [text for text in warnings_of(tmp_path) if text.startswith("Sampled instead of greedy")]
-    assert "bc (+0.21 of z)" in said
+    (said,) = [text for text in warnings_of(tmp_path) if text.startswith("With sampled instead of greedy")]
+    assert "bc (+0.21)" in said
     assert "--set bc.action_selection=sampled" in said
 
 

@@ -33,7 +33,7 @@ from rlformer.studies import experiment, explain_runs
 from tests.support.make_sequences import SPACES, log
 
 CARTPOLE = env_cards.environment("CartPole-v1")
-FEW = experiment.Protocol(episodes=20, curve_episodes=2, target_episodes=2, sampled_episodes=2)
+FEW = experiment.Protocol(episodes=20, curve_episodes=2, target_episodes=2, other_episodes=2)
 
 
 def test_returns_to_go_in_deployment_are_the_target_minus_the_rewards_so_far() -> None:

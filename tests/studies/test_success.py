@@ -65,4 +65,4 @@ def test_a_return_that_is_good_enough_takes_the_place_of_the_threshold_of_a_card
     (line,) = success.said(Terms(good_enough=400.0), card)
     assert line.startswith("A return of 400 is good enough here, which is 0.79 of the normalised score of the card:")
     assert success.said(Terms(), card) == []
-    assert success.said(Terms(good_enough=8.0), env_cards.environment("Taxi-v4")) == []
+    assert success.said(Terms(good_enough=8.0), env_cards.environment("FrozenLake8x8-v1")) == []
