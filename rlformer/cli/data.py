@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at log
 
 @app.command("info")
 def data_info(
-    data: Annotated[str, typer.Argument(help=f"A dataset, a run that kept its training, {_FOREIGN}.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help=f"A dataset, a run that kept its training, {_FOREIGN}.")],
     env: Env = None,
     prefix: Prefix = None,
     maps: Map = None,
@@ -26,7 +26,7 @@ def data_info(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """What a log holds, and what looks wrong with it; nothing is written."""
+    """Say what a log holds, and what looks wrong with it. Nothing is written."""
     from rlformer.cli import console
     from rlformer.data.describe import describe
     from rlformer.studies import logs
@@ -43,11 +43,11 @@ def data_info(
 
 @app.command("verify")
 def data_verify(
-    data: Annotated[list[Path], typer.Argument(metavar="DATA...", help="Datasets, or runs that kept their training.")],
+    data: Annotated[list[Path], typer.Argument(metavar="DATA", help="Datasets, or runs that kept their training.")],
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Read all of a dataset: every byte must be what was written, every value one that an episode can have."""
+    """Read all of a dataset, and name what was damaged. Every byte must be what was written, every value possible."""
     from rlformer.cli import console
     from rlformer.data.dataset import load
     from rlformer.runs.directory import TRAJECTORIES
@@ -66,7 +66,7 @@ def data_verify(
 
 @app.command("import")
 def data_import(
-    data: Annotated[str, typer.Argument(help=f"{_FOREIGN[0].upper()}{_FOREIGN[1:]}.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help=f"{_FOREIGN[0].upper()}{_FOREIGN[1:]}.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The dataset's folder.")],
     env: Env = None,
     maps: Map = None,
@@ -89,7 +89,7 @@ def data_import(
 
 @app.command("export")
 def data_export(
-    data: Annotated[str, typer.Argument(help=f"A dataset, a run that kept its training, {_FOREIGN}.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help=f"A dataset, a run that kept its training, {_FOREIGN}.")],
     minari: Annotated[str, typer.Option(metavar="ID", help="The Minari id to create, such as cartpole/mixed-v0.")],
     env: Env = None,
     prefix: Prefix = None,

@@ -13,7 +13,7 @@ app = typer.Typer()
 
 @app.command()
 def envs(as_json: Json = False, debug: Debug = False) -> None:
-    """List the environments in the catalogue, and which extra is missing."""
+    """List the environments, and which extra is missing."""
     from rlformer.cli import console
     from rlformer.core.extras import missing_extra
     from rlformer.envs import cards as env_cards
@@ -31,17 +31,18 @@ def envs(as_json: Json = False, debug: Debug = False) -> None:
             r.get("random_score"),
             r.get("reference_score"),
             r.get("solved_threshold"),
-            _needs(r),
+            r["missing_extra"] or "",
             r.get("summary", ""),
         ]
         for r in rows
     ]
     print(console.fitted(console.table(["environment", "random", "reference", "solved", "missing extra", ""], body)))
+    _tell_missing(rows)
 
 
 @app.command()
 def agents(as_json: Json = False, debug: Debug = False) -> None:
-    """List the agents in the catalogue, and which extra is missing."""
+    """List the agents, and which extra is missing."""
     from rlformer.agents import cards as agent_cards
     from rlformer.cli import console
     from rlformer.core.extras import missing_extra
@@ -64,10 +65,17 @@ def agents(as_json: Json = False, debug: Debug = False) -> None:
     if as_json:
         console.print_json({"agents": rows})
         return
-    body = [[r["name"], r["learner"], ", ".join(r["presets"]) or "-", _needs(r), r["summary"]] for r in rows]
-    print(console.fitted(console.table(["agent", "learner", "presets", "missing extra", ""], body)))
+    body = [
+        [r["name"], r["learner"], r["missing_extra"] or "", r["summary"], ", ".join(r["presets"]) or "-"] for r in rows
+    ]
+    print(console.fitted(console.table(["agent", "learner", "missing extra", "", "presets for"], body)))
+    _tell_missing(rows)
 
 
-def _needs(row: dict[str, Any]) -> str:
-    extra = row["missing_extra"]
-    return f"pip install 'rlformer[{extra}]'" if extra else ""
+def _tell_missing(rows: list[dict[str, Any]]) -> None:
+    """Say, beside the table, what installs the extras that are missing."""
+    from rlformer.cli import console
+
+    missing = sorted({row["missing_extra"] for row in rows} - {None})
+    if missing:
+        console.say(f"missing: pip install 'rlformer[{','.join(missing)}]'")

@@ -28,7 +28,7 @@ def runs(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the runs in a folder: how far each came, and what it scored."""
+    """List the runs in a folder, and what they scored. Tells how far each came, too."""
     from rlformer.cli import console
     from rlformer.core import formats
     from rlformer.studies.listing import list_runs
@@ -71,7 +71,7 @@ def _state(state: str, steps: int | None, total: int | None) -> str:
 
 @app.command()
 def doctor(as_json: Json = False, debug: Debug = False) -> None:
-    """Check that rlformer works on this machine; what is wrong comes with the command that mends it."""
+    """Check that rlformer works on this machine. What is wrong comes with the command that mends it."""
     from rlformer.cli import console
     from rlformer.studies.doctor import examine
 

@@ -31,11 +31,17 @@ Root = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder of 
 Env = Annotated[
     str | None,
     typer.Option(
-        "--env", metavar="ENV", help="A card's name or a Gymnasium id.", autocompletion=completion.environments
+        "--env",
+        metavar="ENV",
+        help="A card's name or a Gymnasium id; default: that of the run.",
+        autocompletion=completion.environments,
     ),
 ]
 ZipAgent = Annotated[
-    str | None, typer.Option("--agent", help="The class of a stable-baselines3 .zip.", autocompletion=completion.agents)
+    str | None,
+    typer.Option(
+        "--agent", metavar="NAME", help="The class of a stable-baselines3 .zip.", autocompletion=completion.agents
+    ),
 ]
 Normalized = Annotated[
     Path | None,
@@ -59,7 +65,7 @@ Trust = Annotated[
 Sample = Annotated[
     bool | None,
     typer.Option(
-        "--sample/--greedy", help="Sampled or greedy actions; by default as the card of a run says.", show_default=False
+        "--sample/--greedy", help="Sampled or greedy actions; default: as the card of a run says.", show_default=False
     ),
 ]
 TargetReturn = Annotated[

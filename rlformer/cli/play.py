@@ -30,14 +30,16 @@ def play(
     policies: Annotated[
         list[str],
         typer.Argument(
-            metavar="POLICY...",
+            metavar="POLICY",
             help="What is shown side by side: run directories, saved trees, .zip files, Hugging Face folders, random.",
             autocompletion=completion.policies,
         ),
     ],
     env: Env = None,
-    episodes: Annotated[int, typer.Option(help="Episodes, one after the other.", min=1, max=1000)] = 1,
-    seed: Annotated[int, typer.Option(help="Chooses the episodes, the same as those of evaluate.", min=0)] = 0,
+    episodes: Annotated[int, typer.Option(metavar="N", help="Episodes, one after the other.", min=1, max=1000)] = 1,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Chooses the episodes, the same as those of evaluate.", min=0)
+    ] = 0,
     target_return: TargetReturn = None,
     out: Annotated[
         Path | None,
@@ -45,7 +47,8 @@ def play(
     ] = None,
     window: Annotated[bool, typer.Option("--window", help="Show a window instead, where there is a display.")] = False,
     fps: Annotated[
-        float | None, typer.Option(help="Steps a second; default: as the environment wants.", min=1, max=240)
+        float | None,
+        typer.Option(metavar="N", help="Steps a second; default: as the environment wants.", min=1, max=240),
     ] = None,
     sample: Sample = None,
     agent: ZipAgent = None,
@@ -55,7 +58,7 @@ def play(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show what policies do: a video of episodes, several policies side by side on one seed."""
+    """Show what policies do, as a video of their episodes. Several policies play side by side on one seed."""
     from rlformer import api
     from rlformer.cli import console
     from rlformer.cli.policies import target

@@ -33,16 +33,21 @@ def collect(
     policy: Annotated[
         str,
         typer.Argument(
+            metavar="POLICY",
             help="A run directory, a .zip of stable-baselines3, a Hugging Face folder, random.",
             autocompletion=completion.policies,
         ),
     ],
     env: Env = None,
-    episodes: Annotated[int | None, typer.Option(help="Whole episodes.", min=1)] = None,
-    steps: Annotated[int | None, typer.Option(help="Whole episodes, until this many steps.", min=1)] = None,
-    epsilon: Annotated[float, typer.Option(help="Share of steps with a uniform action instead.")] = 0.0,
+    episodes: Annotated[int | None, typer.Option(metavar="N", help="Whole episodes.", min=1)] = None,
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", help="Whole episodes, until this many steps.", min=1)
+    ] = None,
+    epsilon: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share of steps with a uniform action instead.")
+    ] = 0.0,
     seed: Seed = 0,
-    num_envs: Annotated[int, typer.Option(help="Environments side by side.", min=1)] = 64,
+    num_envs: Annotated[int, typer.Option(metavar="N", help="Environments side by side.", min=1)] = 64,
     sample: Sample = None,
     agent: ZipAgent = None,
     trust: Trust = False,
@@ -84,15 +89,17 @@ def evaluate(
     policies: Annotated[
         list[str],
         typer.Argument(
-            metavar="POLICY...",
+            metavar="POLICY",
             help="Run directories, saved trees, .zip files, Hugging Face folders, random.",
             autocompletion=completion.policies,
         ),
     ],
     env: Env = None,
-    episodes: Annotated[int, typer.Option(help="Episodes of each policy.", min=1)] = 100,
-    seed: Annotated[int, typer.Option(help="Chooses the fixed episodes.", min=0)] = 0,
-    num_envs: Annotated[int, typer.Option(help="Environments side by side; changes no return.", min=1)] = 16,
+    episodes: Annotated[int, typer.Option(metavar="N", help="Episodes of each policy.", min=1)] = 100,
+    seed: Annotated[int, typer.Option(metavar="N", help="Chooses the fixed episodes.", min=0)] = 0,
+    num_envs: Annotated[
+        int, typer.Option(metavar="N", help="Environments side by side; changes no return.", min=1)
+    ] = 16,
     target_return: TargetReturn = None,
     sample: Sample = None,
     agent: ZipAgent = None,
@@ -133,7 +140,7 @@ def evaluate(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     huggingface: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A folder for transformers' DecisionTransformerModel.")
     ] = None,
@@ -147,7 +154,7 @@ def export(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write a trained agent in a form that other programs read: one of these four."""
+    """Write a trained agent in a form for other programs. Give one of the four forms."""
     from rlformer import api
     from rlformer.cli import console
 
@@ -165,7 +172,9 @@ def export(
 def explain(
     policy: Annotated[
         str,
-        typer.Argument(help="A run directory, or a stable-baselines3 .zip.", autocompletion=completion.policies),
+        typer.Argument(
+            metavar="POLICY", help="A run directory, or a stable-baselines3 .zip.", autocompletion=completion.policies
+        ),
     ],
     env: Env = None,
     dataset: Annotated[
@@ -174,7 +183,8 @@ def explain(
     ] = None,
     prefix: Prefix = None,
     distractors: Annotated[
-        int | None, typer.Option(help="Train the run again with so many irrelevant inputs, and explain that.", min=1)
+        int | None,
+        typer.Option(metavar="D", help="Train the run again with so many irrelevant inputs, and explain that.", min=1),
     ] = None,
     seed: Seed = 0,
     tree: Annotated[Path | None, typer.Option(metavar="DIR", help="Save the tree that could stand for it.")] = None,
@@ -182,7 +192,8 @@ def explain(
         str | None,
         typer.Option(
             metavar="A,B,...",
-            help="effects, explainers, deletion, surrogate, controllability, pictures, probes, patching.",
+            help="Parts, instead of all: effects, explainers, deletion, surrogate, controllability, pictures, probes, "
+            "patching.",
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the run's folder, in explain/.")] = None,
@@ -193,7 +204,7 @@ def explain(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Measure what a policy relies on, and which explanations of it can be trusted."""
+    """Measure what a policy relies on, and what explains it. Says which explanations can be trusted."""
     from rlformer import api
     from rlformer.cli import console, explanations
     from rlformer.core.errors import InputError

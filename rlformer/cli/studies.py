@@ -38,8 +38,9 @@ def compare(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="quick (3 seeds, the default; dt on 2 further prefixes), standard (13 seeds, the whole ladder; every "
-            "candidate that learns from a log on 4), full (25 seeds) or smoke (whether everything runs, in 2 minutes).",
+            help="quick (3 seeds, the default; dt also on 2 further parts of the log), standard (13 seeds, the whole "
+            "ladder; every candidate that learns from a log also on 4), full (25 seeds) or smoke (whether everything "
+            "runs, in 2 minutes).",
             rich_help_panel=_WHAT,
         ),
     ] = None,
@@ -60,13 +61,18 @@ def compare(
         float | None,
         typer.Option(
             metavar="M",
-            help="Wall time here: fewer seeds, arms and steps, in this order, until a probe says that it fits.",
+            help="Wall time here: fewer seeds, parts of the log, episodes, arms and steps, in this order, until a "
+            "probe says that it fits.",
             rich_help_panel=_WHAT,
         ),
     ] = None,
     good_enough: Annotated[
         float | None,
-        typer.Option(metavar="RETURN", help="The mean return that counts as success.", rich_help_panel=_WHAT),
+        typer.Option(
+            metavar="RETURN",
+            help="The mean return that is good enough, instead of the card's score of 0.9.",
+            rich_help_panel=_WHAT,
+        ),
     ] = None,
     success: Annotated[
         float | None,
@@ -128,7 +134,7 @@ def compare(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Train online RL and sequence models on one task, and write one report."""
+    """Compare online RL and sequence models on one task. Trains both families, and writes one report."""
     from rlformer import api
     from rlformer.cli import answers, console
 
@@ -200,16 +206,18 @@ def diagnose(
     only: Annotated[
         str | None, typer.Option(metavar="ROW,...", help="Rows by name or number, such as Gamble,4.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="Seeds instead of the profile's.", min=1)] = None,
-    profile: Annotated[str, typer.Option(help="quick (1 seed, rows 1 to 6) or full (10 seeds, all rows).")] = "quick",
-    jobs: Annotated[int, typer.Option(help="Runs side by side.", min=1)] = 1,
+    seeds: Annotated[int | None, typer.Option(metavar="N", help="Seeds instead of the profile's.", min=1)] = None,
+    profile: Annotated[
+        str, typer.Option(metavar="NAME", help="quick (1 seed, rows 1 to 6) or full (10 seeds, all rows).")
+    ] = "quick",
+    jobs: Annotated[int, typer.Option(metavar="N", help="Runs side by side.", min=1)] = 1,
     runs: Annotated[Path, typer.Option(metavar="DIR", help="The folder of run directories.")] = Path("runs/diagnose"),
     out: Annotated[Path, typer.Option(metavar="DIR", help="The report's folder.")] = Path("reports/diagnose"),
     threads: Threads = 1,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Check that the suite sees what theory predicts: every closed form beside what was trained."""
+    """Check what is trained against what theory predicts. Every closed form stands beside what was observed."""
     from rlformer import api
     from rlformer.cli import answers, console
 
@@ -238,20 +246,22 @@ def diagnose(
 @app.command()
 def report(
     directories: Annotated[
-        list[Path] | None, typer.Argument(metavar="[DIR...]", help="Run directories, or folders of them.")
+        list[Path] | None, typer.Argument(metavar="DIR", help="Run directories, or folders of them.")
     ] = None,
     scores: Annotated[
         Path | None,
         typer.Option(metavar="FILE.csv", help="Anybody's scores instead: columns algorithm, task, run, score."),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The report's folder; default: in reports/.")] = None,
-    title: Annotated[str | None, typer.Option(help="The page's title.")] = None,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="The page's title.")] = None,
     no_interaction: Annotated[
         bool, typer.Option("--no-interaction", help="No policy may be learned by stepping the environment.")
     ] = False,
-    threshold: Annotated[float, typer.Option(help="The normalised score that counts as success.", min=0.0)] = 0.9,
+    threshold: Annotated[
+        float, typer.Option(metavar="SCORE", help="The normalised score that is good enough.", min=0.0)
+    ] = 0.9,
     good_enough: Annotated[
-        float | None, typer.Option(metavar="RETURN", help="The mean return that counts as success, instead.")
+        float | None, typer.Option(metavar="RETURN", help="The mean return that is good enough, instead.")
     ] = None,
     success: Annotated[
         float | None,
@@ -261,7 +271,7 @@ def report(
         int | None,
         typer.Option(
             metavar="STEPS",
-            help="What a run pays that never gets there; default: the largest preset of those compared.",
+            help="What a run pays that is never good enough; default: the steps of the longest training.",
             min=1,
         ),
     ] = None,
@@ -269,22 +279,29 @@ def report(
         float | None,
         typer.Option(
             "--lambda",
+            metavar="SHARE",
             help="The share of what made the log that this task pays; default: 0 of a given log, 1 of one made here.",
             min=0.0,
             max=1.0,
         ),
     ] = None,
-    price_env: Annotated[float, typer.Option(help="Of one environment step.", min=0.0)] = 1.0,
+    price_env: Annotated[float, typer.Option(metavar="PRICE", help="Of one environment step.", min=0.0)] = 1.0,
     price_log: Annotated[
         float | None,
-        typer.Option(help="Of one logged step; default: lambda times that of an environment step.", min=0.0),
+        typer.Option(
+            metavar="PRICE",
+            help="Of one logged step; default: 0 of a given log, that of an environment step of one made here.",
+            min=0.0,
+        ),
     ] = None,
-    price_cpu: Annotated[float, typer.Option(help="Of one CPU second.", min=0.0)] = 0.0,
-    price_evaluation: Annotated[float, typer.Option(help="Of one step of an evaluation.", min=0.0)] = 0.0,
+    price_cpu: Annotated[float, typer.Option(metavar="PRICE", help="Of one CPU second of learning.", min=0.0)] = 0.0,
+    price_evaluation: Annotated[
+        float, typer.Option(metavar="PRICE", help="Of one step of an evaluation.", min=0.0)
+    ] = 0.0,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Rebuild report.html, report.md and results.json from run directories, or make them of a file of scores."""
+    """Rebuild a report from runs, or make one of scores. Writes report.html, report.md and results.json."""
     from rlformer import api
     from rlformer.cli import answers, console
     from rlformer.core.errors import InputError

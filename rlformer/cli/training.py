@@ -47,7 +47,9 @@ def train_agent(
     agent: Annotated[
         str,
         typer.Option(
-            help="ppo, dqn, a2c, sac, td3, ...; with --dataset cql, td3-bc, ...: rlformer agents.",
+            metavar="NAME",
+            help="ppo, dqn, a2c, sac, td3, ddpg, ...; with --dataset cql, iql, td3-bc, rebrac, ...; all: rlformer "
+            "agents.",
             autocompletion=completion.agents,
         ),
     ] = "ppo",
@@ -60,7 +62,9 @@ def train_agent(
     reward_column: RewardColumn = None,
     steps: Annotated[
         int | None,
-        typer.Option(help="Environment steps instead of the preset's; of offline RL gradient steps.", min=1),
+        typer.Option(
+            metavar="N", help="Environment steps instead of the preset's; of offline RL gradient steps.", min=1
+        ),
     ] = None,
     seed: Seed = 0,
     log_trajectories: Annotated[bool, typer.Option(help="Keep every training episode as a dataset.")] = False,
@@ -70,7 +74,7 @@ def train_agent(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Train an RL agent: online on an environment, offline on a log of trajectories, or on both."""
+    """Train an RL agent: online, on a log, or on both. Online on an environment, offline on a log of trajectories."""
     from rlformer.agents.cards import agent as agent_card
     from rlformer.agents.learners import learner
     from rlformer.core.errors import InputError
@@ -95,12 +99,16 @@ def train_agent(
 @app.command(_TRANSFORMER)
 def train_transformer(
     data: Annotated[
-        str, typer.Argument(help="A dataset, a run that kept its training, a Minari id, HDF5, NPZ, CSV, Parquet.")
+        str,
+        typer.Argument(
+            metavar="DATA", help="A dataset, a run that kept its training, a Minari id, HDF5, NPZ, CSV, Parquet."
+        ),
     ],
     agent: Annotated[
         str,
         typer.Option(
-            help="dt, dt-paper, dt-stream, dt-lstm, rvs, bc, bc-top, ...: rlformer agents.",
+            metavar="NAME",
+            help="dt, dt-paper, dt-stream, dt-lstm, rvs, bc, bc-top, ...; all: rlformer agents.",
             autocompletion=completion.agents,
         ),
     ] = "dt",
@@ -112,7 +120,9 @@ def train_transformer(
             autocompletion=completion.environments,
         ),
     ] = None,
-    gradient_steps: Annotated[int | None, typer.Option(help="Gradient steps instead of the preset's.", min=1)] = None,
+    gradient_steps: Annotated[
+        int | None, typer.Option(metavar="N", help="Gradient steps instead of the preset's.", min=1)
+    ] = None,
     target_return: TargetReturn = None,
     prefix: Prefix = None,
     maps: Map = None,
@@ -125,7 +135,7 @@ def train_transformer(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Train a sequence model, or imitation, on a log of trajectories."""
+    """Train a sequence model, or an imitator, on a log."""
     _check_command(agent, _TRANSFORMER, data)
     overrides = list(settings or ())
     overrides += [f"gradient_steps={gradient_steps}"] if gradient_steps else []

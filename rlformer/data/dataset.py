@@ -106,11 +106,11 @@ class Dataset:
     """Episodes of a log. `select` and its kin return views: another list of episodes over the same arrays."""
 
     info: DatasetInfo
-    observations: Array  # (S + E, *obs)
-    actions: Array  # (S, *act)
-    rewards: Array  # (S,)
-    episodes: Array  # (E,) of EPISODE, all that the arrays hold
-    index: Array  # (n,) which of them this view holds, in its order
+    observations: Array = field(repr=False)  # (S + E, *obs)
+    actions: Array = field(repr=False)  # (S, *act)
+    rewards: Array = field(repr=False)  # (S,)
+    episodes: Array = field(repr=False)  # (E,) of EPISODE, all that the arrays hold
+    index: Array = field(repr=False)  # (n,) which of them this view holds, in its order
     selection: str = ""  # how the view was chosen, in words; "" is everything
     recipe: Recipe = field(default_factory=Recipe)  # how it was made and cut, alike for every seed of a study
     path: Path | None = None

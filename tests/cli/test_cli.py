@@ -1,6 +1,7 @@
 """What a person types and what the answer is: tables, JSON, one line for a mistake."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -97,6 +98,29 @@ def test_help_of_compare_lists_its_options_under_headings(command: Command) -> N
     text = command("compare", "--help").out
     headings = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
     assert headings == ["Arguments:", "What is compared:", "How it is run:", "What comes out:", "Options:"]
+
+
+def test_a_missing_extra_is_named_in_the_table_and_installed_by_one_line(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rlformer.core.extras.find_spec", lambda module: None if module == "mujoco" else module)
+    seen = command("envs")
+    hopper = next(line for line in seen.out.splitlines() if line.startswith("Hopper-v5 "))
+    assert "  mujoco  " in hopper
+    assert hopper.index("mujoco") < 80
+    assert seen.err == "missing: pip install 'rlformer[mujoco]'\n"
+    assert command("agents").err == ""
+
+
+def test_no_command_is_cut_short_where_commands_are_listed(command: Command) -> None:
+    """Nor does the help name a type where it could name what is meant."""
+    for group in ((), ("data",)):
+        listed = command(*group, "--help").out.partition("Commands:")[2].splitlines()[1:]
+        assert len(listed) > 3
+        assert [line for line in listed if line.endswith("...") or not line.startswith("  ")] == []
+        for line in listed:
+            text = command(*group, line.split()[0], "--help").out
+            assert re.findall(r"<(?:int|float|str|path)[ >].*", text.partition("Options:")[2]) == []
 
 
 def test_the_catalogue_is_listed(command: Command) -> None:

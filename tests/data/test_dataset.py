@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import rlformer
 from rlformer.core.errors import InputError
 from rlformer.core.records import Episode
 from rlformer.core.spaces import ActionSpec, Array, Spaces
@@ -58,6 +59,15 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     for before, after in zip(EPISODES, dataset, strict=True):
         assert_same(before, after)
     np.testing.assert_allclose(dataset.returns, [e.episode_return for e in EPISODES])
+
+
+def test_a_log_is_shown_without_its_arrays() -> None:
+    log = rlformer.dataset(
+        observations=np.zeros((999, 2)), actions=[1] * 999, rewards=[0.5] * 999, ends=[0] * 998 + [1]
+    )
+    shown = repr(log)
+    assert shown.startswith("Dataset(info=")
+    assert "array(" not in shown
 
 
 def test_the_files_are_plain_numpy(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ def trained_in(path: Path) -> TrainedIn | None:
     """Where the agent of a .zip was trained; None where no folder of the zoo tells it.
 
     An older version of an environment that has a card stands for it, since Gymnasium does not make most of them any
-    more, and so does the newest of one that nobody registers: that is said. registered: all ids that Gymnasium knows.
-    Raises InputError where none of its name is known, or its observations were stacked.
+    more, and so does the newest of one that nobody registers: that is said. Raises
+    InputError where none of its name is known, or its observations were stacked.
     """
     folder = path.with_suffix("")
     arguments, config = _text(folder / "args.yml"), _text(folder / "config.yml")

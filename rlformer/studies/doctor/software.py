@@ -16,7 +16,6 @@ from rlformer.studies.doctor.examination import Finding
 _OLDEST = (3, 11)
 # Environments that others make: the module that registers them, and what pip calls it.
 _ENVIRONMENTS = {
-    "MuJoCo": ("mujoco", "gymnasium[mujoco]"),
     "Atari": ("ale_py", "ale-py"),
     "MiniGrid": ("minigrid", "minigrid"),
 }

@@ -44,7 +44,7 @@ def _unsure(verdict: Verdict, evidence: Evidence, study: Command) -> Iterator[Ne
     if verdict.answer == "cannot tell":
         yield from _to_get_an_answer(evidence, study)
         return
-    if any(isinstance(each, MeasuredScale) for each in verdict.doubts):
+    if verdict.terms.success is None and any(isinstance(each, MeasuredScale) for each in verdict.doubts):
         level = _best_return(evidence)
         yield NextStep("Say which return is good enough", str(study.with_option("--good-enough", level)))
     yield from _longer(verdict, evidence, study)

@@ -44,7 +44,7 @@ def _scores(terms: Terms, own: Side, other: Side) -> str:
     """How many runs work, and what those score."""
     text = (
         f"{own.worked} of {formats.plural(own.runs, 'run')} of {own.label} and {other.worked} of {other.runs} of "
-        f"{other.label} work, that is, score {terms.failure:.2g} or more."
+        f"{other.label} work, that is, {_working(terms)}."
     )
     gap = own.typical.point
     if gap is None:
@@ -55,6 +55,16 @@ def _scores(terms: Terms, own: Side, other: Side) -> str:
     return (
         f"{text} The runs of {own.label} that work score {formats.score(abs(gap))} {way} than those of {other.label}."
     )
+
+
+def _working(terms: Terms) -> str:
+    """What a run that works does, in the unit of what was asked for."""
+    if terms.success is not None:
+        return f"succeed on {formats.percent(terms.failure)} of episodes or more"
+    if terms.good_enough is not None:
+        below = terms.threshold - terms.failure
+        return f"score at most {below:.2g} below a return of {formats.number(terms.good_enough)}"
+    return f"score {terms.failure:.2g} or more"
 
 
 def _costs(pair: PairFacts, own: Side, other: Side) -> str:
