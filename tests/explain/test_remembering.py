@@ -178,12 +178,12 @@ def test_patching_every_step_is_replacing_the_input() -> None:
 
 WAYS: list[dict[str, Any]] = [
     *(
-        {"backbone": name, "tokens": t}
+        {"backbone": name, "tokens": t, **({"conv_window": 8} if name == "conv" else {})}  # which sees the cue
         for name, kind in BACKBONES.items()
         if kind.history
         for t in ("step", "separate")
     ),
-    *({"backbone": name, "attention_band": 3} for name, kind in BACKBONES.items() if kind.step_work),
+    *({"backbone": name, "attention_band": 3} for name, kind in BACKBONES.items() if kind.banded),
 ]
 
 
