@@ -36,7 +36,7 @@ class Gru(Recurrent):
 
 
 def _work(a: Architecture, tokens: int, asked: int) -> Work:
-    """The state before the first token is no variable: torch, which goes from token to token, leaves its gradient out."""
+    """Without a gradient of the state before the first token, which is no variable: torch leaves it out."""
     of_first_state = product(1, a.width, GRU_GATES * a.width) * a.layers
     return gru(a.width, a.width, a.layers) * tokens + Work(backward=-of_first_state)
 
