@@ -1,12 +1,12 @@
 """Floating-point operations, counted from shapes.
 
-Counted are matrix products, a multiply-add being 2 operations: linear layers, LSTM gates, attention scores and
-mixtures, as they are computed (a causal mask saves nothing). A backward pass costs one product for the weights'
-gradients and one for the inputs', where these are needed. Left out, because they are a few operations a number where a
-product has hundreds: biases, activations, normalisation, softmax, dropout, embeddings' lookups, losses, optimisers,
-averages for target networks. Left out too: environments, and everything that evaluates, in the environment or on
-held-out windows. torch's own counter sees none of an LSTM and of fused attention on the CPU, which would flatter
-whoever uses them: hence formulas, which the tests hold against it where it does see.
+Counted are matrix products, a multiply-add being 2 operations: linear layers, gates of an LSTM or a GRU, attention
+scores and mixtures, filters over time, as they are computed (a causal mask saves nothing). A backward pass costs one
+product for the weights' gradients and one for the inputs', where these are needed. Left out, because they are a few
+operations a number where a product has hundreds: biases, activations, normalisation, softmax, dropout, embeddings'
+lookups, losses, optimisers, averages for target networks. Left out too: environments, and everything that evaluates, in
+the environment or on held-out windows. torch's own counter sees none of an LSTM, a GRU and fused attention on the CPU,
+which would flatter whoever uses them: hence formulas, which the tests hold against it where it does see.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-GATES = 4  # of an LSTM's cell
+GATES, GRU_GATES = 4, 3  # of an LSTM's cell, and of a GRU
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,24 @@ def lstm(inputs: int, hidden: int, layers: int = 1, input_gradient: bool = True)
     Hochreiter & Schmidhuber 1997, with forget gates (Gers et al. 2000). Backward, the hidden state always needs a
     gradient, since steps came before; the first layer's input only with `input_gradient`.
     """
-    from_state = linear(hidden, GATES * hidden)
-    first = linear(inputs, GATES * hidden, input_gradient)
-    return first + from_state + (linear(hidden, GATES * hidden) + from_state) * (layers - 1)
+    return _recurrent(GATES, inputs, hidden, layers, input_gradient)
+
+
+def gru(inputs: int, hidden: int, layers: int = 1, input_gradient: bool = True) -> Work:
+    """The same of a GRU: three gates (Cho et al. 2014, in the form in which each has two products, as torch has it)."""
+    return _recurrent(GRU_GATES, inputs, hidden, layers, input_gradient)
+
+
+def _recurrent(gates: int, inputs: int, hidden: int, layers: int, input_gradient: bool) -> Work:
+    from_state = linear(hidden, gates * hidden)
+    first = linear(inputs, gates * hidden, input_gradient)
+    return first + from_state + (linear(hidden, gates * hidden) + from_state) * (layers - 1)
+
+
+def depthwise(width: int, window: int) -> Work:
+    """A filter for each of `width` numbers over the last `window` rows, at one row; backward twice as much."""
+    once = product(1, window, width)
+    return Work(once, 2 * once)
 
 
 def attention(queries: int, keys: int, width: int) -> Work:

@@ -19,6 +19,8 @@ from rlformer.agents import cards as agent_cards
 from rlformer.agents.base import Task
 from rlformer.agents.cards import resolve
 from rlformer.agents.learners import LEARNERS
+from rlformer.agents.sequence.architecture import Architecture
+from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError
 from rlformer.core.extras import missing_extra
 from rlformer.core.records import SCHEMA, Cost, EnvSpec, Episode
@@ -374,7 +376,27 @@ def test_the_last_word_is_the_overrides_and_the_record_says_so() -> None:
     assert changed.agent.tuning.endswith("Changed by hand: gamma=0.5")
 
 
-@pytest.mark.parametrize("name", ["dt", "dt-k1", "dt-lstm", "dt-no-rtg", "rvs", "bc", "bc-top"])
+LADDER = ("dt", "dt-k1", "dt-lstm", "dt-gru", "dt-conv", "dt-no-rtg", "rvs", "bc", "bc-top")
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", "LunarLander-v3", "KeyToDoor"])
+def test_neighbours_on_the_ladder_have_as_many_parameters_within_a_fifth(env: str) -> None:
+    spaces = spaces_of(ENVS[env])
+
+    def parameters(name: str) -> int:
+        return TrajectoryModel(Architecture.of(AGENTS[name].values_for(env), spaces, longest=1)).num_parameters
+
+    counts = {name: parameters(name) for name in LADDER if env != "KeyToDoor" or name != "dt-lstm"}
+    assert all(0.8 <= count / counts["dt"] <= 1.2 for count in counts.values()), counts
+
+
+def test_a_linear_policy_has_no_layer_of_its_own() -> None:
+    values = AGENTS["bc-linear"].values_for("CartPole-v1")
+    made = TrajectoryModel(Architecture.of(values, spaces_of(ENVS["CartPole-v1"]), longest=1))
+    assert made.num_parameters == (4 * values["width"] + values["width"]) + (values["width"] * 2 + 2)
+
+
+@pytest.mark.parametrize("name", [*LADDER, "bc-linear"])
 def test_imitators_are_alike_in_how_they_choose_actions(name: str) -> None:
     """On LunarLander-v3's log, whose actions are spread out, greedy ones lose to the log itself."""
     chosen = {env: agent_cards.agent(name).values_for(env)["action_selection"] for env in ("CartPole-v1", "Acrobot-v1")}

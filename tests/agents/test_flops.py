@@ -17,12 +17,12 @@ from rlformer.agents import cards as agent_cards
 from rlformer.agents.flops import of_run
 from rlformer.agents.learners import LEARNERS
 from rlformer.agents.sequence.flops import window
-from rlformer.core.flops import Work, lstm
+from rlformer.core.flops import Work, depthwise, gru, lstm
 from rlformer.core.records import Cost, EnvSpec, Window
 from rlformer.core.spaces import ObservationSpec, Spaces
 from rlformer.data.windows import Windows
 from rlformer.runs.record import RunRecord
-from tests.support.make_sequences import MODELS, SPACES, log, model
+from tests.support.make_sequences import MODELS, SPACES, STREAMING, log, model
 
 
 def counted(work: Callable[[], Any]) -> float:
@@ -42,8 +42,19 @@ def test_an_lstm_is_counted_by_hand_since_torchs_counter_sees_nothing_of_it() ->
     assert lstm(3, 5, layers=2) == Work(2 * (160 + 200), 2 * (160 + 160 + 200 + 200))
 
 
-@pytest.mark.parametrize("name", [name for name, values in MODELS.items() if values.get("attention_band")])
-def test_an_action_of_a_streaming_model_is_what_torch_counts_and_its_band_by_hand(name: str) -> None:
+def test_a_gru_is_counted_by_hand_too() -> None:
+    assert gru(3, 5) == Work(2 * 3 * 5 * (3 + 5), 2 * 2 * 3 * 5 * (3 + 5))
+    assert gru(3, 5, layers=2, input_gradient=False).backward == 2 * 3 * (5 * 3 + 2 * 5 * 5 + 2 * 5 * 10)
+
+
+def test_filters_are_counted_as_torch_counts_a_depthwise_convolution() -> None:
+    filters, rows = torch.nn.Conv1d(7, 7, 4, groups=7), torch.zeros(1, 7, 4 + 9 - 1)
+    assert counted(lambda: filters(rows)) == 9 * depthwise(7, 4).forward
+    assert depthwise(7, 4).backward == 2 * depthwise(7, 4).forward
+
+
+@pytest.mark.parametrize("name", STREAMING)
+def test_an_action_of_a_streaming_model_is_what_torch_counts_and_sums_of_products_by_hand(name: str) -> None:
     built = model(SPACES["discrete"], **MODELS[name])
     a = built.architecture
     batch = Windows(log(SPACES["discrete"], lengths=(20,)), a.context_length).at(torch.tensor([3]))
@@ -51,7 +62,8 @@ def test_an_action_of_a_streaming_model_is_what_torch_counts_and_its_band_by_han
     memory, before = torch.zeros(1, *built.memory_shape), batch.actions[:, -2]
     with torch.no_grad():
         seen = counted(lambda: built.step(latest, before, memory))
-    by_hand = a.layers * 4 * a.attention_band * a.width  # sums of products, no products to torch's counter
+    each = 4 * a.attention_band or 2 * a.conv_window  # no products to torch's counter
+    by_hand = a.layers * a.tokens_per_step * each * a.width
     assert window(a, acting=True).forward == seen + by_hand
 
 

@@ -79,9 +79,12 @@ def achieved(learner: SequenceLearner, target: float) -> float:
         ("dt-k1", {}),
         ("dt-lstm", {}),
         ("dt-lstm", {"tokens": "separate"}),
+        ("dt-gru", {}),
+        ("dt-conv", {}),
+        ("dt-conv", {"tokens": "separate"}),
         ("rvs", {}),
     ],
-    ids=["dt", "dt step", "dt-k1", "dt-lstm", "dt-lstm separate", "rvs"],
+    ids=["dt", "dt step", "dt-k1", "dt-lstm", "dt-lstm separate", "dt-gru", "dt-conv", "dt-conv separate", "rvs"],
 )
 def test_the_asked_return_is_achieved_where_the_return_tells_the_action(
     name: str, values: dict[str, Any], tmp_path: Path
@@ -115,7 +118,10 @@ def corridor(rng: np.random.Generator) -> tuple[Array, Array, Array]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "remembers"), [("dt", True), ("dt-lstm", True), ("dt-k1", False), ("rvs", False)])
+@pytest.mark.parametrize(
+    ("name", "remembers"),
+    [("dt", True), ("dt-lstm", True), ("dt-gru", True), ("dt-conv", True), ("dt-k1", False), ("rvs", False)],
+)
 def test_a_cue_is_remembered_by_those_with_a_history(name: str, remembers: bool, tmp_path: Path) -> None:
     learner = fit(name, world(corridor, ActionSpec("discrete", (2,)), 2), tmp_path, **QUICK)
     answers = []
@@ -282,7 +288,7 @@ def test_three_targets_lie_inside_the_log_with_the_chosen_one_among_them() -> No
     assert targets.few(np.full(4, 7.0), chosen=7.0) == [7.0]
 
 
-@pytest.mark.parametrize("agent", ["dt", "dt-lstm", "rvs", "dt-paper"])
+@pytest.mark.parametrize("agent", ["dt", "dt-lstm", "dt-gru", "dt-conv", "rvs", "dt-paper"])
 def test_what_is_estimated_before_a_training_is_never_too_much(agent: str) -> None:
     values = {**agent_cards.agent(agent).defaults, "max_timesteps": 9}
     architecture = Architecture.of(values, Spaces(ObservationSpec.vector(4), SPACES["discrete"]), 9)

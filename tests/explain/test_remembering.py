@@ -63,9 +63,9 @@ class Relay(nn.Module):
 def model_of(env: EnvSpec, **values: Any) -> TrajectoryModel:
     """With fresh weights."""
     spaces = spaces_of(env)
-    known = {"tokens": "step", "width": 16, "layers": 2, "heads": 2, "timestep_encoding": "none", **values}
+    known = {"tokens": "step", "width": 16, "layers": 2, "heads": 2, "timestep_encoding": "none", "conv_window": 8}
     torch.manual_seed(0)
-    return TrajectoryModel(Architecture(spaces.observation, spaces.actions, **known)).eval()
+    return TrajectoryModel(Architecture(spaces.observation, spaces.actions, **{**known, **values})).eval()
 
 
 def relay() -> TrajectoryModel:
@@ -183,7 +183,8 @@ WAYS: list[dict[str, Any]] = [
         if kind.history
         for t in ("step", "separate")
     ),
-    *({"backbone": name, "attention_band": 3} for name, kind in BACKBONES.items() if kind.step_work),
+    *({"backbone": name, "attention_band": 3} for name, kind in BACKBONES.items() if kind.banded),
+    {"backbone": "conv", "conv_window": 4},  # of a context of 9, acts from what it keeps
 ]
 
 

@@ -33,6 +33,8 @@ SPACES = {
     "box-unbounded": ActionSpec("box", (), (-np.inf, -1.0), (np.inf, 1.0)),
 }
 
+ALONE: dict[str, dict[str, Any]] = {"linear": {"layers": 1}}  # what a backbone cannot do without
+
 # Every backbone with every way to feed it, by name, and what some of them alone can do.
 MODELS: dict[str, dict[str, Any]] = {
     f"{backbone}-{conditioning}-{tokens}": {
@@ -40,6 +42,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "conditioning": conditioning,
         "tokens": tokens,
         "context_length": CONTEXT if kind.history else 1,
+        **ALONE.get(backbone, {}),
     }
     for backbone, kind in BACKBONES.items()
     for conditioning in ("return", "none")
@@ -52,15 +55,24 @@ MODELS: dict[str, dict[str, Any]] = {
     for backbone, tokens, name, values in [
         *(
             (backbone, "step", "banded", {"attention_band": 4, "timestep_encoding": "none"})
-            for backbone, kind in BACKBONES.items() if kind.step_work
+            for backbone, kind in BACKBONES.items() if kind.banded
         ),
         ("transformer", "step", "rms", {"norm": "rms", "activation": "gelu_tanh"}),
         ("transformer", "step", "bare", {"norm": "none", "residual": False}),
+        ("conv", "step", "ring", {"conv_window": 2, "timestep_encoding": "none"}),  # acts from what it keeps
+        ("conv", "separate", "ring", {"conv_window": 3}),
+        ("conv", "step", "bare", {"norm": "none", "residual": False}),
+        ("gru", "step", "rms-gaussian", {"norm": "rms", "action_head": "gaussian"}),
         ("lstm", "step", "rms-gaussian", {"norm": "rms", "action_head": "gaussian"}),
         ("transformer", "separate", "bare", {"norm": "none", "residual": False}),
         ("transformer", "separate", "single", {"norm": "rms", "activation": "gelu", "layers": 1, "heads": 1}),
     ]
 }  # fmt: skip
+STREAMING = [
+    name
+    for name, values in MODELS.items()
+    if Architecture(OBSERVATION, SPACES["discrete"], **{"layers": 2, **values}).streams
+]
 RECORDED = [name for name, values in MODELS.items() if BACKBONES[values["backbone"]].recorded]  # by a CUDA graph
 
 

@@ -104,7 +104,7 @@ def step_of(policy: Policy, observation: ObservationSpec) -> Step:
     if isinstance(policy, SB3Policy):
         return ActorStep(policy, observation)
     if isinstance(policy, SequencePolicy):
-        return BandStep(policy) if policy.model.architecture.streams else WindowStep(policy)
+        return StreamStep(policy) if policy.model.architecture.streams else WindowStep(policy)
     raise InputError("it has no network, so that there is nothing to export")
 
 
@@ -215,8 +215,8 @@ class WindowStep(SequenceStep):
         return self.model.head(hidden)[:, 0]
 
 
-class BandStep(SequenceStep):
-    """The model goes on from what its layers keep. The memory: how many steps were before, then keys and values."""
+class StreamStep(SequenceStep):
+    """The model goes on from what its layers keep. The memory: how many steps were before, then what that is."""
 
     def __init__(self, policy: SequencePolicy) -> None:
         super().__init__(policy, 1 + int(np.prod(policy.model.memory_shape)))

@@ -25,8 +25,8 @@ class SequencePolicy:
     A backbone that says how does so in memory that is taken once (`Backbone.sliding`). Where tokens are the same
     wherever a window begins (the paper's), what is known of them is not computed again.
 
-    A model with an `attention_band` is given the newest step alone, and goes on from what its layers keep of the band:
-    as exact, since it is what the model is of the whole episode, however long.
+    A model that streams (`Architecture.streams`) is given the newest step alone, and goes on from what its layers keep
+    of those before: as exact, since it is what the model is of the whole episode, however long.
 
     `target_return` is what is asked for where `begin` does not say. A slot in which no episode was begun is at the
     first step of one: `SequencePolicy(model, 100.0).act(observations)` needs nothing before it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -42,6 +43,7 @@ class Architecture:
     norm: str = "layer"  # of tokens, in every block and behind the last; "rms", or "none"
     residual: bool = True  # of a transformer: whether each branch is added to what it read, or replaces it
     attention_band: int = 0  # steps that each layer attends to, where the backbone streams; 0: all of the context
+    conv_window: int = 6  # tokens that each filter of a conv reads, its own the last
     action_head: str = "deterministic"  # of Box actions; "gaussian": mean and standard deviation
     tokens: str = "separate"  # return, observation and action of a step, as in the paper; "step": one of them all
     timestep_encoding: str = "episode"  # of the step in its episode, as in the paper; "window": in its window; "none"
@@ -63,8 +65,8 @@ class Architecture:
 
     def _check_band(self) -> None:
         """A banded layer goes on for ever, one token a step: nothing may depend on where a window begins."""
-        if self.kind.step_work is None:
-            able = ", ".join(name for name, kind in BACKBONES.items() if kind.step_work)
+        if not self.kind.banded:
+            able = ", ".join(name for name, kind in BACKBONES.items() if kind.banded)
             raise InputError(f"attention_band: belongs to the {able}; with the {self.backbone} it must be 0")
         if self.tokens != "step":
             raise InputError("attention_band: needs one token a step: tokens must be 'step'")
@@ -103,14 +105,27 @@ class Architecture:
     @property
     def streams(self) -> bool:
         """Whether acting goes on from what each layer keeps of the past, instead of reading windows."""
-        return self.attention_band > 0
+        if self.attention_band:  # over whole episodes, however long the windows are
+            return True
+        needed = self._needed
+        return needed is not None and needed <= self.context_length and self.timestep_encoding != "window"
 
     @property
     def reach(self) -> int:
         """Steps that a prediction depends on, the current one included."""
-        if not self.streams:
-            return self.context_length
-        return self.layers * (self.attention_band - 1) + 2  # the oldest: only its action, in the token after it
+        needed = self._needed
+        return needed if needed is not None and self.streams else self.context_length
+
+    @property
+    def _needed(self) -> int | None:
+        """Steps that the tokens lie in on which a prediction depends where it sees a whole episode; None: all."""
+        tokens = self.kind.reach(self)
+        if tokens is None:
+            return None
+        if self.tokens == "step":
+            return tokens + self.reads_actions  # the oldest: only its action, in the token after it
+        shown = 1 + (self.conditioning == "return")  # tokens of the current step until its prediction
+        return 1 + math.ceil(max(0, tokens - shown) / self.tokens_per_step)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""

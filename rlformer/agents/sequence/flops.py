@@ -26,7 +26,7 @@ def window(a: Architecture, acting: bool = False) -> Work:
     """One window of a full context: every step's action predicted, as in training, or the last one's, `acting`.
 
     The rows that acting computes twice so that rounding does not depend on the batch are left out, and so is what the
-    paper's model need not compute again as its window slides. With a band, acting computes the newest step alone.
+    paper's model need not compute again as its window slides. What streams computes the newest step alone.
     """
     stream = a.kind.step_work if acting and a.streams else None
     steps = 1 if stream else a.context_length
@@ -38,6 +38,6 @@ def window(a: Architecture, acting: bool = False) -> Work:
         read = steps if a.tokens == "separate" or stream else steps - 1
         embedding += linear(encoded, a.width, input_gradient=False) * read
     asked = 1 if acting else steps
-    body = stream(a) if stream else a.kind.work(a, a.tokens_per_window, asked)
+    body = stream(a) * a.tokens_per_step if stream else a.kind.work(a, a.tokens_per_window, asked)
     predicted = 2 * encoded if a.actions.kind == "box" and a.action_head == "gaussian" else encoded
     return embedding + body + linear(a.width, predicted) * asked

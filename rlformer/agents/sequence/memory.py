@@ -18,10 +18,8 @@ _LARGEST = 10**8  # numbers of an observation or an action
 def parameters(architecture: Architecture) -> int:
     """How many numbers are learned, at least: the matrices of the layers and what embeds observations and timesteps."""
     a = architecture
-    matrices = 12 if a.kind.attends else 8 if a.kind.recurrent else 1  # of a layer, of width times width
     rows = {"episode": a.max_timesteps, "window": a.context_length}.get(a.timestep_encoding, 0)
-    layers = a.layers if matrices > 1 else a.layers - 1
-    return a.width * (matrices * layers * a.width + a.observation.size + rows)
+    return a.width * (a.kind.matrices * a.layers * a.width + a.observation.size + rows)
 
 
 def check_weights(architecture: Architecture, path: Path) -> None:

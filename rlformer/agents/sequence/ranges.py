@@ -24,6 +24,7 @@ MODEL: Mapping[str, Range] = {  # what decides the shapes of the weights
     "norm": TEXT,
     "residual": FLAG,
     "attention_band": whole(0, 4096),
+    "conv_window": whole(1, 4096),
     "action_head": one_of("deterministic", "gaussian"),
     "timestep_encoding": one_of("episode", "window", "none"),
     "max_timesteps": whole(0, 10**6),

@@ -81,16 +81,28 @@ class TrajectoryModel(nn.Module):
         return self.head(self._backbone(window, self.row_of(steps)[:, None]))[:, 0]
 
     def step(self, latest: Window, before: Tensor, memory: Tensor) -> Tensor:
-        """Predictions at the next step of each of N episodes, (N, A), with an `attention_band` alone.
+        """Predictions at the next step of each of N episodes, (N, A), where the architecture `streams`.
 
         latest: that step, as windows (N, 1, ...) with the timesteps in the episode; its actions are not read.
         before: the actions before it (N, *act), whatever at the first. memory: (N, *memory_shape), which it changes.
         """
-        times = latest.timesteps[:, 0]
+        times, backbone = latest.timesteps[:, 0], cast(Streaming, self.backbone)
+        if self._separate:
+            return self.head(self._stepped(latest, before, times, memory))
         tokens = self.embed(latest)[:, 0]
         if self._reads_actions:
             tokens = tokens + self.embed_action(self.codec.encode(before)) * (times > 0)[:, None]
-        return self.head(cast(Streaming, self.backbone).step(tokens, times, memory))
+        return self.head(backbone.step(tokens, times, memory))
+
+    def _stepped(self, latest: Window, before: Tensor, times: Tensor, memory: Tensor) -> Tensor:
+        """(N, D) at the last of the tokens that the next step brings. Before the first step there is no action: what
+        then stands in its place is token -1, which no token sees.
+        """
+        tokens = self.arriving(latest, before)  # (N, n, D)
+        numbers = self._per_step * times - int(self._reads_actions)
+        for i in range(tokens.shape[1]):
+            h = cast(Streaming, self.backbone).step(tokens[:, i], numbers + i, memory)
+        return h
 
     @property
     def slides(self) -> bool:
@@ -100,17 +112,19 @@ class TrajectoryModel(nn.Module):
         return apart and a.kind.sliding is not None
 
     def arriving(self, latest: Window, before: Tensor) -> Tensor:
-        """The n tokens that the next step of each of N episodes brings, (N, n, D), where the model `slides`.
-
-        The action before it is the first of them. `latest` and `before` are as for `step`.
+        """The n tokens that the next step of each of N episodes brings, (N, n, D), where they are "separate" and tell
+        no time in a window. The action before it is the first, where actions are read. Arguments are as for `step`.
         """
         earlier = replace(latest, timesteps=(latest.timesteps - 1).clamp(min=0))
-        time, action = self._time(latest), self.embed_action(self.codec.encode(before))[:, None]
-        return torch.cat([action + self._time(earlier), *(part + time for part in self._inputs(latest))], dim=1)
+        time = self._time(latest)
+        shown = [part + time for part in self._inputs(latest)]
+        if self._reads_actions:
+            shown = [self.embed_action(self.codec.encode(before))[:, None] + self._time(earlier), *shown]
+        return torch.cat(shown, dim=1)
 
     @property
     def memory_shape(self) -> tuple[int, ...]:
-        """Of what `step` keeps of one episode; (0,) where there is no `attention_band`."""
+        """Of what `step` keeps of one episode; (0,) where the architecture does not stream."""
         return cast(Streaming, self.backbone).memory_shape if self.architecture.streams else (0,)
 
     def scores(self, window: Window) -> Tensor:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from rlformer.agents.sequence.backbones.base import Backbone
+from rlformer.agents.sequence.backbones.conv import CONV
+from rlformer.agents.sequence.backbones.gru import GRU
+from rlformer.agents.sequence.backbones.linear import LINEAR
 from rlformer.agents.sequence.backbones.lstm import LSTM
 from rlformer.agents.sequence.backbones.mlp import MLP
 from rlformer.agents.sequence.backbones.transformer import TRANSFORMER
@@ -12,6 +15,9 @@ BACKBONES: dict[str, Backbone] = {
     for kind in (
         TRANSFORMER,
         LSTM,
+        GRU,
+        CONV,
         MLP,
+        LINEAR,
     )
 }

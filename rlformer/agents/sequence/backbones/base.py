@@ -26,6 +26,10 @@ def _accept(architecture: Architecture) -> None:
     """Every architecture."""
 
 
+def _whole(architecture: Architecture) -> None:
+    """On all tokens of the window."""
+
+
 @dataclass(frozen=True)
 class Backbone:
     """A kind of backbone, and all that others need to know of it.
@@ -37,16 +41,23 @@ class Backbone:
     name: str  # as a card says it
     build: Callable[[Architecture], nn.Module]
     work: Callable[[Architecture, int, int], Work]  # operations of one window of T tokens at M asked rows
+    matrices: int  # of a layer, of width times width: what its parameters are at least
     check: Callable[[Architecture], None] = _accept  # raises InputError where it cannot be built so
     history: bool = True  # whether it reads other tokens than the one at the asked row
     bidirectional: bool = False  # whether it reads later tokens too
     recurrent: bool = False  # whether it goes through the tokens one by one
     recorded: bool = True  # whether a CUDA graph can record it
     attends: bool = False  # whether what it builds is an `Attending`
-    # Of one token where what it builds is a `Streaming`, with an `attention_band`; None: it is none.
+    # Of one token where what it builds is a `Streaming`; None: it is none. It is where `reach` says a number.
     step_work: Callable[[Architecture], Work] | None = None
+    reach: Callable[[Architecture], int | None] = _whole  # how many tokens, its own the last, a row depends on
     # A reader of windows that slide, made of what it builds and of tokens a window; None: windows are read whole.
     sliding: Callable[[Any, int], Sliding] | None = None
+
+    @property
+    def banded(self) -> bool:
+        """Whether an `attention_band` can limit what its layers read."""
+        return self.attends and self.step_work is not None
 
 
 class Walked(Protocol):

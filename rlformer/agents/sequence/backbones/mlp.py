@@ -50,5 +50,6 @@ MLP = Backbone(
     name="mlp",
     build=lambda a: Mlp(a.width, a.layers, a.dropout),
     work=_work,
+    matrices=1,
     history=False,
 )

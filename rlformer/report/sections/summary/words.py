@@ -18,6 +18,9 @@ _HIGHEST = "Which arm scores highest?"
 _QUESTIONS = {
     "filtered": "Does the sequence model do more than imitate the best episodes of the log?",
     "log": "Does it score higher than the log that it learned from?",
+    "nonlinearity": "Does a network with hidden layers score higher than a linear policy?",
+    "gates": "Does an LSTM score higher than a GRU?",
+    "attention": "Does attention score higher than convolution?",
     "families": "Which scores higher, online RL or the sequence model?",
 }
 

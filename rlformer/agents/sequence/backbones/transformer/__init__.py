@@ -34,6 +34,10 @@ def _step_work(a: Architecture) -> Work:
     return _layer(1, 1, a.width, a.attention_band) * a.layers
 
 
+def _reach(a: Architecture) -> int | None:
+    return a.layers * (a.attention_band - 1) + 1 if a.attention_band else None
+
+
 def _layer(tokens: int, asked: int, width: int, seen: int = 0) -> Work:
     """Queries and what follows at the asked rows, keys and values at every token.
 
@@ -48,8 +52,10 @@ TRANSFORMER = Backbone(
     name="transformer",
     build=_build,
     work=_work,
+    matrices=12,
     check=_check,
     attends=True,
     step_work=_step_work,
+    reach=_reach,
     sliding=SlidingWindows,
 )
