@@ -235,4 +235,4 @@ def test_nobody_is_told_to_type_hundreds_of_seeds(found: Evidence, needed: float
     assert found.verdict.pair is not None
     pair = replace(found.verdict.pair, seeds_to_settle=needed)
     undecided = replace(found.verdict, answer="inconclusive", arm=None, strength=None, pair=pair)
-    assert any("--seeds" in step.command for step in next_steps(found, undecided)) == told
+    assert any("--seeds" in step.command for step in next_steps(found, undecided, Origin())) == told
