@@ -114,8 +114,8 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         "explainer", "Explainer, integrated gradients, feature ablation", "A method that says how much each input had "
-        "to do with an action. Integrated gradients adds up how the action reacts while the inputs are faded in; feature "
-        "ablation replaces one input after the other.",
+        "to do with an action. Integrated gradients adds up how the action reacts while the inputs are faded in; "
+        "feature ablation replaces one input after the other.",
         r"\b[Ii]ntegrated gradients\b|\b[Ff]eature ablation\b|\bexplainers?\b",
     ),
     Term(
