@@ -113,6 +113,12 @@ TERMS: tuple[Term, ...] = (
         "machine.", r"\bFLOPs\b|\bfloating-point operations\b",
     ),
     Term(
+        "explainer", "Explainer, integrated gradients, feature ablation", "A method that says how much each input had "
+        "to do with an action. Integrated gradients adds up how the action reacts while the inputs are faded in; "
+        "feature ablation replaces one input after the other.",
+        r"\b[Ii]ntegrated gradients\b|\b[Ff]eature ablation\b|\bexplainers?\b",
+    ),
+    Term(
         "reliance", "Reliance", "The share of a policy’s dependence that lies on the inputs that matter, where it is "
         "known which do.", r"\bReliance\b",
     ),

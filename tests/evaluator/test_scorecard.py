@@ -182,7 +182,7 @@ def test_a_run_that_never_gets_there_is_said_to_count_with_the_common_budget(tmp
     data = shown_of(evidence_of(tmp_path, [GOOD_DT])).rows[1].cells[0]
     assert not data.text.startswith("at least")  # the budget is no bound of what it would take
     assert data.details[-2] == "3 of 4 runs get there"
-    assert data.details[-1].startswith("a run that does not counts with ")
+    assert data.details[-1].startswith("the others count with ")
 
 
 def test_nobody_leads_by_score_where_no_run_works(tmp_path: Path) -> None:
@@ -235,4 +235,4 @@ def test_nobody_is_told_to_type_hundreds_of_seeds(found: Evidence, needed: float
     assert found.verdict.pair is not None
     pair = replace(found.verdict.pair, seeds_to_settle=needed)
     undecided = replace(found.verdict, answer="inconclusive", arm=None, strength=None, pair=pair)
-    assert any("--seeds" in step.command for step in next_steps(found, undecided)) == told
+    assert any("--seeds" in step.command for step in next_steps(found, undecided, Origin())) == told

@@ -29,7 +29,7 @@ from rlformer.explain.latent import Remembering, remembering, shown
 from rlformer.explain.material import Material
 from rlformer.explain.parts import Explanation, patching, probes
 from rlformer.explain.parts.patching import Patching, along, twins
-from rlformer.explain.parts.probes import LatentShown, Probes, explained, held_out_accuracy
+from rlformer.explain.parts.probes import LatentShown, Probes, explained, held_out_accuracy, shuffled_labels
 from rlformer.explain.truth import with_distractors
 
 LENGTH, KEPT = 5, 3  # steps to the turn, and the step at which the hand-made model keeps the cue on the way
@@ -337,3 +337,11 @@ def test_the_way_of_logits_is_0_where_nothing_moved_and_1_where_all_did() -> Non
     assert along(before, after, after) == 1.0
     assert along(before, after, (before + after) / 2) == pytest.approx(0.5)
     assert along(before, after, 2 * before - after) == pytest.approx(-1.0)
+
+
+def test_shuffled_labels_leave_what_tells_nothing_at_chance() -> None:
+    """Both halves keep as many of each value: else what is frequent in the one would be rare in the other."""
+    values, rng = np.tile([0, 1], 20), np.random.default_rng(0)
+    labels = np.stack([shuffled_labels(values, rng) for _ in range(8)])
+    assert (held_out_accuracy(np.zeros((40, 3)), labels, 1e-3) == 0.5).all()
+    assert len({tuple(row) for row in labels.tolist()}) == 8

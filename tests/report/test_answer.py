@@ -251,3 +251,8 @@ def test_every_entry_is_found_by_a_word_of_its_own() -> None:
     anchors = [term.anchor for term in TERMS]
     assert len(anchors) == len(set(anchors))
     assert all(term.meaning.endswith(".") for term in TERMS)
+
+
+def test_what_explains_an_arm_is_itself_explained() -> None:
+    for name in ("integrated gradients", "feature ablation"):
+        assert 'href="#term-explainer"' in str(linked(name))

@@ -116,7 +116,7 @@ def probed(
     from rlformer.agents.sequence.tracing import traced
 
     values = episodes.values
-    labels = np.stack([values, *(rng.permutation(values) for _ in range(_SHUFFLES))])
+    labels = np.stack([values, *(shuffled_labels(values, rng) for _ in range(_SHUFFLES))])
     accuracy, shuffled, share = list[tuple[float, ...]](), list[tuple[float, ...]](), list[tuple[float, ...]]()
     for activations in traced(model, episodes.asked(target)).activations:
         still = _STILL * float(activations.square().mean().sqrt())
@@ -126,6 +126,17 @@ def probed(
         shuffled.append(tuple(found[:, 1:].mean(axis=1).tolist()))
         share.append(tuple(explained(x, values, still) for x in places))
     return Read(tuple(accuracy), tuple(shuffled), tuple(share))
+
+
+def shuffled_labels(values: Array, rng: np.random.Generator) -> Array:
+    """The values (N,) in random order within each half.
+
+    Over both halves at once, what is frequent in the one would be rare in the other, and nothing would look worse than
+    chance.
+    """
+    half = len(values) // 2
+    found: Array = np.concatenate([rng.permutation(values[:half]), rng.permutation(values[half:])])
+    return found
 
 
 def held_out_accuracy(activations: Array, labels: Array, still: float) -> Array:
@@ -156,4 +167,4 @@ def explained(activations: Array, values: Array, still: float) -> float:
     return float(sum(p * np.square(m - mean).sum() for p, m in zip(shares, means, strict=True)) / total)
 
 
-PART = Part("probes", Probes, make)
+PART = Part("probes", Probes, make, version=2)

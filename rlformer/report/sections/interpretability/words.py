@@ -55,7 +55,7 @@ def _reliance(arms: Sequence[ExplainedArm]) -> Iterator[str]:
             continue
         group, effect = max(arm.own.effects.items(), key=lambda item: item[1].point)
         if effect.point > 0:
-            most.append(f"{arm.label}: {group} ({formats.estimate(effect, 'z')})")
+            most.append(f"{arm.label}: {group}, {formats.estimate(effect, 'z')}")
     if most:
         yield f"The input that changes the action most often when it is replaced: {'; '.join(most)}."
     yield from _constant(arms)
@@ -80,10 +80,7 @@ def _explainers(arms: Sequence[ExplainedArm]) -> Iterator[str]:
     best = [(arm, arm.best) for arm in arms if arm.best is not None]
     skills = [_skill(a, b) for a, b in best if b.by == "skill"]
     if skills:
-        yield (
-            f"Skill of the best explainer, 0 being chance and 1 the truth: {'; '.join(skills)}. The best of several is "
-            "a little too good: it was chosen by this very measure."
-        )
+        yield (f"Skill of the best explainer, 0 being chance and 1 the truth: {'; '.join(skills)}.")
     rest = [arm for arm in arms if arm.best is None or arm.best.by != "skill"]
     for reason, labels in _by_reason((arm.label, arm.no_truth or arm.no_groups) for arm in rest):
         yield f"Skill of {formats.listed(labels)}: n/a ({reason})."
@@ -101,6 +98,8 @@ def _explainers(arms: Sequence[ExplainedArm]) -> Iterator[str]:
             "Replacing what the best explainer ranks first changes the action more often than a random order does by: "
             f"{'; '.join(effects)}. The test replaces by other episodes than the explainer saw."
         )
+    if best:
+        yield "The best of several is a little too good: it was chosen by its skill, or without one by this effect."
     yield from _agreement([(arm.label, arm.explainers[chosen.name]) for arm, chosen in best])
 
 

@@ -128,7 +128,7 @@ def _amount(column: Column, amount: Amount | None, lead: Lead) -> Told:
     show = formats.seconds if amount.unit == "seconds" else formats.count
     got_there = f"{amount.passed} of {formats.plural(amount.runs, 'run')} get there"
     unit = "" if amount.unit == "seconds" else f" {_UNITS[amount.unit]}"
-    counted = f"a run that does not counts with {show(amount.budget)}{unit}"
+    counted = f"the others count with {show(amount.budget)}"
     if not amount.passed:
         return Told("not reached", (got_there,), short="not reached")
     text, details = f"{show(amount.mean.point)}{unit}", []
