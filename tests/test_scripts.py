@@ -238,3 +238,40 @@ def test_two_comparisons_of_different_budgets_are_held_against_each_other(tmp_pa
     assert differing(usual, told(16_000.0, 5, "sequence")) == ["T(0.9), seed 1", "verdict"]
     study = script["study"](65_536, 32_768, 2, tmp_path)
     assert (study.terms.budget, study.seeds, study.overrides["ppo"][0]) == (32_768, 2, "steps=65536")
+
+
+def test_what_runs_were_asked_for_stands_beside_what_they_achieved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.support.make_runs import DT, PPO, make_runs
+
+    for run in make_runs(tmp_path, [DT, PPO], seeds=(0, 1)):
+        record = json.loads((run.path / "record.json").read_text())
+        if record["agent"] == "dt":
+            record["scales"]["rules"] = {"auto": 400.0}
+            (run.path / "record.json").write_text(json.dumps(record))
+    runpy.run_path(str(ROOT / "scripts" / "compare_targets"))["main"](tmp_path)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[0][:2] == ["agent", "log"]
+    assert [(row[0], "auto" in row, "beyond" in row) for row in rows[1:]] == [("dt", True, False), ("dt", False, True)]
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("explain_results", ["--only", "Nope"]),
+        ("explain_results", ["--results", "nothing.json"]),
+        ("explain_results", ["--seeds", "0"]),
+        ("where_is_the_cue", ["--tables", "nothing.json"]),
+        ("where_is_the_cue", ["--length", "0"]),
+        ("budget_does_not_matter", ["--seeds", "0"]),
+    ],
+)
+def test_a_script_refuses_what_makes_no_sense_before_it_works(
+    script: str, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [script, *words])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "scripts" / script))["main"]()
+    assert ended.value.code == 2
+    assert f"error: {words[0]}" in capsys.readouterr().err
