@@ -307,6 +307,7 @@ def test_markdown_holds_the_main_table(quick: Path) -> None:
     table = table[: table.index("")]  # other tables have rows of these arms too
     rows = [line for line in table if re.match(r"\| (random|behaviour|bc|bc-top|rvs|dt|dqn|ppo) \|", line)]
     assert len(rows) == 8
+    assert head.endswith("| Training time |")
     assert {line.count(" | ") for line in (head, *rows)} == {8}
     assert "3 (1 failed)" in "".join(rows)
 

@@ -32,7 +32,7 @@ def content(view: EnvironmentView) -> Content:
     )
 
 
-_NARROW = ("seeds", "mean", "interval", "z", "success", "env_steps", "logged_steps", "wall")
+_NARROW = ("seeds", "mean", "interval", "z", "success", "env_steps", "logged_steps", "learning")
 
 
 def markdown(view: EnvironmentView) -> list[str]:
