@@ -60,7 +60,8 @@ def _environment(evidence: Evidence, said: Mapping[str, Any]) -> str:
         lines += ["", table(head, [[_shortened(row[0], 26), *row[1:]] for row in rows]), ""]
         lines += [_wrapped(f"who leads: {shown.leaders}", "")]
     lines += ["", *(_wrapped(text, "  - ") for text in verdict["reasons"][:_REASONS])] * bool(verdict["reasons"])
-    lines += ["", table(_HEAD, [_arm(arm, evidence) for arm in evidence.arms], right=_HEAD[1:])]
+    lines += ["", "every arm at the end of its training, all of which is its time:"]
+    lines += [table(_HEAD, [_arm(arm, evidence) for arm in evidence.arms], right=_HEAD[1:])]
     if verdict["warnings"]:
         lines += ["", "beware:", *(_wrapped(text, "  - ") for text in verdict["warnings"])]
     if more := len(said["warnings"]):

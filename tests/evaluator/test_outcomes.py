@@ -54,6 +54,21 @@ def test_a_run_is_charged_up_to_the_first_point_that_passes_twice() -> None:
     assert found.spent.evaluation_env_steps == 7000
 
 
+def test_measuring_is_charged_up_to_there_too_where_the_curve_tells_its_steps() -> None:
+    """Five points up to 4,000; what a longer training goes on to measure changes no cost."""
+    single = run(0, 100.0, 6000, CURVE)
+    played = tuple(100.0 * (i + 1) for i in range(len(CURVE)))
+    found = one(replace(single, curve=replace(single.curve, env_steps=played)))
+    assert found.spent.evaluation_env_steps == 100 + 200 + 300 + 400 + 500
+
+
+def test_with_a_low_threshold_a_run_at_random_play_has_failed() -> None:
+    """.08 - 2 * .05 lies below random play: half of the threshold is asked then."""
+    level = Terms(threshold=0.08)
+    kept = [one(run(0, 100.0, 6000, CURVE, [Kept(1000, score, (score,))]), level) for score in (1.0, 5.0)]
+    assert [found.failed for found in kept] == [True, False]
+
+
 @pytest.mark.parametrize(("threshold", "at"), [(0.5, 1414), (0.9, 4000), (0.95, 5657), (1.0, None)])
 def test_any_threshold_is_found_later(threshold: float, at: float | None) -> None:
     """At 6,000, the end of the budget, ten episodes reach 1.0: it is no point of the grid."""

@@ -217,6 +217,7 @@ def _curve(points: Sequence[Point]) -> Curve:
         cpu=tuple(point.cpu for point in points),
         success=tuple(point.success for point in points),
         confirmed_success=tuple(point.confirmed_success for point in points),
+        env_steps=tuple(point.env_steps for point in points),
     )
 
 

@@ -96,6 +96,7 @@ class Curve:
     cpu: tuple[float | None, ...] = ()  # empty, as what follows: of no point
     success: tuple[float | None, ...] = ()
     confirmed_success: tuple[float | None, ...] = ()
+    env_steps: tuple[float | None, ...] = ()  # that the episodes of each point took
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ class Point:
     cpu: float | None = None  # learning CPU seconds so far
     success: float | None = None  # a rate, where the environment tells it
     confirmed_success: float | None = None
+    env_steps: float | None = None  # that its episodes took
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,7 @@ def _curve(directory: RunDirectory) -> Iterator[Point]:
                 cpu=played.get("cpu"),
                 success=_mean(played.get("successes")),
                 confirmed_success=_mean(played.get("fresh_successes")),
+                env_steps=played.get("env_steps"),
             )
 
 

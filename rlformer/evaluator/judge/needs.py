@@ -25,7 +25,7 @@ from rlformer.evaluator.judge.outcomes import (
     resolved,
 )
 from rlformer.evaluator.judge.prices import maker_of, scale_of
-from rlformer.evaluator.judge.terms import Spent, Terms
+from rlformer.evaluator.judge.terms import Spent, Terms, failure
 from rlformer.evaluator.judge.values import Estimate
 
 THRESHOLDS = (0.5, 0.9, 0.95)
@@ -45,7 +45,7 @@ def needs(evidence: Evidence, terms: Terms) -> Needs | None:
     levels = [] if bar.level is None else [bar.level]
     if bar.by == "score" and levels and evidence.card.normalize(0.0) is not None:
         levels = sorted({*THRESHOLDS, terms.threshold})
-    bars = {level: replace(bar, level=level, failure=level - 2 * terms.margin) for level in levels}
+    bars = {level: replace(bar, level=level, failure=failure(level, terms.margin)) for level in levels}
     learned = [arm for arm in evidence.arms if arm.learns and arm.counted]
     online: list[OnlineNeed] = []
     grid: list[GridNeed] = []

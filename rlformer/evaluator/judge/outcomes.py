@@ -204,8 +204,12 @@ def _until(run: RunFacts, index: int) -> Spent:
     curve, step = run.curve, run.curve.step[index]
     cpu = curve.cpu[index] if curve.cpu else None
     whole = _scaled(run, step)
+    measured = [steps for steps in curve.env_steps[: index + 1] if steps is not None]
     return replace(
-        whole, learning_cpu=whole.learning_cpu if cpu is None else cpu, learning_seconds=curve.seconds[index]
+        whole,
+        learning_cpu=whole.learning_cpu if cpu is None else cpu,
+        learning_seconds=curve.seconds[index],
+        evaluation_env_steps=sum(measured) if len(measured) == index + 1 else whole.evaluation_env_steps,
     )
 
 

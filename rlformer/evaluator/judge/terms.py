@@ -76,8 +76,8 @@ class Terms:
 
     @property
     def failure(self) -> float:
-        """The normalised score below which a finished run has failed: far under the threshold."""
-        return self.threshold - 2 * self.margin
+        """The normalised score below which a finished run has failed; see `failure`."""
+        return failure(self.threshold, self.margin)
 
     def settled(self, made_here: bool) -> Terms:
         """Without gaps. A log that was given costs nothing; one made here was paid step by step, all that led to it."""
@@ -104,6 +104,15 @@ class Terms:
         steps = run.cost.upstream_env_steps is not None
         seconds = self.cpu_second == 0 or not run.cost.logged_steps or run.cost.upstream_cpu_seconds is not None
         return self.share == 0 or (steps and seconds)
+
+
+def failure(threshold: float, margin: float) -> float:
+    """Below which a run has failed: far under the threshold, and never at random play where the threshold is low.
+
+    >>> round(failure(0.9, 0.05), 2), failure(0.08, 0.05)
+    (0.8, 0.04)
+    """
+    return max(threshold - 2 * margin, threshold / 2)
 
 
 @dataclass(frozen=True)
