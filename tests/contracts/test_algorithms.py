@@ -34,6 +34,7 @@ from rlformer.agents.online.learner import SB3Learner
 from rlformer.agents.online.policy import actor_of
 from rlformer.agents.online.zips import export_zip, read_zip
 from rlformer.core.errors import InputError, Interrupted
+from rlformer.core.extras import missing_extra
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import make, spaces_of
@@ -142,6 +143,8 @@ def test_a_presets_values_can_be_built(card: agent_cards.AgentCard) -> None:
     algorithm = REGISTRIES[card.learner][card.defaults["algorithm"]]
     for preset in card.presets:
         values, env = card.values_for(preset), env_cards.environment(preset)
+        if missing_extra(env.extra):
+            continue
         made = DummyVecEnv([lambda env=env: make(env) for _ in range(values["num_envs"])])  # type: ignore[misc]
         assert isinstance(build(algorithm, values, made, seed=0), algorithm.load())
         made.close()
