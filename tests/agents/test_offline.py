@@ -296,7 +296,7 @@ def test_a_profile_leaves_out_what_fits_no_action_space() -> None:
         (
             "cql",
             "Pendulum-v1",
-            "cql needs a Discrete action space, Pendulum-v1 has Box; agents that fit: bc, bc-top, dt,",
+            "cql needs a Discrete action space, Pendulum-v1 has Box; agents that fit: bc, bc-linear, bc-top, dt,",
         ),
         ("td3-bc", "CartPole-v1", "td3-bc needs a Box action space, CartPole-v1 has Discrete; agents that fit: bc,"),
     ],
@@ -320,7 +320,7 @@ def test_td3_bc_needs_bounds(tmp_path: Path) -> None:
 
 def test_none_fits_several_categories_but_imitators_do(tmp_path: Path) -> None:
     dataset = played(match("multidiscrete"), RandomPolicy(ActionSpec("multidiscrete", (2, 2))), 2)
-    with pytest.raises(InputError, match="has MultiDiscrete; agents that fit: bc, bc-top, dt, "):
+    with pytest.raises(InputError, match="has MultiDiscrete; agents that fit: bc, bc-linear, bc-top, dt, "):
         OfflineLearner().fit(task(dataset, "cql"), Log(tmp_path))
 
 
