@@ -287,7 +287,8 @@ def test_of_arms_that_score_the_same_the_cheaper_is_best(tmp_path: Path) -> None
 
     def changed(label: str, steps: float, point: float = 500.0) -> ArmEvidence:
         cost = replace(arm.cost, env_steps=Spread(steps, steps, steps), upstream_env_steps=None)
-        return replace(arm, label=label, cost=cost, mean_return=Estimate(None, point, None))
+        z = Estimate(None, evidence.card.normalize(point) or 0.0, None)
+        return replace(arm, label=label, cost=cost, mean_return=Estimate(None, point, None), normalized_score=z)
 
     arms = [changed("dear", 50_176.0), changed("cheap", 32_768.0), changed("worse", 10.0, 499.0)]
     found = best([*arms, replace(arm, mean_return=None)])

@@ -60,7 +60,7 @@ def test_an_offline_run_keeps_every_cost(tmp_path: Path, log: Dataset) -> None:
     assert len(results["final"].returns) == 4
     assert (len(results["other"].returns), results["other"].action_selection) == (2, "sampled")
     assert np.array_equal(results["other"].seeds, results["final"].seeds[:2])
-    assert [len(results[name].returns) for name in ("test", "fresh")] == [2, 2]
+    assert [len(results[name].returns) for name in ("test", "fresh")] == [2, 4]
     asked = sorted(r.target_return for name, r in results.items() if name.startswith("target-") and r.target_return)
     assert asked[-1] > log.returns.max()
     parts = [record.times[part] for part in ("environment", "evaluation", "log", "learning")]

@@ -163,6 +163,8 @@ def test_two_comparisons_share_the_work_and_say_the_same(tmp_path: Path) -> None
     said = [process.communicate(timeout=PATIENCE * 4)[1].decode() for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     results = [json.loads((tmp_path / f"page-{i}" / "results.json").read_text()) for i in range(2)]
+    for found in results:  # what to type next names the page's own folder
+        assert all("--out page-" in step["command"] for step in found["environments"][0]["verdict"].pop("next"))
     assert results[0]["environments"] == results[1]["environments"]
     assert len(list(tmp_path.glob("runs/*/*/seed-*"))) == 6
     assert not list(tmp_path.glob("runs/.*"))
