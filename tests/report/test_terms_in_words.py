@@ -38,7 +38,7 @@ def verdict(terms: Terms) -> Verdict:
     [
         (Terms(), "score 0.8 or more"),
         (Terms(success=0.9, threshold=0.9), "succeed on 80 % of episodes or more"),
-        (Terms(good_enough=60.0, threshold=0.0789), "score at most 0.1 below a return of 60"),
+        (Terms(good_enough=60.0, threshold=0.0789), "score at most 0.039 below a return of 60"),
     ],
 )
 def test_a_run_that_works_is_told_in_the_unit_of_what_was_asked_for(terms: Terms, said: str) -> None:
