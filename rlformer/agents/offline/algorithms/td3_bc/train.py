@@ -5,6 +5,7 @@ It draws from a buffer that holds the log and never grows; a call of `train` is 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,9 @@ class TD3OnLog(TD3):
         """What the following actions (B, act) of these rows of the log lose in the targets, (B, 1): here nothing."""
         return 0.0
 
+    @abstractmethod
     def losses(self, observations: Tensor, actions: Tensor, logged: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Of the policy's actions: what it descends, its distance from the log, and what it is worth on average."""
-        raise NotImplementedError
 
     def _improve(self, observations: Tensor, logged: Tensor) -> None:
         """One step of the policy, and the targets after it."""
