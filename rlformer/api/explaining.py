@@ -28,6 +28,7 @@ def explain(
     only: Sequence[str] | None = None,
     out: str | Path | None = None,
     agent: str | None = None,
+    step: int | None = None,
     trust: bool = False,
     normalization: Statistics = None,
     progress: Progress | None = None,
@@ -40,12 +41,15 @@ def explain(
     them, instead of the run's own log; without any nothing stands beside them.
     distractors: explain the run's counterpart on the task with so many irrelevant dimensions, which is trained first.
     tree: a folder for the surrogate tree. only: some of the parts. They are written to `out`, by default the run's
-    folder `explain`. normalization: as for `load`. Where another process makes them it is waited for; tell: as for
-    `collect`. Raises InputError where there is nothing to explain, Interrupted where `stop` says so.
+    folder `explain`. step: of a policy that the run kept while it was trained, instead of its last. normalization: as
+    for `load`. Where another process makes them it is waited for; tell: as for `collect`. Raises InputError where there
+    is nothing to explain, Interrupted where `stop` says so.
     """
     from rlformer.studies import explain_runs
 
     limits.check(distractors=distractors, seed=seed)
+    if step is not None and (distractors is not None or not (Path(policy) / "record.json").is_file()):
+        raise InputError(f"step {step}: of a policy that a run kept, and this explains none of a run directory")
     if only is not None and not only:
         raise InputError(f"--only names no part; valid: {', '.join(PARTS)}")
     path, normalized = Path(policy), normalization_for(normalization, [str(policy)])
@@ -54,7 +58,7 @@ def explain(
         if (path / "record.json").is_file():
             if distractors is not None:
                 path = explain_runs.distracted_run(path, distractors, hooks=Hooks(stop), env=spec, trust=trust)
-            opened = explain_runs.open_run(path, seed, dataset, spec, trust)
+            opened = explain_runs.open_run(path, seed, dataset, spec, trust, step)
             if out is not None:
                 opened = replace(opened, folder=Path(out))
         elif distractors is not None:

@@ -72,12 +72,18 @@ def compare(
     study.write(folder / "study.toml")
     executor = local(jobs, study.threads, Path(study.runs))
     outcome = execute(made, executor, listen)
-    videos.record_medians(outcome.runs, made.env, executor)
+    videos.record_medians(outcome.runs, study.terms, made.env, executor)
     if study.explain:
         from rlformer.studies import explain_runs
 
         explain_runs.explain_runs(
-            outcome.runs, env=made.env, jobs=jobs, threads=study.threads, root=Path(study.runs), listen=listen
+            outcome.runs,
+            terms=study.terms,
+            env=made.env,
+            jobs=jobs,
+            threads=study.threads,
+            root=Path(study.runs),
+            listen=listen,
         )
     return write_report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=study.terms)
 

@@ -197,6 +197,9 @@ def explain(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the run's folder, in explain/.")] = None,
+    step: Annotated[
+        int | None, typer.Option(metavar="N", help="The policy that the run kept at this step; default: its last.")
+    ] = None,
     agent: ZipAgent = None,
     trust: Trust = False,
     normalization: Normalized = None,
@@ -223,6 +226,7 @@ def explain(
             only=None if only is None else [part.strip() for part in only.split(",") if part.strip()],
             out=out,
             agent=agent,
+            step=step,
             trust=trust,
             normalization=statistics(normalization, no_normalization),
             progress=bar,

@@ -19,6 +19,7 @@ from rlformer.data.dataset import Dataset, load
 from rlformer.data.describe import log_input
 from rlformer.envs import consent
 from rlformer.envs.make import spaces_of
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.explain import making, parts
 from rlformer.explain.case import Case
 from rlformer.explain.parts import Explanation, PartCost, Surrogate
@@ -29,6 +30,7 @@ from rlformer.runs.hooks import Hooks
 from rlformer.studies import experiment
 from rlformer.studies.executors.local import Event, Job, LocalProcesses
 from rlformer.studies.sources import Source, open_source
+from rlformer.studies.stopped import deployed_step, final_of
 
 Progress = Callable[[int, int, str], None]
 
@@ -85,14 +87,19 @@ def log_of(run: RunDirectory) -> Dataset | None:
 
 
 def open_run(
-    path: Path, seed: int = 0, dataset: Dataset | None = None, env: EnvSpec | None = None, trust: bool = False
+    path: Path,
+    seed: int = 0,
+    dataset: Dataset | None = None,
+    env: EnvSpec | None = None,
+    trust: bool = False,
+    step: int | None = None,
 ) -> Opened:
-    """A finished run as something to explain. dataset: instead of the run's own log. trust: see `open_source`.
+    """A finished run as something to explain. dataset: instead of the run's own log. trust, step: see `open_source`.
 
     Raises InputError where the run holds no policy, or the dataset is of other spaces.
     """
     run = RunDirectory.open(path)
-    source, spec, record = open_source(str(path), env, trust=trust), run.spec, run.record
+    source, spec, record = open_source(str(path), env, trust=trust, step=step), run.spec, run.record
     assert source.env is not None
     env = env or source.env
     source.check_acts_in(env)
@@ -105,7 +112,7 @@ def open_run(
     if spec.env.definition == env.definition:
         measured = run.evaluations()
         asked = tuple(result for name, result in measured.items() if name.startswith("target-"))
-        case = replace(case, final=measured.get("final"), asked=asked)
+        case = replace(case, final=final_of(run, step), asked=asked if step is None else ())
     if {"log_min", "log_max"} <= record.scales.keys():
         case = replace(case, log_range=(record.scales["log_min"], record.scales["log_max"]))
     return Opened(case, run.path / "explain", run)
@@ -171,13 +178,14 @@ def distracted_run(
 def explain_runs(
     runs: Sequence[Path],
     *,
+    terms: Terms,
     env: EnvSpec | None = None,
     jobs: int | None = None,
     threads: int = 1,
     root: Path = Path("runs"),
     listen: Callable[[Event], None] = lambda event: None,
 ) -> None:
-    """Explain the finished, trained runs of a study, side by side.
+    """Explain the finished, trained runs of a study, side by side: of each the policy that is deployed on these terms.
 
     Beside the effects in its own episodes, a run that learned from no log has those at the states of the log that the
     others of its seed learned from: all effects are in the same units, which are that log's. A run that cannot be
@@ -191,7 +199,8 @@ def explain_runs(
     todo = []
     for run in found:
         lender = lenders.get(run.record.seed) if run.spec.log is None else None
-        todo.append(Job((run.spec.agent.name, run.record.seed), (run.path, lender, env)))
+        payload = _Explained(run.path, deployed_step(run, terms), lender, env)
+        todo.append(Job((run.spec.agent.name, run.record.seed), payload))
     listen(Event(None, "planned", len(todo)))
     executor = LocalProcesses(jobs or max(1, (os.cpu_count() or 1) // threads), threads, root)
     for event in executor.run(_explain_run, todo):
@@ -203,11 +212,19 @@ def _explainable(run: RunDirectory) -> bool:
     return learner(run.spec.agent.learner).learns and run.spec.budget is None
 
 
-def _explain_run(
-    payload: tuple[Path, Path | None, EnvSpec | None], stop: Callable[[], bool], progress: Progress
-) -> Mapping[str, PartCost]:
+@dataclass(frozen=True)
+class _Explained:
+    """A run to be explained."""
+
+    path: Path
+    step: int | None  # of the kept policy; None: its last
+    lender: Path | None  # the run whose log it is explained at
+    env: EnvSpec | None
+
+
+def _explain_run(asked: _Explained, stop: Callable[[], bool], progress: Progress) -> Mapping[str, PartCost]:
     """In a process of its own. Its answer is short: the parts are on disk."""
-    path, lender, env = payload
-    dataset = None if lender is None else log_of(RunDirectory.open(lender))
-    made = explain(open_run(path, dataset=dataset, env=env), progress=progress, stop=stop)
+    dataset = None if asked.lender is None else log_of(RunDirectory.open(asked.lender))
+    opened = open_run(asked.path, dataset=dataset, env=asked.env, step=asked.step)
+    made = explain(opened, progress=progress, stop=stop)
     return {part.part: part.cost for part in made}

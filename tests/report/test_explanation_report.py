@@ -99,6 +99,15 @@ def test_sentences_say_which_policy_is_explained_and_that_the_best_of_several_is
     assert 'href="#term-reliance"' in page[page.index("Does it rely on what matters?") :]
 
 
+def test_kept_policies_are_said_to_be_explained(tmp_path: Path) -> None:
+    for seed in SEEDS:
+        explain_run(make_run(tmp_path, PPO, seed), [0.5, 0.01, 0.0, 0.0], step=2000 if seed else None)
+        explain_run(make_run(tmp_path, DT, seed), [0.1, 0.3, 0.2, 0.1])
+    report(tmp_path)
+    said = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "Of ppo (on 2 of 3 seeds) it is the first that was good enough. All others" in said
+
+
 def test_a_skill_that_some_seeds_lack_says_on_how_many_it_was_measured(tmp_path: Path) -> None:
     for seed in SEEDS:
         explain_run(make_run(tmp_path, PPO, seed), [0.5, 0.01, 0.0, 0.0], skill=0.9 if seed else None)

@@ -14,6 +14,7 @@ from rlformer.data.cut import cut_log
 from rlformer.data.dataset import Dataset, load
 from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.explain import parts
 from rlformer.explain.parts import PARTS, Effects
 from rlformer.runs.directory import TRAJECTORIES, RunDirectory
@@ -89,7 +90,7 @@ def test_a_point_of_a_grid_is_explained_by_itself_and_not_with_its_study(
     run = trained(cut_log(whole, Recipe(budget=0.5), SEED), tmp_path)
     check_explained(run)
     told = []
-    explain_runs.explain_runs([run.path], listen=told.append)
+    explain_runs.explain_runs([run.path], terms=Terms(), listen=told.append)
     assert [(event.kind, event.value) for event in told] == [("planned", 0)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,21 +12,24 @@ import numpy as np
 import pytest
 
 import rlformer
+from rlformer import api
 from rlformer.agents.cards import resolve
 from rlformer.agents.loading import load_policy
-from rlformer.core import seeding
+from rlformer.core import files, seeding
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Array
 from rlformer.envs import cards as env_cards
 from rlformer.envs.play import play
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.measure.curve import highest
 from rlformer.evaluator.measure.protocol import Protocol
+from rlformer.explain.parts import Effects
 from rlformer.runs import checkpoints, curves, kept, metrics
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.spec import RunSpec
-from rlformer.studies import experiment
+from rlformer.studies import experiment, stopped, videos
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +97,31 @@ def test_the_first_that_passes_plays_the_final_episodes(run: RunDirectory) -> No
         rlformer.load(run.path, step=7)
     with pytest.raises(InputError, match=r"kept no policy of step \d+\.0; those that it kept: \d+"):
         rlformer.load(run.path, step=float(at))
+
+
+def test_the_one_that_a_study_deploys_is_explained_and_filmed(run: RunDirectory, tmp_path: Path) -> None:
+    copied = RunDirectory.open(Path(shutil.copytree(run.path, tmp_path / run.path.relative_to(run.path.parents[2]))))
+    at, asked = first(run, 30.0), Terms(good_enough=30.0)
+    assert stopped.deployed_step(copied, asked) == at
+    assert stopped.deployed_step(copied, Terms(good_enough=1e6)) is None  # nothing passes: the last one
+    assert stopped.deployed_step(copied, Terms(good_enough=30.0, budget=at - 1)) is None  # it came too late
+    videos.record_medians([copied.path], asked)
+    shown = files.read_toml(copied.path / "eval" / "episode.toml")
+    kept_result = copied.evaluations()[f"kept-{at}"]
+    assert (shown["step"], shown["episode_return"]) == (at, kept_result.returns[0])
+    made = api.explain(copied.path, step=at, only=["effects"])
+    assert made.step == at
+    assert made.need(Effects).policy.return_ == kept_result.mean
+    assert api.explain(copied.path, only=["effects"]).step is None  # made anew, of the last policy
+    videos.record_medians([copied.path], Terms(good_enough=1e6))
+    assert "step" not in files.read_toml(copied.path / "eval" / "episode.toml")
+
+
+def test_a_step_is_of_a_run_that_kept_it(run: RunDirectory) -> None:
+    with pytest.raises(InputError, match="step 5: of a policy that a run kept"):
+        api.explain("random", env="CartPole-v1", step=5)
+    with pytest.raises(InputError, match="kept no policy of step 7"):
+        api.explain(run.path, step=7)
 
 
 def test_what_measuring_took_stands_apart(run: RunDirectory) -> None:

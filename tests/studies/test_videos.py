@@ -19,6 +19,7 @@ from rlformer.core.spaces import ActionSpec
 from rlformer.envs import animation
 from rlformer.envs import cards as env_cards
 from rlformer.envs.rollout import RandomPolicy
+from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.measure.evaluation import evaluate
 from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.report import build
@@ -28,6 +29,7 @@ from rlformer.studies.executors.local import Event, Job, Work
 from tests.support.make_runs import BC, make_runs
 
 CARTPOLE = env_cards.environment("CartPole-v1")
+TERMS = Terms()
 RANDOM = RandomPolicy(ActionSpec("discrete", (2,)))
 
 
@@ -83,13 +85,13 @@ def test_what_cannot_render_says_why() -> None:
 
 
 def test_the_median_run_gets_a_video_once(runs: list[Path]) -> None:
-    videos.record_medians(runs)
+    videos.record_medians(runs, TERMS)
     means = {path: RunDirectory.open(path).evaluations()["final"].mean for path in runs}
     median = sorted(runs, key=lambda path: (means[path], path))[1]
     shown = [path for path in runs if (path / "eval/episode.webp").is_file()]
     assert shown == [median]
     before = (median / "eval/episode.webp").stat().st_mtime_ns
-    videos.record_medians(runs)
+    videos.record_medians(runs, TERMS)
     assert (median / "eval/episode.webp").stat().st_mtime_ns == before
 
 
@@ -110,7 +112,7 @@ def test_an_executor_makes_them_and_one_that_fails_says_why(
     copied = [shutil.copytree(run, tmp_path / str(seed)) for seed, run in enumerate(runs)]
     for path in copied:
         (path / "eval/episode.webp").unlink(missing_ok=True)
-    videos.record_medians(copied, executor=Here())
+    videos.record_medians(copied, TERMS, executor=Here())
     (made,) = [path for path in copied if (path / "eval/episode.webp").is_file()]
     (made / "eval/episode.webp").unlink()
 
@@ -118,12 +120,12 @@ def test_an_executor_makes_them_and_one_that_fails_says_why(
         raise RuntimeError("its process ended with exit code -9")
 
     monkeypatch.setattr(animation, "play", broken)
-    videos.record_medians(copied, executor=Here())
+    videos.record_medians(copied, TERMS, executor=Here())
     assert files.read_toml(made / "eval/episode.toml")["skipped"] == "its process ended with exit code -9"
 
 
 def test_the_page_shows_it_and_keeps_still_for_those_who_ask(runs: list[Path], tmp_path: Path) -> None:
-    videos.record_medians(runs)
+    videos.record_medians(runs, TERMS)
     results = build(runs, tmp_path).results
     (arm,) = results["environments"][0]["arms"]
     run = next(run for run in arm["runs"] if run["seed"] == arm["video"]["seed"])
@@ -145,7 +147,7 @@ def test_the_page_says_why_there_is_none(tmp_path: Path) -> None:
 
 def test_a_run_whose_weights_cannot_be_read_is_skipped_with_the_reason(tmp_path: Path) -> None:
     (run,) = make_runs(tmp_path, [BC], seeds=(0,))
-    videos.record_medians([run.path])
+    videos.record_medians([run.path], TERMS)
     assert "holds no trained policy" in (run.path / "eval/episode.toml").read_text()
     assert set(run.evaluations()) == {"final", "test", "fresh"}
     results = build([tmp_path], tmp_path / "out").results

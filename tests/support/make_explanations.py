@@ -26,10 +26,13 @@ STUMP = Tree(
 )  # fmt: skip
 
 
-def explain_run(run: RunDirectory, effects: list[float], *, skill: float | None = None, l90: int | None = 8) -> None:
+def explain_run(
+    run: RunDirectory, effects: list[float], *, skill: float | None = None, l90: int | None = 8, step: int | None = None
+) -> None:
     """All parts but those that a policy of this kind has not; effects: of `GROUPS`.
 
-    skill: of integrated gradients, where the truth is known and the policy solves the task by it.
+    step: of the kept policy. skill: of integrated gradients, where the truth is known and the policy solves the
+    task by it.
     """
     attends, of = effects[2] > 0, tuple(effects)
     read = (True, True, attends, attends)
@@ -52,8 +55,9 @@ def explain_run(run: RunDirectory, effects: list[float], *, skill: float | None 
         "pictures": _pictures(attends),
     }  # fmt: skip
     folder = files.writable_directory(run.path / "explain")
+    settings = {} if step is None else {"policy": {"step": step}}
     for name, content in contents.items():
-        files.write_json(folder / f"{name}.json", Made(name, content, PartCost(2.0, 1.5, 100)).to_dict())
+        files.write_json(folder / f"{name}.json", Made(name, content, PartCost(2.0, 1.5, 100), settings).to_dict())
 
 
 def _effects(of: tuple[float, ...], skill: float | None, read: tuple[bool, ...]) -> EffectsAt:

@@ -63,6 +63,12 @@ class Explanation:
         return found
 
     @property
+    def step(self) -> int | None:
+        """Of the policy, if it is one that a run kept while it was trained."""
+        named = [made.settings.get("policy") for made in self]
+        return next((policy.get("step") for policy in named if isinstance(policy, Mapping)), None)
+
+    @property
     def seconds(self) -> float:
         """What all parts took."""
         return sum(made.cost.seconds for made in self)

@@ -56,7 +56,8 @@ def explained_arm(arm: Arm, runs: Sequence[Run]) -> ExplainedArm:
         label=arm.label,
         family=arm.family,
         seeds=tuple(run.record.seed for run in runs),
-        mean_return=float(np.mean([run.final.mean for run in runs if run.final is not None])),
+        kept=tuple(run.record.seed for run in runs if run.explanation.step is not None),
+        mean_return=float(np.mean([part.policy.return_ for part in effects] or [_final(run) for run in runs])),
         cost=MeanCost(float(np.mean([e.seconds for e in each])), float(np.mean([e.env_steps for e in each]))),
         own=_effects([(part.groups, part.own) for part in effects]),
         log=_effects([(part.groups, part.log) for part in effects if part.log is not None]),
@@ -80,6 +81,11 @@ def explained_arm(arm: Arm, runs: Sequence[Run]) -> ExplainedArm:
         pictures=_pictures(each[0]),
         memory=memory_of(each),
     )  # fmt: skip
+
+
+def _final(run: Run) -> float:
+    """Mean return of the last policy."""
+    return float("nan") if run.final is None else run.final.mean
 
 
 def _all(explanations: Sequence[Explanation], kind: type[Content]) -> list[Content]:

@@ -199,7 +199,8 @@ class ExplainedArm:
     label: str
     family: str
     seeds: tuple[int, ...]
-    mean_return: float
+    kept: tuple[int, ...]  # those of them that are explained by the policy that was first good enough, not by the last
+    mean_return: float  # of the policies that are explained
     cost: MeanCost
     own: EffectsEvidence | None  # in deployment; None where effects were not measured, and so for what follows
     log: EffectsEvidence | None  # at the log's states and logged returns-to-go; None without a log

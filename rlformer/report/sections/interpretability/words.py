@@ -15,14 +15,13 @@ from rlformer.report.words.types import Answer
 
 _NOT_MEASURED = "not measured"
 _NAMED = 4  # inputs in a sentence
-_WHICH = "Policies are explained as they are at the end of their training."
 
 
 def sentences(explanations: Explanations) -> tuple[Answer, ...]:
     """The answers to both questions, what it takes to replace a policy by a tree, and where the families differ."""
     arms = explanations.explained
     found = [
-        Answer("Does it rely on what matters?", f"{_WHICH} {' '.join(_reliance(arms)) or 'Not measured.'}"),
+        Answer("Does it rely on what matters?", f"{_which(arms)} {' '.join(_reliance(arms)) or 'Not measured.'}"),
         Answer("Do explainers find what it uses?", " ".join(_explainers(arms)) or "Not measured."),
     ]
     if attention := " ".join(_attention(arms)):
@@ -31,6 +30,21 @@ def sentences(explanations: Explanations) -> tuple[Answer, ...]:
     families = " ".join(_families(explanations))
     found.append(Answer("Whose decisions can be explained better here?", families))
     return tuple(found)
+
+
+def _which(arms: Sequence[ExplainedArm]) -> str:
+    """Which policy of a run is explained: the one that is deployed."""
+    kept = [arm for arm in arms if arm.kept]
+    if not kept:
+        return "Policies are explained as they are at the end of their training."
+    named = [
+        arm.label if arm.kept == arm.seeds else f"{arm.label} (on {len(arm.kept)} of {len(arm.seeds)} seeds)"
+        for arm in kept
+    ]
+    said = "Explained is the policy that would be deployed. "
+    said += f"Of {formats.listed(named)} it is the first that was good enough."
+    whole = len(kept) == len(arms) and all(arm.kept == arm.seeds for arm in kept)
+    return said if whole else f"{said} All others are explained as they are at the end of their training."
 
 
 def leaves(fewest: FewestLeaves) -> str:
