@@ -75,9 +75,15 @@ def scaled(
     """Who among the arms learns from the parts of a data-scaling grid, of those that a log alone is enough for.
 
     asked: agents or groups; None: those that the profile says. In a large one these are all candidates and the filtered
-    imitation beside them, in a small one the arms that stand for the sequence family.
+    imitation beside them, in a small one the arms that stand for the sequence family. Raises InputError for an agent
+    that is asked for by its name and learns from no log alone.
     """
     if asked is not None:
+        for name in asked:
+            if name not in GROUPS and (not needs_log(name) or steps_env(name)):
+                raise InputError(
+                    f"grid.arms: {name} does not learn from a log alone, so that no part of it is its data"
+                )
         wanted = expand([name for name in asked if name not in GROUPS or _group(name, actions)], env, actions)
         return tuple(name for name in names if name in wanted)
     cards = {name: agent_cards.agent(name) for name in names if needs_log(name) and not steps_env(name)}

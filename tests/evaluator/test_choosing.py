@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, EnvSpec, EvalResult
 from rlformer.evaluator import judge
 from rlformer.evaluator.as_json import decode, encode
@@ -229,6 +230,12 @@ def test_a_failure_is_what_the_environment_tells_where_no_card_has_scores(tmp_pa
     found = chosen(tmp_path)
     assert found.failing == Failing("success")
     assert point(found.risks[0].failure_rate) == 0.75
+
+
+def test_a_rate_of_successes_that_nobody_told_is_refused(tmp_path: Path) -> None:
+    make(tmp_path, BC, 0, [1.0, 2.0, 3.0, 4.0], log=log_of(0))
+    with pytest.raises(InputError, match=r"success 0\.8: no run on .* was told of success"):
+        chosen(tmp_path, Terms(success=0.8))
 
 
 def test_a_failure_is_what_the_environment_tells_where_a_rate_of_successes_is_good_enough(tmp_path: Path) -> None:

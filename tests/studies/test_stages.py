@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import rlformer
+from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, EvalResult
 from rlformer.data.dataset import Dataset
 from rlformer.evaluator.judge.load import find_runs
@@ -280,3 +281,9 @@ def test_named_arms_of_a_grid_have_three_doublings_where_the_profile_has_none() 
     study = Study("CartPole-v1", profile="smoke", arms=("bc", "dt"), grid=Grid(arms=("bc",)))
     assert points(plan(study)) == {"bc": [0.125, 0.25, 0.5]}
     assert prefixes.learners(study, ("bc", "dt"), plan(study).env, None) == ("bc",)  # type: ignore[arg-type]
+
+
+def test_an_agent_that_learns_from_no_log_alone_has_no_parts_of_it() -> None:
+    study = Study("CartPole-v1", profile="smoke", arms=("ppo", "dt"), grid=Grid(budgets=(0.5,), arms=("ppo",)))
+    with pytest.raises(InputError, match=r"grid\.arms: ppo does not learn from a log alone"):
+        plan(study)

@@ -57,6 +57,11 @@ def resolved(evidence: Evidence, terms: Terms) -> Terms:
     """The terms with their threshold (of z, or a rate of successes) and their budget B, as this evidence has them."""
     terms = replace(terms, budget=terms.budget or common_budget(evidence))
     if terms.success is not None:
+        if not _tells_success(evidence):
+            raise InputError(
+                f"success {terms.success:g}: no run on {evidence.name} was told of success by its environment "
+                '(info["is_success"]); a mean return can say what is good enough: --good-enough RETURN'
+            )
         return replace(terms, threshold=terms.success)
     if terms.good_enough is None:
         return terms
@@ -70,6 +75,13 @@ def resolved(evidence: Evidence, terms: Terms) -> Terms:
             f"good enough {terms.good_enough:g}: on {evidence.name} random play returns {level:g}; name a better return"
         )
     return replace(terms, threshold=z)
+
+
+def _tells_success(evidence: Evidence) -> bool:
+    """Whether an evaluation of some run knows which episodes succeeded."""
+    runs = [run for arm in evidence.arms for run in arm.runs]
+    rates = [rate for run in runs for rate in (run.told_success, *run.curve.success)]
+    return not runs or any(rate is not None for rate in rates)
 
 
 def bar_of(evidence: Evidence, terms: Terms) -> Bar:
