@@ -8,6 +8,7 @@ from rlformer.api.logs import dataset
 from rlformer.api.looking import doctor, list_runs, play
 from rlformer.api.policies import Progress, collect, evaluate, train
 from rlformer.api.studies import (
+    claims,
     compare,
     diagnose,
     look_ahead,
@@ -33,6 +34,7 @@ __all__ = [
     "Progress",
     "Study",
     "Terms",
+    "claims",
     "collect",
     "compare",
     "dataset",

@@ -176,6 +176,39 @@ def diagnose(
     return build(results, folder, command=command)
 
 
+def claims(
+    *,
+    only: str | None = None,
+    seeds: int | None = None,
+    profile: str = "quick",
+    jobs: int = 1,
+    root: str | Path = "runs/claims",
+    out: str | Path = "reports/claims",
+    command: str | None = None,
+    listen: Callable[[Event], None] = lambda event: None,
+) -> Mapping[str, Any]:
+    """Hold an article's claims against experiments; see `claims.suite`.
+
+    Writes report.html and report.md in English and Chinese and results.json into `out`, and returns what the last one
+    holds.
+    """
+    from rlformer.report.claims import build
+    from rlformer.studies.claims import suite
+
+    limits.check(seeds=seeds, jobs=jobs)
+    suite.plan(only, profile, seeds)  # a mistake is told before a folder is made
+    folder = files.writable_directory(Path(out))
+    found = suite.claims(
+        only=only,
+        seeds=seeds,
+        profile=profile,
+        jobs=jobs,
+        root=files.writable_directory(Path(root)),
+        listen=listen,
+    )
+    return build(found, folder, command=command)
+
+
 def report_folder(env: str) -> Path:
     """Where the report of a comparison goes if nothing else is said."""
     return Path("reports") / files.slug(env)

@@ -28,10 +28,11 @@ class Scales:
     action_range: tuple[Array, Array] | None = None  # least and largest of each dimension, (A,) each, Box alone
 
 
-def measure(dataset: Dataset, return_scale: float = 0.0) -> Scales:
+def measure(dataset: Dataset, return_scale: float = 0.0, standardise: bool = True) -> Scales:
     """Mean and standard deviation over the steps of the view; `return_scale` 0 is its largest return-to-go.
 
-    Final observations are left out: no action follows them, and no window shows them.
+    standardise: False leaves observations as they are: their mean is said to be 0, and their deviation 1. Final
+    observations are left out: no action follows them, and no window shows them.
     """
     rows, observed = step_rows(dataset), observation_rows(dataset)
     shape = dataset.observations.shape[1:]
@@ -44,7 +45,7 @@ def measure(dataset: Dataset, return_scale: float = 0.0) -> Scales:
         extremes = action_range(dataset)
     if not return_scale:
         return_scale = largest_return_to_go(dataset) or 1.0
-    std = np.where(std < _CONSTANT, 1.0, std)
+    mean, std = (mean, np.where(std < _CONSTANT, 1.0, std)) if standardise else (0.0 * mean, np.ones_like(std))
     return Scales(mean.reshape(shape), std.reshape(shape), action_mean, action_std, return_scale, extremes)
 
 

@@ -121,6 +121,27 @@ class Distractors(_Noisy):
         return hot
 
 
+class ScaledObservation(gym.ObservationWrapper[Any, Any, Any], gym.utils.RecordConstructorArgs):
+    """Every dimension of a vector observation `factor` times as large, in a floating-point type.
+
+    Raises InputError where the observation is not a vector.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], factor: float) -> None:
+        gym.utils.RecordConstructorArgs.__init__(self, factor=factor)
+        super().__init__(env)
+        space = env.observation_space
+        if not (isinstance(space, spaces.Box) and len(space.shape) == 1):
+            raise InputError(f"wrapper 'scaled_observation' needs a vector observation, got {space}")
+        self._factor, self._dtype = factor, np.result_type(space.dtype, np.float32)
+        low, high = space.low * float(factor), space.high * float(factor)
+        self.observation_space = spaces.Box(low.astype(self._dtype), high.astype(self._dtype), dtype=self._dtype.type)
+
+    def observation(self, observation: Array) -> Array:
+        """See `gymnasium.ObservationWrapper`."""
+        return (observation * self._factor).astype(self._dtype)
+
+
 class TimeFeature(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
     """The share of an episode that is left, from 1 to 0, behind a vector observation.
 
@@ -218,6 +239,7 @@ WRAPPERS: Mapping[str, Kind] = {
     "observation_noise": Kind(ObservationNoise, {"std": real(0, 1e9)}),
     "delayed_reward": Kind(DelayedReward),
     "distractors": Kind(Distractors, {"count": whole(1, 10**4)}),
+    "scaled_observation": Kind(ScaledObservation, {"factor": real(0, 1e9, above=True)}),
     "time_feature": Kind(TimeFeature, {"steps": whole(1, 10**9)}),
     "flatten": Kind(wrappers.FlattenObservation),
     "sticky_action": Kind(wrappers.StickyAction, {"repeat_action_probability": real(0, 1)}),

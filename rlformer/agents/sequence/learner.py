@@ -75,7 +75,9 @@ class SequenceLearner:
         self.scales = _return_scales(values, dataset) if architecture.conditioning == "return" else {}
         torch.set_num_threads(task.threads)
         torch.manual_seed(seeding.derive(task.seed, "weights"))
-        self.model = TrajectoryModel(architecture, scales.measure(training, values["return_scale"]))
+        self.model = TrajectoryModel(
+            architecture, scales.measure(training, values["return_scale"], values["standardise"])
+        )
         windows, check = (Windows(part, architecture.context_length) for part in (training, held_out))
         fixed = check.some(_HELD_OUT_WINDOWS, _HELD_OUT_BATCH, seeding.generator(task.seed, "held-out"))
         stream, curve = seeding.derive(task.seed, "batches"), self._curve(task)

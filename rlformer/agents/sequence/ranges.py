@@ -34,6 +34,7 @@ RANGES: Mapping[str, Range] = {
     "episode_filter": one_of("none", "top"),
     "episode_filter_share": real(0, 1, above=True),
     "held_out_share": real(0, 1, above=True, below=True),
+    "standardise": FLAG,
     "return_scale": real(0, 1e12),
     "target_return": TEXT,
     "action_selection": one_of("greedy", "sampled"),

@@ -1,0 +1,49 @@
+"""claims."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rlformer.cli.options import Debug, Json, typed
+
+app = typer.Typer()
+
+
+@app.command()
+def claims(
+    only: Annotated[
+        str | None, typer.Option(metavar="CLAIM,...", help="Some of them by name, such as speed,residual.")
+    ] = None,
+    profile: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="quick (the smallest experiment of each, 1 seed) or full (all, 5 seeds)."),
+    ] = "quick",
+    seeds: Annotated[int | None, typer.Option(metavar="N", help="Seeds instead of the profile's.", min=1)] = None,
+    jobs: Annotated[int, typer.Option(metavar="N", help="Measurements side by side.", min=1)] = 1,
+    runs: Annotated[Path, typer.Option(metavar="DIR", help="The folder of runs and measurements.")] = Path(
+        "runs/claims"
+    ),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The report's folder.")] = Path("reports/claims"),
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Test what an article claims of Transformers, recurrent and other networks, and RL. Each claim gets an answer."""
+    from rlformer import api
+    from rlformer.cli import console
+
+    with console.StudyProgress(runs) as progress:
+        found = api.claims(
+            only=only, profile=profile, seeds=seeds, jobs=jobs, root=runs, out=out, command=typed(), listen=progress
+        )
+    if as_json:
+        console.print_json(found)
+    else:
+        rows = [(claim["verdict"], claim["statement"]["en"]) for claim in found["claims"]]
+        print(console.table(("answer", "claim"), rows), end="\n\n")
+        print(out / "report.html")
+    if progress.failed:
+        console.say(f"{progress.failed} measurements did not finish; the report shows why")
+        raise typer.Exit(1)

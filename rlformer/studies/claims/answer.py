@@ -1,0 +1,163 @@
+"""From the numbers of cells to an answer: holds, does not hold, depends on, undecided; of one seed it is only shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from rlformer import statistics
+from rlformer.core.spaces import Array
+from rlformer.studies.claims.base import Cell, Claim, Effect, Numbers, Text
+
+ALPHA = 0.05  # of all effects of a claim together
+Found = Literal["holds", "does not hold", "undecided", "as claimed", "not as claimed", "not measured"]
+Verdict = Literal[
+    "holds", "does not hold", "depends", "undecided", "shown as claimed", "shown otherwise", "not measured"
+]
+Measurements = Mapping[Cell, Mapping[int, Numbers]]  # by cell and seed
+
+
+@dataclass(frozen=True)
+class EffectAnswer:
+    """One effect: what was declared, what was found."""
+
+    what: Text
+    says: str
+    margin: float
+    unit: str
+    measure: str
+    more: tuple[float, ...]  # of the seeds, in their order
+    less: tuple[float, ...]
+    seeds: tuple[int, ...]  # that both cells have
+    effect: float | None  # the mean over seeds
+    low: float | None  # its 95 % interval (Student's t over seeds); None of one seed
+    high: float | None
+    p_holds: float | None  # against "the claim is wrong", Holm's correction over the claim's effects
+    p_fails: float | None  # against "the claim is right"
+    found: Found
+
+
+@dataclass(frozen=True)
+class ClaimAnswer:
+    """The answer to a claim."""
+
+    name: str
+    number: str
+    statement: Text
+    experiment: Text
+    caveat: Text | None
+    code: tuple[str, ...]
+    verdict: Verdict
+    holding: tuple[Text, ...]  # the effects that hold, where others do not
+    failing: tuple[Text, ...]
+    effects: tuple[EffectAnswer, ...]
+
+
+def answer(claim: Claim, measured: Measurements, quick: bool) -> ClaimAnswer:
+    """What the measurements say of a claim. quick: whether the smallest experiment was made."""
+    effects = _corrected([_effect(effect, measured) for effect in claim.chosen(quick)])
+    holding = tuple(effect.what for effect in effects if effect.found in ("holds", "as claimed"))
+    failing = tuple(effect.what for effect in effects if effect.found in ("does not hold", "not as claimed"))
+    return ClaimAnswer(
+        claim.name, claim.number, claim.statement, claim.experiment, claim.caveat, claim.code,
+        verdict([effect.found for effect in effects]), holding, failing, tuple(effects),
+    )  # fmt: skip
+
+
+def verdict(found: Sequence[Found]) -> Verdict:
+    """Of the effects of a claim.
+
+    >>> verdict(["holds", "holds"]), verdict(["holds", "does not hold"]), verdict(["does not hold", "undecided"])
+    ('holds', 'depends', 'does not hold')
+    >>> verdict(["as claimed"]), verdict(["as claimed", "not as claimed"]), verdict(["holds", "undecided"])
+    ('shown as claimed', 'shown otherwise', 'undecided')
+    """
+    known = set(found)
+    if not known or "not measured" in known:
+        return "not measured"
+    if known & {"as claimed", "not as claimed"}:
+        return "shown as claimed" if known == {"as claimed"} else "shown otherwise"
+    if {"holds", "does not hold"} <= known:
+        return "depends"
+    if "does not hold" in known:
+        return "does not hold"
+    return "holds" if known == {"holds"} else "undecided"
+
+
+def _effect(effect: Effect, measured: Measurements) -> EffectAnswer:
+    more, less = measured.get(effect.more, {}), measured.get(effect.less, {})
+    seeds = tuple(sorted(more.keys() & less.keys()))
+    firsts = tuple(more[seed][effect.quantity] for seed in seeds)
+    seconds = tuple(less[seed][effect.quantity] for seed in seeds)
+    differences = np.array([_difference(effect, a, b) for a, b in zip(firsts, seconds, strict=True)])
+    point, low, high = _interval(differences)
+    holds = fails = None
+    found: Found = "not measured"
+    if len(differences) == 1:
+        beyond = point is not None and (abs(point) < effect.margin if effect.says == "alike" else point > effect.margin)
+        found = "as claimed" if beyond else "not as claimed"
+    elif len(differences) > 1:
+        holds, fails = tests(differences, effect.says, effect.margin)
+    return EffectAnswer(
+        effect.what, effect.says, effect.margin, effect.unit, effect.measure, firsts, seconds, seeds, point, low, high,
+        holds, fails, found,
+    )  # fmt: skip
+
+
+def _difference(effect: Effect, more: float, less: float) -> float:
+    if effect.measure == "difference":
+        return more - less
+    return math.log2(more / less) if more > 0 and less > 0 else math.nan
+
+
+def _interval(differences: Array) -> tuple[float | None, float | None, float | None]:
+    """The mean and its 95 % interval by Student's t, where there are two numbers at least."""
+    from scipy.stats import t
+
+    if not len(differences):
+        return None, None, None
+    mean = float(differences.mean())
+    if len(differences) < 2:
+        return mean, None, None
+    half = float(t.ppf(0.975, len(differences) - 1) * differences.std(ddof=1) / math.sqrt(len(differences)))
+    return mean, mean - half, mean + half
+
+
+def tests(differences: Array, says: str, margin: float) -> tuple[float, float]:
+    """The p-values with which paired differences (n,) say that a claim holds, and that it does not.
+
+    One-sided t-tests against the margin; for "alike" two of them for each answer: within both margins, or beyond one.
+    """
+    if says == "alike":
+        within = statistics.equivalence_test(differences, 0.0, margin).pvalue
+        return within, min(1.0, 2 * min(_above(differences, margin), _above(-differences, margin)))
+    return _above(differences, margin), _above(-differences, -margin)
+
+
+def _above(differences: Array, level: float) -> float:
+    """One-sided: p of a mean above the level. Where nothing varies it is 0 or 1, by the difference alone."""
+    from scipy.stats import t
+
+    n, mean = len(differences), float(differences.mean())
+    error = float(differences.std(ddof=1)) / math.sqrt(n)
+    if error == 0:
+        return 0.0 if mean > level else 1.0
+    return float(t.sf((mean - level) / error, n - 1))
+
+
+def _corrected(effects: Sequence[EffectAnswer]) -> list[EffectAnswer]:
+    """With Holm's correction over the effects of a claim, and what follows from it."""
+    tested = [i for i, effect in enumerate(effects) if effect.p_holds is not None]
+    if not tested:
+        return list(effects)
+    holds = statistics.holm([effects[i].p_holds or 0.0 for i in tested])
+    fails = statistics.holm([effects[i].p_fails or 0.0 for i in tested])
+    found = list(effects)
+    for i, p, q in zip(tested, holds.tolist(), fails.tolist(), strict=True):
+        said: Found = "holds" if p <= ALPHA else "does not hold" if q <= ALPHA else "undecided"
+        found[i] = replace(effects[i], p_holds=p, p_fails=q, found=said)
+    return found

@@ -1,0 +1,326 @@
+"""What cells are made of: agents trained on logs of a world or of another agent's training, speeds, explanations."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rlformer.agents.cards import resolve
+from rlformer.core.errors import InputError
+from rlformer.core.records import EnvSpec
+from rlformer.data.cut import cut_log
+from rlformer.data.dataset import Dataset, load
+from rlformer.data.describe import log_input
+from rlformer.envs import cards as env_cards
+from rlformer.evaluator.measure.curve import first_to_pass
+from rlformer.evaluator.measure.protocol import Protocol
+from rlformer.explain.parts import Attributions, Effects, Surrogate
+from rlformer.explain.parts.attributions import Scored
+from rlformer.explain.viper import LEAVES
+from rlformer.runs import curves, metrics
+from rlformer.runs.directory import RunDirectory
+from rlformer.runs.hooks import Hooks
+from rlformer.runs.inputs import Cut, Recipe
+from rlformer.runs.spec import RunSpec
+from rlformer.studies import experiment, explain_runs
+from rlformer.studies.claims.base import Cell, Numbers
+from rlformer.studies.diagnose.play import make_log
+from rlformer.studies.diagnose.rows import rules_of
+
+GOOD_ENOUGH = 0.9  # of the normalised score
+NEVER = 2.0  # times what was spent at most: what stands for a time that never came
+
+_END = Protocol(episodes=100, curve_episodes=0, target_episodes=0, other_episodes=0)  # a cell asks how it ends
+_CURVE = Protocol(target_episodes=0, other_episodes=0)
+
+
+@dataclass(frozen=True)
+class Task:
+    """An environment: a card, with other keywords and observations so many times as large."""
+
+    card: str
+    kwargs: tuple[tuple[str, int], ...] = ()
+    scale: float = 1.0
+
+    @property
+    def label(self) -> str:
+        """In a few words."""
+        ways = [f"{key} {value}" for key, value in self.kwargs] + [f"x{self.scale:g}"] * (self.scale != 1)
+        return " ".join([self.card, *ways])
+
+    @property
+    def spec(self) -> EnvSpec:
+        """As runs are given it."""
+        card = env_cards.environment(self.card)
+        if self.kwargs:  # the card's names and scores are of its own sizes; a world knows its scores itself
+            rules = rules_of(self.card, {**card.kwargs, **dict(self.kwargs)})
+            card = replace(
+                card,
+                feature_names=(),
+                action_names=(),
+                kwargs={**card.kwargs, **dict(self.kwargs)},
+                random_score=rules.random_return(),
+                reference_score=rules.optimum(),
+            )
+        if self.scale != 1:
+            card = replace(card, wrappers=(*card.wrappers, {"kind": "scaled_observation", "factor": self.scale}))
+        return card
+
+    def world_log(self, episodes: int, seed: int, root: Path, hooks: Hooks) -> Dataset:
+        """Episodes of the world's own behaviour policy, at the scale of the task."""
+        spec = self.spec
+        rules = rules_of(self.card, spec.kwargs)
+        plain = replace(spec, kwargs={**spec.kwargs, **rules.log_kwargs})
+        return make_log(plain, episodes, seed, root, hooks.stop)
+
+
+def task(card: str, scale: float = 1.0, **kwargs: int) -> Task:
+    """A task in one line."""
+    return Task(card, tuple(sorted(kwargs.items())), scale)
+
+
+@dataclass(frozen=True)
+class Online:
+    """An agent that learns by interaction, evaluated as it learns; its training is a log for others."""
+
+    task: Task
+    agent: str
+    values: tuple[str, ...] = ()
+    alone = False
+    needs: tuple[Cell, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """See `Cell`."""
+        return _name(self.task, self.agent, self.values)
+
+    @property
+    def spec(self) -> RunSpec:
+        """What it trains."""
+        return resolve(self.task.spec, self.agent, list(self.values), keeps_log=True)
+
+    def run(self, seed: int, root: Path) -> RunDirectory:
+        """Where it lies."""
+        return RunDirectory.of(root, self.spec, seed)
+
+    def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
+        """z: of the last policy. steps, cpu: until the normalised score of .9, confirmed by fresh episodes; where it
+        never came there, twice those of the whole training.
+        """
+        run = experiment.train(self.spec, seed, root, protocol=_CURVE, hooks=hooks)
+        points, env = curves.read(run.path), self.task.spec
+        at = first_to_pass(points, lambda value: (env.normalize(value) or 0.0) >= GOOD_ENOUGH)
+        cpu = {point.step: point.cpu for point in points}
+        found = {
+            "steps": NEVER * run.record.cost.env_steps if at is None else float(at),
+            "cpu": NEVER * run.record.times["learning_cpu"] if at is None else cpu[at],
+        }
+        return {**_end(run), **found}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An agent that learns from a log: of the world's own behaviour, or of the training of an `Online` cell.
+
+    recipe: how much of that training, as `--log` writes it. episodes: of the world's log.
+    """
+
+    task: Task
+    agent: str
+    values: tuple[str, ...] = ()
+    training: Online | None = None
+    recipe: str = "prefix"
+    episodes: int = 2_000
+    loss: float | None = None  # a held-out loss whose time is asked for
+    alone: bool = False
+
+    @property
+    def name(self) -> str:
+        """See `Cell`."""
+        log = f"{self.episodes} episodes" if self.training is None else f"{self.recipe} of {self.training.name}"
+        return _name(self.task, self.agent, self.values, log, str(self.loss))
+
+    @property
+    def needs(self) -> tuple[Cell, ...]:
+        """See `Cell`."""
+        return () if self.training is None else (self.training,)
+
+    def log(self, seed: int, root: Path, hooks: Hooks) -> Dataset:
+        """What it learns from."""
+        if self.training is None:
+            return self.task.world_log(self.episodes, seed, root, hooks)
+        whole = load(self.training.run(seed, root).trajectories)
+        return cut_log(whole, Recipe.parse(self.recipe), seed, self.task.spec)
+
+    def train(self, seed: int, root: Path, hooks: Hooks) -> RunDirectory:
+        """The run; a finished one is left alone."""
+        log = self.log(seed, root, hooks)
+        return fit(self.task, self.agent, self.values, log, seed, root, hooks)
+
+    def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
+        """return, z: of the trained policy. loss: the lowest on held-out episodes. seconds_to_loss: of training until
+        that loss; where it never came there, twice the training. first_over_last: gradients' norms at the beginning, of
+        the first block over the last.
+        """
+        run = self.train(seed, root, hooks)
+        found = dict(_end(run))
+        points = list(metrics.read(run.path / "metrics.jsonl"))
+        losses = [(p["seconds"], p["train/held_out_loss"]) for p in points if "train/held_out_loss" in p]
+        if losses:
+            found["loss"] = min(loss for _, loss in losses)
+            if self.loss is not None:
+                late = NEVER * run.record.times["learning"]
+                found["seconds_to_loss"] = next((at for at, loss in losses if loss <= self.loss), late)
+        ratio = _first_over_last(points)
+        return found if ratio is None else {**found, "first_over_last": ratio}
+
+
+@dataclass(frozen=True)
+class FirstGood:
+    """The shortest beginning of a training whose imitator is good enough: a normalised score of .9 in 100 episodes."""
+
+    training: Online
+    agent: str
+    prefixes: tuple[int, ...]  # steps, increasing
+    alone = False
+
+    @property
+    def name(self) -> str:
+        """See `Cell`."""
+        steps = ", ".join(map(str, self.prefixes))
+        return f"{self.agent} on the first {steps} steps of {self.training.name}"
+
+    @property
+    def needs(self) -> tuple[Cell, ...]:
+        """See `Cell`."""
+        return (self.training,)
+
+    def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
+        """steps, cpu: of the log, and of learning from it; twice the largest where none is good enough."""
+        whole, env = load(self.training.run(seed, root).trajectories), self.training.task
+        taken = whole.upstream_env_steps or whole.num_steps
+        cpu = 0.0
+        for steps in (steps for steps in self.prefixes if steps <= taken):
+            log = cut_log(whole, Recipe(Cut.parse(str(steps))), seed, env.spec)
+            run = fit(env, self.agent, (), log, seed, root, hooks)
+            end, cpu = _end(run), run.record.times["learning_cpu"]
+            if end["z"] >= GOOD_ENOUGH:
+                return {"steps": float(steps), "cpu": cpu, "z": end["z"]}
+        return {"steps": NEVER * min(self.prefixes[-1], taken), "cpu": NEVER * cpu, "z": end["z"]}
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How many gradient steps a second a model makes, with windows of so many steps and nothing else running."""
+
+    agent: str
+    context: int
+    values: tuple[str, ...] = ()
+    steps: int = 60
+    alone = True
+    needs: tuple[Cell, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """See `Cell`."""
+        world = task("PassiveTMaze", length=self.context - 1)
+        return "speed of " + _name(world, self.agent, self.values, str(self.steps))
+
+    def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
+        """steps_a_second: of learning, wall. parameters."""
+        world = task("PassiveTMaze", length=self.context - 1)
+        log = world.world_log(512, seed, root, hooks)
+        values = (f"context_length={self.context}", f"gradient_steps={self.steps}", f"validate_every={self.steps}")
+        run = fit(world, self.agent, (*values, "patience=0", *self.values), log, seed, root, hooks)
+        return {"steps_a_second": self.steps / run.record.times["learning"], "parameters": run.record.parameters}
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One number that explanations find of a trained policy.
+
+    agreement/EXPLAINER, token/EXPLAINER: rank correlation with the effects of replacing inputs, over groups of inputs
+    or over tokens. agreement skill/..., token skill/...: the share of attribution on inputs that matter, beyond chance.
+    leaves: of the smallest tree that stands for it. reliance: see `explain.parts.effects`.
+    """
+
+    of: Trained | Online
+    number: str
+    alone = False
+
+    @property
+    def name(self) -> str:
+        """See `Cell`."""
+        return f"{self.number} of {self.of.name}"
+
+    @property
+    def needs(self) -> tuple[Cell, ...]:
+        """See `Cell`."""
+        return (self.of,)
+
+    def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
+        """value: see the class. Raises InputError where the explanation has none."""
+        run = self.of.run(seed, root) if isinstance(self.of, Online) else self.of.train(seed, root, hooks)
+        opened = explain_runs.open_run(run.path)
+        made = explain_runs.explain(opened, only=["effects", "explainers", "surrogate"], stop=hooks.stop)
+        attributions, surrogate = made.need(Attributions), made.need(Surrogate)
+        found = {**_scores("agreement", attributions.by_group), **_scores("token", attributions.by_token)}
+        reliance = made.need(Effects).own.reliance
+        if reliance is not None:
+            found["reliance"] = reliance
+        tree = surrogate.chosen
+        if tree.reason is None:
+            found["leaves"] = float(tree.l90 or NEVER * max(LEAVES))
+        if self.number not in found:
+            raise InputError(f"{run.path}: explaining it gives no '{self.number}'; it gives: {', '.join(found)}")
+        return {"value": found[self.number]}
+
+
+def fit(
+    where: Task, agent: str, values: Sequence[str], log: Dataset, seed: int, root: Path, hooks: Hooks
+) -> RunDirectory:
+    """An agent trained on a log, in the environment of the task; a finished run is left alone."""
+    spec = resolve(where.spec, agent, list(values), (log_input(log),))
+    return experiment.train(spec, seed, root, dataset=log, protocol=_END, hooks=hooks)
+
+
+def _name(where: Task, agent: str, values: Sequence[str], *more: str) -> str:
+    """A few words, and a few digits of all that they leave out."""
+    digest = hashlib.sha256("\n".join([*values, "", *more]).encode()).hexdigest()[:6]
+    return f"{where.label} {agent} ({digest})"
+
+
+def _end(run: RunDirectory) -> dict[str, float]:
+    """Of the last policy, and what it took."""
+    final = run.evaluations().get("final")
+    if final is None:
+        raise InputError(f"{run.path}: was not evaluated")
+    z = run.spec.env.normalize(final.mean)
+    found = {"return": final.mean, "parameters": float(run.record.parameters)}
+    return found if z is None else {**found, "z": z}
+
+
+def _first_over_last(points: Sequence[Mapping[str, Any]]) -> float | None:
+    """Norms of the gradient in the first and the last block of a transformer, where they were first logged."""
+    tag = "train/gradient_norm/backbone.blocks."
+    for point in points:
+        norms = {int(key.removeprefix(tag)): value for key, value in point.items() if key.startswith(tag)}
+        if norms and norms[max(norms)] > 0:
+            return norms[min(norms)] / norms[max(norms)]
+    return None
+
+
+def _scores(kind: str, scored: Scored | None) -> dict[str, float]:
+    """Of each explainer: rank correlation with the effects, and its skill where the truth is known."""
+    if scored is None:
+        return {}
+    found = {}
+    for explainer, judged in scored.explainers.items():
+        if judged.agreement is not None:
+            found[f"{kind}/{explainer}"] = judged.agreement
+        if judged.truth is not None and judged.truth.skill is not None:
+            found[f"{kind} skill/{explainer}"] = judged.truth.skill
+    return found

@@ -1,0 +1,66 @@
+"""Statement 1: a Transformer is more accurate than a recurrent network."""
+
+from __future__ import annotations
+
+from rlformer.studies.claims.base import Claim, Effect, Text
+from rlformer.studies.claims.cells import Online, Task, Trained, task
+from rlformer.studies.claims.rows import recipes
+
+_PPO = Online(task("CartPole-v1"), "ppo")
+_LANDER = Online(task("LunarLander-v3"), "ppo")
+
+
+def _better(where: str, other: str, english: str, chinese: str, cells: tuple[Trained, Trained], quick: bool) -> Effect:
+    return Effect(
+        Text(
+            f"score of the Transformer minus that of {english}, {where}", f"Transformer 与{chinese}的得分之差,{where}"
+        ),
+        *cells,
+        "z",
+        "greater",
+        0.05,
+        "normalised score",
+        quick=quick,
+    )
+
+
+def _world(where: Task, other: str, steps: int) -> tuple[Trained, Trained]:
+    values = recipes.reading(steps)
+    return tuple(Trained(where, agent, values, episodes=recipes.EPISODES) for agent in ("dt", other))  # type: ignore[return-value]
+
+
+def _training(ppo: Online, other: str) -> tuple[Trained, Trained]:
+    return Trained(ppo.task, "dt", training=ppo), Trained(ppo.task, other, training=ppo)
+
+
+_MAZE, _KEY = task("PassiveTMaze", length=9), task("KeyDoor", length=8)
+_OTHERS = (("dt-lstm", "the LSTM", " LSTM "), ("dt-gru", "the GRU", " GRU "))
+
+CLAIM = Claim(
+    name="accuracy",
+    number="1",
+    statement=Text(
+        "A Transformer is more accurate and performs better than a recurrent network.",
+        "Transformer 比循环网络更准确,性能更好。",
+    ),
+    experiment=Text(
+        "Transformer, LSTM and GRU with as many parameters learn from the same logs: PassiveTMaze (memory), KeyDoor "
+        "(credit), CartPole-v1 and LunarLander-v3 (the first half of a PPO training).",
+        "参数量相同的 Transformer、LSTM、GRU 从同样的日志学习:PassiveTMaze(记忆)、KeyDoor(信用分配)、CartPole-v1 与 LunarLander-v3(PPO 训练的前半段)。",
+    ),
+    effects=tuple(
+        effect
+        for number, (other, english, chinese) in enumerate(_OTHERS)
+        for effect in (
+            _better("PassiveTMaze", other, english, chinese, _world(_MAZE, other, 10), number == 0),
+            _better("KeyDoor", other, english, chinese, _world(_KEY, other, 10), number == 0),
+            _better("CartPole-v1", other, english, chinese, _training(_PPO, other), False),
+            _better("LunarLander-v3", other, english, chinese, _training(_LANDER, other), False),
+        )
+    ),
+    code=("rlformer/agents/sequence/trajectory.py", "rlformer/agents/sequence/backbones/transformer/network.py"),
+    caveat=Text(
+        "Small models, short episodes and vectors: nothing is said of language, nor of models a thousand times as large.",
+        "这里是小模型、短回合与向量观测:不涉及语言,也不涉及大千倍的模型。",
+    ),
+)

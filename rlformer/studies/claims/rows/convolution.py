@@ -1,0 +1,54 @@
+"""Statement 4: convolutional networks are mainly for images, but serve for sequences too."""
+
+from __future__ import annotations
+
+from rlformer.studies.claims.base import Claim, Effect, Text
+from rlformer.studies.claims.cells import Trained, task
+from rlformer.studies.claims.rows import recipes
+
+_NEAR, _FAR = 8, 20  # steps since the cue: two layers of filters over five tokens reach ten steps
+
+
+def _on(length: int, agent: str) -> Trained:
+    values = recipes.WORLD if agent == "rvs" else recipes.reading(length + 1)
+    return Trained(task("PassiveTMaze", length=length), agent, values, episodes=recipes.EPISODES)
+
+
+def _serves(length: int, agent: str, english: str, chinese: str, quick: bool = False) -> Effect:
+    return Effect(
+        Text(
+            f"score of {english} minus that of an MLP, a cue {length} steps ago",
+            f"线索在 {length} 步之前:{chinese}与 MLP 的得分之差",
+        ),
+        _on(length, agent),
+        _on(length, "rvs"),
+        "return",
+        "greater",
+        0.25,
+        "return, of 1",
+        quick=quick,
+    )
+
+
+CLAIM = Claim(
+    name="convolution",
+    number="4",
+    statement=Text(
+        "Convolutional networks are mainly for images, but they serve for sequences too.",
+        "CNN 主要用于图像,但也可用于序列。",
+    ),
+    experiment=Text(
+        "Causal depthwise convolutions (Decision ConvFormer) whose two layers reach ten steps, on PassiveTMaze: a cue 8 "
+        "steps ago lies within their reach, one 20 steps ago beyond it. Predicted: there it must fail.",
+        "两层因果深度卷积(Decision ConvFormer)的感受野为十步。PassiveTMaze 上,8 步之前的线索在感受野之内,20 步之前的在其外,预言在那里必然失败。",
+    ),
+    effects=(
+        _serves(_NEAR, "dt-conv", "the convolution", "卷积", quick=True),
+        _serves(_FAR, "dt-conv", "the convolution", "卷积", quick=True),
+    ),
+    code=("rlformer/agents/sequence/backbones/conv.py",),
+    caveat=Text(
+        "More layers or longer filters reach further: the claim depends on the reach, not on convolution as such.",
+        "层数更多或卷积核更长,感受野就更大:结论取决于感受野,而不是卷积本身。",
+    ),
+)

@@ -1,0 +1,52 @@
+"""Statement 5: reinforcement learning needs much interaction and long training, a Transformer labelled data."""
+
+from __future__ import annotations
+
+from rlformer.studies.claims.base import Claim, Effect, Text
+from rlformer.studies.claims.cells import FirstGood, Online, task
+
+_PPO = Online(task("CartPole-v1"), "ppo")
+_DT = FirstGood(_PPO, "dt", (4_000, 8_000, 11_314, 16_000, 22_627))
+_TOP = FirstGood(_PPO, "bc-top", (4_000, 8_000, 11_314, 16_000, 22_627))
+
+
+def _more(other: FirstGood, name: str, quantity: str, english: str, chinese: str, quick: bool) -> Effect:
+    return Effect(
+        Text(
+            f"{english} of PPO over those of {name}, until good enough",
+            f"达到足够好所需的{chinese}:PPO 与 {name} 之比",
+        ),
+        _PPO,
+        other,
+        quantity,
+        "greater",
+        0.0,
+        "doublings",
+        "log2 ratio",
+        quick,
+    )
+
+
+CLAIM = Claim(
+    name="interaction",
+    number="5",
+    statement=Text(
+        "Reinforcement learning needs much interaction and long training; a Transformer is trained on labelled data.",
+        "强化学习需要大量交互和长时间训练;Transformer 用有标签的数据做监督学习。",
+    ),
+    experiment=Text(
+        "CartPole-v1: environment steps and CPU seconds of PPO until a score of .9, beside the shortest beginning of that "
+        "same training from which a Decision Transformer reaches .9, and the CPU seconds that it learns for.",
+        "CartPole-v1:PPO 达到 0.9 分所需的环境步数与 CPU 秒数,对照同一次训练中足以让 Decision Transformer 达到 0.9 分的最短前缀及其学习所用 CPU 秒数。",
+    ),
+    effects=(
+        _more(_DT, "dt", "steps", "steps", "步数", quick=True),
+        _more(_DT, "dt", "cpu", "CPU seconds", " CPU 秒数", quick=True),
+        _more(_TOP, "bc-top", "steps", "steps", "步数", quick=False),
+    ),
+    code=("rlformer/evaluator/judge/passing.py", "rlformer/data/prefix.py", "rlformer/runs/ledger.py"),
+    caveat=Text(
+        "The log had to be made by somebody: here by PPO itself. A log that exists already costs nothing more.",
+        "日志总要有人来收集:这里正是 PPO 自己。若日志已经存在,就没有额外代价。",
+    ),
+)

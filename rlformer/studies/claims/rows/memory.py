@@ -1,0 +1,63 @@
+"""Statement 4: recurrent networks remember; LSTM and GRU are the usual kinds."""
+
+from __future__ import annotations
+
+from rlformer.studies.claims.base import Claim, Effect, Text
+from rlformer.studies.claims.cells import Trained, task
+from rlformer.studies.claims.rows import recipes
+
+
+def _on(length: int, agent: str) -> Trained:
+    values = recipes.WORLD if agent == "rvs" else recipes.reading(length + 1)
+    return Trained(task("PassiveTMaze", length=length), agent, values, episodes=recipes.EPISODES)
+
+
+def _remembers(length: int, agent: str, name: str, quick: bool) -> Effect:
+    return Effect(
+        Text(
+            f"score of the {name} minus that of an MLP, a cue {length} steps ago",
+            f"线索在 {length} 步之前:{name} 与 MLP 的得分之差",
+        ),
+        _on(length, agent),
+        _on(length, "rvs"),
+        "return",
+        "greater",
+        0.25,
+        "return, of 1",
+        quick=quick,
+    )
+
+
+def _alike(length: int) -> Effect:
+    return Effect(
+        Text(f"LSTM against GRU, a cue {length} steps ago", f"线索在 {length} 步之前:LSTM 与 GRU 之差"),
+        _on(length, "dt-lstm"),
+        _on(length, "dt-gru"),
+        "return",
+        "alike",
+        0.05,
+        "return, of 1",
+    )
+
+
+CLAIM = Claim(
+    name="memory",
+    number="4",
+    statement=Text(
+        "Recurrent networks remember and catch the order of a sequence; LSTM and GRU are the usual kinds.",
+        "RNN 有记忆,能捕捉序列的先后;LSTM 与 GRU 是常用的变体。",
+    ),
+    experiment=Text(
+        "PassiveTMaze: a cue at the first step says where to turn 5, 15 or 31 steps later. An MLP, which sees the current "
+        "step, can reach one half. LSTM and GRU against it, and against each other.",
+        "PassiveTMaze:第一步的线索指明 5、15 或 31 步之后该向哪边转。只看当前一步的 MLP 只能得到一半。比较 LSTM、GRU 与它,以及两者之间。",
+    ),
+    effects=(
+        _remembers(5, "dt-lstm", "LSTM", quick=True),
+        _remembers(5, "dt-gru", "GRU", quick=True),
+        *(_remembers(n, "dt-lstm", "LSTM", quick=False) for n in (15, 31)),
+        *(_remembers(n, "dt-gru", "GRU", quick=False) for n in (15, 31)),
+        *(_alike(n) for n in (5, 15, 31)),
+    ),
+    code=("rlformer/agents/sequence/backbones/lstm.py", "rlformer/agents/sequence/backbones/gru.py"),
+)

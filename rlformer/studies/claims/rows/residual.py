@@ -1,0 +1,70 @@
+"""Statement 7: residual connections cure vanishing gradients in deep networks."""
+
+from __future__ import annotations
+
+from rlformer.studies.claims.base import Claim, Effect, Says, Text
+from rlformer.studies.claims.cells import Trained, task
+from rlformer.studies.claims.rows import recipes
+
+_MAZE = task("PassiveTMaze", length=5)
+
+
+def _deep(layers: int, residual: bool) -> Trained:
+    values = recipes.reading(6, f"layers={layers}", "width=32", "gradient_steps=600", "validate_every=600")
+    plain = () if residual else ("residual=false",)
+    return Trained(_MAZE, "dt", (*values, *plain), episodes=recipes.EPISODES)
+
+
+def _gradients(layers: int, quick: bool) -> Effect:
+    return Effect(
+        Text(
+            f"{layers} layers: the first block's share of the gradient beside the last one's, with residual connections "
+            "over without",
+            f"{layers} 层:首块与末块梯度范数之比,有残差与无残差相比",
+        ),
+        _deep(layers, True),
+        _deep(layers, False),
+        "first_over_last",
+        "greater",
+        1.0,
+        "doublings",
+        "log2 ratio",
+        quick,
+    )
+
+
+def _score(layers: int, says: Says, margin: float, quick: bool) -> Effect:
+    return Effect(
+        Text(
+            f"{layers} layers: score with residual connections minus without", f"{layers} 层:有残差与无残差的得分之差"
+        ),
+        _deep(layers, True),
+        _deep(layers, False),
+        "return",
+        says,
+        margin,
+        "return, of 1",
+        quick=quick,
+    )
+
+
+CLAIM = Claim(
+    name="residual",
+    number="7",
+    statement=Text(
+        "Residual connections cure vanishing and exploding gradients in deep networks, and avoid degradation.",
+        "残差连接解决深层网络中的梯度消失与爆炸,避免退化。",
+    ),
+    experiment=Text(
+        "Transformers of 2, 8 and 16 layers on PassiveTMaze, with and without residual connections, normalisation kept: "
+        "the gradient's norm in the first block over that in the last early in training (mean of 100 steps), and the score.",
+        "PassiveTMaze 上 2、8、16 层的 Transformer,保留归一化,有无残差:训练初期(100 步)首块与末块梯度范数之比,以及得分。",
+    ),
+    effects=(
+        _gradients(8, quick=True),
+        _gradients(16, quick=False),
+        _score(8, "greater", 0.25, quick=True),
+        _score(16, "greater", 0.25, quick=False),
+    ),
+    code=("rlformer/agents/sequence/backbones/transformer/network.py",),
+)

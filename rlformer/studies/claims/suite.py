@@ -1,0 +1,132 @@
+"""All cells of the chosen claims on all seeds, over processes; the same call continues. Then their answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from rlformer.core import files
+from rlformer.core.errors import InputError
+from rlformer.runs.hooks import Hooks
+from rlformer.studies.claims.answer import ClaimAnswer, answer
+from rlformer.studies.claims.base import Cell, Claim, Numbers, read_numbers, result_path, write_numbers
+from rlformer.studies.claims.rows import chosen
+from rlformer.studies.executors.local import Event, Job, LocalProcesses
+
+PROFILES: Mapping[str, int] = {"quick": 1, "full": 5}  # seeds
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """A cell that was not measured on a seed."""
+
+    cell: str
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was found on all claims."""
+
+    profile: str
+    seeds: int
+    claims: tuple[ClaimAnswer, ...]
+    failures: tuple[Unmeasured, ...]
+    hours: float  # of all measurements, one after the other
+
+
+def claims(
+    *,
+    only: str | None = None,
+    profile: str = "quick",
+    seeds: int | None = None,
+    root: Path = Path("runs/claims"),
+    jobs: int = 1,
+    listen: Callable[[Event], None] = lambda event: None,
+) -> Answers:
+    """Measure every cell of the claims and answer them; what was measured below `root` is not measured again.
+
+    only: names with commas between. profile: quick, the smallest experiment of each on one seed, or full, all on five.
+    Cells that take time run alone, behind all others. A failed one does not stop the rest. Raises InputError for what
+    the caller can mend, Interrupted on Ctrl-C.
+    """
+    asked, count = plan(only, profile, seeds)
+    quick, root = profile == "quick", root.absolute()
+    cells = list(dict.fromkeys(cell for claim in asked for cell in claim.cells(quick)))
+    failures: list[Unmeasured] = []
+    together = [cell for cell in cells if not cell.alone]
+    apart = [cell for cell in cells if cell.alone]
+    todo = [_jobs(some, count, root) for some in (together, apart)]
+    listen(Event(None, "planned", sum(map(len, todo))))
+    for work, beside in zip(todo, (jobs, 1), strict=True):
+        if not work:
+            continue
+        for event in LocalProcesses(beside, 1, root).run(_measure, work):
+            if event.kind in ("failed", "skipped"):
+                failures.append(_lost(event))
+            listen(event)
+    return answers(asked, profile, count, root, failures)
+
+
+def _lost(event: Event) -> Unmeasured:
+    name, seed = cast(tuple[str, int], event.key)
+    return Unmeasured(name, seed, str(event.value))
+
+
+def plan(only: str | None, profile: str, seeds: int | None) -> tuple[tuple[Claim, ...], int]:
+    """The claims, and how many seeds. Raises InputError for an unknown name or profile."""
+    if profile not in PROFILES:
+        raise InputError(f"unknown profile '{profile}'; valid: {', '.join(PROFILES)}")
+    return chosen(only), PROFILES[profile] if seeds is None else seeds
+
+
+def answers(
+    asked: Sequence[Claim], profile: str, seeds: int, root: Path, failures: Sequence[Unmeasured] = ()
+) -> Answers:
+    """The answers to claims, from what was measured below `root`."""
+    quick = profile == "quick"
+    measured: dict[Cell, dict[int, Numbers]] = {}
+    hours = 0.0
+    for cell in dict.fromkeys(cell for claim in asked for cell in claim.cells(quick)):
+        found = {seed: read_numbers(cell, seed, root) for seed in range(seeds)}
+        measured[cell] = {seed: numbers for seed, numbers in found.items() if numbers is not None}
+        hours += sum(float(files.read_json(result_path(cell, seed, root))["seconds"]) for seed in measured[cell]) / 3600
+    return Answers(
+        profile, seeds, tuple(answer(claim, measured, quick) for claim in asked), tuple(failures), round(hours, 2)
+    )
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a process does."""
+
+    cell: Cell
+    seed: int
+    root: Path
+
+
+def _jobs(cells: Sequence[Cell], seeds: int, root: Path) -> list[Job]:
+    """A seed after the other, so that an interrupted experiment holds whole seeds; measured cells are done at once."""
+    known = set(cells)
+    return [
+        Job(
+            (cell.name, seed),
+            _Work(cell, seed, root),
+            tuple((need.name, seed) for need in cell.needs if need in known),
+        )
+        for seed in range(seeds)
+        for cell in cells
+    ]
+
+
+def _measure(work: _Work, stop: Callable[[], bool], progress: Callable[[int, int, str], None]) -> None:
+    """In a process of its own: one cell on one seed."""
+    if read_numbers(work.cell, work.seed, work.root) is not None:
+        return
+    start = time.perf_counter()
+    numbers = work.cell.measure(work.seed, work.root, Hooks(stop, progress, waits=True))
+    write_numbers(work.cell, work.seed, work.root, numbers, time.perf_counter() - start)

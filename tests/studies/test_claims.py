@@ -1,0 +1,210 @@
+"""Claims: declared effects, their tests, the answers, and cells that are measured once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rlformer import api
+from rlformer.core.errors import InputError
+from rlformer.report.claims import build, document
+from rlformer.runs.hooks import Hooks
+from rlformer.studies.claims import suite
+from rlformer.studies.claims.answer import answer
+from rlformer.studies.claims.answer import tests as p_values
+from rlformer.studies.claims.base import Cell, Claim, Effect, Numbers, Says, Text, read_numbers, write_numbers
+from rlformer.studies.claims.cells import FirstGood, Online, Speed, Trained, task
+from rlformer.studies.claims.rows import CLAIMS, chosen
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Given:
+    """A cell whose numbers are known."""
+
+    name: str
+    alone: bool = False
+    needs: tuple[Cell, ...] = ()
+
+    def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
+        return {"score": float(len(self.name) + seed)}
+
+
+MORE, LESS = Given("more"), Given("less")
+
+
+def claim(says: Says = "greater", margin: float = 0.1, *more: Effect) -> Claim:
+    effect = Effect(Text("more", "多"), MORE, LESS, "score", says, margin, "points", quick=True)
+    return Claim(
+        "given", "1", Text("It is more.", "更多。"), Text("Compare.", "比较。"), (effect, *more), ("rlformer/a.py",)
+    )
+
+
+def measured(more: list[float], less: list[float]) -> dict[Cell, Mapping[int, Numbers]]:
+    return {
+        MORE: {seed: {"score": value} for seed, value in enumerate(more)},
+        LESS: {seed: {"score": value} for seed, value in enumerate(less)},
+    }
+
+
+NONE = [0.0] * 5
+
+
+@pytest.mark.parametrize(
+    ("says", "differences", "verdict"),
+    [
+        ("greater", [0.5, 0.6, 0.4, 0.55, 0.45], "holds"),
+        ("greater", [0.0, 0.01, -0.02, 0.03, 0.0], "does not hold"),  # surely under the margin of .1
+        ("greater", [0.5, -0.3, 0.2, 0.4, -0.1], "undecided"),
+        ("alike", [0.01, -0.02, 0.0, 0.03, -0.01], "holds"),
+        ("alike", [0.5, 0.6, 0.4, 0.55, 0.45], "does not hold"),
+        ("alike", [-0.5, -0.6, -0.4, -0.55, -0.45], "does not hold"),
+        ("alike", [0.5, -0.3, 0.2, 0.4, -0.1], "undecided"),
+        ("greater", [1.0, 1.0, 1.0, 1.0, 1.0], "holds"),  # no variance: by the difference alone
+        ("greater", [0.05, 0.05, 0.05, 0.05, 0.05], "does not hold"),
+    ],
+)
+def test_an_answer_is_what_the_tests_allow(says: Says, differences: list[float], verdict: str) -> None:
+    assert answer(claim(says), measured(differences, NONE), quick=False).verdict == verdict
+
+
+def test_one_seed_shows_and_never_holds() -> None:
+    assert answer(claim(), measured([0.5], [0.0]), quick=True).verdict == "shown as claimed"
+    assert answer(claim(), measured([0.05], [0.0]), quick=True).verdict == "shown otherwise"
+    assert answer(claim("alike"), measured([0.05], [0.0]), quick=True).verdict == "shown as claimed"
+    assert answer(claim(), {}, quick=True).verdict == "not measured"
+
+
+def test_effects_that_hold_beside_others_that_do_not_make_it_depend_and_are_named() -> None:
+    back = Effect(Text("the other way", "反之"), LESS, MORE, "score", "greater", 0.1, "points")
+    found = answer(claim("greater", 0.1, back), measured([0.5, 0.6, 0.4], [0.0] * 3), quick=False)
+    assert (found.verdict, found.holding[0].en, found.failing[0].en) == ("depends", "more", "the other way")
+
+
+def test_p_values_are_those_of_students_t_corrected_after_holm() -> None:
+    from scipy import stats
+
+    values = np.array([0.3, 0.1, 0.4, 0.2])
+    expected = stats.ttest_1samp(values, 0.1, alternative="greater").pvalue
+    assert p_values(values, "greater", 0.1)[0] == pytest.approx(expected)
+    assert p_values(values, "greater", 0.1)[1] == pytest.approx(1 - expected)
+    two = Effect(Text("twice", "两次"), MORE, LESS, "score", "greater", 0.1, "points")
+    found = answer(claim("greater", 0.1, two), measured(values.tolist(), [0.0] * 4), quick=False)
+    assert [effect.p_holds for effect in found.effects] == pytest.approx([2 * expected] * 2)
+
+
+def test_a_ratio_is_counted_in_doublings() -> None:
+    effect = Effect(Text("twice", "两倍"), MORE, LESS, "score", "greater", 0.5, "doublings", "log2 ratio", quick=True)
+    found = answer(Claim("r", "1", Text("", ""), Text("", ""), (effect,), ()), measured([8.0, 8.0], [2.0, 4.0]), False)
+    assert found.effects[0].effect == pytest.approx((2 + 1) / 2)
+    lost = answer(Claim("r", "1", Text("", ""), Text("", ""), (effect,), ()), measured([8.0], [0.0]), True)
+    assert lost.verdict == "shown otherwise"  # no ratio: never "as claimed"
+    assert math.isnan(lost.effects[0].effect or 0.0)
+
+
+def test_a_seed_that_one_cell_lacks_is_left_out() -> None:
+    found = answer(claim(), measured([0.5, 0.6, 0.7], [0.0, 0.0]), quick=False)
+    assert found.effects[0].seeds == (0, 1)
+
+
+def test_numbers_are_kept_and_a_damaged_file_is_one_line(tmp_path: Path) -> None:
+    assert read_numbers(MORE, 0, tmp_path) is None
+    write_numbers(MORE, 0, tmp_path, {"score": 4.0}, 1.5)
+    assert read_numbers(MORE, 0, tmp_path) == {"score": 4.0}
+    (path,) = tmp_path.rglob("seed-0.json")
+    path.write_text('{"numbers": 3}')
+    with pytest.raises(InputError, match="damaged: delete it"):
+        read_numbers(MORE, 0, tmp_path)
+
+
+def test_names_are_checked_before_anything_is_measured(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"unknown claim 'sped'.*speed"):
+        api.claims(only="sped", root=tmp_path / "runs", out=tmp_path / "out")
+    with pytest.raises(InputError, match="--only names no claim"):
+        api.claims(only=" ,", root=tmp_path / "runs", out=tmp_path / "out")
+    with pytest.raises(InputError, match="unknown profile 'long'; valid: quick, full"):
+        api.claims(profile="long", root=tmp_path / "runs", out=tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+    assert [each.name for each in chosen("memory, speed")] == ["speed", "memory"]
+
+
+@pytest.mark.parametrize("each", CLAIMS.values(), ids=CLAIMS)
+def test_each_claim_declares_what_it_needs(each: Claim) -> None:
+    for quick in (True, False):
+        cells = each.cells(quick)
+        assert cells, "the smallest experiment too"
+        assert len({cell.name for cell in cells}) == len(cells)  # a file of its own for each
+        assert all(need in cells[: cells.index(cell)] for cell in cells for need in cell.needs)
+    assert all((ROOT / path).is_file() for path in each.code)
+    assert all(effect.margin >= 0 and (effect.says == "greater" or effect.margin > 0) for effect in each.effects)
+    texts = [each.statement, each.experiment, *(effect.what for effect in each.effects)]
+    assert all(text.en.isascii() and any("\u4e00" <= letter <= "\u9fff" for letter in text.zh) for text in texts)
+
+
+@pytest.mark.parametrize("each", CLAIMS.values(), ids=CLAIMS)
+def test_each_cell_names_agents_and_values_that_exist(each: Claim) -> None:
+    from rlformer.agents.cards import resolve
+
+    for cell in each.cells(False):
+        if isinstance(cell, Online):
+            assert cell.spec.keeps_log
+        elif isinstance(cell, Trained):
+            resolve(cell.task.spec, cell.agent, list(cell.values))
+        elif isinstance(cell, (FirstGood, Speed)):
+            resolve(task("PassiveTMaze", length=3).spec, cell.agent, [])
+
+
+def test_models_that_are_compared_have_matched_parameters() -> None:
+    """Within 20 %, for worlds whose observations are as long as PassiveTMaze's."""
+    from rlformer.agents.cards import resolve
+    from rlformer.agents.sequence.architecture import Architecture
+    from rlformer.agents.sequence.trajectory import TrajectoryModel
+    from rlformer.envs.make import spaces_of
+
+    where = task("PassiveTMaze", length=9).spec
+    counts = {}
+    for agent in ("dt", "dt-lstm", "dt-gru", "dt-conv"):
+        values = resolve(where, agent, ["context_length=10"]).values
+        counts[agent] = TrajectoryModel(Architecture.of(values, spaces_of(where), 10)).num_parameters
+    assert max(counts.values()) <= 1.2 * min(counts.values()), counts
+
+
+@pytest.mark.slow
+def test_the_command_measures_once_answers_and_writes_both_languages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = ("gradient_steps=2", "validate_every=2", "patience=0", "batch_size=4")
+    world = task("Umbrella", length=1)
+    one = Trained(world, "rvs", small, episodes=20)
+    other = Trained(world, "rvs", (*small, "backbone=linear", "layers=1"), episodes=20)
+    effect = Effect(Text("more", "多"), one, other, "return", "greater", 0.1, "points", quick=True)
+    given = Claim(
+        "given", "6", Text("It is more.", "更多。"), Text("Compare.", "比较。"), (effect,), ("rlformer/a.py",)
+    )
+    monkeypatch.setitem(CLAIMS, "given", given)
+    told: list[str] = []
+    places = {"root": tmp_path / "runs", "out": tmp_path / "out"}
+    first = api.claims(only="given", listen=lambda event: told.append(event.kind), **places)
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("seed-0.json")}
+    assert len(times) == 2
+    again = api.claims(only="given", **places)
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert first["claims"] == again["claims"]
+    assert first["claims"][0]["verdict"] in ("shown as claimed", "shown otherwise")
+    for name, word in (("report.md", "It is more."), ("report.zh.md", "更多。"), ("report.html", "It is more.")):
+        assert word in (tmp_path / "out" / name).read_text(encoding="utf-8")
+    assert "<script" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_failed_measurement_is_told_and_leaves_the_claim_unmeasured(tmp_path: Path) -> None:
+    lost = suite.Answers("full", 2, (answer(claim(), {}, quick=False),), (suite.Unmeasured("more", 1, "broke"),), 0.0)
+    found = build(lost, tmp_path)
+    assert found["claims"][0]["verdict"] == "not measured"
+    assert "more, seed 1: broke" in document(lost, "en", None, "now")
+    assert "未测得" in document(lost, "zh", None, "now")
