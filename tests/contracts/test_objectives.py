@@ -5,25 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from rlformer import statistics
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.sequence import objectives
 from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.backbones import BACKBONES
+from rlformer.agents.sequence.flops import of_run
 from rlformer.agents.sequence.learner import SequenceLearner
 from rlformer.agents.sequence.objectives import OBJECTIVES, objective
+from rlformer.agents.sequence.objectives.base import ObjectiveOptions
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import EnvSpec, Window
+from rlformer.core.spaces import Spaces
+from rlformer.data.windows import Windows
 from tests.agents.test_training import exact, fit
-from tests.support.make_sequences import OBSERVATION, SPACES, Journal, changed, model, windows_for
+from tests.contracts.test_backbones import counted, record, values_of
+from tests.support.make_sequences import CONTEXT, OBSERVATION, SPACES, Journal, changed, log, model, windows_for
 
 every_objective = pytest.mark.parametrize("name", OBJECTIVES)
 every_space = pytest.mark.parametrize("space", SPACES)
+
+
+ALONE: Mapping[str, Any] = {  # what an objective cannot do without
+    "reinformer": {"conditioning": "predicted", "tokens": "separate"},
+}
+
+
+def fitting(name: str, space: str) -> TrajectoryModel:
+    """A model that it can train."""
+    return model(SPACES[space], **{"context_length": CONTEXT, **ALONE.get(name, {})})
 
 
 def parts(name: str, built: TrajectoryModel, window: Window) -> list[Tensor]:
@@ -36,7 +54,7 @@ def parts(name: str, built: TrajectoryModel, window: Window) -> list[Tensor]:
 @every_space
 def test_it_gives_a_number_a_step_and_none_at_padding(name: str, space: str) -> None:
     assert OBJECTIVES[name].name == name
-    built = model(SPACES[space], context_length=5)
+    built = fitting(name, space)
     window = windows_for(built)
     assert not window.mask.all()
     for values in parts(name, built, window):
@@ -49,7 +67,7 @@ def test_it_gives_a_number_a_step_and_none_at_padding(name: str, space: str) -> 
 @every_objective
 @every_space
 def test_what_lies_behind_an_episode_changes_nothing(name: str, space: str) -> None:
-    built = model(SPACES[space], context_length=5)
+    built = fitting(name, space)
     window = windows_for(built)
     garbage = changed(window, ~window.mask, SPACES[space])
     for before, after in zip(parts(name, built, window), parts(name, built, garbage), strict=True):
@@ -58,7 +76,7 @@ def test_what_lies_behind_an_episode_changes_nothing(name: str, space: str) -> N
 
 @every_objective
 def test_padding_has_no_gradient(name: str) -> None:
-    built = model(SPACES["discrete"], context_length=5)
+    built = fitting(name, "discrete")
     window = windows_for(built)
     window.observations.requires_grad_()
     OBJECTIVES[name].loss(built, window)[0].mean().backward()
@@ -70,7 +88,7 @@ def test_padding_has_no_gradient(name: str) -> None:
 @every_objective
 @every_space
 def test_it_can_be_descended(name: str, space: str) -> None:
-    built = model(SPACES[space], context_length=5)
+    built = fitting(name, space)
     window = windows_for(built)
     optimizer = torch.optim.Adam(built.parameters(), 1e-2)
     losses = []
@@ -85,8 +103,50 @@ def test_it_can_be_descended(name: str, space: str) -> None:
 
 @every_objective
 def test_it_is_a_value_of_a_card(name: str, tmp_path: Path) -> None:
-    values = {**agent_cards.agent("dt").defaults, "objective": name}
+    values = {**agent_cards.agent("dt").defaults, "objective": name, **ALONE.get(name, {})}
     SequenceLearner.check(EnvSpec("World-v0", "World-v0"), values)
+
+
+@pytest.mark.slow
+@every_objective
+@every_space
+def test_a_gradient_step_of_it_costs_what_torch_counts(name: str, space: str) -> None:
+    built, batch = fitting(name, space), 4
+    window = Windows(log(SPACES[space]), CONTEXT).draw(batch, np.random.default_rng(0))
+    values = {**values_of(built, batch), "objective": name}
+    found = of_run(values, Spaces(OBSERVATION, SPACES[space]), record(done=1))["training"]
+    assert found == counted(built, lambda: OBJECTIVES[name].loss(built, window)[0].mean().backward(), passes=3)
+
+
+@pytest.mark.parametrize("expectile", [0.0, 1.0, -0.5])
+def test_an_expectile_is_a_share_that_is_neither_nothing_nor_all(expectile: float) -> None:
+    with pytest.raises(InputError) as error:
+        agent_cards.resolve(EnvSpec("World-v0", "World-v0"), "reinformer", [f"expectile={expectile}"])
+    assert str(error.value) == f"expectile: a number above 0 and below 1, got {expectile}"
+
+
+@pytest.mark.parametrize("expectile", [0.5, 0.9, 0.99])
+def test_the_return_that_reinformer_learns_is_the_expectile_of_the_logs(expectile: float) -> None:
+    """Where nothing tells the episodes apart, the loss is least at the expectile of their returns."""
+    built = fitting("reinformer", "discrete")
+    torch.nn.init.zeros_(built.predict_return.weight)
+    window = windows_for(built)
+    known = window.returns_to_go[window.mask]
+    loss = OBJECTIVES["reinformer"].make(ObjectiveOptions(expectile))
+    shares = np.full(len(known), 1 / len(known))
+    found = statistics.expectile(known.double().numpy(), shares, expectile)
+
+    def at(value: float) -> float:
+        torch.nn.init.constant_(built.predict_return.bias, value / float(built.return_scale))
+        return loss(built, window)[1]["return_loss"].sum().item()
+
+    assert at(found) < min(at(found - 0.05), at(found + 0.05))
+
+
+def test_reinformer_is_refused_where_the_return_is_asked_for() -> None:
+    values = {**agent_cards.agent("dt").defaults, "objective": "reinformer"}
+    with pytest.raises(InputError, match="conditioning must be 'predicted'"):
+        SequenceLearner.check(EnvSpec("World-v0", "World-v0"), values)
 
 
 def test_an_unknown_one_is_refused_before_any_work() -> None:

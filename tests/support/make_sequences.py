@@ -45,9 +45,9 @@ MODELS: dict[str, dict[str, Any]] = {
         **ALONE.get(backbone, {}),
     }
     for backbone, kind in BACKBONES.items()
-    for conditioning in ("return", "none")
+    for conditioning in ("return", "predicted", "none")
     for tokens in ("separate", "step")
-    if kind.history or tokens == "step"
+    if (kind.history or tokens == "step") and (conditioning != "predicted" or (tokens == "separate" and kind.history))
 } | {
     f"{backbone}-return-{tokens}-{name}": {
         "backbone": backbone, "tokens": tokens, "context_length": CONTEXT, **values,
@@ -61,6 +61,7 @@ MODELS: dict[str, dict[str, Any]] = {
         ("transformer", "step", "bare", {"norm": "none", "residual": False}),
         ("conv", "step", "ring", {"conv_window": 2, "timestep_encoding": "none"}),  # acts from what it keeps
         ("conv", "separate", "ring", {"conv_window": 3}),
+        ("conv", "separate", "ring-predicted", {"conv_window": 3, "conditioning": "predicted"}),
         ("conv", "step", "bare", {"norm": "none", "residual": False}),
         ("gru", "step", "rms-gaussian", {"norm": "rms", "action_head": "gaussian"}),
         ("lstm", "step", "rms-gaussian", {"norm": "rms", "action_head": "gaussian"}),

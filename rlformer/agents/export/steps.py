@@ -184,8 +184,12 @@ class WindowStep(SequenceStep):
             rows = torch.cat([self._past(memory, given.get("previous_action")), rows], dim=1)  # (N, K, row)
         last = time.clamp(max=self._k - 1)  # of the window, whose first step comes first in what the model reads
         places = torch.arange(self._k)[None] + (self._k - 1 - last)[:, None]
-        ordered = rows.gather(1, places.clamp(max=self._k - 1)[..., None].expand(-1, -1, self._row))
-        predictions = self._predict(ordered, time, last)
+        places = places.clamp(max=self._k - 1)[..., None].expand(-1, -1, self._row)
+        if self.model.predicts_returns:  # from the window without it, and then with it
+            owed = self._decide(rows.gather(1, places), time, last)[1][:, None]
+            newest = torch.cat([observation, owed, undecided], dim=1)[:, None]
+            rows = torch.cat([rows[:, :-1], newest], dim=1)
+        predictions = self._decide(rows.gather(1, places), time, last)[0]
         after = None
         if memory is not None:
             after = torch.cat([memory[:, :1] + 1, rows[:, 1:].flatten(1)], dim=1)
@@ -200,8 +204,10 @@ class WindowStep(SequenceStep):
         decided = torch.cat([past[:, -1, : -self._width], done], dim=1)
         return torch.cat([past[:, :-1], decided[:, None]], dim=1)
 
-    def _predict(self, rows: Tensor, time: Tensor, last: Tensor) -> Tensor:
-        """(N, K, row), with the first step of each window first -> the predictions at the last one."""
+    def _decide(self, rows: Tensor, time: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, K, row), with the first step of each window first -> the predictions at the last one; and the return that
+        is expected there, where the model says it.
+        """
         a = self.model.architecture
         observations, owed, actions = rows.split([self._size, 1, self._width], dim=2)
         window = Window(
@@ -211,8 +217,13 @@ class WindowStep(SequenceStep):
             (time - last)[:, None] + torch.arange(self._k)[None],
             None,
         )
-        hidden = self.model.backbone(self.model.embed(window), self.model.row_of(last)[:, None])
-        return self.model.head(hidden)[:, 0]
+        tokens = self.model.embed(window)
+        hidden = self.model.backbone(tokens, self.model.row_of(last)[:, None])
+        predictions = self.model.head(hidden)[:, 0]
+        if not self.model.predicts_returns:
+            return predictions, owed[:, 0, 0]
+        before = self.model.backbone(tokens, self.model.row_of(last)[:, None] - 1)  # of the observation
+        return predictions, self.model.returned(before)[:, 0]
 
 
 class StreamStep(SequenceStep):

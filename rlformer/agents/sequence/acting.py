@@ -28,6 +28,9 @@ class SequencePolicy:
     A model that streams (`Architecture.streams`) is given the newest step alone, and goes on from what its layers keep
     of those before: as exact, since it is what the model is of the whole episode, however long.
 
+    A model that predicts returns acts on the one that it expects at each step, and reads those of earlier steps as it
+    expected them then: nothing is asked of it.
+
     `target_return` is what is asked for where `begin` does not say. A slot in which no episode was begun is at the
     first step of one: `SequencePolicy(model, 100.0).act(observations)` needs nothing before it.
     """
@@ -41,7 +44,7 @@ class SequencePolicy:
         self._slots = _Slots.fresh(0, model, self._target)
         self._windows: Sliding | None = None
         sliding = model.architecture.kind.sliding
-        if sliding and not model.architecture.streams:
+        if sliding and not model.architecture.streams and not model.predicts_returns:
             self._windows = sliding(model.backbone, model.rows_per_window)
         self._streams: list[np.random.Generator] = []
         self._alike = rounding.Alike()
@@ -137,7 +140,10 @@ class SequencePolicy:
     def _read(self, size: int) -> torch.Tensor:
         """The predictions of the first `size` slots from their last K steps."""
         last = np.minimum(self._slots.time[:size], self._k - 1)  # (P,)
-        return self._model.predict_at(self._window(last), torch.from_numpy(last))
+        predictions, returns = self._model.decide(self._window(last), torch.from_numpy(last))
+        if self._model.predicts_returns:  # later steps read it
+            self._slots.returns_to_go[np.arange(size), self._slots.time[:size] % self._k] = returns.numpy()
+        return predictions
 
     def _slide(self, windows: Sliding, size: int, count: int, rows: int) -> torch.Tensor:
         """The same for the first `count` slots, by a reader of windows that slide."""

@@ -33,7 +33,7 @@ class Architecture:
     observation: ObservationSpec
     actions: ActionSpec
     backbone: str = "transformer"  # of BACKBONES
-    conditioning: str = "return"  # or "none"
+    conditioning: str = "return"  # that is asked for; "predicted": that the model expects at best; or "none"
     context_length: int = 20
     layers: int = 3
     heads: int = 1
@@ -54,6 +54,8 @@ class Architecture:
         ranges.check(vars(self), _RANGES)
         if self.attention_band:
             self._check_band()
+        if self.predicts_returns:
+            self._check_predicted()
         if not self.kind.history:
             if self.context_length != 1:
                 raise InputError(f"context_length: the {self.backbone} reads one step, got {self.context_length}")
@@ -62,6 +64,13 @@ class Architecture:
         self.kind.check(self)
         for part in joined(self.observation):
             encoder_of(part)
+
+    def _check_predicted(self) -> None:
+        """A return that is predicted from the observation can only be read in a token behind it."""
+        if not self.kind.history:
+            raise InputError(f"conditioning: the {self.backbone} reads one token, and a predicted return needs its own")
+        if self.tokens != "separate":
+            raise InputError("conditioning: a predicted return needs a token of its own: tokens must be 'separate'")
 
     def _check_band(self) -> None:
         """A banded layer goes on for ever, one token a step: nothing may depend on where a window begins."""
@@ -88,6 +97,16 @@ class Architecture:
         return BACKBONES[self.backbone]
 
     @property
+    def conditioned(self) -> bool:
+        """Whether it reads a return."""
+        return self.conditioning != "none"
+
+    @property
+    def predicts_returns(self) -> bool:
+        """Whether it predicts that return itself, so that nobody asks for one."""
+        return self.conditioning == "predicted"
+
+    @property
     def reads_actions(self) -> bool:
         """Whether it reads earlier actions."""
         return self.kind.history and self.context_length > 1
@@ -95,7 +114,7 @@ class Architecture:
     @property
     def tokens_per_step(self) -> int:
         """Tokens that show one step."""
-        return 1 + (self.conditioning == "return") + self.reads_actions if self.tokens == "separate" else 1
+        return 1 + self.conditioned + self.reads_actions if self.tokens == "separate" else 1
 
     @property
     def tokens_per_window(self) -> int:
@@ -124,7 +143,7 @@ class Architecture:
             return None
         if self.tokens == "step":
             return tokens + self.reads_actions  # the oldest: only its action, in the token after it
-        shown = 1 + (self.conditioning == "return")  # tokens of the current step until its prediction
+        shown = 1 + self.conditioned  # tokens of the current step until its prediction
         return 1 + math.ceil(max(0, tokens - shown) / self.tokens_per_step)
 
     def to_dict(self) -> dict[str, Any]:

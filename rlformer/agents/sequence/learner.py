@@ -17,6 +17,7 @@ from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.memory import check_memory, check_weights
 from rlformer.agents.sequence.objectives import objective
+from rlformer.agents.sequence.objectives.base import ObjectiveOptions
 from rlformer.agents.sequence.ranges import RANGES, can_sample
 from rlformer.agents.sequence.training.state import TrainOptions
 from rlformer.agents.sequence.training.train import train
@@ -61,7 +62,7 @@ class SequenceLearner:
         assert isinstance(dataset, Dataset)
         ranges.check(values, RANGES)
         architecture = _architecture(values, dataset.info.spaces, int(dataset.lengths.max()))
-        loss = objective(values["objective"], architecture).loss
+        loss = objective(values["objective"], architecture).make(ObjectiveOptions.of(values))
         options, device = _options(values), devices.device(task.device)
         _check_sampling(values, dataset.info.actions)
         self._samples = values.get("action_selection") == "sampled"

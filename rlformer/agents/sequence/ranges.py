@@ -13,7 +13,7 @@ from rlformer.core.spaces import ActionSpec
 
 MODEL: Mapping[str, Range] = {  # what decides the shapes of the weights
     "backbone": TEXT,
-    "conditioning": one_of("return", "none"),
+    "conditioning": one_of("return", "predicted", "none"),
     "tokens": one_of("separate", "step"),
     "context_length": whole(1, 4096),
     "layers": whole(1, 64),
@@ -29,6 +29,9 @@ MODEL: Mapping[str, Range] = {  # what decides the shapes of the weights
     "timestep_encoding": one_of("episode", "window", "none"),
     "max_timesteps": whole(0, 10**6),
 }
+OBJECTIVE: Mapping[str, Range] = {  # what an objective is made with, each read by one of them
+    "expectile": real(0, 1, above=True, below=True),
+}
 RANGES: Mapping[str, Range] = {
     **MODEL,
     "episode_filter": one_of("none", "top"),
@@ -38,6 +41,7 @@ RANGES: Mapping[str, Range] = {
     "target_return": TEXT,
     "action_selection": one_of("greedy", "sampled"),
     "objective": TEXT,
+    **OBJECTIVE,
     "gradient_steps": whole(1, 10**9),
     "batch_size": whole(1, 10**6),
     "learning_rate": real(0, 1e38, above=True),
@@ -48,6 +52,10 @@ RANGES: Mapping[str, Range] = {
     "validate_every": whole(1, 10**9),
     "patience": whole(0, 10**9),
 }
+
+
+# Runs from before these keys have none of them: what they say by default is what was done then.
+LATER = frozenset({"action_selection", *OBJECTIVE})
 
 
 def can_sample(values: Mapping[str, Any], actions: ActionSpec) -> bool:

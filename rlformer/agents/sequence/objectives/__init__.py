@@ -5,9 +5,10 @@ from __future__ import annotations
 from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.objectives.base import Objective
 from rlformer.agents.sequence.objectives.imitation import IMITATION
+from rlformer.agents.sequence.objectives.reinformer import REINFORMER
 from rlformer.core.errors import InputError
 
-OBJECTIVES: dict[str, Objective] = {kind.name: kind for kind in (IMITATION,)}
+OBJECTIVES: dict[str, Objective] = {kind.name: kind for kind in (IMITATION, REINFORMER)}
 
 
 def objective(name: str, architecture: Architecture) -> Objective:
@@ -20,4 +21,5 @@ def objective(name: str, architecture: Architecture) -> Objective:
             f"objective: {name} shows a model the future, which the {architecture.backbone} would read: "
             "it needs a backbone that reads the past alone"
         )
+    found.check(architecture)
     return found

@@ -19,6 +19,7 @@ _QUESTIONS = {
     "filtered": "Does the sequence model do more than imitate the best episodes of the log?",
     "log": "Does it score higher than the log that it learned from?",
     "nonlinearity": "Does a network with hidden layers score higher than a linear policy?",
+    "asking": "Does a model that predicts its own return score higher than one that is asked for the log's best?",
     "gates": "Does an LSTM score higher than a GRU?",
     "attention": "Does attention score higher than convolution?",
     "families": "Which scores higher, online RL or the sequence model?",
