@@ -60,6 +60,19 @@ def test_a_gru_remembers_to_the_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_transformer_xl_remembers_what_an_earlier_segment_kept(tmp_path: Path) -> None:
+    """The cue and the turn lie in segments of their own, so that no gradient leads from one to the other."""
+    assert success("dt-xl", 4, tmp_path, segment_length=3, memory_length=5) == 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executed", ["first", "all"])
+def test_an_encoder_decoder_remembers_unless_it_decided_before_it_looked(executed: str, tmp_path: Path) -> None:
+    """Chunks of three actions begin at steps 0 and 3: the turn at step 4 was foreseen at 3, when the cue was known."""
+    assert success("dt-encdec", 4, tmp_path, chunk_length=3, chunk_executed=executed, gradient_steps=500) == 1.0
+
+
+@pytest.mark.slow
 def test_reinformer_remembers_to_the_end_and_nobody_asks_it(tmp_path: Path) -> None:
     assert success("reinformer", 4, tmp_path) == 1.0
 

@@ -376,8 +376,14 @@ def test_an_action_costs_what_torch_counts(name: str) -> None:
     steps = built.architecture.context_length
     window = Windows(log(SPACES["discrete"], lengths=(20,)), steps).at(torch.tensor([3]))
     with torch.no_grad():
-        expected = counted(built, lambda: built.decide(window, torch.tensor([steps - 1])), passes=1)
-    assert of_run(values_of(built, 1), Spaces(OBSERVATION, SPACES["discrete"]), record()) == {"action": expected}
+        last, a = torch.tensor([steps - 1]), built.architecture
+        if a.executes_chunks:
+            expected = counted(built, lambda: built.chunks(window, last), passes=1) / a.chunk_length
+        else:
+            expected = counted(built, lambda: built.decide(window, last), passes=1)
+    assert of_run(values_of(built, 1), Spaces(OBSERVATION, SPACES["discrete"]), record()) == {
+        "action": pytest.approx(expected)
+    }
 
 
 def record(**progress: int) -> RunRecord:
@@ -438,6 +444,20 @@ class History:
         return window, len(steps) - 1
 
 
+@pytest.mark.parametrize("segment", [1, 2, 3, 7])
+def test_segments_of_a_transformer_xl_cut_gradients_and_change_nothing_else(segment: int) -> None:
+    values = {**MODELS["transformer-xl-return-step"], "context_length": 7, "memory_length": 4}
+    whole = model(SPACES["discrete"], **{**values, "segment_length": 7})
+    built = model(SPACES["discrete"], **{**values, "segment_length": segment})
+    window = windows_for(built)
+    window.observations.requires_grad_()
+    torch.testing.assert_close(built(window), whole(window), atol=1e-5, rtol=1e-5)
+    last = window.mask.all(dim=1)
+    built(window)[last, 6].square().sum().backward()
+    reached = window.observations.grad[last].abs().sum(dim=(0, 2)) > 0  # (K,)
+    assert reached.tolist() == [step >= 6 // segment * segment for step in range(7)]
+
+
 @torch.no_grad()
 def returned(built: TrajectoryModel, window: Window) -> float:
     """The return that is predicted at the newest step of one window."""
@@ -449,13 +469,14 @@ def returned(built: TrajectoryModel, window: Window) -> float:
 @pytest.mark.parametrize("name", MODELS)
 def test_acting_step_by_step_is_the_teacher_forced_forward_pass(name: str, num_envs: int) -> None:
     """Random episodes in every slot, which end at different times and begin again while others go on. Returns that a
-    model predicts are those that it predicted then.
+    model predicts are those that it predicted then, and a plan that it follows is the one that it made.
     """
     spec = SPACES["box"]
     built = model(spec, **MODELS[name])
     policy, rng = SequencePolicy(built), np.random.default_rng(num_envs)
     seen = 14 if built.architecture.streams else built.architecture.context_length  # a banded one goes on for ever
-    histories = [History(0.0) for _ in range(num_envs)]
+    histories, plans = [History(0.0) for _ in range(num_envs)], [torch.empty(0)] * num_envs
+    a = built.architecture
     fresh = np.arange(num_envs)
     for _ in range(14):
         if len(fresh):
@@ -473,7 +494,11 @@ def test_acting_step_by_step_is_the_teacher_forced_forward_pass(name: str, num_e
                 history.returns_to_go[-1] = returned(built, window)
                 window, last = history.window(seen, np.zeros(spec.shape, np.float32))
             with torch.no_grad():
-                expected = built.codec.greedy(built(window)[0, last])
+                foreseen = (len(history.observations) - 1) % a.chunk_length if a.executes_chunks else 0
+                if a.executes_chunks and not foreseen:
+                    plans[slot] = built.chunks(window)[0, last]
+                predicted = plans[slot][foreseen] if a.executes_chunks else built(window)[0, last]
+                expected = built.codec.greedy(predicted)
             np.testing.assert_allclose(chosen[slot], expected, atol=1e-5, rtol=1e-5)
         executed, rewards = spec.sample(rng, num_envs), rng.standard_normal(num_envs)  # not what was chosen
         policy.observe(executed, rewards)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rlformer import statistics
 from rlformer.agents import cards as agent_cards
+from rlformer.agents.base import Task
 from rlformer.agents.sequence import objectives
 from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.backbones import BACKBONES
@@ -35,6 +36,7 @@ every_space = pytest.mark.parametrize("space", SPACES)
 
 
 ALONE: Mapping[str, Any] = {  # what an objective cannot do without
+    "chunks": {"backbone": "encoder-decoder", "chunk_length": 3},
     "reinformer": {"conditioning": "predicted", "tokens": "separate"},
 }
 
@@ -141,6 +143,41 @@ def test_the_return_that_reinformer_learns_is_the_expectile_of_the_logs(expectil
         return loss(built, window)[1]["return_loss"].sum().item()
 
     assert at(found) < min(at(found - 0.05), at(found + 0.05))
+
+
+def test_a_chunk_that_no_episode_holds_is_refused(tmp_path: Path) -> None:
+    values = {**agent_cards.agent("dt-encdec").defaults, "chunk_length": 9}
+    task = Task(None, log(SPACES["discrete"], lengths=(8, 7, 8)), values, seed=0)
+    with pytest.raises(InputError) as error:
+        SequenceLearner().fit(task, Journal(tmp_path))
+    assert str(error.value) == "chunk_length: 9 actions, and the longest episode of the log has 8 steps: at most that"
+
+
+@pytest.mark.parametrize(
+    ("agent", "override", "message"),
+    [
+        ("dt-encdec", {"chunk_length": 11}, "chunk_length: 11 actions are learned from windows of context_length 10"),
+        ("dt-encdec", {"objective": "imitation"}, "chunk_length: objective imitation teaches one action"),
+        ("dt", {"chunk_length": 2}, "chunk_length: belongs to the encoder-decoder; with the transformer it must be 1"),
+        ("dt", {"objective": "chunks"}, "objective: chunks needs a backbone that foresees them"),
+    ],
+)
+def test_chunks_that_cannot_be_learned_are_refused(agent: str, override: dict[str, Any], message: str) -> None:
+    values = {**agent_cards.agent(agent).defaults, **override}
+    with pytest.raises(InputError) as error:
+        SequenceLearner.check(EnvSpec("World-v0", "World-v0"), values)
+    assert str(error.value).startswith(message)
+
+
+def test_of_a_chunk_what_lies_behind_the_episode_does_not_count() -> None:
+    built = fitting("chunks", "discrete")
+    window = windows_for(built)
+    chunks, losses = built.chunks(window), OBJECTIVES["chunks"].loss(built, window)[0]
+    row = int(window.mask.sum(dim=1).eq(2).nonzero()[0])
+    own = built.codec.loss(chunks[row, :2, 0], window.actions[row, :2])
+    next_one = built.codec.loss(chunks[row, 0, 1], window.actions[row, 1])
+    torch.testing.assert_close(losses[row, :2], torch.stack([(own[0] + next_one) / 2, own[1]]))
+    torch.testing.assert_close(chunks[:, :, 0], built(window))
 
 
 def test_reinformer_is_refused_where_the_return_is_asked_for() -> None:

@@ -43,7 +43,11 @@ class Architecture:
     norm: str = "layer"  # of tokens, in every block and behind the last; "rms", or "none"
     residual: bool = True  # of a transformer: whether each branch is added to what it read, or replaces it
     attention_band: int = 0  # steps that each layer attends to, where the backbone streams; 0: all of the context
+    segment_length: int = 10  # steps that a transformer-xl reads at once in training
+    memory_length: int = 10  # steps before each token whose tokens its layers attend to, whatever segment they are of
     conv_window: int = 6  # tokens that each filter of a conv reads, its own the last
+    chunk_length: int = 1  # actions that an encoder-decoder foresees at once
+    chunk_executed: str = "first"  # of them, before it looks again; or "all"
     action_head: str = "deterministic"  # of Box actions; "gaussian": mean and standard deviation
     tokens: str = "separate"  # return, observation and action of a step, as in the paper; "step": one of them all
     timestep_encoding: str = "episode"  # of the step in its episode, as in the paper; "window": in its window; "none"
@@ -56,6 +60,9 @@ class Architecture:
             self._check_band()
         if self.predicts_returns:
             self._check_predicted()
+        if self.chunk_length > 1 and self.kind.chunk_work is None:
+            able = ", ".join(name for name, kind in BACKBONES.items() if kind.chunk_work)
+            raise InputError(f"chunk_length: belongs to the {able}; with the {self.backbone} it must be 1")
         if not self.kind.history:
             if self.context_length != 1:
                 raise InputError(f"context_length: the {self.backbone} reads one step, got {self.context_length}")
@@ -107,6 +114,11 @@ class Architecture:
         return self.conditioning == "predicted"
 
     @property
+    def executes_chunks(self) -> bool:
+        """Whether it acts on what it foresaw, without looking, until a chunk of actions has passed."""
+        return self.chunk_executed == "all" and self.chunk_length > 1
+
+    @property
     def reads_actions(self) -> bool:
         """Whether it reads earlier actions."""
         return self.kind.history and self.context_length > 1
@@ -124,7 +136,7 @@ class Architecture:
     @property
     def streams(self) -> bool:
         """Whether acting goes on from what each layer keeps of the past, instead of reading windows."""
-        if self.attention_band:  # over whole episodes, however long the windows are
+        if self.kind.endless(self):
             return True
         needed = self._needed
         return needed is not None and needed <= self.context_length and self.timestep_encoding != "window"

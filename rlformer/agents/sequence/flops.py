@@ -19,5 +19,6 @@ def of_run(values: Mapping[str, Any], spaces: Spaces, record: RunRecord) -> dict
     gradient_steps = record.progress.get("done")
     if gradient_steps is not None:
         work = OBJECTIVES[values.get("objective", "imitation")].work(architecture)
-        counts["training"] = gradient_steps * values["batch_size"] * work.training
+        in_all = work * values["batch_size"] + architecture.kind.shared(architecture)
+        counts["training"] = gradient_steps * in_all.training
     return counts

@@ -68,6 +68,11 @@ class SequenceLearner:
         self._samples = values.get("action_selection") == "sampled"
         log.spent(dataset.cost)
         training, held_out = _parts(values, dataset, task.seed)
+        if architecture.chunk_length > dataset.lengths.max():
+            raise InputError(
+                f"chunk_length: {architecture.chunk_length} actions, and the longest episode of the log has "
+                f"{dataset.lengths.max()} steps: at most that"
+            )
         if architecture.context_length > dataset.lengths.max():
             log.note(
                 f"context_length {architecture.context_length} is longer than every episode of the log (at most "

@@ -24,7 +24,11 @@ MODEL: Mapping[str, Range] = {  # what decides the shapes of the weights
     "norm": TEXT,
     "residual": FLAG,
     "attention_band": whole(0, 4096),
+    "segment_length": whole(1, 4096),
+    "memory_length": whole(1, 4096),
     "conv_window": whole(1, 4096),
+    "chunk_length": whole(1, 4096),
+    "chunk_executed": one_of("first", "all"),
     "action_head": one_of("deterministic", "gaussian"),
     "timestep_encoding": one_of("episode", "window", "none"),
     "max_timesteps": whole(0, 10**6),
@@ -55,7 +59,8 @@ RANGES: Mapping[str, Range] = {
 
 
 # Runs from before these keys have none of them: what they say by default is what was done then.
-LATER = frozenset({"action_selection", *OBJECTIVE})
+_LATER = ("action_selection", "segment_length", "memory_length", "chunk_length", "chunk_executed")
+LATER = frozenset({*_LATER, *OBJECTIVE})
 
 
 def can_sample(values: Mapping[str, Any], actions: ActionSpec) -> bool:

@@ -18,7 +18,7 @@ from rlformer.agents.rounding import Linear, product
 from rlformer.agents.sequence import encoders, placement
 from rlformer.agents.sequence.actions import ActionCodec
 from rlformer.agents.sequence.architecture import Architecture
-from rlformer.agents.sequence.backbones.base import Attending, Streaming, Visit, Walked
+from rlformer.agents.sequence.backbones.base import Attending, Chunking, Streaming, Visit, Walked
 from rlformer.agents.sequence.rows import Rows
 from rlformer.core.errors import InputError
 from rlformer.core.records import Window
@@ -92,6 +92,14 @@ class TrajectoryModel(nn.Module):
     def predict_at(self, window: Window, steps: Tensor) -> Tensor:
         """Predictions at one step of each window: steps (B,) -> (B, A)."""
         return self.head(self._backbone(window, self.row_of(steps)[:, None]))[:, 0]
+
+    def chunks(self, window: Window, steps: Tensor | None = None) -> Tensor:
+        """Of a model that foresees chunks of k actions: predictions of those from each step on, (B, K, k, A).
+
+        steps (B,): from that one of each window, (B, 1, k, A).
+        """
+        rows = self._every if steps is None else self.row_of(steps)[:, None]
+        return self.head(cast(Chunking, self.backbone).chunk(self.embed(window), rows))
 
     def decide(self, window: Window, steps: Tensor) -> tuple[Tensor, Tensor]:
         """As `predict_at`, and the returns-to-go (B,) on which the model acts at these steps: the window's, or where it

@@ -20,6 +20,10 @@ def acting(a: Architecture) -> Work:
     predicts returns reads its window twice: first for the return.
     """
     heads = predicting(a) + (linear(a.width, 1) if a.predicts_returns else Work())
+    if a.executes_chunks:  # of each action its share
+        assert a.kind.chunk_work is not None
+        chunk = a.kind.chunk_work(a, a.tokens_per_window, 1) + predicting(a) * a.chunk_length
+        return (embedding(a) + chunk) * (1 / a.chunk_length)
     if a.streams:
         assert a.kind.step_work is not None
         return embedding(a, 1) + a.kind.step_work(a) * a.tokens_per_step + heads

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.objectives.base import Objective
+from rlformer.agents.sequence.objectives.chunks import CHUNKS
 from rlformer.agents.sequence.objectives.imitation import IMITATION
 from rlformer.agents.sequence.objectives.reinformer import REINFORMER
 from rlformer.core.errors import InputError
 
-OBJECTIVES: dict[str, Objective] = {kind.name: kind for kind in (IMITATION, REINFORMER)}
+OBJECTIVES: dict[str, Objective] = {kind.name: kind for kind in (IMITATION, REINFORMER, CHUNKS)}
 
 
 def objective(name: str, architecture: Architecture) -> Objective:
@@ -21,5 +22,7 @@ def objective(name: str, architecture: Architecture) -> Objective:
             f"objective: {name} shows a model the future, which the {architecture.backbone} would read: "
             "it needs a backbone that reads the past alone"
         )
+    if architecture.chunk_length > 1 and name != CHUNKS.name:
+        raise InputError(f"chunk_length: objective {name} teaches one action; objective must be '{CHUNKS.name}'")
     found.check(architecture)
     return found

@@ -19,6 +19,8 @@ _QUESTIONS = {
     "filtered": "Does the sequence model do more than imitate the best episodes of the log?",
     "log": "Does it score higher than the log that it learned from?",
     "nonlinearity": "Does a network with hidden layers score higher than a linear policy?",
+    "segments": "Does a memory of earlier segments score higher than a window alone?",
+    "chunks": "Does an encoder-decoder that foresees several actions score higher than a decoder of one?",
     "asking": "Does a model that predicts its own return score higher than one that is asked for the log's best?",
     "gates": "Does an LSTM score higher than a GRU?",
     "attention": "Does attention score higher than convolution?",

@@ -53,7 +53,7 @@ class Transformer(nn.Module):
         blocks = [Block(width, heads, activation, norm, residual, band) for _ in range(layers)]
         self.blocks = nn.ModuleList(blocks)
         self.norm = NORMS[norm](width)
-        self.apply(_initialise)
+        self.apply(initialise)
         for block in blocks:  # GPT-2: keeps the variance of the residual stream flat over depth
             for projection in (block.attention.project, block.contract):
                 nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * layers))
@@ -254,8 +254,9 @@ def _behind(rows: Tensor, length: int) -> Tensor:
     return torch.zeros(behind.shape, device=rows.device).masked_fill_(behind, -torch.inf)
 
 
-def _initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module) -> None:
     """GPT-2's: weights from a normal of .02, biases zero."""
     if isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, std=0.02)
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
