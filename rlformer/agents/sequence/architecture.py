@@ -48,6 +48,8 @@ class Architecture:
     conv_window: int = 6  # tokens that each filter of a conv reads, its own the last
     chunk_length: int = 1  # actions that an encoder-decoder foresees at once
     chunk_executed: str = "first"  # of them, before it looks again; or "all"
+    latent_width: int = 0  # numbers that observations are squeezed through before they are read; 0: none
+    latent_frozen: bool = True  # whether imitation leaves what makes them as an autoencoder's pretraining left it
     action_head: str = "deterministic"  # of Box actions; "gaussian": mean and standard deviation
     tokens: str = "separate"  # return, observation and action of a step, as in the paper; "step": one of them all
     timestep_encoding: str = "episode"  # of the step in its episode, as in the paper; "window": in its window; "none"
@@ -68,6 +70,11 @@ class Architecture:
                 raise InputError(f"context_length: the {self.backbone} reads one step, got {self.context_length}")
             if self.tokens != "step":
                 raise InputError(f"tokens: the {self.backbone} reads one token, so that they must be 'step'")
+        if self.latent_width > self.observation.size:
+            raise InputError(
+                f"latent_width: {self.latent_width} is more than the {self.observation.size} numbers of an "
+                "observation, so that nothing would be squeezed"
+            )
         self.kind.check(self)
         for part in joined(self.observation):
             encoder_of(part)

@@ -29,12 +29,18 @@ MODEL: Mapping[str, Range] = {  # what decides the shapes of the weights
     "conv_window": whole(1, 4096),
     "chunk_length": whole(1, 4096),
     "chunk_executed": one_of("first", "all"),
+    "latent_width": whole(0, 8192),
+    "latent_frozen": FLAG,
     "action_head": one_of("deterministic", "gaussian"),
     "timestep_encoding": one_of("episode", "window", "none"),
     "max_timesteps": whole(0, 10**6),
 }
 OBJECTIVE: Mapping[str, Range] = {  # what an objective is made with, each read by one of them
     "expectile": real(0, 1, above=True, below=True),
+    "mask_ratio_least": real(0, 1, above=True, below=True),
+    "mask_ratio_most": real(0, 1, above=True, below=True),
+    "pretraining": TEXT,
+    "pretraining_share": real(0, 1, above=True, below=True),
 }
 RANGES: Mapping[str, Range] = {
     **MODEL,
@@ -59,7 +65,10 @@ RANGES: Mapping[str, Range] = {
 
 
 # Runs from before these keys have none of them: what they say by default is what was done then.
-_LATER = ("action_selection", "segment_length", "memory_length", "chunk_length", "chunk_executed")
+_LATER = (
+    *("action_selection", "segment_length", "memory_length", "chunk_length", "chunk_executed"),
+    *("latent_width", "latent_frozen"),
+)
 LATER = frozenset({*_LATER, *OBJECTIVE})
 
 

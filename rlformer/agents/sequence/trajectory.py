@@ -19,6 +19,7 @@ from rlformer.agents.sequence import encoders, placement
 from rlformer.agents.sequence.actions import ActionCodec
 from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.backbones.base import Attending, Chunking, Streaming, Visit, Walked
+from rlformer.agents.sequence.latent import Latent
 from rlformer.agents.sequence.rows import Rows
 from rlformer.core.errors import InputError
 from rlformer.core.records import Window
@@ -50,7 +51,10 @@ class TrajectoryModel(nn.Module):
         self.predicts_returns = a.predicts_returns
         self._reads_actions, self._per_step = a.reads_actions, a.tokens_per_step
         self._first = 1 if self._separate and self._conditioned else 0  # token of the first step's prediction
-        self.embed_observation = encoders.build(a.observation, a.width)
+        if a.latent_width:
+            self.embed_observation: nn.Module = Latent(a.observation.size, a.latent_width, a.width, a.latent_frozen)
+        else:
+            self.embed_observation = encoders.build(a.observation, a.width)
         if self._conditioned:
             self.embed_return = Linear(1, a.width)
         if self._reads_actions:
@@ -63,6 +67,7 @@ class TrajectoryModel(nn.Module):
         self.predict_action = Linear(a.width, self.codec.outputs)
         if self.predicts_returns:
             self.predict_return = Linear(a.width, 1)
+        self.auxiliary = nn.ModuleDict()  # what objectives need beside it while they teach it; see `objectives.base`
 
     def forward(self, window: Window) -> Tensor:
         """Predictions at every step: (B, K, A). Those behind an episode's end mean nothing."""
@@ -240,6 +245,15 @@ class TrajectoryModel(nn.Module):
         parts = [self.embed_return((window.returns_to_go / self.return_scale)[..., None])] if self._conditioned else []
         seen = self._observed(window)
         return [seen, *parts] if self.predicts_returns else [*parts, seen]
+
+    @property
+    def fixed(self) -> list[nn.Parameter]:
+        """What imitation must not change, not even by weight decay."""
+        return self.embed_observation.fixed if isinstance(self.embed_observation, Latent) else []
+
+    def time_of(self, window: Window) -> Tensor | float:
+        """What tells a step's time: (B, K, D), (K, D) or 0."""
+        return self._time(window)
 
     def _observed(self, window: Window) -> Tensor:
         """(B, K, D)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlformer.agents.sequence import encoders
+from rlformer.agents.sequence import encoders, latent
 from rlformer.agents.sequence.architecture import Architecture
 from rlformer.core.flops import Work, linear
 
@@ -33,7 +33,10 @@ def acting(a: Architecture) -> Work:
 def embedding(a: Architecture, latest: int = 0) -> Work:
     """What makes tokens of a window; latest: or of so many steps of an episode that goes on."""
     steps = latest or a.context_length
-    found = encoders.work(a.observation, a.width) * steps
+    found = encoders.work(a.observation, a.width)
+    if a.latent_width:
+        found = latent.work(a.observation.size, a.latent_width, a.width, a.latent_frozen)
+    found *= steps
     if a.conditioned:
         found += linear(1, a.width, input_gradient=False) * steps
     if a.reads_actions:  # one token a step shows the action before it, which the first step of a window lacks

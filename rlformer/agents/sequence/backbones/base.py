@@ -67,6 +67,8 @@ class Backbone:
     reach: Callable[[Architecture], int | None] = _whole  # how many tokens, its own the last, a row depends on
     # As `work`, of a whole chunk of actions where what it builds is a `Chunking`; None: it is none.
     chunk_work: Callable[[Architecture, int, int], Work] | None = None
+    # Of a window of T tokens where what it builds is a `BothWays`; None: it is none.
+    both_ways_work: Callable[[Architecture, int], Work] | None = None
     # A reader of windows that slide, made of what it builds and of tokens a window; None: windows are read whole.
     sliding: Callable[[Any, int], Sliding] | None = None
 
@@ -108,6 +110,13 @@ class Chunking(Protocol):
 
     def chunk(self, tokens: Tensor, rows: Rows) -> Tensor:
         """tokens: (B, T, D) -> (B, M, k, D): what the next k actions are read from, the first as in `forward`."""
+
+
+class BothWays(Protocol):
+    """A backbone that reads the past alone, and on demand in both directions, with the same weights."""
+
+    def both_ways(self, tokens: Tensor, absent: Tensor) -> Tensor:
+        """Every row sees all tokens but the absent ones, (B, T) bool: (B, T, D) -> (B, T, D)."""
 
 
 class Sliding(Protocol):

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from rlformer.agents import rounding
 from rlformer.agents.sequence.backbones.base import Backbone, Visit
-from rlformer.agents.sequence.backbones.transformer.network import Attention, Block, initialise
+from rlformer.agents.sequence.backbones.transformer.network import Block, attend, by_head, initialise
 from rlformer.agents.sequence.dropout import Noise, draw, drop
 from rlformer.agents.sequence.norms import NORMS
 from rlformer.agents.sequence.rows import Rows, count
@@ -50,7 +49,7 @@ class EncoderDecoder(nn.Module):
         self.width, self.heads, self.dropout = width, heads, dropout
         self.embedding_norm = NORMS[norm](width)
         self.ago = nn.Parameter(torch.empty(tokens, width))  # of each token: how many came after it
-        blocks = [EncoderBlock(width, heads, activation, norm, residual) for _ in range(layers)]
+        blocks = [Block(width, heads, activation, norm, residual, band=0) for _ in range(layers)]
         self.blocks = nn.ModuleList(blocks)
         self.decoder = Decoder(width, heads, chunk, activation, norm, residual)
         self.norm = NORMS[norm](width)
@@ -72,7 +71,7 @@ class EncoderDecoder(nn.Module):
         """See `backbones.base.Walked`. Of each layer what it makes of a token for every row, (B, T, T D)."""
         length = tokens.shape[1]
         h, hidden = self._prefixes(self.embedding_norm(tokens), slice(None))
-        for number, block in enumerate(cast(Iterable[EncoderBlock], self.blocks)):
+        for number, block in enumerate(cast(Iterable[Block], self.blocks)):
             h = block.read(h, hidden, repeat(0.0), 0.0)
             by_token = h.unflatten(0, (-1, length)).transpose(1, 2).flatten(2)
             h = visit(number, 0, by_token).unflatten(2, (length, -1)).transpose(1, 2).flatten(0, 1)
@@ -87,7 +86,7 @@ class EncoderDecoder(nn.Module):
         shapes = [(batch, length, width), *[(batch * asked, length, width)] * (2 * len(self.blocks))]
         noise = draw([*shapes, *[(batch * asked, actions, width)] * 2], rate, tokens.device)
         h, hidden = self._prefixes(drop(self.embedding_norm(tokens), next(noise)), rows)
-        for block in cast(Iterable[EncoderBlock], self.blocks):
+        for block in cast(Iterable[Block], self.blocks):
             h = block.read(h, hidden, noise, rate)
         decoded: Tensor = self.norm(self.decoder.answers(h, hidden, actions, noise))
         return decoded.unflatten(0, (batch, asked))
@@ -100,35 +99,6 @@ class EncoderDecoder(nn.Module):
         after = asked[..., None] - places  # (B, M, T)
         ago = self.ago[after.clamp(0, len(self.ago) - 1)]
         return (h[:, None] + ago).flatten(0, 1), (after < 0).flatten(0, 1)
-
-
-class EncoderBlock(Block):
-    """A layer: attention in both directions, then a wide inner layer of each row alone."""
-
-    attention: BothWays
-
-    def __init__(self, width: int, heads: int, activation: str, norm: str, residual: bool) -> None:
-        super().__init__(width, heads, activation, norm, residual, band=0)
-        self.attention = BothWays(width, heads, band=0)
-
-    def read(self, h: Tensor, hidden: Tensor, noise: Iterator[Noise], rate: float) -> Tensor:
-        """h: (B, T, D); hidden: (B, T), tokens that no other attends to -> (B, T, D)."""
-        mixed = drop(self.attention.over(self.attention_norm(h), hidden, rate), next(noise))
-        h = h + mixed if self.residual else mixed
-        inner = drop(self._inner(self.inner_norm(h).flatten(0, 1)).view_as(h), next(noise))
-        return h + inner if self.residual else inner
-
-
-class BothWays(Attention):
-    """Attention to all tokens of a sequence but the hidden ones."""
-
-    def over(self, x: Tensor, hidden: Tensor, rate: float) -> Tensor:
-        """x: (B, T, D), hidden: (B, T) -> (B, T, D)."""
-        query, key, value = (self._by_head(t) for t in self.qkv(x).split(x.shape[2], dim=2))
-        return cast(Tensor, self.project(attend(query, key, value, hidden, rate)))
-
-    def _by_head(self, t: Tensor) -> Tensor:
-        return by_head(t, self.heads)
 
 
 class Decoder(Block):
@@ -151,22 +121,6 @@ class Decoder(Block):
         h = h + mixed if self.residual else mixed
         inner = drop(self._inner(self.inner_norm(h).flatten(0, 1)).view_as(h), next(noise))
         return h + inner if self.residual else inner
-
-
-def by_head(t: Tensor, heads: int) -> Tensor:
-    """(B, T, D) -> (B, nh, T, hs)."""
-    return t.unflatten(2, (heads, -1)).transpose(1, 2)
-
-
-def attend(query: Tensor, key: Tensor, value: Tensor, hidden: Tensor, rate: float) -> Tensor:
-    """query (B, nh, M, hs), key and value (B, nh, T, hs), hidden (B, T) -> (B, M, D). Rounded alike for any B."""
-    added = torch.zeros(hidden.shape, device=hidden.device).masked_fill(hidden, -torch.inf)[:, None, None]
-
-    def mix(query: Tensor, key: Tensor, value: Tensor, added: Tensor) -> Tensor:
-        return F.scaled_dot_product_attention(query, key, value, added, dropout_p=rate)
-
-    added = added.expand(-1, -1, query.shape[2], -1)
-    return rounding.rowwise("attention", mix, query, key, value, added).transpose(1, 2).flatten(2)
 
 
 def _build(a: Architecture) -> EncoderDecoder:

@@ -73,7 +73,7 @@ class TransformerXl(nn.Module):
         for part in h.split(self.segment, dim=1):
             for number, block in enumerate(blocks):
                 before, kept[number] = kept[number], self._last(kept[number], part)
-                part = block.read(before, part, relative[number], noise)
+                part = block.read_on(before, part, relative[number], noise)
             outputs.append(part)
         return cast(Tensor, self.norm(take(torch.cat(outputs, dim=1), rows)))
 
@@ -82,7 +82,7 @@ class TransformerXl(nn.Module):
         h = self.embedding_norm(tokens)
         for number, block in enumerate(cast(Iterable[XlBlock], self.blocks)):
             relative = block.attention.relative(self.distances)
-            h = visit(number, 0, block.read(h[:, :0], h, relative, repeat(0.0)))
+            h = visit(number, 0, block.read_on(h[:, :0], h, relative, repeat(0.0)))
         return cast(Tensor, self.norm(h))
 
     @property
@@ -113,7 +113,7 @@ class TransformerXl(nn.Module):
             relative = block.attention.relative(self.distances)
             of_layer, _ = block.attention.weigh(block.attention_norm(h), h.shape[1], relative)
             weights.append(of_layer.unflatten(0, (-1, self.heads)))
-            h = block.read(h[:, :0], h, relative, repeat(0.0))
+            h = block.read_on(h[:, :0], h, relative, repeat(0.0))
         return weights
 
     def _last(self, kept: Tensor, part: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ class XlBlock(Block):
         super().__init__(width, heads, activation, norm, residual, band=0)
         self.attention = RelativeAttention(width, heads, memory)
 
-    def read(self, kept: Tensor, h: Tensor, relative: Tensor, noise: Iterator[Noise]) -> Tensor:
+    def read_on(self, kept: Tensor, h: Tensor, relative: Tensor, noise: Iterator[Noise]) -> Tensor:
         """kept (B, m, D) of the tokens before, h (B, n, D) -> (B, n, D)."""
         seen = self.attention_norm(torch.cat([kept, h], dim=1))
         mixed = drop(self.attention.mix(seen, h.shape[1], relative, next(noise)), next(noise))

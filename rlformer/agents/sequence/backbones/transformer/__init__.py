@@ -60,4 +60,5 @@ TRANSFORMER = Backbone(
     step_work=_step_work,
     reach=_reach,
     sliding=SlidingWindows,
+    both_ways_work=lambda a, tokens: _layer(tokens, tokens, a.width) * a.layers,
 )
