@@ -319,7 +319,8 @@ def test_a_frozen_latent_is_the_autoencoders_and_the_policy_reads_nothing_else(f
     at_once = fitted("dt-latent", tmp_path / "once", **short)[0].model
     assert at_end is not None
     assert at_once is not None
-    same = [a.equal(b) for a, b in zip(*(part.embed_observation.squeeze.parameters() for part in (at_end, at_once)))]
+    squeezed = [part.embed_observation.squeeze.parameters() for part in (at_end, at_once)]
+    same = [a.equal(b) for a, b in zip(*squeezed, strict=True)]
     assert all(same) if frozen else not any(same)
     assert at_end.embed_observation.read.weight.shape == (16, 2)
 

@@ -26,5 +26,6 @@ SEQUENCE = LearnerKind(
     ranges=lambda values: RANGES,
     required=frozenset(RANGES) - LATER,
     gpu=True,
+    starts=True,
     evaluations=frozenset({"final", "targets", "other"}),
 )

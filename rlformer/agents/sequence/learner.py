@@ -19,6 +19,7 @@ from rlformer.agents.sequence.memory import check_memory, check_weights
 from rlformer.agents.sequence.objectives import NO_PRETRAINING, objective, pretraining, pretraining_steps
 from rlformer.agents.sequence.objectives.base import Objective, ObjectiveOptions, equip, strip
 from rlformer.agents.sequence.ranges import RANGES, can_sample
+from rlformer.agents.sequence.start import begin
 from rlformer.agents.sequence.training.state import TrainOptions
 from rlformer.agents.sequence.training.train import train
 from rlformer.agents.sequence.trajectory import TrajectoryModel
@@ -84,6 +85,8 @@ class SequenceLearner:
         torch.set_num_threads(task.threads)
         torch.manual_seed(seeding.derive(task.seed, "weights"))
         self.model = TrajectoryModel(architecture, scales.measure(training, values["return_scale"]))
+        if task.weights is not None:
+            log.note(begin(self.model, task.weights))
         equip(self.model, taught, *([] if before is None else [before]))
         windows, check = (Windows(part, architecture.context_length) for part in (training, held_out))
         fixed = check.some(_HELD_OUT_WINDOWS, _HELD_OUT_BATCH, seeding.generator(task.seed, "held-out"))
