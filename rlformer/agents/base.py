@@ -81,6 +81,7 @@ class Task:
     threads: int = 1
     device: str = "cpu"  # of sequence models: see `agents.devices`
     log_trajectories: Path | None = None  # a folder for every training episode, as a dataset
+    weights: Path | None = None  # a run, or another folder, that the training goes on from
     evaluate: Evaluate | None = None  # at the points of `core.grid` and at the end; None: never
 
 
@@ -100,6 +101,7 @@ class LearnerKind:
     required: frozenset[str] = frozenset()  # keys that a card of it must have
     learns: bool = True  # whether gradients change it
     acts: bool = True  # whether it is a policy
+    starts: bool = False  # whether it may go on from the weights of another run
     gpu: bool = False  # whether it may compute on a GPU
     trains_with: str = ""  # the module that it imports in order to train, where that is not `implementation`'s
     evaluations: frozenset[EvaluationName] = frozenset({"final"})  # what is measured

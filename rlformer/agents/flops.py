@@ -9,13 +9,16 @@ from rlformer.runs.spec import RunSpec
 
 
 def of_run(spec: RunSpec, spaces: Spaces, record: RunRecord) -> dict[str, float]:
-    """Operations by what they were for: "training", learning alone; "evaluation", the forward passes of all episodes
+    """Operations by what they were for: "training", learning alone, of a run that it went on from
+    too; "evaluation", the forward passes of all episodes
     that were played to measure it, while it learned and afterwards; and "action", one of one environment.
 
     record: its cost and progress say what was done. An action is chosen with a full context. A key is absent where the
     record does not tell.
     """
     found = learner(spec.agent.learner).flops(spec.values, spaces, record)
+    if spec.weights is not None and "training" in found:
+        found["training"] += spec.weights.flops
     if "action" in found:
         found["evaluation"] = record.cost.evaluation_env_steps * found["action"]
     return found

@@ -26,6 +26,7 @@ from rlformer.envs.probe import IGNORES_SEED, obeys_seed
 from rlformer.evaluator.measure.evaluation import evaluate as _evaluate
 from rlformer.evaluator.measure.protocol import EVALUATION_SEED
 from rlformer.runs.hooks import Hooks
+from rlformer.runs.inputs import Input
 from rlformer.runs.waiting import in_line
 from rlformer.studies import experiment, logs
 from rlformer.studies.sources import Source, beyond_the_log, is_huggingface, open_source
@@ -46,6 +47,7 @@ def train(
     dataset: Dataset | None = None,
     seed: int = 0,
     overrides: Sequence[str] = (),
+    start: str | Path | None = None,
     log_trajectories: bool = False,
     root: str | Path = "runs",
     threads: int = 1,
@@ -55,7 +57,9 @@ def train(
 ) -> Path:
     """Train one agent on an environment or on a log, and return its run directory.
 
-    env: "none" learns from the log alone: nothing is evaluated. overrides: "key=value" strings. Continues an unfinished
+    env: "none" learns from the log alone: nothing is evaluated. overrides: "key=value" strings. start: a run of a
+    sequence model, or a folder with GPT-2 in the form of transformers, whose weights a sequence model goes on from;
+    what they cost is inherited. Continues an unfinished
     run; leaves a finished one alone. device: of learners that may use a GPU: cpu, cuda, cuda:N or auto. command: what
     was typed, for the record. Raises InputError for what the caller can mend, Interrupted when the hooks said to stop.
     """
@@ -71,7 +75,13 @@ def train(
         raise InputError("train needs an environment or a dataset")
     kind = learner_kind(agent_cards.agent(agent).learner)
     experiment.check_data(agent, kind, dataset)  # before its values, which others lack
-    inputs = () if dataset is None else (log_input(dataset),)
+    inputs: tuple[Input, ...] = () if dataset is None else (log_input(dataset),)
+    if start is not None:
+        if not kind.starts:
+            raise InputError(f"--from {start}: agent '{agent}' is no sequence model, which could go on from weights")
+        from rlformer.agents.sequence.start import weights_input  # torch
+
+        inputs = (*inputs, weights_input(Path(start), None if dataset is None else dataset.hash))
     trained = experiment.train(
         resolve(spec, agent, overrides, inputs, log_trajectories),
         seed,

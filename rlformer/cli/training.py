@@ -123,6 +123,22 @@ def train_transformer(
     gradient_steps: Annotated[
         int | None, typer.Option(metavar="N", help="Gradient steps instead of the preset's.", min=1)
     ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What it learns: imitation, chunks, masked, ...; default: the card's."),
+    ] = None,
+    pretrain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="What half of its steps learn first: masked, autoencoder, synthetic, random-tokens."
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="RUN|FOLDER", help="Go on from the weights of a run, or of GPT-2 in transformers' form."
+        ),
+    ] = None,
     target_return: TargetReturn = None,
     prefix: Prefix = None,
     maps: Map = None,
@@ -139,9 +155,11 @@ def train_transformer(
     _check_command(agent, _TRANSFORMER, data)
     overrides = list(settings or ())
     overrides += [f"gradient_steps={gradient_steps}"] if gradient_steps else []
+    overrides += [f"objective={json.dumps(objective)}"] if objective is not None else []
+    overrides += [f"pretraining={json.dumps(pretrain)}"] if pretrain is not None else []
     log = open_log(data, env=env, prefix=prefix, maps=maps, reward_column=reward_column)
     overrides += [f"target_return={json.dumps(target_return)}"] if target_return is not None else []
-    _train(agent, as_json, env, log, seed, overrides, out, threads, device=device)
+    _train(agent, as_json, env, log, seed, overrides, out, threads, device=device, start=start)
 
 
 def _check_command(agent: str, typed_command: str, data: str) -> None:
@@ -180,6 +198,7 @@ def _train(
     threads: int,
     *,
     device: str = "cpu",
+    start: str | None = None,
     log_trajectories: bool = False,
 ) -> None:
     """Train, and print where the run lies and what it scored."""
@@ -200,6 +219,7 @@ def _train(
             dataset=log,
             seed=seed,
             overrides=overrides,
+            start=start,
             log_trajectories=log_trajectories,
             root=root,
             threads=threads,

@@ -7,7 +7,7 @@ Shapes: T steps of an episode, E episodes, B windows, K steps of context, `*obs`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -119,6 +119,18 @@ class Cost:
     samples_seen: int = 0  # transitions that entered a gradient, with repeats
     evaluation_env_steps: int = 0  # stepped in order to measure: of the curve, and of all episodes behind the training
     upstream_cpu_seconds: float | None = None  # of learning, of who made that log, up to its cut; None: unknown
+
+    def after(self, earlier: Cost) -> Cost:
+        """With what another run cost, from whose weights this one went on; CPU seconds and measuring are left alone."""
+        known = self.upstream_env_steps is not None and earlier.upstream_env_steps is not None
+        return replace(
+            self,
+            env_steps=self.env_steps + earlier.env_steps,
+            selection_env_steps=self.selection_env_steps + earlier.selection_env_steps,
+            logged_steps=self.logged_steps + earlier.logged_steps,
+            upstream_env_steps=(self.upstream_env_steps or 0) + (earlier.upstream_env_steps or 0) if known else None,
+            samples_seen=self.samples_seen + earlier.samples_seen,
+        )
 
 
 @dataclass(frozen=True)

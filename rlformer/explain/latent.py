@@ -66,11 +66,14 @@ class Shown:
     """N episodes up to the decision."""
 
     values: Array  # (N,) the number of the latent's value
-    window: Window  # (N, K), asked for nothing yet
+    window: Window  # (N, K), asked for nothing
     earned: torch.Tensor  # (N, K) rewards before each step
+    imagined: bool = False  # whether the windows have the returns that the model predicts
 
     def asked(self, target_return: float | None) -> Window:
-        """The windows of a policy that is asked for this return."""
+        """The windows of a policy that is asked for this return, unless it predicts its own."""
+        if self.imagined:
+            return self.window
         return replace(self.window, returns_to_go=(target_return or 0.0) - self.earned)
 
 
@@ -170,4 +173,6 @@ def _windows(subject: Remembering, known: tuple[list[Episode], Array]) -> Shown:
         torch.arange(last - steps, last).expand(count, steps),
         torch.ones(count, steps, dtype=torch.bool),
     )
-    return Shown(values, window, torch.from_numpy(earned.astype(np.float32)))
+    with torch.no_grad():
+        window = subject.model.imagined(window)
+    return Shown(values, window, torch.from_numpy(earned.astype(np.float32)), subject.model.predicts_returns)

@@ -177,7 +177,11 @@ class RunDirectory:
             if not begun:
                 files.write_toml(self.path / "spec.toml", spec.to_dict())
             upstream = 0.0 if spec.log is None else spec.log.upstream_cpu_seconds
-            session = RunSession(self.path, record, hooks or Hooks(), upstream)
+            earlier = None if spec.weights is None else spec.weights.cost
+            if earlier is not None:
+                behind = earlier.upstream_cpu_seconds
+                upstream = None if upstream is None or behind is None else upstream + behind
+            session = RunSession(self.path, record, hooks or Hooks(), upstream, earlier)
             session.begin()
             try:
                 yield session

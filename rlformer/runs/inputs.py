@@ -173,7 +173,9 @@ class WeightsInput:
 
     hash: str  # of the run's specification and seed
     path: str
-    cost: Cost = field(default_factory=Cost)
+    cost: Cost = field(default_factory=Cost)  # of all that led to them; its CPU seconds are those of learning
+    gradient_steps: int = 0  # behind them
+    flops: float = 0.0  # of learning, behind them
 
     def to_dict(self) -> dict[str, Any]:
         """A TOML-ready form, without what is unknown."""

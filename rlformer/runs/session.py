@@ -22,9 +22,17 @@ class RunSession:
     """What a learner sees of its run (the `RunLog` of `agents.base`), and what the experiment adds to it."""
 
     def __init__(
-        self, directory: Path, record: RunRecord, hooks: Hooks, upstream_cpu_seconds: float | None = 0.0
+        self,
+        directory: Path,
+        record: RunRecord,
+        hooks: Hooks,
+        upstream_cpu_seconds: float | None = 0.0,
+        inherited: Cost | None = None,
     ) -> None:
-        """upstream_cpu_seconds: of the log that is learned from, see `core.records.Cost`."""
+        """upstream_cpu_seconds: of the log that is learned from, see `core.records.Cost`, and of the run that it goes
+        on from. inherited: what else that one cost.
+        """
+        self._inherited = inherited
         self.directory, self.record, self._hooks = directory, record, hooks
         self._upstream_cpu_seconds = upstream_cpu_seconds
 
@@ -90,6 +98,8 @@ class RunSession:
 
     def spent(self, cost: Cost) -> None:
         """See `agents.base.RunLog`."""
+        if self._inherited is not None and cost is not self.record.cost:  # which has it already
+            cost = cost.after(self._inherited)
         self.record.cost = replace(
             cost,
             evaluation_env_steps=self._curve.env_steps + self._measured,

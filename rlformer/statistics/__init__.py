@@ -1,8 +1,8 @@
 """Statistics of runs: pure functions on arrays, seeded by an explicit Generator; scipy is loaded on use.
 
 Files, each importing only from those before it: inputs, aggregates, intervals, bootstrap, proportions,
-noninferiority, survival, scaling, costs, deployment, equivalence, ranks. A z is a normalised score; a run is one
-training seed, reduced to one scalar.
+noninferiority, survival, scaling, costs, deployment, equivalence, ranks, expectiles. A z is a normalised score; a run
+is one training seed, reduced to one scalar.
 """
 
 from rlformer.statistics.aggregates import (
@@ -35,6 +35,7 @@ from rlformer.statistics.equivalence import (
     equivalence_test_proportion,
     holm,
 )
+from rlformer.statistics.expectiles import expectile
 from rlformer.statistics.intervals import Band, Interval, Resampled, percentiles, probability_less
 from rlformer.statistics.noninferiority import Bound, NotWorse, difference_of_rates, not_worse
 from rlformer.statistics.proportions import (
@@ -86,6 +87,7 @@ __all__ = [
     "ert",
     "expected_cost",
     "expected_online_performance",
+    "expectile",
     "holm",
     "interquartile_mean",
     "kaplan_meier",

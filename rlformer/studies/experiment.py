@@ -75,6 +75,7 @@ def train(
             seed=seed,
             threads=threads,
             device=device,
+            weights=None if spec.weights is None else Path(spec.weights.path),
             log_trajectories=run.trajectories if spec.keeps_log else None,
         )
         _train(spec, kind, task, asked, log, run, seed_obeyed)

@@ -376,7 +376,23 @@ def test_the_last_word_is_the_overrides_and_the_record_says_so() -> None:
     assert changed.agent.tuning.endswith("Changed by hand: gamma=0.5")
 
 
-LADDER = ("dt", "dt-k1", "dt-lstm", "dt-gru", "dt-conv", "dt-no-rtg", "rvs", "bc", "bc-top")
+LADDER = (
+    "dt",
+    "dt-k1",
+    "dt-lstm",
+    "dt-gru",
+    "dt-conv",
+    "dt-encdec",
+    "dt-xl",
+    "dt-no-rtg",
+    "reinformer",
+    "dt-masked",
+    "dt-pretrained",
+    "dt-latent",
+    "rvs",
+    "bc",
+    "bc-top",
+)
 
 
 @pytest.mark.parametrize("env", ["CartPole-v1", "LunarLander-v3", "KeyToDoor"])

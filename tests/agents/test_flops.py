@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from rlformer.agents import cards as agent_cards
 from rlformer.agents.flops import of_run
 from rlformer.agents.learners import LEARNERS
-from rlformer.agents.sequence.flops import window
+from rlformer.agents.sequence.work import acting
 from rlformer.core.flops import Work, depthwise, gru, lstm
 from rlformer.core.records import Cost, EnvSpec, Window
 from rlformer.core.spaces import ObservationSpec, Spaces
@@ -62,9 +62,10 @@ def test_an_action_of_a_streaming_model_is_what_torch_counts_and_sums_of_product
     memory, before = torch.zeros(1, *built.memory_shape), batch.actions[:, -2]
     with torch.no_grad():
         seen = counted(lambda: built.step(latest, before, memory))
-    each = 4 * a.attention_band or 2 * a.conv_window  # no products to torch's counter
-    by_hand = a.layers * a.tokens_per_step * each * a.width
-    assert window(a, acting=True).forward == seen + by_hand
+    kept = a.memory_length * a.tokens_per_step + 1
+    each = {"conv": 2 * a.conv_window, "transformer-xl": 6 * kept}.get(a.backbone, 4 * a.attention_band)
+    by_hand = a.layers * a.tokens_per_step * each * a.width  # no products to torch's counter
+    assert acting(a).forward == seen + by_hand
 
 
 # Runs.

@@ -109,11 +109,11 @@ def test_what_a_model_should_read_matters(any_model: TrajectoryModel) -> None:
         return not any_model(other)[:, last].allclose(before[:, last], atol=1e-4)
 
     assert matters("observations", last)
-    assert matters("returns_to_go", last) == (a.conditioning == "return")
+    assert matters("returns_to_go", last) == a.conditioned
     if a.kind.history:
         assert matters("observations", oldest)
         assert matters("actions", oldest)
-        assert matters("returns_to_go", oldest) == (a.conditioning == "return")
+        assert matters("returns_to_go", oldest) == a.conditioned
     for step in range(a.context_length - a.reach):
         assert not any(matters(name, step) for name in ("observations", "actions", "returns_to_go"))
 
@@ -126,7 +126,32 @@ def test_one_step_of_each_window_is_what_all_steps_are(any_model: TrajectoryMode
     steps = window.mask.sum(dim=1) - 1
     expected = every[torch.arange(len(steps)), steps]
     torch.testing.assert_close(any_model.predict_at(window, steps), expected, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(any_model.scores(window), expected, atol=1e-5, rtol=1e-5)
+    if not any_model.predicts_returns:  # else it acts on returns of its own
+        torch.testing.assert_close(any_model.scores(window), expected, atol=1e-5, rtol=1e-5)
+
+
+PREDICTED = [name for name, values in MODELS.items() if values.get("conditioning") == "predicted"]
+
+
+@pytest.mark.parametrize("name", PREDICTED)
+@torch.no_grad()
+def test_a_predicted_return_depends_on_what_came_before_it_and_the_action_on_it(name: str) -> None:
+    built = model(SPACES["discrete"], **MODELS[name])
+    window = windows_for(built)
+    imagined, steps = built.imagined(window), torch.arange(window.mask.shape[1])
+    assert imagined.observations is window.observations
+    for t in steps.tolist():
+        unknown = replace(imagined, returns_to_go=imagined.returns_to_go.where(steps < t, torch.tensor(99.0)))
+        at = torch.full((len(window.mask),), t)
+        predictions, returns = built.decide(unknown, at)
+        torch.testing.assert_close(returns, imagined.returns_to_go[:, t], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(predictions, built.predict_at(imagined, at), atol=1e-5, rtol=1e-5)
+    assert imagined.returns_to_go.std(dim=0).min() > 0
+    last = window.mask.sum(dim=1) - 1
+    torch.testing.assert_close(built.scores(window), built.predict_at(imagined, last), atol=1e-5, rtol=1e-5)
+    expected = built.with_returns(imagined)[1] * built.return_scale
+    torch.testing.assert_close(expected, imagined.returns_to_go, atol=1e-4, rtol=1e-4)
+    assert built.imagined(window).returns_to_go.equal(built.imagined(imagined).returns_to_go)
 
 
 @pytest.mark.slow
@@ -252,7 +277,7 @@ def test_its_name_is_the_registrys_and_its_words_hold(name: str) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"conditioning": "goal"}, "conditioning: one of return, none, got 'goal'"),
+        ({"conditioning": "goal"}, "conditioning: one of return, predicted, none, got 'goal'"),
         ({"tokens": "one"}, "tokens: one of separate, step, got 'one'"),
         ({"norm": "batch"}, "norm: one of layer, rms, none, got 'batch'"),
         ({"activation": "sine"}, "activation: one of relu, gelu, gelu_tanh, got 'sine'"),
@@ -279,7 +304,12 @@ def test_what_it_cannot_do_is_refused_in_one_line(name: str) -> None:
 
     if not kind.banded:
         assert told(attention_band=4).endswith(f"with the {name} it must be 0")
+    if kind.history:
+        assert told(conditioning="predicted") == (
+            "conditioning: a predicted return needs a token of its own: tokens must be 'separate'"
+        )
     if not kind.history:
+        assert told(conditioning="predicted").startswith(f"conditioning: the {name} reads one token")
         assert told(context_length=20) == f"context_length: the {name} reads one step, got 20"
         assert told(tokens="separate").startswith(f"tokens: the {name} reads one token")
 
@@ -346,8 +376,14 @@ def test_an_action_costs_what_torch_counts(name: str) -> None:
     steps = built.architecture.context_length
     window = Windows(log(SPACES["discrete"], lengths=(20,)), steps).at(torch.tensor([3]))
     with torch.no_grad():
-        expected = counted(built, lambda: built.predict_at(window, torch.tensor([steps - 1])), passes=1)
-    assert of_run(values_of(built, 1), Spaces(OBSERVATION, SPACES["discrete"]), record()) == {"action": expected}
+        last, a = torch.tensor([steps - 1]), built.architecture
+        if a.executes_chunks:
+            expected = counted(built, lambda: built.chunks(window, last), passes=1) / a.chunk_length
+        else:
+            expected = counted(built, lambda: built.decide(window, last), passes=1)
+    assert of_run(values_of(built, 1), Spaces(OBSERVATION, SPACES["discrete"]), record()) == {
+        "action": pytest.approx(expected)
+    }
 
 
 def record(**progress: int) -> RunRecord:
@@ -408,16 +444,39 @@ class History:
         return window, len(steps) - 1
 
 
+@pytest.mark.parametrize("segment", [1, 2, 3, 7])
+def test_segments_of_a_transformer_xl_cut_gradients_and_change_nothing_else(segment: int) -> None:
+    values = {**MODELS["transformer-xl-return-step"], "context_length": 7, "memory_length": 4}
+    whole = model(SPACES["discrete"], **{**values, "segment_length": 7})
+    built = model(SPACES["discrete"], **{**values, "segment_length": segment})
+    window = windows_for(built)
+    window.observations.requires_grad_()
+    torch.testing.assert_close(built(window), whole(window), atol=1e-5, rtol=1e-5)
+    last = window.mask.all(dim=1)
+    built(window)[last, 6].square().sum().backward()
+    reached = window.observations.grad[last].abs().sum(dim=(0, 2)) > 0  # (K,)
+    assert reached.tolist() == [step >= 6 // segment * segment for step in range(7)]
+
+
+@torch.no_grad()
+def returned(built: TrajectoryModel, window: Window) -> float:
+    """The return that is predicted at the newest step of one window."""
+    return float(built.with_returns(window)[1][0, -1] * built.return_scale)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("num_envs", [1, 3, 8, 16])
 @pytest.mark.parametrize("name", MODELS)
 def test_acting_step_by_step_is_the_teacher_forced_forward_pass(name: str, num_envs: int) -> None:
-    """Random episodes in every slot, which end at different times and begin again while others go on."""
+    """Random episodes in every slot, which end at different times and begin again while others go on. Returns that a
+    model predicts are those that it predicted then, and a plan that it follows is the one that it made.
+    """
     spec = SPACES["box"]
     built = model(spec, **MODELS[name])
     policy, rng = SequencePolicy(built), np.random.default_rng(num_envs)
     seen = 14 if built.architecture.streams else built.architecture.context_length  # a banded one goes on for ever
-    histories = [History(0.0) for _ in range(num_envs)]
+    histories, plans = [History(0.0) for _ in range(num_envs)], [torch.empty(0)] * num_envs
+    a = built.architecture
     fresh = np.arange(num_envs)
     for _ in range(14):
         if len(fresh):
@@ -431,8 +490,15 @@ def test_acting_step_by_step_is_the_teacher_forced_forward_pass(name: str, num_e
             history.observations.append(observations[slot])
             history.returns_to_go.append(history.remaining)
             window, last = history.window(seen, np.zeros(spec.shape, np.float32))
+            if built.predicts_returns:
+                history.returns_to_go[-1] = returned(built, window)
+                window, last = history.window(seen, np.zeros(spec.shape, np.float32))
             with torch.no_grad():
-                expected = built.codec.greedy(built(window)[0, last])
+                foreseen = (len(history.observations) - 1) % a.chunk_length if a.executes_chunks else 0
+                if a.executes_chunks and not foreseen:
+                    plans[slot] = built.chunks(window)[0, last]
+                predicted = plans[slot][foreseen] if a.executes_chunks else built(window)[0, last]
+                expected = built.codec.greedy(predicted)
             np.testing.assert_allclose(chosen[slot], expected, atol=1e-5, rtol=1e-5)
         executed, rewards = spec.sample(rng, num_envs), rng.standard_normal(num_envs)  # not what was chosen
         policy.observe(executed, rewards)

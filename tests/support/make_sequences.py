@@ -33,7 +33,10 @@ SPACES = {
     "box-unbounded": ActionSpec("box", (), (-np.inf, -1.0), (np.inf, 1.0)),
 }
 
-ALONE: dict[str, dict[str, Any]] = {"linear": {"layers": 1}}  # what a backbone cannot do without
+ALONE: dict[str, dict[str, Any]] = {  # what a backbone cannot do without
+    "linear": {"layers": 1},
+    "transformer-xl": {"segment_length": 2, "memory_length": 3, "timestep_encoding": "none"},
+}
 
 # Every backbone with every way to feed it, by name, and what some of them alone can do.
 MODELS: dict[str, dict[str, Any]] = {
@@ -45,9 +48,9 @@ MODELS: dict[str, dict[str, Any]] = {
         **ALONE.get(backbone, {}),
     }
     for backbone, kind in BACKBONES.items()
-    for conditioning in ("return", "none")
+    for conditioning in ("return", "predicted", "none")
     for tokens in ("separate", "step")
-    if kind.history or tokens == "step"
+    if (kind.history or tokens == "step") and (conditioning != "predicted" or (tokens == "separate" and kind.history))
 } | {
     f"{backbone}-return-{tokens}-{name}": {
         "backbone": backbone, "tokens": tokens, "context_length": CONTEXT, **values,
@@ -57,10 +60,14 @@ MODELS: dict[str, dict[str, Any]] = {
             (backbone, "step", "banded", {"attention_band": 4, "timestep_encoding": "none"})
             for backbone, kind in BACKBONES.items() if kind.banded
         ),
+        ("transformer-xl", "step", "short", {"memory_length": 1, "segment_length": 3}),
+        ("encoder-decoder", "step", "chunks", {"chunk_length": 3, "timestep_encoding": "none"}),
+        ("encoder-decoder", "separate", "plan", {"chunk_length": 3, "chunk_executed": "all"}),
         ("transformer", "step", "rms", {"norm": "rms", "activation": "gelu_tanh"}),
         ("transformer", "step", "bare", {"norm": "none", "residual": False}),
         ("conv", "step", "ring", {"conv_window": 2, "timestep_encoding": "none"}),  # acts from what it keeps
         ("conv", "separate", "ring", {"conv_window": 3}),
+        ("conv", "separate", "ring-predicted", {"conv_window": 3, "conditioning": "predicted"}),
         ("conv", "step", "bare", {"norm": "none", "residual": False}),
         ("gru", "step", "rms-gaussian", {"norm": "rms", "action_head": "gaussian"}),
         ("lstm", "step", "rms-gaussian", {"norm": "rms", "action_head": "gaussian"}),

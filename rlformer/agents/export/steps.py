@@ -170,12 +170,15 @@ class WindowStep(SequenceStep):
         a = policy.model.architecture
         steps, row = a.context_length, a.observation.size + 1 + int(np.prod(a.actions.shape))
         timed = a.timestep_encoding == "episode" or steps > 1
-        super().__init__(policy, timed + (steps - 1) * row)
+        self._foreseen = policy.model.codec.outputs * a.chunk_length if a.executes_chunks else 0
+        super().__init__(policy, timed + (steps - 1) * row + self._foreseen)
         self._k, self._row = steps, row
 
     def step(self, given: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor | None]:
         """See `Step`."""
-        observation, memory = given["observation"].flatten(1), given.get("memory")
+        observation, memory, plan = given["observation"].flatten(1), given.get("memory"), None
+        if memory is not None and self._foreseen:
+            memory, plan = memory[:, : -self._foreseen], memory[:, -self._foreseen :]
         time = observation[:, 0].long() * 0 if memory is None else memory[:, 0].long()  # (N,)
         owed = given["return_to_go"][:, None] if "return_to_go" in given else observation[:, :1] * 0
         undecided = torch.zeros_like(owed).expand(-1, self._width)
@@ -184,11 +187,19 @@ class WindowStep(SequenceStep):
             rows = torch.cat([self._past(memory, given.get("previous_action")), rows], dim=1)  # (N, K, row)
         last = time.clamp(max=self._k - 1)  # of the window, whose first step comes first in what the model reads
         places = torch.arange(self._k)[None] + (self._k - 1 - last)[:, None]
-        ordered = rows.gather(1, places.clamp(max=self._k - 1)[..., None].expand(-1, -1, self._row))
-        predictions = self._predict(ordered, time, last)
+        places = places.clamp(max=self._k - 1)[..., None].expand(-1, -1, self._row)
+        if self.model.predicts_returns:  # from the window without it, and then with it
+            owed = self._decide(rows.gather(1, places), time, last)[1][:, None]
+            newest = torch.cat([observation, owed, undecided], dim=1)[:, None]
+            rows = torch.cat([rows[:, :-1], newest], dim=1)
+        if plan is None:
+            predictions = self._decide(rows.gather(1, places), time, last)[0]
+        else:
+            predictions, plan = self._follow(plan, rows.gather(1, places), time, last)
         after = None
         if memory is not None:
-            after = torch.cat([memory[:, :1] + 1, rows[:, 1:].flatten(1)], dim=1)
+            behind = [] if plan is None else [plan]
+            after = torch.cat([memory[:, :1] + 1, rows[:, 1:].flatten(1), *behind], dim=1)
         return *self._answer(predictions, given), after
 
     def _past(self, memory: Tensor, before: Tensor | None) -> Tensor:
@@ -200,19 +211,38 @@ class WindowStep(SequenceStep):
         decided = torch.cat([past[:, -1, : -self._width], done], dim=1)
         return torch.cat([past[:, :-1], decided[:, None]], dim=1)
 
-    def _predict(self, rows: Tensor, time: Tensor, last: Tensor) -> Tensor:
-        """(N, K, row), with the first step of each window first -> the predictions at the last one."""
+    def _decide(self, rows: Tensor, time: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, K, row), with the first step of each window first -> the predictions at the last one; and the return that
+        is expected there, where the model says it.
+        """
+        window = self._window(rows, time, last)
+        tokens = self.model.embed(window)
+        hidden = self.model.backbone(tokens, self.model.row_of(last)[:, None])
+        predictions = self.model.head(hidden)[:, 0]
+        if not self.model.predicts_returns:
+            return predictions, window.returns_to_go[:, 0]
+        before = self.model.backbone(tokens, self.model.row_of(last)[:, None] - 1)  # of the observation
+        return predictions, self.model.returned(before)[:, 0]
+
+    def _follow(self, plan: Tensor, rows: Tensor, time: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+        """The predictions that were foreseen for now, or are at the first step of a chunk; and the plan (N, k A)."""
+        length = self.model.architecture.chunk_length
+        place = (time % length)[:, None]  # (N, 1)
+        plan = torch.where(place == 0, self.model.chunks(self._window(rows, time, last), last)[:, 0].flatten(1), plan)
+        by_action = plan.unflatten(1, (length, -1))
+        return by_action.gather(1, place[..., None].expand(-1, -1, by_action.shape[2]))[:, 0], plan
+
+    def _window(self, rows: Tensor, time: Tensor, last: Tensor) -> Window:
+        """What the model reads."""
         a = self.model.architecture
         observations, owed, actions = rows.split([self._size, 1, self._width], dim=2)
-        window = Window(
+        return Window(
             observations.unflatten(2, a.observation.shape),
             self._executed(actions.unflatten(2, a.actions.shape) if a.actions.shape else actions[..., 0]),
             owed[..., 0],
             (time - last)[:, None] + torch.arange(self._k)[None],
             None,
         )
-        hidden = self.model.backbone(self.model.embed(window), self.model.row_of(last)[:, None])
-        return self.model.head(hidden)[:, 0]
 
 
 class StreamStep(SequenceStep):

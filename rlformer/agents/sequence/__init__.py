@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rlformer.agents.base import LearnerKind
-from rlformer.agents.sequence.ranges import RANGES
+from rlformer.agents.sequence.ranges import LATER, RANGES
 from rlformer.core.spaces import Spaces
 from rlformer.runs.record import RunRecord
 
@@ -24,7 +24,8 @@ SEQUENCE = LearnerKind(
     curve_unit="gradient_steps",
     flops=_flops,
     ranges=lambda values: RANGES,
-    required=frozenset(RANGES) - {"action_selection"},  # runs from before that key act greedily
+    required=frozenset(RANGES) - LATER,
     gpu=True,
+    starts=True,
     evaluations=frozenset({"final", "targets", "other"}),
 )

@@ -28,6 +28,12 @@ class SequencePolicy:
     A model that streams (`Architecture.streams`) is given the newest step alone, and goes on from what its layers keep
     of those before: as exact, since it is what the model is of the whole episode, however long.
 
+    A model that predicts returns acts on the one that it expects at each step, and reads those of earlier steps as it
+    expected them then: nothing is asked of it.
+
+    One that executes chunks looks at the first step of each, and then does what it foresaw. Its scores are what it
+    would do if a chunk began.
+
     `target_return` is what is asked for where `begin` does not say. A slot in which no episode was begun is at the
     first step of one: `SequencePolicy(model, 100.0).act(observations)` needs nothing before it.
     """
@@ -41,7 +47,7 @@ class SequencePolicy:
         self._slots = _Slots.fresh(0, model, self._target)
         self._windows: Sliding | None = None
         sliding = model.architecture.kind.sliding
-        if sliding and not model.architecture.streams:
+        if sliding and not model.architecture.streams and not model.predicts_returns:
             self._windows = sliding(model.backbone, model.rows_per_window)
         self._streams: list[np.random.Generator] = []
         self._alike = rounding.Alike()
@@ -123,7 +129,9 @@ class SequencePolicy:
         time = slots.time[:size]
         slots.observations[every[:count], time[:count] % self._k] = observations
         slots.returns_to_go[every, time % self._k] = slots.owed[:size]
-        if self._model.architecture.streams:
+        if self._model.architecture.executes_chunks:
+            predictions = self._foreseen(max(count, math.ceil(rows / self._k)))
+        elif self._model.architecture.streams:
             predictions = self._stream(size)
         elif self._windows:
             predictions = self._slide(self._windows, size, count, rows)
@@ -137,7 +145,20 @@ class SequencePolicy:
     def _read(self, size: int) -> torch.Tensor:
         """The predictions of the first `size` slots from their last K steps."""
         last = np.minimum(self._slots.time[:size], self._k - 1)  # (P,)
-        return self._model.predict_at(self._window(last), torch.from_numpy(last))
+        predictions, returns = self._model.decide(self._window(last), torch.from_numpy(last))
+        if self._model.predicts_returns:  # later steps read it
+            self._slots.returns_to_go[np.arange(size), self._slots.time[:size] % self._k] = returns.numpy()
+        return predictions
+
+    def _foreseen(self, size: int) -> torch.Tensor:
+        """The same of what was foreseen when the chunk began: now, in some slots."""
+        slots, every = self._slots, np.arange(size)
+        place = slots.time[:size] % self._model.architecture.chunk_length
+        if not place.all():
+            last = np.minimum(slots.time[:size], self._k - 1)
+            chunks = self._model.chunks(self._window(last), torch.from_numpy(last))[:, 0].numpy()
+            slots.chunk[every[place == 0]] = chunks[place == 0]
+        return torch.from_numpy(slots.chunk[every, place])
 
     def _slide(self, windows: Sliding, size: int, count: int, rows: int) -> torch.Tensor:
         """The same for the first `count` slots, by a reader of windows that slide."""
@@ -201,6 +222,7 @@ class _Slots:
     actions: Array  # (P, K, *act)
     returns_to_go: Array  # (P, K)
     memory: Array  # (P, *memory_shape)
+    chunk: Array  # (P, k, outputs) predictions of the actions that were foreseen
     uniform: Array  # (P, _BLOCK, components)
 
     @classmethod
@@ -213,6 +235,7 @@ class _Slots:
             np.zeros((size, k, *a.actions.shape), a.actions.dtype),
             np.zeros((size, k), np.float32),
             np.zeros((size, *model.memory_shape), np.float32),
+            np.zeros((size, a.chunk_length if a.executes_chunks else 0, model.codec.outputs), np.float32),
             np.zeros((size, _BLOCK, model.codec.components), np.float32),
         )
 

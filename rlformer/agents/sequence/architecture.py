@@ -33,7 +33,7 @@ class Architecture:
     observation: ObservationSpec
     actions: ActionSpec
     backbone: str = "transformer"  # of BACKBONES
-    conditioning: str = "return"  # or "none"
+    conditioning: str = "return"  # that is asked for; "predicted": that the model expects at best; or "none"
     context_length: int = 20
     layers: int = 3
     heads: int = 1
@@ -43,7 +43,13 @@ class Architecture:
     norm: str = "layer"  # of tokens, in every block and behind the last; "rms", or "none"
     residual: bool = True  # of a transformer: whether each branch is added to what it read, or replaces it
     attention_band: int = 0  # steps that each layer attends to, where the backbone streams; 0: all of the context
+    segment_length: int = 10  # steps that a transformer-xl reads at once in training
+    memory_length: int = 10  # steps before each token whose tokens its layers attend to, whatever segment they are of
     conv_window: int = 6  # tokens that each filter of a conv reads, its own the last
+    chunk_length: int = 1  # actions that an encoder-decoder foresees at once
+    chunk_executed: str = "first"  # of them, before it looks again; or "all"
+    latent_width: int = 0  # numbers that observations are squeezed through before they are read; 0: none
+    latent_frozen: bool = True  # whether imitation leaves what makes them as an autoencoder's pretraining left it
     action_head: str = "deterministic"  # of Box actions; "gaussian": mean and standard deviation
     tokens: str = "separate"  # return, observation and action of a step, as in the paper; "step": one of them all
     timestep_encoding: str = "episode"  # of the step in its episode, as in the paper; "window": in its window; "none"
@@ -54,14 +60,31 @@ class Architecture:
         ranges.check(vars(self), _RANGES)
         if self.attention_band:
             self._check_band()
+        if self.predicts_returns:
+            self._check_predicted()
+        if self.chunk_length > 1 and self.kind.chunk_work is None:
+            able = ", ".join(name for name, kind in BACKBONES.items() if kind.chunk_work)
+            raise InputError(f"chunk_length: belongs to the {able}; with the {self.backbone} it must be 1")
         if not self.kind.history:
             if self.context_length != 1:
                 raise InputError(f"context_length: the {self.backbone} reads one step, got {self.context_length}")
             if self.tokens != "step":
                 raise InputError(f"tokens: the {self.backbone} reads one token, so that they must be 'step'")
+        if self.latent_width > self.observation.size:
+            raise InputError(
+                f"latent_width: {self.latent_width} is more than the {self.observation.size} numbers of an "
+                "observation, so that nothing would be squeezed"
+            )
         self.kind.check(self)
         for part in joined(self.observation):
             encoder_of(part)
+
+    def _check_predicted(self) -> None:
+        """A return that is predicted from the observation can only be read in a token behind it."""
+        if not self.kind.history:
+            raise InputError(f"conditioning: the {self.backbone} reads one token, and a predicted return needs its own")
+        if self.tokens != "separate":
+            raise InputError("conditioning: a predicted return needs a token of its own: tokens must be 'separate'")
 
     def _check_band(self) -> None:
         """A banded layer goes on for ever, one token a step: nothing may depend on where a window begins."""
@@ -88,6 +111,21 @@ class Architecture:
         return BACKBONES[self.backbone]
 
     @property
+    def conditioned(self) -> bool:
+        """Whether it reads a return."""
+        return self.conditioning != "none"
+
+    @property
+    def predicts_returns(self) -> bool:
+        """Whether it predicts that return itself, so that nobody asks for one."""
+        return self.conditioning == "predicted"
+
+    @property
+    def executes_chunks(self) -> bool:
+        """Whether it acts on what it foresaw, without looking, until a chunk of actions has passed."""
+        return self.chunk_executed == "all" and self.chunk_length > 1
+
+    @property
     def reads_actions(self) -> bool:
         """Whether it reads earlier actions."""
         return self.kind.history and self.context_length > 1
@@ -95,7 +133,7 @@ class Architecture:
     @property
     def tokens_per_step(self) -> int:
         """Tokens that show one step."""
-        return 1 + (self.conditioning == "return") + self.reads_actions if self.tokens == "separate" else 1
+        return 1 + self.conditioned + self.reads_actions if self.tokens == "separate" else 1
 
     @property
     def tokens_per_window(self) -> int:
@@ -105,7 +143,7 @@ class Architecture:
     @property
     def streams(self) -> bool:
         """Whether acting goes on from what each layer keeps of the past, instead of reading windows."""
-        if self.attention_band:  # over whole episodes, however long the windows are
+        if self.kind.endless(self):
             return True
         needed = self._needed
         return needed is not None and needed <= self.context_length and self.timestep_encoding != "window"
@@ -124,7 +162,7 @@ class Architecture:
             return None
         if self.tokens == "step":
             return tokens + self.reads_actions  # the oldest: only its action, in the token after it
-        shown = 1 + (self.conditioning == "return")  # tokens of the current step until its prediction
+        shown = 1 + self.conditioned  # tokens of the current step until its prediction
         return 1 + math.ceil(max(0, tokens - shown) / self.tokens_per_step)
 
     def to_dict(self) -> dict[str, Any]:

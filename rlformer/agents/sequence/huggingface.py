@@ -20,7 +20,15 @@ from torch import Tensor
 
 from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.backbones.transformer import TRANSFORMER
-from rlformer.agents.sequence.huggingface_weights import WEIGHTS, read_weights
+from rlformer.agents.sequence.huggingface_weights import (
+    BLOCK,
+    REFUSED,
+    THEIR_ACTIVATIONS,
+    WEIGHTS,
+    read_weights,
+    score_scale,
+    transposed,
+)
 from rlformer.agents.sequence.learner import SequenceLearner
 from rlformer.agents.sequence.memory import check_weights
 from rlformer.agents.sequence.trajectory import TrajectoryModel
@@ -36,12 +44,6 @@ _CONFIG, _BESIDE = "config.json", "rlformer.json"
 _LARGEST = 10**6  # numbers of an observation or an action
 _MAX_EP_LEN = 4096  # their default: steps of an episode that they have a timestep for
 _CONTEXT = 20  # steps, of the paper, where nothing says it
-_ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
-# What is computed otherwise there, and the value with which it is not.
-_REFUSED = {"n_inner": None, "layer_norm_epsilon": 1e-5, "add_cross_attention": False}
-_BLOCK = {"ln_1": "attention_norm", "attn.c_attn": "attention.qkv", "attn.c_proj": "attention.project"} | {
-    "ln_2": "inner_norm", "mlp.c_fc": "expand", "mlp.c_proj": "contract"
-}  # fmt: skip
 _OUTSIDE = {
     "embed_timestep": "embed_timestep",
     "embed_return": "embed_return",
@@ -152,10 +154,10 @@ def _beside(folder: Path) -> dict[str, Any]:
 
 def _architecture(config: Mapping[str, Any], beside: Mapping[str, Any], spec: ActionSpec) -> Architecture:
     activation = config.get("activation_function", "relu")
-    if not isinstance(activation, str) or activation not in _ACTIVATIONS:
-        raise ValueError(f"activation_function '{activation}' is none of {', '.join(_ACTIVATIONS)}")
+    if not isinstance(activation, str) or activation not in THEIR_ACTIVATIONS:
+        raise ValueError(f"activation_function '{activation}' is none of {', '.join(THEIR_ACTIVATIONS)}")
     whole(1, 8192).check(f"{_CONFIG}: hidden_size", config["hidden_size"])
-    for key, same in _REFUSED.items():
+    for key, same in REFUSED.items():
         inner = 4 * config["hidden_size"] if key == "n_inner" else same
         if config.get(key, same) not in (same, inner):
             raise ValueError(f"{key} = {config[key]}: only {inner} is computed alike")
@@ -172,7 +174,7 @@ def _architecture(config: Mapping[str, Any], beside: Mapping[str, Any], spec: Ac
         heads=config.get("n_head", 1),
         width=config["hidden_size"],
         dropout=config.get("resid_pdrop", 0.1),
-        activation=_ACTIVATIONS[activation],
+        activation=THEIR_ACTIVATIONS[activation],
         timestep_encoding=beside.get("timestep_encoding", "episode"),
         max_timesteps=config.get("max_ep_len", 4096),
     )
@@ -198,23 +200,15 @@ def _inward(theirs: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str
     ours["backbone.embedding_norm.bias"] = theirs["embed_ln.bias"] + theirs["encoder.wpe.weight"][0]
     width = config["hidden_size"]
     for layer in range(config.get("n_layer", 3)):
-        for name, inside in _BLOCK.items():
+        for name, inside in BLOCK.items():
             matrix, bias = theirs[f"encoder.h.{layer}.{name}.weight"], theirs[f"encoder.h.{layer}.{name}.bias"]
             if name == "attn.c_attn":
                 scale = torch.ones(3 * width)
-                scale[:width] = _score_scale(config, layer)
+                scale[:width] = score_scale(config, layer)
                 matrix, bias = matrix * scale, bias * scale
             block = f"backbone.blocks.{layer}.{inside}"
-            ours |= {f"{block}.weight": _transposed(matrix), f"{block}.bias": bias}
+            ours |= {f"{block}.weight": transposed(matrix), f"{block}.bias": bias}
     return ours
-
-
-def _score_scale(config: Mapping[str, Any], layer: int) -> float:
-    """By what their scores of a layer are larger than ours, which are divided by the root of a head's size."""
-    scale = (
-        1.0 if config.get("scale_attn_weights", True) else math.sqrt(config["hidden_size"] / config.get("n_head", 1))
-    )
-    return scale / (layer + 1) if config.get("scale_attn_by_inverse_layer_idx", False) else scale
 
 
 def _timesteps(model: TrajectoryModel, time_limit: int | None) -> int:
@@ -234,17 +228,12 @@ def _outward(model: TrajectoryModel, timesteps: int) -> dict[str, Tensor]:
     known = ours.get("embed_timestep.weight", torch.zeros(1, a.width))  # without an encoding
     theirs["embed_timestep.weight"] = torch.cat([known, known[-1:].expand(timesteps - len(known), -1)])
     for layer in range(a.layers):
-        for name, inside in _BLOCK.items():
+        for name, inside in BLOCK.items():
             for kind in ("weight", "bias"):
-                theirs[f"encoder.h.{layer}.{name}.{kind}"] = _transposed(
+                theirs[f"encoder.h.{layer}.{name}.{kind}"] = transposed(
                     ours[f"backbone.blocks.{layer}.{inside}.{kind}"]
                 )
     return {name: tensor.contiguous() for name, tensor in theirs.items()}
-
-
-def _transposed(t: Tensor) -> Tensor:
-    """GPT-2 keeps its matrices inputs first; vectors are as they are."""
-    return t.T if t.ndim == 2 else t
 
 
 def _kinds(name: str) -> tuple[str, ...]:
@@ -253,7 +242,7 @@ def _kinds(name: str) -> tuple[str, ...]:
 
 def _config(model: TrajectoryModel, timesteps: int) -> dict[str, Any]:
     a = model.architecture
-    names = {ours: theirs for theirs, ours in reversed(_ACTIVATIONS.items())}
+    names = {ours: theirs for theirs, ours in reversed(THEIR_ACTIVATIONS.items())}
     return {
         "architectures": ["DecisionTransformerModel"],
         "model_type": "decision_transformer",

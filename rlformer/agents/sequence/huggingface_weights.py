@@ -1,8 +1,13 @@
-"""The weights in a folder of Hugging Face's: one file of safetensors, several with an index, or a pickle."""
+"""The weights in a folder of Hugging Face's: one file of safetensors, several with an index, or a pickle. Of GPT-2's
+layers, which their Decision Transformer has too, our names.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +18,12 @@ WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 _PICKLED = "pytorch_model.bin"
 _MOST_FILES, _LARGEST_INDEX = 1000, 2**24  # of weights; bytes
+THEIR_ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
+# What is computed otherwise there, and the value with which it is not.
+REFUSED = {"n_inner": None, "layer_norm_epsilon": 1e-5, "add_cross_attention": False}
+BLOCK = {"ln_1": "attention_norm", "attn.c_attn": "attention.qkv", "attn.c_proj": "attention.project"} | {
+    "ln_2": "inner_norm", "mlp.c_fc": "expand", "mlp.c_proj": "contract"
+}  # fmt: skip
 
 
 def read_weights(folder: Path, trust: bool) -> dict[str, Tensor]:
@@ -66,3 +77,16 @@ def _sharded(folder: Path) -> dict[str, Tensor]:
             raise ValueError(f"{name} holds no {lacking[0]}, which {_INDEX} says that it does")
         found |= {weight: held[weight] for weight in wanted}
     return found
+
+
+def score_scale(config: Mapping[str, Any], layer: int) -> float:
+    """By what their scores of a layer are larger than ours, which are divided by the root of a head's size."""
+    scale = (
+        1.0 if config.get("scale_attn_weights", True) else math.sqrt(config["hidden_size"] / config.get("n_head", 1))
+    )
+    return scale / (layer + 1) if config.get("scale_attn_by_inverse_layer_idx", False) else scale
+
+
+def transposed(t: Tensor) -> Tensor:
+    """GPT-2 keeps its matrices inputs first; vectors are as they are."""
+    return t.T if t.ndim == 2 else t

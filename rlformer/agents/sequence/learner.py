@@ -16,8 +16,10 @@ from rlformer.agents.base import RunLog, Task
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.memory import check_memory, check_weights
-from rlformer.agents.sequence.objectives import objective
+from rlformer.agents.sequence.objectives import NO_PRETRAINING, objective, pretraining, pretraining_steps
+from rlformer.agents.sequence.objectives.base import Objective, ObjectiveOptions, equip, strip
 from rlformer.agents.sequence.ranges import RANGES, can_sample
+from rlformer.agents.sequence.start import begin
 from rlformer.agents.sequence.training.state import TrainOptions
 from rlformer.agents.sequence.training.train import train
 from rlformer.agents.sequence.trajectory import TrajectoryModel
@@ -48,9 +50,11 @@ class SequenceLearner:
             if isinstance(value, Mapping):
                 raise InputError(f"{key}: expected a number; final_learning_rate and warmup_steps make the schedule")
         ranges.check(hyperparameters, RANGES)
-        spaces = Spaces(ObservationSpec.vector(1), ActionSpec("discrete", nvec=(2,)))
+        size = max(1, hyperparameters.get("latent_width", 0))  # fits; whether it fits the log, `fit` says
+        spaces = Spaces(ObservationSpec.vector(size), ActionSpec("discrete", nvec=(2,)))
         architecture = _architecture(hyperparameters, spaces, 1)
-        objective(hyperparameters["objective"], architecture)
+        _check_latent(hyperparameters, env)
+        _objectives(hyperparameters, architecture)
         _check_selection(hyperparameters, env)
         check_memory(architecture, hyperparameters["batch_size"])
         targets.choose(hyperparameters["target_return"], np.zeros(1))
@@ -61,12 +65,17 @@ class SequenceLearner:
         assert isinstance(dataset, Dataset)
         ranges.check(values, RANGES)
         architecture = _architecture(values, dataset.info.spaces, int(dataset.lengths.max()))
-        loss = objective(values["objective"], architecture).loss
+        taught, before = _objectives(values, architecture)
         options, device = _options(values), devices.device(task.device)
         _check_sampling(values, dataset.info.actions)
         self._samples = values.get("action_selection") == "sampled"
         log.spent(dataset.cost)
         training, held_out = _parts(values, dataset, task.seed)
+        if architecture.chunk_length > dataset.lengths.max():
+            raise InputError(
+                f"chunk_length: {architecture.chunk_length} actions, and the longest episode of the log has "
+                f"{dataset.lengths.max()} steps: at most that"
+            )
         if architecture.context_length > dataset.lengths.max():
             log.note(
                 f"context_length {architecture.context_length} is longer than every episode of the log (at most "
@@ -75,13 +84,20 @@ class SequenceLearner:
         self.scales = _return_scales(values, dataset) if architecture.conditioning == "return" else {}
         torch.set_num_threads(task.threads)
         torch.manual_seed(seeding.derive(task.seed, "weights"))
-        self.model = TrajectoryModel(
-            architecture, scales.measure(training, values["return_scale"], values["standardise"])
-        )
+        measured = scales.measure(training, values["return_scale"], values["standardise"])
+        self.model = TrajectoryModel(architecture, measured)
+        if task.weights is not None:
+            log.note(begin(self.model, task.weights))
+        equip(self.model, taught, *([] if before is None else [before]))
         windows, check = (Windows(part, architecture.context_length) for part in (training, held_out))
         fixed = check.some(_HELD_OUT_WINDOWS, _HELD_OUT_BATCH, seeding.generator(task.seed, "held-out"))
         stream, curve = seeding.derive(task.seed, "batches"), self._curve(task)
-        _, samples_seen = train(self.model, loss, windows, fixed, options, log, stream, curve, device, dataset.cost)
+        chosen = ObjectiveOptions.of(values)
+        first = None if before is None else before.make(chosen)
+        _, samples_seen = train(
+            self.model, taught.make(chosen), windows, fixed, options, log, stream, curve, device, dataset.cost, first
+        )
+        strip(self.model)
         return replace(dataset.cost, samples_seen=samples_seen)  # of the whole log: the filter read it
 
     def policy(self, sample: bool = False) -> SequencePolicy:
@@ -155,6 +171,34 @@ def _architecture(values: Mapping[str, Any], spaces: Spaces, longest: int) -> Ar
     return architecture
 
 
+def _objectives(values: Mapping[str, Any], architecture: Architecture) -> tuple[Objective, Objective | None]:
+    """What it learns, and what before. Raises InputError where that cannot be."""
+    found = objective(values["objective"], architecture)
+    before = pretraining(values.get("pretraining", NO_PRETRAINING), architecture)
+    for each in filter(None, (found, before)):
+        each.make(ObjectiveOptions.of(values))
+    if before is not None and not 0 < pretraining_steps(values) < values["gradient_steps"]:
+        raise InputError(
+            f"pretraining_share: {values['pretraining_share']} of {values['gradient_steps']} gradient steps leaves "
+            "none for one of the two: more gradient_steps"
+        )
+    if architecture.latent_width and architecture.latent_frozen and values.get("pretraining") != "autoencoder":
+        raise InputError(
+            "latent_frozen: nothing has made the latent: --set pretraining=autoencoder, or --set latent_frozen=false"
+        )
+    return found, before
+
+
+def _check_latent(values: Mapping[str, Any], env: EnvSpec) -> None:
+    """Raise InputError where the latent is wider than an observation. Where the environment is not here `fit` does."""
+    if values.get("latent_width"):
+        try:
+            spaces = spaces_of(env)
+        except InputError:
+            return
+        _architecture(values, spaces, 1)
+
+
 def _check_selection(values: Mapping[str, Any], env: EnvSpec) -> None:
     """Raise InputError where actions cannot be sampled. Where the environment is not here the log tells: see `fit`."""
     if values.get("action_selection") == "sampled":
@@ -175,7 +219,7 @@ def _check_sampling(values: Mapping[str, Any], actions: ActionSpec) -> None:
 
 def _options(values: Mapping[str, Any]) -> TrainOptions:
     known = {f.name: values[f.name] for f in fields(TrainOptions) if f.name in values}
-    options = TrainOptions(**known)
+    options = TrainOptions(**known, pretraining_steps=pretraining_steps(values))
     options.check()
     return options
 

@@ -18,7 +18,8 @@ from rlformer.agents.rounding import Linear, product
 from rlformer.agents.sequence import encoders, placement
 from rlformer.agents.sequence.actions import ActionCodec
 from rlformer.agents.sequence.architecture import Architecture
-from rlformer.agents.sequence.backbones.base import Attending, Streaming, Visit, Walked
+from rlformer.agents.sequence.backbones.base import Attending, Chunking, Streaming, Visit, Walked
+from rlformer.agents.sequence.latent import Latent
 from rlformer.agents.sequence.rows import Rows
 from rlformer.core.errors import InputError
 from rlformer.core.records import Window
@@ -29,7 +30,8 @@ class TrajectoryModel(nn.Module):
     """Windows in, one prediction a step out.
 
     A step's tokens are its return-to-go, its observation, which predicts the action, and the action ("separate"); or
-    one token, the sum of its return-to-go, its observation and the action before it ("step").
+    one token, the sum of its return-to-go, its observation and the action before it ("step"). Where the model predicts
+    returns itself, the observation comes first: its token predicts the return-to-go, whose token predicts the action.
     """
 
     observation_mean: Tensor
@@ -45,10 +47,14 @@ class TrajectoryModel(nn.Module):
         self.register_buffer("observation_std", torch.as_tensor(scales.observation_std, dtype=torch.float32))
         self.register_buffer("return_scale", torch.tensor(float(scales.return_scale)))
         self.codec = ActionCodec(a.actions, scales.action_mean, scales.action_std, a.action_head, scales.action_range)
-        self._separate, self._conditioned = a.tokens == "separate", a.conditioning == "return"
+        self._separate, self._conditioned = a.tokens == "separate", a.conditioned
+        self.predicts_returns = a.predicts_returns
         self._reads_actions, self._per_step = a.reads_actions, a.tokens_per_step
         self._first = 1 if self._separate and self._conditioned else 0  # token of the first step's prediction
-        self.embed_observation = encoders.build(a.observation, a.width)
+        if a.latent_width:
+            self.embed_observation: nn.Module = Latent(a.observation.size, a.latent_width, a.width, a.latent_frozen)
+        else:
+            self.embed_observation = encoders.build(a.observation, a.width)
         if self._conditioned:
             self.embed_return = Linear(1, a.width)
         if self._reads_actions:
@@ -59,10 +65,22 @@ class TrajectoryModel(nn.Module):
             nn.init.normal_(self.embed_timestep.weight, std=0.02)
         self.backbone = a.kind.build(a)
         self.predict_action = Linear(a.width, self.codec.outputs)
+        if self.predicts_returns:
+            self.predict_return = Linear(a.width, 1)
+        self.auxiliary = nn.ModuleDict()  # what objectives need beside it while they teach it; see `objectives.base`
 
     def forward(self, window: Window) -> Tensor:
         """Predictions at every step: (B, K, A). Those behind an episode's end mean nothing."""
         return self.predict_action(self._backbone(window, self._every))
+
+    def with_returns(self, window: Window) -> tuple[Tensor, Tensor]:
+        """Of a model that predicts returns: actions (B, K, A) and scaled returns-to-go (B, K) at every step.
+
+        An action is predicted from the window's own return at its step, a return from what came before it.
+        """
+        h = self._backbone(window, slice(None))
+        returns = self.predict_return(h[:, :: self._per_step])[..., 0]
+        return self.predict_action(h[:, self._every]), returns
 
     def walk(self, window: Window, visit: Visit) -> Tensor:
         """Predictions at every step, (B, K, A), with all that passes from layer to layer told; see `sequence.tracing`.
@@ -80,8 +98,47 @@ class TrajectoryModel(nn.Module):
         """Predictions at one step of each window: steps (B,) -> (B, A)."""
         return self.head(self._backbone(window, self.row_of(steps)[:, None]))[:, 0]
 
+    def chunks(self, window: Window, steps: Tensor | None = None) -> Tensor:
+        """Of a model that foresees chunks of k actions: predictions of those from each step on, (B, K, k, A).
+
+        steps (B,): from that one of each window, (B, 1, k, A).
+        """
+        rows = self._every if steps is None else self.row_of(steps)[:, None]
+        return self.head(cast(Chunking, self.backbone).chunk(self.embed(window), rows))
+
+    def decide(self, window: Window, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """As `predict_at`, and the returns-to-go (B,) on which the model acts at these steps: the window's, or where it
+        predicts them its own, whatever the window has there.
+        """
+        every = torch.arange(len(steps), device=steps.device)
+        if not self.predicts_returns:
+            return self.predict_at(window, steps), window.returns_to_go[every, steps]
+        expected = self.returned(self._backbone(window, (self._per_step * steps)[:, None])[:, 0])  # (B,)
+        at = F.one_hot(steps, window.returns_to_go.shape[1]).bool()
+        chosen = torch.where(at, expected[:, None], window.returns_to_go)
+        return self.predict_at(replace(window, returns_to_go=chosen), steps), expected
+
+    def returned(self, h: Tensor) -> Tensor:
+        """(..., D) -> the return-to-go that is expected there at best, (...)."""
+        return cast(Tensor, self.predict_return(h)[..., 0]) * self.return_scale
+
+    def imagined(self, window: Window) -> Window:
+        """The window with the returns-to-go that the model acts on if its episode began there: of a model that predicts
+        them its own, one step after the other; else the window as it is.
+        """
+        if not self.predicts_returns:
+            return window
+        unknown, found = torch.zeros_like(window.returns_to_go[:, 0]), list[Tensor]()
+        steps = window.returns_to_go.shape[1]
+        for t in range(steps):
+            known = torch.stack([*found, *[unknown] * (steps - t)], dim=1)
+            h = self._backbone(replace(window, returns_to_go=known), slice(self._per_step * t, self._per_step * t + 1))
+            found.append(self.returned(h[:, 0]))
+        return replace(window, returns_to_go=torch.stack(found, dim=1))
+
     def step(self, latest: Window, before: Tensor, memory: Tensor) -> Tensor:
-        """Predictions at the next step of each of N episodes, (N, A), where the architecture `streams`.
+        """Predictions at the next step of each of N episodes, (N, A), where the architecture `streams`. A model that
+        predicts returns does not read the window's.
 
         latest: that step, as windows (N, 1, ...) with the timesteps in the episode; its actions are not read.
         before: the actions before it (N, *act), whatever at the first. memory: (N, *memory_shape), which it changes.
@@ -102,22 +159,28 @@ class TrajectoryModel(nn.Module):
         numbers = self._per_step * times - int(self._reads_actions)
         for i in range(tokens.shape[1]):
             h = cast(Streaming, self.backbone).step(tokens[:, i], numbers + i, memory)
+        if self.predicts_returns:
+            expected = (self.returned(h) / self.return_scale)[:, None, None]
+            token = (self.embed_return(expected) + self._time(latest))[:, 0]
+            h = cast(Streaming, self.backbone).step(token, numbers + tokens.shape[1], memory)
         return h
 
     @property
     def slides(self) -> bool:
         """Whether a token is the same wherever its window begins, so that `arriving` is all that a step changes."""
         a = self.architecture
-        apart = self._separate and self._reads_actions and a.timestep_encoding != "window"
+        apart = self._separate and self._reads_actions and a.timestep_encoding != "window" and not self.predicts_returns
         return apart and a.kind.sliding is not None
 
     def arriving(self, latest: Window, before: Tensor) -> Tensor:
         """The n tokens that the next step of each of N episodes brings, (N, n, D), where they are "separate" and tell
-        no time in a window. The action before it is the first, where actions are read. Arguments are as for `step`.
+        no time in a window. The action before it is the first, where actions are read; a return that is predicted is
+        not among them. Arguments are as for `step`.
         """
         earlier = replace(latest, timesteps=(latest.timesteps - 1).clamp(min=0))
         time = self._time(latest)
-        shown = [part + time for part in self._inputs(latest)]
+        inputs = [self._observed(latest)] if self.predicts_returns else self._inputs(latest)
+        shown = [part + time for part in inputs]
         if self._reads_actions:
             shown = [self.embed_action(self.codec.encode(before))[:, None] + self._time(earlier), *shown]
         return torch.cat(shown, dim=1)
@@ -129,7 +192,7 @@ class TrajectoryModel(nn.Module):
 
     def scores(self, window: Window) -> Tensor:
         """See `core.policy.Scorer`: the predictions at the last real step of each window, (B, A)."""
-        return self.predict_at(window, window.mask.long().sum(dim=1) - 1)
+        return self.predict_at(self.imagined(window), window.mask.long().sum(dim=1) - 1)
 
     @property
     def inputs_of_tokens(self) -> tuple[tuple[str, ...], ...]:
@@ -138,7 +201,8 @@ class TrajectoryModel(nn.Module):
         """
         returns, actions = ("return",) * self._conditioned, ("action",) * self._reads_actions
         if self._separate:
-            return tuple((kind,) for kind in (*returns, "observation", *actions))
+            inputs = ("observation", *returns) if self.predicts_returns else (*returns, "observation")
+            return tuple((kind,) for kind in (*inputs, *actions))
         return ((*returns, "observation", *(("before",) if actions else ())),)
 
     def row_of(self, steps: Tensor) -> Tensor:
@@ -175,10 +239,27 @@ class TrajectoryModel(nn.Module):
         return sum(parts, start=time)  # type: ignore[return-value]
 
     def _inputs(self, window: Window) -> list[Tensor]:
-        """What a step shows before its action is chosen, each (B, K, D): its return-to-go and its observation."""
+        """What a step shows before its action is chosen, each (B, K, D): its return-to-go and its observation, in the
+        order of their tokens.
+        """
         parts = [self.embed_return((window.returns_to_go / self.return_scale)[..., None])] if self._conditioned else []
+        seen = self._observed(window)
+        return [seen, *parts] if self.predicts_returns else [*parts, seen]
+
+    @property
+    def fixed(self) -> list[nn.Parameter]:
+        """What imitation must not change, not even by weight decay."""
+        return self.embed_observation.fixed if isinstance(self.embed_observation, Latent) else []
+
+    def time_of(self, window: Window) -> Tensor | float:
+        """What tells a step's time: (B, K, D), (K, D) or 0."""
+        return self._time(window)
+
+    def _observed(self, window: Window) -> Tensor:
+        """(B, K, D)."""
         observations = window.observations.float()  # until here in their own dtype
-        return [*parts, self.embed_observation(observations, self.observation_mean, self.observation_std)]
+        embedded: Tensor = self.embed_observation(observations, self.observation_mean, self.observation_std)
+        return embedded
 
     @property
     def rows_per_window(self) -> int:

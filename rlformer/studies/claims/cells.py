@@ -19,6 +19,7 @@ from rlformer.evaluator.measure.curve import first_to_pass
 from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.explain.parts import Attributions, Effects, Surrogate
 from rlformer.explain.parts.attributions import Scored
+from rlformer.explain.truth import with_distractors
 from rlformer.explain.viper import LEAVES
 from rlformer.runs import curves, metrics
 from rlformer.runs.directory import RunDirectory
@@ -29,6 +30,7 @@ from rlformer.studies import experiment, explain_runs
 from rlformer.studies.claims.base import Cell, Numbers
 from rlformer.studies.diagnose.play import make_log
 from rlformer.studies.diagnose.rows import rules_of
+from rlformer.studies.logs import CollectedLog
 
 GOOD_ENOUGH = 0.9  # of the normalised score
 NEVER = 2.0  # times what was spent at most: what stands for a time that never came
@@ -39,17 +41,18 @@ _CURVE = Protocol(target_episodes=0, other_episodes=0)
 
 @dataclass(frozen=True)
 class Task:
-    """An environment: a card, with other keywords and observations so many times as large."""
+    """An environment: a card, with other keywords, observations so many times as large, or noise beside them."""
 
     card: str
     kwargs: tuple[tuple[str, int], ...] = ()
     scale: float = 1.0
+    distractors: int = 0  # dimensions of noise beside the observation, and the action before
 
     @property
     def label(self) -> str:
         """In a few words."""
         ways = [f"{key} {value}" for key, value in self.kwargs] + [f"x{self.scale:g}"] * (self.scale != 1)
-        return " ".join([self.card, *ways])
+        return " ".join([self.card, *ways, *([f"{self.distractors} distractors"] * (self.distractors > 0))])
 
     @property
     def spec(self) -> EnvSpec:
@@ -67,7 +70,7 @@ class Task:
             )
         if self.scale != 1:
             card = replace(card, wrappers=(*card.wrappers, {"kind": "scaled_observation", "factor": self.scale}))
-        return card
+        return with_distractors(card, self.distractors) if self.distractors else card
 
     def world_log(self, episodes: int, seed: int, root: Path, hooks: Hooks) -> Dataset:
         """Episodes of the world's own behaviour policy, at the scale of the task."""
@@ -125,7 +128,8 @@ class Online:
 class Trained:
     """An agent that learns from a log: of the world's own behaviour, or of the training of an `Online` cell.
 
-    recipe: how much of that training, as `--log` writes it. episodes: of the world's log.
+    recipe: how much of that training, or how its trained agent plays for so many steps, as `--log` writes it. episodes:
+    of the world's log.
     """
 
     task: Task
@@ -133,6 +137,7 @@ class Trained:
     values: tuple[str, ...] = ()
     training: Online | None = None
     recipe: str = "prefix"
+    steps: int = 0
     episodes: int = 2_000
     loss: float | None = None  # a held-out loss whose time is asked for
     alone: bool = False
@@ -140,7 +145,11 @@ class Trained:
     @property
     def name(self) -> str:
         """See `Cell`."""
-        log = f"{self.episodes} episodes" if self.training is None else f"{self.recipe} of {self.training.name}"
+        log = (
+            f"{self.episodes} episodes"
+            if self.training is None
+            else f"{self.recipe} {self.steps} of {self.training.name}"
+        )
         return _name(self.task, self.agent, self.values, log, str(self.loss))
 
     @property
@@ -152,8 +161,10 @@ class Trained:
         """What it learns from."""
         if self.training is None:
             return self.task.world_log(self.episodes, seed, root, hooks)
-        whole = load(self.training.run(seed, root).trajectories)
-        return cut_log(whole, Recipe.parse(self.recipe), seed, self.task.spec)
+        recipe = Recipe.parse(self.recipe)
+        if recipe.played:
+            return load(CollectedLog(self.training.spec, recipe, self.steps).make(root, seed, hooks.stop, None))
+        return cut_log(load(self.training.run(seed, root).trajectories), recipe, seed, self.task.spec)
 
     def train(self, seed: int, root: Path, hooks: Hooks) -> RunDirectory:
         """The run; a finished one is left alone."""

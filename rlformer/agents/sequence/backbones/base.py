@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from torch import Tensor, nn
 
+from rlformer.agents.sequence.rows import Rows
 from rlformer.core.flops import Work
 
 if TYPE_CHECKING:
@@ -24,6 +25,16 @@ Visit: TypeAlias = Callable[[int, int, Tensor], Tensor]
 
 def _accept(architecture: Architecture) -> None:
     """Every architecture."""
+
+
+def _nothing(architecture: Architecture) -> Work:
+    """All work is of windows."""
+    return Work()
+
+
+def _never(architecture: Architecture) -> bool:
+    """Where it goes on from what layers keep, that must lie in a window."""
+    return False
 
 
 def _whole(architecture: Architecture) -> None:
@@ -42,6 +53,7 @@ class Backbone:
     build: Callable[[Architecture], nn.Module]
     work: Callable[[Architecture, int, int], Work]  # operations of one window of T tokens at M asked rows
     matrices: int  # of a layer, of width times width: what its parameters are at least
+    shared: Callable[[Architecture], Work] = _nothing  # beside `work`, once for all windows of a pass
     check: Callable[[Architecture], None] = _accept  # raises InputError where it cannot be built so
     history: bool = True  # whether it reads other tokens than the one at the asked row
     bidirectional: bool = False  # whether it reads later tokens too
@@ -50,14 +62,15 @@ class Backbone:
     attends: bool = False  # whether what it builds is an `Attending`
     # Of one token where what it builds is a `Streaming`; None: it is none. It is where `reach` says a number.
     step_work: Callable[[Architecture], Work] | None = None
+    banded: bool = False  # whether an `attention_band` can limit what its layers read
+    endless: Callable[[Architecture], bool] = _never  # whether it acts over whole episodes, however long windows are
     reach: Callable[[Architecture], int | None] = _whole  # how many tokens, its own the last, a row depends on
+    # As `work`, of a whole chunk of actions where what it builds is a `Chunking`; None: it is none.
+    chunk_work: Callable[[Architecture, int, int], Work] | None = None
+    # Of a window of T tokens where what it builds is a `BothWays`; None: it is none.
+    both_ways_work: Callable[[Architecture, int], Work] | None = None
     # A reader of windows that slide, made of what it builds and of tokens a window; None: windows are read whole.
     sliding: Callable[[Any, int], Sliding] | None = None
-
-    @property
-    def banded(self) -> bool:
-        """Whether an `attention_band` can limit what its layers read."""
-        return self.attends and self.step_work is not None
 
 
 class Walked(Protocol):
@@ -90,6 +103,20 @@ class Streaming(Protocol):
 
         As `forward` at that token of the whole sequence. memory: (N, *memory_shape), which it changes.
         """
+
+
+class Chunking(Protocol):
+    """A backbone that foresees several actions at once."""
+
+    def chunk(self, tokens: Tensor, rows: Rows) -> Tensor:
+        """tokens: (B, T, D) -> (B, M, k, D): what the next k actions are read from, the first as in `forward`."""
+
+
+class BothWays(Protocol):
+    """A backbone that reads the past alone, and on demand in both directions, with the same weights."""
+
+    def both_ways(self, tokens: Tensor, absent: Tensor) -> Tensor:
+        """Every row sees all tokens but the absent ones, (B, T) bool: (B, T, D) -> (B, T, D)."""
 
 
 class Sliding(Protocol):

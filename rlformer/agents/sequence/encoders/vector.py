@@ -15,8 +15,13 @@ class Vector(rounding.Linear):
 
     def forward(self, numbers: Tensor, mean: Tensor, std: Tensor) -> Tensor:  # type: ignore[override]
         """See `Encoder`."""
-        standardised = (numbers - mean) / std
-        return super().forward(standardised if mean.ndim == 1 else standardised.flatten(-mean.ndim))
+        return super().forward(flat(numbers, mean, std))
+
+
+def flat(numbers: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """(B, K, *part) -> (B, K, numbers), standardised by their mean and standard deviation (*part,)."""
+    standardised = (numbers - mean) / std
+    return standardised if mean.ndim == 1 else standardised.flatten(-mean.ndim)
 
 
 def _build(part: Part, width: int) -> nn.Module:

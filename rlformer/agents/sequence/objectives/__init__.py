@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rlformer.agents.sequence.architecture import Architecture
+from rlformer.agents.sequence.objectives.autoencoder import AUTOENCODER
 from rlformer.agents.sequence.objectives.base import Objective
+from rlformer.agents.sequence.objectives.chunks import CHUNKS
 from rlformer.agents.sequence.objectives.imitation import IMITATION
+from rlformer.agents.sequence.objectives.masked import MASKED
+from rlformer.agents.sequence.objectives.reinformer import REINFORMER
+from rlformer.agents.sequence.objectives.synthetic import RANDOM_TOKENS, SYNTHETIC
 from rlformer.core.errors import InputError
 
-OBJECTIVES: dict[str, Objective] = {kind.name: kind for kind in (IMITATION,)}
+OBJECTIVES: dict[str, Objective] = {kind.name: kind for kind in (IMITATION, REINFORMER, CHUNKS, MASKED)}
+# What may come before the objective: none of the others teaches a model to act.
+PRETRAININGS: dict[str, Objective] = {kind.name: kind for kind in (MASKED, AUTOENCODER, SYNTHETIC, RANDOM_TOKENS)}
+NO_PRETRAINING = "none"
 
 
 def objective(name: str, architecture: Architecture) -> Objective:
@@ -20,4 +31,25 @@ def objective(name: str, architecture: Architecture) -> Objective:
             f"objective: {name} shows a model the future, which the {architecture.backbone} would read: "
             "it needs a backbone that reads the past alone"
         )
+    if architecture.chunk_length > 1 and name != CHUNKS.name:
+        raise InputError(f"chunk_length: objective {name} teaches one action; objective must be '{CHUNKS.name}'")
+    found.check(architecture)
     return found
+
+
+def pretraining(name: str, architecture: Architecture) -> Objective | None:
+    """What a model learns before its objective; None: nothing. Raises InputError as `objective`."""
+    if name == NO_PRETRAINING:
+        return None
+    if name not in PRETRAININGS:
+        raise InputError(f"pretraining: '{name}' is none of {', '.join((NO_PRETRAINING, *PRETRAININGS))}")
+    found = PRETRAININGS[name]
+    found.check(architecture)
+    return found
+
+
+def pretraining_steps(values: Mapping[str, Any]) -> int:
+    """How many of a card's gradient steps are pretraining."""
+    if values.get("pretraining", NO_PRETRAINING) == NO_PRETRAINING:
+        return 0
+    return int(values["pretraining_share"] * values["gradient_steps"])

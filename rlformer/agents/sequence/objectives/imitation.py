@@ -8,6 +8,7 @@ from torch import Tensor
 
 from rlformer.agents.sequence.objectives.base import Objective
 from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.agents.sequence.work import window as work
 from rlformer.core.records import Window
 
 
@@ -16,4 +17,4 @@ def imitate(model: TrajectoryModel, window: Window) -> tuple[Tensor, Mapping[str
     return model.codec.loss(model(window), window.actions).masked_fill(~window.mask, 0.0), {}
 
 
-IMITATION = Objective(name="imitation", loss=imitate)
+IMITATION = Objective(name="imitation", make=lambda options: imitate, work=work)

@@ -26,7 +26,8 @@ _COUNTS = ("step", "samples_seen", "sums", "summed", "stale")  # of a `State`, a
 class TrainOptions:
     """How to descend. Steps are gradient steps."""
 
-    gradient_steps: int
+    gradient_steps: int  # all of them
+    pretraining_steps: int = 0  # the first of them, which a pretraining takes
     batch_size: int = 64
     learning_rate: float = 1e-4
     final_learning_rate: float = 1.0  # as a share of `learning_rate`, reached by a cosine after the warm-up
@@ -43,9 +44,15 @@ class TrainOptions:
         ranges.check(vars(self), RANGES)
 
     def learning_rate_at(self, step: int) -> float:
-        """Of the step after `step` others: a linear warm-up, then a cosine down to the final share."""
+        """Of the step after `step` others: a linear warm-up, then a cosine down to the final share; before, in a
+        pretraining, a warm-up alone.
+        """
+        before = self.pretraining_steps
+        if step < before:
+            return self.learning_rate * min(1.0, (step + 1) / max(1, self.warmup_steps))
+        step -= before
         warm = min(1.0, (step + 1) / max(1, self.warmup_steps))
-        through = (step - self.warmup_steps) / max(1, self.gradient_steps - self.warmup_steps)
+        through = (step - self.warmup_steps) / max(1, self.gradient_steps - before - self.warmup_steps)
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, through))))
         return self.learning_rate * warm * (self.final_learning_rate + (1 - self.final_learning_rate) * cosine)
 
@@ -73,6 +80,18 @@ class State:
     def ended(self) -> bool:
         """Whether all steps were made, or too many without a lower held-out loss."""
         return self.step >= self.options.gradient_steps or 0 < self.options.patience <= self.stale
+
+    @property
+    def pretraining(self) -> bool:
+        """Whether the next step is one of the pretraining."""
+        return self.step < self.options.pretraining_steps
+
+    def begin_anew(self) -> None:
+        """What a pretraining has told the optimiser, and what was to be logged of it, is forgotten."""
+        for entry in self.optimizer.state.values():
+            for value in entry.values():
+                value.zero_()
+        self.sums, self.summed = {}, 0
 
     def set_learning_rate(self) -> None:
         """To that of the next step."""

@@ -44,8 +44,17 @@ class GradientStep:
     its end, the host waits for nothing.
     """
 
-    def __init__(self, state: State, loss: Loss, windows: Windows, runner: Runner | None = None) -> None:
+    def __init__(
+        self,
+        state: State,
+        loss: Loss,
+        windows: Windows,
+        runner: Runner | None = None,
+        pretraining: Loss | None = None,
+    ) -> None:
         self._state, self._loss, self._windows = state, loss, windows
+        self._first, self._begun = pretraining or loss, runner or _runner(state)  # of a pretraining, and what runs it
+        self._fixed: list[tuple[Tensor, Tensor]] | None = None  # parameters that imitation leaves, and what they are
         self._names: tuple[str, ...] = ()  # of what the objective logs beside the loss; they stay as they are
         self._starts = torch.zeros(state.options.batch_size, dtype=torch.int64, device=state.device)
         self._run = runner or _runner(state)
@@ -55,15 +64,31 @@ class GradientStep:
         state = self._state
         self._starts.copy_(self._windows.starts(len(self._starts), state.batches))
         state.set_learning_rate()
-        loss, norm, samples, *more = self._run(self.work).tolist()
+        before = state.pretraining
+        if self._fixed is None and not before:
+            self._fixed = [(parameter.detach(), parameter.detach().clone()) for parameter in state.model.fixed]
+        run, loss_name = (self._begun, "pretraining_loss") if before else (self._run, "loss")
+        loss, norm, samples, *more = run(self.pretrain if before else self.work).tolist()
         found = Stepped(loss, norm, int(samples))
-        state.stepped({"loss": loss, **dict(zip(self._names, more, strict=True))}, found.samples)
+        state.stepped({loss_name: loss, **dict(zip(self._names, more, strict=True))}, found.samples)
+        if before and not state.pretraining:
+            state.begin_anew()
         return found
+
+    def pretrain(self) -> Tensor:
+        """As `work`, of a step of the pretraining."""
+        return self._descend(self._first)
 
     def work(self) -> Tensor:
         """What a device does in a step, from where the windows start: loss, norm, samples and what else is logged."""
+        found = self._descend(self._loss)
+        for parameter, value in self._fixed or ():  # weight decay moved it
+            parameter.copy_(value)
+        return found
+
+    def _descend(self, objective: Loss) -> Tensor:
         state, window = self._state, self._windows.at(self._starts)
-        (losses, logged), samples = self._loss(state.model, window), window.mask.sum()
+        (losses, logged), samples = objective(state.model, window), window.mask.sum()
         loss = losses.sum() / samples
         state.parameters.gradients.zero_()
         loss.backward()

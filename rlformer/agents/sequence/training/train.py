@@ -36,12 +36,14 @@ def train(
     evaluate: Evaluate | None = None,
     device: torch.device | None = None,
     cost: Cost | None = None,
+    pretraining: Loss | None = None,
 ) -> tuple[int, int]:
     """Train `model` in place and leave it on the CPU, with the weights of the lowest held-out loss.
 
     Continues from `log.directory`/checkpoints/last. On the CPU with the same number of threads the weights are, bit
     for bit, those of a training that was never interrupted. `evaluate` is asked at the points of `core.grid` and at the
-    end. device: where to train, with all of the log there; the CPU by default. cost: of reading it. Returns (gradient
+    end. device: where to train, with all of the log there; the CPU by default. cost: of reading it. pretraining: the
+    loss of the first `pretraining_steps` of the options, in which nothing is validated or evaluated. Returns (gradient
     steps, transitions seen with repeats).
 
     Raises Interrupted when the log asks to stop, DivergedError when the loss or its gradient is not finite.
@@ -50,7 +52,7 @@ def train(
     if device is not None and device.type == "cuda":
         batches, held_out = _on_gpu(model, batches, held_out, device)
     state = State(model, options, seed, log.directory / "checkpoints" / "last")
-    training = _Training(state, loss, batches, held_out, log, evaluate, cost or Cost())
+    training = _Training(state, loss, batches, held_out, log, evaluate, cost or Cost(), pretraining)
     loop.resume(training, log)
     model.train()
     try:
@@ -73,10 +75,11 @@ class _Training:
         log: RunLog,
         evaluate: Evaluate | None,
         cost: Cost,
+        pretraining: Loss | None,
     ) -> None:
         self._state, self._loss, self._held_out = state, loss, held_out
         self._log, self._evaluate, self._cost = log, evaluate, cost
-        self._gradient_step = GradientStep(state, loss, batches)
+        self._gradient_step = GradientStep(state, loss, batches, pretraining=pretraining)
         self._gradient_norm = 0.0
         o = state.options
         self.pace = Pace(
@@ -110,12 +113,16 @@ class _Training:
         }
 
     def validate(self) -> Mapping[str, float]:
+        if self._state.step <= self._state.options.pretraining_steps and self._state.options.pretraining_steps:
+            return {}
         loss = held_out_loss(self._state.model, self._loss, self._held_out)
         self._state.validated(loss)
         return {"train/held_out_loss": loss}
 
     def evaluate(self, step: int) -> Mapping[str, float]:
         assert self._evaluate is not None, "the pace asks for none"
+        if self._state.pretraining:
+            return {}
         with torch.random.fork_rng(devices=()):
             scores = self._evaluate(_on_cpu(self._state.model), step)
         self._state.model.train()
@@ -182,7 +189,7 @@ def _on_cpu(model: TrajectoryModel) -> TrajectoryModel:
     if all(placement.on_host(weight.device) for weight in weights.values()):
         return model
     copied = TrajectoryModel(model.architecture)
-    copied.load_state_dict(weights)
+    copied.load_state_dict({name: weight for name, weight in weights.items() if not name.startswith("auxiliary.")})
     return copied
 
 

@@ -39,8 +39,8 @@ CLAIM = Claim(
         ),
         Effect(
             Text("the MLP against the linear one, where no product is needed", "不需要乘积时:MLP 与线性模型之差"),
-            Trained(_PPO.task, "bc", training=_PPO, recipe="expert"),
-            Trained(_PPO.task, "bc-linear", training=_PPO, recipe="expert"),
+            Trained(_PPO.task, "bc", training=_PPO, recipe="expert", steps=10_000),
+            Trained(_PPO.task, "bc-linear", training=_PPO, recipe="expert", steps=10_000),
             "z",
             "alike",
             0.05,

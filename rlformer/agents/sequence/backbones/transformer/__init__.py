@@ -55,7 +55,10 @@ TRANSFORMER = Backbone(
     matrices=12,
     check=_check,
     attends=True,
+    banded=True,
+    endless=lambda a: a.attention_band > 0,
     step_work=_step_work,
     reach=_reach,
     sliding=SlidingWindows,
+    both_ways_work=lambda a, tokens: _layer(tokens, tokens, a.width) * a.layers,
 )

@@ -53,7 +53,7 @@ class Transformer(nn.Module):
         blocks = [Block(width, heads, activation, norm, residual, band) for _ in range(layers)]
         self.blocks = nn.ModuleList(blocks)
         self.norm = NORMS[norm](width)
-        self.apply(_initialise)
+        self.apply(initialise)
         for block in blocks:  # GPT-2: keeps the variance of the residual stream flat over depth
             for projection in (block.attention.project, block.contract):
                 nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * layers))
@@ -93,6 +93,15 @@ class Transformer(nn.Module):
         for block, kept in zip(cast(Iterable[Block], self.blocks), memory.unbind(1), strict=True):
             h = block.step(h, *kept.unbind(1), places, distances, absent)
         return self.norm(h)
+
+    def both_ways(self, tokens: Tensor, absent: Tensor) -> Tensor:
+        """Every row attends to all tokens but the `absent` ones, (B, T) bool: (B, T, D) -> (B, T, D). No band."""
+        rate = self.dropout if self.training else 0.0
+        noise = draw([tuple(tokens.shape)] * (1 + 2 * len(self.blocks)), rate, tokens.device)
+        h = drop(self.embedding_norm(tokens), next(noise))
+        for block in cast(Iterable[Block], self.blocks):
+            h = block.read(h, absent, noise, rate)
+        return cast(Tensor, self.norm(h))
 
     @torch.no_grad()
     def attention(self, tokens: Tensor) -> list[Tensor]:
@@ -136,6 +145,13 @@ class Block(nn.Module):
         inner = drop(self._inner(flat).view_as(h), next(noise))
         return h + inner if self.residual else inner
 
+    def read(self, h: Tensor, hidden: Tensor, noise: Iterator[Noise], rate: float) -> Tensor:
+        """In both directions: h (B, T, D), hidden (B, T), tokens that no other attends to -> (B, T, D)."""
+        mixed = drop(self.attention.over(self.attention_norm(h), hidden, rate), next(noise))
+        h = h + mixed if self.residual else mixed
+        inner = drop(self._inner(self.inner_norm(h).flatten(0, 1)).view_as(h), next(noise))
+        return h + inner if self.residual else inner
+
     def step(self, h: Tensor, *memory: Tensor) -> Tensor:
         """One token of each sequence, (N, D) -> (N, D); see `Attention.step`."""
         mixed = self.attention.step(self.attention_norm(h), *memory)
@@ -176,6 +192,11 @@ class Attention(nn.Module):
             seen = (future if future.ndim == 2 else future.unflatten(0, (-1, self.heads))) == 0
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=rate)
         return self.join(mixed.flatten(0, 1))
+
+    def over(self, x: Tensor, hidden: Tensor, rate: float) -> Tensor:
+        """To all tokens but the hidden ones, (B, T): x (B, T, D) -> (B, T, D). `rate` drops weights."""
+        query, key, value = (by_head(t, self.heads) for t in self.qkv(x).split(x.shape[2], dim=2))
+        return cast(Tensor, self.project(attend(query, key, value, hidden, rate)))
 
     def weights(self, x: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
         """x: (B, T, D) -> attention weights (B*nh, M, T) and values (B*nh, T, hs)."""
@@ -236,6 +257,22 @@ class Attention(nn.Module):
         return bias.movedim(3, 1).expand(batch, -1, -1, -1).flatten(0, 1)  # (., M, T, nh) -> (B*nh, M, T)
 
 
+def by_head(t: Tensor, heads: int) -> Tensor:
+    """(B, T, D) -> (B, nh, T, hs)."""
+    return t.unflatten(2, (heads, -1)).transpose(1, 2)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, hidden: Tensor, rate: float) -> Tensor:
+    """query (B, nh, M, hs), key and value (B, nh, T, hs), hidden (B, T) -> (B, M, D). Rounded alike for any B."""
+    added = torch.zeros(hidden.shape, device=hidden.device).masked_fill(hidden, -torch.inf)[:, None, None]
+
+    def mix(query: Tensor, key: Tensor, value: Tensor, added: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(query, key, value, added, dropout_p=rate)
+
+    added = added.expand(-1, -1, query.shape[2], -1)
+    return rounding.rowwise("attention", mix, query, key, value, added).transpose(1, 2).flatten(2)
+
+
 def _fuses(x: Tensor, band: int) -> bool:
     """Whether attention is fused: on a CPU explicit products are faster at these sizes, and a band has a bias."""
     return not placement.on_host(x.device) and not band
@@ -254,8 +291,9 @@ def _behind(rows: Tensor, length: int) -> Tensor:
     return torch.zeros(behind.shape, device=rows.device).masked_fill_(behind, -torch.inf)
 
 
-def _initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module) -> None:
     """GPT-2's: weights from a normal of .02, biases zero."""
     if isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, std=0.02)
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

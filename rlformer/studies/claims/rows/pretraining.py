@@ -1,0 +1,86 @@
+"""Statements 4 and 5: pretraining on data without labels helps, and fine-tuning then needs little data."""
+
+from __future__ import annotations
+
+from rlformer.studies.claims.base import Claim, Effect, Text
+from rlformer.studies.claims.cells import Online, Trained, task
+
+_POLE = Online(task("CartPole-v1"), "ppo")
+_LANDER = Online(task("LunarLander-v3"), "ppo")
+_CONTROL = ("pretraining=random-tokens",)
+
+
+def _helps(
+    ppo: Online,
+    share: float,
+    more: tuple[str, ...],
+    less: tuple[str, ...],
+    english: str,
+    chinese: str,
+    quick: bool = False,
+) -> Effect:
+    """more, less: an agent, and its values."""
+    cells = [
+        Trained(ppo.task, agent, tuple(values), training=ppo, recipe=f"prefix={share:g}")
+        for agent, *values in (more, less)
+    ]
+    return Effect(
+        Text(
+            f"{ppo.task.card}, the first {share:g} of a training: score of {english}",
+            f"{ppo.task.card},训练的前 {share:g}:{chinese}的得分之差",
+        ),
+        cells[0],
+        cells[1],
+        "z",
+        "greater",
+        0.05,
+        "normalised score",
+        quick=quick,
+    )
+
+
+_MASKED, _CHAIN, _SCRATCH = ("dt-masked",), ("dt-pretrained",), ("dt",)
+_RANDOM = ("dt-pretrained", *_CONTROL)
+
+CLAIM = Claim(
+    name="pretraining",
+    number="4, 5",
+    statement=Text(
+        "Models that are pretrained on data without labels need only little data to be fine-tuned to a task.",
+        "在无标签数据上预训练的模型,只需少量数据即可微调到具体任务。",
+    ),
+    experiment=Text(
+        "A Decision Transformer that first reconstructs hidden tokens of the log (BERT's counterpart), or first foretells "
+        "a random Markov chain, against one from scratch with as many steps of imitation, on small parts of a PPO "
+        "training. The chain's control is pretrained on tokens that nothing can foretell.",
+        "先还原日志中被遮盖词元(对应 BERT)或先预测随机马尔可夫链的 Decision Transformer,与同样模仿步数、从头训练者相比,数据为一次 PPO 训练的一小部分。马尔可夫链的对照是在无法预测的随机词元上预训练。",
+    ),
+    effects=(
+        _helps(
+            _POLE,
+            0.125,
+            _MASKED,
+            _SCRATCH,
+            "the masked one minus that from scratch",
+            "遮盖预训练与从头训练",
+            quick=True,
+        ),
+        _helps(_POLE, 0.125, _CHAIN, _SCRATCH, "the chain's minus that from scratch", "马尔可夫链预训练与从头训练"),
+        _helps(_POLE, 0.125, _CHAIN, _RANDOM, "the chain's minus its control's", "马尔可夫链预训练与其对照"),
+        *(
+            _helps(_LANDER, share, _MASKED, _SCRATCH, "the masked one minus that from scratch", "遮盖预训练与从头训练")
+            for share in (0.125, 0.5)
+        ),
+        _helps(_LANDER, 0.125, _CHAIN, _SCRATCH, "the chain's minus that from scratch", "马尔可夫链预训练与从头训练"),
+        _helps(_LANDER, 0.125, _CHAIN, _RANDOM, "the chain's minus its control's", "马尔可夫链预训练与其对照"),
+    ),
+    code=(
+        "rlformer/agents/sequence/objectives/masked.py",
+        "rlformer/agents/sequence/objectives/synthetic.py",
+        "rlformer/agents/sequence/training/train.py",
+    ),
+    caveat=Text(
+        "The pretraining data is the log itself, or a chain: no collection of a million other trajectories is at hand.",
+        "预训练数据就是日志本身或马尔可夫链:这里没有百万条其他轨迹可用。",
+    ),
+)
