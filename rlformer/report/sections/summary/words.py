@@ -21,6 +21,7 @@ _QUESTIONS = {
     "nonlinearity": "Does a network with hidden layers score higher than a linear policy?",
     "gates": "Does an LSTM score higher than a GRU?",
     "attention": "Does attention score higher than convolution?",
+    "discriminator": "Does a learned reward do more than a constant one?",
     "families": "Which scores higher, online RL or the sequence model?",
 }
 
