@@ -21,6 +21,7 @@ _QUESTIONS = {
     "nonlinearity": "Does a network with hidden layers score higher than a linear policy?",
     "gates": "Does an LSTM score higher than a GRU?",
     "attention": "Does attention score higher than convolution?",
+    "recurrence": "Does PPO score higher with a Transformer than with an LSTM?",
     "discriminator": "Does a learned reward do more than a constant one?",
     "families": "Which scores higher, online RL or the sequence model?",
 }
