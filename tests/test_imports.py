@@ -26,7 +26,7 @@ ROOMS = (
 
 # Each outside library has one door.
 DOORS = {
-    "stable_baselines3": ["agents.online", "agents.offline"],
+    "stable_baselines3": ["agents.online", "agents.offline", "agents.adversarial"],
     "sb3_contrib": ["agents.online"],
     "minari": ["data.loaders.minari"],
     "pyarrow": ["data.loaders.tables"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rlformer.agents.adversarial import ADVERSARIAL
 from rlformer.agents.base import LearnerKind
 from rlformer.agents.offline import OFFLINE
 from rlformer.agents.online import ONLINE
@@ -9,7 +10,9 @@ from rlformer.agents.reference import BEHAVIOUR, RANDOM
 from rlformer.agents.sequence import SEQUENCE
 from rlformer.core.errors import unknown
 
-LEARNERS: dict[str, LearnerKind] = {kind.name: kind for kind in (RANDOM, BEHAVIOUR, SEQUENCE, OFFLINE, ONLINE)}
+LEARNERS: dict[str, LearnerKind] = {
+    kind.name: kind for kind in (RANDOM, BEHAVIOUR, SEQUENCE, OFFLINE, ADVERSARIAL, ONLINE)
+}
 
 
 def learner(name: str) -> LearnerKind:

@@ -48,7 +48,8 @@ CARDS = [card for card in agent_cards.agents().values() if card.learner in REGIS
 
 # What makes a training small, for the keys that a card has; and what an on-policy card calls `n_steps`.
 SMALL: Mapping[str, Any] = {
-    "hidden": [8], "lstm_hidden_size": 8, "num_envs": 2, "batch_size": 16, "learning_rate": 1e-2,
+    "hidden": [8], "lstm_hidden_size": 8, "width": 8, "layers": 2, "heads": 2, "memory_length": 3,
+    "num_envs": 2, "batch_size": 16, "learning_rate": 1e-2,
     "steps": 96, "n_epochs": 2, "buffer_size": 500, "learning_starts": 32, "train_freq": 1,
     "normalize_observations": True, "exploration_fraction": 0.5, "n_quantiles": 5,
     # What stops by itself, before so many tries, would cost less than is counted.

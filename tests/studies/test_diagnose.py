@@ -61,7 +61,7 @@ def test_figures_of_the_table() -> None:
         0.5,
         0.5,
     )
-    assert law("PassiveTMaze", "recurrent-ppo", "greedy") == 1.0
+    assert law("PassiveTMaze", "recurrent-ppo", "greedy") == law("PassiveTMaze", "ppo-trxl", "greedy") == 1.0
     assert (law("Gamble", "dt"), law("Gamble", "dt", asked=1.0)) == (-5.0, pytest.approx(-1 / 6))
     assert law("Gamble", "dt", "greedy", 1.0) == 1.0
     assert (law("Bandit", "dt"), law("Bandit", "dt", "greedy")) == (pytest.approx(0.382, abs=1e-3), pytest.approx(0.3))

@@ -27,6 +27,7 @@ RUN_KEYS = frozenset(
         "normalize_rewards",
         "hidden",
         "activation",
+        "expert_episodes",
     }
 )
 
@@ -40,11 +41,12 @@ class SpacesOnly(gym.Env[Any, Any]):
 
 def build(algorithm: Algorithm, values: Mapping[str, Any], environments: VecEnv, seed: int) -> BaseAlgorithm:
     """The model that a card's values describe. Raises InputError where they do not fit."""
-    if values["normalize_observations"] or values["normalize_rewards"]:
+    scaled = values.get("normalize_rewards", False)
+    if values["normalize_observations"] or scaled:
         environments = VecNormalize(
             environments,
             norm_obs=values["normalize_observations"],
-            norm_reward=values["normalize_rewards"],
+            norm_reward=scaled,
             gamma=values["gamma"],
         )
     networks: dict[str, Any] = {

@@ -42,6 +42,7 @@ def check_values(values: Mapping[str, Any], algorithms: Mapping[str, Algorithm])
             f"a card of {name}'s own has its keys"
         )
     ranges.check(values, known)
+    algorithms[name].check(values)
     return algorithms[name]
 
 

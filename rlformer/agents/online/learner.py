@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlformer.agents.base import RunLog, Task
+from rlformer.agents.base import LearnerKind, RunLog, Task
 from rlformer.agents.online import ONLINE
 from rlformer.agents.online.algorithms import ALGORITHMS
 from rlformer.agents.online.algorithms.base import Algorithm
@@ -21,6 +21,8 @@ from rlformer.envs.native import NativeSpaces, Translator, native_spaces
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
+
+    from rlformer.agents.online.training import Training
 
 
 class SB3Learner:
@@ -91,23 +93,30 @@ class OnlineLearner(SB3Learner):
     See `agents.base.Learner`.
     """
 
+    kind: LearnerKind = ONLINE  # whose class this is
+    algorithms: Mapping[str, Algorithm] = ALGORITHMS  # that a card of it may name
+
     @classmethod
     def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
         """See `agents.base.Learner`."""
-        algorithm = check_values(hyperparameters, ALGORITHMS)
+        algorithm = check_values(hyperparameters, cls.algorithms)
         spaces = spaces_of(env)
-        check_fit(algorithm, spaces.actions, env.name, ONLINE)
+        check_fit(algorithm, spaces.actions, env.name, cls.kind)
         check_memory(algorithm, hyperparameters, spaces)
 
     def fit(self, task: Task, log: RunLog) -> Cost:
         """See `agents.base.Learner`. Raises InputError where a value or the environment's actions do not fit."""
         assert task.env is not None
         self.check(task.env, task.hyperparameters)
-        from rlformer.agents.online.training import Training
-
-        training = Training(task, log)
+        training = self._training(task, log)
         self._algorithm, self._model = training.algorithm, training.model
         return training.run()
+
+    def _training(self, task: Task, log: RunLog) -> Training:
+        """The run of the task, which may continue."""
+        from rlformer.agents.online.training import Training
+
+        return Training(task, log)
 
     def save(self, directory: Path) -> None:
         """Write what it takes to act, without the state of the optimisers: model.safetensors, model.json."""
@@ -124,7 +133,7 @@ class OnlineLearner(SB3Learner):
         from rlformer.agents.online.build import SpacesOnly, build
 
         assert env is not None
-        algorithm = ALGORITHMS[hyperparameters["algorithm"]]
+        algorithm = cls.algorithms[hyperparameters["algorithm"]]
         cls._described(directory, algorithm)
         learner, values = cls(), dict(hyperparameters)
         if "buffer_size" in values:

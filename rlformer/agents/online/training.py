@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
 
 from rlformer.agents.base import RunLog, Task
 from rlformer.agents.online import state as states
 from rlformer.agents.online.algorithms import ALGORITHMS
+from rlformer.agents.online.algorithms.base import Algorithm
 from rlformer.agents.online.build import build
 from rlformer.agents.online.checks import check_scale
 from rlformer.agents.online.policy import policy_of
@@ -41,11 +44,13 @@ _CHECKPOINT_SECONDS, _CHECKPOINT_SHARE = 10.0, 0.05  # no oftener, and no larger
 class Training:
     """One run of `task`, continued from the checkpoint in `log.directory` if there is one."""
 
+    algorithms: Mapping[str, Algorithm] = ALGORITHMS  # that the task's values may name
+
     def __init__(self, task: Task, log: RunLog) -> None:
         assert task.env is not None
         torch.set_num_threads(task.threads)
         self._task, self._log, self._values = task, log, task.hyperparameters
-        self.algorithm = ALGORITHMS[self._values["algorithm"]]
+        self.algorithm = self.algorithms[self._values["algorithm"]]
         if issubclass(self.algorithm.load(), OffPolicyAlgorithm):
             check_scale(self.algorithm, spaces_of(task.env).actions, task.env.name, log.note)
         self._total = self._values["steps"]
@@ -59,8 +64,7 @@ class Training:
         keep = task.log_trajectories is not None
         self._environments = TrainingEnvironments(task.env, self._values["num_envs"], self._tally, log, keep)
         with warnings.catch_warnings(record=True) as caught:
-            seed = seeding.derive(task.seed, "training")
-            self.model = build(self.algorithm, self._values, self._environments, seed)
+            self.model = self._build(self._environments, seeding.derive(task.seed, "training"))
         for warning in caught:
             log.note(" ".join(str(warning.message).split()))
         self.model.set_logger(Logger(None, []))
@@ -125,6 +129,10 @@ class Training:
             self._write_curves()
         if time.perf_counter() >= self._checkpoint_at:
             self._save()
+
+    def _build(self, environments: VecEnv, seed: int) -> BaseAlgorithm:
+        """The model of this run, as it is before the first step."""
+        return build(self.algorithm, self._values, environments, seed)
 
     def _begin(self, done: int) -> None:
         now = time.perf_counter()

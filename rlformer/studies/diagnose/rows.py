@@ -201,6 +201,11 @@ ROWS: tuple[Row, ...] = (
                 "steps=40960", "n_epochs=6",
                 "ent_coef=0.05", "lstm_hidden_size=32", "hidden=[32]",
             )),
+            Expectation("ppo-trxl", "optimum", None, (
+                "steps=12288", "num_envs=8", "n_steps=64", "batch_size=128", "n_epochs=4", "learning_rate=3e-3",
+                "ent_coef=0.02", "normalize_observations=false", "normalize_rewards=false",
+                "width=16", "layers=2", "memory_length=4", "hidden=[16]",
+            )),
             _BC, _TOP, _DT_K1, _lstm(4), _dt(4),
         ),
         (1.0,), kwargs={"length": 3}, best=1.0,

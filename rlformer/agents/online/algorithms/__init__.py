@@ -15,6 +15,7 @@ from rlformer.agents.online.algorithms.ddpg import DDPG
 from rlformer.agents.online.algorithms.dqn import DQN
 from rlformer.agents.online.algorithms.maskable_ppo import MASKABLE_PPO
 from rlformer.agents.online.algorithms.ppo import PPO
+from rlformer.agents.online.algorithms.ppo_trxl import PPO_TRXL
 from rlformer.agents.online.algorithms.qrdqn import QRDQN
 from rlformer.agents.online.algorithms.recurrent_ppo import RECURRENT_PPO
 from rlformer.agents.online.algorithms.sac import SAC
@@ -27,6 +28,7 @@ _ALL = (
     DDPG,
     DQN,
     PPO,
+    PPO_TRXL,
     QRDQN,
     RECURRENT_PPO,
     SAC,

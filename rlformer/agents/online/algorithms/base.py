@@ -118,5 +118,6 @@ class Algorithm(Published):
     optimizer: Mapping[str, Any] = field(default_factory=lambda: {"fused": True})  # of Adam: PyTorch's faster one
     schedules: tuple[str, ...] = ("learning_rate",)  # keys that take a number or a schedule
     ranges: Ranges = field(default_factory=dict)  # every key that a card of it may have; none: not told
+    check: Callable[[Mapping[str, Any]], None] = lambda values: None  # raises InputError where they do not fit together
     # What a checkpoint keeps beyond what those of all algorithms do: attributes of the model, as JSON has them.
     counters: tuple[str, ...] = ()

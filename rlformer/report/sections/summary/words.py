@@ -27,6 +27,8 @@ _QUESTIONS = {
     "asking": "Does a model that predicts its own return score higher than one that is asked for the log's best?",
     "gates": "Does an LSTM score higher than a GRU?",
     "attention": "Does attention score higher than convolution?",
+    "recurrence": "Does PPO score higher with a Transformer than with an LSTM?",
+    "discriminator": "Does a learned reward do more than a constant one?",
     "families": "Which scores higher, online RL or the sequence model?",
 }
 
