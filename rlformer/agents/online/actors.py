@@ -185,6 +185,54 @@ class Recurrent(Actor):
             self._states = torch.cat([kept, kept.new_zeros(2, kept.shape[1], count - rows, kept.shape[3])], dim=2)
 
 
+class Stacked(Actor):
+    """The last `frames` observations as one, before another actor: zeros stand for those before an episode's first.
+
+    As stable-baselines3's VecFrameStack has them, the oldest first, of observations that were normalised one by one.
+    """
+
+    def __init__(self, actor: Actor, frames: int, size: int) -> None:
+        """size: numbers of one observation."""
+        self._actor, self._frames, self._size = actor, frames, size
+        self.draws, self.normal, self.stochastic = actor.draws, actor.normal, actor.stochastic
+        self.networks, self.context_length = actor.networks, frames
+        self.memory_size = (frames - 1) * size
+        self._before = torch.zeros(0, self.memory_size)  # (M, memory_size)
+
+    @torch.inference_mode()
+    def begin(self, slots: Array) -> None:
+        """New episodes in these rows."""
+        self._reserve(int(slots.max()) + 1)
+        self._before[slots] = 0.0
+        self._actor.begin(slots)
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        count = len(observations)
+        self._reserve(count)
+        stacked = torch.cat([self._before[:count], observations], dim=1)  # (M, frames * size)
+        self._before[:count] = stacked[:, self._size :]
+        return self._actor(stacked, noise)
+
+    def step(self, observations: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See `Actor`: the memory is the observations before."""
+        stacked = torch.cat([memory, observations], dim=1)
+        return self._actor(stacked, None), self._actor.scores(stacked), stacked[:, self._size :]
+
+    def scores(self, observations: Tensor) -> Tensor:
+        """See `Actor`."""
+        return self.scores_over(observations[:, None], torch.zeros(len(observations), dtype=torch.long))
+
+    def scores_over(self, observations: Tensor, last: Tensor) -> Tensor:
+        """See `Actor`."""
+        places = last[:, None] + torch.arange(1 - self._frames, 1)  # (B, frames)
+        rows = observations[torch.arange(len(last))[:, None], places.clamp(min=0)]  # (B, frames, size)
+        return self._actor.scores(torch.where((places >= 0)[..., None], rows, torch.zeros(())).flatten(1))
+
+    def _reserve(self, count: int) -> None:
+        if (lacking := count - len(self._before)) > 0:
+            self._before = torch.cat([self._before, self._before.new_zeros(lacking, self.memory_size)])
+
+
 def _step(lstm: torch.nn.Module, observations: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
     """(M, obs) and the states before, (M, layers, H) -> the output and the states after, (M, 1 + 2 layers, H)."""
     before = (hidden.transpose(0, 1).contiguous(), cell.transpose(0, 1).contiguous())

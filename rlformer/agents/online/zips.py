@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
 from rlformer.agents import cards as agent_cards
-from rlformer.agents.online import normalization
+from rlformer.agents.online import normalization, zoo
 from rlformer.agents.online.algorithms import PUBLISHED
 from rlformer.agents.online.algorithms.base import Published
 from rlformer.agents.online.learner import OnlineLearner
@@ -64,6 +65,7 @@ def read_zip(
     if not trust:
         raise InputError(f"{path}: needs unpickling, which runs code: pass --trust if you trust where it comes from")
     from rlformer.agents.online import scaling
+    from rlformer.agents.online.actors import Stacked
     from rlformer.agents.online.policy import actor_of, policy_with
 
     data = normalization.description(path)
@@ -75,14 +77,16 @@ def read_zip(
     with _old_gym():
         _check_no_images(path, data)
         model = _load(path, data, algorithm, known)
-        scale = None if file is None else scaling.read(file, model.observation_space, path)
-    order = _fit(model, env, path) if env is not None else None
+        frames = zoo.frames(path)
+        space = _frame(model.observation_space, frames, path)
+        scale = None if file is None else scaling.read(file, space, path)
+    order = _fit(model, space, env, path) if env is not None else None
     actor = actor_of(algorithm, model)
+    if frames > 1:
+        actor = Stacked(actor, frames, gym.spaces.flatdim(space))
     policy = policy_with(actor, action_spec(model.action_space), scale, sample, order)
     used = None if scale is None else file
-    return ReadZip(
-        policy, (model.observation_space, model.action_space), used, tuple(_remarks(path, data, normalized, file, used))
-    )
+    return ReadZip(policy, (space, model.action_space), used, tuple(_remarks(path, data, normalized, file, used)))
 
 
 def export_zip(learner: OnlineLearner, path: Path) -> None:
@@ -251,12 +255,23 @@ def _old_gym() -> Iterator[None]:
             del sys.modules[alias]
 
 
-def _fit(model: Any, env: EnvSpec, path: Path) -> Array | None:
+def _frame(space: gym.Space[Any], frames: int, path: Path) -> gym.Space[Any]:
+    """Of one observation, where the network reads so many at once. Raises InputError where that cannot be."""
+    if frames == 1:
+        return space
+    if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1 or space.shape[0] % frames:
+        shape = f"shape {space.shape}" if isinstance(space, gym.spaces.Box) else str(space)
+        raise InputError(f"{path}: its config.yml says frame_stack: {frames}, its network reads {shape}: not so many")
+    low, high = space.low[::frames], space.high[::frames]  # VecFrameStack repeats each bound
+    return gym.spaces.Box(low, high, dtype=np.dtype(space.dtype).type)
+
+
+def _fit(model: Any, space: gym.Space[Any], env: EnvSpec, path: Path) -> Array | None:
     """Which number of an observation of `env` each number that it reads is, (D,); None: they stand in its order.
 
     Raises InputError where observations or actions are others.
     """
-    spaces, space = spaces_of(env), model.observation_space
+    spaces = spaces_of(env)
     seen, actions = spaces.observation, spaces.actions
     size, own = gym.spaces.flatdim(space), action_spec(model.action_space)
     if seen.shape != (size,):
@@ -266,6 +281,9 @@ def _fit(model: Any, env: EnvSpec, path: Path) -> Array | None:
                 "; the last of them is from 0 to 1: it was trained with a time feature, which a card has by "
                 'wrappers = [{ kind = "time_feature", steps = 1000 }], where an episode has 1,000 steps at most'
             )
+        if len(seen.shape) == 1 and size > seen.size and size % seen.size == 0:
+            times = size // seen.size
+            hint = f"; so many are {times} observations: frame_stack in the config.yml of a folder of its name says so"
         raise InputError(f"{path}: reads {size} numbers, an observation of {env.name} has shape {seen.shape}{hint}")
     if (own.kind, own.nvec, own.shape) != (actions.kind, actions.nvec, actions.shape):
         raise InputError(f"{path}: acts in {own.describe()}, {env.name} in {actions.describe()}")
@@ -278,8 +296,6 @@ def _ends_with_time(space: gym.Space[Any]) -> bool:
 
 def _order(path: Path, keys: Sequence[str], env: EnvSpec, seen: ObservationSpec) -> Array | None:
     """The places of its keys, one after the other, in an observation of `env`, which may have them in another order."""
-    import numpy as np
-
     places = {key: [s for name, s in seen.slices.items() if name == key or name.startswith(f"{key}.")] for key in keys}
     if missing := [key for key, found in places.items() if not found]:
         names = ", ".join(seen.slices)
