@@ -99,6 +99,7 @@ class LearnerKind:
     ranges: Callable[[Mapping[str, Any]], Mapping[str, Range]] | None = None
     required: frozenset[str] = frozenset()  # keys that a card of it must have
     learns: bool = True  # whether gradients change it
+    trains: bool = True  # whether they do so here; False: it was trained elsewhere, and is measured as it is
     acts: bool = True  # whether it is a policy
     gpu: bool = False  # whether it may compute on a GPU
     trains_with: str = ""  # the module that it imports in order to train, where that is not `implementation`'s

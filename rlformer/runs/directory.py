@@ -176,8 +176,7 @@ class RunDirectory:
             record = self.record if begun else RunRecord(spec.env.name, spec.agent.name, seed, spec.hash)
             if not begun:
                 files.write_toml(self.path / "spec.toml", spec.to_dict())
-            upstream = 0.0 if spec.log is None else spec.log.upstream_cpu_seconds
-            session = RunSession(self.path, record, hooks or Hooks(), upstream)
+            session = RunSession(self.path, record, hooks or Hooks(), spec.upstream_cpu_seconds)
             session.begin()
             try:
                 yield session

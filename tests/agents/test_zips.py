@@ -410,9 +410,7 @@ def test_stacked_observations_are_stacked_as_there(num_envs: int, tmp_path: Path
     assert len(set(expected)) > 1
     assert policy.context_length == 3
     (tmp_path / "CartPole-v1" / "config.yml").write_text("frame_stack: 5\n")
-    with pytest.raises(
-        InputError, match=r"frame_stack: 5, its network reads shape \(12,\): not so many"
-    ):
+    with pytest.raises(InputError, match=r"frame_stack: 5, its network reads shape \(12,\): not so many"):
         read_zip(path, trust=True, env=CARTPOLE)
     (tmp_path / "CartPole-v1" / "config.yml").unlink()
     with pytest.raises(InputError, match="so many are 3 observations: frame_stack in"):
