@@ -76,6 +76,14 @@ class Environments:
         if not all(isinstance(env, Remembering) for env in self._envs):
             self._envs = [Remembering(env, self.name, self.actions) for env in self._envs]
 
+    def say_masks(self, slots: Array) -> bool:
+        """Whether these slots say what they allow, whose episodes began; where none does they are asked no more."""
+        kept = [env for slot in slots.tolist() if isinstance(env := self._envs[slot], Remembering)]
+        if any(env.says for env in kept):
+            return True
+        self._envs = [env.env if isinstance(env, Remembering) else env for env in self._envs]
+        return False
+
     def masks(self, slots: Array) -> Array:
         """What is allowed in these slots now, (len(slots), levels) bool; see `envs.masks`."""
         kept = (self._envs[slot] for slot in slots.tolist())
