@@ -74,7 +74,7 @@ def rollout(
         environments.remember_masks()
     begin(np.arange(num))
     active = np.flatnonzero(playing >= 0)
-    if masked and not environments.say_masks(active):
+    if masked and not environments.say_masks():
         if masked.needs_masks and active.size:
             raise nobody_says(environments.name)
         masked = None

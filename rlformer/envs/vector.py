@@ -76,10 +76,9 @@ class Environments:
         if not all(isinstance(env, Remembering) for env in self._envs):
             self._envs = [Remembering(env, self.name, self.actions) for env in self._envs]
 
-    def say_masks(self, slots: Array) -> bool:
-        """Whether these slots say what they allow, whose episodes began; where none does they are asked no more."""
-        kept = [env for slot in slots.tolist() if isinstance(env := self._envs[slot], Remembering)]
-        if any(env.says for env in kept):
+    def say_masks(self) -> bool:
+        """Whether any slot says what it allows, once episodes began; where none does they are asked no more."""
+        if any(isinstance(env, Remembering) and env.says for env in self._envs):
             return True
         self._envs = [env.env if isinstance(env, Remembering) else env for env in self._envs]
         return False

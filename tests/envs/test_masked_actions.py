@@ -20,9 +20,12 @@ from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import ActionSpec
 from rlformer.envs import cards as env_cards
+from rlformer.envs.make import spaces_of
 from rlformer.envs.masks import obeying
 from rlformer.envs.play import play
 from rlformer.envs.rollout import EpsilonPolicy, RandomPolicy
+from rlformer.envs.vector import Environments
+from rlformer.studies.diagnose.play import NativeEnvironments
 from tests.support.make_sequences import model
 
 
@@ -125,3 +128,13 @@ def test_taxi_says_what_it_allows_and_random_play_wastes_no_step() -> None:
         states = episode.observations.reshape(len(episode.observations), -1)
         moved = (states[1:] != states[:-1]).any(axis=1)
         assert moved[episode.actions < 4].all()
+
+
+def test_worlds_that_are_stepped_all_at_once_allow_everything() -> None:
+    """They hold no environment of Gymnasium that could say anything."""
+    bandit = env_cards.environment("Bandit")
+    policy = RandomPolicy(spaces_of(bandit).actions)
+    played, at_once = (
+        play(policy, bandit, np.arange(8), environments=kind) for kind in (Environments, NativeEnvironments)
+    )
+    assert played.lengths.tolist() == at_once.lengths.tolist() == [1] * 8
