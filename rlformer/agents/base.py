@@ -100,6 +100,7 @@ class LearnerKind:
     ranges: Callable[[Mapping[str, Any]], Mapping[str, Range]] | None = None
     required: frozenset[str] = frozenset()  # keys that a card of it must have
     learns: bool = True  # whether gradients change it
+    trains: bool = True  # whether they do so here; False: it was trained elsewhere, and is measured as it is
     acts: bool = True  # whether it is a policy
     starts: bool = False  # whether it may go on from the weights of another run
     gpu: bool = False  # whether it may compute on a GPU

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from rlformer.agents import zipped
 from rlformer.agents.base import LearnerKind
 from rlformer.agents.learners import learner
 from rlformer.core import cards, ranges
@@ -101,7 +102,9 @@ class AgentCard:
 
 
 def agent(name: str) -> AgentCard:
-    """The agent of that card. Raises InputError with the nearest name where there is none."""
+    """The agent of that card, or in NAME=PATH.zip. Raises InputError with the nearest name where there is none."""
+    if zipped.is_zipped(name):
+        return zipped.card(name)
     known = cards.read("agents", _KEYS)
     if name not in known:
         raise unknown("agent", name, known)

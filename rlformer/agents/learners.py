@@ -5,13 +5,13 @@ from __future__ import annotations
 from rlformer.agents.adversarial import ADVERSARIAL
 from rlformer.agents.base import LearnerKind
 from rlformer.agents.offline import OFFLINE
-from rlformer.agents.online import ONLINE
+from rlformer.agents.online import ONLINE, ZIP
 from rlformer.agents.reference import BEHAVIOUR, RANDOM
 from rlformer.agents.sequence import SEQUENCE
 from rlformer.core.errors import unknown
 
 LEARNERS: dict[str, LearnerKind] = {
-    kind.name: kind for kind in (RANDOM, BEHAVIOUR, SEQUENCE, OFFLINE, ADVERSARIAL, ONLINE)
+    kind.name: kind for kind in (RANDOM, BEHAVIOUR, SEQUENCE, OFFLINE, ADVERSARIAL, ONLINE, ZIP)
 }
 
 

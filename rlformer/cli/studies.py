@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from rlformer.cli import completion
 from rlformer.cli.opening import open_log
-from rlformer.cli.options import Debug, Grouped, Json, Threads, typed
+from rlformer.cli.options import Debug, Grouped, Json, Threads, Trust, typed
 
 if TYPE_CHECKING:
     from rlformer.studies.study import Study
@@ -48,7 +49,7 @@ def compare(
         str | None,
         typer.Option(
             metavar="A,B,...",
-            help="Agents instead of the profile's.",
+            help="Agents instead of the profile's; ppo=FILE.zip is one that others trained (--trust).",
             rich_help_panel=_WHAT,
             autocompletion=completion.agents,
         ),
@@ -90,6 +91,7 @@ def compare(
             rich_help_panel=_WHAT,
         ),
     ] = None,
+    trust: Trust = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Also explain what the trained arms learned.", rich_help_panel=_WHAT)
     ] = False,
@@ -151,6 +153,7 @@ def compare(
         "device": device,
     }
     study = _study(target, {key: value for key, value in asked.items() if value is not None}, settings, given)
+    study = replace(study, trust=trust)
     if study.log.data is not None:  # what looks wrong with it is told before anything is trained
         open_log(study.log.data, env=study.env, maps=study.log.map, reward_column=study.log.reward_column)
     if save_study is not None:

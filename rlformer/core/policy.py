@@ -23,7 +23,9 @@ class Policy(Protocol):
 
 @runtime_checkable
 class Masked(Protocol):
-    """A policy that asks which actions an environment allows, before each of them."""
+    """A policy that obeys where an environment says which actions it allows: it is told before each of them."""
+
+    needs_masks: bool  # whether it cannot act where nobody says it
 
     def allow(self, masks: Array) -> None:
         """What is allowed in each of the N slots now: (N, levels) bool, one level of each category after the other."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
-from rlformer.core.policy import Masked, Policy
+from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.data.dataset import Dataset, DatasetInfo, load
 from rlformer.data.writer import DatasetWriter, tidy
@@ -58,10 +58,6 @@ def collect(
     for name, chance in (("epsilon", epsilon), ("random_episodes", random_episodes)):
         if not 0.0 <= chance <= 1.0:
             raise InputError(f"{name} {chance}: a probability lies between 0 and 1")
-    if (epsilon or random_episodes) and isinstance(policy, Masked):
-        raise InputError(
-            "epsilon: this agent takes allowed actions alone, uniform ones may not be: leave --epsilon out"
-        )
     what = {"behaviour_policy": dict(provenance), "seed": seed, "epsilon": epsilon, **goal.size}
     what |= {"random_episodes": random_episodes} if random_episodes else {}
     began = time.process_time()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import gymnasium as gym
@@ -32,6 +34,11 @@ class Remembering(gym.Wrapper[Any, Any, Any, Any]):
         self._latest = info.get("action_mask")
         return (*rest, info)
 
+    @property
+    def says(self) -> bool:
+        """Whether the environment says what it allows, as its episode begins."""
+        return self._latest is not None or self.env.has_wrapper_attr("action_masks")
+
     def allowed(self) -> Array:
         """(levels,) bool, one level of each category after the other.
 
@@ -44,10 +51,7 @@ class Remembering(gym.Wrapper[Any, Any, Any, Any]):
 
     def _flat(self, mask: Any) -> Array:
         if mask is None:
-            raise InputError(
-                f"environment '{self._name}': the policy asks which actions are allowed, and there is neither a method "
-                "action_masks() nor an 'action_mask' in the info of each reset and step"
-            )
+            raise nobody_says(self._name)
         parts = mask if isinstance(mask, tuple) else (mask,)  # one array for each category
         flat = np.concatenate([np.ravel(np.asarray(part)).astype(bool) for part in parts])
         if len(flat) != sum(self._levels):
@@ -58,3 +62,26 @@ class Remembering(gym.Wrapper[Any, Any, Any, Any]):
         if not flat.any():
             raise InputError(f"environment '{self._name}': its action mask allows no action in a state that goes on")
         return flat
+
+
+def nobody_says(name: str) -> InputError:
+    """That an environment of this name does not say what it allows."""
+    return InputError(
+        f"environment '{name}': the policy asks which actions are allowed, and there is neither a method "
+        "action_masks() nor an 'action_mask' in the info of each reset and step"
+    )
+
+
+def obeying(actions: Array, masks: Array, nvec: Sequence[int], streams: Mapping[int, np.random.Generator]) -> Array:
+    """Uniform categories (N, *act) with those that are forbidden drawn again, uniformly, among the allowed ones.
+
+    masks: (N, levels) bool, see `core.policy.Masked`. streams: of each row; rows without one are left alone.
+    """
+    rows = actions.reshape(len(actions), -1).copy()
+    first = np.cumsum((0, *nvec))
+    for part, (start, end) in enumerate(pairwise(first.tolist())):
+        allowed = masks[:, start:end]
+        for row in np.flatnonzero(~allowed[np.arange(len(rows)), rows[:, part]] & allowed.any(axis=1)).tolist():
+            if row in streams:
+                rows[row, part] = streams[row].choice(np.flatnonzero(allowed[row]))
+    return rows.reshape(actions.shape)

@@ -12,6 +12,7 @@ from rlformer.core.records import Episode
 from rlformer.core.seeding import policy_generator
 from rlformer.core.spaces import ActionSpec, Array, ObservationSpec, computable
 from rlformer.envs.endings import ADVICE, endless, most_steps
+from rlformer.envs.masks import nobody_says, obeying
 from rlformer.envs.vector import Environments
 
 
@@ -68,11 +69,15 @@ def rollout(
         return broken(slot, f"{step}: the observation has NaN or infinity in it")
 
     some_ended = False
-    masked = policy if isinstance(policy, Masked) else None
+    masked = policy if isinstance(policy, Masked) and (policy.needs_masks or spec.kind != "box") else None
     if masked:
         environments.remember_masks()
     begin(np.arange(num))
     active = np.flatnonzero(playing >= 0)
+    if masked and not environments.say_masks():
+        if masked.needs_masks and active.size:
+            raise nobody_says(environments.name)
+        masked = None
     while active.size:
         rows = slice(None) if active.size == num else active  # a view costs less than a copy
         if masked:
@@ -111,19 +116,27 @@ def _finite_rows(values: Array) -> Array:
 
 
 class RandomPolicy:
-    """Random actions as the space itself distributes them, one stream per episode."""
+    """Random actions as the space itself distributes them, one stream per episode; among those that are allowed."""
+
+    needs_masks = False
 
     def __init__(self, spec: ActionSpec, seed: int = 0) -> None:
         self._actions, self._seed = _Ahead(spec.sample), seed
+        self._obedience = _Obedience(spec)
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
         """See `core.policy.Policy`."""
         for slot, seed in zip(slots.tolist(), seeds.tolist(), strict=True):
             self._actions.begin(slot, policy_generator(seed, self._seed))
+            self._obedience.begin(slot, seed)
+
+    def allow(self, masks: Array) -> None:
+        """See `core.policy.Masked`."""
+        self._obedience.masks = masks
 
     def act(self, observations: Array) -> Array:
         """See `core.policy.Policy`."""
-        return self._actions.next(len(observations))
+        return self._obedience.of(self._actions.next(len(observations)))
 
     def observe(self, actions: Array, rewards: Array) -> None:
         """See `core.policy.Policy`."""
@@ -132,7 +145,7 @@ class RandomPolicy:
 class EpsilonPolicy:
     """Another policy, but with probability `epsilon` a uniform action instead, step by step.
 
-    In a share `random_episodes` of the episodes every action is uniform.
+    In a share `random_episodes` of the episodes every action is uniform. Both obey where actions are forbidden.
     """
 
     def __init__(self, policy: Policy, spec: ActionSpec, epsilon: float, random_episodes: float = 0.0) -> None:
@@ -140,6 +153,14 @@ class EpsilonPolicy:
         self._chance = np.zeros(0)  # of a uniform action, slot by slot
         self._chances = _Ahead(lambda rng, count: rng.random(count))
         self._actions = _Ahead(spec.sample)
+        self._obedience = _Obedience(spec)
+        self.needs_masks = isinstance(policy, Masked) and policy.needs_masks
+
+    def allow(self, masks: Array) -> None:
+        """See `core.policy.Masked`."""
+        self._obedience.masks = masks
+        if isinstance(self._policy, Masked):
+            self._policy.allow(masks)
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
         """See `core.policy.Policy`."""
@@ -151,11 +172,13 @@ class EpsilonPolicy:
             self._chance[slot] = 1.0 if whole else self._epsilon
             self._chances.begin(slot, np.random.default_rng((seed, 1)))
             self._actions.begin(slot, np.random.default_rng((seed, 3)))
+            self._obedience.begin(slot, seed)
         self._policy.begin(slots, seeds, target_returns)
 
     def act(self, observations: Array) -> Array:
         """See `core.policy.Policy`."""
-        actions, uniform = self._policy.act(observations).copy(), self._actions.next(len(observations))
+        actions = self._policy.act(observations).copy()
+        uniform = self._obedience.of(self._actions.next(len(observations)))
         chance = np.zeros(len(observations))  # slots without an episode have none
         chance[: len(self._chance)] = self._chance[: len(observations)]
         strays = self._chances.next(len(observations)) < chance
@@ -165,6 +188,21 @@ class EpsilonPolicy:
     def observe(self, actions: Array, rewards: Array) -> None:
         """See `core.policy.Policy`."""
         self._policy.observe(actions, rewards)
+
+
+class _Obedience:
+    """Draws random categories again that an environment forbids, from a stream of each slot's own."""
+
+    def __init__(self, spec: ActionSpec) -> None:
+        self._nvec, self._streams = spec.nvec, dict[int, np.random.Generator]()
+        self.masks: Array | None = None  # what is allowed now; None: everything
+
+    def begin(self, slot: int, seed: int) -> None:
+        self.masks = None  # until it is told
+        self._streams[slot] = np.random.default_rng((seed, 5))
+
+    def of(self, actions: Array) -> Array:
+        return actions if self.masks is None else obeying(actions, self.masks, self._nvec, self._streams)
 
 
 class _Ahead:

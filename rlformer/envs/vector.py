@@ -76,6 +76,13 @@ class Environments:
         if not all(isinstance(env, Remembering) for env in self._envs):
             self._envs = [Remembering(env, self.name, self.actions) for env in self._envs]
 
+    def say_masks(self) -> bool:
+        """Whether any slot says what it allows, once episodes began; where none does they are asked no more."""
+        if any(isinstance(env, Remembering) and env.says for env in self._envs):
+            return True
+        self._envs = [env.env if isinstance(env, Remembering) else env for env in self._envs]
+        return False
+
     def masks(self, slots: Array) -> Array:
         """What is allowed in these slots now, (len(slots), levels) bool; see `envs.masks`."""
         kept = (self._envs[slot] for slot in slots.tolist())

@@ -176,12 +176,8 @@ class RunDirectory:
             record = self.record if begun else RunRecord(spec.env.name, spec.agent.name, seed, spec.hash)
             if not begun:
                 files.write_toml(self.path / "spec.toml", spec.to_dict())
-            upstream = 0.0 if spec.log is None else spec.log.upstream_cpu_seconds
             earlier = None if spec.weights is None else spec.weights.cost
-            if earlier is not None:
-                behind = earlier.upstream_cpu_seconds
-                upstream = None if upstream is None or behind is None else upstream + behind
-            session = RunSession(self.path, record, hooks or Hooks(), upstream, earlier)
+            session = RunSession(self.path, record, hooks or Hooks(), spec.upstream_cpu_seconds, earlier)
             session.begin()
             try:
                 yield session

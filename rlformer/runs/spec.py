@@ -80,6 +80,13 @@ class RunSpec:
         return next((given for given in self.inputs if isinstance(given, WeightsInput)), None)
 
     @property
+    def upstream_cpu_seconds(self) -> float | None:
+        """CPU seconds behind its inputs, of learning; None: unknown."""
+        behind = [given.cost.upstream_cpu_seconds for given in self.inputs]
+        known = [seconds for seconds in behind if seconds is not None]
+        return sum(known) if len(known) == len(behind) else None
+
+    @property
     def budget(self) -> float | None:
         """The share of a log that a point of a data-scaling grid reads; None for an arm of the ladder."""
         return None if self.log is None else self.log.recipe.budget

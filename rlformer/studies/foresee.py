@@ -79,7 +79,7 @@ def foresee(
                 files.write_json(path, codec.encode(replace(fitted, study=replace(fitted.study, file=None))))
         else:
             kept = path
-        study = replace(fitted.study, runs=study.runs)
+        study = replace(fitted.study, runs=study.runs, trust=study.trust)
         made = plan(study, dataset=dataset, command=command)
     known = paces is not None
     if not ahead or not (always or known or (kept is None and anything_left(made))):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rlformer.agents import cards as agent_cards
+from rlformer.agents import zipped
 from rlformer.core.cards import typed_value
 from rlformer.core.errors import InputError, unknown
 from rlformer.core.limits import LIMITS
@@ -110,7 +111,9 @@ def arms(key: str, value: object) -> tuple[str, ...]:
         raise InputError(f"{key}: names no arm; valid: {', '.join((*agent_cards.agents(), *GROUPS))}")
     known = {*agent_cards.agents(), *GROUPS}
     for name in names:
-        if name not in known:
+        if zipped.is_zipped(name):
+            agent_cards.agent(name)
+        elif name not in known:
             raise unknown("agent", name, known)
     return names
 

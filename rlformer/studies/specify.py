@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from rlformer.agents import cards as agent_cards
+from rlformer.agents import zipped
 from rlformer.agents.cards import FEW_TARGETS, SMOKE, resolve
 from rlformer.agents.learners import learner
 from rlformer.core.errors import InputError
@@ -31,7 +33,8 @@ def names(study: Study, env: EnvSpec, actions: ActionSpec) -> tuple[str, ...]:
 def maker(study: Study, actions: ActionSpec) -> str:
     """Whose training is the log, or who plays for it."""
     found = study.log.agent or arms.first_online(actions)
-    if not arms.steps_env(found) or arms.needs_log(found):
+    kind = learner(agent_cards.agent(found).learner)
+    if not kind.steps_env or not kind.trains or "log" in kind.needs:
         raise InputError(f"a log comes from the training of an online agent, not of '{found}'")
     return found
 
@@ -51,6 +54,8 @@ def _spec(study: Study, env: EnvSpec, name: str, keeps_log: bool) -> RunSpec:
         spec = resolve(env, name, changes, keeps_log=keeps_log, fitted=fitted)
     except InputError as error:
         raise InputError(f"set.{name}: {error}" if name in study.overrides else str(error)) from error
+    if "weights" in learner(spec.agent.learner).needs:
+        spec = replace(spec, values={**spec.values, "trust": study.trust}, inputs=(zipped.weights(spec.values),))
     few = study.profile in FEW_TARGETS
     return replace(spec, episodes=study.episodes, cut_short=_cut_short(study, spec), few_targets=few)
 

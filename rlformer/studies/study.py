@@ -71,6 +71,7 @@ class Study:
     device: str = "cpu"  # of learners that may use a GPU: cpu, cuda, cuda:N or auto
     threads: int = 1  # of a run
     runs: str = "runs"  # the folder of run directories
+    trust: bool = False  # whether the .zip files of its arms may be unpickled: said by who runs it, never by a file
     file: Path | None = field(default=None, compare=False)  # that it was read from, for messages
 
     @classmethod

@@ -343,6 +343,17 @@ def test_a_value_that_cannot_be_trained_with_is_named(override: str, message: st
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(("log_steps", "made"), [(0, 6), (20, 6), (12, 10)])
+def test_a_larger_log_takes_more_gradient_steps_in_proportion(log_steps: int, made: int, tmp_path: Path) -> None:
+    """The log has 20 steps; one that is no larger than what the steps are for changes nothing."""
+    log = Log(tmp_path)
+    dataset = two_steps(True)
+    given = task(dataset, "cql", "hidden=[4]", "batch_size=2", "gradient_steps=6", f"log_steps={log_steps}")
+    cost = OfflineLearner().fit(given, log)
+    assert cost.samples_seen == 2 * made
+    assert any("10 gradient steps instead of 6" in note for note in log.notes) == (made == 10)
+
+
 def test_a_training_that_diverges_says_where(tmp_path: Path) -> None:
     with pytest.raises(DivergedError, match="a loss is not finite at gradient step"):
         OfflineLearner().fit(task(two_steps(True), "cql", "gradient_steps=50", "learning_rate=1e30"), Log(tmp_path))

@@ -14,17 +14,19 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
 from stable_baselines3 import A2C, DQN, PPO, SAC
-from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecNormalize
 
 from rlformer import api
+from rlformer.agents.online.actors import Categories, Stacked
 from rlformer.agents.online.learner import OnlineLearner
 from rlformer.agents.online.normalization import Normalization
 from rlformer.agents.online.zips import export_zip, read_zip
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
-from rlformer.core.spaces import Array
+from rlformer.core.spaces import ActionSpec, Array
 from rlformer.envs import cards as env_cards
 from tests.agents.test_online import ZOO, task
 from tests.support.make_training import Log, play
@@ -309,7 +311,6 @@ def acts_alike(path: Path, model: Any, size: int, **options: Any) -> None:
 )
 def test_agents_of_sb3_contrib_act_as_there(name: str, policy: str, env: str, tmp_path: Path) -> None:
     import sb3_contrib
-    import torch
 
     model = getattr(sb3_contrib, name)(policy, env, seed=0)
     with torch.no_grad():
@@ -378,6 +379,59 @@ def test_an_agent_with_a_time_feature_is_told_the_card_and_acts_with_it(tmp_path
     from rlformer.envs.play import play as play_seeds
 
     assert play_seeds(policy, card, np.array([5])).returns[0] == pytest.approx(total, rel=1e-4)
+
+
+@pytest.mark.parametrize("num_envs", [1, 3])
+def test_stacked_observations_are_stacked_as_there(num_envs: int, tmp_path: Path) -> None:
+    """Normalised one by one, and zeros before the first, which a stack that is normalised afterwards would not have."""
+    from rlformer.envs.play import play as play_seeds
+
+    env = VecFrameStack(normalized(cartpole, training=False), 3)
+    model = PPO("MlpPolicy", env, n_steps=8, batch_size=8, seed=0)
+    with torch.no_grad():
+        for parameter in model.policy.parameters():
+            parameter.normal_(std=0.5)
+    path = tmp_path / "CartPole-v1.zip"
+    model.save(path)
+    (tmp_path / "CartPole-v1").mkdir()
+    (tmp_path / "CartPole-v1" / "config.yml").write_text("- - - frame_stack\n    - 3\n")
+    env.venv.save(str(tmp_path / "CartPole-v1" / "vecnormalize.pkl"))
+    expected = []
+    for seed in range(4):
+        env.seed(seed)
+        seen, length, over = env.reset(), 0, False
+        while not over:
+            seen, _, done, _ = env.step(model.predict(seen, deterministic=True)[0])
+            length, over = length + 1, bool(done[0])
+        expected.append(float(length))
+    policy = read_zip(path, trust=True, env=CARTPOLE).policy
+    found = play_seeds(policy, CARTPOLE, np.arange(4), num_envs=num_envs)
+    assert found.returns.tolist() == expected
+    assert len(set(expected)) > 1
+    assert policy.context_length == 3
+    (tmp_path / "CartPole-v1" / "config.yml").write_text("frame_stack: 5\n")
+    with pytest.raises(InputError, match=r"frame_stack: 5, its network reads shape \(12,\): not so many"):
+        read_zip(path, trust=True, env=CARTPOLE)
+    (tmp_path / "CartPole-v1" / "config.yml").unlink()
+    with pytest.raises(InputError, match="so many are 3 observations: frame_stack in"):
+        read_zip(path, trust=True, env=CARTPOLE, normalized=Normalization(wanted=False))
+
+
+@torch.inference_mode()
+def test_a_stack_scores_a_window_as_it_acts() -> None:
+    """`scores` over a window, and `step` from its memory, are what acting step by step has."""
+    torch.manual_seed(0)
+    network = torch.nn.Linear(6, 2)
+    actor = Stacked(Categories(network, ActionSpec("discrete", nvec=(2,))), 3, 2)
+    seen = torch.randn(4, 5, 2)
+    memory = torch.zeros(4, actor.memory_size)
+    actor.begin(np.arange(4))
+    for t in range(5):
+        acted = actor(seen[:, t], None)
+        told, scores, memory = actor.step(seen[:, t], memory)
+        window = actor.scores_over(seen, torch.full((4,), t))
+        torch.testing.assert_close(window, scores)
+        assert acted.tolist() == told.tolist() == window.argmax(dim=1).tolist()
 
 
 def test_a_policy_of_somebodys_own_is_read_only_as_what_it_fits(tmp_path: Path) -> None:

@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-import pytest
-
-from rlformer.agents.online.zoo import trained_in
-from rlformer.core.errors import InputError
+from rlformer.agents.online.zoo import frames, trained_in
 
 PAIRS = "!!python/object/apply:collections.OrderedDict\n- - - algo\n    - ppo\n  - - env\n    - {}\n"
 
@@ -41,9 +38,12 @@ def test_a_time_feature_is_put_on_again(tmp_path: Path) -> None:
     assert found.env.feature_names[-1] == "share of the episode left"
 
 
-def test_stacked_observations_are_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="reads 4 observations at once"):
-        trained_in(zoo(tmp_path, "CartPole-v1", "frame_stack: 4\n"))
+def test_stacked_observations_are_told_and_do_not_change_the_environment(tmp_path: Path) -> None:
+    path = zoo(tmp_path, "CartPole-v1", "frame_stack: 4\n")
+    found = trained_in(path)
+    assert found is not None
+    assert (frames(path), found.env.wrappers) == (4, ())
+    assert frames(tmp_path / "another.zip") == 1
 
 
 def test_a_zip_without_such_a_folder_says_nothing(tmp_path: Path) -> None:

@@ -116,7 +116,8 @@ def _first(kind: LearnerKind) -> agent_cards.AgentCard:
 
 
 ADDED = Case(KIND, _first(LEARNERS["sb3"]))
-CASES = [pytest.param(Case(kind, _first(kind)), id=kind.name) for kind in LEARNERS.values()]
+# An agent that was trained elsewhere has no card: tests/studies/test_published_arms.py.
+CASES = [pytest.param(Case(kind, _first(kind)), id=kind.name) for kind in LEARNERS.values() if kind.trains]
 ALL = [*CASES, pytest.param(ADDED, id=KIND.name)]
 
 

@@ -367,6 +367,8 @@ def test_an_exported_log_knows_its_environment(tmp_path: Path, opened: Callable[
     assert recovered.spec.id == "CartPole-v1"
     assert recovered.observation_space == theirs.observation_space
     assert theirs.storage.metadata["algorithm_name"] == "random"
+    ends = np.array([CARTPOLE.random_score, CARTPOLE.reference_score])
+    assert minari.get_normalized_score(theirs, ends).tolist() == [0.0, 1.0]
     back = opened("rlformer/cartpole-v0")
     assert (back.info.env, back.info.env_definition) == ("CartPole-v1", CARTPOLE.definition)
     assert back.info.provenance["exported"]["behaviour_policy"] == {"policy": "random"}

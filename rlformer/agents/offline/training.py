@@ -41,10 +41,22 @@ def build(algorithm: Algorithm, values: Mapping[str, Any], task: Spaces, buffer_
 
     Raises InputError where they do not fit.
     """
-    own = {key: value for key, value in values.items() if key != "gradient_steps"}  # the run's, not an update's
+    of_the_run = ("gradient_steps", "log_steps")  # not of an update
+    own = {key: value for key, value in values.items() if key not in of_the_run}
     own |= {"normalize_rewards": False, "buffer_size": buffer_size}
     observation = spaces.Box(-np.inf, np.inf, task.observation.shape, np.float32)
     return build_model(algorithm, own, DummyVecEnv([lambda: SpacesOnly(observation, action_space(task.actions))]), seed)
+
+
+def gradient_steps(values: Mapping[str, Any], logged_steps: int) -> int:
+    """How many a run makes on a log of so many steps: more in proportion than `log_steps`, that it sees no less of it.
+
+    >>> values = {"gradient_steps": 20_000, "log_steps": 256_000}
+    >>> gradient_steps(values, 100_000), gradient_steps(values, 1_000_000)
+    (20000, 78125)
+    """
+    steps, up_to = int(values["gradient_steps"]), int(values.get("log_steps", 0))  # none in older runs
+    return steps if not up_to or logged_steps <= up_to else -(-steps * logged_steps // up_to)
 
 
 def fill(model: OffPolicyAlgorithm, log: Transitions) -> None:
@@ -72,9 +84,15 @@ class Training:
         torch.set_num_threads(task.threads)
         self._task, self._log, self._values = task, log, task.hyperparameters
         self.algorithm = ALGORITHMS[self._values["algorithm"]]
-        self._total: int = self._values["gradient_steps"]
         assert task.dataset is not None
         self._dataset: Dataset = task.dataset
+        self._total = gradient_steps(self._values, self._dataset.cost.logged_steps)
+        if self._total > (given := self._values["gradient_steps"]):
+            steps, up_to = self._dataset.cost.logged_steps, self._values["log_steps"]
+            log.note(
+                f"{self._total:,} gradient steps instead of {given:,}, which are for a log of {up_to:,} steps: this "
+                f"one has {steps:,}; log_steps=0 leaves them as they are"
+            )
         self._directory = log.directory / "checkpoints" / "last"
         info = self._dataset.info
         # Bounds far beyond what the log holds would set the scale of the policy's last layer.

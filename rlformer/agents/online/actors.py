@@ -15,6 +15,10 @@ from rlformer.agents import rounding
 from rlformer.agents.sequence.actions import ActionCodec
 from rlformer.core.spaces import ActionSpec, Array
 
+_FORBIDDEN = -1e8  # sb3-contrib's number: finite where nothing is allowed
+
+_FORBIDDEN = -1e8  # sb3-contrib's number: finite where nothing is allowed
+
 
 class Actor(ABC):
     """From observations to canonical actions, through the network that was learned.
@@ -27,10 +31,20 @@ class Actor(ABC):
     stochastic: bool  # see `core.policy.Scorer`
     networks: tuple[torch.nn.Module, ...]  # see `core.policy.Scorer`
     context_length: int | None = 1  # see `core.policy.Scorer`
+    masks: Tensor | None = None  # (M, A) bool, level after level as its logits: what is allowed now; None: everything
+    needs_masks = False  # see `core.policy.Masked`
     memory_size = 0  # numbers that it keeps of an episode from step to step, where `step` asks for them
 
     def begin(self, slots: Array) -> None:  # noqa: B027 - without a memory there is nothing to forget
         """New episodes in these rows."""
+
+    def allow(self, masks: Tensor | None) -> None:
+        """What is allowed in each row from now on; None: everything."""
+        self.masks = masks
+
+    def obedient(self, scores: Tensor) -> Tensor:
+        """Scores (M, A) of categories, of which those that are forbidden are far below all others."""
+        return scores if self.masks is None else scores.masked_fill(~self.masks[: len(scores)], _FORBIDDEN)
 
     @abstractmethod
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
@@ -66,20 +80,14 @@ class Categories(Actor):
         return rounding.chain(self._network, observations)
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
-        logits = self.scores(observations)
+        logits = self.obedient(self.scores(observations))
         return self._codec.greedy(logits) if noise is None else self._codec.sample(logits, noise)
 
 
 class MaskedCategories(Categories):
-    """Categories of which those that an environment forbids have no share (Huang & Ontanon 2022, arXiv:2006.14171)."""
+    """Of a policy that was trained with masks (Huang & Ontanon 2022, arXiv:2006.14171), and cannot do without."""
 
-    masks: Tensor | None = None  # (M, A) bool, level after level as the logits: what is allowed now; None: everything
-
-    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
-        logits = self.scores(observations)
-        if self.masks is not None:
-            logits = logits.masked_fill(~self.masks, -1e8)  # sb3-contrib's number: finite where nothing is allowed
-        return self._codec.greedy(logits) if noise is None else self._codec.sample(logits, noise)
+    needs_masks = True
 
 
 class Bits(Actor):
@@ -98,7 +106,11 @@ class Bits(Actor):
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
         probabilities = rounding.rowwise("sigmoid", torch.sigmoid, rounding.chain(self._network, observations))
-        return (probabilities > (0.5 if noise is None else noise)).long()
+        bits = (probabilities > (0.5 if noise is None else noise)).long()
+        if self.masks is None:
+            return bits
+        allowed = self.masks[: len(bits)].unflatten(1, (-1, 2))  # (M, bits, 2): whether it may be 0, and 1
+        return torch.where(allowed.all(dim=-1), bits, allowed[..., 1].long())
 
 
 class Gaussian(Actor):
@@ -140,9 +152,13 @@ class Recurrent(Actor):
     def __init__(self, lstm: torch.nn.LSTM, actor: Actor) -> None:
         self._lstm, self._actor = lstm, actor
         self.draws, self.normal, self.stochastic = actor.draws, actor.normal, actor.stochastic
-        self.networks = (lstm, *actor.networks)
+        self.networks, self.needs_masks = (lstm, *actor.networks), actor.needs_masks
         self._states = torch.zeros(2, lstm.num_layers, 0, lstm.hidden_size)  # hidden, cell
         self.memory_size = 2 * lstm.num_layers * lstm.hidden_size
+
+    def allow(self, masks: Tensor | None) -> None:
+        """See `Actor`."""
+        self._actor.allow(masks)
 
     @torch.inference_mode()
     def begin(self, slots: Array) -> None:
@@ -183,6 +199,58 @@ class Recurrent(Actor):
         kept, rows = self._states, self._states.shape[2]
         if rows < count:
             self._states = torch.cat([kept, kept.new_zeros(2, kept.shape[1], count - rows, kept.shape[3])], dim=2)
+
+
+class Stacked(Actor):
+    """The last `frames` observations as one, before another actor: zeros stand for those before an episode's first.
+
+    As stable-baselines3's VecFrameStack has them, the oldest first, of observations that were normalised one by one.
+    """
+
+    def __init__(self, actor: Actor, frames: int, size: int) -> None:
+        """size: numbers of one observation."""
+        self._actor, self._frames, self._size = actor, frames, size
+        self.draws, self.normal, self.stochastic = actor.draws, actor.normal, actor.stochastic
+        self.networks, self.needs_masks, self.context_length = actor.networks, actor.needs_masks, frames
+        self.memory_size = (frames - 1) * size
+        self._before = torch.zeros(0, self.memory_size)  # (M, memory_size)
+
+    def allow(self, masks: Tensor | None) -> None:
+        """See `Actor`."""
+        self._actor.allow(masks)
+
+    @torch.inference_mode()
+    def begin(self, slots: Array) -> None:
+        """New episodes in these rows."""
+        self._reserve(int(slots.max()) + 1)
+        self._before[slots] = 0.0
+        self._actor.begin(slots)
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        count = len(observations)
+        self._reserve(count)
+        stacked = torch.cat([self._before[:count], observations], dim=1)  # (M, frames * size)
+        self._before[:count] = stacked[:, self._size :]
+        return self._actor(stacked, noise)
+
+    def step(self, observations: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See `Actor`: the memory is the observations before."""
+        stacked = torch.cat([memory, observations], dim=1)
+        return self._actor(stacked, None), self._actor.scores(stacked), stacked[:, self._size :]
+
+    def scores(self, observations: Tensor) -> Tensor:
+        """See `Actor`."""
+        return self.scores_over(observations[:, None], torch.zeros(len(observations), dtype=torch.long))
+
+    def scores_over(self, observations: Tensor, last: Tensor) -> Tensor:
+        """See `Actor`."""
+        places = last[:, None] + torch.arange(1 - self._frames, 1)  # (B, frames)
+        rows = observations[torch.arange(len(last))[:, None], places.clamp(min=0)]  # (B, frames, size)
+        return self._actor.scores(torch.where((places >= 0)[..., None], rows, torch.zeros(())).flatten(1))
+
+    def _reserve(self, count: int) -> None:
+        if (lacking := count - len(self._before)) > 0:
+            self._before = torch.cat([self._before, self._before.new_zeros(lacking, self.memory_size)])
 
 
 def _step(lstm: torch.nn.Module, observations: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
@@ -243,10 +311,15 @@ class EpsilonGreedy(Actor):
         return found if self._values is None else self._values(found)
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
-        best = self.scores(observations).argmax(dim=1)
+        best = self.obedient(self.scores(observations)).argmax(dim=1)
         if noise is None:
             return best
-        return torch.where(noise[:, 0] < self._epsilon, (noise[:, 1] * self._n).long(), best)
+        strays = (noise[:, 1] * self._n).long()
+        if self.masks is not None:  # the n-th of those that are allowed
+            allowed = self.masks[: len(best)].long()
+            place = (noise[:, 1] * allowed.sum(dim=1)).long()
+            strays = (allowed.cumsum(dim=1) <= place[:, None]).sum(dim=1).clamp(max=self._n - 1)
+        return torch.where(noise[:, 0] < self._epsilon, strays, best)
 
 
 def policy_head(policy: Any, spec: ActionSpec) -> Actor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rlformer.agents import rounding
-from rlformer.agents.online.actors import Actor, MaskedCategories
+from rlformer.agents.online.actors import Actor
 from rlformer.agents.online.algorithms.base import Published
 from rlformer.agents.online.scaling import Live, Scaling
 from rlformer.core.errors import InputError
@@ -33,9 +33,8 @@ def policy_of(algorithm: Published, model: Any, sample: bool = False) -> SB3Poli
 def policy_with(
     actor: Actor, spec: ActionSpec, scaling: Scaling | None, sample: bool, order: Array | None = None
 ) -> SB3Policy:
-    """An actor as a policy, of the kind that it is; see `SB3Policy`."""
-    kind = MaskedPolicy if isinstance(actor, MaskedCategories) else SB3Policy
-    return kind(actor, spec, scaling, sample, order)
+    """An actor as a policy; see `SB3Policy`."""
+    return SB3Policy(actor, spec, scaling, sample, order)
 
 
 def actor_of(algorithm: Published, model: Any) -> Actor:
@@ -47,7 +46,7 @@ def actor_of(algorithm: Published, model: Any) -> Actor:
 
 
 class SB3Policy:
-    """See `core.policy.Policy` and `core.policy.Scorer`.
+    """See `core.policy.Policy`, `core.policy.Scorer` and `core.policy.Masked`.
 
     scaling: from raw observations to what the network was trained on. order: which number of an observation each is
     that the network reads, (D,); None: they are the same.
@@ -71,9 +70,21 @@ class SB3Policy:
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
         """See `core.policy.Policy`."""
         self._actor.begin(slots)
+        self._actor.allow(None)  # until it is told
         if self._sample:
             for slot, seed in zip(slots.tolist(), seeds.tolist(), strict=True):
                 self._streams[slot] = policy_generator(seed)
+
+    @property
+    def needs_masks(self) -> bool:
+        """See `core.policy.Masked`."""
+        return self._actor.needs_masks
+
+    def allow(self, masks: Array) -> None:
+        """See `core.policy.Masked`."""
+        allowed = np.ones((max(len(masks), rounding.rows()), masks.shape[1]), bool)
+        allowed[: len(masks)] = masks
+        self._actor.allow(torch.from_numpy(allowed))
 
     @torch.inference_mode()
     def act(self, observations: Array) -> Array:
@@ -148,15 +159,3 @@ class SB3Policy:
                 rng.standard_normal(draws, np.float32) if self._actor.normal else rng.random(draws, np.float32)
             )
         return torch.from_numpy(noise)
-
-
-class MaskedPolicy(SB3Policy):
-    """See `core.policy.Masked`."""
-
-    def allow(self, masks: Array) -> None:
-        """See `core.policy.Masked`."""
-        assert isinstance(self._actor, MaskedCategories)
-        size = max(len(masks), rounding.rows())
-        allowed = np.ones((size, masks.shape[1]), bool)
-        allowed[: len(masks)] = masks
-        self._actor.masks = torch.from_numpy(allowed)

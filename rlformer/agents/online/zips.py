@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
+import numpy as np
 
 from rlformer.agents import cards as agent_cards
-from rlformer.agents.online import normalization
+from rlformer.agents.online import normalization, zoo
 from rlformer.agents.online.algorithms import PUBLISHED
 from rlformer.agents.online.algorithms.base import Published
 from rlformer.agents.online.learner import OnlineLearner
@@ -29,6 +30,10 @@ from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Array, ObservationSpec
 from rlformer.envs.make import spaces_of
 from rlformer.envs.spaces import action_spec
+
+if TYPE_CHECKING:
+    from rlformer.agents.online.actors import Actor
+    from rlformer.agents.online.scaling import Scaling
 
 _UNPICKLED = ("observation_space", "action_space", "policy_kwargs")
 
@@ -59,30 +64,68 @@ def read_zip(
     Raises InputError without `trust` (unpickling runs whatever the file says), and where the file is damaged, of an
     unsupported algorithm, reads images, does not fit `env`, or has no plain claim on the statistics beside it.
     """
+    found = open_zip(path, agent, normalized, trust, env)
+    remarks = _remarks(path, normalization.description(path), normalized, found.file, found.statistics)
+    return ReadZip(found.policy(sample), (found.space, found.model.action_space), found.statistics, tuple(remarks))
+
+
+@dataclass(frozen=True)
+class OpenedZip:
+    """The model in a .zip, and what lies between an environment's observations and its network."""
+
+    algorithm: Published
+    model: Any
+    space: gym.Space[Any]  # of one observation
+    scale: Scaling | None
+    order: Array | None  # see `policy.SB3Policy`
+    frames: int  # observations that it reads at once
+    file: Path | None = None  # of statistics, used or not
+    statistics: Path | None = None  # used
+
+    @property
+    def actor(self) -> Actor:
+        """How it acts on observations that were normalised."""
+        from rlformer.agents.online.actors import Stacked
+        from rlformer.agents.online.policy import actor_of
+
+        actor = actor_of(self.algorithm, self.model)
+        return actor if self.frames == 1 else Stacked(actor, self.frames, gym.spaces.flatdim(self.space))
+
+    def policy(self, sample: bool = False) -> Policy:
+        """What it does. sample: whether it draws its actions."""
+        from rlformer.agents.online.policy import policy_with
+
+        return policy_with(self.actor, action_spec(self.model.action_space), self.scale, sample, self.order)
+
+
+def open_zip(
+    path: Path,
+    agent: str | None = None,
+    normalized: Normalization = Normalization(),  # noqa: B008 - frozen
+    trust: bool = False,
+    env: EnvSpec | None = None,
+) -> OpenedZip:
+    """The model in a .zip: see `read_zip`."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if not trust:
         raise InputError(f"{path}: needs unpickling, which runs code: pass --trust if you trust where it comes from")
     from rlformer.agents.online import scaling
-    from rlformer.agents.online.policy import actor_of, policy_with
 
     data = normalization.description(path)
-    known = _recognised(data)
-    algorithm = _named(agent) if agent else known or _unknown(path, data)
+    known = recognised(data)
+    algorithm = named(agent) if agent else known or _unknown(path, data)
     file = normalized.file
     if file is None and normalized.wanted:
         file = normalization.find(path, data)
     with _old_gym():
         _check_no_images(path, data)
         model = _load(path, data, algorithm, known)
-        scale = None if file is None else scaling.read(file, model.observation_space, path)
-    order = _fit(model, env, path) if env is not None else None
-    actor = actor_of(algorithm, model)
-    policy = policy_with(actor, action_spec(model.action_space), scale, sample, order)
-    used = None if scale is None else file
-    return ReadZip(
-        policy, (model.observation_space, model.action_space), used, tuple(_remarks(path, data, normalized, file, used))
-    )
+        frames = zoo.frames(path)
+        space = _frame(model.observation_space, frames, path)
+        scale = None if file is None else scaling.read(file, space, path)
+    order = _fit(model, space, env, path) if env is not None else None
+    return OpenedZip(algorithm, model, space, scale, order, frames, file, None if scale is None else file)
 
 
 def export_zip(learner: OnlineLearner, path: Path) -> None:
@@ -116,7 +159,7 @@ def _remarks(
         )
 
 
-def _named(agent: str) -> Published:
+def named(agent: str) -> Published:
     """That of an agent's card, or one that no card trains, by its own name."""
     for published in PUBLISHED.values():
         if published.name.lower() == agent.lower().replace("-", "") and agent not in agent_cards.agents():
@@ -127,7 +170,7 @@ def _named(agent: str) -> Published:
     return PUBLISHED[name]
 
 
-def _recognised(data: Mapping[str, Any]) -> Published | None:
+def recognised(data: Mapping[str, Any]) -> Published | None:
     """The one that the description fits, the most particular of several."""
     fitting = [a for a in PUBLISHED.values() if a.zip_module == _policy(data)[0] and a.zip_keys <= data.keys()]
     return max(fitting, key=lambda algorithm: len(algorithm.zip_keys), default=None)
@@ -144,14 +187,14 @@ def _unknown(path: Path, data: Mapping[str, Any]) -> Published:
                 _load(path, data, guess, None)
         except InputError:
             continue
-        advice = f"its weights fit {guess.name}'s: --agent {_advised(guess)} reads them as such"
+        advice = f"its weights fit {guess.name}'s: --agent {advised(guess)} reads them as such"
         raise InputError(f"{path}: its policy is a class of its own, {module}.{name}, which is not read; {advice}")
     raise InputError(
         f"{path}: its policy, {name} of {module}, is none that is supported; those of {', '.join(PUBLISHED)} are"
     )
 
 
-def _advised(algorithm: Published) -> str:
+def advised(algorithm: Published) -> str:
     """What `--agent` calls it."""
     cards = [name for name, card in agent_cards.agents().items() if card.defaults.get("algorithm") == algorithm.name]
     return min(cards, key=len) if cards else algorithm.name.lower()
@@ -200,7 +243,7 @@ def _load(path: Path, data: Mapping[str, Any], algorithm: Published, known: Publ
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the age of the file
         try:
-            model = kind.load(path, device="cpu", custom_objects=_replaced(data, _networks(algorithm, kind, data)))
+            model = kind.load(path, device="cpu", custom_objects=_replaced(data, networks(algorithm, kind, data)))
         except Exception as error:  # whatever a pickle of another version runs into
             reason = " ".join(str(error).split())
             if known is not None and known is not algorithm:
@@ -210,7 +253,7 @@ def _load(path: Path, data: Mapping[str, Any], algorithm: Published, known: Publ
     return model
 
 
-def _networks(algorithm: Published, kind: Any, data: Mapping[str, Any]) -> type:
+def networks(algorithm: Published, kind: Any, data: Mapping[str, Any]) -> type:
     """The class of its networks: the one that the file names among the algorithm's, or those on vectors."""
     aliases: Mapping[str, type] = kind.policy_aliases
     name = _policy(data)[1]
@@ -218,9 +261,41 @@ def _networks(algorithm: Published, kind: Any, data: Mapping[str, Any]) -> type:
     return by_name[0] if by_name else aliases[algorithm.policy]
 
 
+def without_pickles(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The description with nothing in the place of what would be unpickled."""
+    return {key: None if _pickled(value) else value for key, value in data.items()}
+
+
+def load_safely(path: Path, algorithm: Published, given: Mapping[str, Any], policy: str) -> Any:
+    """The model in a .zip whose description has no pickles, ready to act: nothing is unpickled.
+
+    given: what stands for those that it takes, the spaces and `policy_kwargs`. policy: the name of its networks' class.
+    Raises InputError where it has pickles, or cannot be loaded.
+    """
+    data = normalization.description(path)
+    if any(map(_pickled, data.values())):
+        raise InputError(f"{path}: holds pickles, which no run keeps")
+    kind = algorithm.load()
+    by_name = [one for one in kind.policy_aliases.values() if one.__name__ == policy]
+    if not by_name:
+        raise InputError(f"{path}: its networks, {policy}, are none of {algorithm.name}'s")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = kind.load(path, device="cpu", custom_objects={**_replaced(data, by_name[0]), **given})
+    except Exception as error:  # whatever a damaged file runs into
+        raise InputError(f"{path}: cannot be loaded as {algorithm.name}: {' '.join(str(error).split())}") from error
+    model.policy.set_training_mode(False)
+    return model
+
+
+def _pickled(value: Any) -> bool:
+    return isinstance(value, Mapping) and ":serialized:" in value
+
+
 def _replaced(data: Mapping[str, Any], policy_class: type) -> dict[str, Any]:
     """What need not be unpickled in order to act: schedules are byte code of the Python that wrote them."""
-    pickled = [k for k, v in data.items() if isinstance(v, dict) and ":serialized:" in v and k not in _UNPICKLED]
+    pickled = [key for key, value in data.items() if _pickled(value) and key not in _UNPICKLED]
     constants = {
         "learning_rate": 0.0,
         "clip_range": 0.0,
@@ -251,12 +326,23 @@ def _old_gym() -> Iterator[None]:
             del sys.modules[alias]
 
 
-def _fit(model: Any, env: EnvSpec, path: Path) -> Array | None:
+def _frame(space: gym.Space[Any], frames: int, path: Path) -> gym.Space[Any]:
+    """Of one observation, where the network reads so many at once. Raises InputError where that cannot be."""
+    if frames == 1:
+        return space
+    if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1 or space.shape[0] % frames:
+        shape = f"shape {space.shape}" if isinstance(space, gym.spaces.Box) else str(space)
+        raise InputError(f"{path}: its config.yml says frame_stack: {frames}, its network reads {shape}: not so many")
+    low, high = space.low[::frames], space.high[::frames]  # VecFrameStack repeats each bound
+    return gym.spaces.Box(low, high, dtype=np.dtype(space.dtype).type)
+
+
+def _fit(model: Any, space: gym.Space[Any], env: EnvSpec, path: Path) -> Array | None:
     """Which number of an observation of `env` each number that it reads is, (D,); None: they stand in its order.
 
     Raises InputError where observations or actions are others.
     """
-    spaces, space = spaces_of(env), model.observation_space
+    spaces = spaces_of(env)
     seen, actions = spaces.observation, spaces.actions
     size, own = gym.spaces.flatdim(space), action_spec(model.action_space)
     if seen.shape != (size,):
@@ -266,6 +352,9 @@ def _fit(model: Any, env: EnvSpec, path: Path) -> Array | None:
                 "; the last of them is from 0 to 1: it was trained with a time feature, which a card has by "
                 'wrappers = [{ kind = "time_feature", steps = 1000 }], where an episode has 1,000 steps at most'
             )
+        if len(seen.shape) == 1 and size > seen.size and size % seen.size == 0:
+            times = size // seen.size
+            hint = f"; so many are {times} observations: frame_stack in the config.yml of a folder of its name says so"
         raise InputError(f"{path}: reads {size} numbers, an observation of {env.name} has shape {seen.shape}{hint}")
     if (own.kind, own.nvec, own.shape) != (actions.kind, actions.nvec, actions.shape):
         raise InputError(f"{path}: acts in {own.describe()}, {env.name} in {actions.describe()}")
@@ -278,8 +367,6 @@ def _ends_with_time(space: gym.Space[Any]) -> bool:
 
 def _order(path: Path, keys: Sequence[str], env: EnvSpec, seen: ObservationSpec) -> Array | None:
     """The places of its keys, one after the other, in an observation of `env`, which may have them in another order."""
-    import numpy as np
-
     places = {key: [s for name, s in seen.slices.items() if name == key or name.startswith(f"{key}.")] for key in keys}
     if missing := [key for key, found in places.items() if not found]:
         names = ", ".join(seen.slices)

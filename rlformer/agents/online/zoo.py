@@ -31,17 +31,14 @@ def trained_in(path: Path) -> TrainedIn | None:
     """Where the agent of a .zip was trained; None where no folder of the zoo tells it.
 
     An older version of an environment that has a card stands for it, since Gymnasium does not make most of them any
-    more, and so does the newest of one that nobody registers: that is said. Raises
-    InputError where none of its name is known, or its observations were stacked.
+    more, and so does the newest of one that nobody registers: that is said. Raises InputError where none of its name
+    is known.
     """
     folder = path.with_suffix("")
     arguments, config = _text(folder / "args.yml"), _text(folder / "config.yml")
     name = _value(arguments, "env") or (path.stem if config else None)
     if name is None:
         return None
-    stacked = _value(config, "frame_stack")
-    if stacked not in (None, "null", "1"):
-        raise InputError(f"{path}: reads {stacked} observations at once (frame_stack), which is not supported")
     cards, ids = set(env_cards.environments()), set(gym.registry)
     here = name if name in cards else newest_version(name, cards)
     here = here or (name if name in ids else newest_version(name, ids))
@@ -50,6 +47,12 @@ def trained_in(path: Path) -> TrainedIn | None:
     env = env_cards.environment(here)
     remark = None if here == name else f"{path}: was trained in {name}: {here} stands for it, and scores may differ"
     return TrainedIn(_behind(env, config), remark)
+
+
+def frames(path: Path) -> int:
+    """How many observations the agent of a .zip reads at once: those before are behind its VecNormalize, if any."""
+    stacked = _value(_text(path.with_suffix("") / "config.yml"), "frame_stack")
+    return int(stacked) if stacked is not None and stacked.isdecimal() and int(stacked) > 0 else 1
 
 
 def _behind(env: EnvSpec, config: str) -> EnvSpec:

@@ -16,6 +16,7 @@ from rlformer.core.records import Window
 from rlformer.core.seeding import policy_generator
 from rlformer.core.spaces import ActionSpec, Array
 
+_FORBIDDEN = -1e8  # of a logit: finite where nothing is allowed
 _BLOCK = 256  # steps for which a slot's uniform numbers are drawn at once
 
 
@@ -38,6 +39,8 @@ class SequencePolicy:
     first step of one: `SequencePolicy(model, 100.0).act(observations)` needs nothing before it.
     """
 
+    needs_masks = False
+
     def __init__(self, model: TrajectoryModel, target_return: float | None = None, sample: bool = False) -> None:
         self.model = self._model = model.eval()
         self._target = 0.0 if target_return is None else target_return
@@ -51,6 +54,7 @@ class SequencePolicy:
             self._windows = sliding(model.backbone, model.rows_per_window)
         self._streams: list[np.random.Generator] = []
         self._alike = rounding.Alike()
+        self._allowed: torch.Tensor | None = None  # (N, levels) bool, what is allowed now; None: everything
 
     @property
     def actions(self) -> ActionSpec:
@@ -93,9 +97,14 @@ class SequencePolicy:
         predictions = self.model.scores(window)
         return self.model.codec.greedy(predictions) if self.actions.kind == "box" else predictions
 
+    def allow(self, masks: Array) -> None:
+        """See `core.policy.Masked`."""
+        self._allowed = torch.from_numpy(masks)
+
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
         """See `core.policy.Policy`. `target_returns` (len(slots),) override the policy's own."""
         self._reserve(int(np.max(slots)) + 1)
+        self._allowed = None  # until it is told
         self._slots.time[slots] = 0
         self._slots.owed[slots] = self._target if target_returns is None else target_returns
         if self._sample:
@@ -137,6 +146,8 @@ class SequencePolicy:
             predictions = self._slide(self._windows, size, count, rows)
         else:
             predictions = self._read(max(count, math.ceil(rows / self._k)))
+        if self._allowed is not None:
+            predictions = predictions[:count].masked_fill(~self._allowed[:count], _FORBIDDEN)
         codec, key = self._model.codec, ("action", self.actions.kind, self._sample)
         if self._sample:
             return rounding.rowwise(key, codec.sample, predictions[:count], self._uniform(count)).numpy()

@@ -117,9 +117,9 @@ def export_minari(dataset: Dataset, dataset_id: str, env: EnvSpec | None = None)
     """Write the log as the Minari dataset of that id; the folder it lies in.
 
     Observations and actions are in canonical form, as flat vectors and zero-based categories. Seeds and
-    endings are Minari's own; whether last observations are true, and where the log comes from, goes into its
-    metadata. `env` lets `recover_environment` make the environment. Raises InputError where the id is
-    malformed or taken, or the log does not fit `env`.
+    endings are Minari's own; whether last observations are true, where the log comes from, and as Minari's reference
+    scores those of the environment's card, go into its metadata. `env` lets `recover_environment` make the environment.
+    Raises InputError where the id is malformed or taken, or the log does not fit `env`.
     """
     from minari import create_dataset_from_buffers
 
@@ -146,7 +146,7 @@ def export_minari(dataset: Dataset, dataset_id: str, env: EnvSpec | None = None)
                 algorithm_name=_algorithm(info.provenance),
                 description=f"Written by rlformer. Source: {info.provenance.get('source', 'unknown')}.",
             )
-            data.storage.update_metadata({_OURS: _what_minari_lacks(dataset)})
+            data.storage.update_metadata({_OURS: _what_minari_lacks(dataset), **_reference_scores(env)})
     except PermissionError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror}") from error
     except gym.error.Error as error:
@@ -227,6 +227,13 @@ def _what_minari_lacks(dataset: Dataset) -> dict[str, Any]:
         "upstream_env_steps": dataset.upstream_env_steps,
         "provenance": {**info.provenance, "hash": dataset.hash, "selection": dataset.selection},
     }
+
+
+def _reference_scores(env: EnvSpec | None) -> dict[str, float]:
+    """What Minari's `get_normalized_score` takes, where a card says it: returns of random play and of a good policy."""
+    if env is None or env.random_score is None or env.reference_score is None:
+        return {}
+    return {"ref_min_score": env.random_score, "ref_max_score": env.reference_score}
 
 
 def _algorithm(provenance: Mapping[str, Any]) -> str | None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from rlformer.core.policy import Policy
+from rlformer.core.policy import Masked, Policy
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.spaces import Array
 from rlformer.envs.film.screens import Screens
@@ -75,6 +75,13 @@ class _Troupe:
 
     def __init__(self, players: Sequence[Player]) -> None:
         self._players = players
+        self._masked = {i: p.policy for i, p in enumerate(players) if isinstance(p.policy, Masked)}
+        self.needs_masks = any(policy.needs_masks for policy in self._masked.values())
+
+    def allow(self, masks: Array) -> None:
+        """See `core.policy.Masked`."""
+        for i, policy in self._masked.items():
+            policy.allow(masks[i : i + 1])
 
     def begin(self, slots: Array, seeds: Array, target_returns: Array | None) -> None:
         """See `core.policy.Policy`; each player is asked for its own target return."""

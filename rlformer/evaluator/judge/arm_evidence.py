@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from rlformer import statistics
-from rlformer.core.records import EnvSpec, EvalResult
+from rlformer.core.records import Cost, EnvSpec, EvalResult
 from rlformer.core.spaces import Array
 from rlformer.evaluator.as_json import decode
 from rlformer.evaluator.judge.arms import Arm
@@ -91,7 +92,7 @@ def arm_evidence(arm: Arm, env: EnvSpec, machines: Machines, missing: Sequence[i
         no_interval=reason,
         action_selection=action_selection(arm.runs),
         cost=_cost_spread(counted),
-        times=spreads([record.times for record in records]),
+        times=spreads([record.times for record in records if arm.kind.trains]),
         parameters=spread([record.parameters or None for record in records]),
         inference_seconds=spreads([record.inference_seconds for record in records]),
         flops=spreads([record.flops for record in records]),
@@ -113,7 +114,7 @@ def action_selection(runs: Sequence[Run]) -> tuple[Literal["greedy", "sampled"],
 
 
 def _cost_spread(counted: Sequence[Run]) -> CostSpread:
-    costs = [run.record.cost for run in counted]
+    costs = [_cost(run) for run in counted]
     return CostSpread(
         env_steps=spread([cost.env_steps for cost in costs]),
         selection_env_steps=spread([cost.selection_env_steps for cost in costs]),
@@ -153,8 +154,8 @@ def _run(run: Run, env: EnvSpec, machines: Machines) -> RunFacts:
         episodes=0 if final is None else len(final.returns),
         target_return=None if final is None else final.target_return,
         returns=None if final is None else _thin_returns(final.returns),
-        cost=record.cost,
-        times=record.times,
+        cost=_cost(run),
+        times=record.times if run.kind.trains else {},
         parameters=record.parameters,
         inference_seconds=record.inference_seconds,
         flops=record.flops,
@@ -172,6 +173,12 @@ def _run(run: Run, env: EnvSpec, machines: Machines) -> RunFacts:
         side_by_side=record.hardware.get("side_by_side"),
         mean_length=None if final is None else float(final.lengths.mean()),
     )
+
+
+def _cost(run: Run) -> Cost:
+    """What a run took; of an agent that was trained elsewhere the steps that it took there, to be held against ours."""
+    cost = run.record.cost
+    return cost if run.kind.trains else replace(cost, env_steps=cost.upstream_env_steps or 0)
 
 
 def _asked(result: EvalResult) -> Asked:

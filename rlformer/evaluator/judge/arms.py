@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from rlformer.agents import zipped
 from rlformer.agents.base import LearnerKind
 from rlformer.evaluator.judge.load import Run
 from rlformer.runs.inputs import Recipe
@@ -72,7 +73,7 @@ def by_arm(runs: Sequence[Run]) -> list[Arm]:
     parted = [part for group in groups.values() for part in _part(group, [_maker, _place, _hash])]
     by_agent: dict[str, list[list[Run]]] = defaultdict(list)
     for part in parted:
-        by_agent[part[0].spec.agent.name].append(sorted(part, key=lambda run: run.record.seed))
+        by_agent[zipped.shown(part[0].spec.agent.name)].append(sorted(part, key=lambda run: run.record.seed))
     arms = [
         Arm(agent if not difference else f"{agent} ({difference})", tuple(part))
         for agent, parts in by_agent.items()

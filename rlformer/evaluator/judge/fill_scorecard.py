@@ -47,7 +47,8 @@ def scorecard(evidence: Evidence, verdict: Verdict) -> Scorecard | None:
         return None
     bar = bar_of(evidence, terms)
     found = [_outcomes(evidence, one, bar, terms) for one in standing]
-    by_cpu = all(one.spent.learning_cpu > 0 for each in found for one in each if one.at is not None)
+    timed = [one.spent for each in found for one in each if one.at is not None and one.spent.learning_seconds > 0]
+    by_cpu = all(spent.learning_cpu > 0 for spent in timed)
     passing = found if bar.level is not None else [()] * len(found)  # nothing says what is good enough
     taken = [_taken(one.arm, each, by_cpu) for one, each in zip(standing, passing, strict=True)]
     data, time = _with_budget([one.steps for one in taken]), _with_budget([one.seconds for one in taken])
@@ -112,9 +113,10 @@ def _taken(arm: ArmEvidence, found: Sequence[Outcome], by_cpu: bool) -> _Both:
     limits = [one.limit + read for one, read in zip(found, before, strict=True)]
     spent = [one.spent.learning_cpu if by_cpu else one.spent.learning_seconds for one in found]
     seconds = [taken if one.at is not None else math.inf for one, taken in zip(found, spent, strict=True)]
+    measured = any(spent)  # not of what was trained elsewhere
     return _Both(
         _Taken(seeds, tuple(steps), max(limits), unit),
-        _Taken(seeds, tuple(seconds), max(spent), "seconds"),
+        _Taken(seeds, tuple(seconds), max(spent), "seconds") if measured else None,
     )
 
 

@@ -103,7 +103,8 @@ class Terms:
         """Whether `cost` tells all: what led to a log of unknown origin matters as soon as it is paid for."""
         steps = run.cost.upstream_env_steps is not None
         seconds = self.cpu_second == 0 or not run.cost.logged_steps or run.cost.upstream_cpu_seconds is not None
-        return self.share == 0 or (steps and seconds)
+        own = self.cpu_second == 0 or bool(run.times)  # none of what was trained elsewhere
+        return own and (self.share == 0 or (steps and seconds))
 
 
 def failure(threshold: float, margin: float) -> float:

@@ -70,6 +70,7 @@ OFF_POLICY: Ranges = {
 ON_LOG: Ranges = {
     **_COMMON,
     "gradient_steps": whole(1, 10**9),  # of the run
+    "log_steps": whole(0, 10**12),  # of a log that these are for
     "batch_size": whole(1, 10**6),
     "tau": real(0, 1),
     "alpha": real(0, 1e9),

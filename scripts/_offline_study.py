@@ -1,0 +1,182 @@
+"""A study of what learns from logs on one of D4RL's tasks: made by `rlformer` commands, told in one page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from _studies import Score, markdown, rlformer, shown, trained, write_json, write_text
+
+from rlformer.core import formats
+
+# Preset keys that make 100,000 steps of batch 256 of each: where a preset stops early, or goes by the size of the log.
+SEQUENCE = ("patience=0", "batch_size=256")
+OFFLINE = ("batch_size=256", "log_steps=0")
+OFFLINE_RL = ("td3-bc", "iql", "rebrac", "cql")
+STEPS, QUICK_STEPS = 100_000, 60
+LOG_STEPS, QUICK_LOG_STEPS = 200_000, 2_000
+QUICK_SAC = 1_500
+
+
+@dataclass(frozen=True)
+class PublishedPlayer:
+    """An agent that others trained, whose play is a log."""
+
+    path: str  # below the folder of agents
+    words: str
+
+
+@dataclass(frozen=True)
+class OfflineStudy:
+    """What is trained on what."""
+
+    env: str
+    title: str
+    seeds: int
+    sac_steps: int | None  # None: nobody interacts, and there is no medium-replay log
+    agents: tuple[str, ...]
+    player: PublishedPlayer
+    corl: Mapping[str, Mapping[str, float]]  # by log and agent
+    corl_logs: Mapping[str, str]  # which data of D4RL these are on
+
+    def main(self, parser: argparse.ArgumentParser) -> None:
+        """Run what is left of it, or write its page."""
+        parser.add_argument("zoo", metavar="ZOO", type=Path, nargs="?", help="the folder of published agents")
+        parser.add_argument("--agent", metavar="PATH", default=self.player.path, help="of them, below ZOO")
+        parser.add_argument("--quick", action="store_true", help="few steps, one seed")
+        parser.add_argument("--jobs", type=int, default=1)
+        parser.add_argument("--out", type=Path, help="default: reports/study-ENV")
+        parser.add_argument("--page", nargs=2, metavar=("results.json", "FILE"), type=Path)
+        given = parser.parse_args()
+        if given.page is not None:
+            write_text(given.page[1], self.page(json.loads(given.page[0].read_text())))
+            return
+        if given.zoo is None or not (given.zoo / given.agent).is_file():
+            sys.exit(f"ZOO: a folder that has {given.agent}, got {given.zoo}")
+        out = given.out or Path("reports") / f"study-{self.env}{'-quick' * given.quick}"
+        found = self.results(given.zoo / given.agent, out, given.quick, given.jobs)
+        write_json(out / "results.json", found)
+        write_text(out / "page.md", self.page(found))
+
+    def results(self, agent: Path, out: Path, quick: bool, jobs: int) -> dict[str, Any]:
+        """Everything, trained: JSON-ready."""
+        seeds = range(1 if quick else self.seeds)
+        online = self.online(out, quick, seeds, jobs)
+        logs = {}
+        if self.sac_steps is not None:
+            logs["medium-replay"] = self.medium_replay(out, quick)
+        logs["published"] = self.published(agent, out, quick)
+        scores: dict[str, list[dict[str, Any]]] = {}
+        for name, log in logs.items():
+            with ThreadPoolExecutor(jobs) as pool:
+                runs = [(a, s) for a in self.agents for s in seeds]
+                one = lambda run, path=log["path"]: self.learn(run[0], run[1], path, out, quick)  # noqa: E731
+                scores[name] = [asdict(score) for score in pool.map(one, runs)]
+            write_json(out / "results.partial.json", {"logs": logs, "scores": scores})
+        return {
+            "env": self.env, "quick": quick, "gradient_steps": QUICK_STEPS if quick else STEPS, "online": online,
+            "logs": logs, "scores": scores,
+        }  # fmt: skip
+
+    def online(self, out: Path, quick: bool, seeds: range, jobs: int) -> list[dict[str, Any]]:
+        """SAC's own scores. The training of seed 0 keeps its episodes: the log comes from it."""
+        if self.sac_steps is None:
+            return []
+        steps = str(QUICK_SAC if quick else self.sac_steps)
+
+        def one(seed: int) -> Score:
+            words = ["train-agent", self.env, "--steps", steps, "--out", str(out / "runs")]
+            return trained("sac", seed, *words, *(["--log-trajectories"] if seed == 0 else []))
+
+        with ThreadPoolExecutor(jobs) as pool:
+            return [asdict(score) for score in pool.map(one, seeds)]
+
+    def medium_replay(self, out: Path, quick: bool) -> dict[str, Any]:
+        """The log of SAC's training up to its middle, made by make_logs of the same training."""
+        import subprocess
+
+        steps = str(QUICK_SAC if quick else self.sac_steps)
+        script = Path(__file__).resolve().parent / "make_logs"
+        words = ["--steps", steps, "--kinds", "medium-replay", "--out", str(out / "logs"), "--runs", str(out / "runs")]
+        done = subprocess.run([sys.executable, str(script), self.env, *words], stdout=sys.stderr, check=False)
+        if done.returncode:
+            sys.exit(done.returncode)
+        (row,) = json.loads((out / "logs" / self.env / "logs.json").read_text())["logs"]
+        return _told(row["path"], row["z"], "what SAC met until it was half as good as D4RL's expert")
+
+    def published(self, agent: Path, out: Path, quick: bool) -> dict[str, Any]:
+        """The log of the play of an agent that others trained."""
+        folder = out / "logs" / "published"
+        steps = str(QUICK_LOG_STEPS if quick else LOG_STEPS)
+        rlformer("collect", str(agent), *_where(agent, self.env), "--steps", steps, "--trust", "--out", str(folder))
+        return _told(str(folder), None, f"the play of {self.player.words}, {agent.parent.name}, greedy")
+
+    def learn(self, agent: str, seed: int, log: str, out: Path, quick: bool) -> Score:
+        """One run on a log."""
+        steps = QUICK_STEPS if quick else STEPS
+        settings = OFFLINE if agent in OFFLINE_RL else SEQUENCE
+        words = [word for key in (*settings, f"gradient_steps={steps}") for word in ("--set", key)]
+        own = ["train-agent", "--dataset", log] if agent in OFFLINE_RL else ["train-transformer", log]
+        return trained(agent, seed, *own, *words, "--out", str(out / "runs"))
+
+    def page(self, found: Mapping[str, Any]) -> str:
+        """The document, from results.json alone."""
+        parts = [f"# {self.title}: what learns from a log", ""]
+        if found["quick"]:
+            parts += ["A proof that all of it runs, of few steps: its figures mean nothing.", ""]
+        if found["online"]:
+            scores = [100 * score["z"] for score in found["online"]]
+            parts += [f"SAC, {len(scores)} seeds, at its end: {shown(scores)} of D4RL's score.", ""]
+        for name, log in found["logs"].items():
+            z = f"{100 * log['z']:.1f}"
+            head = ["agent", "score", "least", "most", "against the log", f"CORL, {self.corl_logs[name]}"]
+            rows = []
+            for agent in dict.fromkeys(score["agent"] for score in found["scores"][name]):
+                own = [100 * score["z"] for score in found["scores"][name] if score["agent"] == agent]
+                theirs = self.corl.get(name, {}).get(agent)
+                gap = sum(own) / len(own) - 100 * log["z"]
+                corl = "-" if theirs is None else f"{theirs:.1f}"
+                rows.append([agent, shown(own), f"{min(own):.1f}", f"{max(own):.1f}", f"{gap:+.1f}", corl])
+            about = (
+                f"{log['steps']:,} steps, {log['episodes']:,} episodes, mean score {z} (best {100 * log['best']:.1f})"
+            )
+            parts += [f"## {name}, z = {log['z']:.2f}", "", f"The log is {log['words']}: {about}.", ""]
+            parts += [markdown(head, rows), ""]
+        seeds = max((score["seed"] for rows in found["scores"].values() for score in rows), default=0) + 1
+        parts += [
+            "Score: 100 (R - random) / (expert - random) with D4RL's constants, of v2: mean and standard error over "
+            f"{formats.plural(seeds, 'seed')},",
+            f"100 greedy episodes of the last weights, {found['gradient_steps']:,} gradient steps of batch 256. CORL's "
+            "column is of its *last* checkpoint",
+            "after 1,000,000 steps on D4RL's own logs: other data, v2 for v5, so a neighbour and no target.",
+            "",
+        ]
+        return "\n".join(parts)
+
+
+def _where(agent: Path, env: str) -> list[str]:
+    """`--env`, unless the agent's own folder says that it saw more than the environment shows."""
+    config = agent.with_suffix("") / "config.yml"
+    timed = config.is_file() and "TimeFeatureWrapper" in config.read_text()
+    return [] if timed else ["--env", env]
+
+
+def _told(path: str, z: float | None, words: str) -> dict[str, Any]:
+    """What a page says of a log."""
+    about = rlformer("data", "info", path)
+    from rlformer.data.dataset import load
+    from rlformer.studies.logs import dataset_env
+
+    dataset = load(Path(path))
+    env = dataset_env(dataset)
+    mean, best = (env.normalize(float(value)) for value in (dataset.returns.mean(), dataset.returns.max()))
+    return {
+        "path": path, "words": words, "z": mean if z is None else z, "best": best, "episodes": len(dataset),
+        "steps": dataset.num_steps, "hash": dataset.hash, "source": about.get("provenance", {}),
+    }  # fmt: skip

@@ -1,0 +1,109 @@
+"""What studies and makers of logs share: commands of rlformer, one after the other, and tables of what came out.
+
+A command that was done before is done again in a moment: finished runs and logs are left alone. So a script that was
+stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one run scored at its end."""
+
+    agent: str
+    seed: int
+    mean: float  # return
+    error: float  # standard error of it over its episodes
+    z: float | None  # by the environment's card
+    run: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """What rl-baselines3-zoo's benchmark.md says of an agent: over so many episodes, of one training."""
+
+    mean: float
+    deviation: float  # standard deviation of its episodes' returns
+    episodes: int
+
+
+def published_scores() -> dict[str, Published]:
+    """By ALGORITHM/ENV, as published_scores.csv beside this file has them."""
+    lines = (Path(__file__).parent / "published_scores.csv").read_text(encoding="utf-8").splitlines()
+    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
+    return {
+        f"{row['algorithm']}/{row['env']}": Published(float(row["mean"]), float(row["std"]), int(row["episodes"]))
+        for row in rows
+    }
+
+
+def rlformer(*words: str) -> dict[str, Any]:
+    """What `rlformer WORDS --json` answers; its progress goes to standard error. Ends the script where it fails."""
+    command = [sys.executable, "-m", "rlformer", *words, "--json"]
+    print(f"$ rlformer {shlex.join(words)}", file=sys.stderr, flush=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def trained(agent: str, seed: int, *words: str) -> Score:
+    """The score of a run that `train-agent` or `train-transformer` makes. words: the command but for agent and seed."""
+    answer = rlformer(*words, "--agent", agent, "--seed", str(seed))
+    found = answer["evaluation"]
+    return Score(agent, seed, found["mean"], found["standard_error"] or 0.0, found["normalized_score"], answer["run"])
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:
+    """Over runs; the standard error is None of one.
+
+    >>> mean_and_error([1.0, 3.0]), mean_and_error([2.0])
+    ((2.0, 1.0), (2.0, None))
+    """
+    mean = sum(values) / len(values)
+    if len(values) == 1:
+        return mean, None
+    variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    return mean, math.sqrt(variance / len(values))
+
+
+def shown(values: Sequence[float], digits: int = 1) -> str:
+    """In a cell: the mean and the standard error over runs; nothing where there is none."""
+    if not values:
+        return "-"
+    mean, error = mean_and_error(values)
+    return f"{mean:.{digits}f}" + ("" if error is None else f" ± {error:.{digits}f}")
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown: the first column to the left, all others to the right."""
+    lines = [head, [":--", *["--:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replaced at once: a reader finds the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Likewise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    print(path)

@@ -1,0 +1,140 @@
+"""Actions that an environment forbids are taken by none of our policies, greedy or sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from stable_baselines3 import DQN, PPO
+
+from rlformer.agents.online.actors import Bits
+from rlformer.agents.online.algorithms import ALGORITHMS
+from rlformer.agents.online.policy import policy_of
+from rlformer.agents.sequence.acting import SequencePolicy
+from rlformer.core.policy import Policy
+from rlformer.core.records import EnvSpec
+from rlformer.core.spaces import ActionSpec
+from rlformer.envs import cards as env_cards
+from rlformer.envs.make import spaces_of
+from rlformer.envs.masks import obeying
+from rlformer.envs.play import play
+from rlformer.envs.rollout import EpsilonPolicy, RandomPolicy
+from rlformer.envs.vector import Environments
+from rlformer.studies.diagnose.play import NativeEnvironments
+from tests.support.make_sequences import model
+
+
+class Strict(gym.Env[Any, Any]):
+    """Of four actions some are allowed; it ends in an error where another is taken."""
+
+    def __init__(self, by: str = "info") -> None:
+        self.observation_space, self.action_space = spaces.Box(-9.0, 9.0, (3,), np.float32), spaces.Discrete(4)
+        if by == "method":
+            self.action_masks = lambda: self._allowed
+        self._by = by
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self._left = 12
+        return self._next()
+
+    def step(self, action: Any) -> Any:
+        assert self._allowed[int(action)]
+        self._left -= 1
+        observation, info = self._next()
+        return observation, 1.0, False, self._left == 0, info
+
+    def _next(self) -> Any:
+        self._allowed = self.np_random.random(4) < 0.4
+        self._allowed[self.np_random.integers(4)] = True
+        info = {"action_mask": self._allowed.astype(np.int8)} if self._by == "info" else {}
+        return self.np_random.normal(size=3).astype(np.float32), info
+
+
+gym.register("Strict-v0", Strict)
+FOUR = ActionSpec("discrete", nvec=(4,))
+
+
+def of_stable_baselines(kind: Any, sample: bool) -> Policy:
+    made = kind("MlpPolicy", Strict(), seed=0, **({"buffer_size": 1} if kind is DQN else {}))
+    made.exploration_final_eps = 0.5
+    return policy_of(ALGORITHMS[kind.__name__], made, sample)
+
+
+def recurrent(sample: bool) -> Policy:
+    from sb3_contrib import RecurrentPPO
+
+    return policy_of(ALGORITHMS["RecurrentPPO"], RecurrentPPO("MlpLstmPolicy", Strict(), seed=0), sample)
+
+
+POLICIES: dict[str, Callable[[bool], Policy]] = {
+    "random": lambda sample: RandomPolicy(FOUR),
+    "epsilon": lambda sample: EpsilonPolicy(of_stable_baselines(PPO, sample), FOUR, 0.5),
+    "ppo": lambda sample: of_stable_baselines(PPO, sample),
+    "dqn": lambda sample: of_stable_baselines(DQN, sample),
+    "recurrent-ppo": recurrent,
+    "dt": lambda sample: SequencePolicy(model(FOUR), 1.0, sample),
+}
+
+
+@pytest.mark.parametrize("sample", [False, True])
+@pytest.mark.parametrize("name", POLICIES)
+def test_no_policy_takes_a_forbidden_action(name: str, sample: bool) -> None:
+    for by, num_envs in (("info", 1), ("method", 3)):
+        played = play(
+            POLICIES[name](sample), EnvSpec("Strict", "Strict-v0", {"by": by}), np.arange(8), num_envs=num_envs
+        )
+        assert played.returns.tolist() == [12.0] * 8
+
+
+def test_what_is_drawn_again_is_uniform_among_what_is_allowed() -> None:
+    rng = np.random.default_rng(0)
+    masks = np.tile([True, False, True, True, False, True], (9000, 1))
+    drawn = rng.integers(0, (4, 2), (9000, 2))
+    found = obeying(drawn, masks, (4, 2), dict.fromkeys(range(9000), rng))
+    counts = np.bincount(found[:, 0], minlength=4)
+    assert counts[1] == 0
+    assert np.abs(counts[[0, 2, 3]] / 9000 - 1 / 3).max() < 0.02
+    assert found[:, 1].tolist() == [1] * 9000
+
+
+def test_bits_obey_each_for_itself() -> None:
+    actor = Bits(torch.nn.Linear(2, 3), ActionSpec("multibinary", nvec=(2, 2, 2)))
+    masks = torch.tensor([[True, False, False, True, True, True]])
+    actor.allow(masks)
+    for _ in range(20):
+        (bits,) = actor(torch.randn(1, 2), torch.rand(1, 3)).tolist()
+        assert bits[:2] == [0, 1]
+
+
+def test_a_policy_acts_freely_again_where_nobody_forbids_anything() -> None:
+    """Masks of one world are not kept for the next."""
+    policy = RandomPolicy(FOUR)
+    play(policy, EnvSpec("Strict", "Strict-v0", {"by": "info"}), np.arange(2))
+    policy.begin(np.arange(200), np.arange(200), None)
+    assert set(policy.act(np.zeros((200, 3))).tolist()) == {0, 1, 2, 3}
+
+
+def test_taxi_says_what_it_allows_and_random_play_wastes_no_step() -> None:
+    """Each forbidden step would leave the taxi where it is."""
+    taxi = env_cards.environment("Taxi-v4")
+    played = play(RandomPolicy(ActionSpec("discrete", nvec=(6,))), taxi, np.arange(2), keep=True)
+    for episode in played.episodes:
+        states = episode.observations.reshape(len(episode.observations), -1)
+        moved = (states[1:] != states[:-1]).any(axis=1)
+        assert moved[episode.actions < 4].all()
+
+
+def test_worlds_that_are_stepped_all_at_once_allow_everything() -> None:
+    """They hold no environment of Gymnasium that could say anything."""
+    bandit = env_cards.environment("Bandit")
+    policy = RandomPolicy(spaces_of(bandit).actions)
+    played, at_once = (
+        play(policy, bandit, np.arange(8), environments=kind) for kind in (Environments, NativeEnvironments)
+    )
+    assert played.lengths.tolist() == at_once.lengths.tolist() == [1] * 8

@@ -1,0 +1,129 @@
+"""The scripts that make logs, play published agents and run studies: what they write, from the smallest input."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rlformer.agents import cards as agent_cards
+from rlformer.data.dataset import load
+from rlformer.envs import cards as env_cards
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+
+
+def run(script: str, *words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    where = os.environ | {"PYTHONPATH": str(SCRIPTS.parent)} | environment
+    return subprocess.run(
+        [sys.executable, str(SCRIPTS / script), *words], cwd=cwd, env=where, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(autouse=True)
+def _modules_beside_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [str(SCRIPTS), *sys.path])
+
+
+@pytest.mark.slow
+def test_logs_are_named_by_their_z_say_who_made_them_and_are_made_once(tmp_path: Path) -> None:
+    words = ("Pendulum-v1", "--steps", "400", "--size", "400", "--minari")
+    first = run("make_logs", *words, cwd=tmp_path, MINARI_DATASETS_PATH=str(tmp_path / "minari"))
+    assert first.returncode == 0, first.stderr
+    told = {row["kind"]: row for row in json.loads((tmp_path / "logs/Pendulum-v1/logs.json").read_text())["logs"]}
+    assert list(told) == ["random", "medium-replay", "medium", "best"]
+    card = env_cards.environment("Pendulum-v1")
+    for kind, row in told.items():
+        dataset = load(tmp_path / row["path"], verify=True)
+        z = card.normalize(float(dataset.returns.mean()))
+        assert Path(row["path"]).name == f"{kind}-z{z:.2f}"
+        assert (row["z"], row["hash"], row["upstream_env_steps"]) == (z, dataset.hash, dataset.upstream_env_steps)
+        about = json.loads((tmp_path / "minari" / row["minari"] / "data" / "metadata.json").read_text())
+        assert (about["ref_min_score"], about["ref_max_score"]) == (card.random_score, card.reference_score)
+    assert told["random"]["upstream_env_steps"] == 400
+    assert (
+        told["medium-replay"]["steps"] == told["medium-replay"]["upstream_env_steps"] == 200
+    )  # half: it was never good
+    assert told["medium"]["upstream_env_steps"] == 200 + 400
+    assert told["best"]["upstream_env_steps"] == 400 + 400
+    assert told["medium"]["provenance"]["behaviour_policy"]["sampled"]
+    assert not told["best"]["provenance"]["behaviour_policy"]["sampled"]
+    again = run("make_logs", *words, cwd=tmp_path, MINARI_DATASETS_PATH=str(tmp_path / "minari"))
+    assert (again.stdout, "train-agent" in again.stderr) == (first.stdout, False)
+    other = run("make_logs", "Pendulum-v1", "--steps", "401", "--kinds", "random", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "was made with" in other.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "words", "message"),
+    [
+        ("make_logs", ("Pendulum-v1", "--kinds", "expert"), "unknown kind 'expert'"),
+        ("make_logs", ("Pendulum-v2", "--kinds", "random"), "Pendulum-v2"),
+        ("make_logs", ("Pendulum-v1", "--size", "0"), "one step at least"),
+        ("train_presets", ("--only", "ppo/Nowhere-v0"), "no preset 'ppo/Nowhere-v0'"),
+    ],
+)
+def test_what_cannot_be_made_is_one_line(script: str, words: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    found = run(script, *words, cwd=tmp_path)
+    assert found.returncode == 2
+    assert len(found.stderr.splitlines()) == 1
+    assert message in found.stderr
+
+
+def test_published_agents_are_told_within_two_errors_and_two_per_cent_for_a_newer_version() -> None:
+    line_of = runpy.run_path(str(SCRIPTS / "published_agents"))["line_of"]
+    same: dict[str, Any] = {"agent": "ppo/CartPole-v1", "env": "CartPole-v1", "remarks": [], "episodes": 4}
+    assert line_of({**same, "returns": [500.0] * 4})[-2:] == ["0.0", "yes"]
+    assert line_of({**same, "returns": [499.0] * 4})[-2:] == ["inf", "no"]
+    spread = np.linspace(-20.0, 20.0, 100)
+    newer = {"agent": "ppo/Hopper-v3", "env": "Hopper-v5", "remarks": [], "episodes": 100}
+    far = 2410.435 * 1.019
+    assert line_of({**newer, "returns": (far + spread).tolist()})[-1] == "yes"
+    assert line_of({**newer, "env": "Hopper-v3", "returns": (far + spread).tolist()})[-1] == "no"
+    assert line_of({**same, "error": "no such environment"})[1] == "no such environment"
+
+
+def test_every_preset_is_listed_once_and_stands_beside_a_published_score() -> None:
+    module = runpy.run_path(str(SCRIPTS / "train_presets"))
+    found = {preset.name: preset for preset in module["presets"]()}
+    own = [f"{card.name}/{env}" for card in agent_cards.agents().values() for env in card.layers[-1].presets]
+    assert sorted(found) == sorted(own)
+    assert found["ppo/LunarLander-v3"].published == (242.119, "LunarLander-v2")
+    assert found["sac/Hopper-v5"].published == (2325.547, "Hopper-v3")
+    assert found["ppo/CartPole-v1"].published == (500.0, "CartPole-v1")
+    assert found["dt/CartPole-v1"].published is None
+    assert found["dt/CartPole-v1"].needs_log
+
+
+def test_the_page_of_a_study_is_made_of_its_results_alone() -> None:
+    from _offline_study import OfflineStudy, PublishedPlayer  # type: ignore[import-not-found]
+
+    study = OfflineStudy(
+        "Hopper-v5", "Hopper-v5", 2, 10, ("dt", "bc"), PublishedPlayer("a.zip", "an agent"),
+        {"x": {"dt": 81.8}}, {"x": "d4rl"},
+    )  # fmt: skip
+    log = {"path": "p", "words": "w", "z": 0.5, "best": 1.0, "episodes": 3, "steps": 3000}
+    score = {"mean": 0.0, "error": 0.0, "run": "r"}
+    rows = [{**score, "agent": a, "seed": s, "z": z} for a, s, z in (("dt", 0, 0.7), ("dt", 1, 0.9), ("bc", 0, 0.4))]
+    results = {
+        "env": "Hopper-v5",
+        "quick": False,
+        "gradient_steps": 5,
+        "online": [],
+        "logs": {"x": log},
+        "scores": {"x": rows},
+    }
+    page = study.page(results)
+    assert "| dt | 80.0 ± 10.0 | 70.0 | 90.0 | +30.0 | 81.8 |" in page
+    assert "| bc | 40.0 | 40.0 | 40.0 | -10.0 | - |" in page
+    assert "a neighbour and no target" in page
+    assert "mean nothing" in study.page({**results, "quick": True})
