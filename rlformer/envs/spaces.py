@@ -1,9 +1,10 @@
 """A user's spaces in canonical form: they are translated here and nowhere else.
 
-An observation becomes one flat vector, made of named parts.
+An observation becomes one array of named parts: of one part in its own shape, of several flat.
 
 space             parts of an observation                                 dtype
 Box               one vector                                              its own; bool is uint8
+Box of an image   one image (C, H, W)                                     uint8, or float32 from 0 to 1
 Discrete          one category, one-hot                                   uint8
 MultiDiscrete     one category for each dimension, named by its number    uint8
 MultiBinary       one vector of zeros and ones                            uint8
@@ -11,6 +12,10 @@ Dict, Tuple       those of what it holds, one after the other             what h
 
 Actions: zero-based categories, or float32 vectors. The environment gets them in its own dtype and shape: numbers of a
 Box of integers are rounded, those of every Box clipped into its bounds.
+
+A Box is an image where it has three axes or more, or two of uint8, if both sides of it are 4 long at least. Which axis
+holds the channels is told from the shape: the first of three where it is shorter than the last, else the last. Of four
+axes, the first counts frames, which are stacked along the channels.
 
 A Dict's parts stand in Gymnasium's own order, that of `spaces.Dict.spaces` and of `gymnasium.spaces.flatten`: by name
 where the space was made of a plain dict, as given where it was made of keywords, pairs, or with `sort_keys=False`;
@@ -20,7 +25,7 @@ A part within another is "outer.inner". An only part that has no name is called 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -32,12 +37,21 @@ from gymnasium.wrappers import FlattenObservation, TransformAction
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import ActionSpec, Array, ObservationSpec, Part, Spaces, computable
 
+LEAST_SIDE = 4  # of an image: nothing is read of a smaller one but its numbers
 _MOST_NUMBERS = 10**6  # of one observation, 4 MB in float32; categories are one-hot
 _MOST_CATEGORIES = 10**5  # of one action: each is an output of a network, for every step of a batch
 
 
 class ImageError(InputError):
-    """An observation is an image, which no vector does justice."""
+    """An observation is an image that no encoder reads, and which no vector does justice."""
+
+
+class FrameBox(spaces.Box):
+    """A Box of images (C, H, W) that are `frames` pictures each, the newest last: see `core.spaces.Part`."""
+
+    def __init__(self, low: Array, high: Array, frames: int, dtype: Any = np.uint8) -> None:
+        super().__init__(low, high, dtype=dtype)
+        self.frames = frames
 
 
 def spaces_in(env: gym.Env[Any, Any]) -> Spaces:
@@ -62,7 +76,30 @@ def native(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
 
 def is_image(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> bool:
     """Whether one observation of this shape and dtype is an image, which a flat vector would not do justice."""
-    return len(shape) >= 3 or (len(shape) == 2 and dtype == np.uint8)
+    if len(shape) == 2:
+        return dtype == np.uint8 and min(shape) >= LEAST_SIDE
+    return len(shape) >= 3 and min(channels_first_shape(shape)[1:]) >= LEAST_SIDE
+
+
+def channels_first_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """(C, H, W) of images of this shape."""
+    return channels_first(np.broadcast_to(np.uint8(0), (1, *shape))).shape[1:]
+
+
+def channels_first(images: Array) -> Array:
+    """(T, H, W), (T, H, W, C) or (T, C, H, W), or with frames before them, (T, F, ...) -> (T, C, H, W), F times C.
+
+    The one place where the axis of channels is told; see the table above. Raises ImageError where there are more axes.
+    """
+    if images.ndim == 3:
+        return images[:, None]
+    if images.ndim == 5:
+        count, frames = images.shape[:2]
+        one = channels_first(images.reshape(-1, *images.shape[2:]))
+        return one.reshape(count, frames * one.shape[1], *one.shape[2:])
+    if images.ndim != 4:
+        raise ImageError(f"observations of {images.ndim - 1} axes {images.shape[1:]} are no images")
+    return images if images.shape[1] < images.shape[3] else np.moveaxis(images, 3, 1)
 
 
 def stored_dtype(dtype: np.typing.DTypeLike) -> np.dtype[Any]:
@@ -72,9 +109,9 @@ def stored_dtype(dtype: np.typing.DTypeLike) -> np.dtype[Any]:
 
 
 def observation_spec(space: spaces.Space[Any]) -> ObservationSpec:
-    """The canonical form of a Gymnasium observation space: flat, its parts named; see the table above.
+    """The canonical form of a Gymnasium observation space, its parts named; see the table above.
 
-    Raises ImageError for images, and InputError for spaces that have no vector form.
+    Raises ImageError for images whose numbers are no pixels, and InputError for spaces that have no such form.
     """
     parts = _parts(space, "")
     if (size := sum(part.size for part in parts)) > _MOST_NUMBERS:
@@ -101,11 +138,35 @@ def _parts(space: spaces.Space[Any], name: str) -> list[Part]:
         return [Part(_within(name, i), "category", (size,), "uint8") for i, size in sizes]
     if isinstance(space, spaces.MultiBinary):
         return [Part(name, "vector", (int(np.prod(space.shape)),), "uint8")]
+    if isinstance(space, spaces.Text):
+        raise InputError(
+            f"Text observations are not supported{f': {name!r}' * bool(name)}: where a finite set holds every text, a "
+            "wrapper of your own makes a Discrete of it, else it leaves the text out"
+        )
     if not isinstance(space, spaces.Box):
         raise InputError(f"{type(space).__name__} observations are not supported")
     if is_image(space.shape, space.dtype):
-        raise ImageError(f"image observations {space.shape} are not supported yet")
+        return [_image(space, name)]
     return [Part(name, "vector", (int(np.prod(space.shape)),), str(stored_dtype(space.dtype)))]
+
+
+def _image(space: spaces.Box, name: str) -> Part:
+    """Raises ImageError where its numbers are neither whole, from 0 to 255, nor real, from 0 to 1."""
+    shape, low, high = channels_first_shape(space.shape), float(space.low.min()), float(space.high.max())
+    if space.dtype.kind == "f":
+        if low < 0.0 or high > 1.0:
+            raise ImageError(
+                f"image observations {space.shape} {space.dtype} from {low:g} to {high:g}: real numbers of an image "
+                "lie from 0 to 1, whole ones (uint8) from 0 to 255: a wrapper of your own scales them"
+            )
+        return Part(name, "image", shape, "float32")
+    if low < 0 or high > 255:
+        raise ImageError(
+            f"image observations {space.shape} {space.dtype} from {low:g} to {high:g}: whole numbers of an image lie "
+            "from 0 to 255: a wrapper of your own scales them"
+        )
+    frames = space.frames if isinstance(space, FrameBox) else 1
+    return Part(name, "image", shape, "uint8", peak=max(1.0, high), frames=frames)
 
 
 def _within(outer: str, inner: str | int) -> str:
@@ -168,8 +229,8 @@ def canonical(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     """
     observed = env.observation_space
     spec = observation_spec(observed)
-    flat = isinstance(observed, spaces.Box) and len(observed.shape) == 1 and observed.dtype == spec.dtype
-    if not flat:
+    as_it_is = isinstance(observed, spaces.Box) and observed.shape == spec.shape and observed.dtype == spec.dtype
+    if not as_it_is or (spec.has_images and spec.dtype.kind == "f"):  # whose range is looked at
         env = CanonicalObservations(env)
     action_spec(env.action_space)  # known, or an error
     return env if _takes_canonical_actions(env.action_space) else CanonicalActions(env)
@@ -184,21 +245,109 @@ def _takes_canonical_actions(space: spaces.Space[Any]) -> bool:
 
 
 class CanonicalObservations(gym.ObservationWrapper[Any, Any, Any], gym.utils.RecordConstructorArgs):
-    """Observations as one flat vector in the dtype of their `parts`."""
+    """Observations as one array in the dtype of their `parts`: an image (C, H, W), all else flat."""
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
         gym.utils.RecordConstructorArgs.__init__(self)
         super().__init__(env)
         self._native, self.parts = env.observation_space, observation_spec(env.observation_space)
         self._dtype = self.parts.dtype
-        flat = spaces.flatten_space(self._native)
-        assert isinstance(flat, spaces.Box)
-        low, high = flat.low.astype(self._dtype), flat.high.astype(self._dtype)
+        if self.parts.has_images:
+            ends = [canonical_rows(bound, self.parts) for bound in _bounds(self._native)]
+            low, high = (np.asarray(end, self._dtype)[0] for end in ends)
+        else:
+            flat = spaces.flatten_space(self._native)
+            assert isinstance(flat, spaces.Box)
+            low, high = flat.low.astype(self._dtype), flat.high.astype(self._dtype)
         self.observation_space = spaces.Box(low, high, dtype=self._dtype.type)
 
     def observation(self, observation: Any) -> Array:
-        """(D,): see `gymnasium.spaces.flatten`."""
-        return np.asarray(spaces.flatten(self._native, observation), self._dtype)
+        """(*obs): without images see `gymnasium.spaces.flatten`. Raises InputError where an image has no pixels."""
+        if not self.parts.has_images:
+            return np.asarray(spaces.flatten(self._native, observation), self._dtype)
+        return canonical_rows(leaves(self._native, _one(observation)), self.parts)[0]
+
+
+def canonical_rows(parts: list[Array], spec: ObservationSpec) -> Array:
+    """Parts of T observations, as `leaves` gives them, as (T, *obs). Raises InputError where an image has no pixels."""
+    rows = []
+    for part, values in zip(spec.parts, parts, strict=True):
+        if part.kind == "image":
+            values = channels_first(values) if values.shape[1:] != part.shape else values
+            if values.dtype != np.uint8:
+                check_pixels(values, part)
+        rows.append(values if len(parts) == 1 else values.reshape(len(values), part.size))
+    whole = rows[0] if len(rows) == 1 else np.concatenate(rows, axis=1)
+    return np.ascontiguousarray(whole, spec.dtype)
+
+
+def check_pixels(images: Array, part: Part) -> None:
+    """Raise InputError unless numbers of an image lie where pixels do."""
+    low, high = float(images.min(initial=0)), float(images.max(initial=0))
+    most = 1.0 if np.dtype(part.dtype).kind == "f" else 255.0
+    if low < 0.0 or high > most:
+        kind = "real" if most == 1.0 else "whole"
+        wrong = low if low < 0 else high
+        raise InputError(f"the image has {wrong:g} in it: its {kind} numbers lie from 0 to {most:g}")
+
+
+def leaves(space: spaces.Space[Any], values: Any) -> list[Array]:
+    """T observations of a native space, an array or a dict or tuple of such, part by part as in `observation_spec`.
+
+    Categories become one-hot. Raises InputError where one lies outside.
+    """
+    if isinstance(space, spaces.Dict):
+        return [leaf for key, inner in space.spaces.items() for leaf in leaves(inner, values[key])]
+    if isinstance(space, spaces.Tuple):
+        return [leaf for inner, value in zip(space.spaces, values, strict=True) for leaf in leaves(inner, value)]
+    values = np.asarray(values)
+    if isinstance(space, spaces.Discrete):
+        return [_one_hot(values.reshape(len(values)) - space.start, int(space.n))]
+    if isinstance(space, spaces.MultiDiscrete):
+        columns = (values.reshape(len(values), -1) - space.start.ravel()).T
+        return [_one_hot(column, int(n)) for column, n in zip(columns, space.nvec.ravel(), strict=True)]
+    if isinstance(space, spaces.Box) and is_image(space.shape, space.dtype):
+        return [values.reshape(len(values), *space.shape)]
+    return [values.reshape(len(values), -1)]
+
+
+def _one_hot(categories: Array, size: int) -> Array:
+    """(T,) zero-based -> (T, size) uint8."""
+    if not ((categories >= 0) & (categories < size)).all():
+        raise InputError(f"an observation lies outside of its categories [{size}]")
+    return np.asarray(categories[:, None] == np.arange(size), np.uint8)
+
+
+def _one(observation: Any) -> Any:
+    """One observation as T = 1 of them."""
+    if isinstance(observation, dict):
+        return {key: _one(value) for key, value in observation.items()}
+    if isinstance(observation, tuple):
+        return tuple(map(_one, observation))
+    return np.asarray(observation)[None]
+
+
+def _bounds(space: spaces.Space[Any]) -> Iterator[list[Array]]:
+    """The least and the greatest numbers of each part, T = 1 of them."""
+    for end in ("low", "high"):
+        yield [_bound(part, leaf, end) for part, leaf in _flat_spaces(space)]
+
+
+def _flat_spaces(space: spaces.Space[Any]) -> Iterator[tuple[Part, spaces.Space[Any]]]:
+    """Each part with the space that it comes from."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        for inner in space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces:
+            yield from _flat_spaces(inner)
+    else:
+        for part in _parts(space, ""):
+            yield part, space
+
+
+def _bound(part: Part, space: spaces.Space[Any], end: str) -> Array:
+    if isinstance(space, spaces.Box):
+        own: Array = getattr(space, end)
+        return own.reshape(1, *(space.shape if part.kind == "image" else (-1,))).astype(part.dtype)
+    return np.full((1, part.size), end == "high", np.uint8)
 
 
 class CanonicalActions(TransformAction[Any, Any, Any], gym.utils.RecordConstructorArgs):

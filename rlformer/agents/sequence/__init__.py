@@ -24,7 +24,8 @@ SEQUENCE = LearnerKind(
     curve_unit="gradient_steps",
     flops=_flops,
     ranges=lambda values: RANGES,
-    required=frozenset(RANGES) - {"action_selection"},  # runs from before that key act greedily
+    # Runs from before these keys act greedily, and see vectors alone.
+    required=frozenset(RANGES) - {"action_selection", "encoder", "random_shift"},
     gpu=True,
     evaluations=frozenset({"final", "targets", "other"}),
 )

@@ -31,7 +31,7 @@ def window(a: Architecture, acting: bool = False) -> Work:
     stream = a.kind.step_work if acting and a.streams else None
     steps = 1 if stream else a.context_length
     encoded = len(a.actions.low) if a.actions.kind == "box" else sum(a.actions.nvec)
-    embedding = encoders.work(a.observation, a.width) * steps
+    embedding = encoders.work(a.observation, a.width, a.encoder) * steps
     if a.conditioning == "return":
         embedding += linear(1, a.width, input_gradient=False) * steps
     if a.reads_actions:  # one token a step shows the action before it, which the first step of a window lacks

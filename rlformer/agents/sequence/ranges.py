@@ -13,6 +13,8 @@ from rlformer.core.spaces import ActionSpec
 
 MODEL: Mapping[str, Range] = {  # what decides the shapes of the weights
     "backbone": TEXT,
+    "encoder": TEXT,
+    "random_shift": whole(0, 64),
     "conditioning": one_of("return", "none"),
     "tokens": one_of("separate", "step"),
     "context_length": whole(1, 4096),

@@ -48,7 +48,7 @@ class TrajectoryModel(nn.Module):
         self._separate, self._conditioned = a.tokens == "separate", a.conditioning == "return"
         self._reads_actions, self._per_step = a.reads_actions, a.tokens_per_step
         self._first = 1 if self._separate and self._conditioned else 0  # token of the first step's prediction
-        self.embed_observation = encoders.build(a.observation, a.width)
+        self.embed_observation = encoders.build(a.observation, a.width, a.encoder, a.random_shift)
         if self._conditioned:
             self.embed_return = Linear(1, a.width)
         if self._reads_actions:
@@ -177,8 +177,8 @@ class TrajectoryModel(nn.Module):
     def _inputs(self, window: Window) -> list[Tensor]:
         """What a step shows before its action is chosen, each (B, K, D): its return-to-go and its observation."""
         parts = [self.embed_return((window.returns_to_go / self.return_scale)[..., None])] if self._conditioned else []
-        observations = window.observations.float()  # until here in their own dtype
-        return [*parts, self.embed_observation(observations, self.observation_mean, self.observation_std)]
+        shown = self.embed_observation(window.observations, self.observation_mean, self.observation_std)
+        return [*parts, shown]
 
     @property
     def rows_per_window(self) -> int:

@@ -15,11 +15,11 @@ class Vector(rounding.Linear):
 
     def forward(self, numbers: Tensor, mean: Tensor, std: Tensor) -> Tensor:  # type: ignore[override]
         """See `Encoder`."""
-        standardised = (numbers - mean) / std
+        standardised = (numbers.float() - mean) / std  # until here in their own dtype
         return super().forward(standardised if mean.ndim == 1 else standardised.flatten(-mean.ndim))
 
 
-def _build(part: Part, width: int) -> nn.Module:
+def _build(part: Part, width: int, random_shift: int = 0) -> nn.Module:
     return Vector(part.size, width)
 
 
