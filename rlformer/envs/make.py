@@ -21,7 +21,8 @@ from rlformer.envs import cards as env_cards
 from rlformer.envs import consent
 from rlformer.envs.checked import check
 from rlformer.envs.faults import fault, foreign, no_silent_end, place
-from rlformer.envs.spaces import ImageError, canonical, spaces_in
+from rlformer.envs.images import ImageError
+from rlformer.envs.spaces import canonical, spaces_in
 from rlformer.envs.unknown import missing_dependency, missing_module, unknown_environment
 from rlformer.envs.wrappers import WRAPPERS
 

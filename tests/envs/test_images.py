@@ -11,8 +11,9 @@ from gymnasium import spaces
 
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import Array, ObservationSpec
+from rlformer.envs.images import channels_first
 from rlformer.envs.native import NativeSpaces, Translator
-from rlformer.envs.spaces import canonical, channels_first, observation_spec, spaces_in
+from rlformer.envs.spaces import canonical, observation_spec, spaces_in
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)  # 6 high, 5 wide
 

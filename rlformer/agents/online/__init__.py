@@ -17,4 +17,5 @@ ONLINE = LearnerKind(
     required=REQUIRED_ONLINE,
     trains_with="rlformer.agents.online.training",
     action_kinds=lambda values: ALGORITHMS[values["algorithm"]].action_kinds,
+    sees_images=lambda values: ALGORITHMS[values["algorithm"]].counts_of_images is not None,
 )

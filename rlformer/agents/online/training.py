@@ -60,7 +60,10 @@ class Training:
         self._environments = TrainingEnvironments(task.env, self._values["num_envs"], self._tally, log, keep)
         with warnings.catch_warnings(record=True) as caught:
             seed = seeding.derive(task.seed, "training")
-            self.model = build(self.algorithm, self._values, self._environments, seed)
+            seen = spaces_of(task.env).observation
+            self.model = build(self.algorithm, self._values, self._environments, seed, seen)
+        if seen.has_images and self._values["normalize_observations"]:
+            log.note("normalize_observations: observations with images are not normalised, images lie from 0 to 1")
         for warning in caught:
             log.note(" ".join(str(warning.message).split()))
         self.model.set_logger(Logger(None, []))

@@ -25,7 +25,8 @@ from rlformer.data.loaders.base import (
     in_dtype,
 )
 from rlformer.data.precision import is_finer, merged_in_float32
-from rlformer.envs.spaces import action_spec, is_image, observation_spec, stored_dtype
+from rlformer.envs.images import is_image
+from rlformer.envs.spaces import action_spec, observation_spec, stored_dtype
 
 _LOOKED_AT = 50  # episodes in which columns are looked for that lose precision
 _MOST_SEARCHED = 10**6  # rows, for a word among numbers

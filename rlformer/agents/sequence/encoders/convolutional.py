@@ -12,7 +12,7 @@ from rlformer.agents.convolutions import LEAST_OF_NATURE, Layer
 from rlformer.agents.sequence.encoders.base import Encoder
 from rlformer.core.flops import Work, linear
 from rlformer.core.spaces import Part
-from rlformer.envs.spaces import LEAST_SIDE
+from rlformer.envs.images import LEAST_SIDE
 
 
 class Convolutional(nn.Module):
