@@ -18,7 +18,11 @@ from rlformer.core.spaces import Array, Part
 LEAST_SIDE = 4  # of an image: nothing is read of a smaller one but its numbers
 
 
-class ImageError(InputError):
+class UnreadableError(InputError):
+    """Observations of this kind have no canonical form: another environment's, or a wrapper's, would."""
+
+
+class ImageError(UnreadableError):
     """An observation is an image that no encoder reads, and which no vector does justice."""
 
 

@@ -34,7 +34,7 @@ from gymnasium.wrappers import FlattenObservation, TransformAction
 
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import ActionSpec, Array, ObservationSpec, Part, Spaces, computable
-from rlformer.envs.images import channels_first, check_pixels, image_part, is_image
+from rlformer.envs.images import UnreadableError, channels_first, check_pixels, image_part, is_image
 
 _MOST_NUMBERS = 10**6  # of one observation, 4 MB in float32; categories are one-hot
 _MOST_CATEGORIES = 10**5  # of one action: each is an output of a network, for every step of a batch
@@ -102,7 +102,7 @@ def _parts(space: spaces.Space[Any], name: str) -> list[Part]:
             "wrapper of your own makes a Discrete of it, else it leaves the text out"
         )
     if not isinstance(space, spaces.Box):
-        raise InputError(f"{type(space).__name__} observations are not supported")
+        raise UnreadableError(f"{type(space).__name__} observations are not supported")
     if is_image(space.shape, space.dtype):
         return [image_part(space, name)]
     return [Part(name, "vector", (int(np.prod(space.shape)),), str(stored_dtype(space.dtype)))]

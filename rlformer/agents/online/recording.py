@@ -22,6 +22,7 @@ from rlformer.envs.checked import time_limit
 from rlformer.envs.endings import ADVICE, endless, most_steps
 from rlformer.envs.make import make
 from rlformer.envs.spaces import spaces_in
+from rlformer.envs.wrappers import in_training
 from rlformer.runs.episodes import EpisodeWriter
 
 
@@ -146,7 +147,10 @@ class TrainingEnvironments(DummyVecEnv):
     writer: DatasetWriter | None = None
 
     def __init__(self, spec: EnvSpec, num: int, tally: Tally, log: RunLog, keep: bool) -> None:
-        super().__init__([lambda: Recorder(make(spec), spec.name, tally, keep, num) for _ in range(num)])
+        def one() -> gym.Env[Any, Any]:
+            return in_training(Recorder(make(spec), spec.name, tally, keep, num), spec.wrappers)
+
+        super().__init__([one for _ in range(num)])
         self._tally, self._log = tally, log
 
     def reset(self) -> Any:
