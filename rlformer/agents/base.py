@@ -95,6 +95,7 @@ class LearnerKind:
     curve_unit: CurveUnit  # what its curves run over: env_steps where it learns by interaction
     flops: Callable[[Mapping[str, Any], Spaces, RunRecord], dict[str, float]]  # see `agents.flops.of_run`
     action_kinds: Callable[[Mapping[str, Any]], frozenset[str]] = lambda values: ANY_ACTIONS  # of a card's values
+    sees_images: Callable[[Mapping[str, Any]], bool] = lambda values: True  # of a card's values: or vectors alone
     # Every key that a card of it may have, with its range, by the values of the card: which algorithm they name. None:
     # not told, and any key may stand there.
     ranges: Callable[[Mapping[str, Any]], Mapping[str, Range]] | None = None

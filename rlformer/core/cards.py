@@ -134,9 +134,15 @@ def _read_folders(places: tuple[Path, ...], keys: frozenset[str]) -> dict[str, C
             values = untrusted.toml_table(path)
             if not _is_card(values, keys, path):
                 continue
-            name = path.stem
+            name = _name(path.stem, values, cards)
             cards[name] = Card(_overlay(cards[name].values, values) if name in cards else values, path)
     return cards
+
+
+def _name(stem: str, values: Mapping[str, Any], known: Iterable[str]) -> str:
+    """What a card is called: as its file, which has a dash for the slash of a namespace, "ALE/Pong-v5"."""
+    names = (*known, str(values.get("id", "")))
+    return next((name for name in names if "/" in name and name.replace("/", "-") == stem), stem)
 
 
 def _is_card(values: Mapping[str, Any], keys: frozenset[str], path: Path) -> bool:

@@ -7,8 +7,10 @@ from importlib.util import find_spec
 
 # The modules that each extra of pyproject.toml brings.
 EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "atari": ("ale_py",),
     "box2d": ("Box2D",),
     "contrib": ("sb3_contrib",),
+    "minigrid": ("minigrid",),
     "mujoco": ("mujoco", "imageio"),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "tables": ("pyarrow",),

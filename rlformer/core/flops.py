@@ -1,12 +1,13 @@
 """Floating-point operations, counted from shapes.
 
-Counted are matrix products, a multiply-add being 2 operations: linear layers, gates of an LSTM or a GRU, attention
-scores and mixtures, filters over time, as they are computed (a causal mask saves nothing). A backward pass costs one
-product for the weights' gradients and one for the inputs', where these are needed. Left out, because they are a few
-operations a number where a product has hundreds: biases, activations, normalisation, softmax, dropout, embeddings'
-lookups, losses, optimisers, averages for target networks. Left out too: environments, and everything that evaluates, in
-the environment or on held-out windows. torch's own counter sees none of an LSTM, a GRU and fused attention on the CPU,
-which would flatter whoever uses them: hence formulas, which the tests hold against it where it does see.
+Counted are matrix products, a multiply-add being 2 operations: linear layers, convolutions, gates of an LSTM or a GRU,
+attention scores and mixtures, filters over time, as they are computed (a causal mask saves nothing). A backward pass
+costs one product for the weights' gradients and one for the inputs', where these are needed. Left out, because they are
+a few operations a number where a product has hundreds: biases, activations, normalisation, softmax, dropout,
+embeddings' lookups, losses, optimisers, averages for target networks. Left out too: environments, and everything that
+evaluates, in the environment or on held-out windows. torch's own counter sees none of an LSTM, a GRU and fused
+attention on the CPU, which would flatter whoever uses them: hence formulas, which the tests hold against it where it
+does see.
 """
 
 from __future__ import annotations
@@ -79,6 +80,12 @@ def _recurrent(gates: int, inputs: int, hidden: int, layers: int, input_gradient
     from_state = linear(hidden, gates * hidden)
     first = linear(inputs, gates * hidden, input_gradient)
     return first + from_state + (linear(hidden, gates * hidden) + from_state) * (layers - 1)
+
+
+def convolution(inputs: int, outputs: int, kernel: int, places: int, input_gradient: bool = True) -> Work:
+    """A convolution of one image: kernel x kernel filters over `inputs` channels, at so many places."""
+    once = product(places, inputs * kernel * kernel, outputs)
+    return Work(once, once * (1 + input_gradient))
 
 
 def depthwise(width: int, window: int) -> Work:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from rlformer.core.frames import Frames
 from rlformer.core.spaces import Array
 
 SCHEMA = "rlformer/2"
@@ -21,7 +22,7 @@ SCHEMA = "rlformer/2"
 class Episode:
     """One episode, whole."""
 
-    observations: Array  # (T+1, *obs): the last one included, as in Minari
+    observations: Array | Frames  # (T+1, *obs): the last one included, as in Minari
     actions: Array  # (T, *act)
     rewards: Array  # (T,)
     terminated: bool

@@ -35,14 +35,24 @@ class Part:
 
     kind       shape                       dtype
     vector     (D,)                        its own: float32, uint8, ...
-    image      (C, H, W)                   uint8, or float32
+    image      (C, H, W)                   uint8, or float32 from 0 to 1
     category   (n,), one-hot               uint8
+
+    peak: the largest number that an image can hold, by which networks divide it: 255 of pixels, less of a map of a few
+    kinds of things. frames: how many pictures an image is, one behind the other along C, the newest last; each of them
+    is the newest of an earlier step, or zeros before the first: a log keeps each once (`core.frames`).
     """
 
     name: str
     kind: Literal["vector", "image", "category"]
     shape: tuple[int, ...]
     dtype: str = "float32"  # a numpy name
+    peak: float = 1.0
+    frames: int = 1
+
+    def __post_init__(self) -> None:
+        if self.peak <= 0 or self.frames < 1 or (self.frames > 1 and self.shape[0] % self.frames):
+            raise ValueError(f"part '{self.name}': {self.frames} frames of a peak of {self.peak} in {self.shape}")
 
     @property
     def size(self) -> int:
@@ -58,6 +68,10 @@ class ObservationSpec:
     """
 
     parts: tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.parts) > 1 and any(part.frames > 1 for part in self.parts):
+            raise ValueError("frames are stacked where an observation is one image alone")
 
     @classmethod
     def vector(cls, size: int, dtype: str = "float32") -> ObservationSpec:
@@ -80,6 +94,21 @@ class ObservationSpec:
         return sum(part.size for part in self.parts)
 
     @property
+    def has_images(self) -> bool:
+        """Whether one of its parts is an image."""
+        return any(part.kind == "image" for part in self.parts)
+
+    @property
+    def frames(self) -> int:
+        """How many pictures one observation is: see `Part`."""
+        return self.parts[0].frames
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """Of what a log keeps of one observation: of an image of several frames its newest alone."""
+        return (self.shape[0] // self.frames, *self.shape[1:]) if self.frames > 1 else self.shape
+
+    @property
     def slices(self) -> dict[str, slice]:
         """Where each part stands in the flattened observation, by its name."""
         ends = np.cumsum([part.size for part in self.parts]).tolist()
@@ -97,12 +126,18 @@ class ObservationSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""
-        return {"parts": [{**vars(part), "shape": list(part.shape)} for part in self.parts]}
+        return {"parts": [_part_to_dict(part) for part in self.parts]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ObservationSpec:
         """The inverse of `to_dict`."""
         return cls(tuple(Part(**{**part, "shape": tuple(part["shape"])}) for part in data["parts"]))
+
+
+def _part_to_dict(part: Part) -> dict[str, Any]:
+    """Without what only images have where it says nothing."""
+    told = {"peak": part.peak != 1.0, "frames": part.frames != 1}
+    return {key: value for key, value in vars(part).items() if told.get(key, True)} | {"shape": list(part.shape)}
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
+from rlformer.core.frames import Frames
 from rlformer.core.spaces import Array
 from rlformer.data.dataset import Dataset
+
+_AT_ONCE, _LONG = 1024, 4096  # rows, and bytes of one
 
 
 def chance_per_step(dataset: Dataset) -> tuple[float | None, int]:
@@ -17,8 +22,8 @@ def chance_per_step(dataset: Dataset) -> tuple[float | None, int]:
     rows = np.arange(dataset.num_steps) + np.repeat(dataset.starts - ends + lengths, lengths)
     observed = rows + np.repeat(dataset.index, lengths)  # each episode before it has a row more than steps
     over = np.isin(np.arange(dataset.num_steps), ends - 1)
-    before = _alike(dataset.observations[observed], dataset.actions[rows])
-    after = _alike(dataset.observations[observed + 1], dataset.rewards[rows], over)
+    before = _alike((dataset.observations, observed), (dataset.actions, rows))
+    after = _alike((dataset.observations, observed + 1), (dataset.rewards, rows), (over, np.arange(len(over))))
     _, first, group = np.unique(before, return_index=True, return_inverse=True)
     again = np.ones(len(before), bool)
     again[first] = False
@@ -48,8 +53,16 @@ def luck(dataset: Dataset) -> tuple[float | None, int]:
     return min(1.0, float(within.mean()) / total), int(twins.sum())
 
 
-def _alike(*columns: Array) -> Array:
-    """A number for each row (S,), the same where all columns (S, ...) are."""
-    rows = np.column_stack([np.asarray(column, np.float64).reshape(len(column), -1) for column in columns])
+def _alike(*columns: tuple[Array | Frames, Array]) -> Array:
+    """A number for each of S rows, the same where all columns are: each an array with S of its rows, (S,)."""
     seen: dict[bytes, int] = {}
-    return np.array([seen.setdefault(row.tobytes(), len(seen)) for row in rows + 0.0])  # + 0.0: -0 is 0
+    found = np.zeros(len(columns[0][1]), np.int64)
+    for start in range(0, len(found), _AT_ONCE):
+        block = [np.asarray(values[rows[start : start + _AT_ONCE]], np.float64) for values, rows in columns]
+        joined = np.column_stack([part.reshape(len(part), -1) for part in block]) + 0.0  # + 0.0: -0 is 0
+        for i, row in enumerate(joined, start):
+            known = row.tobytes()
+            if len(known) > _LONG:  # of images the numbers are not kept
+                known = hashlib.blake2b(known, digest_size=16).digest()
+            found[i] = seen.setdefault(known, len(seen))
+    return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rlformer.core.errors import InputError
+from rlformer.core.frames import check_stacked
 from rlformer.core.records import Episode
 from rlformer.core.spaces import Spaces, computable
 
@@ -60,10 +61,17 @@ def check_episode(episode: Episode, info: DatasetInfo, where: str) -> None:
     if not np.can_cast(episode.observations.dtype, dtype, "same_kind"):
         raise InputError(f"{where}: observations are {episode.observations.dtype}, expected {dtype}")
     for name in ("observations", "actions", "rewards"):
+        if getattr(episode, name).dtype.kind in "iub":
+            continue
         fine = np.isfinite if name == "rewards" else computable
         finite = fine(getattr(episode, name)).reshape(len(getattr(episode, name)), -1).all(axis=1)
         if not finite.all():
             raise InputError(f"{where}, step {int(np.argmin(finite))}: NaN or infinity in {name}")
+    if (row := check_stacked(episode.observations, info.spaces.observation)) is not None:
+        raise InputError(
+            f"{where}, step {row}: the image is not made of the frames of the steps before, zeros before the first: "
+            f"the {info.spaces.observation.frames} frames of the environment are stacked otherwise in this log"
+        )
     inside = info.actions.contains(episode.actions)
     if not inside.all():
         step = int(np.argmin(inside))

@@ -3,7 +3,8 @@
 A dataset is a folder. S steps in E episodes:
 
     observations.npy  (S + E, *obs)           each episode's T + 1 rows in a row: the final one included; in the
-                                              environment's own dtype
+                                              environment's own dtype; of images of several frames the newest
+                                              frame alone (`core.frames`)
     actions.npy       (S, *act)               int64, or float32 for Box
     rewards.npy       (S,) float64
     episodes.npy      (E,) records            length, terminated, truncated, seed, behaviour_steps
@@ -25,6 +26,7 @@ import numpy as np
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
+from rlformer.core.frames import Frames, newest, rebuilt
 from rlformer.core.records import SCHEMA, Cost, Episode
 from rlformer.core.spaces import ActionSpec, Array, Spaces
 from rlformer.data import verify as checking
@@ -106,7 +108,7 @@ class Dataset:
     """Episodes of a log. `select` and its kin return views: another list of episodes over the same arrays."""
 
     info: DatasetInfo
-    observations: Array = field(repr=False)  # (S + E, *obs)
+    observations: Array | Frames = field(repr=False)  # (S + E, *obs)
     actions: Array = field(repr=False)  # (S, *act)
     rewards: Array = field(repr=False)  # (S,)
     episodes: Array = field(repr=False)  # (E,) of EPISODE, all that the arrays hold
@@ -273,7 +275,8 @@ def load(path: Path, *, remember: bool = False, verify: bool = False) -> Dataset
         checking.verify(path, data, info.spaces, arrays)
     if remember or verify:
         checking.remember(path, stamp, data)
-    observations, actions, rewards, rows = (arrays[name] for name in ARRAYS)
+    stored, actions, rewards, rows = (arrays[name] for name in ARRAYS)
+    observations = rebuilt(stored, info.spaces.observation, _firsts(rows))
     return Dataset(info, observations, actions, rewards, rows, index=np.arange(episodes), path=path)
 
 
@@ -316,12 +319,19 @@ def from_episodes(info: DatasetInfo, episodes: list[Episode]) -> Dataset:
     forms = array_forms(info.spaces, steps, count)
     observations, actions, rewards = (np.empty(*forms[name]) for name in ARRAYS[:3])
     if episodes:
-        np.concatenate([e.observations for e in episodes], out=observations, casting="same_kind")
+        seen = info.spaces.observation
+        np.concatenate([newest(e.observations, seen) for e in episodes], out=observations, casting="same_kind")
         np.concatenate([e.actions for e in episodes], out=actions, casting="unsafe")
         np.concatenate([e.rewards for e in episodes], out=rewards, casting="unsafe")
     arrays = (observations, actions, rewards, rows)
     known = replace(info, num_episodes=count, num_steps=steps, hash=content_hash(info.spaces, *arrays))
-    return Dataset(known, *arrays, np.arange(count))
+    shown = rebuilt(observations, info.spaces.observation, _firsts(rows))
+    return Dataset(known, shown, actions, rewards, rows, np.arange(count))
+
+
+def _firsts(episodes: Array) -> Array:
+    """(E,) the row of each episode's first observation."""
+    return np.cumsum(episodes["length"] + 1) - (episodes["length"] + 1)
 
 
 def _open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

@@ -20,6 +20,7 @@ from rlformer.runs.directory import TRAJECTORIES, RunDirectory
 from rlformer.runs.inputs import LogInput, LogTask
 
 _COMPARED = 50_000  # steps of a log, at most, in which repetitions are looked for
+_COMPARED_NUMBERS = 50_000_000  # of observations, at most
 
 
 @dataclass(frozen=True)
@@ -173,11 +174,13 @@ def log_task(dataset: Dataset) -> LogTask:
     chance_per_step: among the steps whose observation and action occurred before, the share that led to another
     reward, observation or end than the first time: chance, or something that is not observed. luck: among episodes
     with the same first observation and the same actions, how much of the variance of their returns is within those
-    groups: what nobody who acts so decides. Both look at whole episodes of the log's first 50,000 steps at most, and
-    are None where nothing repeats, as with continuous observations; repeated_steps and repeated_episodes count.
+    groups: what nobody who acts so decides. Both look at whole episodes of the log's first 50,000 steps at most, of
+    images at fewer, and are None where nothing repeats, as with continuous observations; repeated_steps and
+    repeated_episodes count.
     """
     rewarded = dataset.episode_sums(dataset.rewards != 0)
-    few = dataset.select(np.arange(max(1, int(np.searchsorted(np.cumsum(dataset.lengths), _COMPARED)))), "compared")
+    compared = min(_COMPARED, _COMPARED_NUMBERS // dataset.info.spaces.observation.size)
+    few = dataset.select(np.arange(max(1, int(np.searchsorted(np.cumsum(dataset.lengths), compared)))), "compared")
     differing, steps = chance_per_step(few)
     by_luck, episodes = luck(few)
     return LogTask(

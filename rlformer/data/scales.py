@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rlformer.core.spaces import Array
+from rlformer.core.spaces import Array, ObservationSpec
 from rlformer.data.dataset import Dataset
 from rlformer.data.windows import largest_return_to_go, observation_rows, step_rows
 
@@ -31,13 +31,19 @@ class Scales:
 def measure(dataset: Dataset, return_scale: float = 0.0, standardise: bool = True) -> Scales:
     """Mean and standard deviation over the steps of the view; `return_scale` 0 is its largest return-to-go.
 
-    standardise: False leaves observations as they are: their mean is said to be 0, and their deviation 1. Final
-    observations are left out: no action follows them, and no window shows them.
+    standardise: False leaves observations as they are: their mean is said to be 0, and their deviation 1. So are those of
+    images, since what reads them knows the range of their numbers. Final observations are left out: no action follows
+    them, and no window shows them.
     """
     rows, observed = step_rows(dataset), observation_rows(dataset)
-    shape = dataset.observations.shape[1:]
-    parts = _parts(len(rows), math.prod(shape))
-    mean, std = _moments(dataset.observations[observed[part]].reshape(-1, math.prod(shape)) for part in parts)
+    spec, shape = dataset.info.spaces.observation, dataset.observations.shape[1:]
+    mean, std = np.zeros(math.prod(shape)), np.ones(math.prod(shape))
+    columns = slice(None) if not spec.has_images else _measured(spec)
+    if len(mean[columns]):
+        parts = _parts(len(rows), math.prod(shape))
+        mean[columns], std[columns] = _moments(
+            dataset.observations[observed[part]].reshape(-1, math.prod(shape))[:, columns] for part in parts
+        )
     action_mean = action_std = extremes = None
     if dataset.info.actions.kind == "box":
         parts = _parts(len(rows), dataset.actions.shape[1])
@@ -47,6 +53,14 @@ def measure(dataset: Dataset, return_scale: float = 0.0, standardise: bool = Tru
         return_scale = largest_return_to_go(dataset) or 1.0
     mean, std = (mean, np.where(std < _CONSTANT, 1.0, std)) if standardise else (0.0 * mean, np.ones_like(std))
     return Scales(mean.reshape(shape), std.reshape(shape), action_mean, action_std, return_scale, extremes)
+
+
+def _measured(spec: ObservationSpec) -> Array:
+    """The numbers of an observation that are no image's."""
+    measured = np.ones(spec.size, bool)
+    for part, place in zip(spec.parts, spec.slices.values(), strict=True):
+        measured[place] = part.kind != "image"
+    return np.flatnonzero(measured)
 
 
 def action_range(dataset: Dataset) -> tuple[Array, Array]:

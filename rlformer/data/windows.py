@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlformer.core.frames import Frames
 from rlformer.core.records import Window
 from rlformer.core.spaces import Array
 from rlformer.data.dataset import Dataset
@@ -32,7 +33,9 @@ class Windows:
         self._context = torch.arange(context_length)
         lengths = dataset.lengths
         ends = np.cumsum(lengths)  # of each episode, counted in steps of this view
-        self._observations, self._actions = _tensor(dataset.observations), _tensor(dataset.actions)
+        shown = dataset.observations
+        self._frames = shown.count if isinstance(shown, Frames) else 1  # of an observation, each of them kept once
+        self._observations, self._actions = _tensor(_kept(shown)), _tensor(dataset.actions)
         self._ahead = _tensor(_rewards_ahead(dataset))
         self._ends = _tensor(ends)
         # (4, n) of each episode: its length, and where it begins in this view, in `actions` and in `observations`.
@@ -41,7 +44,7 @@ class Windows:
     def to(self, device: torch.device) -> Windows:
         """The same windows with the steps of this view, and no others, on a device."""
         moved = copy.copy(self)
-        moved._observations = _tensor(self._dataset.observations[observation_rows(self._dataset)])
+        moved._observations = _tensor(_kept(self._dataset.observations)[observation_rows(self._dataset)])
         moved._actions = _tensor(self._dataset.actions[step_rows(self._dataset)])
         moved._episodes = self._episodes[[0, 1, 1, 1]]
         tensors = {name: value for name, value in vars(moved).items() if isinstance(value, Tensor)}
@@ -70,17 +73,32 @@ class Windows:
         mask = timesteps < length
         timesteps = torch.minimum(timesteps, length - 1)
         return Window(
-            _rows(self._observations, observation_start + timesteps),
+            self._observed(observation_start + timesteps, timesteps),
             _rows(self._actions, start + timesteps),
             _rows(self._ahead, first + timesteps).float(),
             timesteps,
             mask,
         )
 
+    def _observed(self, rows: Tensor, timesteps: Tensor) -> Tensor:
+        """The observations in these rows (B, K), of these steps of their episodes: (B, K, *obs)."""
+        if self._frames == 1:
+            return _rows(self._observations, rows)
+        back = torch.arange(self._frames - 1, -1, -1, device=rows.device)
+        there = timesteps[..., None] >= back  # (B, K, n): zeros stand for what was before the first step
+        found = _rows(self._observations, (rows[..., None] - back).where(there, rows[..., None]).flatten(1))
+        stacked = found.unflatten(1, there.shape[1:])  # (B, K, n, c, H, W)
+        return stacked.masked_fill_(~there[..., None, None, None], 0).flatten(2, 3)
+
 
 def moved(window: Window, device: torch.device) -> Window:
     """The same window on a device."""
     return replace(window, **{field.name: getattr(window, field.name).to(device) for field in fields(window)})
+
+
+def _kept(observations: Array | Frames) -> Array:
+    """What is held of them: of images of several frames each frame once."""
+    return observations.frames if isinstance(observations, Frames) else observations
 
 
 def _rows(table: Tensor, rows: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ import numpy as np
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
+from rlformer.core.frames import newest
 from rlformer.core.records import SCHEMA, Episode
 from rlformer.data.arrays import ARRAYS, EPISODE, array_forms, content_hash
 from rlformer.data.checks import check_episode
@@ -77,7 +78,8 @@ class DatasetWriter:
         seed = -1 if episode.seed is None else episode.seed
         ending = (episode.terminated, episode.truncated)
         row = np.array([(len(episode), *ending, seed, behaviour_steps)], EPISODE)
-        columns = (episode.observations, episode.actions, episode.rewards, row)
+        shown = newest(episode.observations, self._info.spaces.observation)
+        columns = (shown, episode.actions, episode.rewards, row)
         with _naming(self._path):
             for name, values in zip(ARRAYS, columns, strict=True):
                 written = np.ascontiguousarray(values, self._dtypes[name]).tobytes()

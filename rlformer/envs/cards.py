@@ -11,6 +11,7 @@ from rlformer.core.cards import Card, check, named
 from rlformer.core.errors import InputError, unknown
 from rlformer.core.ranges import real, shown
 from rlformer.core.records import EnvSpec
+from rlformer.envs import families
 from rlformer.envs.wrappers import WRAPPERS
 
 # The keys of each section, with a value of the type that theirs must have.
@@ -29,12 +30,13 @@ _FEATURE_KEYS: Mapping[str, Any] = {"observation": [], "action": []}
 def environment(name: str) -> EnvSpec:
     """The environment of that card, or a bare Gymnasium id (`Name-v0`, `module:Name-v0`) with nothing known.
 
+    One of a library whose environments are made alike (`families`) has its wrappers and its extra without a card too.
     Raises InputError where a card is malformed. Whether a bare id exists is found when it is made.
     """
-    known = cards.read("envs", _ENV_KEYS)
+    known, name = cards.read("envs", _ENV_KEYS), families.plain(name)
     if name in known:
         return _env_spec(name, known[name])
-    return EnvSpec(name=name, id=name)
+    return families.spec_of(name) or EnvSpec(name=name, id=name)
 
 
 def environments() -> dict[str, EnvSpec]:

@@ -18,10 +18,11 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA, EnvSpec
 from rlformer.core.spaces import Spaces
 from rlformer.envs import cards as env_cards
-from rlformer.envs import consent
+from rlformer.envs import consent, families
 from rlformer.envs.checked import check
 from rlformer.envs.faults import fault, foreign, no_silent_end, place
-from rlformer.envs.spaces import ImageError, canonical, spaces_in
+from rlformer.envs.images import UnreadableError
+from rlformer.envs.spaces import canonical, spaces_in
 from rlformer.envs.unknown import missing_dependency, missing_module, unknown_environment
 from rlformer.envs.wrappers import WRAPPERS
 
@@ -44,14 +45,14 @@ def make(env: EnvSpec, render_mode: str | None = None) -> gym.Env[Any, Any]:
         made = WRAPPERS[table["kind"]].wrap(made, **{key: value for key, value in table.items() if key != "kind"})
     try:
         return canonical(made)
-    except ImageError as error:
+    except UnreadableError as error:
         raise InputError(f"environment '{env.name}': {error}; {_image_advice(env, made)}") from error
     except InputError as error:
         raise InputError(f"environment '{env.name}': {error}") from error
 
 
 def _image_advice(env: EnvSpec, made: gym.Env[Any, Any]) -> str:
-    """What makes vectors of its images: a card, tried here; where that fails too, a wrapper of the user's own."""
+    """What makes vectors of what is not read: a card, tried here; where that fails too, a wrapper of the user's own."""
     try:
         canonical(WRAPPERS["flatten"].wrap(made))
     except Exception:  # spaces that Gymnasium cannot flatten fail each in its own way
@@ -114,6 +115,8 @@ def _registered(env: EnvSpec, render_mode: str | None) -> gym.Env[Any, Any]:
         no_silent_end()
         consent.check(env, module)
         _import_module(module, env.id)
+    if env.extra is not None:
+        families.register(env.extra, env.name)
     kwargs: dict[str, Any] = dict(env.kwargs)
     if render_mode:
         kwargs["render_mode"] = render_mode

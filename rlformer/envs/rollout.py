@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from rlformer.core.errors import InputError
+from rlformer.core.frames import newest, rebuilt
 from rlformer.core.policy import Masked, Policy
 from rlformer.core.records import Episode
 from rlformer.core.seeding import policy_generator
@@ -252,8 +253,8 @@ class _Buffers:
         self, num: int, observed: ObservationSpec, keep_observations: bool, spec: ActionSpec, most: int
     ) -> None:
         self.most = most  # steps of an episode: it may be raised
-        self._keep = keep_observations
-        self._observations = np.empty((num, 257 if keep_observations else 1, *observed.shape), observed.dtype)
+        self._keep, self._observed = keep_observations, observed
+        self._observations = np.empty((num, 257 if keep_observations else 1, *observed.stored_shape), observed.dtype)
         self._actions = np.empty((num, 256, *spec.shape), spec.dtype)
         self._rewards = np.empty((num, 256), np.float64)
         self.lengths = np.zeros(num, np.int64)  # steps so far
@@ -262,7 +263,7 @@ class _Buffers:
     def begin(self, slots: Array, observations: Array) -> None:
         self.lengths[slots] = 0
         if self._keep:
-            self._observations[slots, 0] = observations
+            self._observations[slots, 0] = newest(observations, self._observed)
 
     def add(self, slots: Array, actions: Array, rewards: Array, observations: Array) -> None:
         if self._room == 0:
@@ -271,7 +272,7 @@ class _Buffers:
         at = self.lengths[slots]
         self._actions[slots, at], self._rewards[slots, at] = actions, rewards
         if self._keep:
-            self._observations[slots, at + 1] = observations
+            self._observations[slots, at + 1] = newest(observations, self._observed)
         self.lengths[slots] = at + 1
 
     def full(self, slots: Array) -> Array:
@@ -280,9 +281,10 @@ class _Buffers:
 
     def take(self, slot: int, terminated: bool, truncated: bool, seed: int, success: bool | None) -> Episode:
         length = self.lengths[slot]
-        observations = self._observations[slot, : length + 1] if self._keep else self._observations[slot, :0]
+        kept = self._observations[slot, : length + 1] if self._keep else self._observations[slot, :0]
+        observations = rebuilt(kept.copy(), self._observed, np.zeros(1, np.int64))
         actions, rewards = self._actions[slot, :length], self._rewards[slot, :length]
-        return Episode(observations.copy(), actions.copy(), rewards.copy(), terminated, truncated, seed, success)
+        return Episode(observations, actions.copy(), rewards.copy(), terminated, truncated, seed, success)
 
     def _make_room(self) -> None:
         longest = int(self.lengths.max())

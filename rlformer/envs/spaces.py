@@ -1,9 +1,10 @@
 """A user's spaces in canonical form: they are translated here and nowhere else.
 
-An observation becomes one flat vector, made of named parts.
+An observation becomes one array of named parts: of one part in its own shape, of several flat.
 
 space             parts of an observation                                 dtype
 Box               one vector                                              its own; bool is uint8
+Box of an image   one image (C, H, W)                                     uint8, or float32 from 0 to 1
 Discrete          one category, one-hot                                   uint8
 MultiDiscrete     one category for each dimension, named by its number    uint8
 MultiBinary       one vector of zeros and ones                            uint8
@@ -11,6 +12,8 @@ Dict, Tuple       those of what it holds, one after the other             what h
 
 Actions: zero-based categories, or float32 vectors. The environment gets them in its own dtype and shape: numbers of a
 Box of integers are rounded, those of every Box clipped into its bounds.
+
+What is an image, and where its channels stand, `envs.images` says.
 
 A Dict's parts stand in Gymnasium's own order, that of `spaces.Dict.spaces` and of `gymnasium.spaces.flatten`: by name
 where the space was made of a plain dict, as given where it was made of keywords, pairs, or with `sort_keys=False`;
@@ -20,7 +23,7 @@ A part within another is "outer.inner". An only part that has no name is called 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -31,13 +34,10 @@ from gymnasium.wrappers import FlattenObservation, TransformAction
 
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import ActionSpec, Array, ObservationSpec, Part, Spaces, computable
+from rlformer.envs.images import UnreadableError, channels_first, check_pixels, image_part, is_image
 
 _MOST_NUMBERS = 10**6  # of one observation, 4 MB in float32; categories are one-hot
 _MOST_CATEGORIES = 10**5  # of one action: each is an output of a network, for every step of a batch
-
-
-class ImageError(InputError):
-    """An observation is an image, which no vector does justice."""
 
 
 def spaces_in(env: gym.Env[Any, Any]) -> Spaces:
@@ -60,11 +60,6 @@ def native(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     return layer
 
 
-def is_image(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> bool:
-    """Whether one observation of this shape and dtype is an image, which a flat vector would not do justice."""
-    return len(shape) >= 3 or (len(shape) == 2 and dtype == np.uint8)
-
-
 def stored_dtype(dtype: np.typing.DTypeLike) -> np.dtype[Any]:
     """In which observations of this dtype are kept: the same, in this machine's byte order; bool is uint8."""
     known = np.dtype(dtype)
@@ -72,9 +67,9 @@ def stored_dtype(dtype: np.typing.DTypeLike) -> np.dtype[Any]:
 
 
 def observation_spec(space: spaces.Space[Any]) -> ObservationSpec:
-    """The canonical form of a Gymnasium observation space: flat, its parts named; see the table above.
+    """The canonical form of a Gymnasium observation space, its parts named; see the table above.
 
-    Raises ImageError for images, and InputError for spaces that have no vector form.
+    Raises ImageError for images whose numbers are no pixels, and InputError for spaces that have no such form.
     """
     parts = _parts(space, "")
     if (size := sum(part.size for part in parts)) > _MOST_NUMBERS:
@@ -101,10 +96,15 @@ def _parts(space: spaces.Space[Any], name: str) -> list[Part]:
         return [Part(_within(name, i), "category", (size,), "uint8") for i, size in sizes]
     if isinstance(space, spaces.MultiBinary):
         return [Part(name, "vector", (int(np.prod(space.shape)),), "uint8")]
+    if isinstance(space, spaces.Text):
+        raise InputError(
+            f"Text observations are not supported{f': {name!r}' * bool(name)}: where a finite set holds every text, a "
+            "wrapper of your own makes a Discrete of it, else it leaves the text out"
+        )
     if not isinstance(space, spaces.Box):
-        raise InputError(f"{type(space).__name__} observations are not supported")
+        raise UnreadableError(f"{type(space).__name__} observations are not supported")
     if is_image(space.shape, space.dtype):
-        raise ImageError(f"image observations {space.shape} are not supported yet")
+        return [image_part(space, name)]
     return [Part(name, "vector", (int(np.prod(space.shape)),), str(stored_dtype(space.dtype)))]
 
 
@@ -168,8 +168,8 @@ def canonical(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     """
     observed = env.observation_space
     spec = observation_spec(observed)
-    flat = isinstance(observed, spaces.Box) and len(observed.shape) == 1 and observed.dtype == spec.dtype
-    if not flat:
+    as_it_is = isinstance(observed, spaces.Box) and observed.shape == spec.shape and observed.dtype == spec.dtype
+    if not as_it_is or (spec.has_images and spec.dtype.kind == "f"):  # whose range is looked at
         env = CanonicalObservations(env)
     action_spec(env.action_space)  # known, or an error
     return env if _takes_canonical_actions(env.action_space) else CanonicalActions(env)
@@ -184,21 +184,99 @@ def _takes_canonical_actions(space: spaces.Space[Any]) -> bool:
 
 
 class CanonicalObservations(gym.ObservationWrapper[Any, Any, Any], gym.utils.RecordConstructorArgs):
-    """Observations as one flat vector in the dtype of their `parts`."""
+    """Observations as one array in the dtype of their `parts`: an image (C, H, W), all else flat."""
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
         gym.utils.RecordConstructorArgs.__init__(self)
         super().__init__(env)
         self._native, self.parts = env.observation_space, observation_spec(env.observation_space)
         self._dtype = self.parts.dtype
-        flat = spaces.flatten_space(self._native)
-        assert isinstance(flat, spaces.Box)
-        low, high = flat.low.astype(self._dtype), flat.high.astype(self._dtype)
+        if self.parts.has_images:
+            ends = [canonical_rows(bound, self.parts) for bound in _bounds(self._native)]
+            low, high = (np.asarray(end, self._dtype)[0] for end in ends)
+        else:
+            flat = spaces.flatten_space(self._native)
+            assert isinstance(flat, spaces.Box)
+            low, high = flat.low.astype(self._dtype), flat.high.astype(self._dtype)
         self.observation_space = spaces.Box(low, high, dtype=self._dtype.type)
 
     def observation(self, observation: Any) -> Array:
-        """(D,): see `gymnasium.spaces.flatten`."""
-        return np.asarray(spaces.flatten(self._native, observation), self._dtype)
+        """(*obs): without images see `gymnasium.spaces.flatten`. Raises InputError where an image has no pixels."""
+        if not self.parts.has_images:
+            return np.asarray(spaces.flatten(self._native, observation), self._dtype)
+        return canonical_rows(leaves(self._native, _one(observation)), self.parts)[0]
+
+
+def canonical_rows(parts: list[Array], spec: ObservationSpec) -> Array:
+    """Parts of T observations, as `leaves` gives them, as (T, *obs). Raises InputError where an image has no pixels."""
+    rows = []
+    for part, values in zip(spec.parts, parts, strict=True):
+        if part.kind == "image":
+            values = channels_first(values) if values.shape[1:] != part.shape else values
+            if values.dtype != np.uint8:
+                check_pixels(values, part)
+        rows.append(values if len(parts) == 1 else values.reshape(len(values), part.size))
+    whole = rows[0] if len(rows) == 1 else np.concatenate(rows, axis=1)
+    return np.ascontiguousarray(whole, spec.dtype)
+
+
+def leaves(space: spaces.Space[Any], values: Any) -> list[Array]:
+    """T observations of a native space, an array or a dict or tuple of such, part by part as in `observation_spec`.
+
+    Categories become one-hot. Raises InputError where one lies outside.
+    """
+    if isinstance(space, spaces.Dict):
+        return [leaf for key, inner in space.spaces.items() for leaf in leaves(inner, values[key])]
+    if isinstance(space, spaces.Tuple):
+        return [leaf for inner, value in zip(space.spaces, values, strict=True) for leaf in leaves(inner, value)]
+    values = np.asarray(values)
+    if isinstance(space, spaces.Discrete):
+        return [_one_hot(values.reshape(len(values)) - space.start, int(space.n))]
+    if isinstance(space, spaces.MultiDiscrete):
+        columns = (values.reshape(len(values), -1) - space.start.ravel()).T
+        return [_one_hot(column, int(n)) for column, n in zip(columns, space.nvec.ravel(), strict=True)]
+    if isinstance(space, spaces.Box) and is_image(space.shape, space.dtype):
+        return [values.reshape(len(values), *space.shape)]
+    return [values.reshape(len(values), -1)]
+
+
+def _one_hot(categories: Array, size: int) -> Array:
+    """(T,) zero-based -> (T, size) uint8."""
+    if not ((categories >= 0) & (categories < size)).all():
+        raise InputError(f"an observation lies outside of its categories [{size}]")
+    return np.asarray(categories[:, None] == np.arange(size), np.uint8)
+
+
+def _one(observation: Any) -> Any:
+    """One observation as T = 1 of them."""
+    if isinstance(observation, dict):
+        return {key: _one(value) for key, value in observation.items()}
+    if isinstance(observation, tuple):
+        return tuple(map(_one, observation))
+    return np.asarray(observation)[None]
+
+
+def _bounds(space: spaces.Space[Any]) -> Iterator[list[Array]]:
+    """The least and the greatest numbers of each part, T = 1 of them."""
+    for end in ("low", "high"):
+        yield [_bound(part, leaf, end) for part, leaf in _flat_spaces(space)]
+
+
+def _flat_spaces(space: spaces.Space[Any]) -> Iterator[tuple[Part, spaces.Space[Any]]]:
+    """Each part with the space that it comes from."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        for inner in space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces:
+            yield from _flat_spaces(inner)
+    else:
+        for part in _parts(space, ""):
+            yield part, space
+
+
+def _bound(part: Part, space: spaces.Space[Any], end: str) -> Array:
+    if isinstance(space, spaces.Box):
+        own: Array = getattr(space, end)
+        return own.reshape(1, *(space.shape if part.kind == "image" else (-1,))).astype(part.dtype)
+    return np.full((1, part.size), end == "high", np.uint8)
 
 
 class CanonicalActions(TransformAction[Any, Any, Any], gym.utils.RecordConstructorArgs):

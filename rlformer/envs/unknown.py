@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import gymnasium as gym
@@ -22,11 +23,14 @@ class _Library:
     package: str  # for pip
     module: str
     name: str = r"{id}"  # the id that works, from the pattern's groups
-    note: str = ""
+    extra: str | None = None  # of this distribution, that brings it: then its ids need no module
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is installed."""
+        return find_spec(self.module) is not None
 
 
-_RAM = ' (its observations are images; kwargs = { obs_type = "ram" } in a card of that id makes them vectors)'
-_FLAT = " (its observations hold images; minigrid.wrappers.FlatObsWrapper in a module of your own makes them vectors)"
 _GAMES = (
     "Adventure AirRaid Alien Amidar Assault Asterix Asteroids Atlantis BankHeist BattleZone BeamRider Berzerk Bowling "
     "Boxing Breakout Carnival Centipede ChopperCommand CrazyClimber Defender DemonAttack DoubleDunk ElevatorAction "
@@ -42,9 +46,9 @@ _LIBRARIES = (
         "ale-py",
         "ale_py",
         r"ALE/\1\2\3-v5",
-        _RAM,
+        "atari",
     ),
-    _Library(r"(?:MiniGrid|BabyAI)-.*", "minigrid", "minigrid", note=_FLAT),
+    _Library(r"(?:MiniGrid|BabyAI)-.*", "minigrid", "minigrid", extra="minigrid"),
     _Library(
         r"(?:Fetch|HandReach|HandManipulate|AdroitHand|FrankaKitchen|PointMaze|AntMaze).*",
         "gymnasium-robotics",
@@ -75,7 +79,7 @@ def unknown_environment(env_id: str, cards: Iterable[str], registered: Iterable[
         return InputError(f"{unknown}: that is {f'a log: rlformer {takes}' if is_log else found}")
     library = None if module else _library(plain)
     registered, cards = sorted(registered), sorted(cards)
-    if library is not None and library[1] not in registered:
+    if library is not None and library[1] not in registered and not (library[0].extra and library[0].is_here):
         return InputError(f"{unknown}: {_advice(*library)}")
     if library is not None:  # installed and imported by somebody, yet of another name
         return InputError(f"{unknown}; did you mean '{library[1]}'?")
@@ -178,8 +182,9 @@ def _library(plain: str) -> tuple[_Library, str] | None:
 
 
 def _advice(library: _Library, name: str) -> str:
-    full = f"{library.module}:{name}"
-    return f"pip install {library.package}, then the id is '{full}'{library.note}"
+    if library.extra is not None:
+        return f"pip install 'rlformer[{library.extra}]', then the id is '{name}'"
+    return f"pip install {library.package}, then the id is '{library.module}:{name}'"
 
 
 def _lacking(error: Exception) -> str:

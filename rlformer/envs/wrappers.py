@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,8 @@ from rlformer.core import seeding
 from rlformer.core.errors import InputError
 from rlformer.core.ranges import Range, real, whole
 from rlformer.core.spaces import Array
+from rlformer.envs.atari import Atari, FrameStack, Learning
+from rlformer.envs.missions import Missions
 from rlformer.envs.spaces import action_spec
 
 
@@ -23,6 +25,8 @@ class Kind:
 
     wrap: Callable[..., gym.Env[Any, Any]]  # (env, **keys)
     keys: Mapping[str, Range] = field(default_factory=dict)  # of its table, all of which it must have
+    # What lies around an environment while an agent is trained in it, and only then; None: nothing.
+    in_training: Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]] | None = None
 
 
 class _Noisy(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
@@ -242,5 +246,18 @@ WRAPPERS: Mapping[str, Kind] = {
     "scaled_observation": Kind(ScaledObservation, {"factor": real(0, 1e9, above=True)}),
     "time_feature": Kind(TimeFeature, {"steps": whole(1, 10**9)}),
     "flatten": Kind(wrappers.FlattenObservation),
+    "minigrid": Kind(Missions),
+    "atari": Kind(
+        Atari, {"frame_skip": whole(1, 100), "noops": whole(0, 1000), "side": whole(4, 512)}, in_training=Learning
+    ),
+    "frame_stack": Kind(FrameStack, {"frames": whole(1, 64)}),
     "sticky_action": Kind(wrappers.StickyAction, {"repeat_action_probability": real(0, 1)}),
 }
+
+
+def in_training(env: gym.Env[Any, Any], tables: Iterable[Mapping[str, Any]]) -> gym.Env[Any, Any]:
+    """The environment as an agent that is trained in it shall see it. tables: of its card's wrappers."""
+    for table in tables:
+        if (around := WRAPPERS[table["kind"]].in_training) is not None:
+            env = around(env)
+    return env

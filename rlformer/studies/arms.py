@@ -40,14 +40,16 @@ def usual(profile: str, env: EnvSpec, actions: ActionSpec, interaction: bool) ->
     """The agents that a profile trains on this task, from the ladder's bottom up.
 
     A card that stands for its family in some kinds of action only joins for these; offline RL that cannot act here is
-    left out. Without interaction nothing that learns by stepping the environment joins, and offline RL does, or there
-    would be nothing to hold the sequence model against.
+    left out, and so is what learns from vectors alone where the task shows images. Without interaction nothing that
+    learns by stepping the environment joins, and offline RL does, or there would be nothing to hold the sequence model
+    against.
     """
     chosen = []
     for card in _ladder():
         joins = profile in card.profiles or (not interaction and card.family == GROUPS["offline-rl"])
         fits = not card.default_for or actions.kind in card.default_for
-        if joins and fits and (card.family != GROUPS["offline-rl"] or _acts(card, env)):
+        certain = card.family != GROUPS["offline-rl"] and learner(card.learner).sees_images(card.defaults)
+        if joins and fits and (certain or _acts(card, env)):
             chosen.append(card.name)
     return tuple(name for name in chosen if interaction or not steps_env(name))
 

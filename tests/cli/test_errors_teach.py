@@ -35,14 +35,14 @@ class Arm(gym.Env):
         return np.zeros(3, np.float32), 1.0, False, self.steps >= 5, {}
 
 class Film(Arm):
-    observation_space = gym.spaces.Box(0, 255, (4, 4, 3), np.uint8)
+    observation_space = gym.spaces.Box(-1, 1, (4, 4, 3))
 
     def reset(self, seed=None, options=None):
         super().reset(seed=seed)
-        return np.zeros((4, 4, 3), np.uint8), {}
+        return np.zeros((4, 4, 3), np.float32), {}
 
     def step(self, action):
-        return np.zeros((4, 4, 3), np.uint8), *super().step(action)[1:]
+        return np.zeros((4, 4, 3), np.float32), *super().step(action)[1:]
 
 class Mission(gym.Space):
     pass
@@ -83,14 +83,16 @@ def refused(env_id: str) -> str:
 @pytest.mark.parametrize(
     ("env_id", "helpful"),
     [
-        ("MiniGrid-Empty-5x5-v0", "pip install minigrid, then the id is 'minigrid:MiniGrid-Empty-5x5-v0'"),
-        ("minigrid:MiniGrid-Empty-5x5-v0", "pip install minigrid, then the id is 'minigrid:MiniGrid-Empty-5x5-v0'"),
-        ("BabyAI-GoToObj-v0", "'minigrid:BabyAI-GoToObj-v0'"),
-        ("ALE/Pong-v5", "pip install ale-py, then the id is 'ale_py:ALE/Pong-v5'"),
-        ("ale_py:ALE/Pong-v5", "pip install ale-py, then the id is 'ale_py:ALE/Pong-v5'"),
-        ("Pong-v5", "'ale_py:ALE/Pong-v5'"),
-        ("PongNoFrameskip-v4", "'ale_py:ALE/Pong-v5'"),
-        ("Breakout-ramDeterministic-v4", "'ale_py:ALE/Breakout-v5'"),
+        ("MiniGrid-Empty-5x5-v0", "needs the extra 'minigrid': pip install 'rlformer[minigrid]'"),
+        ("minigrid:MiniGrid-Empty-5x5-v0", "needs the extra 'minigrid': pip install 'rlformer[minigrid]'"),
+        ("minigrid:Empty", "pip install 'rlformer[minigrid]', then the id is 'Empty'"),
+        ("BabyAI-GoToObj-v0", "pip install 'rlformer[minigrid]'"),
+        ("ALE/Pong-v5", "needs the extra 'atari': pip install 'rlformer[atari]'"),
+        ("ale_py:ALE/Pong-v5", "pip install 'rlformer[atari]'"),
+        ("ALE/Qbert-v5", "environment 'ALE/Qbert-v5' needs the extra 'atari'"),
+        ("Pong-v5", "pip install 'rlformer[atari]', then the id is 'ALE/Pong-v5'"),
+        ("PongNoFrameskip-v4", "'ALE/Pong-v5'"),
+        ("Breakout-ramDeterministic-v4", "'ALE/Breakout-v5'"),
         ("FetchReach-v4", "pip install gymnasium-robotics, then the id is 'gymnasium_robotics:FetchReach-v4'"),
         ("highway-fast-v0", "pip install highway-env, then the id is 'highway_env:highway-fast-v0'"),
         ("CartPol-v1", "did you mean 'CartPole-v1'?"),
@@ -101,9 +103,9 @@ def refused(env_id: str) -> str:
     ],
 )
 def test_an_unknown_id_names_what_helps(env_id: str, helpful: str) -> None:
-    if helpful.startswith("pip install") and "minigrid" in helpful and _installed("minigrid"):
+    if "[minigrid]" in helpful and _installed("minigrid"):
         pytest.skip("minigrid is installed here")
-    if "ale_py" in helpful and _installed("ale_py"):
+    if ("'atari'" in helpful or "[atari]" in helpful) and _installed("ale_py"):
         pytest.skip("ale_py is installed here")
     assert helpful in refused(env_id)
     for suggested in re.findall(r"did you mean '(.*)'\?", refused(env_id)):

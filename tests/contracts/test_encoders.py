@@ -30,10 +30,14 @@ from rlformer.data.windows import Windows
 from tests.support.make_sequences import SPACES, Journal, episode
 
 WIDTH = 16
-SHAPES = {"vector": (5,), "category": (4,), "image": (3, 32, 32)}
+SHAPES = {"vector": (5,), "category": (4,), "image": (3, 38, 36)}
 DTYPES = {"vector": ("float32", "uint8", "int64", "float64"), "category": ("float32",), "image": ("uint8", "float32")}
 PARTS = [
-    pytest.param(name, Part("x", kind, SHAPES[kind], dtype), id=f"{name}-{kind}-{dtype}")  # type: ignore[arg-type]
+    pytest.param(
+        name,
+        Part("x", kind, SHAPES[kind], dtype, peak=255.0 if kind == "image" else 1.0),  # type: ignore[arg-type]
+        id=f"{name}-{kind}-{dtype}",
+    )
     for name, encoder in ENCODERS.items()
     for kind in sorted(encoder.takes)
     for dtype in DTYPES[kind]
@@ -107,7 +111,9 @@ def test_it_costs_what_torch_counts(name: str, part: Part) -> None:
 def test_a_model_reads_every_dtype_as_the_same_numbers(name: str, part: Part) -> None:
     data = log(part)
     assert data.observations.dtype == part.dtype
-    architecture = Architecture(ObservationSpec((part,)), SPACES["discrete"], width=WIDTH, heads=2, context_length=4)
+    architecture = Architecture(
+        ObservationSpec((part,)), SPACES["discrete"], width=WIDTH, heads=2, context_length=4, encoder=name
+    )
     torch.manual_seed(0)
     model = TrajectoryModel(architecture, measure(data)).eval()
     window = Windows(data, 4).at(torch.arange(data.num_steps))
@@ -125,7 +131,15 @@ def test_a_model_reads_every_dtype_as_the_same_numbers(name: str, part: Part) ->
 
 @every_part
 def test_a_model_acts_on_it_as_it_was_trained(name: str, part: Part, tmp_path: Path) -> None:
-    values = {"gradient_steps": 3, "width": WIDTH, "heads": 2, "batch_size": 4, "layers": 1, "context_length": 4}
+    values = {
+        "encoder": name,
+        "gradient_steps": 3,
+        "width": WIDTH,
+        "heads": 2,
+        "batch_size": 4,
+        "layers": 1,
+        "context_length": 4,
+    }
     learner, data = SequenceLearner(), log(part)
     learner.fit(Task(None, data, {**agent_cards.agent("dt").defaults, **values}, seed=0), Journal(tmp_path))
     model, whole = learner.model, data[2]
@@ -175,3 +189,48 @@ def test_a_part_that_no_encoder_takes_is_refused_in_one_line(monkeypatch: pytest
     assert str(error.value) == (
         "no encoder reads the image 'camera' of the observation (vector takes category, vector)"
     )
+
+
+IMAGE, MAP = (Part("eye", "image", shape, "uint8", peak=255.0) for shape in ((4, 84, 84), (3, 7, 7)))
+
+
+def test_images_are_read_by_what_is_made_for_their_size() -> None:
+    assert [encoder_of(part).name for part in (IMAGE, MAP)] == ["cnn", "small-cnn"]
+    assert encoder_of(IMAGE, "small-cnn").name == "small-cnn"
+    assert encoder_of(Part("speed", "vector", (3,)), "cnn").name == "vector"
+    with pytest.raises(InputError, match=r"^encoder: cnn reads images of 36 pixels at least .* 'eye' has 7 x 7$"):
+        Architecture(ObservationSpec((MAP,)), SPACES["discrete"], encoder="cnn").check()
+    with pytest.raises(InputError, match=r"^encoder: one of auto, .*, got 'resnet'"):
+        Architecture(ObservationSpec((MAP,)), SPACES["discrete"], encoder="resnet").check()
+
+
+def test_the_cnn_is_that_of_mnih_et_al() -> None:
+    """Its layers give 32 x 20 x 20, 64 x 9 x 9 and 64 x 7 x 7 numbers of an image of 84 x 84."""
+    built = encoders.build(ObservationSpec((IMAGE,)), WIDTH)
+    weights = [tuple(p.shape) for name, p in built.named_parameters() if name.endswith("weight")]
+    assert weights == [(32, 4, 8, 8), (64, 32, 4, 4), (64, 64, 3, 3), (WIDTH, 3136)]
+
+
+def test_parts_of_a_dict_with_an_image_are_read_by_their_own() -> None:
+    spec = ObservationSpec((Part("direction", "category", (4,), "uint8"), MAP))
+    torch.manual_seed(0)
+    both = encoders.build(spec, WIDTH)
+    x = torch.randint(0, 11, (2, 5, spec.size), dtype=torch.uint8)
+    mean, std = torch.zeros(spec.size), torch.ones(spec.size)
+    vector, image = both.encoders
+    expected = vector(x[..., :4], mean[:4], std[:4]) + image(x[..., 4:], mean[4:], std[4:])
+    torch.testing.assert_close(both(x, mean, std), expected)
+    assert encoders.work(spec, WIDTH).forward > 2 * (4 + 1024) * WIDTH
+
+
+def test_a_window_is_shifted_as_one_and_only_in_training() -> None:
+    torch.manual_seed(0)
+    encoder = encoders.build(ObservationSpec((MAP,)), WIDTH, random_shift=2)
+    still = torch.randint(0, 256, (1, 1, 3, 7, 7), dtype=torch.uint8).expand(1, 5, 3, 7, 7)
+    moments = torch.zeros(3, 7, 7), torch.ones(3, 7, 7)
+    plain = encoder.eval()(still, *moments)
+    torch.testing.assert_close(encoder.eval()(still, *moments), plain, rtol=0, atol=0)
+    seen = {tuple(encoder.train()(still, *moments)[0, 0].tolist()) for _ in range(60)}
+    assert 5 < len(seen) <= 25  # shifts down and across
+    shifted = encoder(still, *moments)
+    torch.testing.assert_close(shifted[:, :1].expand_as(shifted), shifted)

@@ -201,11 +201,16 @@ def test_with_an_environment_its_own_order_counts(hdf5: Callable[..., Path]) -> 
     np.testing.assert_array_equal(mapped[0].observations[0], [0.0, 1.0])
 
 
-def test_images_in_a_group_are_refused_and_can_be_left_out(hdf5: Callable[..., Path]) -> None:
+def test_images_in_a_group_are_parts_and_can_be_left_out(hdf5: Callable[..., Path]) -> None:
     arrays = {"actions": ACTIONS, "rewards": REWARDS, "dones": ENDS}
-    path = hdf5({**arrays, "obs/eye": np.zeros((5, 8, 8, 3), np.uint8), "obs/arm": SHOWN})
-    with pytest.raises(InputError, match=r"image observations \(8, 8, 3\).*--map observations=COLUMN,"):
-        read(path)
+    eye = np.random.default_rng(0).integers(0, 256, (5, 8, 9, 3), np.uint8)
+    path = hdf5({**arrays, "obs/eye": eye, "obs/arm": SHOWN})
+    log = read(path)
+    arm, image = log.info.spaces.observation.parts
+    assert (arm.kind, image.kind, image.shape) == ("vector", "image", (3, 8, 9))
+    first = log[0].observations[0]
+    np.testing.assert_array_equal(first[2:], np.moveaxis(eye[0], -1, 0).ravel())
+    np.testing.assert_allclose(first[:2], SHOWN[0])
     assert read(path, columns={"observations": "obs/arm"}).info.observation_shape == (2,)
 
 

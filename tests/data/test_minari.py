@@ -165,11 +165,18 @@ def test_a_seed_of_64_bits_is_unknown(opened: Callable[..., Dataset], minari_hom
     assert [e.seed for e in opened(text)] == [None, 6]
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 3)])
-def test_spaces_without_a_vector_form_are_refused(opened: Callable[..., Dataset], shape: tuple[int, ...]) -> None:
-    image = spaces.Box(0, 255, shape, np.uint8)
-    with pytest.raises(InputError, match=r"toy/log-v0: .*image observations"):
-        opened(minari_dataset(image, spaces.Discrete(2)))
+@pytest.mark.parametrize(("shape", "stored"), [((8, 8), (1, 8, 8)), ((8, 8, 3), (3, 8, 8))])
+def test_images_are_kept_channels_first(
+    opened: Callable[..., Dataset], shape: tuple[int, ...], stored: tuple[int, ...]
+) -> None:
+    dataset = opened(minari_dataset(spaces.Box(0, 255, shape, np.uint8), spaces.Discrete(2)))
+    assert dataset.info.observation_shape == stored
+    assert dataset.observations.dtype == np.uint8
+
+
+def test_images_whose_numbers_are_no_pixels_are_refused(opened: Callable[..., Dataset]) -> None:
+    with pytest.raises(InputError, match=r"toy/log-v0: .*image observations .* from -1 to 1: real numbers"):
+        opened(minari_dataset(spaces.Box(-1, 1, (8, 8, 3)), spaces.Discrete(2)))
 
 
 def test_a_minari_dataset_of_another_environment_is_refused(opened: Callable[..., Dataset]) -> None:

@@ -219,9 +219,24 @@ def test_a_dataset_of_ours_must_fit_the_environment_too(tmp_path: Path, opened: 
         opened(str(known.path), env=CARTPOLE)
 
 
-@pytest.mark.parametrize("pixels", [np.zeros((5, 8, 8), np.uint8), np.zeros((5, 8, 8, 3))])
-def test_images_are_refused(tmp_path: Path, opened: Callable[..., Dataset], pixels: Array) -> None:
-    with pytest.raises(InputError, match="image observations"):
+@pytest.mark.parametrize(
+    ("shape", "dtype", "stored"),
+    [((8, 9), np.uint8, (1, 8, 9)), ((8, 9, 3), np.float64, (3, 8, 9)), ((3, 8, 9), np.uint8, (3, 8, 9))],
+)
+def test_images_are_kept_channels_first(
+    tmp_path: Path, opened: Callable[..., Dataset], shape: tuple[int, ...], dtype: type, stored: tuple[int, ...]
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 2, (5, *shape)).astype(dtype)
+    dataset = opened(hdf5_file(tmp_path / "log.h5", observations=pixels, next_observations=None))
+    (part,) = dataset.info.spaces.observation.parts
+    assert (part.kind, part.shape, part.dtype) == ("image", stored, "float32" if dtype is np.float64 else "uint8")
+    first = np.moveaxis(pixels[0], -1, 0) if shape == (8, 9, 3) else pixels[0].reshape(stored)
+    np.testing.assert_array_equal(dataset[0].observations[0], first)
+
+
+def test_real_numbers_of_an_image_that_are_no_pixels_are_told(tmp_path: Path, opened: Callable[..., Dataset]) -> None:
+    pixels = np.full((5, 8, 8, 3), 255.0)
+    with pytest.raises(InputError, match=r"the image has 255 in it: its real numbers lie from 0 to 1"):
         opened(hdf5_file(tmp_path / "log.h5", observations=pixels, next_observations=None))
 
 
@@ -320,8 +335,8 @@ def poisoned(name: str, value: float) -> dict[str, Array]:
         ),
         ({"actions": 3.0}, "log.h5: actions is not an array of numbers"),
         (
-            {"observations": np.zeros((5, 8, 8, 3)), "next_observations": None},
-            r"log.h5: image observations \(8, 8, 3\) are not supported",
+            {"observations": np.zeros((5, 8, 8, 8, 8, 8)), "next_observations": None},
+            r"log.h5: observations of 5 axes \(8, 8, 8, 8, 8\) are no images",
         ),
         (
             {"actions": np.array([0, 1, -1, 0, 0])},

@@ -184,7 +184,23 @@ def test_bytes_stay_bytes_from_the_arrays_to_the_window(where: str, pictures: Da
     np.testing.assert_array_equal(window.observations[0, :2], data.observations[42:44])
 
 
+def test_images_are_not_measured(pictures: Dataset) -> None:
+    """What reads them knows their range, and a log of a million would be read whole before the first gradient step."""
+    whole = measure(pictures)
+    assert not whole.observation_mean.any()
+    assert (whole.observation_std == 1).all()
+    flat = ObservationSpec((Part("speed", "vector", (2,), "uint8"), Part("eye", "image", (1, 4, 4), "uint8")))
+    rng = np.random.default_rng(0)
+    shown = rng.integers(0, 256, (41, 18), np.uint8)
+    one = replace(random_episode(SPACES["discrete"], 40, rng), observations=shown)
+    mixed = measure(from_episodes(DatasetInfo("Nowhere-v0", Spaces(flat, SPACES["discrete"])), [one]))
+    np.testing.assert_allclose(mixed.observation_mean[:2], shown[:-1, :2].mean(axis=0))
+    assert not mixed.observation_mean[2:].any()
+
+
 def test_moments_of_bytes_are_those_of_their_numbers(pictures: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    vector = ObservationSpec((Part("bytes", "vector", (3, 16, 16), "uint8"),))
+    pictures = replace(pictures, info=replace(pictures.info, spaces=Spaces(vector, pictures.info.actions)))
     steps = np.concatenate([e.observations[:-1] for e in pictures]).astype(np.float64)
     whole = measure(pictures)
     np.testing.assert_allclose(whole.observation_mean, steps.mean(axis=0))

@@ -129,7 +129,9 @@ def test_observations_are_flat_vectors_in_their_own_dtype(space: spaces.Space[An
 def test_parts_have_names_and_stand_in_gymnasiums_order(
     space: spaces.Space[Any], parts: list[tuple[str, str, tuple[int, ...], str]]
 ) -> None:
-    assert [tuple(vars(part).values()) for part in spaces_of(echo(observation=space)).observation.parts] == parts
+    found = spaces_of(echo(observation=space)).observation.parts
+    assert [(part.name, part.kind, part.shape, part.dtype) for part in found] == parts
+    assert all((part.peak, part.frames) == (1.0, 1) for part in found)
 
 
 def test_a_category_is_seen_one_hot() -> None:
@@ -143,9 +145,11 @@ def test_a_category_is_seen_one_hot() -> None:
 @pytest.mark.parametrize(
     ("space", "named"),
     [
-        (IMAGE, "image observations (8, 8, 3)"),
-        (GREY, "image observations (8, 8)"),
-        (spaces.Dict(camera=IMAGE, speed=spaces.Box(0, 1, (1,))), "image observations (8, 8, 3)"),
+        (spaces.Box(-1, 1, (8, 8, 3)), "image observations (8, 8, 3) float32 from -1 to 1"),
+        (spaces.Box(0, 255, (8, 8, 3), np.float32), "real numbers of an image lie from 0 to 1"),
+        (spaces.Box(0, 1000, (8, 8, 3), np.int64), "whole numbers of an image lie from 0 to 255"),
+        (spaces.Dict(camera=spaces.Box(-1, 1, (8, 8, 3)), speed=spaces.Box(0, 1, (1,))), "from -1 to 1"),
+        (spaces.Dict(camera=IMAGE, mission=spaces.Text(5)), "Text observations are not supported: 'mission'"),
         (spaces.Text(5), "Text"),
         (spaces.Tuple([TWO, spaces.Text(5)]), "Text"),
         (spaces.Graph(spaces.Box(0, 1, (2,)), TWO), "Graph"),
@@ -164,7 +168,8 @@ def test_other_observations_are_refused_in_one_line(space: spaces.Space[Any], na
 
 def test_a_table_that_looks_like_an_image_is_flattened_where_a_card_says_so() -> None:
     with pytest.raises(InputError, match='kind = "flatten"'):
-        make(echo(observation=GREY))
+        make(echo(observation=spaces.Box(-1, 1, (8, 8, 3))))
+    assert make(echo(observation=GREY)).observation_space.shape == (1, 8, 8)
     assert make(echo(observation=GREY, wrappers=({"kind": "flatten"},))).observation_space.shape == (64,)
 
 
@@ -233,7 +238,9 @@ def test_an_unknown_environment(name: str, message: str) -> None:
 
 
 def test_where_nothing_is_near_the_cards_are_listed_and_not_all_of_gymnasium() -> None:
-    with pytest.raises(InputError, match=r"'zzz'; valid: Acrobot-v1, .*KeyDoor, .*, or any Gymnasium id$") as error:
+    with pytest.raises(
+        InputError, match=r"'zzz'; valid: ALE/Breakout-v5, .*Acrobot-v1, .*KeyDoor, .*, or any Gymnasium id$"
+    ) as error:
         make(EnvSpec("zzz", "zzz"))
     assert "FrozenLake8x8-v1" not in str(error.value)
 
@@ -368,7 +375,8 @@ def test_unseeded_episodes_go_on_with_their_streams(kind: str) -> None:
 
 
 def test_every_wrapper_has_a_test_here() -> None:
-    assert {*TABLES, *OF_ACTIONS, "flatten"} == set(WRAPPERS)
+    elsewhere = {"atari", "frame_stack", "minigrid"}  # in test_atari and test_minigrid
+    assert {*TABLES, *OF_ACTIONS, "flatten", *elsewhere} == set(WRAPPERS)
 
 
 @pytest.mark.parametrize(("own", "noisy"), [(np.float32, np.float32), (np.float64, np.float64), (np.uint8, np.float32)])

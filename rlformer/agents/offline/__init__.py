@@ -17,4 +17,5 @@ OFFLINE = LearnerKind(
     required=REQUIRED_OFFLINE,
     trains_with="rlformer.agents.offline.training",
     action_kinds=lambda values: ALGORITHMS[values["algorithm"]].action_kinds,
+    sees_images=lambda values: ALGORITHMS[values["algorithm"]].counts_of_images is not None,
 )

@@ -9,7 +9,7 @@ from typing import Any
 from rlformer.agents.base import RunLog, Task
 from rlformer.agents.offline import OFFLINE
 from rlformer.agents.offline.algorithms import ALGORITHMS
-from rlformer.agents.online.checks import check_fit, check_memory, check_values
+from rlformer.agents.online.checks import check_fit, check_images, check_memory, check_values
 from rlformer.agents.online.learner import SB3Learner
 from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, EnvSpec
@@ -33,6 +33,7 @@ class OfflineLearner(SB3Learner):
         except InputError:
             return
         check_fit(algorithm, spaces.actions, env.name, OFFLINE)
+        check_images(algorithm, spaces.observation, env.name, OFFLINE)
         check_memory(algorithm, hyperparameters, spaces)
 
     def fit(self, task: Task, log: RunLog) -> Cost:
@@ -40,7 +41,9 @@ class OfflineLearner(SB3Learner):
         assert task.dataset is not None
         info = task.dataset.info
         algorithm = check_values(task.hyperparameters, ALGORITHMS)
-        check_fit(algorithm, info.actions, task.env.name if task.env else info.env or "the log", OFFLINE)
+        where = task.env.name if task.env else info.env or "the log"
+        check_fit(algorithm, info.actions, where, OFFLINE)
+        check_images(algorithm, info.spaces.observation, where, OFFLINE)
         from rlformer.agents.offline.training import Training
 
         training = Training(task, log)

@@ -22,6 +22,7 @@ from rlformer.agents.online import state as states
 from rlformer.agents.online.algorithms.base import Algorithm
 from rlformer.agents.online.build import SpacesOnly
 from rlformer.agents.online.build import build as build_model
+from rlformer.agents.online.images import as_read
 from rlformer.agents.online.policy import policy_of
 from rlformer.core import seeding
 from rlformer.core.errors import InputError
@@ -44,8 +45,14 @@ def build(algorithm: Algorithm, values: Mapping[str, Any], task: Spaces, buffer_
     of_the_run = ("gradient_steps", "log_steps")  # not of an update
     own = {key: value for key, value in values.items() if key not in of_the_run}
     own |= {"normalize_rewards": False, "buffer_size": buffer_size}
-    observation = spaces.Box(-np.inf, np.inf, task.observation.shape, np.float32)
-    return build_model(algorithm, own, DummyVecEnv([lambda: SpacesOnly(observation, action_space(task.actions))]), seed)
+    seen = task.observation
+    observation: spaces.Box = spaces.Box(-np.inf, np.inf, seen.shape, np.float32)
+    if seen.has_images and seen.dtype == np.uint8:
+        observation = as_read(spaces.Box(0, 255, seen.shape, np.uint8), seen)
+    elif seen.has_images:
+        observation = as_read(observation, seen)
+    environments = DummyVecEnv([lambda: SpacesOnly(observation, action_space(task.actions))])
+    return build_model(algorithm, own, environments, seed, seen)
 
 
 def gradient_steps(values: Mapping[str, Any], logged_steps: int) -> int:
@@ -64,7 +71,9 @@ def fill(model: OffPolicyAlgorithm, log: Transitions) -> None:
     buffer = model.replay_buffer
     assert buffer is not None
     actions = log.actions if log.actions.ndim > 1 else log.actions[:, None]
-    buffer.observations[:, 0], buffer.next_observations[:, 0] = log.observations, log.next_observations
+    shape = buffer.observations[:, 0].shape
+    buffer.observations[:, 0] = log.observations.reshape(shape)
+    buffer.next_observations[:, 0] = log.next_observations.reshape(shape)
     buffer.actions[:, 0] = model.policy.scale_action(actions) if isinstance(model.action_space, spaces.Box) else actions
     buffer.rewards[:, 0], buffer.dones[:, 0] = log.rewards, log.ended
     buffer.timeouts[:, 0] = log.ended & ~log.terminated  # bootstrapped, though an episode ended
@@ -190,7 +199,7 @@ class Training:
         model.set_logger(Logger(None, []))
         fill(model, steps)
         normalize = model.get_vec_normalize_env()
-        if normalize is not None:
+        if normalize is not None and normalize.norm_obs:
             measured = scales.measure(self._dataset, return_scale=1.0)
             normalize.obs_rms.mean, normalize.obs_rms.var = measured.observation_mean, measured.observation_std**2
             normalize.obs_rms.count = float(len(steps))

@@ -66,6 +66,45 @@ class Actor(ABC):
         return self.scores(observations[torch.arange(len(last)), last])
 
 
+class Seeing(Actor):
+    """Another actor, on features of observations with images.
+
+    shape: of one observation as the reader takes it; explanations give them flat.
+    """
+
+    def __init__(self, reader: torch.nn.Module, shape: tuple[int, ...], actor: Actor) -> None:
+        self._reader, self._shape, self._actor = reader, shape, actor
+        self.draws, self.normal, self.stochastic = actor.draws, actor.normal, actor.stochastic
+        self.context_length, self.memory_size = actor.context_length, actor.memory_size
+        self.networks = (reader, *actor.networks)
+
+    def begin(self, slots: Array) -> None:
+        """See `Actor`."""
+        self._actor.begin(slots)
+
+    def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
+        return self._actor(self._features(observations), noise)
+
+    def scores(self, observations: Tensor) -> Tensor:
+        """See `Actor`."""
+        return self._actor.scores(self._features(observations))
+
+    def step(self, observations: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See `Actor`."""
+        return self._actor.step(self._features(observations), memory)
+
+    def scores_over(self, observations: Tensor, last: Tensor) -> Tensor:
+        """See `Actor`."""
+        if self.context_length == 1:
+            return self.scores(observations[torch.arange(len(last)), last])
+        features = self._features(observations.flatten(0, 1))
+        return self._actor.scores_over(features.unflatten(0, observations.shape[:2]), last)
+
+    def _features(self, observations: Tensor) -> Tensor:
+        features: Tensor = self._reader(observations.reshape(len(observations), *self._shape))
+        return features
+
+
 class Categories(Actor):
     """Softmax over the logits of each category; the most likely is the best."""
 

@@ -13,9 +13,12 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from rlformer.agents.online.algorithms.base import ACTIVATIONS, Algorithm
+from rlformer.agents.online.extractors import policy_arguments
 from rlformer.agents.online.flops import action_size
+from rlformer.agents.online.images import is_picture
 from rlformer.core.errors import InputError
-from rlformer.envs.spaces import action_spec
+from rlformer.core.spaces import ObservationSpec
+from rlformer.envs.spaces import action_spec, observation_spec
 
 # What is not an argument of any algorithm's constructor, but of the run, its environments or its networks.
 RUN_KEYS = frozenset(
@@ -39,13 +42,25 @@ class SpacesOnly(gym.Env[Any, Any]):
         self.observation_space, self.action_space = observation, actions
 
 
-def build(algorithm: Algorithm, values: Mapping[str, Any], environments: VecEnv, seed: int) -> BaseAlgorithm:
-    """The model that a card's values describe. Raises InputError where they do not fit."""
+def build(
+    algorithm: Algorithm,
+    values: Mapping[str, Any],
+    environments: VecEnv,
+    seed: int,
+    observation: ObservationSpec | None = None,
+) -> BaseAlgorithm:
+    """The model that a card's values describe. Raises InputError where they do not fit.
+
+    observation: the parts of what the environments show, where they show one array of several; see `images`. Images
+    have a range of their own: where there are some, observations are not normalised by statistics.
+    """
+    seen = observation or observation_spec(environments.observation_space)
+    normalized = values["normalize_observations"] and not seen.has_images
     scaled = values.get("normalize_rewards", False)
-    if values["normalize_observations"] or scaled:
+    if normalized or scaled:
         environments = VecNormalize(
             environments,
-            norm_obs=values["normalize_observations"],
+            norm_obs=normalized,
             norm_reward=scaled,
             gamma=values["gamma"],
         )
@@ -55,6 +70,10 @@ def build(algorithm: Algorithm, values: Mapping[str, Any], environments: VecEnv,
         "optimizer_kwargs": dict(algorithm.optimizer),
         **{key: values[key] for key in algorithm.network_keys if key in values},
     }
+    policy = algorithm.policy
+    if seen.has_images:
+        networks |= policy_arguments(seen)
+        policy = policy.replace("Mlp", "Cnn") if is_picture(seen) else policy
     own = values.keys() - RUN_KEYS - set(algorithm.network_keys)
     arguments = {key: _argument(value) for key, value in values.items() if key in own}
     size = action_size(action_spec(environments.action_space))
@@ -62,9 +81,7 @@ def build(algorithm: Algorithm, values: Mapping[str, Any], environments: VecEnv,
     kind = algorithm.load()
     try:
         # The networks are small: copying each step's batch to a GPU and back costs more than it saves.
-        model: BaseAlgorithm = kind(
-            algorithm.policy, environments, policy_kwargs=networks, seed=seed, device="cpu", **arguments
-        )
+        model: BaseAlgorithm = kind(policy, environments, policy_kwargs=networks, seed=seed, device="cpu", **arguments)
     except (AssertionError, ValueError) as error:
         raise InputError(f"{algorithm.name}: {' '.join(str(error).split())}") from error
     return model

@@ -16,7 +16,7 @@ from rlformer.core import ranges
 from rlformer.core.errors import InputError
 from rlformer.core.machine import check_fits
 from rlformer.core.ranges import shown
-from rlformer.core.spaces import ActionSpec, Spaces
+from rlformer.core.spaces import ActionSpec, ObservationSpec, Spaces
 
 _NARROW = 'narrow them, in a card: wrappers = [{ kind = "action_bounds", low = -1.0, high = 1.0 }]'
 _WIDE, _TOO_WIDE = 1e3, 1e6  # of bounds, on each side of their middle
@@ -73,6 +73,23 @@ def check_fit(algorithm: Algorithm, actions: ActionSpec, where: str, kind: Learn
             f"{name} needs a {needed} action space, {where} has {_SPACES[actions.kind]}; "
             f"agents that fit: {', '.join(_fitting(actions, kind))}"
         )
+
+
+def check_images(algorithm: Algorithm, seen: ObservationSpec, where: str, kind: LearnerKind) -> None:
+    """Raise InputError where there are images and the algorithm learns from vectors alone.
+
+    The message names the agents that see images and learn from the same as those of the learner `kind`.
+    """
+    if not seen.has_images or algorithm.counts_of_images is not None:
+        return
+    images = ", ".join(f"'{part.name}' {part.shape}" for part in seen.parts if part.kind == "image")
+    cards = agent_cards.agents().items()
+    able = ", ".join(name for name, card in cards if card.learner == kind.name and kind.sees_images(card.defaults))
+    raise InputError(
+        f"{algorithm.name.lower()} learns from vectors alone, {where} shows images ({images}); "
+        f"agents that see: {able}; "
+        'or { kind = "flatten" } among the wrappers of its card makes vectors of them'
+    )
 
 
 def check_scale(algorithm: Algorithm, actions: ActionSpec, where: str, tell: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rlformer.agents.online.images import Features, features_of
 from rlformer.core.flops import Work, linear, mlp
 from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.runs.record import RunRecord
@@ -34,7 +35,11 @@ def of_run(
     algorithms: Mapping[str, Algorithm], values: Mapping[str, Any], spaces: Spaces, record: RunRecord
 ) -> dict[str, float]:
     """See `agents.flops.of_run`; `algorithms` are those that `values` may name."""
-    counts = algorithms[values["algorithm"]].counts(values, spaces.observation.size, action_size(spaces.actions))
+    algorithm, seen, size = algorithms[values["algorithm"]], spaces.observation, action_size(spaces.actions)
+    if seen.has_images and algorithm.counts_of_images is not None:
+        counts = algorithm.counts_of_images(values, features_of(seen), size)
+    else:
+        counts = algorithm.counts(values, seen.size, size)
     acted = max(0.0, record.cost.env_steps - counts.first_step)
     return {"action": counts.action, "training": acted * counts.step + record.cost.samples_seen * counts.sample}
 
@@ -55,6 +60,15 @@ def actor_critic(values: Mapping[str, Any], observation: int, size: int) -> Coun
         step, learning = step + exploration * 2, learning + exploration
     bootstrap = critic.forward / values["n_steps"]  # the value of what follows a rollout
     return Counts(policy.forward, step.forward + bootstrap, learning.training)
+
+
+def seeing_actor_critic(values: Mapping[str, Any], features: Features, size: int) -> Counts:
+    """The same on features of images, which policy and value share and which want a gradient of both."""
+    sizes = [features.size, *values["hidden"]]
+    policy, critic = (mlp([*sizes, outputs], input_gradient=True) for outputs in (size, 1))
+    whole = policy + critic + features.work
+    bootstrap = (critic.forward + features.work.forward) / values["n_steps"]
+    return Counts(policy.forward + features.work.forward, whole.forward + bootstrap, whole.training)
 
 
 def critics(values: Mapping[str, Any], observation: int, size: int, outputs: int = 1) -> tuple[Work, Work]:

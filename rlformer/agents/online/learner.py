@@ -11,7 +11,8 @@ from rlformer.agents.base import LearnerKind, RunLog, Task
 from rlformer.agents.online import ONLINE
 from rlformer.agents.online.algorithms import ALGORITHMS
 from rlformer.agents.online.algorithms.base import Algorithm
-from rlformer.agents.online.checks import check_fit, check_memory, check_values
+from rlformer.agents.online.checks import check_fit, check_images, check_memory, check_values
+from rlformer.agents.online.images import as_read
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
@@ -102,6 +103,7 @@ class OnlineLearner(SB3Learner):
         algorithm = check_values(hyperparameters, cls.algorithms)
         spaces = spaces_of(env)
         check_fit(algorithm, spaces.actions, env.name, cls.kind)
+        check_images(algorithm, spaces.observation, env.name, cls.kind)
         check_memory(algorithm, hyperparameters, spaces)
 
     def fit(self, task: Task, log: RunLog) -> Cost:
@@ -139,10 +141,11 @@ class OnlineLearner(SB3Learner):
         if "buffer_size" in values:
             values["buffer_size"] = 1  # nothing is learned here
         translator = Translator(NativeSpaces.load(directory) or native_spaces(env))
-        own = translator.canonical_observation_space, translator.canonical_action_space
+        seen = translator.native.canonical.observation
+        own = as_read(translator.canonical_observation_space, seen), translator.canonical_action_space
         environments = DummyVecEnv([lambda: SpacesOnly(*own) for _ in range(values["num_envs"])])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the training noted them
-            learner._algorithm, learner._model = algorithm, build(algorithm, values, environments, seed=0)
+            learner._algorithm, learner._model = algorithm, build(algorithm, values, environments, 0, seen)
         learner._read(directory)
         return learner

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from rlformer.agents import rounding
-from rlformer.agents.online.actors import Actor
+from rlformer.agents.online.actors import Actor, Seeing
 from rlformer.agents.online.algorithms.base import Published
+from rlformer.agents.online.extractors import reader_of
 from rlformer.agents.online.scaling import Live, Scaling
 from rlformer.core.errors import InputError
 from rlformer.core.records import Window
@@ -38,11 +39,23 @@ def policy_with(
 
 
 def actor_of(algorithm: Published, model: Any) -> Actor:
-    """The acting part of a model of the algorithm. Raises InputError unless its network reads vectors as they are."""
-    extractor = model.policy.features_extractor_class.__name__
-    if extractor not in ("FlattenExtractor", "CombinedExtractor"):
-        raise InputError(f"this {algorithm.name} reads observations through a {extractor}, which is not supported")
-    return algorithm.actor(model, action_spec(model.action_space))
+    """The acting part of a model of the algorithm. Raises InputError where its network reads what is not supported."""
+    kind = model.policy.features_extractor_class.__name__
+    actor = algorithm.actor(model, action_spec(model.action_space))
+    if kind in ("FlattenExtractor", "CombinedExtractor"):
+        return actor
+    reader = reader_of(_extractor(model.policy))
+    if reader is None:
+        raise InputError(f"this {algorithm.name} reads observations through a {kind}, which is not supported")
+    return Seeing(reader, model.observation_space.shape, actor)
+
+
+def _extractor(policy: Any) -> Any:
+    """What its acting network reads observations by; None where it has none, or is none of those that are known."""
+    for network in (policy, *(getattr(policy, name, None) for name in ("q_net", "quantile_net", "actor"))):
+        if (found := getattr(network, "features_extractor", None)) is not None:
+            return found
+    return None
 
 
 class SB3Policy:
@@ -91,8 +104,8 @@ class SB3Policy:
         """See `core.policy.Policy`. Does not depend on how many environments run side by side."""
         count = len(observations)
         size = max(count, rounding.rows())
-        if self._padded.shape != (size, observations.shape[1]):
-            self._padded = np.zeros((size, observations.shape[1]), np.float32)
+        if self._padded.shape != (size, *observations.shape[1:]):
+            self._padded = np.zeros((size, *observations.shape[1:]), np.float32)
         self._padded[:count] = observations if self._order is None else observations[:, self._order]
         rows = self._padded if self._scaling is None else self._scaling(self._padded)
         with self._alike(size):

@@ -11,8 +11,10 @@ import numpy as np
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from rlformer.agents.base import RunLog
+from rlformer.agents.online.images import as_read
 from rlformer.core import seeding
 from rlformer.core.errors import InputError
+from rlformer.core.frames import newest, rebuilt
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.spaces import Array, computable
 from rlformer.data.writer import DatasetWriter
@@ -20,6 +22,7 @@ from rlformer.envs.checked import time_limit
 from rlformer.envs.endings import ADVICE, endless, most_steps
 from rlformer.envs.make import make
 from rlformer.envs.spaces import spaces_in
+from rlformer.envs.wrappers import in_training
 from rlformer.runs.episodes import EpisodeWriter
 
 
@@ -53,7 +56,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
     """Counts steps and returns as the environment knows them, and keeps whole episodes where asked.
 
     Stands below any normalisation: observations and rewards are raw, actions are what is executed, rounded and clipped.
-    Observations are kept in their own dtype and handed on in float32, in which networks compute. The seed given to
+    Observations are kept in their own dtype and handed on as `images.as_read` says. The seed given to
     `reset` is ignored: the tally has one for each episode, disjoint from those of evaluations. num: environments side
     by side.
     """
@@ -62,15 +65,14 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         super().__init__(env)
         self._name, self._tally, self._keep, self._num = name, tally, keep, num
         self._limit = time_limit(env)
-        own = env.observation_space
+        own, known = env.observation_space, spaces_in(env)
         assert isinstance(own, gym.spaces.Box)
-        self._dtype = own.dtype
-        if own.dtype != np.float32:
-            low, high = own.low.astype(np.float32), own.high.astype(np.float32)
-            self.observation_space = gym.spaces.Box(low, high, dtype=np.float32)
-        actions = spaces_in(env).actions
+        self._dtype, self._observed = own.dtype, known.observation
+        self.observation_space = read = as_read(own, known.observation)
+        self._read_shape, self._read_dtype = read.shape, read.dtype
+        actions = known.actions
         self._clip = actions.clip if actions.kind == "box" else None
-        self._begin(np.zeros(0), 0)
+        self._begin(np.zeros(self._observed.shape), 0)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """See `gymnasium.Env`."""
@@ -90,7 +92,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         self._return += float(reward)
         self._steps += 1
         if self._keep:
-            self._observations.append(np.array(observation, self._dtype))
+            self._observations.append(self._kept(observation))
             self._actions.append(np.array(executed))
             self._rewards.append(float(reward))
         if terminated or truncated:
@@ -100,13 +102,13 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         return seen, reward, terminated, truncated, info
 
     def _check(self, observation: Array, reward: float) -> Array:
-        """The observation in float32.
+        """The observation as it is read.
 
         What is no number must not be learned from: found out here, since a terminal observation is seen nowhere else.
         """
         seen = np.asarray(observation)
         if math.isfinite(reward) and computable(seen).all():
-            return seen.astype(np.float32, copy=False)
+            return seen.astype(self._read_dtype, copy=False).reshape(self._read_shape)
         what = "an observation" if math.isfinite(reward) else "a reward"
         raise InputError(f"environment '{self._name}': {what} that is not finite, {self._tally.env_steps} steps on")
 
@@ -122,12 +124,17 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
     def _begin(self, observation: Array, seed: int) -> None:
         self._episode_seed, self._return, self._steps = seed, 0.0, 0
         self._most = most_steps(self._limit, self._num, self._tally.some_ended)
-        self._observations, self._actions, self._rewards = [np.array(observation, self._dtype)], [], []  # type: ignore[var-annotated]
+        self._observations, self._actions, self._rewards = [self._kept(observation)], [], []  # type: ignore[var-annotated]
+
+    def _kept(self, observation: Array) -> Array:
+        """What is kept of it: of a picture of several frames the newest, as a copy."""
+        return np.array(newest(np.asarray(observation)[None], self._observed)[0], self._dtype)
 
     def _end(self, terminated: bool, truncated: bool, success: bool | None) -> None:
         self._tally.end(self._return, self._steps)
         if self._keep:
-            observations, actions = np.stack(self._observations), np.stack(self._actions)
+            observations = rebuilt(np.stack(self._observations), self._observed, np.zeros(1, np.int64))
+            actions = np.stack(self._actions)
             rewards = np.array(self._rewards)
             seed = self._episode_seed
             episode = Episode(observations, actions, rewards, terminated, truncated, seed, success)
@@ -140,7 +147,10 @@ class TrainingEnvironments(DummyVecEnv):
     writer: DatasetWriter | None = None
 
     def __init__(self, spec: EnvSpec, num: int, tally: Tally, log: RunLog, keep: bool) -> None:
-        super().__init__([lambda: Recorder(make(spec), spec.name, tally, keep, num) for _ in range(num)])
+        def one() -> gym.Env[Any, Any]:
+            return in_training(Recorder(make(spec), spec.name, tally, keep, num), spec.wrappers)
+
+        super().__init__([one for _ in range(num)])
         self._tally, self._log = tally, log
 
     def reset(self) -> Any:

@@ -62,9 +62,12 @@ class Training:
         self._tally.episodes = found[1]["episodes"] if found else 0
         self._tally.returns.extend(found[1]["latest_returns"] if found else ())
         keep = task.log_trajectories is not None
+        self._seen = spaces_of(task.env).observation
         self._environments = TrainingEnvironments(task.env, self._values["num_envs"], self._tally, log, keep)
         with warnings.catch_warnings(record=True) as caught:
             self.model = self._build(self._environments, seeding.derive(task.seed, "training"))
+        if self._seen.has_images and self._values["normalize_observations"]:
+            log.note("normalize_observations: observations with images are not normalised, images lie from 0 to 1")
         for warning in caught:
             log.note(" ".join(str(warning.message).split()))
         self.model.set_logger(Logger(None, []))
@@ -132,7 +135,7 @@ class Training:
 
     def _build(self, environments: VecEnv, seed: int) -> BaseAlgorithm:
         """The model of this run, as it is before the first step."""
-        return build(self.algorithm, self._values, environments, seed)
+        return build(self.algorithm, self._values, environments, seed, self._seen)
 
     def _begin(self, done: int) -> None:
         now = time.perf_counter()

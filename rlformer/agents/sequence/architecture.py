@@ -10,7 +10,8 @@ from typing import Any
 from rlformer.agents.sequence.activations import ACTIVATIONS
 from rlformer.agents.sequence.backbones import BACKBONES
 from rlformer.agents.sequence.backbones.base import Backbone
-from rlformer.agents.sequence.encoders import encoder_of, joined
+from rlformer.agents.sequence.encoders import ENCODERS, encoder_of, joined
+from rlformer.agents.sequence.encoders.base import AUTO
 from rlformer.agents.sequence.norms import NORMS
 from rlformer.agents.sequence.ranges import MODEL
 from rlformer.core import ranges
@@ -20,6 +21,7 @@ from rlformer.core.spaces import ActionSpec, ObservationSpec, Spaces
 _RANGES = {
     **MODEL,
     "backbone": ranges.one_of(*BACKBONES),
+    "encoder": ranges.one_of(AUTO, *ENCODERS),
     "activation": ranges.one_of(*ACTIVATIONS),
     "norm": ranges.one_of(*NORMS),
     "max_timesteps": replace(MODEL["max_timesteps"], low=1),
@@ -54,6 +56,8 @@ class Architecture:
     tokens: str = "separate"  # return, observation and action of a step, as in the paper; "step": one of them all
     timestep_encoding: str = "episode"  # of the step in its episode, as in the paper; "window": in its window; "none"
     max_timesteps: int = 1000  # rows of the episode encoding; later steps share the last one
+    encoder: str = AUTO  # of ENCODERS, for the parts of observations that it takes; "auto": by their kinds and sizes
+    random_shift: int = 0  # pixels by which images are shifted at random while it trains
 
     def check(self) -> None:
         """Raise InputError, with what would be right, unless every value is usable."""
@@ -75,9 +79,11 @@ class Architecture:
                 f"latent_width: {self.latent_width} is more than the {self.observation.size} numbers of an "
                 "observation, so that nothing would be squeezed"
             )
+        if self.latent_width and self.observation.has_images:
+            raise InputError("latent_width: images are not squeezed; where there are some it must be 0")
         self.kind.check(self)
         for part in joined(self.observation):
-            encoder_of(part)
+            encoder_of(part, self.encoder)
 
     def _check_predicted(self) -> None:
         """A return that is predicted from the observation can only be read in a token behind it."""

@@ -19,7 +19,8 @@ def parameters(architecture: Architecture) -> int:
     """How many numbers are learned, at least: the matrices of the layers and what embeds observations and timesteps."""
     a = architecture
     rows = {"episode": a.max_timesteps, "window": a.context_length}.get(a.timestep_encoding, 0)
-    return a.width * (a.kind.matrices * a.layers * a.width + a.observation.size + rows)
+    flat = sum(part.size for part in a.observation.parts if part.kind != "image")  # filters are few numbers
+    return a.width * (a.kind.matrices * a.layers * a.width + flat + rows)
 
 
 def check_weights(architecture: Architecture, path: Path) -> None:
@@ -36,6 +37,11 @@ def check_memory(architecture: Architecture, batch_size: int) -> None:
     """Raise InputError, with the estimate, where a training of that model in such batches needs more than there is."""
     a, count = architecture, parameters(architecture)
     tokens = batch_size * a.tokens_per_window
-    kept = 4 * tokens * a.width * a.layers * _KEPT
+    kept = 4 * tokens * a.width * a.layers * _KEPT + 4 * batch_size * a.context_length * _image_numbers(a)
     sizes = f"layers {a.layers}, width {a.width}, context_length {a.context_length}, batch_size {batch_size}"
     check_fits(f"{sizes}: a training of {count:,} parameters or more", 4 * _COPIES * count + kept)
+
+
+def _image_numbers(a: Architecture) -> int:
+    """Of one observation, as reals: its images, and about as many again for what filters make of them."""
+    return 2 * sum(part.size for part in a.observation.parts if part.kind == "image")

@@ -13,6 +13,8 @@ from rlformer.core.spaces import ActionSpec
 
 MODEL: Mapping[str, Range] = {  # what decides the shapes of the weights
     "backbone": TEXT,
+    "encoder": TEXT,
+    "random_shift": whole(0, 64),
     "conditioning": one_of("return", "predicted", "none"),
     "tokens": one_of("separate", "step"),
     "context_length": whole(1, 4096),
@@ -68,7 +70,7 @@ RANGES: Mapping[str, Range] = {
 # Runs from before these keys have none of them: what they say by default is what was done then.
 _LATER = (
     *("action_selection", "segment_length", "memory_length", "chunk_length", "chunk_executed"),
-    *("latent_width", "latent_frozen", "standardise"),
+    *("latent_width", "latent_frozen", "standardise", "encoder", "random_shift"),
 )
 LATER = frozenset({*_LATER, *OBJECTIVE})
 

@@ -54,7 +54,7 @@ class TrajectoryModel(nn.Module):
         if a.latent_width:
             self.embed_observation: nn.Module = Latent(a.observation.size, a.latent_width, a.width, a.latent_frozen)
         else:
-            self.embed_observation = encoders.build(a.observation, a.width)
+            self.embed_observation = encoders.build(a.observation, a.width, a.encoder, a.random_shift)
         if self._conditioned:
             self.embed_return = Linear(1, a.width)
         if self._reads_actions:
@@ -257,8 +257,7 @@ class TrajectoryModel(nn.Module):
 
     def _observed(self, window: Window) -> Tensor:
         """(B, K, D)."""
-        observations = window.observations.float()  # until here in their own dtype
-        embedded: Tensor = self.embed_observation(observations, self.observation_mean, self.observation_std)
+        embedded: Tensor = self.embed_observation(window.observations, self.observation_mean, self.observation_std)
         return embedded
 
     @property

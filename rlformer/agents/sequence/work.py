@@ -33,7 +33,7 @@ def acting(a: Architecture) -> Work:
 def embedding(a: Architecture, latest: int = 0) -> Work:
     """What makes tokens of a window; latest: or of so many steps of an episode that goes on."""
     steps = latest or a.context_length
-    found = encoders.work(a.observation, a.width)
+    found = encoders.work(a.observation, a.width, a.encoder)
     if a.latent_width:
         found = latent.work(a.observation.size, a.latent_width, a.width, a.latent_frozen)
     found *= steps

@@ -22,7 +22,7 @@ from rlformer.data.dataset import DatasetInfo
 from rlformer.data.loaders.names import AS_NAMED, Choice
 from rlformer.envs.checked import time_limit
 from rlformer.envs.make import make
-from rlformer.envs.spaces import action_spec, native, observation_spec
+from rlformer.envs.spaces import action_spec, canonical_rows, leaves, native, observation_spec
 
 Episodes = Callable[[int], Iterator[Episode]]  # those from this position on
 
@@ -110,13 +110,20 @@ def file_with(signature: bytes) -> Callable[[str], Path | None]:
 
 
 def canonical_observations(space: spaces.Space[Any], values: Any) -> Array:
-    """T observations of a native space as (T, n) in canonical form: see `envs.spaces.observation_spec`.
+    """T observations of a native space as (T, *obs) in canonical form: see `envs.spaces.observation_spec`.
 
-    values: an array with T in front, or a dict or tuple of such for spaces made of others. Each row equals
-    `gymnasium.spaces.flatten` of its observation. Raises InputError for images, for spaces that have no vector form,
-    and for numbers that the space's dtype cannot hold.
+    values: an array with T in front, or a dict or tuple of such for spaces made of others. Without images each row
+    equals `gymnasium.spaces.flatten` of its observation. Raises InputError for spaces that have no such form, for
+    images of another size or without pixels, and for numbers that the space's dtype cannot hold.
     """
-    return in_dtype(_flat(space, values), observation_spec(space).dtype)
+    spec = observation_spec(space)
+    if spec.has_images:
+        parts = leaves(space, values)
+        for part, rows in zip(spec.parts, parts, strict=True):
+            if part.kind != "image":
+                in_dtype(rows, np.dtype(part.dtype))
+        return canonical_rows(parts, spec)
+    return in_dtype(_flat(space, values), spec.dtype)
 
 
 def _flat(space: spaces.Space[Any], values: Any) -> Array:

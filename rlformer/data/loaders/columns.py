@@ -25,7 +25,8 @@ from rlformer.data.loaders.base import (
     in_dtype,
 )
 from rlformer.data.precision import is_finer, merged_in_float32
-from rlformer.envs.spaces import action_spec, is_image, observation_spec, stored_dtype
+from rlformer.envs.images import is_image
+from rlformer.envs.spaces import action_spec, observation_spec, stored_dtype
 
 _LOOKED_AT = 50  # episodes in which columns are looked for that lose precision
 _MOST_SEARCHED = 10**6  # rows, for a word among numbers
@@ -85,9 +86,10 @@ def from_arrays(
         if isinstance(rows, Mapping) and isinstance(space, spaces.Dict | spaces.Tuple):
             rows = canonical_observations(space, _members(space, rows))
         rows = _joined(rows)
-        if rows.shape[1:] != (own.observation.size,) and env is not None and not isinstance(raw.observations, Mapping):
-            rows = canonical_observations(env.observation_space, rows)
-        rows = in_dtype(rows.reshape(len(rows), -1), own.observation.dtype)
+        image = own.observation.has_images or rows.shape[1:] != (own.observation.size,)
+        if image and space is not None and not isinstance(raw.observations, Mapping):
+            rows = canonical_observations(space, rows)
+        rows = in_dtype(rows.reshape(len(rows), *own.observation.shape), own.observation.dtype)
         actions = canonical_actions(action_space, raw.actions)
         check_return(raw.rewards)
         return Episode(rows, actions, raw.rewards, raw.terminated, raw.truncated)
@@ -182,11 +184,12 @@ def _joined(rows: Observed) -> Array:
 
 
 def _inferred(first: Observed) -> tuple[ObservationSpec, spaces.Space[Any] | None]:
-    """The canonical form of observations like these, and the space of a Dict's members."""
+    """The canonical form of observations like these, and the space of an image or of a Dict's members."""
     if not isinstance(first, Mapping):
         shape = first.shape[1:]
         if is_image(shape, first.dtype):
-            raise InputError(f"image observations {shape} are not supported yet")
+            space = _nested({(): first})
+            return observation_spec(space), space
         width = int(np.prod(shape, dtype=np.int64))
         if width == 0:
             raise InputError("observations without a single number are not supported")
@@ -203,6 +206,8 @@ def _nested(members: Mapping[tuple[str, ...], Array]) -> spaces.Space[Any]:
     if () in members:
         rows = members[()]
         shape, dtype = rows.shape[1:] or (1,), np.dtype(np.uint8) if rows.dtype == np.bool_ else rows.dtype
+        if is_image(shape, dtype):  # what is no pixel is told where it is read
+            return spaces.Box(0, 1 if dtype.kind == "f" else 255, shape, dtype.type)
         low, high = (-np.inf, np.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
         return spaces.Box(low, high, shape, dtype.type)
     heads = list(dict.fromkeys(path[0] for path in members))
@@ -245,7 +250,13 @@ def _check_shape(env: Native, first: Observed) -> None:
     else:
         found = first.shape[1:]
     if found != (width,) and not _is_native(space, found):
-        raise InputError(f"observations have shape {found}, but those of '{env.name}' have ({width},)")
+        raise InputError(f"observations have shape {found}, but those of '{env.name}' have {_shown(env)}")
+
+
+def _shown(env: Native) -> tuple[int, ...]:
+    """The shape of what it shows: an image's own, else of the flat vector."""
+    spec = env.spaces.observation
+    return env.observation_space.shape or spec.shape if len(spec.shape) > 1 else (spec.size,)
 
 
 def _is_native(space: spaces.Space[Any], shape: tuple[int, ...]) -> bool:

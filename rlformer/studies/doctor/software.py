@@ -7,18 +7,12 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 from rlformer.core.extras import EXTRAS, missing_modules
 from rlformer.studies.doctor.examination import Finding
 
 _OLDEST = (3, 11)
-# Environments that others make: the module that registers them, and what pip calls it.
-_ENVIRONMENTS = {
-    "Atari": ("ale_py", "ale-py"),
-    "MiniGrid": ("minigrid", "minigrid"),
-}
 
 
 def python() -> list[Finding]:
@@ -94,17 +88,13 @@ def torch() -> list[Finding]:
 
 
 def extras() -> list[Finding]:
-    """Every extra of rlformer, and environments that others make."""
+    """Every extra of rlformer."""
     findings = []
     for extra, modules in EXTRAS.items():
         missing = missing_modules(extra)
         found = f"not installed: {', '.join(missing)}" if missing else _versions(modules)
         mend = f"pip install 'rlformer[{extra}]'" if missing else None
         findings.append(Finding(f"extra {extra}", "absent" if missing else "ok", found, mend))
-    for name, (module, package) in _ENVIRONMENTS.items():
-        here = find_spec(module) is not None
-        found = _versions((module,)) if here else "not installed"
-        findings.append(Finding(name, "ok" if here else "absent", found, None if here else f"pip install '{package}'"))
     return findings
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rlformer.agents.online.algorithms.base import ON_POLICY, Algorithm
 from rlformer.agents.online.algorithms.ppo import actor
-from rlformer.agents.online.flops import actor_critic
+from rlformer.agents.online.flops import actor_critic, seeing_actor_critic
 from rlformer.core.ranges import FLAG, real
 
 A2C = Algorithm(
@@ -13,6 +13,7 @@ A2C = Algorithm(
     action_kinds=frozenset({"discrete", "multidiscrete", "multibinary", "box"}),
     actor=actor,  # PPO's networks
     counts=actor_critic,
+    counts_of_images=seeing_actor_critic,
     network_keys=("ortho_init", "log_std_init"),
     optimizer={"fused": True, "eps": 1e-5},  # where `use_rms_prop` does not replace it
     ranges={**ON_POLICY, "use_rms_prop": FLAG, "rms_prop_eps": real(0, 1, above=True)},

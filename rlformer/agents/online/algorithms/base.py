@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rlformer.agents.online.flops import Counts
+from rlformer.agents.online.images import Features
 from rlformer.core.errors import MissingExtra
 from rlformer.core.ranges import FLAG, TEXT, Range, one_of, real, sizes, whole
 from rlformer.core.spaces import ActionSpec
@@ -112,6 +113,8 @@ class Algorithm(Published):
 
     action_kinds: frozenset[str]  # see `ActionSpec.kind`
     counts: Callable[[Mapping[str, Any], int, int], Counts]  # of values, size of an observation, size of an action
+    # The same where features of images are read in place of observations; None: it learns from vectors alone.
+    counts_of_images: Callable[[Mapping[str, Any], Features, int], Counts] | None = None
     # How a card's values become arguments.
     network_keys: tuple[str, ...] = ()  # the values that are arguments of the networks
     # What a value stands for, by its key: made of the value and the size of an action.

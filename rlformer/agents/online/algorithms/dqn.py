@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlformer.agents.online.algorithms.base import OFF_POLICY, Algorithm
 from rlformer.agents.online.flops import Counts
+from rlformer.agents.online.images import Features
 from rlformer.core.flops import Work, mlp
 from rlformer.core.ranges import real, whole
 from rlformer.core.spaces import ActionSpec
@@ -28,6 +29,12 @@ def actor(model: Any, actions: ActionSpec) -> Actor:
 def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
     """One network on an observation, with as many outputs as there are actions."""
     return exploring(values, mlp([observation, *values["hidden"], size]))
+
+
+def counts_of_images(values: Mapping[str, Any], features: Features, size: int) -> Counts:
+    """The same behind what makes features of images, which wants a gradient."""
+    head = mlp([features.size, *values["hidden"], size], input_gradient=True)
+    return exploring(values, features.work + head)
 
 
 def exploring(values: Mapping[str, Any], network: Work) -> Counts:
@@ -56,6 +63,7 @@ DQN = Algorithm(
     action_kinds=frozenset({"discrete"}),
     actor=actor,
     counts=counts,
+    counts_of_images=counts_of_images,
     ranges={**OFF_POLICY, **EXPLORATION, "target_update_interval": whole(1, 10**9)},
     counters=COUNTERS,
     zip_module="stable_baselines3.dqn.policies",

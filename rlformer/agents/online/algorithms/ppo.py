@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rlformer.agents.online.algorithms.base import CLIPPED, Algorithm
-from rlformer.agents.online.flops import actor_critic
+from rlformer.agents.online.flops import actor_critic, seeing_actor_critic
 from rlformer.core.spaces import ActionSpec
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ PPO = Algorithm(
     action_kinds=frozenset({"discrete", "multidiscrete", "multibinary", "box"}),
     actor=actor,
     counts=actor_critic,
+    counts_of_images=seeing_actor_critic,
     network_keys=("ortho_init", "log_std_init"),
     optimizer={"fused": True, "eps": 1e-5},
     schedules=("learning_rate", "clip_range"),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from rlformer.agents.online.algorithms import dqn
 from rlformer.agents.online.algorithms.base import Algorithm
 from rlformer.agents.online.algorithms.dqn import COUNTERS, DQN, exploring
 from rlformer.agents.online.flops import Counts
+from rlformer.agents.online.images import Features
 from rlformer.core.flops import mlp
 from rlformer.core.ranges import whole
 from rlformer.core.spaces import ActionSpec
@@ -30,12 +32,18 @@ def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
     return exploring(values, mlp([observation, *values["hidden"], values["n_quantiles"] * size]))
 
 
+def counts_of_images(values: Mapping[str, Any], features: Features, size: int) -> Counts:
+    """The same behind what makes features of images."""
+    return dqn.counts_of_images(values, features, values["n_quantiles"] * size)
+
+
 QRDQN = Algorithm(
     name="QRDQN",
     implementation="sb3_contrib:QRDQN",
     action_kinds=frozenset({"discrete"}),
     actor=actor,
     counts=counts,
+    counts_of_images=counts_of_images,
     extra="contrib",
     network_keys=("n_quantiles",),
     ranges={**DQN.ranges, "n_quantiles": whole(1, 10**4)},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlformer.agents.online.algorithms.base import CLIPPED, Algorithm
 from rlformer.agents.online.flops import Counts
+from rlformer.agents.online.images import Features
 from rlformer.core.flops import lstm, mlp
 from rlformer.core.ranges import whole
 from rlformer.core.spaces import ActionSpec
@@ -33,12 +34,23 @@ def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
     return Counts(policy.forward, both.forward + critic.forward / values["n_steps"], both.training)
 
 
+def counts_of_images(values: Mapping[str, Any], features: Features, size: int) -> Counts:
+    """The same behind what makes features of images, which policy and value share."""
+    hidden = values["lstm_hidden_size"]
+    memory, sizes = lstm(features.size, hidden), [hidden, *values["hidden"]]
+    policy, critic = (memory + mlp([*sizes, outputs], input_gradient=True) for outputs in (size, 1))
+    whole = policy + critic + features.work
+    bootstrap = (critic.forward + features.work.forward) / values["n_steps"]
+    return Counts(policy.forward + features.work.forward, whole.forward + bootstrap, whole.training)
+
+
 RECURRENT_PPO = Algorithm(
     name="RecurrentPPO",
     implementation="sb3_contrib:RecurrentPPO",
     action_kinds=frozenset({"discrete", "multidiscrete", "box"}),  # its buffer keeps bits as int8: no loss takes them
     actor=actor,
     counts=counts,
+    counts_of_images=counts_of_images,
     extra="contrib",
     policy="MlpLstmPolicy",
     network_keys=("ortho_init", "log_std_init", "lstm_hidden_size"),

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from rlformer.agents.sequence.encoders.base import Encoder
+from rlformer.agents.sequence.encoders.base import AUTO, Encoder
+from rlformer.agents.sequence.encoders.convolutional import CNN, SMALL_CNN
 from rlformer.agents.sequence.encoders.vector import VECTOR
 from rlformer.core.errors import InputError
 from rlformer.core.flops import Work
@@ -14,18 +15,18 @@ from rlformer.core.spaces import ObservationSpec, Part
 
 ENCODERS: dict[str, Encoder] = {
     kind.name: kind
-    for kind in (VECTOR,)  # the first that takes a part reads it
+    for kind in (VECTOR, CNN, SMALL_CNN)  # the first that a part fits reads it
 }
 
 
 class Parts(nn.Module):
     """Several parts of a flattened observation, each by an encoder of its own: (B, K, O) -> the sum, (B, K, D)."""
 
-    def __init__(self, parts: Sequence[Part], width: int) -> None:
+    def __init__(self, parts: Sequence[Part], width: int, name: str = AUTO, random_shift: int = 0) -> None:
         super().__init__()
         self._shapes = [part.shape for part in parts]
         self._sizes = [part.size for part in parts]
-        self.encoders = nn.ModuleList(encoder_of(part).build(part, width) for part in parts)
+        self.encoders = nn.ModuleList(encoder_of(part, name).build(part, width, random_shift) for part in parts)
 
     def forward(self, numbers: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         """See `Encoder`."""
@@ -37,24 +38,37 @@ class Parts(nn.Module):
         return sum(shares[1:], start=shares[0])
 
 
-def build(observation: ObservationSpec, width: int) -> nn.Module:
+def build(observation: ObservationSpec, width: int, name: str = AUTO, random_shift: int = 0) -> nn.Module:
     """The encoder of whole observations, (B, K, *obs) with the log's moments (*obs,): see `Encoder`.
 
-    Raises InputError where no encoder takes one of its parts.
+    name, random_shift: as an architecture has them. Raises InputError where no encoder takes one of its parts.
     """
     parts = joined(observation)
-    return encoder_of(parts[0]).build(parts[0], width) if len(parts) == 1 else Parts(parts, width)
+    if len(parts) > 1:
+        return Parts(parts, width, name, random_shift)
+    return encoder_of(parts[0], name).build(parts[0], width, random_shift)
 
 
-def work(observation: ObservationSpec, width: int) -> Work:
+def work(observation: ObservationSpec, width: int, name: str = AUTO) -> Work:
     """Operations of one observation."""
-    return sum((encoder_of(part).work(part, width) for part in joined(observation)), start=Work())
+    return sum((encoder_of(part, name).work(part, width) for part in joined(observation)), start=Work())
 
 
-def encoder_of(part: Part) -> Encoder:
-    """The encoder that reads this part. Raises InputError where there is none."""
+def encoder_of(part: Part, name: str = AUTO) -> Encoder:
+    """The encoder that reads this part: the one of that name where it takes such parts, else the first that fits.
+
+    Raises InputError where there is none, or the part is too small for the one that is named.
+    """
+    chosen = ENCODERS.get(name)
+    if chosen is not None and part.kind in chosen.takes:
+        if not chosen.fits(part):
+            raise InputError(
+                f"encoder: {name} reads images of {chosen.least_side} pixels at least on each side, '{part.name}' has "
+                f"{part.shape[1]} x {part.shape[2]}"
+            )
+        return chosen
     for encoder in ENCODERS.values():
-        if part.kind in encoder.takes:
+        if encoder.fits(part):
             return encoder
     known = "; ".join(f"{name} takes {', '.join(sorted(encoder.takes))}" for name, encoder in ENCODERS.items())
     raise InputError(f"no encoder reads the {part.kind} '{part.name}' of the observation ({known})")

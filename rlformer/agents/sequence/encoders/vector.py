@@ -19,12 +19,12 @@ class Vector(rounding.Linear):
 
 
 def flat(numbers: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """(B, K, *part) -> (B, K, numbers), standardised by their mean and standard deviation (*part,)."""
-    standardised = (numbers - mean) / std
+    """(B, K, *part) of any dtype -> (B, K, numbers), standardised by their mean and standard deviation (*part,)."""
+    standardised = (numbers.float() - mean) / std
     return standardised if mean.ndim == 1 else standardised.flatten(-mean.ndim)
 
 
-def _build(part: Part, width: int) -> nn.Module:
+def _build(part: Part, width: int, random_shift: int = 0) -> nn.Module:
     return Vector(part.size, width)
 
 

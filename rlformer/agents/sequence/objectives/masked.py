@@ -95,6 +95,8 @@ def hidden_tokens(real: Tensor, least: float, most: float, training: bool) -> Te
 
 
 def _check(a: Architecture) -> None:
+    if a.observation.has_images:
+        raise InputError("objective: masked makes vectors and categories again, and no images")
     if a.kind.both_ways_work is None or a.attention_band:
         raise InputError(
             "objective: masked needs a backbone that reads in both directions too: the transformer, without a band"

@@ -8,6 +8,7 @@ from typing import Any
 from rlformer.agents.online.algorithms import dqn
 from rlformer.agents.online.algorithms.base import ON_LOG, Algorithm
 from rlformer.agents.online.flops import Counts
+from rlformer.agents.online.images import Features
 from rlformer.core.flops import mlp
 from rlformer.core.ranges import FLAG, whole
 
@@ -18,12 +19,19 @@ def counts(values: Mapping[str, Any], observation: int, size: int) -> Counts:
     return Counts(network.forward, 0.0, network.training + network.forward)
 
 
+def counts_of_images(values: Mapping[str, Any], features: Features, size: int) -> Counts:
+    """The same behind what makes features of images."""
+    network = features.work + mlp([features.size, *values["hidden"], size], input_gradient=True)
+    return Counts(network.forward, 0.0, network.training + network.forward)
+
+
 CQL = Algorithm(
     name="CQL",
     implementation="rlformer.agents.offline.algorithms.cql.train:CQL",
     action_kinds=frozenset({"discrete"}),
     actor=dqn.actor,
     counts=counts,
+    counts_of_images=counts_of_images,
     counters=dqn.COUNTERS,
     ranges={**ON_LOG, "huber": FLAG, "target_update_interval": whole(1, 10**9)},
 )
