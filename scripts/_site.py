@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 _LINK = re.compile(r"(?<=\]\()([^)\s#]+)(#[^)\s]*)?(?=\))")
 _CODE = re.compile(r"^<!-- code: (\S+) (\S+) -->$", re.MULTILINE)
+_FILM = re.compile(r'<img src="data:image/webp;base64,([^"]+)" alt="(\S+) acting')  # of a report's page
 _FIELD = re.compile(r"^    (\w+): .*?\s#\s(.*)$")  # a field of a class with a comment behind it
 _COMMENTED = re.compile(r"^(\w+)\s*=\s*.*?\s#\s(.*)$")  # a key of a card with a comment behind its value
 
@@ -342,20 +343,29 @@ def _word(one: Mapping[str, Any]) -> str:
 
 
 def reports_page() -> str:
-    """A card for every published report: its answer, its scorecard, its first screen."""
+    """A card for every published report: its answer, its scorecard, its first screen, a film of an arm."""
     published = runpy.run_path(str(ROOT / "scripts" / "publish"))
-    parts = [
-        "# Reports",
-        "Reports that are kept with the code. Each is one page; a page carries every number it shows.",
-    ]
-    for folder in sorted((ROOT / "docs/reports").glob("*/report.html")):
-        name, found = folder.parent.name, published["results"](folder.parent)
+    words = "Kept with the code, each with the answer of its day. A page carries every number that it shows."
+    parts = ["# Reports", words]
+    for page in sorted((ROOT / "docs/reports").glob("*/report.html")):
+        folder, name = page.parent, page.parent.name
+        found = published["results"](folder)
         parts.append(f"## {name}")
-        if (folder.parent / "report.webp").is_file():
-            parts.append(f"[![The first screen of the report](reports/{name}/report.webp)](reports/{name}/report.html)")
         for one in found.get("environments", ()):
             verdict = one.get("verdict") or {}
             parts.append(f"**{one.get('name', name)}.** {verdict.get('headline') or verdict.get('answer', '')}")
+        scorecard = re.search(
+            r"^\| candidate \|.*?(?=\n\n)", (folder / "report.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
+        )
+        parts += [scorecard[0]] if scorecard else []
+        if (folder / "report.webp").is_file():
+            parts.append(f"[![The first screen of the report](reports/{name}/report.webp)](reports/{name}/report.html)")
+        films = {arm: webp for webp, arm in _FILM.findall(page.read_text("utf-8"))}
+        chosen = [(one.get("verdict") or {}).get("arm") for one in found.get("environments", ())]
+        arm = next((each for each in chosen if each in films), None)
+        if films:
+            arm = arm or list(films)[-1]
+            parts.append(f'![{arm} acting](data:image/webp;base64,{films[arm]}){{ width="240" }}')
         built = f"Built {found['built'][:10]}. " if "built" in found else ""
         parts.append(f"{built}[The page](reports/{name}/report.html).")
     return "\n\n".join(parts) + "\n"
