@@ -18,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("*/README.md"))]
+DOCUMENTS += [page for page in sorted(ROOT.glob("docs/**/*.md")) if "reports" not in page.parts]
 
 
 def name_of(document: Path) -> str:

@@ -19,7 +19,7 @@ from rlformer.core.errors import Interrupted, is_users
 from rlformer.core.printable import guard
 
 app = typer.Typer(
-    no_args_is_help=True,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -27,6 +27,16 @@ app = typer.Typer(
 )
 
 
+_BEGIN = """\
+Online RL or a sequence model, for your Gymnasium environment? To begin with:
+
+  rlformer compare CartPole-v1       train both, write one report: 5 minutes
+  rlformer compare module:MyEnv-v0   the same for your own; --dry-run: how long
+  rlformer data info LOG             what a log holds, and what looks wrong
+  rlformer runs                      what was trained here, and its scores
+  rlformer doctor                    whether rlformer works on this machine
+
+All commands: rlformer --help. How one is used: rlformer COMMAND --help."""
 _STOPPED = 130  # the exit code of Ctrl-C, which typer too makes of it
 
 
@@ -38,11 +48,14 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
     ] = False,
 ) -> None:
-    """Take what belongs to no command."""
+    """Take what belongs to no command; without a command, say what to begin with."""
+    if context.invoked_subcommand is None:
+        print(_BEGIN)
 
 
 for group in (studies, claims, training, policies, play, looking, lists):

@@ -31,9 +31,9 @@ class Scales:
 def measure(dataset: Dataset, return_scale: float = 0.0, standardise: bool = True) -> Scales:
     """Mean and standard deviation over the steps of the view; `return_scale` 0 is its largest return-to-go.
 
-    standardise: False leaves observations as they are: their mean is said to be 0, and their deviation 1. So are those of
-    images, since what reads them knows the range of their numbers. Final observations are left out: no action follows
-    them, and no window shows them.
+    standardise: False leaves observations as they are: their mean is said to be 0, and their deviation 1. So are those
+    of images, since what reads them knows the range of their numbers. Final observations are left out: no action
+    follows them, and no window shows them.
     """
     rows, observed = step_rows(dataset), observation_rows(dataset)
     spec, shape = dataset.info.spaces.observation, dataset.observations.shape[1:]

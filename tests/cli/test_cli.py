@@ -291,3 +291,11 @@ def test_json_is_all_there_is_on_standard_output(workspace: Path) -> None:
     typed = [sys.executable, "-m", "rlformer", "train-agent", "CartPole-v1", "--steps", "256", "--json"]
     done = subprocess.run(typed, capture_output=True, text=True, cwd=workspace, check=True)
     assert json.loads(done.stdout)["record"]["status"] == "finished"
+
+
+def test_without_a_command_five_are_shown_to_begin_with(command: Command) -> None:
+    seen = command()
+    assert (seen.code, seen.err) == (0, "")
+    shown = [line.split()[1] for line in seen.out.splitlines() if line.startswith("  rlformer ")]
+    assert shown == ["compare", "compare", "data", "runs", "doctor"]
+    assert max(map(len, seen.out.splitlines())) <= 80

@@ -1,0 +1,218 @@
+"""The documents: what they tell to type can be typed, in whatever language; what is published is small and whole.
+
+A block of commands or of Python in README, or in a page of docs/, is run as it stands, page by page, each in a folder
+of its own. Comments of HTML before a block, which no reader sees, say what is different here:
+
+    <!-- run: skip (REASON) -->         it is not run
+    <!-- run: add OPTIONS -->           each command gets these too: less training
+    <!-- run: replace OLD => NEW -->    the same for Python
+    <!-- run: before                    what the block needs, in its language
+    ... -->
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import html
+import os
+import re
+import runpy
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+PAGES = [page for page in PAGES if not {"reports", "zh"} & set(page.parts)]  # translations have the same code
+BLOCK = re.compile(r"((?:<!-- run: (?:(?!-->).)*?-->\s*)*)^```(bash|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+DIRECTIVE = re.compile(r"<!-- run: (\w+)\s(.*?)-->", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Code of a document, as it is to be run."""
+
+    language: str
+    code: str
+    skipped: bool
+
+
+def blocks(page: Path) -> list[Block]:
+    """All of a page, in their order. Raises AssertionError for a comment that says nothing known."""
+    found = []
+    for comments, language, code in BLOCK.findall(page.read_text(encoding="utf-8")):
+        skipped, before = False, ""
+        for word, rest in DIRECTIVE.findall(comments):
+            rest = html.unescape(rest)
+            if word == "skip":
+                assert re.fullmatch(r"\(.{10,}\)\s*", rest, re.DOTALL), f"skip wants a reason: {rest}"
+                skipped = True
+            elif word == "add":
+                code = "\n".join(added(line, rest.strip()) for line in code.splitlines())
+            elif word == "replace":
+                old, _, new = rest.strip().partition(" => ")
+                assert old in code, f"{page}: '{old}' is not in the block"
+                code = code.replace(old, new)
+            else:
+                assert word == "before", f"{page}: run: {word}"
+                before += rest
+        found.append(Block(language, before + code, skipped))
+    return found
+
+
+def added(line: str, options: str) -> str:
+    """A command with further options, before its comment."""
+    command, mark, comment = line.partition("  #")
+    return f"{command} {options}{mark}{comment}" if command.startswith("rlformer ") else line
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+RUN = [page for page in PAGES if any(not block.skipped for block in blocks(page))]
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> dict[str, str]:
+    """An environment in which `rlformer`, `python` and the scripts are those of this checkout."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, words in (("rlformer", "-m rlformer"), ("python", "")):
+        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
+        (programs / name).chmod(0o755)
+    return {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN, ids=name_of)
+def test_what_a_page_tells_to_type_can_be_typed(page: Path, tmp_path: Path, shell: dict[str, str]) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "scripts").symlink_to(ROOT / "scripts")
+    for number, block in enumerate(blocks(page)):
+        if block.skipped:
+            continue
+        if block.language == "bash":
+            command = ["bash", "-e", "-o", "pipefail", "-c", block.code]
+        else:
+            (folder / f"block_{number}.py").write_text(guarded(block.code))
+            command = [sys.executable, f"block_{number}.py"]
+        done = subprocess.run(command, cwd=folder, env=shell, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{block.code}\n{done.stdout}\n{done.stderr}"
+
+
+def guarded(code: str) -> str:
+    """As a script whose workers may import it."""
+    body = "".join(f"    {line}\n" for line in code.splitlines())
+    return f'if __name__ == "__main__":\n{body}'
+
+
+def test_every_page_says_what_of_it_is_not_run_and_why() -> None:
+    skipped = {name_of(page): sum(block.skipped for block in blocks(page)) for page in PAGES}
+    assert sum(len(blocks(page)) for page in PAGES) > 3 * sum(skipped.values())
+
+
+def test_the_readme_is_read_in_minutes() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+TRANSLATED = [
+    (ROOT / "README.md", ROOT / "README.zh-CN.md"),
+    *((ROOT / "docs" / page.name, page) for page in sorted(ROOT.glob("docs/zh/*.md"))),
+]
+
+
+@pytest.mark.parametrize("pair", TRANSLATED, ids=lambda pair: name_of(pair[1]))
+def test_a_translation_has_the_same_headings_commands_links_and_numbers(pair: tuple[Path, Path]) -> None:
+    english, chinese = (page.read_text(encoding="utf-8") for page in pair)
+    assert shape(chinese) == shape(english)
+    assert code(chinese) == code(english)
+    assert numbers(chinese) == numbers(english)
+
+
+def shape(text: str) -> list[int]:
+    """The levels of the headings."""
+    return [len(marks) for marks in re.findall(r"^(#+) ", without_code(text), re.MULTILINE)]
+
+
+def code(text: str) -> list[str]:
+    """The lines of all blocks, without comments."""
+    lines = [
+        line
+        for block in re.findall(r"^```\w*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+        for line in block.split("\n")
+    ]
+    return [re.sub(r"\s+#.*", "", line) for line in lines]
+
+
+def numbers(text: str) -> Counter[str]:
+    """How often each number stands in the prose."""
+    prose = re.sub(r"\]\([^)]*\)", "]", without_code(text))
+    return Counter(re.findall(r"(?<![\w.-])\d+(?:[.,]\d+)*", prose, re.ASCII))
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"<!--.*?-->|^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def published() -> list[Path]:
+    return sorted(ROOT.glob("docs/reports/*/report.html"))
+
+
+def test_docs_are_small() -> None:
+    files = [path for path in (ROOT / "docs").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 4_000_000
+
+
+@pytest.mark.parametrize("page", published(), ids=lambda page: page.parent.name)
+def test_a_published_page_admits_the_shared_library_and_its_own_script(page: Path) -> None:
+    """What its policy admits is what it loads: else a browser shows no figure."""
+    text = page.read_text(encoding="utf-8")
+    policy = html.unescape(re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)[1])  # type: ignore[index]
+    shared, nonce = re.search(r'<script src="([^"]*)" nonce="([^"]*)"></script>', text).groups()  # type: ignore[union-attr]
+    packed = re.search(r'textContent = "([^"]*)"', (page.parent / shared).read_text(encoding="utf-8"))[1]  # type: ignore[index]
+    library = gzip.decompress(base64.b64decode(packed)).decode()
+    (own,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digests = {base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in (library, own)}
+    assert {f"'nonce-{nonce}'", *(f"'sha256-{digest}'" for digest in digests)} <= set(policy.replace(";", " ").split())
+
+
+def test_publishing_keeps_every_number_and_takes_the_library_out(tmp_path: Path) -> None:
+    """Twice does nothing new; what a page carries comes back as it was."""
+    from rlformer.report.files import write
+    from rlformer.report.page import compose
+
+    results = {"title": "A title", "built": "2026-01-01T00:00:00", "environments": [], "value": 0.5, "warnings": []}
+    page = compose("page.html.jinja", results, {}, navigation=[], sections=[])
+    write(tmp_path / "report", results, "# A title\n", page)
+    script = runpy.run_path(str(ROOT / "scripts" / "publish"))
+    folder = script["publish"](tmp_path / "report", "one", tmp_path / "published")
+    first = (folder / "report.html").read_text(encoding="utf-8")
+    assert script["results"](folder) == results
+    assert len(first) < len(page) / 10
+    assert (folder / "report.md").read_text(encoding="utf-8") == "# A title\n"
+    script["publish"](folder, "one", tmp_path / "published")
+    assert (folder / "report.html").read_text(encoding="utf-8") == first
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning_and_asks_no_network(tmp_path: Path) -> None:
+    pytest.importorskip("material", reason="pip install 'rlformer[docs]'")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1"}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    pages = {path.relative_to(tmp_path / "site").as_posix(): path for path in (tmp_path / "site").rglob("*.html")}
+    assert {"index.html", "arms/dt.html", "environments.html", "reference/commands.html", "python.html"} <= set(pages)
+    for name, path in pages.items():
+        fetched = re.findall(
+            r'<(?:script|img|link rel="stylesheet")[^>]*(?:src|href)="(https?:[^"]*)"', path.read_text("utf-8")
+        )
+        assert not fetched, f"{name} fetches {fetched}"
