@@ -132,11 +132,11 @@ class GAIL(PPO):
         counts = [(rows, len(rows) - 1 + ends * round(self._horizon)) for rows, ends in sides]
         size, parameters = self.discriminator_batch_size, list(discriminator.parameters())
         for _ in range(self.discriminator_updates):
-            batches = [rows[torch.randint(count, (size,)).clamp(max=len(rows) - 1)] for rows, count in counts]
-            of_expert, of_learner = discriminator(torch.cat(batches)).split(size)
+            first, second = (rows[torch.randint(n, (size,)).clamp(max=len(rows) - 1)] for rows, n in counts)
+            of_expert, of_learner = discriminator(torch.cat([first, second])).split(size)
             loss = discrimination(of_expert, of_learner)
             if self.gradient_penalty:
-                penalty = gradient_penalty(discriminator, *batches, torch.rand(size, 1))
+                penalty = gradient_penalty(discriminator, first, second, torch.rand(size, 1))
                 self.logger.record_mean("train/gradient_penalty", penalty.item())
                 total = loss + self.gradient_penalty * penalty
             else:
@@ -177,7 +177,8 @@ class GAIL(PPO):
         normalize = self.get_vec_normalize_env()
         if normalize is None:
             return observations
-        found: Array = normalize.normalize_obs(observations)
+        found = normalize.normalize_obs(observations)
+        assert isinstance(found, np.ndarray)
         return found
 
     def _executed(self, actions: Array) -> Array:
