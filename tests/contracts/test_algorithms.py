@@ -130,7 +130,7 @@ def test_a_cards_keys_are_the_algorithms_arguments_and_its_values_can_be_used(ca
         for kind in algorithm.load().__mro__[:2]  # one of ours hands the arguments on to the class it is made from
         for name in inspect.signature(kind.__init__).parameters
     }
-    run_keys = RUN_KEYS if LEARNERS[card.learner].steps_env else RUN_KEYS | {"gradient_steps"}
+    run_keys = RUN_KEYS if LEARNERS[card.learner].steps_env else RUN_KEYS | {"gradient_steps", "log_steps"}
     assert set(card.defaults) - run_keys - set(algorithm.network_keys) <= accepted
     network = algorithm.load().policy_aliases[algorithm.policy]
     assert set(algorithm.network_keys) <= set(inspect.signature(network).parameters) & set(card.defaults)

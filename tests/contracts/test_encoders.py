@@ -17,7 +17,7 @@ from rlformer.agents.sequence import encoders
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.encoders import ENCODERS, encoder_of
-from rlformer.agents.sequence.flops import window as work_of_window
+from rlformer.agents.sequence.work import window as work_of_window
 from rlformer.agents.sequence.learner import SequenceLearner
 from rlformer.agents.sequence.objectives.imitation import imitate
 from rlformer.agents.sequence.trajectory import TrajectoryModel
