@@ -71,6 +71,7 @@ def test_a_run_of_other_actions_or_sizes_is_refused_in_one_line(run: RunDirector
     )
 
 
+@pytest.mark.slow
 def test_what_an_earlier_run_cost_is_inherited(run: RunDirectory, tmp_path: Path) -> None:
     other = log(SPACES["discrete"], lengths=(6, 6, 9), seed=3)
     alone, first = trained(tmp_path / "alone", other).record, run.record
@@ -87,6 +88,7 @@ def test_what_an_earlier_run_cost_is_inherited(run: RunDirectory, tmp_path: Path
     assert any(note.startswith("begins with") for note in record.notes)
 
 
+@pytest.mark.slow
 def test_cpu_seconds_behind_the_weights_are_upstream(run: RunDirectory, tmp_path: Path) -> None:
     data = log(SPACES["discrete"])
     behind = weights_input(run.path, data.hash).cost.upstream_cpu_seconds
@@ -142,6 +144,7 @@ def test_the_layers_of_gpt2_compute_here_what_they_compute_there(tmp_path: Path)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_gpt2(tmp_path: Path) -> None:
     gpt2(tmp_path / "gpt2")
     found = trained(tmp_path, log(SPACES["discrete"]), "activation=gelu_tanh", start=tmp_path / "gpt2")

@@ -328,3 +328,22 @@ def test_the_commands_that_make_a_log_make_one(command: Command) -> None:
     made = command(*shlex.split(advised[0])[:-1], "2", "--out", "log")
     assert made.code == 0, made.err
     assert command("data", "info", "log", "--json").json["episodes"] == 2
+
+
+@pytest.mark.slow
+def test_a_training_that_cannot_go_on_from_what_is_named_is_one_line(command: Command, workspace: Path) -> None:
+    collected = command("collect", "random", "--env", "PassiveTMaze", "--episodes", "4", "--out", "log")
+    assert collected.code == 0
+    (workspace / "bert").mkdir()
+    (workspace / "bert" / "config.json").write_text('{"model_type": "bert"}')
+    for start, said in (
+        ("nowhere", "no such run, and no folder with GPT-2"),
+        ("log", "neither a run nor GPT-2 in the form of transformers"),
+        ("bert", "and only of 'gpt2' weights are read"),
+    ):
+        seen = command("train-transformer", "log", "--from", start, "--env", "none")
+        assert seen.code == 2
+        assert said in seen.err
+        assert len(seen.err.strip().splitlines()) == 1
+    seen = command("train-transformer", "log", "--pretrain", "wikipedia")
+    assert (seen.code, "pretraining: 'wikipedia' is none of none, masked" in seen.err) == (2, True)

@@ -311,6 +311,7 @@ def test_a_pretraining_comes_first_and_a_stop_in_it_changes_nothing(agent: str, 
     assert again.digest == whole.digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frozen", [True, False])
 def test_a_frozen_latent_is_the_autoencoders_and_the_policy_reads_nothing_else(frozen: bool, tmp_path: Path) -> None:
     values = {"latent_frozen": frozen, "patience": 0}

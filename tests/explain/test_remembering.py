@@ -184,6 +184,8 @@ WAYS: list[dict[str, Any]] = [
         for t in ("step", "separate")
     ),
     *({"backbone": name, "attention_band": 3} for name, kind in BACKBONES.items() if kind.banded),
+    {"backbone": "gru", "tokens": "separate", "conditioning": "predicted"},  # reads windows, the next streams
+    {"backbone": "transformer-xl", "tokens": "separate", "conditioning": "predicted"},
     {"backbone": "conv", "conv_window": 4},  # of a context of 9, acts from what it keeps
 ]
 
