@@ -31,7 +31,8 @@ def window(a: Architecture, acting: bool = False) -> Work:
     stream = a.kind.step_work if acting and a.streams else None
     steps = 1 if stream else a.context_length
     encoded = len(a.actions.low) if a.actions.kind == "box" else sum(a.actions.nvec)
-    embedding = encoders.work(a.observation, a.width, a.encoder) * steps
+    shown = 1 if acting and a.observation.has_images else steps  # what is made of images is kept
+    embedding = encoders.work(a.observation, a.width, a.encoder) * shown
     if a.conditioning == "return":
         embedding += linear(1, a.width, input_gradient=False) * steps
     if a.reads_actions:  # one token a step shows the action before it, which the first step of a window lacks
