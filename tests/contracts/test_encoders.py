@@ -17,10 +17,10 @@ from rlformer.agents.sequence import encoders
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.encoders import ENCODERS, encoder_of
-from rlformer.agents.sequence.work import window as work_of_window
 from rlformer.agents.sequence.learner import SequenceLearner
 from rlformer.agents.sequence.objectives.imitation import imitate
 from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.agents.sequence.work import window as work_of_window
 from rlformer.core.errors import InputError
 from rlformer.core.records import Window
 from rlformer.core.spaces import ObservationSpec, Part, Spaces

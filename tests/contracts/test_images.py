@@ -22,6 +22,7 @@ from rlformer.agents.online.algorithms.base import Algorithm
 from rlformer.agents.online.extractors import PartsExtractor
 from rlformer.agents.online.images import layers_of
 from rlformer.agents.online.policy import actor_of
+from rlformer.agents.online.zips import export_zip, read_zip
 from rlformer.core.errors import InputError
 from rlformer.core.records import Cost, Window
 from rlformer.envs.make import spaces_of
@@ -29,7 +30,7 @@ from rlformer.envs.rollout import RandomPolicy
 from rlformer.envs.vector import Environments
 from rlformer.runs.record import RunRecord
 from tests.support.make_images import SHAPES, bright
-from tests.support.make_training import Log, play, played
+from tests.support.make_training import Log, match, play, played
 
 REGISTRIES = {"sb3": ONLINE, "offline": OFFLINE}
 CARDS = [card for card in agent_cards.agents().values() if card.learner in REGISTRIES]
@@ -127,6 +128,23 @@ def test_it_costs_what_torch_counts_and_acts_as_it_was_trained(case: Case, tmp_p
     scores.sum().backward()
     assert flat.grad is not None
     assert flat.grad.abs().sum() > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SHAPES)
+def test_a_zip_reads_the_very_images_it_was_trained_on(kind: str, tmp_path: Path) -> None:
+    fresh: Any = learner("sb3").load()()
+    fresh.fit(Case("sb3", ONLINE["PPO"], kind).task(), Log(tmp_path))
+    export_zip(fresh, tmp_path / "agent.zip")
+    back = read_zip(tmp_path / "agent.zip", trust=True, env=bright(kind)).policy
+    own = play(fresh.policy(), bright(kind), 5)
+    np.testing.assert_array_equal(play(back, bright(kind), 5).returns, own.returns)
+    told = (
+        r"reads (images \(1, 36, 38\) through a ActorCriticCnnPolicy, which is not supported in Match-.*|\d+ numbers)"
+    )
+    with pytest.raises(InputError, match=told) as caught:
+        read_zip(tmp_path / "agent.zip", trust=True, env=match("discrete"))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "algorithm"), BLIND)

@@ -19,6 +19,7 @@ from rlformer.data.loaders import flat
 from rlformer.data.loaders.columns import infer_action_space
 from rlformer.data.open import import_data, open_data
 from rlformer.envs import cards as env_cards
+from tests.support.make_images import bright
 
 SHARED = Path(__file__).parents[2].parent / "shared/data"
 real_logs = pytest.mark.skipif(not SHARED.is_dir(), reason="the real logs are not here")
@@ -238,6 +239,14 @@ def test_real_numbers_of_an_image_that_are_no_pixels_are_told(tmp_path: Path, op
     pixels = np.full((5, 8, 8, 3), 255.0)
     with pytest.raises(InputError, match=r"the image has 255 in it: its real numbers lie from 0 to 1"):
         opened(hdf5_file(tmp_path / "log.h5", observations=pixels, next_observations=None))
+
+
+def test_images_of_another_size_than_the_environments_are_told(tmp_path: Path, opened: Callable[..., Dataset]) -> None:
+    pixels = np.zeros((5, 9, 9, 3), np.uint8)
+    text = hdf5_file(tmp_path / "log.h5", observations=pixels, next_observations=None, actions=np.zeros(5, int))
+    with pytest.raises(InputError, match=r"shape \(9, 9, 3\), but those of 'Bright-map' have \(7, 7, 3\)") as caught:
+        opened(text, env=bright("map"))
+    assert "\n" not in str(caught.value)
 
 
 def test_categories_of_observations_become_vectors(tmp_path: Path, opened: Callable[..., Dataset]) -> None:

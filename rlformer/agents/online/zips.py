@@ -22,6 +22,7 @@ from rlformer.agents import cards as agent_cards
 from rlformer.agents.online import normalization, zoo
 from rlformer.agents.online.algorithms import PUBLISHED
 from rlformer.agents.online.algorithms.base import Published
+from rlformer.agents.online.images import is_picture
 from rlformer.agents.online.learner import OnlineLearner
 from rlformer.agents.online.normalization import Normalization
 from rlformer.core.errors import InputError
@@ -119,7 +120,7 @@ def open_zip(
     if file is None and normalized.wanted:
         file = normalization.find(path, data)
     with _old_gym():
-        _check_no_images(path, data)
+        _check_images(path, data, env)
         model = _load(path, data, algorithm, known)
         frames = zoo.frames(path)
         space = _frame(model.observation_space, frames, path)
@@ -183,7 +184,7 @@ def _unknown(path: Path, data: Mapping[str, Any]) -> Published:
     for guess in sorted(alike, key=lambda algorithm: -len(algorithm.zip_keys)):
         try:
             with _old_gym():
-                _check_no_images(path, data)
+                _check_images(path, data)
                 _load(path, data, guess, None)
         except InputError:
             continue
@@ -217,8 +218,10 @@ def _policy(data: Mapping[str, Any]) -> tuple[str, str]:
     return module, names[0] if names else "unknown"
 
 
-def _check_no_images(path: Path, data: Mapping[str, Any]) -> None:
-    """Raise InputError unless the policy reads vectors, before any network is made that could not fit."""
+def _check_images(path: Path, data: Mapping[str, Any], env: EnvSpec | None = None) -> None:
+    """Raise InputError unless the policy reads vectors, or the pictures that `env` shows, before any network is made
+    that could not fit.
+    """
     from stable_baselines3.common.preprocessing import is_image_space
 
     try:
@@ -229,11 +232,15 @@ def _check_no_images(path: Path, data: Mapping[str, Any]) -> None:
     inner = space.spaces.values() if isinstance(space, gym.spaces.Dict) else [space]
     images = [one for one in inner if is_image_space(one)]
     name = _policy(data)[1]
+    seen = None if env is None else spaces_of(env).observation
+    if seen is not None and is_picture(seen) and space.shape == seen.shape:
+        return
     if images or "Cnn" in name:
         shape = (images or [space])[0].shape
         raise InputError(
-            f"{path}: reads images {shape} through a {name}, which is not supported: only agents that read vectors, or "
-            "dictionaries of them, are"
+            f"{path}: reads images {shape} through a {name}, which is not supported"
+            f"{'' if seen is None or env is None else f' in {env.name}, which shows {seen.describe()}'}: only agents "
+            "that read vectors, dictionaries of them, or the very picture of bytes that the environment shows, are"
         )
 
 
@@ -345,7 +352,7 @@ def _fit(model: Any, space: gym.Space[Any], env: EnvSpec, path: Path) -> Array |
     spaces = spaces_of(env)
     seen, actions = spaces.observation, spaces.actions
     size, own = gym.spaces.flatdim(space), action_spec(model.action_space)
-    if seen.shape != (size,):
+    if seen.shape != (size,) and not (seen.has_images and seen.size == size):
         hint = ""
         if seen.shape == (size - 1,) and _ends_with_time(space):
             hint = (

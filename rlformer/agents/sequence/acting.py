@@ -10,7 +10,7 @@ import torch
 
 from rlformer.agents import rounding
 from rlformer.agents.sequence.backbones.base import Sliding
-from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.agents.sequence.trajectory import Encoded, TrajectoryModel
 from rlformer.core.errors import InputError
 from rlformer.core.records import Window
 from rlformer.core.seeding import policy_generator
@@ -25,6 +25,8 @@ class SequencePolicy:
 
     A backbone that says how does so in memory that is taken once (`Backbone.sliding`). Where tokens are the same
     wherever a window begins (the paper's), what is known of them is not computed again.
+
+    Of images what the encoder makes of them is kept, and not computed again.
 
     A model that streams (`Architecture.streams`) is given the newest step alone, and goes on from what its layers keep
     of those before: as exact, since it is what the model is of the whole episode, however long.
@@ -46,6 +48,8 @@ class SequencePolicy:
         self._target = 0.0 if target_return is None else target_return
         self._sample = sample
         self._k = _steps_kept(model)
+        self._encodes = model.architecture.observation.has_images
+        self._window_of = Encoded if self._encodes else Window
         self._steps = np.arange(self._k)
         self._slots = _Slots.fresh(0, model, self._target)
         self._windows: Sliding | None = None
@@ -132,11 +136,12 @@ class SequencePolicy:
         size = max(count, rows)
         self._reserve(size)
         slots, every = self._slots, np.arange(size)
-        if not np.can_cast(observations.dtype, slots.observations.dtype, "same_kind"):
-            have, reads = observations.dtype, slots.observations.dtype
+        have, reads = observations.dtype, self._model.architecture.observation.dtype
+        if not np.can_cast(have, reads, "same_kind"):
             raise InputError(f"observations are {have}, the model was trained on {reads}")
         time = slots.time[:size]
-        slots.observations[every[:count], time[:count] % self._k] = observations
+        shown = self._encoded(observations, size) if self._encodes else observations
+        slots.observations[every[:count], time[:count] % self._k] = shown
         slots.returns_to_go[every, time % self._k] = slots.owed[:size]
         if self._model.architecture.executes_chunks:
             predictions = self._foreseen(max(count, math.ceil(rows / self._k)))
@@ -152,6 +157,14 @@ class SequencePolicy:
         if self._sample:
             return rounding.rowwise(key, codec.sample, predictions[:count], self._uniform(count)).numpy()
         return rounding.rowwise(key, codec.greedy, predictions[:count]).numpy()
+
+    def _encoded(self, observations: Array, size: int) -> Array:
+        """(N, *obs) -> (N, D), of at least `size` rows at once."""
+        spec = self._model.architecture.observation
+        filled = np.zeros((size, *spec.shape), spec.dtype)
+        filled[: len(observations)] = observations
+        found: Array = self._model.encode(torch.from_numpy(filled))[: len(observations)].numpy()
+        return found
 
     def _read(self, size: int) -> torch.Tensor:
         """The predictions of the first `size` slots from their last K steps."""
@@ -196,7 +209,7 @@ class SequencePolicy:
         time = slots.time[:size]
         now, before = time % self._k, (time - 1) % self._k
         newest = (ring[every, now][:, None] for ring in (slots.observations, slots.actions, slots.returns_to_go))
-        latest = Window(*map(torch.from_numpy, (*newest, time[:, None], np.ones((size, 1), bool))))
+        latest = self._window_of(*map(torch.from_numpy, (*newest, time[:, None], np.ones((size, 1), bool))))
         return latest, torch.from_numpy(slots.actions[every, before])
 
     def _window(self, last: Array) -> Window:
@@ -206,7 +219,7 @@ class SequencePolicy:
         places = self._k * np.arange(size)[:, None] + timesteps % self._k
         rings = (slots.observations, slots.actions, slots.returns_to_go)
         rows = [ring.reshape(-1, *ring.shape[2:]).take(places, axis=0) for ring in rings]
-        return Window(*map(torch.from_numpy, (*rows, timesteps, self._steps <= last[:, None])))
+        return self._window_of(*map(torch.from_numpy, (*rows, timesteps, self._steps <= last[:, None])))
 
     def _reserve(self, size: int) -> None:
         """Room for `size` slots at least; what the old ones hold is kept."""
@@ -229,7 +242,7 @@ class _Slots:
 
     time: Array  # (P,)
     owed: Array  # (P,) of the return asked for
-    observations: Array  # (P, K, *obs)
+    observations: Array  # (P, K, *obs); with images (P, K, D), as they are encoded
     actions: Array  # (P, K, *act)
     returns_to_go: Array  # (P, K)
     memory: Array  # (P, *memory_shape)
@@ -239,10 +252,12 @@ class _Slots:
     @classmethod
     def fresh(cls, size: int, model: TrajectoryModel, target_return: float) -> _Slots:
         a, k = model.architecture, _steps_kept(model)
+        seen = a.observation
+        shape, dtype = ((a.width,), np.dtype(np.float32)) if seen.has_images else (seen.shape, seen.dtype)
         return cls(
             np.zeros(size, np.int64),
             np.full(size, target_return, np.float64),
-            np.zeros((size, k, *a.observation.shape), a.observation.dtype),
+            np.zeros((size, k, *shape), dtype),
             np.zeros((size, k, *a.actions.shape), a.actions.dtype),
             np.zeros((size, k), np.float32),
             np.zeros((size, *model.memory_shape), np.float32),

@@ -273,6 +273,8 @@ def _check_exportable(a: Architecture) -> None:
         instead = " ".join(f"--set {key}={str(value).lower()}" for key, value in other.items())
         agent = "--agent dt-paper" if {"backbone", "conditioning", "attention_band"} & set(other) else instead
         raise InputError(f"Hugging Face's model has no {has}: train with {agent}")
+    if a.observation.has_images:
+        raise InputError("Hugging Face's model reads vectors, this one images: nothing there holds its encoder")
     if a.context_length < 2:
         raise InputError("Hugging Face's model reads actions, one that sees a single step does not: context_length 2")
     if a.actions.kind == "box":

@@ -6,7 +6,7 @@ the other rungs of the ladder are other values of `Architecture`.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -24,6 +24,11 @@ from rlformer.agents.sequence.rows import Rows
 from rlformer.core.errors import InputError
 from rlformer.core.records import Window
 from rlformer.data.scales import Scales
+
+
+@dataclass(frozen=True)
+class Encoded(Window):
+    """Windows whose observations are shares of tokens already, (B, K, D): see `TrajectoryModel.encode`."""
 
 
 class TrajectoryModel(nn.Module):
@@ -257,8 +262,15 @@ class TrajectoryModel(nn.Module):
 
     def _observed(self, window: Window) -> Tensor:
         """(B, K, D)."""
+        if isinstance(window, Encoded):
+            return window.observations
         embedded: Tensor = self.embed_observation(window.observations, self.observation_mean, self.observation_std)
         return embedded
+
+    def encode(self, observations: Tensor) -> Tensor:
+        """The share of a token that each observation has, (N, *obs) -> (N, D): the same in every window."""
+        shown = self.embed_observation(observations[:, None], self.observation_mean, self.observation_std)
+        return cast(Tensor, shown[:, 0])
 
     @property
     def rows_per_window(self) -> int:

@@ -27,16 +27,20 @@ def acting(a: Architecture) -> Work:
     if a.streams:
         assert a.kind.step_work is not None
         return embedding(a, 1) + a.kind.step_work(a) * a.tokens_per_step + heads
-    return (embedding(a) + a.kind.work(a, a.tokens_per_window, 1)) * (1 + a.predicts_returns) + heads
+    kept = a.context_length - 1 if a.observation.has_images else 0  # images are encoded once
+    body = a.kind.work(a, a.tokens_per_window, 1)
+    return (embedding(a, encoded_before=kept) + body) * (1 + a.predicts_returns) + heads
 
 
-def embedding(a: Architecture, latest: int = 0) -> Work:
-    """What makes tokens of a window; latest: or of so many steps of an episode that goes on."""
+def embedding(a: Architecture, latest: int = 0, encoded_before: int = 0) -> Work:
+    """What makes tokens of a window; latest: or of so many steps of an episode that goes on. encoded_before: steps whose
+    observations are kept as they were encoded.
+    """
     steps = latest or a.context_length
     found = encoders.work(a.observation, a.width, a.encoder)
     if a.latent_width:
         found = latent.work(a.observation.size, a.latent_width, a.width, a.latent_frozen)
-    found *= steps
+    found *= steps - encoded_before
     if a.conditioned:
         found += linear(1, a.width, input_gradient=False) * steps
     if a.reads_actions:  # one token a step shows the action before it, which the first step of a window lacks
