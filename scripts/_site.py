@@ -133,23 +133,30 @@ def _code_of(card: Any, kind: Any) -> Iterator[str]:
 
 
 def _modules(card: Any, kind: Any) -> Iterator[Any]:
-    """The modules that describe the parts which the card names in registries; of an algorithm its training too."""
-    values, learner_module = card.defaults, kind.implementation.partition(":")[0]
-    known = ("rlformer.agents.sequence.", "rlformer.agents.offline.", "rlformer.agents.online.")
-    if not learner_module.startswith(known):
-        yield import_module(learner_module)
-    for key, home, registry in _REGISTRIES:
-        package = import_module(home)
-        part = getattr(package, registry).get(values.get(key))
+    """The modules that describe the parts which the card names in registries, or else its learner's."""
+    learner_module = kind.implementation.partition(":")[0]
+    home = learner_module.rpartition(".")[0]
+    if home in ("rlformer.agents", "rlformer.agents.sequence", "rlformer.agents.offline", "rlformer.agents.online"):
+        if not kind.learns:
+            yield import_module(learner_module)
+    else:
+        yield from _within(import_module(home))
+    for key, place, registry in _REGISTRIES:
+        package = import_module(place)
+        part = getattr(package, registry).get(card.defaults.get(key))
         if part is None:
             continue
         for info in pkgutil.iter_modules(package.__path__):
-            module = import_module(f"{home}.{info.name}")
+            module = import_module(f"{place}.{info.name}")
             if any(value is part for value in vars(module).values()):
-                yield module
-        trained = getattr(part, "implementation", "").partition(":")[0]
-        if trained.startswith("rlformer."):
-            yield import_module(trained)
+                yield from _within(module)
+
+
+def _within(module: Any) -> Iterator[Any]:
+    """A module; of a package all of its modules too."""
+    yield module
+    for info in pkgutil.iter_modules(getattr(module, "__path__", [])):
+        yield import_module(f"{module.__name__}.{info.name}")
 
 
 def _keys(card: Any, kind: Any) -> Iterator[str]:
