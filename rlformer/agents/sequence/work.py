@@ -33,8 +33,9 @@ def acting(a: Architecture) -> Work:
 
 
 def embedding(a: Architecture, latest: int = 0, encoded_before: int = 0) -> Work:
-    """What makes tokens of a window; latest: or of so many steps of an episode that goes on. encoded_before: steps whose
-    observations are kept as they were encoded.
+    """What makes tokens of a window; latest: or of so many steps of an episode that goes on.
+
+    encoded_before: steps whose observations are kept as they were encoded.
     """
     steps = latest or a.context_length
     found = encoders.work(a.observation, a.width, a.encoder)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 def actor(model: Any, actions: ActionSpec) -> Actor:
     """DQN's, on the means of the quantiles: a sample explores at the final rate of training."""
-    from rlformer.agents.online.actors import EpsilonGreedy, mean_of_quantiles
+    from rlformer.agents.online.actors import EpsilonGreedy
+    from rlformer.agents.online.heads import mean_of_quantiles
 
     network = model.policy.quantile_net
     values = mean_of_quantiles(network.n_quantiles)

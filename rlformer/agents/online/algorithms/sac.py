@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def actor(model: Any, actions: ActionSpec) -> Actor:
     """A Gaussian squashed by tanh, of which the network gives mean and logarithm of the standard deviation."""
-    from rlformer.agents.online.actors import Gaussian, clipped_std, gsde_std
+    from rlformer.agents.online.actors import Gaussian
+    from rlformer.agents.online.heads import clipped_std, gsde_std
 
     network = model.policy.actor
     std = gsde_std(network) if network.use_sde else clipped_std(network.log_std)

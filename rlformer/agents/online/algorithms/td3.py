@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def actor(model: Any, actions: ActionSpec) -> Actor:
     """A sample adds the noise that it explored with."""
-    from rlformer.agents.online.actors import Deterministic, noise_std
+    from rlformer.agents.online.actors import Deterministic
+    from rlformer.agents.online.heads import noise_std
 
     return Deterministic(model.policy.actor.mu, noise_std(model.action_noise), actions)
 
