@@ -76,7 +76,12 @@ def _costs(pair: PairFacts, own: Side, other: Side) -> str:
 def _cost(side: Side) -> str:
     if side.cost is None:
         return f"endlessly much with {side.label}, since none of its runs gets there"
-    return f"{formats.number(side.cost)} with {side.label}"
+    return f"{_amount(side.cost)} with {side.label}"
+
+
+def _amount(cost: float) -> str:
+    """A cost, as steps are written where it is as large."""
+    return formats.count(cost) if cost >= 1000 else formats.number(cost)
 
 
 def _price_of_score(pair: PairFacts, own: Side, other: Side) -> str:
@@ -85,7 +90,7 @@ def _price_of_score(pair: PairFacts, own: Side, other: Side) -> str:
         return ""
     extra, gap = own.cost - (other.cost or 0.0), abs(pair.difference.point)
     return (
-        f"{own.label} costs {formats.number(extra)} more than {other.label}: {formats.number(extra / gap / 100)} for "
+        f"{own.label} costs {_amount(extra)} more than {other.label}: {_amount(extra / gap / 100)} for "
         "each 0.01 of score."
     )
 
