@@ -77,7 +77,7 @@ def _episode(made: gym.Env[Any, Any], steps: int, seconds: float) -> list[Array]
     """
     actions = spaces_in(made).actions.sample(generator(_SEED, "probe"), _STEPS)  # what is drawn depends on the number
     until = time.perf_counter() + seconds
-    shown = [np.asarray(made.reset(seed=_SEED)[0], np.float64)]
+    shown = [np.ravel(np.asarray(made.reset(seed=_SEED)[0], np.float64))]
     for action in actions[:steps]:
         observation, reward, terminated, truncated, _ = made.step(action)
         shown.append(np.append(np.asarray(observation, np.float64), float(reward)))

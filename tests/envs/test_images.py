@@ -13,7 +13,9 @@ from rlformer.core.errors import InputError
 from rlformer.core.spaces import Array, ObservationSpec
 from rlformer.envs.images import channels_first
 from rlformer.envs.native import NativeSpaces, Translator
+from rlformer.envs.probe import probe
 from rlformer.envs.spaces import canonical, observation_spec, spaces_in
+from tests.support.make_images import bright
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)  # 6 high, 5 wide
 
@@ -87,3 +89,10 @@ def test_raw_images_are_translated_as_an_environment_shows_them() -> None:
     native = NativeSpaces.from_dict(NativeSpaces.of(space, spaces.Discrete(2)).to_dict())
     raw = {"image": PIXELS, "direction": 2}
     np.testing.assert_array_equal(Translator(native).observation(raw), seen(space, raw)[1])
+
+
+@pytest.mark.parametrize("kind", ["picture", "map", "dict"])
+def test_a_world_of_images_is_probed_as_any_other(kind: str) -> None:
+    found = probe(bright(kind))
+    assert found.seed_obeyed
+    assert found.notes == ()
