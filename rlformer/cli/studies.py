@@ -11,7 +11,7 @@ import typer
 
 from rlformer.cli import completion
 from rlformer.cli.opening import open_log
-from rlformer.cli.options import Debug, Grouped, Json, Threads, Trust, typed
+from rlformer.cli.options import Debug, Grouped, Json, Threads, typed
 
 if TYPE_CHECKING:
     from rlformer.studies.study import Study
@@ -91,7 +91,10 @@ def compare(
             rich_help_panel=_WHAT,
         ),
     ] = None,
-    trust: Trust = False,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Unpickle .zip files of --arms: only if you trust them.", rich_help_panel=_WHAT),
+    ] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Also explain what the trained arms learned.", rich_help_panel=_WHAT)
     ] = False,

@@ -42,8 +42,7 @@ def build(algorithm: Algorithm, values: Mapping[str, Any], task: Spaces, buffer_
 
     Raises InputError where they do not fit.
     """
-    of_the_run = ("gradient_steps", "log_steps")  # not of an update
-    own = {key: value for key, value in values.items() if key not in of_the_run}
+    own = {key: value for key, value in values.items() if key != "gradient_steps"}  # the run's, not an update's
     own |= {"normalize_rewards": False, "buffer_size": buffer_size}
     seen = task.observation
     observation: spaces.Box = spaces.Box(-np.inf, np.inf, seen.shape, np.float32)

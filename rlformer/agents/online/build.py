@@ -25,6 +25,7 @@ RUN_KEYS = frozenset(
     {
         "algorithm",
         "steps",
+        "log_steps",
         "num_envs",
         "normalize_observations",
         "normalize_rewards",
