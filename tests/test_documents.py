@@ -203,6 +203,24 @@ def test_publishing_keeps_every_number_and_takes_the_library_out(tmp_path: Path)
 
 
 @pytest.mark.slow
+def test_pages_made_from_the_code_tell_of_every_agent_key_and_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rlformer.agents import cards
+
+    monkeypatch.chdir(ROOT)
+    pages = runpy.run_path(str(ROOT / "scripts" / "_site.py"))["site"]().pages
+    for name, card in cards.agents().items():
+        page = pages[f"arms/{name}.md"]
+        assert card.summary in page
+        assert all(f"| `{key}` |" in page for key in card.defaults), name
+        assert all(f"**{env}**" in page for env in card.presets), name
+    assert "logsumexp_a Q(s, a) - Q(s, a_log)" not in pages["arms/cql.md"]  # it is put in when the page is built
+    assert "<!-- code: rlformer/agents/offline/algorithms/cql/train.py conservative_gap -->" in pages["arms/cql.md"]
+    assert "--max-minutes" in pages["reference/commands.md"]
+    assert "`verdict.lambda`" in pages["reference/study.md"]
+    assert "## ArmEvidence" in pages["reference/results.md"]
+
+
+@pytest.mark.slow
 def test_the_site_is_built_without_a_warning_and_asks_no_network(tmp_path: Path) -> None:
     pytest.importorskip("material", reason="pip install 'rlformer[docs]'")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1"}
