@@ -55,7 +55,7 @@ class PPOTrXL(PPO):
     """PPO in environments whose every step is chosen with what the episode has shown."""
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"TrXLPolicy": TrXLPolicy}
-    policy: TrXLPolicy  # type: ignore[assignment]
+    policy: TrXLPolicy
 
     def _setup_model(self) -> None:
         self.rollout_buffer_class = MemoryBuffer
@@ -90,7 +90,7 @@ class PPOTrXL(PPO):
             self._memory, self._age = advanced(self._memory, row), self._age + 1
             for i in np.flatnonzero(dones):
                 if infos[i].get("TimeLimit.truncated", False):
-                    rewards[i] += self.gamma * self._value_behind(infos[i]["terminal_observation"], i)
+                    rewards[i] += self.gamma * self._value_behind(infos[i]["terminal_observation"], int(i))
             if isinstance(self.action_space, spaces.Discrete):
                 actions = actions.reshape(-1, 1)
             starts = self._last_episode_starts
