@@ -150,7 +150,8 @@ def test_it_costs_what_torch_counts(kind: str, changed: tuple[str, ...], tmp_pat
 @pytest.mark.parametrize("reads", ["state-action", "state"])
 def test_a_stopped_training_goes_on_as_its_checkpoint_says(reads: str, tmp_path: Path) -> None:
     """The discriminator and its optimiser among it."""
-    made, ends = task(match("box"), f"discriminator_reads={reads}", "steps=160"), []
+    made = task(match("box"), f"discriminator_reads={reads}", "steps=160")
+    ends: list[dict[str, Array]] = []
     with pytest.raises(Interrupted):
         fit(made, Log(tmp_path / "stopped", stop_after=40))
     for name in ("a", "b"):

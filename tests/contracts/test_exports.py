@@ -34,7 +34,7 @@ from tests.support.make_training import match
 
 SMALL: Mapping[str, Any] = {
     "hidden": [8], "lstm_hidden_size": 8, "num_envs": 1, "batch_size": 16, "buffer_size": 2, "learning_starts": 1,
-    "n_steps": 16, "normalize_observations": True,
+    "n_steps": 16, "normalize_observations": True, "width": 8, "layers": 2, "heads": 2, "memory_length": 3,
 }  # fmt: skip
 
 

@@ -25,7 +25,7 @@ _LONGEST = 1000  # steps of a horizon, of discounts that are 1 or nearly so
 class Expert:
     """The steps to be matched: S of them."""
 
-    observations: Array  # (S, obs), raw
+    observations: Array  # (S, *obs), raw
     actions: Array  # (S, *act), canonical
     terminations: int  # episodes that terminated, and were not cut off
     codec: ActionCodec  # from actions to numbers
@@ -86,7 +86,7 @@ class GAIL(PPO):
         self._expert, self._terminated = expert, terminated
         if self.reward == CONSTANT:
             return
-        inputs = expert.observations.shape[1] + (expert.width if self._reads_actions else 0) + 1
+        inputs = expert.observations[0].size + (expert.width if self._reads_actions else 0) + 1
         self.discriminator = Discriminator(inputs, self.discriminator_hidden)
         rate = self.discriminator_learning_rate
         self.discriminator_optimizer = torch.optim.Adam(self.discriminator.parameters(), lr=rate, fused=True)
@@ -165,7 +165,7 @@ class GAIL(PPO):
         Of steps these are observations as the policy reads them and canonical actions; the last number tells which is
         which.
         """
-        seen = torch.as_tensor(observations, dtype=torch.float32)
+        seen = torch.as_tensor(observations, dtype=torch.float32).flatten(1)
         if self._reads_actions:
             seen = torch.cat([seen, self._expert.encode(actions)], dim=1)
         rows = F.pad(seen, (0, 1, 0, 1))
@@ -174,7 +174,7 @@ class GAIL(PPO):
 
     def _scaled(self, observations: Array) -> Array:
         """As the policy reads them now."""
-        normalize = self.get_vec_normalize_env()
+        normalize: Any = self.get_vec_normalize_env()
         if normalize is None:
             return observations
         found = normalize.normalize_obs(observations)

@@ -92,7 +92,7 @@ def _expert(dataset: Dataset) -> Expert:
     spec = dataset.info.actions
     limits = scales.action_range(dataset) if spec.kind == "box" else None
     return Expert(
-        dataset.observations[observation_rows(dataset)].reshape(dataset.num_steps, -1),
+        dataset.observations[observation_rows(dataset)],
         dataset.actions[step_rows(dataset)],
         int(dataset.episodes["terminated"][dataset.index].sum()),
         ActionCodec(spec, log_range=limits),
