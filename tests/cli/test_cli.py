@@ -138,7 +138,10 @@ def test_the_catalogue_is_listed(command: Command) -> None:
         (["train-agent", "CartPole-v1", "--set", "gamma"], "--set takes key=value, got 'gamma'"),
         (["train-agent", "CartPole-v1", "--set", "n_steps=many"], "n_steps: expected an integer such as"),
         (["train-agent", "CartPole-v1", "--agent", "dt"], "agent 'dt' learns from a log"),
-        (["train-agent", "Pendulum-v1", "--agent", "dqn"], "agents that fit: a2c, ddpg, ppo, recurrent-ppo, sac, td3"),
+        (
+            ["train-agent", "Pendulum-v1", "--agent", "dqn"],
+            "agents that fit: a2c, ddpg, ppo, ppo-trxl, recurrent-ppo, sac, td3",
+        ),
         (["train-transformer", "nowhere"], "nowhere"),
         (["train-transformer", "log", "--agent", "ppo", "--gradient-steps", "9"], "agent 'ppo' learns by interaction"),
         (["train-transformer", "log", "--set", "heads=3"], "heads: 3 do not divide the width 64"),
