@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from rlformer.agents.sequence.architecture import Architecture
-from rlformer.agents.sequence.flops import window
+from rlformer.agents.sequence.work import window
 from rlformer.agents.sequence.objectives.imitation import imitate
 from rlformer.agents.sequence.training.state import State, TrainOptions
 from rlformer.agents.sequence.training.step import GradientStep
