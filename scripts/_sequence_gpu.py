@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from rlformer.agents.sequence.architecture import Architecture
-from rlformer.agents.sequence.work import window
 from rlformer.agents.sequence.objectives.imitation import imitate
 from rlformer.agents.sequence.training.state import State, TrainOptions
 from rlformer.agents.sequence.training.step import GradientStep
 from rlformer.agents.sequence.trajectory import TrajectoryModel
+from rlformer.agents.sequence.work import window
 from rlformer.core.records import Episode
 from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes

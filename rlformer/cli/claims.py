@@ -30,7 +30,7 @@ def claims(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Test what an article claims of Transformers, recurrent and other networks, and RL. Each claim gets an answer."""
+    """Test what an article claims of Transformers and RL. Each claim gets an answer."""
     from rlformer import api
     from rlformer.cli import console
 

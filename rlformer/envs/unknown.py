@@ -89,6 +89,7 @@ def unknown_environment(env_id: str, cards: Iterable[str], registered: Iterable[
         return InputError(f"{unknown}; did you mean '{near if alone else f'{module}:{near}'}'?")
     if module:
         own = [name for name in registered if name not in _BEFORE or _made_in(name, module)]
+        own.sort(key=lambda name: not _made_in(name, module))  # its own classes' first
         listed = f"it registers {', '.join(own[:8])}" if own else "it registers none; gymnasium.register(...) does"
         return InputError(f"{unknown}: module '{module}' registers no such name; {listed}")
     return InputError(f"{unknown}; valid: {', '.join(cards)}, module:Name-v0 of your own, or any Gymnasium id")

@@ -133,7 +133,7 @@ def open_other(
     source = open_source(text, env, agent, trust=trust, normalized=normalized)
     for remark in source.remarks:
         warn(remark)
-    if isinstance(source.policy, Masked):
+    if isinstance(source.policy, Masked) and source.policy.needs_masks:
         raise InputError(f"{text}: acts by what an environment allows, which explanations do not know of")
     env = env or source.env
     if env is None:

@@ -24,8 +24,8 @@ def test_environments_are_cards_ids_and_modules_here(workspace: Path) -> None:
 
 
 def test_agents_of_a_list_are_completed_one_after_the_other() -> None:
-    assert completion.agents("pp") == ["ppo"]
-    assert completion.agents("ppo,dt-l") == ["ppo,dt-lstm"]
+    assert completion.agents("pp") == ["ppo", "ppo-trxl"]
+    assert completion.agents("ppo,dt-ls") == ["ppo,dt-lstm"]
 
 
 def test_policies_and_targets_are_what_lies_here(workspace: Path) -> None:

@@ -334,6 +334,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "time_limit": {"kind": "time_limit", "steps": 5},
     "sticky_action": {"kind": "sticky_action", "repeat_action_probability": 0.25},
     "time_feature": {"kind": "time_feature", "steps": 4},
+    "scaled_observation": {"kind": "scaled_observation", "factor": 10.0},
 }
 OF_ACTIONS = {"action_bounds"}
 
@@ -372,6 +373,16 @@ def test_unseeded_episodes_go_on_with_their_streams(kind: str) -> None:
     runs = [[episode(env, seed, [0, 1])[0] for seed in (5, None)] for _ in range(2)]
     np.testing.assert_array_equal(runs[0], runs[1])
     assert not np.array_equal(runs[0][0], runs[0][1])
+
+
+def test_a_scaled_observation_is_so_many_times_as_large_and_so_are_its_bounds() -> None:
+    bare, scaled = (
+        make(echo(observation=VECTOR)),
+        make(echo(observation=VECTOR, wrappers=(TABLES["scaled_observation"],))),
+    )
+    first, other = (episode(env, 3, [0, 1, 1, 0])[0] for env in (bare, scaled))
+    np.testing.assert_allclose(other, 10 * first, rtol=1e-6)
+    assert (scaled.observation_space.high == 10 * bare.observation_space.high).all()
 
 
 def test_every_wrapper_has_a_test_here() -> None:

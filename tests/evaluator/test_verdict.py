@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rlformer.core import formats
 from rlformer.core.errors import InputError
 from rlformer.evaluator import Evidence, Terms, Verdict, judge
 from rlformer.evaluator.judge.comparisons import compare_arms
@@ -88,7 +89,7 @@ def test_better_but_dearer_is_a_trade_off_with_its_price(tmp_path: Path) -> None
     assert (found.answer, found.arm) == ("trade-off", "ppo")
     gap, more = found.pair.difference.point, (found.pair.a.cost or 0.0) - (found.pair.b.cost or 0.0)
     assert more > 30_000
-    assert f"{more / gap / 100:,.0f}"[:3] in " ".join(text.reasons)
+    assert f"{formats.count(more / gap / 100)} for each 0.01 of score" in " ".join(text.reasons)
 
 
 def test_what_the_seeds_leave_open_is_inconclusive_and_says_how_many_would_settle_it(tmp_path: Path) -> None:

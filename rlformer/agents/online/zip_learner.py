@@ -57,7 +57,7 @@ class ZipLearner:
             log.note(f"its observations are normalised by {statistics}")
         steps = task.hyperparameters["trained_steps"]
         log.note(f"trained elsewhere, for {steps:,} environment steps" if steps else "trained elsewhere: unknown steps")
-        return Cost(upstream_env_steps=steps or None)
+        return Cost(upstream_env_steps=0 if steps else None)  # the run inherits what its weights took
 
     def policy(self, sample: bool = False) -> Policy:
         """See `agents.base.Learner`."""
