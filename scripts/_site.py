@@ -349,34 +349,6 @@ def _word(one: Mapping[str, Any]) -> str:
     return " or ".join(kind) if isinstance(kind, list) else str(kind)
 
 
-def arms_table(arms: Iterable[Mapping[str, Any]]) -> str:
-    """Every arm of a report at the end of its training, from its results.json."""
-    from rlformer.core import formats
-
-    def interval(found: Mapping[str, float | None] | None) -> str:
-        if found is None or found["low"] is None:
-            return formats.MISSING
-        return f"{formats.number(found['low'])} to {formats.number(found['high'])}"
-
-    def spent(arm: Mapping[str, Any], key: str) -> str:
-        taken = (arm.get("cost") or {}).get(key)
-        return formats.count(taken["mean"]) if taken and taken["mean"] else ""
-
-    rows = [
-        (
-            arm["label"],
-            len(arm["seeds"]),
-            formats.number((arm["mean_return"] or {}).get("point")),
-            interval(arm["mean_return"]),
-            formats.number((arm["normalized_score"] or {}).get("point")),
-            spent(arm, "env_steps"),
-            spent(arm, "logged_steps"),
-        )
-        for arm in arms
-    ]
-    return table(("arm, at its end", "seeds", "return", "95 % interval", "score", "env steps", "logged steps"), rows)
-
-
 def reports_page() -> str:
     """A card for every published report: its answer, its scorecard, its first screen, a film of an arm."""
     published = runpy.run_path(str(ROOT / "scripts" / "publish"))
@@ -393,7 +365,7 @@ def reports_page() -> str:
             r"^\| candidate \|.*?(?=\n\n)", (folder / "report.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
         )
         parts += [scorecard[0]] if scorecard else []
-        parts += [arms_table(one["arms"]) for one in found.get("environments", ()) if one.get("arms")]
+        parts += [published["arms_table"](one["arms"]) for one in found.get("environments", ()) if one.get("arms")]
         if (folder / "report.webp").is_file():
             parts.append(f"[![The first screen of the report](reports/{name}/report.webp)](reports/{name}/report.html)")
         films = {arm: webp for webp, arm in _FILM.findall(page.read_text("utf-8"))}

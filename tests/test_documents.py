@@ -166,6 +166,13 @@ def published() -> list[Path]:
     return sorted(ROOT.glob("docs/reports/*/report.html"))
 
 
+def test_tables_of_results_are_those_of_the_published_pages() -> None:
+    publish = runpy.run_path(str(ROOT / "scripts" / "publish"))
+    text = (ROOT / "docs" / "results.md").read_text("utf-8")
+    assert "<!-- arms: CartPole-v1 -->" in text
+    assert publish["with_tables"](text) == text, "meant so? scripts/publish REPORT NAME makes them anew"
+
+
 def test_docs_are_small() -> None:
     files = [path for path in (ROOT / "docs").rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 4_000_000
