@@ -34,7 +34,8 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "built": "Built {t}; results.json holds every number.",
         "holds": "holds", "does not hold": "does not hold", "undecided": "undecided", "depends on": "depends",
         "as claimed": "shown as claimed", "not as claimed": "shown otherwise", "not measured": "not measured",
-        "shown as claimed": "shown as claimed (one seed)", "shown otherwise": "shown otherwise, in part at least (one seed)",
+        "shown as claimed": "shown as claimed (one seed)", "shown otherwise": "shown otherwise (one seed)",
+        "shown in part": "shown in part (one seed)",
     },
     "zh": {
         "title": "文章论断的检验",
@@ -48,7 +49,8 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "built": "生成于 {t};results.json 有全部数字。",
         "holds": "成立", "does not hold": "不成立", "undecided": "未定", "depends on": "视情况而定",
         "as claimed": "所见与论断一致", "not as claimed": "所见与论断不一致", "not measured": "未测得",
-        "shown as claimed": "所见与论断一致(一个种子)", "shown otherwise": "所见与论断至少部分不一致(一个种子)",
+        "shown as claimed": "所见与论断一致(一个种子)", "shown otherwise": "所见与论断不一致(一个种子)",
+        "shown in part": "所见与论断部分一致(一个种子)",
     },
 }  # fmt: skip
 _SOURCE = "../../"  # of reports/claims in a checkout, and of docs/claims

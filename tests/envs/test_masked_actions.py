@@ -12,8 +12,10 @@ import torch
 from gymnasium import spaces
 from stable_baselines3 import DQN, PPO
 
-from rlformer.agents.online.actors import Bits
+from rlformer.agents.online.actors import Bits, Categories, MaskedCategories, Seeing
 from rlformer.agents.online.algorithms import ALGORITHMS
+from rlformer.agents.online.algorithms.ppo_trxl.acting import Remembering
+from rlformer.agents.online.algorithms.ppo_trxl.network import GatedTransformerXL
 from rlformer.agents.online.policy import policy_of
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.core.policy import Policy
@@ -110,6 +112,26 @@ def test_bits_obey_each_for_itself() -> None:
     for _ in range(20):
         (bits,) = actor(torch.randn(1, 2), torch.rand(1, 3)).tolist()
         assert bits[:2] == [0, 1]
+
+
+class Kept(torch.nn.Module):
+    """A reader that changes nothing."""
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        return observations
+
+
+@pytest.mark.parametrize("needs", [False, True])
+def test_an_actor_before_another_one_hands_on_what_is_allowed(needs: bool) -> None:
+    """Of images, and behind a Transformer that remembers."""
+    inner = (MaskedCategories if needs else Categories)(torch.nn.Linear(2, 3), ActionSpec("discrete", nvec=(3,)))
+    trunk = GatedTransformerXL(2, 2, 1, 1, 2)
+    masks = torch.tensor([[False, True, False]] * 40)
+    for actor in (Seeing(Kept(), (2,), inner), Remembering(trunk, inner)):
+        assert actor.needs_masks is needs
+        actor.allow(masks)
+        for noise in (None, torch.rand(40, actor.draws)):
+            assert set(actor(torch.randn(40, 2), noise).flatten().tolist()) == {1}
 
 
 def test_a_policy_acts_freely_again_where_nobody_forbids_anything() -> None:

@@ -104,8 +104,24 @@ def test_a_ratio_is_counted_in_doublings() -> None:
     found = answer(Claim("r", "1", Text("", ""), Text("", ""), (effect,), ()), measured([8.0, 8.0], [2.0, 4.0]), False)
     assert found.effects[0].effect == pytest.approx((2 + 1) / 2)
     lost = answer(Claim("r", "1", Text("", ""), Text("", ""), (effect,), ()), measured([8.0], [0.0]), True)
-    assert lost.verdict == "shown otherwise"  # no ratio: never "as claimed"
-    assert math.isnan(lost.effects[0].effect or 0.0)
+    assert lost.verdict == "not measured"  # there is no ratio
+
+
+def test_a_quantity_that_a_cell_lacks_or_that_is_not_finite_is_left_out_of_the_pairs() -> None:
+    """A deep network without residual connections may have no gradient at all."""
+    found = measured([0.5, math.nan, 0.7, 0.6], [0.0, 0.0, 0.0, 0.0])
+    found[MORE] = {**found[MORE], 3: {}}
+    said = answer(claim(), found, quick=False)
+    assert said.effects[0].seeds == (0, 2)
+    assert said.verdict in ("holds", "undecided")
+
+
+def test_one_seed_of_an_effect_beside_several_of_others_is_undecided() -> None:
+    other = Given("only once")
+    once = Effect(Text("once", "一次"), other, LESS, "score", "greater", 0.1, "points")
+    found = measured([0.5, 0.6, 0.4], [0.0, 0.0, 0.0])
+    found[other] = {0: {"score": 1.0}}
+    assert answer(claim("greater", 0.1, once), found, quick=False).verdict == "undecided"
 
 
 def test_a_seed_that_one_cell_lacks_is_left_out() -> None:
@@ -173,6 +189,14 @@ def test_models_that_are_compared_have_matched_parameters() -> None:
         values = resolve(where, agent, ["context_length=10"]).values
         counts[agent] = TrajectoryModel(Architecture.of(values, spaces_of(where), 10)).num_parameters
     assert max(counts.values()) <= 1.2 * min(counts.values()), counts
+
+
+def test_logs_of_tasks_that_differ_lie_apart(tmp_path: Path) -> None:
+    """Scales too: they are wrappers of one kind."""
+    from rlformer.studies.diagnose.play import log_path
+
+    specs = [task("PassiveTMaze", scale, length=5).spec for scale in (1.0, 10.0, 100.0)]
+    assert len({log_path(spec, 20, 0, tmp_path) for spec in specs}) == 3
 
 
 @pytest.mark.slow

@@ -158,6 +158,7 @@ def test_it_is_judged_like_an_arm_that_learned_online(tmp_path: Path, monkeypatc
     report = rlformer.write_report(outcome.runs, out=tmp_path / "report", terms=study.terms)
     arm = report.arm("ppo=CartPole-v1.zip")
     assert (arm.family, arm.steps_env, arm.cost.env_steps.mean) == ("online", True, 4096)  # type: ignore[union-attr]
+    assert all(run.cost.upstream_env_steps == 0 for run in arm.runs)  # its steps are paid once
     assert all(run.learning_seconds == 0 for run in arm.runs)
     assert "ppo=CartPole-v1.zip" in (tmp_path / "report" / "report.html").read_text()
     needs = report.judgement.environments[0].needs

@@ -16,5 +16,6 @@ ADVERSARIAL = LearnerKind(
     ranges=partial(ranges_of, algorithms=ALGORITHMS),
     required=(REQUIRED_ONLINE - {"normalize_rewards"}) | {"expert_episodes"},
     trains_with="rlformer.agents.adversarial.training",
+    sees_images=lambda values: ALGORITHMS[values["algorithm"]].counts_of_images is not None,
     action_kinds=lambda values: ALGORITHMS[values["algorithm"]].action_kinds,
 )

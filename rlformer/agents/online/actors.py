@@ -17,8 +17,6 @@ from rlformer.core.spaces import ActionSpec, Array
 
 _FORBIDDEN = -1e8  # sb3-contrib's number: finite where nothing is allowed
 
-_FORBIDDEN = -1e8  # sb3-contrib's number: finite where nothing is allowed
-
 
 class Actor(ABC):
     """From observations to canonical actions, through the network that was learned.
@@ -76,11 +74,15 @@ class Seeing(Actor):
         self._reader, self._shape, self._actor = reader, shape, actor
         self.draws, self.normal, self.stochastic = actor.draws, actor.normal, actor.stochastic
         self.context_length, self.memory_size = actor.context_length, actor.memory_size
-        self.networks = (reader, *actor.networks)
+        self.networks, self.needs_masks = (reader, *actor.networks), actor.needs_masks
 
     def begin(self, slots: Array) -> None:
         """See `Actor`."""
         self._actor.begin(slots)
+
+    def allow(self, masks: Tensor | None) -> None:
+        """See `Actor`."""
+        self._actor.allow(masks)
 
     def __call__(self, observations: Tensor, noise: Tensor | None) -> Tensor:
         return self._actor(self._features(observations), noise)

@@ -124,6 +124,7 @@ def open_zip(
         model = _load(path, data, algorithm, known)
         frames = zoo.frames(path)
         space = _frame(model.observation_space, frames, path)
+        frames = 1 if space is model.observation_space else frames
         scale = None if file is None else scaling.read(file, space, path)
     order = _fit(model, space, env, path) if env is not None else None
     return OpenedZip(algorithm, model, space, scale, order, frames, file, None if scale is None else file)
@@ -334,8 +335,11 @@ def _old_gym() -> Iterator[None]:
 
 
 def _frame(space: gym.Space[Any], frames: int, path: Path) -> gym.Space[Any]:
-    """Of one observation, where the network reads so many at once. Raises InputError where that cannot be."""
-    if frames == 1:
+    """Of one observation, where the network reads so many at once. Raises InputError where that cannot be.
+
+    Pictures are stacked by their environment already.
+    """
+    if frames == 1 or (isinstance(space, gym.spaces.Box) and len(space.shape) == 3):
         return space
     if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1 or space.shape[0] % frames:
         shape = f"shape {space.shape}" if isinstance(space, gym.spaces.Box) else str(space)

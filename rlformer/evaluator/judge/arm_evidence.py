@@ -178,7 +178,10 @@ def _run(run: Run, env: EnvSpec, machines: Machines) -> RunFacts:
 def _cost(run: Run) -> Cost:
     """What a run took; of an agent that was trained elsewhere the steps that it took there, to be held against ours."""
     cost = run.record.cost
-    return cost if run.kind.trains else replace(cost, env_steps=cost.upstream_env_steps or 0)
+    if run.kind.trains:
+        return cost
+    behind = cost.upstream_env_steps
+    return replace(cost, env_steps=behind or 0, upstream_env_steps=None if behind is None else 0)  # paid once
 
 
 def _asked(result: EvalResult) -> Asked:

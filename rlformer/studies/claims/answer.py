@@ -16,7 +16,14 @@ from rlformer.studies.claims.base import Cell, Claim, Effect, Numbers, Text
 ALPHA = 0.05  # of all effects of a claim together
 Found = Literal["holds", "does not hold", "undecided", "as claimed", "not as claimed", "not measured"]
 Verdict = Literal[
-    "holds", "does not hold", "depends", "undecided", "shown as claimed", "shown otherwise", "not measured"
+    "holds",
+    "does not hold",
+    "depends",
+    "undecided",
+    "shown as claimed",
+    "shown in part",
+    "shown otherwise",
+    "not measured",
 ]
 Measurements = Mapping[Cell, Mapping[int, Numbers]]  # by cell and seed
 
@@ -73,14 +80,19 @@ def verdict(found: Sequence[Found]) -> Verdict:
 
     >>> verdict(["holds", "holds"]), verdict(["holds", "does not hold"]), verdict(["does not hold", "undecided"])
     ('holds', 'depends', 'does not hold')
-    >>> verdict(["as claimed"]), verdict(["as claimed", "not as claimed"]), verdict(["holds", "undecided"])
-    ('shown as claimed', 'shown otherwise', 'undecided')
+    >>> verdict(["as claimed"]), verdict(["not as claimed"]), verdict(["as claimed", "not as claimed"])
+    ('shown as claimed', 'shown otherwise', 'shown in part')
+    >>> verdict(["holds", "undecided"]), verdict(["holds", "as claimed"]), verdict(["does not hold", "as claimed"])
+    ('undecided', 'undecided', 'does not hold')
     """
-    known = set(found)
+    known: set[str] = set(found)
     if not known or "not measured" in known:
         return "not measured"
-    if known & {"as claimed", "not as claimed"}:
-        return "shown as claimed" if known == {"as claimed"} else "shown otherwise"
+    shown = known & {"as claimed", "not as claimed"}
+    if shown == known:
+        return "shown in part" if len(shown) > 1 else "shown as claimed" if "as claimed" in shown else "shown otherwise"
+    if shown:  # one seed of an effect, several of others
+        known = known - shown | {"undecided"}
     if {"holds", "does not hold"} <= known:
         return "depends"
     if "does not hold" in known:
@@ -90,7 +102,7 @@ def verdict(found: Sequence[Found]) -> Verdict:
 
 def _effect(effect: Effect, measured: Measurements) -> EffectAnswer:
     more, less = measured.get(effect.more, {}), measured.get(effect.less, {})
-    seeds = tuple(sorted(more.keys() & less.keys()))
+    seeds = tuple(seed for seed in sorted(more.keys() & less.keys()) if _known(effect, more[seed], less[seed]))
     firsts = tuple(more[seed][effect.quantity] for seed in seeds)
     seconds = tuple(less[seed][effect.quantity] for seed in seeds)
     differences = np.array([_difference(effect, a, b) for a, b in zip(firsts, seconds, strict=True)])
@@ -108,10 +120,14 @@ def _effect(effect: Effect, measured: Measurements) -> EffectAnswer:
     )  # fmt: skip
 
 
+def _known(effect: Effect, more: Numbers, less: Numbers) -> bool:
+    """Whether both cells have the quantity on a seed, and it can be compared: a seed without it is left out."""
+    pair = [numbers.get(effect.quantity, math.nan) for numbers in (more, less)]
+    return all(map(math.isfinite, pair)) and (effect.measure == "difference" or min(pair) > 0)
+
+
 def _difference(effect: Effect, more: float, less: float) -> float:
-    if effect.measure == "difference":
-        return more - less
-    return math.log2(more / less) if more > 0 and less > 0 else math.nan
+    return more - less if effect.measure == "difference" else math.log2(more / less)
 
 
 def _interval(differences: Array) -> tuple[float | None, float | None, float | None]:

@@ -91,7 +91,7 @@ def log_path(spec: EnvSpec, episodes: int, seed: int, root: Path) -> Path:
     ways = [
         f"{key}-{value:.4g}" if isinstance(value, float) else f"{key}-{value}" for key, value in spec.kwargs.items()
     ]
-    kinds = [str(wrapper["kind"]) for wrapper in spec.wrappers]
+    kinds = ["-".join(map(str, wrapper.values())) for wrapper in spec.wrappers]
     return root / "logs" / files.slug("-".join([spec.name, *ways, *kinds, f"{episodes}-episodes"])) / f"seed-{seed}"
 
 

@@ -33,6 +33,10 @@ def objective(name: str, architecture: Architecture) -> Objective:
         )
     if architecture.chunk_length > 1 and name != CHUNKS.name:
         raise InputError(f"chunk_length: objective {name} teaches one action; objective must be '{CHUNKS.name}'")
+    if architecture.predicts_returns and name != REINFORMER.name:
+        raise InputError(
+            f"conditioning: objective {name} teaches no return; predicted needs objective '{REINFORMER.name}'"
+        )
     found.check(architecture)
     return found
 

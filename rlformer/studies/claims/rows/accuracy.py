@@ -45,8 +45,8 @@ CLAIM = Claim(
     ),
     experiment=Text(
         "Transformer, LSTM and GRU with as many parameters learn from the same logs: PassiveTMaze (memory), KeyDoor "
-        "(credit), CartPole-v1 and LunarLander-v3 (the first half of a PPO training).",
-        "参数量相同的 Transformer、LSTM、GRU 从同样的日志学习:PassiveTMaze(记忆)、KeyDoor(信用分配)、CartPole-v1 与 LunarLander-v3(PPO 训练的前半段)。",
+        "(credit), CartPole-v1 and LunarLander-v3 (a PPO training until it is half way).",
+        "参数量相同的 Transformer、LSTM、GRU 从同样的日志学习:PassiveTMaze(记忆)、KeyDoor(信用分配)、CartPole-v1 与 LunarLander-v3(PPO 训练到得分过半为止)。",
     ),
     effects=tuple(
         effect

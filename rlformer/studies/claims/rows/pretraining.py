@@ -40,6 +40,7 @@ def _helps(
 
 
 _MASKED, _CHAIN, _SCRATCH = ("dt-masked",), ("dt-pretrained",), ("dt",)
+_APART = ("dt", "tokens=separate")  # as the masked one reads them
 _RANDOM = ("dt-pretrained", *_CONTROL)
 
 CLAIM = Claim(
@@ -68,7 +69,7 @@ CLAIM = Claim(
         _helps(_POLE, 0.125, _CHAIN, _SCRATCH, "the chain's minus that from scratch", "马尔可夫链预训练与从头训练"),
         _helps(_POLE, 0.125, _CHAIN, _RANDOM, "the chain's minus its control's", "马尔可夫链预训练与其对照"),
         *(
-            _helps(_LANDER, share, _MASKED, _SCRATCH, "the masked one minus that from scratch", "遮盖预训练与从头训练")
+            _helps(_LANDER, share, _MASKED, _APART, "the masked one minus that from scratch", "遮盖预训练与从头训练")
             for share in (0.125, 0.5)
         ),
         _helps(_LANDER, 0.125, _CHAIN, _SCRATCH, "the chain's minus that from scratch", "马尔可夫链预训练与从头训练"),

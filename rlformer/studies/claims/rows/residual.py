@@ -56,9 +56,9 @@ CLAIM = Claim(
         "残差连接解决深层网络中的梯度消失与爆炸,避免退化。",
     ),
     experiment=Text(
-        "Transformers of 2, 8 and 16 layers on PassiveTMaze, with and without residual connections, normalisation kept: "
+        "Transformers of 8 and 16 layers on PassiveTMaze, with and without residual connections, normalisation kept: "
         "the gradient's norm in the first block over that in the last early in training (mean of 100 steps), and the score.",
-        "PassiveTMaze 上 2、8、16 层的 Transformer,保留归一化,有无残差:训练初期(100 步)首块与末块梯度范数之比,以及得分。",
+        "PassiveTMaze 上 8、16 层的 Transformer,保留归一化,有无残差:训练初期(100 步)首块与末块梯度范数之比,以及得分。",
     ),
     effects=(
         _gradients(8, quick=True),

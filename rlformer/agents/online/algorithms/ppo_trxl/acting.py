@@ -20,11 +20,15 @@ class Remembering(Actor):
     def __init__(self, trunk: GatedTransformerXL, actor: Actor) -> None:
         self._trunk, self._actor = trunk, actor
         self.draws, self.normal, self.stochastic = actor.draws, actor.normal, actor.stochastic
-        self.networks = (trunk, *actor.networks)
+        self.networks, self.needs_masks = (trunk, *actor.networks), actor.needs_masks
         layers, length, width = trunk.memory_shape
         self.context_length = layers * length + 1  # each layer reads so far back of the one below
         self.memory_size = 1 + layers * length * width  # the age, then what is remembered
         self._memory, self._age = torch.zeros(0, *trunk.memory_shape), torch.zeros(0)
+
+    def allow(self, masks: Tensor | None) -> None:
+        """See `Actor`."""
+        self._actor.allow(masks)
 
     @torch.inference_mode()
     def begin(self, slots: Array) -> None:
