@@ -226,6 +226,10 @@ def test_a_context_longer_than_every_episode_is_remarked_upon(tmp_path: Path) ->
     ("values", "message"),
     [
         ({"return_scale": -1.0}, "return_scale: a number from 0 to 1,000,000,000,000, got -1.0"),
+        (
+            {"conditioning": "predicted", "tokens": "separate"},
+            "conditioning: objective imitation teaches no return; predicted needs objective 'reinformer'",
+        ),
         ({"heads": 5}, "heads: 5 do not divide the width 64"),
         ({"episode_filter": "best"}, "episode_filter: one of none, top, got 'best'"),
         ({"episode_filter_share": 0.0}, "episode_filter_share: a number above 0 and at most 1, got 0.0"),
