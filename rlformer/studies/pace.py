@@ -153,7 +153,7 @@ def measure(plan: Plan, threads: int = 1, progress: Progress | None = None, effo
             told(done, len(firsts), agent)
             kind = learner(run.spec.agent.learner)
             pace = recorded(run.setting.root, run.spec)
-            if pace is None and kind.learns:
+            if pace is None and kind.learns and kind.trains:
                 if run.source is not None and dataset is None:
                     dataset = log_for(run, episode, Path(folder))
                 log = dataset if run.source is not None else None

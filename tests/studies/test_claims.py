@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from rlformer.runs.hooks import Hooks
 from rlformer.studies.claims import suite
 from rlformer.studies.claims.answer import answer
 from rlformer.studies.claims.answer import tests as p_values
-from rlformer.studies.claims.base import Cell, Claim, Effect, Numbers, Says, Text, read_numbers, write_numbers
+from rlformer.studies.claims.base import Cell, Claim, Effect, Measured, Numbers, Says, Text, read, write
 from rlformer.studies.claims.cells import FirstGood, Online, Speed, Trained, task
 from rlformer.studies.claims.rows import CLAIMS, chosen
 
@@ -129,14 +130,30 @@ def test_a_seed_that_one_cell_lacks_is_left_out() -> None:
     assert found.effects[0].seeds == (0, 1)
 
 
-def test_numbers_are_kept_and_a_damaged_file_is_one_line(tmp_path: Path) -> None:
-    assert read_numbers(MORE, 0, tmp_path) is None
-    write_numbers(MORE, 0, tmp_path, {"score": 4.0}, 1.5)
-    assert read_numbers(MORE, 0, tmp_path) == {"score": 4.0}
+def test_numbers_are_kept(tmp_path: Path) -> None:
+    assert read(MORE, 0, tmp_path) is None
+    write(MORE, 0, tmp_path, {"score": 4.0}, 1.5)
+    assert read(MORE, 0, tmp_path) == Measured({"score": 4.0}, 1.5)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"numbers": 3}, {"numbers": {}}, {"numbers": {"score": "much"}}, {"numbers": {"score": None}}, {"seconds": []},
+        {"seconds": "long"}, {"numbers": {"score": 10**400}}, {"schema": "rlformer/9"}, {"seed": 3}, {"cell": "less"},
+        {"numbers": {"score": True}},
+    ],
+)  # fmt: skip
+def test_a_damaged_file_is_one_line(changed: dict[str, object], tmp_path: Path) -> None:
+    write(MORE, 0, tmp_path, {"score": 4.0}, 1.5)
     (path,) = tmp_path.rglob("seed-0.json")
-    path.write_text('{"numbers": 3}')
-    with pytest.raises(InputError, match="damaged: delete it"):
-        read_numbers(MORE, 0, tmp_path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
+    with pytest.raises(InputError, match=r"seed-0\.json: damaged: delete it"):
+        read(MORE, 0, tmp_path)
+    for torn in ("[]", '{"numbers'):
+        path.write_text(torn)
+        with pytest.raises(InputError, match="damaged: delete it"):
+            read(MORE, 0, tmp_path)
 
 
 def test_names_are_checked_before_anything_is_measured(tmp_path: Path) -> None:

@@ -99,19 +99,40 @@ def result_path(cell: Cell, seed: int, root: Path) -> Path:
     return root / "cells" / files.slug(cell.name) / f"seed-{seed}.json"
 
 
-def read_numbers(cell: Cell, seed: int, root: Path) -> Numbers | None:
+@dataclass(frozen=True)
+class Measured:
+    """What a cell found, and how long it took."""
+
+    numbers: Numbers
+    seconds: float
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def read(cell: Cell, seed: int, root: Path) -> Measured | None:
     """What a cell found; None where it was not measured yet. Raises InputError where the file is damaged."""
     path = result_path(cell, seed, root)
     if not path.is_file():
         return None
-    found = files.read_json(path)
+    damaged = InputError(f"{path}: damaged: delete it, and the same command measures it again")
+    try:
+        found = files.read_json(path)
+    except InputError as error:
+        raise damaged from error
+    if not isinstance(found, dict):
+        raise damaged
     numbers = found.get("numbers")
-    if found.get("cell") != cell.name or not isinstance(numbers, dict):
-        raise InputError(f"{path}: damaged: delete it, and the same command measures it again")
-    return {str(key): float(value) for key, value in numbers.items()}
+    about = (found.get("schema"), found.get("cell"), found.get("seed"))
+    if about != (SCHEMA, cell.name, seed) or not isinstance(numbers, dict) or not numbers:
+        raise damaged
+    if not all(map(_is_number, (found.get("seconds"), *numbers.values()))):
+        raise damaged
+    return Measured({str(key): float(value) for key, value in numbers.items()}, float(found["seconds"]))
 
 
-def write_numbers(cell: Cell, seed: int, root: Path, numbers: Numbers, seconds: float) -> None:
+def write(cell: Cell, seed: int, root: Path, numbers: Numbers, seconds: float) -> None:
     """Keep what a cell found, and how long it took."""
     path = result_path(cell, seed, root)
     path.parent.mkdir(parents=True, exist_ok=True)

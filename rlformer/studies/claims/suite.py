@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.runs.hooks import Hooks
 from rlformer.studies.claims.answer import ClaimAnswer, answer
-from rlformer.studies.claims.base import Cell, Claim, Numbers, read_numbers, result_path, write_numbers
+from rlformer.studies.claims.base import Cell, Claim, Numbers, read, write
 from rlformer.studies.claims.rows import chosen
 from rlformer.studies.executors.local import Event, Job, LocalProcesses
 
@@ -57,6 +56,7 @@ def claims(
     asked, count = plan(only, profile, seeds)
     quick, root = profile == "quick", root.absolute()
     cells = list(dict.fromkeys(cell for claim in asked for cell in claim.cells(quick)))
+    answers(asked, profile, count, root)  # a damaged file is told before anything is measured
     failures: list[Unmeasured] = []
     together = [cell for cell in cells if not cell.alone]
     apart = [cell for cell in cells if cell.alone]
@@ -92,9 +92,9 @@ def answers(
     measured: dict[Cell, dict[int, Numbers]] = {}
     hours = 0.0
     for cell in dict.fromkeys(cell for claim in asked for cell in claim.cells(quick)):
-        found = {seed: read_numbers(cell, seed, root) for seed in range(seeds)}
-        measured[cell] = {seed: numbers for seed, numbers in found.items() if numbers is not None}
-        hours += sum(float(files.read_json(result_path(cell, seed, root))["seconds"]) for seed in measured[cell]) / 3600
+        found = {seed: read(cell, seed, root) for seed in range(seeds)}
+        measured[cell] = {seed: one.numbers for seed, one in found.items() if one is not None}
+        hours += sum(one.seconds for one in found.values() if one is not None) / 3600
     return Answers(
         profile, seeds, tuple(answer(claim, measured, quick) for claim in asked), tuple(failures), round(hours, 2)
     )
@@ -125,8 +125,8 @@ def _jobs(cells: Sequence[Cell], seeds: int, root: Path) -> list[Job]:
 
 def _measure(work: _Work, stop: Callable[[], bool], progress: Callable[[int, int, str], None]) -> None:
     """In a process of its own: one cell on one seed."""
-    if read_numbers(work.cell, work.seed, work.root) is not None:
+    if read(work.cell, work.seed, work.root) is not None:
         return
     start = time.perf_counter()
     numbers = work.cell.measure(work.seed, work.root, Hooks(stop, progress, waits=True))
-    write_numbers(work.cell, work.seed, work.root, numbers, time.perf_counter() - start)
+    write(work.cell, work.seed, work.root, numbers, time.perf_counter() - start)
