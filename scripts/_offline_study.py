@@ -11,7 +11,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from _studies import Score, markdown, rlformer, shown, trained, write_json, write_text
+from _studies import (
+    Score,
+    at_least_one,
+    markdown,
+    read_results,
+    refuse,
+    rlformer,
+    shown,
+    trained,
+    write_json,
+    write_text,
+)
 
 from rlformer.core import formats
 
@@ -50,15 +61,20 @@ class OfflineStudy:
         parser.add_argument("zoo", metavar="ZOO", type=Path, nargs="?", help="the folder of published agents")
         parser.add_argument("--agent", metavar="PATH", default=self.player.path, help="of them, below ZOO")
         parser.add_argument("--quick", action="store_true", help="few steps, one seed")
-        parser.add_argument("--jobs", type=int, default=1)
+        parser.add_argument("--jobs", type=at_least_one, default=1)
         parser.add_argument("--out", type=Path, help="default: reports/study-ENV")
         parser.add_argument("--page", nargs=2, metavar=("results.json", "FILE"), type=Path)
         given = parser.parse_args()
         if given.page is not None:
-            write_text(given.page[1], self.page(json.loads(given.page[0].read_text())))
+            write_text(
+                given.page[1],
+                self.page(read_results(given.page[0], "quick", "online", "logs", "scores", "gradient_steps")),
+            )
             return
         if given.zoo is None or not (given.zoo / given.agent).is_file():
-            sys.exit(f"ZOO: a folder that has {given.agent}, got {given.zoo}")
+            refuse(
+                f"ZOO: name a folder that has {given.agent}" + ("" if given.zoo is None else f"; {given.zoo} has not")
+            )
         out = given.out or Path("reports") / f"study-{self.env}{'-quick' * given.quick}"
         found = self.results(given.zoo / given.agent, out, given.quick, given.jobs)
         write_json(out / "results.json", found)

@@ -6,6 +6,7 @@ stopped goes on where it was.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import math
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,30 @@ def published_scores() -> dict[str, Published]:
         f"{row['algorithm']}/{row['env']}": Published(float(row["mean"]), float(row["std"]), int(row["episodes"]))
         for row in rows
     }
+
+
+def refuse(text: str) -> NoReturn:
+    """End the script over what its user can mend, in one line."""
+    print(f"error: {text}", file=sys.stderr)
+    sys.exit(2)
+
+
+def read_results(path: Path, *keys: str) -> dict[str, Any]:
+    """What a script here wrote, with at least these keys. Ends the script in one line where that is not in the file."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        refuse(f"{path}: no results of this script: {' '.join(str(error).split())}")
+    if not isinstance(found, dict) or (lost := [key for key in keys if key not in found]):
+        refuse(f"{path}: no results of this script{f': it lacks {lost[0]}' if isinstance(found, dict) else ''}")
+    return found
+
+
+def at_least_one(text: str) -> int:
+    """Of the command line."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number from 1, got '{text}'")
+    return int(text)
 
 
 def rlformer(*words: str) -> dict[str, Any]:

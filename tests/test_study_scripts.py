@@ -127,3 +127,24 @@ def test_the_page_of_a_study_is_made_of_its_results_alone() -> None:
     assert "| bc | 40.0 | 40.0 | 40.0 | -10.0 | - |" in page
     assert "a neighbour and no target" in page
     assert "mean nothing" in study.page({**results, "quick": True})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("published_agents", "torn.json"), "error: torn.json: no results of this script: "),
+        (("published_agents", "empty.json"), "error: empty.json: no results of this script: it lacks agents"),
+        (("published_agents", "nowhere"), "error: nowhere: no ALGORITHM/ENV_1/ENV.zip in it"),
+        (("study_hopper", "--page", "nope.json", "x.md"), "error: nope.json: no results of this script: "),
+        (("study_hopper", "nowhere", "--quick"), "error: ZOO: name a folder that has tqc/"),
+        (("study_hopper", "z", "--jobs", "0"), "study_hopper: error: argument --jobs: a whole number from 1, got '0'"),
+        (("train_presets", "--table", "t.md", "--out", "nowhere"), "error: nowhere: nothing was trained there"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    (tmp_path / "torn.json").write_text("{")
+    (tmp_path / "empty.json").write_text("{}")
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(message)
