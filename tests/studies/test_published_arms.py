@@ -199,3 +199,14 @@ def test_published_agents_are_kept_as_they_are(agent: str, file: str, env: str, 
         policy.begin(np.arange(16), np.arange(16), None)
         acted.append(policy.act(seen))
     np.testing.assert_array_equal(*acted)
+
+
+@pytest.mark.slow
+def test_its_runs_are_projected_though_nothing_of_it_can_be_probed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = published(tmp_path / "zoo")
+    found = api.project(Study("CartPole-v1", arms=("random", f"ppo={path}"), seeds=2, trust=True, episodes=4))
+    rows = {row.agent: row for row in found.agents}
+    assert (rows[f"ppo={path}"].runs, rows[f"ppo={path}"].env_steps) == (2, 0)
