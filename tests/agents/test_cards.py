@@ -161,7 +161,7 @@ def test_an_offline_agents_card_can_be_trained(name: str, tmp_path: Path) -> Non
     rng = np.random.default_rng(0)
     info = DatasetInfo("CartPole-v1", Spaces.plain((4,), ActionSpec("discrete", (2,))))
     episodes = [Episode(rng.random((9, 4)), rng.integers(0, 2, 8), np.ones(8), True, False) for _ in range(20)]
-    values = {**AGENTS[name].values_for("CartPole-v1"), "gradient_steps": 1, "validate_every": 1}
+    values = {**AGENTS[name].values_for("CartPole-v1"), "gradient_steps": 2, "validate_every": 1}
     learner = LEARNERS["sequence"].load()()
     cost = learner.fit(Task(None, from_episodes(info, episodes), values, seed=0), Quiet(tmp_path))
     assert cost.samples_seen > 0

@@ -156,7 +156,8 @@ def test_it_acts_step_by_step_as_stable_baselines3_does(env: str, tmp_path: Path
         if begun.any():
             policy.begin(np.flatnonzero(begun), np.arange(begun.sum()), None)
         observations = rng.normal(size=(5, model.observation_space.shape[0])).astype(np.float32)
-        normalized = model.get_vec_normalize_env().normalize_obs(observations)
+        normalize = model.get_vec_normalize_env()
+        normalized = observations if normalize is None else normalize.normalize_obs(observations)
         expected, states = model.predict(normalized, states, begun, deterministic=True)
         np.testing.assert_allclose(policy.act(observations), expected, atol=1e-5)
 

@@ -105,7 +105,7 @@ def refused(env_id: str) -> str:
 def test_an_unknown_id_names_what_helps(env_id: str, helpful: str) -> None:
     if "[minigrid]" in helpful and _installed("minigrid"):
         pytest.skip("minigrid is installed here")
-    if ("'atari'" in helpful or "[atari]" in helpful) and _installed("ale_py"):
+    if ("'atari'" in helpful or "[atari]" in helpful or "ALE/" in helpful) and _installed("ale_py"):
         pytest.skip("ale_py is installed here")
     assert helpful in refused(env_id)
     for suggested in re.findall(r"did you mean '(.*)'\?", refused(env_id)):

@@ -173,7 +173,7 @@ def test_all_is_examined_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         "device",
         "extra video",
         "extra mujoco",
-        "Atari",
+        "extra atari",
         "threads",
         "memory",
         "runs/",

@@ -109,7 +109,8 @@ class TrajectoryModel(nn.Module):
         steps (B,): from that one of each window, (B, 1, k, A).
         """
         rows = self._every if steps is None else self.row_of(steps)[:, None]
-        return self.head(cast(Chunking, self.backbone).chunk(self.embed(window), rows))
+        foreseen = cast(Chunking, self.backbone).chunk(self.embed(window), rows)
+        return self.predict_action(foreseen) if steps is None else self.head(foreseen)  # as `forward`, and `predict_at`
 
     def decide(self, window: Window, steps: Tensor) -> tuple[Tensor, Tensor]:
         """As `predict_at`, and the returns-to-go (B,) on which the model acts at these steps: the window's, or where it
