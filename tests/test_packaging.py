@@ -75,4 +75,4 @@ def test_it_lists_what_the_checkout_lists(kind: str, installed: Path, checkout: 
     from_checkout = run(*command, cwd=tmp_path, PYTHONPATH=str(checkout))
     assert json.loads(from_wheel) == json.loads(from_checkout)
     for card in (checkout / kind).glob("*.toml"):
-        assert json.dumps(card.stem) in from_wheel
+        assert json.dumps(card.stem.replace("ALE-", "ALE/", 1)) in from_wheel  # no file has a slash in its name
