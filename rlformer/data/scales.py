@@ -39,7 +39,7 @@ def measure(dataset: Dataset, return_scale: float = 0.0, standardise: bool = Tru
     spec, shape = dataset.info.spaces.observation, dataset.observations.shape[1:]
     mean, std = np.zeros(math.prod(shape)), np.ones(math.prod(shape))
     columns = slice(None) if not spec.has_images else _measured(spec)
-    if len(mean[columns]):
+    if standardise and len(mean[columns]):
         parts = _parts(len(rows), math.prod(shape))
         mean[columns], std[columns] = _moments(
             dataset.observations[observed[part]].reshape(-1, math.prod(shape))[:, columns] for part in parts
@@ -51,7 +51,7 @@ def measure(dataset: Dataset, return_scale: float = 0.0, standardise: bool = Tru
         extremes = action_range(dataset)
     if not return_scale:
         return_scale = largest_return_to_go(dataset) or 1.0
-    mean, std = (mean, np.where(std < _CONSTANT, 1.0, std)) if standardise else (0.0 * mean, np.ones_like(std))
+    std = np.where(std < _CONSTANT, 1.0, std)
     return Scales(mean.reshape(shape), std.reshape(shape), action_mean, action_std, return_scale, extremes)
 
 

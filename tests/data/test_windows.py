@@ -128,6 +128,10 @@ def test_scales_are_the_statistics_of_the_steps(view: Dataset) -> None:
     assert scales.return_scale == np.abs(returns_to_go(view)).max()
     assert scales.action_mean is None  # categories have none
     assert measure(view, return_scale=7.0).return_scale == 7.0
+    bare = measure(view, standardise=False)  # observations as they are
+    assert (bare.observation_mean == 0).all()
+    assert (bare.observation_std == 1).all()
+    assert bare.return_scale == scales.return_scale
 
 
 def test_scales_of_a_log_in_parts_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
