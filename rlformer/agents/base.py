@@ -94,6 +94,8 @@ class LearnerKind:
     needs: frozenset[Need]
     curve_unit: CurveUnit  # what its curves run over: env_steps where it learns by interaction
     flops: Callable[[Mapping[str, Any], Spaces, RunRecord], dict[str, float]]  # see `agents.flops.of_run`
+    # How many steps a training takes on a log of so many, where they change with it.
+    steps_on: Callable[[Mapping[str, Any], int], int] | None = None
     action_kinds: Callable[[Mapping[str, Any]], frozenset[str]] = lambda values: ANY_ACTIONS  # of a card's values
     sees_images: Callable[[Mapping[str, Any]], bool] = lambda values: True  # of a card's values: or vectors alone
     # Every key that a card of it may have, with its range, by the values of the card: which algorithm they name. None:
@@ -117,6 +119,14 @@ class LearnerKind:
     def steps_key(self) -> str:
         """The key of a card that says how long it trains, in the unit of its curves."""
         return "steps" if self.curve_unit == "env_steps" else "gradient_steps"
+
+    def steps(self, values: Mapping[str, Any], logged: int | None = None) -> int:
+        """How many a training takes, in the unit of its curves. logged: steps of its log; None: unknown."""
+        if not self.learns:
+            return 0
+        if self.steps_on is not None and logged is not None:
+            return self.steps_on(values, logged)
+        return int(values.get(self.steps_key, 0))
 
     @property
     def learns_offline(self) -> bool:
@@ -150,12 +160,19 @@ class LearnerKind:
 class Learner(Protocol):
     """Fits one agent to one task."""
 
-    num_parameters: int  # that gradients changed
     scales: Mapping[str, Any]  # of a condition: the chosen target return and the log's range; empty without one
 
     @classmethod
     def check(cls, env: EnvSpec, hyperparameters: Mapping[str, Any]) -> None:
         """Raise InputError where a value cannot be used, or the environment's actions do not fit, before any work."""
+
+    @classmethod
+    def check_task(cls, task: Task) -> None:
+        """Raise InputError where values, log and weights do not fit together, before a run is begun."""
+
+    @property
+    def num_parameters(self) -> int:
+        """Numbers that gradients changed."""
 
     def fit(self, task: Task, log: RunLog) -> Cost:
         """Learn, continuing from the checkpoint in `log.directory` if there is one."""

@@ -18,7 +18,10 @@ def of_run(spec: RunSpec, spaces: Spaces, record: RunRecord) -> dict[str, float]
     """
     found = learner(spec.agent.learner).flops(spec.values, spaces, record)
     if spec.weights is not None and "training" in found:
-        found["training"] += spec.weights.flops
+        if spec.weights.flops is None:  # nobody knows what they took
+            del found["training"]
+        else:
+            found["training"] += spec.weights.flops
     if "action" in found:
         found["evaluation"] = record.cost.evaluation_env_steps * found["action"]
     return found

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rlformer.agents.base import LearnerKind, RunLog, Task
+from rlformer.agents.base import Learner, LearnerKind, RunLog, Task
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
@@ -36,7 +36,7 @@ BEHAVIOUR = LearnerKind(
 )
 
 
-class RandomLearner:
+class RandomLearner(Learner):
     """Uniform actions. See `agents.base.Learner`."""
 
     num_parameters = 0
@@ -72,7 +72,7 @@ class RandomLearner:
         return learner
 
 
-class BehaviourLearner:
+class BehaviourLearner(Learner):
     """The log's own episodes, as a rung of the ladder: nothing is learned and nothing can act."""
 
     num_parameters = 0

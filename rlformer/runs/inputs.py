@@ -168,6 +168,14 @@ class LogInput:
 
 
 @dataclass(frozen=True)
+class PaidLog:
+    """A log that weights learned from, and what it cost them: who reads it again does not pay it again."""
+
+    hash: str
+    cost: Cost
+
+
+@dataclass(frozen=True)
 class WeightsInput:
     """Another run's weights, from which this one goes on. It inherits what they cost."""
 
@@ -175,7 +183,8 @@ class WeightsInput:
     path: str
     cost: Cost = field(default_factory=Cost)  # of all that led to them; its CPU seconds are those of learning
     gradient_steps: int = 0  # behind them
-    flops: float = 0.0  # of learning, behind them
+    flops: float | None = None  # of learning, behind them; None: unknown
+    logs: tuple[PaidLog, ...] = ()  # that the cost holds, each once
 
     def to_dict(self) -> dict[str, Any]:
         """A TOML-ready form, without what is unknown."""
@@ -184,10 +193,16 @@ class WeightsInput:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> WeightsInput:
         """The inverse of `to_dict`."""
-        return decode(cls, {**data, "cost": {"upstream_env_steps": None, **data.get("cost", {})}})
+        logs = [{**one, "cost": _with_unknown(one.get("cost", {}))} for one in data.get("logs", [])]
+        return decode(cls, {**data, "cost": _with_unknown(data.get("cost", {})), "logs": logs})
 
 
 Input: TypeAlias = LogInput | WeightsInput
+
+
+def _with_unknown(cost: Mapping[str, Any]) -> dict[str, Any]:
+    """A cost's table, in which what is unknown is absent."""
+    return {"upstream_env_steps": None, **cost}
 
 
 def input_from_dict(data: Mapping[str, Any]) -> Input:

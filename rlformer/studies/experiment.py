@@ -64,21 +64,23 @@ def train(
     run = RunDirectory.of(root, spec, seed)
     asked = protocol or Protocol.of(spec.episodes)
     kind.prepare()
+    task = Task(
+        env=spec.env,
+        dataset=dataset,
+        hyperparameters=spec.values,
+        seed=seed,
+        threads=threads,
+        device=device,
+        weights=None if spec.weights is None else Path(spec.weights.path),
+        log_trajectories=run.trajectories if spec.keeps_log else None,
+    )
+    if not run.finished:
+        kind.load().check_task(task)
 
     def work(log: RunSession) -> None:
         playable = _playable(spec, kind, log)
         seed_obeyed = _probed(spec, log) if playable else None
-        task = Task(
-            env=spec.env if playable else None,
-            dataset=dataset,
-            hyperparameters=spec.values,
-            seed=seed,
-            threads=threads,
-            device=device,
-            weights=None if spec.weights is None else Path(spec.weights.path),
-            log_trajectories=run.trajectories if spec.keeps_log else None,
-        )
-        _train(spec, kind, task, asked, log, run, seed_obeyed)
+        _train(spec, kind, task if playable else replace(task, env=None), asked, log, run, seed_obeyed)
 
     later = partial(play_later, kind, spec, run, asked)
     in_line(lambda: _session(run, spec, seed, work, later, command, hooks), hooks)

@@ -61,6 +61,12 @@ class PlannedRun:
         """How its log is made and cut, the point of a grid included; None without a log."""
         return None if self.source is None else replace(self.source.recipe, budget=self.budget)
 
+    @property
+    def logged_steps(self) -> int | None:
+        """How many it reads, as far as that is known before its log is made."""
+        known = None if self.source is None else self.source.num_steps
+        return None if known is None else int(known * (1 if self.budget is None else self.budget))
+
     def with_log(self, dataset: Dataset) -> RunSpec:
         """Its specification with this log as its input."""
         assert self.source is not None

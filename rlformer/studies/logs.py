@@ -53,6 +53,13 @@ class GivenLog:
         """What is read of it."""
         return Recipe(self.cut)
 
+    @property
+    def num_steps(self) -> int:
+        """About how many of its steps are read; at "mid", which nobody knows before it is read, all."""
+        whole = load(self.path, remember=True).num_steps
+        known = {"share": self.cut.amount * whole, "steps": self.cut.amount}
+        return int(min(known.get(self.cut.kind, whole), whole))
+
     def whole(self, root: Path, seed: int) -> Dataset:
         """Before it is cut."""
         return load(self.path, remember=True)
@@ -66,6 +73,7 @@ class TrainingLog:
     recipe: Recipe
     made_here = True
     trained = True
+    num_steps = None  # unknown before it is made: where it is cut depends on how well the training goes
 
     def whole(self, root: Path, seed: int) -> Dataset:
         """Before it is cut. Raises InputError where the training has kept none yet."""

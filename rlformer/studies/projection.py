@@ -19,7 +19,7 @@ from rlformer.evaluator.judge.standing import seeds_for
 from rlformer.runs.spec import RunSpec
 from rlformer.studies import timing
 from rlformer.studies.execute import side_by_side
-from rlformer.studies.jobs import runs_of
+from rlformer.studies.jobs import PlannedRun, runs_of
 from rlformer.studies.pace import Paces, measure
 from rlformer.studies.plan import Plan
 from rlformer.studies.stages import Contest, Stages
@@ -90,15 +90,16 @@ def project(
 
 def projected(plan: Plan, paces: Paces, jobs: int) -> Projection:
     """The same at paces that are known."""
-    specs: dict[str, RunSpec] = {}
+    first_of: dict[str, PlannedRun] = {}
     for run in plan.runs:
-        specs.setdefault(run.spec.agent.name, run.spec)
+        first_of.setdefault(run.spec.agent.name, run)
     spaces = spaces_of(plan.env)
     first = Counter(run.spec.agent.name for run in runs_of(plan.stages.first))
-    rows = [_row(spec, first[name], paces, spaces) for name, spec in specs.items()]
-    rows += [_later_row(contest, specs, paces, spaces) for contest in plan.stages.contests]
-    acting = sum(learner(spec.agent.learner).acts for spec in specs.values())
-    films = not any(spec.cut_short is not None and spec.cut_short.reason == SMOKE for spec in specs.values())
+    rows = [_row(run, first[name], paces, spaces) for name, run in first_of.items()]
+    rows += [_later_row(contest, first_of, paces, spaces) for contest in plan.stages.contests]
+    specs = [run.spec for run in first_of.values()]
+    acting = sum(learner(spec.agent.learner).acts for spec in specs)
+    films = not any(spec.cut_short is not None and spec.cut_short.reason == SMOKE for spec in specs)
     fixed = timing.around(acting, paces, films)
     more = [count for count in _seeds_needed(plan) if count > len(plan.seeds)]
     return Projection(
@@ -168,16 +169,17 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def _later_row(contest: Contest, specs: Mapping[str, RunSpec], paces: Paces, spaces: Spaces) -> Projected:
+def _later_row(contest: Contest, first_of: Mapping[str, PlannedRun], paces: Paces, spaces: Spaces) -> Projected:
     """Whoever goes on: with the runs, and the time, of the agent that takes longest."""
-    found = [_row(specs[agent], len(runs_of(later)), paces, spaces) for agent, later in contest.later.items()]
+    found = [_row(first_of[agent], len(runs_of(later)), paces, spaces) for agent, later in contest.later.items()]
     longest = max(found, key=lambda row: row.runs * row.seconds)
     return replace(longest, agent=" or ".join(contest.agents))
 
 
-def _row(spec: RunSpec, runs: int, paces: Paces, spaces: Spaces) -> Projected:
+def _row(run: PlannedRun, runs: int, paces: Paces, spaces: Spaces) -> Projected:
+    spec, logged = run.spec, run.logged_steps
     kind, agent = learner(spec.agent.learner), spec.agent.name
-    steps = int(spec.values.get(kind.steps_key, 0)) if kind.learns else 0
+    steps = kind.steps(spec.values, logged)
     if "n_epochs" in spec.values:  # a rollout that was begun is made whole
         rollout = spec.values["n_steps"] * spec.values["num_envs"]
         steps = -(-steps // rollout) * rollout
@@ -191,6 +193,6 @@ def _row(spec: RunSpec, runs: int, paces: Paces, spaces: Spaces) -> Projected:
         runs=runs,
         env_steps=steps if kind.steps_env else 0,
         gradient_steps=0 if kind.steps_env else steps,
-        seconds=timing.run_seconds(spec, paces),
+        seconds=timing.run_seconds(spec, paces, logged),
         disk_bytes=disk,
     )

@@ -29,10 +29,10 @@ class Timed:
     seconds: float
 
 
-def run_seconds(spec: RunSpec, paces: Paces) -> float:
-    """Of a run of this specification: its process, its steps and its evaluations."""
+def run_seconds(spec: RunSpec, paces: Paces, logged: int | None = None) -> float:
+    """Of a run of this specification: its process, its steps and its evaluations. logged: steps of its log."""
     kind, pace = learner(spec.agent.learner), paces.agents[spec.agent.name]
-    steps = spec.values.get(kind.steps_key, 0) if kind.learns else 0
+    steps = kind.steps(spec.values, logged)
     evaluation = pace.evaluation(kind, paces.world, Protocol.of(spec.episodes), steps)
     return JOB_SECONDS * paces.slowness + pace.start + steps * pace.step + evaluation
 
@@ -44,10 +44,10 @@ def timed(jobs: Sequence[Job], paces: Paces, sized: Callable[[RunSpec], RunSpec]
 
 def _job_seconds(payload: Any, paces: Paces, sized: Callable[[RunSpec], RunSpec]) -> float:
     if isinstance(payload, PlannedRun):
-        return run_seconds(sized(payload.spec), paces)
+        return run_seconds(sized(payload.spec), paces, payload.logged_steps)
     assert isinstance(payload, PlannedLog)
     maker = sized(payload.source.maker)
-    steps = payload.source.steps or min(maker.values.get("steps", 100_000), 100_000)
+    steps = payload.source.num_steps
     one = paces.agents[maker.agent.name].act[0] if maker.agent.name in paces.agents else 0.0
     return JOB_SECONDS * paces.slowness + steps * (paces.world.step_seconds + one / 4)  # several act at once
 

@@ -199,6 +199,13 @@ def test_the_experts_episodes_are_drawn_whatever_they_return() -> None:
         expert_of(log, 13, 0)
 
 
+def test_more_expert_episodes_than_the_log_has_leave_no_run(tmp_path: Path) -> None:
+    log = expert(match("discrete"), 2)
+    with pytest.raises(InputError, match="expert_episodes: 3, and the log has 2"):
+        experiment.train(resolve(match("discrete"), "gail", ["expert_episodes=3"], ()), 0, tmp_path, dataset=log)
+    assert not list(tmp_path.rglob("record.json"))
+
+
 @pytest.mark.slow
 def test_one_episode_is_enough_to_train_and_is_remarked_upon(tmp_path: Path) -> None:
     log, one = Log(tmp_path), expert(match("discrete"), 1)

@@ -89,6 +89,31 @@ def test_what_an_earlier_run_cost_is_inherited(run: RunDirectory, tmp_path: Path
 
 
 @pytest.mark.slow
+def test_a_log_two_generations_back_is_paid_once(run: RunDirectory, tmp_path: Path) -> None:
+    first, second = log(SPACES["discrete"]), log(SPACES["discrete"], lengths=(6, 6, 9), seed=3)
+    child = trained(tmp_path / "child", second, start=run.path)
+    grandchild = trained(tmp_path / "grandchild", first, start=child.path)
+    assert grandchild.record.cost.logged_steps == 21 + 28
+    behind = weights_input(grandchild.path, second.hash)
+    assert behind.cost.logged_steps == 28
+    assert [one.hash for one in behind.logs] == [first.hash]
+    again = RunDirectory.open(grandchild.path).spec.weights
+    assert again == grandchild.spec.weights
+
+
+def test_inputs_that_are_read_otherwise_are_said(run: RunDirectory) -> None:
+    said = begin(fresh(SPACES["discrete"], tokens="separate", context_length=4), run.path)
+    assert "they learned with other inputs: tokens step, here separate" in said
+
+
+def test_what_does_not_fit_leaves_no_run(run: RunDirectory, tmp_path: Path) -> None:
+    for overrides, message in ((("width=32", "heads=1"), "has width 16, here 32"), (("layers=2",), "has layers 1")):
+        with pytest.raises(InputError, match=message):
+            trained(tmp_path / "runs", log(SPACES["discrete"]), *overrides, start=run.path)
+    assert not list((tmp_path / "runs").rglob("record.json"))
+
+
+@pytest.mark.slow
 def test_cpu_seconds_behind_the_weights_are_upstream(run: RunDirectory, tmp_path: Path) -> None:
     data = log(SPACES["discrete"])
     behind = weights_input(run.path, data.hash).cost.upstream_cpu_seconds
@@ -150,6 +175,8 @@ def test_a_run_goes_on_from_gpt2(tmp_path: Path) -> None:
     found = trained(tmp_path, log(SPACES["discrete"]), "activation=gelu_tanh", start=tmp_path / "gpt2")
     assert found.record.status == "finished"
     assert found.record.cost.upstream_cpu_seconds is None  # nobody knows what GPT-2 cost
+    assert "training" not in found.record.flops
+    assert found.record.flops["action"] > 0
 
 
 @pytest.mark.parametrize(

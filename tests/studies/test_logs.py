@@ -189,6 +189,7 @@ def test_a_given_log_is_named_in_the_study_and_found_from_any_folder(random_log:
     (run,) = plan(Study("CartPole-v1", arms=("bc",), seeds=1, log=Log(data="log", prefix="0.5"))).runs
     assert run.source == GivenLog(workspace / "log", Cut("share", 0.5))
     assert run.recipe == Recipe(Cut("share", 0.5))
+    assert run.logged_steps == random_log.num_steps // 2
 
 
 def test_a_log_that_cannot_be_cut_as_asked_is_told_before_anything_is_trained(

@@ -4,9 +4,28 @@ from pathlib import Path
 
 import pytest
 
+import rlformer
+from rlformer.studies.pace import Pace, Paces, World
 from rlformer.studies.plan import plan
-from rlformer.studies.projection import project
-from rlformer.studies.study import Grid, Study
+from rlformer.studies.projection import project, projected
+from rlformer.studies.study import Grid, Log, Study
+
+
+def test_a_longer_log_takes_the_steps_that_its_training_will_take(tmp_path: Path) -> None:
+    given = rlformer.collect("random", env="CartPole-v1", out=tmp_path / "data", episodes=8)
+    steps, log_steps = 1_000, given.num_steps // 2
+    study = Study(
+        "CartPole-v1",
+        arms=("cql",),
+        seeds=1,
+        grid=Grid(()),
+        log=Log(data=str(tmp_path / "data")),
+        overrides={"cql": (f"gradient_steps={steps}", f"log_steps={log_steps}")},
+        runs=str(tmp_path),
+    )
+    pace = Pace(start=1.0, step=0.01, act=(0.0, 0.0))
+    found = projected(plan(study), Paces(World(1e-4, 10.0, 500, True), {"cql": pace}), jobs=1)
+    assert found.agents[0].gradient_steps == -(-steps * given.num_steps // log_steps)
 
 
 @pytest.mark.slow

@@ -21,6 +21,14 @@ class AdversarialLearner(OnlineLearner):
     kind: LearnerKind = ADVERSARIAL
     algorithms: Mapping[str, Algorithm] = ALGORITHMS
 
+    @classmethod
+    def check_task(cls, task: Task) -> None:
+        """See `agents.base.Learner`."""
+        from rlformer.agents.adversarial.training import expert_of
+
+        assert task.dataset is not None
+        expert_of(task.dataset, task.hyperparameters["expert_episodes"], task.seed)
+
     def _training(self, task: Task, log: RunLog) -> Training:
         from rlformer.agents.adversarial.training import Training
 

@@ -4,6 +4,7 @@ from functools import partial
 
 from rlformer.agents.base import LearnerKind
 from rlformer.agents.offline.algorithms import ALGORITHMS
+from rlformer.agents.offline.steps import gradient_steps
 from rlformer.agents.online.flops import of_run
 from rlformer.agents.online.ranges import REQUIRED_OFFLINE, ranges_of
 
@@ -12,6 +13,7 @@ OFFLINE = LearnerKind(
     implementation="rlformer.agents.offline.learner:OfflineLearner",
     needs=frozenset({"log"}),
     curve_unit="gradient_steps",
+    steps_on=gradient_steps,
     flops=partial(of_run, ALGORITHMS),
     ranges=partial(ranges_of, algorithms=ALGORITHMS),
     required=REQUIRED_OFFLINE,

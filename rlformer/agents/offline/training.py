@@ -18,6 +18,7 @@ from rlformer.agents import loop
 from rlformer.agents.base import RunLog, Task
 from rlformer.agents.loop import DivergedError, Pace
 from rlformer.agents.offline.algorithms import ALGORITHMS
+from rlformer.agents.offline.steps import gradient_steps
 from rlformer.agents.online import state as states
 from rlformer.agents.online.algorithms.base import Algorithm
 from rlformer.agents.online.build import SpacesOnly
@@ -52,17 +53,6 @@ def build(algorithm: Algorithm, values: Mapping[str, Any], task: Spaces, buffer_
         observation = as_read(observation, seen)
     environments = DummyVecEnv([lambda: SpacesOnly(observation, action_space(task.actions))])
     return build_model(algorithm, own, environments, seed, seen)
-
-
-def gradient_steps(values: Mapping[str, Any], logged_steps: int) -> int:
-    """How many a run makes on a log of so many steps: more in proportion than `log_steps`, that it sees no less of it.
-
-    >>> values = {"gradient_steps": 20_000, "log_steps": 256_000}
-    >>> gradient_steps(values, 100_000), gradient_steps(values, 1_000_000)
-    (20000, 78125)
-    """
-    steps, up_to = int(values["gradient_steps"]), int(values.get("log_steps", 0))  # none in older runs
-    return steps if not up_to or logged_steps <= up_to else -(-steps * logged_steps // up_to)
 
 
 def fill(model: OffPolicyAlgorithm, log: Transitions) -> None:

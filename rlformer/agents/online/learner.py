@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlformer.agents.base import LearnerKind, RunLog, Task
+from rlformer.agents.base import Learner, LearnerKind, RunLog, Task
 from rlformer.agents.online import ONLINE
 from rlformer.agents.online.algorithms import ALGORITHMS
 from rlformer.agents.online.algorithms.base import Algorithm
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rlformer.agents.online.training import Training
 
 
-class SB3Learner:
+class SB3Learner(Learner):
     """Holds a trained model; how it was trained is the subclass's."""
 
     scales: Mapping[str, Any] = {}

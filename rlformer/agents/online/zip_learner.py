@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rlformer.agents.base import RunLog, Task
+from rlformer.agents.base import Learner, RunLog, Task
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
@@ -25,7 +25,7 @@ _FILES = ("agent.zip", "agent.json")
 _LEFT_OUT = ("optimizer_class", "optimizer_kwargs", "features_extractor_class", "features_extractor_kwargs")
 
 
-class ZipLearner:
+class ZipLearner(Learner):
     """See `agents.base.Learner`. What it keeps of a .zip holds no pickle, so that a run of it is opened like any other.
 
     Values are those of `agents.zipped.card`: it unpickles the file where `trust` says so.

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 
 from rlformer.agents import devices
-from rlformer.agents.base import RunLog, Task
+from rlformer.agents.base import Learner, RunLog, Task
 from rlformer.agents.sequence.acting import SequencePolicy
 from rlformer.agents.sequence.architecture import Architecture
 from rlformer.agents.sequence.memory import check_memory, check_weights
 from rlformer.agents.sequence.objectives import NO_PRETRAINING, objective, pretraining, pretraining_steps
 from rlformer.agents.sequence.objectives.base import Objective, ObjectiveOptions, equip, strip
 from rlformer.agents.sequence.ranges import RANGES, can_sample
-from rlformer.agents.sequence.start import begin
+from rlformer.agents.sequence.start import begin, check_start
 from rlformer.agents.sequence.training.state import TrainOptions
 from rlformer.agents.sequence.training.train import train
 from rlformer.agents.sequence.trajectory import TrajectoryModel
@@ -35,7 +35,7 @@ from rlformer.envs.make import spaces_of
 _HELD_OUT_WINDOWS, _HELD_OUT_BATCH = 2048, 256
 
 
-class SequenceLearner:
+class SequenceLearner(Learner):
     """Trains a trajectory model on a log. See `agents.base.Learner`."""
 
     def __init__(self) -> None:
@@ -59,23 +59,36 @@ class SequenceLearner:
         check_memory(architecture, hyperparameters["batch_size"])
         targets.choose(hyperparameters["target_return"], np.zeros(1))
 
+    @classmethod
+    def check_task(cls, task: Task) -> None:
+        """See `agents.base.Learner`."""
+        values, dataset = task.hyperparameters, task.dataset
+        assert isinstance(dataset, Dataset)
+        ranges.check(values, RANGES)
+        longest = int(dataset.lengths.max())
+        architecture = _architecture(values, dataset.info.spaces, longest)
+        _objectives(values, architecture)
+        _options(values)
+        _check_sampling(values, dataset.info.actions)
+        if architecture.chunk_length > longest:
+            raise InputError(
+                f"chunk_length: {architecture.chunk_length} actions, and the longest episode of the log has {longest} "
+                "steps: at most that"
+            )
+        if task.weights is not None:
+            check_start(architecture, task.weights)
+
     def fit(self, task: Task, log: RunLog) -> Cost:
         """See `agents.base.Learner`. Raises InputError where the log or a value cannot be used."""
         values, dataset = task.hyperparameters, task.dataset
         assert isinstance(dataset, Dataset)
-        ranges.check(values, RANGES)
+        self.check_task(task)
         architecture = _architecture(values, dataset.info.spaces, int(dataset.lengths.max()))
         taught, before = _objectives(values, architecture)
         options, device = _options(values), devices.device(task.device)
-        _check_sampling(values, dataset.info.actions)
         self._samples = values.get("action_selection") == "sampled"
         log.spent(dataset.cost)
         training, held_out = _parts(values, dataset, task.seed)
-        if architecture.chunk_length > dataset.lengths.max():
-            raise InputError(
-                f"chunk_length: {architecture.chunk_length} actions, and the longest episode of the log has "
-                f"{dataset.lengths.max()} steps: at most that"
-            )
         if architecture.context_length > dataset.lengths.max():
             log.note(
                 f"context_length {architecture.context_length} is longer than every episode of the log (at most "

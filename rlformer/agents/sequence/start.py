@@ -10,7 +10,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -32,10 +32,12 @@ from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import Cost
-from rlformer.runs.inputs import WeightsInput
+from rlformer.runs.inputs import PaidLog, WeightsInput
 
 _CONFIG = "config.json"
 _BODY = ("backbone", "width", "layers", "heads", "activation", "norm", "residual", "attention_band")
+_READING = ("tokens", "conditioning", "timestep_encoding")
+T = TypeVar("T", int, float)
 
 
 def weights_input(path: Path, log: str | None) -> WeightsInput:
@@ -51,17 +53,38 @@ def weights_input(path: Path, log: str | None) -> WeightsInput:
     run = _run(path)
     spec, record = run.spec, run.record
     cost = replace(record.cost, evaluation_env_steps=0, upstream_cpu_seconds=record.cpu_seconds_behind)
-    if spec.log is not None and spec.log.hash == log:
-        own = spec.log.cost
-        rest = None if cost.upstream_env_steps is None else cost.upstream_env_steps - (own.upstream_env_steps or 0)
-        known = own.upstream_cpu_seconds or 0.0
-        seconds = None if cost.upstream_cpu_seconds is None else cost.upstream_cpu_seconds - known
-        logged = cost.logged_steps - own.logged_steps
-        cost = replace(cost, logged_steps=logged, upstream_env_steps=rest, upstream_cpu_seconds=seconds)
+    logs = () if spec.weights is None else spec.weights.logs
+    if spec.log is not None and spec.log.hash not in {one.hash for one in logs}:
+        logs = (*logs, PaidLog(spec.log.hash, spec.log.cost))
+    for again in (one.cost for one in logs if one.hash == log):
+        cost = replace(
+            cost,
+            logged_steps=cost.logged_steps - again.logged_steps,
+            upstream_env_steps=_without(cost.upstream_env_steps, again.upstream_env_steps),
+            upstream_cpu_seconds=_without(cost.upstream_cpu_seconds, again.upstream_cpu_seconds),
+        )
     steps = int(record.progress.get("done", 0)) + (0 if spec.weights is None else spec.weights.gradient_steps)
     return WeightsInput(
-        f"{spec.hash}-{record.seed}", str(run.path), cost, steps, float(record.flops.get("training", 0.0))
+        f"{spec.hash}-{record.seed}",
+        str(run.path),
+        cost,
+        steps,
+        record.flops.get("training"),
+        tuple(one for one in logs if one.hash != log),  # which who goes on pays itself
     )
+
+
+def _without(whole: T | None, part: T | None) -> T | None:
+    """What is left of a cost; None where it is unknown."""
+    return None if whole is None else whole - (part or 0)
+
+
+def check_start(ours: Architecture, path: Path) -> None:
+    """Raise InputError where the weights there are of other actions, or their layers do not fit a model to be made."""
+    if _is_gpt2(path):
+        _gpt2(path, ours)
+    else:
+        _check_run(path, _architecture(_run(path)), ours)
 
 
 def begin(model: TrajectoryModel, path: Path) -> str:
@@ -69,13 +92,15 @@ def begin(model: TrajectoryModel, path: Path) -> str:
 
     Raises InputError where they are of other actions, or their layers do not fit.
     """
+    differs = ""
     if _is_gpt2(path):
         state = _gpt2(path, model.architecture)
     else:
         run = _run(path)
-        other = run.learner.model  # type: ignore[attr-defined]
-        _check_run(path, other.architecture, model.architecture)
-        state = dict(other.named_parameters())
+        theirs = _architecture(run)
+        _check_run(path, theirs, model.architecture)
+        state = dict(run.learner.model.named_parameters())  # type: ignore[attr-defined]
+        differs = _read_otherwise(theirs, model.architecture)
     own = dict(model.named_parameters())
     parts: dict[str, list[str]] = {}
     for name in own:
@@ -90,7 +115,14 @@ def begin(model: TrajectoryModel, path: Path) -> str:
             else:
                 anew.append(part)
     made = f"; made anew, since they do not fit: {', '.join(anew)}" if anew else ""
-    return f"begins with {taken:,} weights of {path}{made}"
+    return f"begins with {taken:,} weights of {path}{made}{differs}"
+
+
+def _read_otherwise(theirs: Architecture, ours: Architecture) -> str:
+    """How what fits was trained otherwise, which its shapes do not tell; "" where it was not."""
+    other = [key for key in _READING if getattr(theirs, key) != getattr(ours, key)]
+    told = ", ".join(f"{key} {getattr(theirs, key)}, here {getattr(ours, key)}" for key in other)
+    return f"; they learned with other inputs: {told}" if other else ""
 
 
 def _run(path: Path) -> LoadedRun:
@@ -104,6 +136,11 @@ def _run(path: Path) -> LoadedRun:
     if not isinstance(getattr(run.learner, "model", None), TrajectoryModel):
         raise InputError(f"--from {path}: {run.spec.agent.name} is no sequence model, whose weights would fit")
     return run
+
+
+def _architecture(run: LoadedRun) -> Architecture:
+    found: Architecture = run.learner.model.architecture  # type: ignore[attr-defined]
+    return found
 
 
 def _check_run(path: Path, theirs: Architecture, ours: Architecture) -> None:
