@@ -164,6 +164,17 @@ def test_the_shortest_prefix_that_passes_is_charged(
     assert outcome.score == (finals[[1000, 2000, 4000, 8000].index(int(at))] if at else finals[3])
 
 
+def test_what_learns_from_a_log_pays_the_same_budget_where_it_never_passes() -> None:
+    """Its log was of 8,000 steps, and the longest training by interaction of 30,000: a short log is no discount."""
+    found, dt = offline(50, 80, 85, 89)
+    (outcome,) = outcomes(found, dt, bar_of(found, Terms()), Terms(budget=30_000))
+    assert (outcome.at, outcome.limit, outcome.failed) == (None, 30_000, True)
+    assert (outcome.spent.logged_steps, outcome.spent.upstream_env_steps) == (30_000, 9000 + 22_000)
+    assert outcome.spent.learning_cpu == 8.0  # of the training that it had
+    (shorter,) = outcomes(found, dt, bar_of(found, Terms()), Terms(budget=5000))
+    assert shorter.limit == 8000
+
+
 def test_a_model_passes_the_same_test_as_a_policy_while_it_learns() -> None:
     """100 final episodes at .95 do not make up for 30 fresh ones at .85."""
     for test, at in (((95.0, 85.0), None), ((85.0, 95.0), None), ((91.0, 90.0), 4000)):

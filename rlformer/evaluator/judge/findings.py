@@ -46,13 +46,13 @@ class Survival:
     """How much an arm needs until it is good enough: T(tau) or N(tau) of every run, and what that takes in time.
 
     All runs that ended count, failed ones too. A run that never passes has None in `times` and pays, in every mean,
-    what `outcomes` says: the common budget, or its largest log, its time in proportion; one that broke off as many
-    steps, however early that was. Intervals are over the seeds.
+    what `outcomes` says: the common budget; one that broke off as many steps, however early that was. Intervals are
+    over the seeds.
     """
 
     label: str  # of the arm; the agent's name where no arm of the ladder learned from such a log
     threshold: float  # in the unit of Needs
-    budget: float  # B of what learns by interaction; the largest log of what does not
+    budget: float  # B, or the largest log where that is longer
     seeds: tuple[int, ...]
     times: tuple[float | None, ...]  # steps, by seed
     reached: int  # runs that passed

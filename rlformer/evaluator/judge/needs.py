@@ -58,8 +58,9 @@ def needs(evidence: Evidence, terms: Terms) -> Needs | None:
             else:
                 grid.append(_grid(evidence, arm, level, found))
     for curve in [curve for curve in evidence.grid if not curve.arms and any(point.runs for point in curve.points)]:
-        agent, log, sizes = curve.agent, curve.log, len(curve.points)
-        grid += [_logged(agent, agent, log, level, sizes, of_curve(curve, at)) for level, at in bars.items()]
+        for level, at in bars.items():
+            passed = of_curve(curve, at, terms.budget)
+            grid.append(_logged(curve.agent, curve.agent, curve.log, level, len(curve.points), passed))
     for row in grid:
         early += _early(evidence, row, online)
     return Needs(

@@ -3,9 +3,10 @@
 What learns by interaction has T(tau), the training steps up to the first evaluation that passes (see `passing`); the
 policy of that moment is what one would deploy, and its final episodes are its score. A run that never passes pays the
 common budget B, its CPU time scaled alike. What learns from a log alone has N(tau), the shortest of its prefixes whose
-model passes; where none does, it pays its largest. What lies between two prefixes is rounded up. A run that broke off,
-never passed, or scores far below the threshold has failed. Where nothing says what is good enough (no card, no return
-or rate that is), nothing passes: runs cost what they took, and have failed where they are no better than random play.
+model passes; where none does, it pays B too, in logged steps, or its largest log if that is longer. What lies between
+two prefixes is rounded up. A run that broke off, never passed, or scores far below the threshold has failed. Where
+nothing says what is good enough (no card, no return or rate that is), nothing passes: runs cost what they took, and
+have failed where they are no better than random play.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Outcome:
     seed: int
     at: float | None  # T(tau) in environment steps, or N(tau) in logged ones; None: it never passed
     above: float  # N(tau) lies above this many steps, the largest shorter prefix; 0 of what learns by interaction
-    limit: float  # what it pays instead where it never passes: B, or its largest log
+    limit: float  # what it pays instead where it never passes: B, of logged steps where its largest log is shorter
     confirmed: bool  # whether fresh episodes confirmed that it passes
     score: float | None  # mean return of the policy that one would deploy; None: it broke off
     z: float | None  # the same as a normalised score
@@ -126,7 +127,7 @@ def _of(evidence: Evidence, arm: ArmEvidence, run: RunFacts, bar: Bar, terms: Te
         )  # fmt: skip
     if arm.steps_env:
         return _interacting(run, bar, terms)
-    return _from_log(run, prefixes(evidence, arm, run.seed), bar)
+    return _from_log(run, prefixes(evidence, arm, run.seed), bar, terms.budget)
 
 
 def _lost(seed: int) -> Outcome:
@@ -261,29 +262,35 @@ def shortest(read: Sequence[Prefix], bar: Bar) -> tuple[int, bool] | None:
     return None
 
 
-def of_curve(curve: ScalingCurve, bar: Bar) -> tuple[Outcome, ...]:
-    """By seed, of shares of a log that no arm of the ladder learned from."""
+def of_curve(curve: ScalingCurve, bar: Bar, budget: int | None) -> tuple[Outcome, ...]:
+    """By seed, of shares of a log that no arm of the ladder learned from. budget: B."""
     by_seed: dict[int, dict[int, Prefix]] = {}
     for run in [run for point in curve.points for run in point.runs]:
         by_seed.setdefault(run.seed, {}).setdefault(run.cost.logged_steps, run)
     read = [[sizes[size] for size in sorted(sizes)] for _, sizes in sorted(by_seed.items())]
-    return tuple(_from_log(sizes[-1], sizes, bar) for sizes in read)
+    return tuple(_from_log(sizes[-1], sizes, bar, budget) for sizes in read)
 
 
-def _from_log(run: Prefix, read: Sequence[Prefix], bar: Bar) -> Outcome:
-    """read: by size; `run` is the arm's own."""
-    limit = float(read[-1].cost.logged_steps)
+def _from_log(run: Prefix, read: Sequence[Prefix], bar: Bar, budget: int | None) -> Outcome:
+    """read: by size; `run` is the arm's own. budget: B."""
+    limit = float(max(read[-1].cost.logged_steps, budget or 0))
     found = shortest(read, bar)
     if bar.level is None:  # nothing says which prefix suffices: its own log
         return _scored(run, bar, None, limit, False, _final(run), _spent(run))
     if found is None:
         most = read[-1]
-        return _scored(run, bar, None, limit, False, _final(most), _spent(most))
+        return _scored(run, bar, None, limit, False, _final(most), _longer(_spent(most), limit))
     place, confirmed = found
     prefix = read[place]
     steps = float(prefix.cost.logged_steps)
     outcome = _scored(run, bar, steps, limit, confirmed, _final(prefix), _spent(prefix))
     return replace(outcome, above=float(read[place - 1].cost.logged_steps) if place else 0.0)
+
+
+def _longer(spent: Spent, steps: float) -> Spent:
+    """As if its log had had so many steps, all of them taken by whoever made it; its gradient steps stay."""
+    more, behind = steps - spent.logged_steps, spent.upstream_env_steps
+    return replace(spent, logged_steps=steps, upstream_env_steps=None if behind is None else behind + more)
 
 
 def _mean(prefix: Prefix) -> float:

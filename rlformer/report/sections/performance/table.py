@@ -79,8 +79,7 @@ COLUMNS = (
         "To threshold",
         "Mean steps until a policy first passed the test of the verdict's threshold (10 episodes, and 30 fresh ones): "
         "environment steps of what learns by interaction; distinct logged steps of what learns from a log, the "
-        "shortest log tried that sufficed. With a star some run never passed: it counts with the common budget, or "
-        "with its largest log",
+        "shortest log tried that sufficed. With a star some run never passed: it counts with the common budget",
         "Data",
     ),
     Column(
