@@ -185,9 +185,9 @@ def test_where_nothing_can_be_locked_one_local_driver_has_the_study(
     with files.locked(tmp_path / "lock", "run"):
         assert files.is_free(tmp_path / "lock")
     request = Request(tmp_path / "study", tmp_path)
-    with executors.opened(Place("local"), request):
-        with pytest.raises(InputError, match="another driver works on this study"):
-            _open("local", request.folder, request.root)
+    held = executors.opened(Place("local"), request)
+    with held, pytest.raises(InputError, match="another driver works on this study"):
+        _open("local", request.folder, request.root)
 
 
 def _nodes(tmp_path: Path) -> tuple[Session, Node]:
