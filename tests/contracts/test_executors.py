@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from rlformer.core.errors import InputError, Interrupted
-from rlformer.core.extras import missing_extra
+from rlformer.core.extras import EXTRAS, missing_extra
 from rlformer.studies import executors
 from rlformer.studies.executors import EXECUTORS, Place, lease
 from rlformer.studies.executors.base import Event, Executor, Job, Request
@@ -51,17 +51,17 @@ def test_every_executor_is_tested() -> None:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """One Ray for all tests."""
-    import ray
+    ray = pytest.importorskip("ray")
+    from rlformer.studies.executors.ray import start
 
-    options = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 100 * 2**20}
-    ray.init(address="local", log_to_driver=False, logging_level="CRITICAL", **options)
+    start(ray, 2, log_to_driver=False, logging_level="CRITICAL")
     yield
     ray.shutdown()
 
 
 @pytest.fixture(params=sorted(TESTED))
 def opened(request: pytest.FixtureRequest) -> Opened:
-    if missing_extra(request.param):
+    if request.param in EXTRAS and missing_extra(request.param):
         pytest.skip(f"the extra {request.param} is not installed")
     if request.param == "ray":
         request.getfixturevalue("cluster")

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rlformer.core import files
+from rlformer.core import codec, files
 from rlformer.core.errors import InputError
 
 NAME = "driver.json"
@@ -198,14 +198,13 @@ def _create(path: Path, sign: Sign) -> bool:
 def _read(path: Path) -> Sign | None:
     """None where it is not there, or torn."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return Sign(**{name: found[name] for name in Sign.__dataclass_fields__})
-    except (OSError, ValueError, KeyError, TypeError):
+        return codec.decode(Sign, json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
         return None
 
 
 def _alive(path: Path, sign: Sign) -> bool:
-    if sign.machine == _machine() and not files.alive(int(sign.pid)):
+    if sign.machine == _machine() and not files.alive(sign.pid):
         return False
     return not _expired(path)
 

@@ -23,6 +23,7 @@ from rlformer.studies.executors.station import Call, attend
 LOCAL = "local"  # as an address: a cluster of this machine alone, though RAY_ADDRESS names another
 _STORE_BYTES = 100 * 2**20  # of shared memory: what goes over Ray is small
 _CONNECT_SECONDS, _PROBE_SECONDS = 5.0, 120.0
+_STARTS = 3  # tries
 
 
 @contextmanager
@@ -120,19 +121,35 @@ def _connected(ray: Any, at: str | None, request: Request) -> Iterator[Mapping[s
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     folder = tempfile.mkdtemp(prefix="rlf-", dir="/tmp")  # a short path: sockets lie in it
     cores = max(os.cpu_count() or 1, request.threads * (request.jobs or 1))
-    own: dict[str, Any] = {"num_cpus": cores, "include_dashboard": False, "object_store_memory": _STORE_BYTES}
-    own |= {"_temp_dir": folder, "_system_config": {"worker_niceness": 0}}  # as any process that the user starts
     try:
-        _init(ray, LOCAL, {**options, **own})
+        _init(ray, LOCAL, {**options, "_temp_dir": folder}, cores)
         yield {"PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path)}
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _init(ray: Any, address: str, options: Mapping[str, Any]) -> None:
+def start(ray: Any, cores: int, **options: Any) -> None:
+    """A Ray of this machine alone, without a dashboard. On a busy machine it may need a second try."""
+    own: dict[str, Any] = {"num_cpus": cores, "include_dashboard": False, "object_store_memory": _STORE_BYTES}
+    own["_system_config"] = {"worker_niceness": 0}  # as any process that the user starts
+    for left in range(_STARTS - 1, -1, -1):
+        try:
+            ray.init(address=LOCAL, **own, **options)
+            return
+        except Exception as error:  # Ray's own has no other name
+            ray.shutdown()
+            if not left or "timed out" not in str(error):
+                raise RuntimeError(f"Ray did not start here: {_line(error)}") from error
+
+
+def _init(ray: Any, address: str, options: Mapping[str, Any], cores: int = 0) -> None:
+    """Connect to a cluster, or start one of so many cores."""
     try:
-        ray.init(address=address, **options)
+        if cores:
+            start(ray, cores, **options)
+        else:
+            ray.init(address=address, **options)
     except ray.exceptions.AuthenticationError as error:
         raise InputError(
             f"ray:{address}: the cluster asks for a token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN ({_line(error)})"
