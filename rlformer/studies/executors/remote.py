@@ -20,6 +20,7 @@ from rlformer.studies.executors.station import Call, Pickled, Unfit, call_of
 
 TRIES = 5  # of a job whose machine dies again and again
 _LOOKING_SECONDS = 1.0  # at what the running jobs tell
+_LOOKS = 200  # of them a second, at most
 
 
 class Cluster(Protocol):
@@ -154,8 +155,8 @@ class _State:
             yield event
 
     def _look(self) -> Iterator[Event]:
-        """How far the running jobs are, about once a second."""
-        if time.monotonic() - self._looked < _LOOKING_SECONDS:
+        """How far the running jobs are, about once a second; of very many less often."""
+        if time.monotonic() - self._looked < max(_LOOKING_SECONDS, len(self._sent) / _LOOKS):
             return
         for sent, begins in self._look_at_all():
             if begins:

@@ -26,6 +26,7 @@ MINUTES = 240  # of a job before SLURM ends it, and it goes on in another, unles
 REQUEUES = 1000  # of a job: each goes on from its last checkpoint
 SAVING_SECONDS = 120  # between the signal of SLURM and the end
 _BESIDE = 100  # jobs at a time, where nobody says
+_ARRAY = 500  # jobs of an array, at most: SLURM's own limit is often 1,000
 _PAUSE_SECONDS = 0.5
 _LAST_SECONDS = 10.0
 
@@ -54,42 +55,52 @@ class Array:
     """Calls as arrays of jobs: a `remote.Cluster`. Tickets are names of jobs."""
 
     def __init__(self, cluster: str, partition: str | None, folder: Path, request: Request) -> None:
+        self._cluster, self._partition, self._folder, self._request = cluster, partition, folder, request
+        self._jobs: dict[str, Any] = {}
+        self._executors = {0: self._executor(0)}  # by GPUs of a job; where no SLURM is here, that is told now
+
+    def _executor(self, gpus: int) -> Any:
         import submitit
 
-        minutes = _minutes(os.environ.get("SBATCH_TIMELIMIT", "")) or MINUTES
         try:
-            self._executor = submitit.AutoExecutor(folder, cluster=cluster, slurm_max_num_timeout=REQUEUES)
+            made = submitit.AutoExecutor(self._folder, cluster=self._cluster, slurm_max_num_timeout=REQUEUES)
         except RuntimeError as error:
             raise InputError(
                 f"--on slurm: no SLURM here ({error}): start the command where sbatch and srun are"
             ) from error
-        self._executor.update_parameters(name="rlformer", timeout_min=minutes, cpus_per_task=request.threads)
-        if cluster == "slurm":
-            path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
-            self._executor.update_parameters(
-                slurm_setup=[f"export OMP_NUM_THREADS={request.threads} PYTHONPATH={_quoted(path)}"],
+        minutes, threads = _minutes(os.environ.get("SBATCH_TIMELIMIT", "")) or MINUTES, self._request.threads
+        made.update_parameters(name="rlformer", timeout_min=minutes, cpus_per_task=threads)
+        if gpus:
+            made.update_parameters(gpus_per_node=gpus)
+        if self._cluster == "slurm":
+            made.update_parameters(
+                slurm_setup=[f"export OMP_NUM_THREADS={threads} PYTHONPATH={shlex.quote(_path())}"],
                 slurm_signal_delay_s=SAVING_SECONDS,
-                slurm_array_parallelism=request.jobs or 10_000,
-                **({} if partition is None else {"slurm_partition": partition}),
+                slurm_array_parallelism=self._request.jobs or _ARRAY,
+                **({} if self._partition is None else {"slurm_partition": self._partition}),
             )
-        self._partition, self._threads = partition, request.threads
-        self._jobs: dict[str, Any] = {}
+        return made
 
     def submit(self, calls: Sequence[Call]) -> Sequence[str]:
         """See `remote.Cluster`. Those that compute on a GPU are an array of their own."""
         tickets: dict[str, str] = {}
         for gpus in sorted({call.gpus for call in calls}):
+            if gpus not in self._executors:
+                self._executors[gpus] = self._executor(gpus)
             alike = [call for call in calls if call.gpus == gpus]
-            self._executor.update_parameters(gpus_per_node=gpus)
-            with _variables(self._threads, self._partition):
-                try:
-                    jobs = self._executor.map_array(Resumed(), alike)
-                except Exception as error:  # of sbatch: a partition that is not there, a limit
-                    raise InputError(f"--on slurm: sbatch refused: {_line(error)}") from error
-            for call, job in zip(alike, jobs, strict=True):
-                self._jobs[job.job_id] = job
-                tickets[call.name] = job.job_id
+            for first in range(0, len(alike), _ARRAY):
+                tickets |= self._array(self._executors[gpus], alike[first : first + _ARRAY])
         return [tickets[call.name] for call in calls]
+
+    def _array(self, executor: Any, calls: Sequence[Call]) -> Mapping[str, str]:
+        """The tickets by the names of the calls."""
+        with _variables(self._request.threads, self._partition):
+            try:
+                jobs = executor.map_array(Resumed(), calls)
+            except Exception as error:  # of sbatch: a partition that is not there, a limit
+                raise InputError(f"--on slurm: sbatch refused: {_line(error)}") from error
+        self._jobs |= {job.job_id: job for job in jobs}
+        return {call.name: job.job_id for call, job in zip(calls, jobs, strict=True)}
 
     def ended(self, tickets: Sequence[str], seconds: float) -> Sequence[tuple[str, Event]]:
         """See `remote.Cluster`."""
@@ -157,7 +168,7 @@ def _variables(threads: int, partition: str | None) -> Iterator[None]:
     """What sbatch, and a process of this machine, should see: a partition that was typed is the one that counts."""
     before = dict(os.environ)
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    os.environ["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+    os.environ["PYTHONPATH"] = _path()
     if partition is not None:
         os.environ.pop("SBATCH_PARTITION", None)
     try:
@@ -193,8 +204,9 @@ def _minutes(text: str) -> int | None:
     return first  # M[:S]
 
 
-def _quoted(text: str) -> str:
-    return shlex.quote(text)
+def _path() -> str:
+    """The driver's path of modules: a checkout is found there too."""
+    return os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
 
 
 def _line(error: BaseException) -> str:
