@@ -38,6 +38,7 @@ DOORS = {
     "onnxruntime": ["agents.export"],
     "transformers": ["agents.sequence.huggingface"],
     "ray": ["studies.executors"],
+    "submitit": ["studies.executors"],
 }
 # Torch takes seconds to import, so that only these do it at once; elsewhere the function that needs it does.
 TORCH = ["agents", "explain", "data.windows"]

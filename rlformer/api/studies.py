@@ -13,9 +13,12 @@ from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset
 from rlformer.evaluator.judge.terms import Terms
 from rlformer.runs.missing import MissingRun
-from rlformer.studies import foresee, videos
-from rlformer.studies.execute import execute, local, side_by_side
-from rlformer.studies.executors.local import Event, start_server
+from rlformer.studies import executors, foresee, videos
+from rlformer.studies.execute import Outcome, execute
+from rlformer.studies.executors import Place
+from rlformer.studies.executors.base import Event, Executor, Request
+from rlformer.studies.executors.local import side_by_side
+from rlformer.studies.executors.process import start_server
 from rlformer.studies.foresee import Foreseen
 from rlformer.studies.plan import Plan
 from rlformer.studies.plan import plan as _plan
@@ -32,6 +35,7 @@ def compare(
     dataset: Dataset | None = None,
     out: str | Path | None = None,
     jobs: int | None = None,
+    on: str = executors.LOCAL,
     command: str | None = None,
     listen: Callable[[Event], None] = lambda event: None,
     tell: Callable[[str], None] | None = None,
@@ -39,53 +43,59 @@ def compare(
 ) -> Report:
     """Train every arm on every seed, write the report, and return what it says: `.verdict`, `.arm("dt").score`, ...
 
-    study: what is compared; a study file (TOML); or an environment's name, for the profile `quick`. dataset: your
-    log, a whole one from disk, instead of what the study names. out: the report's folder, which also gets the study
-    as `study.toml`, resolved where it was fitted into its `max_minutes`. jobs: runs side by side, one a core by
-    default. command: what was typed. tell: hears, before anything is trained, what was left out to fit, how long it
-    takes and what the seeds can show, for which `progress` follows a probe of seconds. Finished runs are not run
-    again. Raises InputError for what the caller can mend, before anything is trained, and Interrupted on Ctrl-C.
+    study: what is compared; a study file (TOML); or an environment's name, for the profile `quick`. dataset: your log,
+    a whole one from disk, instead of what the study names. out: the report's folder, which also gets the study as
+    `study.toml`, resolved where it was fitted into its `max_minutes`. jobs: runs side by side, one a core by default.
+    on: where they are made: local, ray, ray:ADDRESS, slurm, slurm:PARTITION (docs/cluster.md). command: what was typed.
+    tell: hears, before anything is trained, what was left out to fit, how long it takes and what the seeds can show,
+    for which `progress` follows a probe of seconds. Finished runs are not run again. Raises InputError for what the
+    caller can mend, before anything is trained, and Interrupted on Ctrl-C.
     """
     limits.check(jobs=jobs)
-    study = study_of(study)
-    made = plan(study, dataset=dataset, command=command)  # a mistake is told before a folder is made
+    place, study = Place.parse(on), study_of(study)
+    with _of_file(study):  # a mistake is told before a folder is made
+        made = _plan(study, dataset=dataset, command=command, elsewhere=place.own_machines)
     folder = files.writable_directory(report_folder(study.env) if out is None else Path(out))
-    files.writable_directory(Path(study.runs))
-    if (jobs or side_by_side(study.threads)) > 1:  # it imports while agents are probed here
-        start_server(study.threads, Path(study.runs))
-    with _of_file(study):
-        foreseen = foresee.foresee(
-            study,
-            dataset=dataset,
-            command=command,
-            jobs=jobs,
-            ahead=tell is not None,
-            always=False,
-            keep=True,
-            progress=progress,
-            made=made,
-        )
-    study, made = foreseen.study, foreseen.plan
-    if tell is not None:
-        for line in foreseen.lines():
-            tell(line)
-    study.write(folder / "study.toml")
-    executor = local(jobs, study.threads, Path(study.runs))
-    outcome = execute(made, executor, listen)
-    videos.record_medians(outcome.runs, study.terms, made.env, executor)
+    root = files.writable_directory(Path(study.runs)).absolute()
+    if not place.own_machines and (jobs or side_by_side(study.threads)) > 1:  # it imports while agents are probed here
+        start_server(study.threads, root)
+    request = Request(root / files.slug(made.env.name), root, jobs, study.threads, _telling(listen))
+    with executors.opened(place, request) as executor:
+        with _of_file(study):
+            foreseen = foresee.foresee(
+                study,
+                dataset=dataset,
+                command=command,
+                jobs=executor.beside,
+                ahead=tell is not None,
+                always=False,
+                keep=True,
+                progress=progress,
+                made=made,
+                elsewhere=place.own_machines,
+            )
+        for line in foreseen.lines() if tell is not None else ():
+            tell(line)  # type: ignore[misc]
+        foreseen.study.write(folder / "study.toml")
+        outcome = _made(foreseen, executor, listen)
+    terms = foreseen.study.terms
+    return write_report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=terms)
+
+
+def _made(foreseen: Foreseen, executor: Executor, listen: Callable[[Event], None]) -> Outcome:
+    """The runs of a study, with what is watched and explained of them."""
+    study, env = foreseen.study, foreseen.plan.env
+    outcome = execute(foreseen.plan, executor, listen)
+    videos.record_medians(outcome.runs, study.terms, env, executor)
     if study.explain:
         from rlformer.studies import explain_runs
 
-        explain_runs.explain_runs(
-            outcome.runs,
-            terms=study.terms,
-            env=made.env,
-            jobs=jobs,
-            threads=study.threads,
-            root=Path(study.runs),
-            listen=listen,
-        )
-    return write_report(outcome.runs, out=folder, command=command, missing=outcome.missing, terms=study.terms)
+        explain_runs.explain_runs(outcome.runs, terms=study.terms, env=env, executor=executor, listen=listen)
+    return outcome
+
+
+def _telling(listen: Callable[[Event], None]) -> Callable[[str], None]:
+    return lambda text: listen(Event(None, "told", text))
 
 
 def study_of(study: Study | str | Path) -> Study:
@@ -146,7 +156,8 @@ def diagnose(
     only: str | None = None,
     seeds: int | None = None,
     profile: str = "quick",
-    jobs: int = 1,
+    jobs: int | None = None,
+    on: str = executors.LOCAL,
     root: str | Path = "runs/diagnose",
     out: str | Path = "reports/diagnose",
     threads: int = 1,
@@ -155,12 +166,14 @@ def diagnose(
 ) -> Mapping[str, Any]:
     """Hold what is trained on the diagnostic environments against what theory predicts; see `diagnose.suite`.
 
-    Writes report.html, report.md and results.json into `out`, and returns what the last one holds.
+    Writes report.html, report.md and results.json into `out`, and returns what the last one holds. jobs: side by side;
+    by default one on this machine, as many as fit elsewhere. on: as for `compare`.
     """
     from rlformer.report.diagnostics import build
     from rlformer.studies.diagnose import suite
 
     limits.check(seeds=seeds, jobs=jobs, threads=threads)
+    place = Place.parse(on)
     suite.rows_of(only, profile)  # a mistake is told before a folder is made
     folder = files.writable_directory(Path(out))
     results = suite.diagnose(
@@ -168,6 +181,7 @@ def diagnose(
         seeds=seeds,
         profile=profile,
         jobs=jobs,
+        on=place,
         root=files.writable_directory(Path(root)),
         threads=threads,
         command=command,
@@ -181,7 +195,8 @@ def claims(
     only: str | None = None,
     seeds: int | None = None,
     profile: str = "quick",
-    jobs: int = 1,
+    jobs: int | None = None,
+    on: str = executors.LOCAL,
     root: str | Path = "runs/claims",
     out: str | Path = "reports/claims",
     command: str | None = None,
@@ -190,12 +205,13 @@ def claims(
     """Hold an article's claims against experiments; see `claims.suite`.
 
     Writes report.html and report.md in English and Chinese and results.json into `out`, and returns what the last one
-    holds.
+    holds. jobs, on: as for `diagnose`.
     """
     from rlformer.report.claims import build
     from rlformer.studies.claims import suite
 
     limits.check(seeds=seeds, jobs=jobs)
+    place = Place.parse(on)
     suite.plan(only, profile, seeds)  # a mistake is told before a folder is made
     folder = files.writable_directory(Path(out))
     found = suite.claims(
@@ -203,6 +219,7 @@ def claims(
         seeds=seeds,
         profile=profile,
         jobs=jobs,
+        on=place,
         root=files.writable_directory(Path(root)),
         listen=listen,
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rlformer.cli.options import Debug, Json, typed
+from rlformer.cli.options import Debug, Json, On, typed
 
 app = typer.Typer()
 
@@ -22,7 +22,10 @@ def claims(
         typer.Option(metavar="NAME", help="quick (the smallest experiment of each, 1 seed) or full (all, 5 seeds)."),
     ] = "quick",
     seeds: Annotated[int | None, typer.Option(metavar="N", help="Seeds instead of the profile's.", min=1)] = None,
-    jobs: Annotated[int, typer.Option(metavar="N", help="Measurements side by side.", min=1)] = 1,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="N", help="Measurements side by side; default: 1, elsewhere all.", min=1)
+    ] = None,
+    on: On = "local",
     runs: Annotated[Path, typer.Option(metavar="DIR", help="The folder of runs and measurements.")] = Path(
         "runs/claims"
     ),
@@ -36,7 +39,15 @@ def claims(
 
     with console.StudyProgress(runs) as progress:
         found = api.claims(
-            only=only, profile=profile, seeds=seeds, jobs=jobs, root=runs, out=out, command=typed(), listen=progress
+            only=only,
+            profile=profile,
+            seeds=seeds,
+            jobs=jobs,
+            on=on,
+            root=runs,
+            out=out,
+            command=typed(),
+            listen=progress,
         )
     if as_json:
         console.print_json(found)

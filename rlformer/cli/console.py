@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rlformer.core.records import Episode
     from rlformer.data.dataset import Dataset
     from rlformer.data.loaders.base import Native
-    from rlformer.studies.executors.local import Event
+    from rlformer.studies.executors.base import Event
     from rlformer.studies.foresee import Foreseen
 
 _PLAIN = "rlformer.plain"
@@ -259,7 +259,7 @@ class StudyProgress:
             self._total, self._ended = event.value, 0
             say(f"{self._total} runs in {self._folder}; the same command continues after an interruption")
             return
-        if event.kind == "chosen":
+        if event.kind in ("chosen", "told"):
             self._bar.say(event.value)
             return
         if event.kind == "more":
@@ -272,6 +272,8 @@ class StudyProgress:
             self._share[arm] = min(0.99, done / max(1, total))
         elif event.kind == "waiting":
             self._bar.say(f"{agent} seed {seed} is waiting: {event.value}")
+        elif event.kind == "again":
+            self._bar.say(f"{agent} seed {seed} goes on from its last checkpoint elsewhere: {event.value}")
         elif event.kind in ("finished", "failed", "interrupted", "skipped", "left out"):
             self._share.pop(arm, None)
             self._ended += 1

@@ -24,6 +24,13 @@ Seed = Annotated[
     int, typer.Option(metavar="N", help="The seed that every random stream of the run derives from.", min=0)
 ]
 Threads = Annotated[int, typer.Option(metavar="N", help="Threads of a run.", min=1)]
+On = Annotated[
+    str,
+    typer.Option(
+        metavar="local|ray[:ADDRESS]|slurm[:PARTITION]",
+        help="Where the runs are made (docs/cluster.md); ray without an address is RAY_ADDRESS, or this machine.",
+    ),
+]
 Device = Annotated[
     str, typer.Option(metavar="cpu|cuda|cuda:N|auto", help="Where sequence models are trained; they act on the CPU.")
 ]

@@ -11,7 +11,7 @@ import typer
 
 from rlformer.cli import completion
 from rlformer.cli.opening import open_log
-from rlformer.cli.options import Debug, Grouped, Json, Threads, typed
+from rlformer.cli.options import Debug, Grouped, Json, On, Threads, typed
 
 if TYPE_CHECKING:
     from rlformer.studies.study import Study
@@ -116,6 +116,14 @@ def compare(
         int | None,
         typer.Option(metavar="N", help="Runs side by side; default: one a core.", min=1, rich_help_panel=_HOW),
     ] = None,
+    on: Annotated[
+        str,
+        typer.Option(
+            metavar="local|ray[:ADDRESS]|slurm[:PARTITION]",
+            help="Where the runs are made (docs/cluster.md); ray without an address is RAY_ADDRESS, or this machine.",
+            rich_help_panel=_HOW,
+        ),
+    ] = "local",
     device: Annotated[
         str | None,
         typer.Option(
@@ -142,7 +150,9 @@ def compare(
     """Compare online RL and sequence models on one task. Trains both families, and writes one report."""
     from rlformer import api
     from rlformer.cli import answers, console
+    from rlformer.studies.executors import Place
 
+    Place.parse(on)
     asked = {
         "log.data": dataset,
         "profile": profile,
@@ -178,7 +188,7 @@ def compare(
         return
     with console.Bar("probe") as bar, console.StudyProgress(Path(study.runs)) as progress:
         report = api.compare(
-            study, out=out, jobs=jobs, command=typed(), listen=progress, tell=console.say, progress=bar
+            study, out=out, jobs=jobs, on=on, command=typed(), listen=progress, tell=console.say, progress=bar
         )
     if as_json:
         console.print_json(report.results)
@@ -216,7 +226,10 @@ def diagnose(
     profile: Annotated[
         str, typer.Option(metavar="NAME", help="quick (1 seed, rows 1 to 6) or full (10 seeds, all rows).")
     ] = "quick",
-    jobs: Annotated[int, typer.Option(metavar="N", help="Runs side by side.", min=1)] = 1,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="N", help="Runs side by side; default: 1, elsewhere all.", min=1)
+    ] = None,
+    on: On = "local",
     runs: Annotated[Path, typer.Option(metavar="DIR", help="The folder of run directories.")] = Path("runs/diagnose"),
     out: Annotated[Path, typer.Option(metavar="DIR", help="The report's folder.")] = Path("reports/diagnose"),
     threads: Threads = 1,
@@ -233,6 +246,7 @@ def diagnose(
             seeds=seeds,
             profile=profile,
             jobs=jobs,
+            on=on,
             root=runs,
             out=out,
             threads=threads,

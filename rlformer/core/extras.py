@@ -13,6 +13,8 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "minigrid": ("minigrid",),
     "mujoco": ("mujoco", "imageio"),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
+    "ray": ("ray",),
+    "slurm": ("submitit",),
     "tables": ("pyarrow",),
     "video": ("imageio_ffmpeg",),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -19,6 +20,7 @@ from rlformer.core import untrusted
 from rlformer.core.errors import InputError
 
 _GRACE = 0.25  # seconds in which somebody who only looked at a lock, or is just dying, has let go of it
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # of a file system on which nothing is locked
 
 
 class Busy(InputError):
@@ -89,10 +91,11 @@ def _left_behind(name: str) -> str | None:
         head = start.removesuffix(node)
     else:
         return None
-    return head if pid.isdecimal() and not _alive(int(pid)) else None
+    return head if pid.isdecimal() and not alive(int(pid)) else None
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether a process of this number runs on this machine."""
     try:
         os.kill(pid, 0)  # sends nothing
     except ProcessLookupError:
@@ -198,14 +201,37 @@ def is_free(path: Path) -> bool:
         return True
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    return True
+
+
+def lockable(folder: Path) -> bool:
+    """Whether files of this folder can be locked: those of some network file systems cannot."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+    finally:
+        os.close(handle)
     return True
 
 
 def _take(file: IO[str], wait: bool) -> bool:
+    """Where nothing can be locked one driver has the study: see `studies.executors.lease`."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
     return True
 
 

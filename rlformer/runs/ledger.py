@@ -101,6 +101,7 @@ def hardware() -> dict[str, Any]:
         lines = cpuinfo.read_text(errors="replace").splitlines()
         model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
     return {
+        "host": platform.node(),
         "cpu": model,
         "cores": os.cpu_count() or 1,
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 from rlformer.data.cut import LeftOut
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.missing import MissingRun
-from rlformer.studies.executors import Executor
-from rlformer.studies.executors.local import Event, Job, LocalProcesses
+from rlformer.studies.executors.base import Event, Executor, Job
+from rlformer.studies.executors.local import LocalProcesses, side_by_side
 from rlformer.studies.jobs import PlannedLog, PlannedRun
 from rlformer.studies.plan import Plan
 from rlformer.studies.stages import choose
@@ -133,11 +132,6 @@ def anything_left(plan: Plan) -> bool:
 def local(jobs: int | None = None, threads: int = 1, root: Path = Path("runs")) -> Executor:
     """This machine. jobs: runs side by side; by default one a core. root: of the runs."""
     return LocalProcesses(jobs or side_by_side(threads), threads, root)
-
-
-def side_by_side(threads: int) -> int:
-    """How many runs of so many threads this machine holds."""
-    return max(1, (os.cpu_count() or 1) // threads)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +27,8 @@ from rlformer.explain.truth import log_with_distractors, with_distractors
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
 from rlformer.studies import experiment
-from rlformer.studies.executors.local import Event, Job, LocalProcesses
+from rlformer.studies.executors.base import Event, Executor, Job
+from rlformer.studies.executors.local import LocalProcesses, side_by_side
 from rlformer.studies.sources import Source, open_source
 from rlformer.studies.stopped import deployed_step, final_of
 
@@ -183,13 +183,15 @@ def explain_runs(
     jobs: int | None = None,
     threads: int = 1,
     root: Path = Path("runs"),
+    executor: Executor | None = None,
     listen: Callable[[Event], None] = lambda event: None,
 ) -> None:
     """Explain the finished, trained runs of a study, side by side: of each the policy that is deployed on these terms.
 
     Beside the effects in its own episodes, a run that learned from no log has those at the states of the log that the
     others of its seed learned from: all effects are in the same units, which are that log's. A run that cannot be
-    explained is told to `listen`, and the rest goes on. env: what they were made in, as the user named it.
+    explained is told to `listen`, and the rest goes on. env: what they were made in, as the user named it. executor:
+    where; None: `jobs` of so many threads on this machine, one a core by default.
     """
     found = [run for run in map(RunDirectory.open, runs) if run.finished and _explainable(run)]
     lenders: dict[int, Path] = {}
@@ -199,10 +201,11 @@ def explain_runs(
     todo = []
     for run in found:
         lender = lenders.get(run.record.seed) if run.spec.log is None else None
-        payload = _Explained(run.path, deployed_step(run, terms), lender, env)
+        lender = None if lender is None else lender.absolute()  # a worker may stand elsewhere
+        payload = _Explained(run.path.absolute(), deployed_step(run, terms), lender, env)
         todo.append(Job((run.spec.agent.name, run.record.seed), payload))
     listen(Event(None, "planned", len(todo)))
-    executor = LocalProcesses(jobs or max(1, (os.cpu_count() or 1) // threads), threads, root)
+    executor = executor or LocalProcesses(jobs or side_by_side(threads), threads, root)
     for event in executor.run(_explain_run, todo):
         listen(event)
 

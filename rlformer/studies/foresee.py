@@ -13,7 +13,8 @@ from rlformer.core import codec, files
 from rlformer.core.errors import InputError
 from rlformer.data.dataset import Dataset
 from rlformer.studies import fit, pace, success
-from rlformer.studies.execute import anything_left, side_by_side
+from rlformer.studies.execute import anything_left
+from rlformer.studies.executors.local import side_by_side
 from rlformer.studies.fit import Fitted
 from rlformer.studies.pace import Paces, Progress
 from rlformer.studies.plan import Plan, plan
@@ -52,18 +53,19 @@ def foresee(
     keep: bool = False,
     progress: Progress | None = None,
     made: Plan | None = None,
+    elsewhere: bool = False,
 ) -> Foreseen:
     """Fit the study into its minutes if it has some and was not fitted before, and plan it; see `fit.fit`.
 
     ahead: whether to project it too, for which agents are probed that no run on this machine tells of. always: though
-    nothing is left to run, or an earlier plan goes on. keep: whether to
-    keep the fitted plan below the folder of runs, so that the same command continues the same runs; one that was kept
-    is always continued. made: the plan of the study as it stands, where somebody made it. Raises InputError for what
-    the caller can mend, before any training.
+    nothing is left to run, or an earlier plan goes on. keep: whether to keep the fitted plan below the folder of runs,
+    so that the same command continues the same runs; one that was kept is always continued. made: the plan of the study
+    as it stands, where somebody made it. elsewhere: see `plan`. Raises InputError for what the caller can mend, before
+    any training.
     """
     began, workers = time.perf_counter(), jobs or side_by_side(study.threads)
     minutes = fit.limit(study)
-    made = made or plan(study, dataset=dataset, command=command)
+    made = made or plan(study, dataset=dataset, command=command, elsewhere=elsewhere)
     fitted: Fitted | None = None
     kept: Path | None = None
     paces: Paces | None = None
@@ -80,7 +82,7 @@ def foresee(
         else:
             kept = path
         study = replace(fitted.study, runs=study.runs, trust=study.trust)
-        made = plan(study, dataset=dataset, command=command)
+        made = plan(study, dataset=dataset, command=command, elsewhere=elsewhere)
     known = paces is not None
     if not ahead or not (always or known or (kept is None and anything_left(made))):
         return Foreseen(study, made, fitted, kept, None, None)

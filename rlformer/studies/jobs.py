@@ -18,7 +18,7 @@ from rlformer.runs.hooks import Hooks
 from rlformer.runs.inputs import Cut, Recipe, portion
 from rlformer.runs.spec import RunSpec
 from rlformer.studies import experiment, logs
-from rlformer.studies.executors.local import Job
+from rlformer.studies.executors.base import Job
 from rlformer.studies.logs import CollectedLog, GivenLog, LogSource
 
 _DEFAULT_LOG = Recipe(Cut("mid"))
@@ -154,7 +154,7 @@ def jobs_of(run: PlannedRun, before: Sequence[Job]) -> list[Job]:
         if key not in [job.key for job in before]:
             collected.append(Job(key, PlannedLog(source, run.seed, run.setting), needs))
         needs = (key,)
-    return [*collected, Job((run.name, run.seed), run, needs)]
+    return [*collected, Job((run.name, run.seed), run, needs, gpus=int(run.device != "cpu"))]
 
 
 def at_seed(job: Job, seed: int) -> Job:

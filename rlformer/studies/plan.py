@@ -16,7 +16,7 @@ from rlformer.envs.probe import probe
 from rlformer.runs.inputs import Cut
 from rlformer.runs.spec import RunSpec
 from rlformer.studies import arms, experiment, logs, prefixes, specify, success
-from rlformer.studies.executors.local import Job
+from rlformer.studies.executors.base import Job
 from rlformer.studies.jobs import PlannedRun, Setting, at_seed, jobs_of, runs_of
 from rlformer.studies.logs import CollectedLog, GivenLog, LogSource, TrainingLog
 from rlformer.studies.stages import Stages, split
@@ -53,12 +53,13 @@ class Plan:
         return self.staged([at_seed(job, seed) for job in own for seed in range(seeds)])
 
 
-def plan(study: Study, *, dataset: Dataset | None = None, command: str | None = None) -> Plan:
+def plan(study: Study, *, dataset: Dataset | None = None, command: str | None = None, elsewhere: bool = False) -> Plan:
     """Every run of the study, in the order they should begin, resolved.
 
     dataset: a whole one from disk, instead of what `study.log.data` names; without either, each seed's log comes from
     the training of an online agent with that seed, as `study.log` says, and each of several logs is learned from.
-    command: what was typed, for the records. Raises InputError for what the caller can mend, before any training.
+    command: what was typed, for the records. elsewhere: the runs are made on other machines, so that whether a GPU is
+    here says nothing. Raises InputError for what the caller can mend, before any training.
     """
     study.check()
     env = env_cards.environment(study.env)
@@ -78,7 +79,7 @@ def plan(study: Study, *, dataset: Dataset | None = None, command: str | None = 
     probe(env)
     success.check(study.terms, env)
     sources = _sources(study, dataset, specs[maker] if maker else None)
-    devices = specify.devices(specs, study.device)
+    devices = specify.devices(specs, study.device, elsewhere)
     setting = Setting(Path(study.runs).absolute(), study.threads, command, study.terms)
     seeds = tuple(range(study.seeds or arms.PROFILES[study.profile].seeds))
     firsts = [

@@ -72,9 +72,14 @@ def _cut_short(study: Study, spec: RunSpec) -> CutShort | None:
     return replace(found, reason="time", minutes=study.max_minutes)
 
 
-def devices(specs: Mapping[str, RunSpec], device: str) -> dict[str, str]:
-    """Where each agent computes: the device is of those that may use a GPU. Raises InputError where it is not here."""
-    if device != "cpu":
+def devices(specs: Mapping[str, RunSpec], device: str, elsewhere: bool = False) -> dict[str, str]:
+    """Where each agent computes: the device is of those that may use a GPU. Raises InputError where it is not here.
+
+    elsewhere: on another machine, which hands out GPUs; it is looked for there.
+    """
+    if elsewhere and device not in ("cpu", "cuda"):
+        raise InputError(f"--device {device}: where runs are made on other machines, cuda gives each a GPU; else cpu")
+    if device != "cpu" and not elsewhere:
         from rlformer.agents import devices
 
         device = str(devices.device(device))

@@ -13,7 +13,7 @@ from rlformer.runs.directory import RunDirectory
 from rlformer.runs.inputs import Recipe
 from rlformer.runs.missing import MissingRun
 from rlformer.runs.spec import Family
-from rlformer.studies.executors.local import Job
+from rlformer.studies.executors.base import Job
 from rlformer.studies.jobs import PlannedLog, PlannedRun, runs_of
 
 

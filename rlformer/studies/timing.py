@@ -11,7 +11,7 @@ from typing import Any
 from rlformer.agents.learners import learner
 from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.runs.spec import RunSpec
-from rlformer.studies.executors.local import Job
+from rlformer.studies.executors.base import Job
 from rlformer.studies.jobs import PlannedLog, PlannedRun
 from rlformer.studies.pace import Paces
 

@@ -18,8 +18,7 @@ from rlformer.envs import animation
 from rlformer.evaluator.judge.terms import Terms
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.inputs import Recipe
-from rlformer.studies.executors import Executor
-from rlformer.studies.executors.local import Job
+from rlformer.studies.executors.base import Executor, Job
 from rlformer.studies.stopped import deployed_step, final_of
 
 
@@ -47,7 +46,7 @@ def record_medians(
         if final is None:
             continue
         values = json.dumps([spec.env.definition, spec.agent.name, dict(spec.values)], sort_keys=True, default=str)
-        arms[values, None if spec.log is None else spec.log.recipe].append(_Film(path, step, final, env))
+        arms[values, None if spec.log is None else spec.log.recipe].append(_Film(path.absolute(), step, final, env))
     ranked = [sorted(films, key=lambda film: (film.final.mean, film.path)) for films in arms.values()]
     medians = [films[(len(films) - 1) // 2] for films in ranked]
     films = [film for film in medians if not _there(film.path, film.step)]

@@ -39,7 +39,7 @@ from rlformer.runs.hooks import Hooks
 from rlformer.runs.spec import FAMILIES, HYBRID, RunSpec
 from rlformer.studies import experiment
 from rlformer.studies.execute import execute
-from rlformer.studies.executors.local import Event, Job, Work
+from rlformer.studies.executors.base import Event, Job, Work
 from rlformer.studies.study import Study
 from tests.support.make_training import match, played
 

@@ -23,7 +23,7 @@ from rlformer.runs.hooks import Hooks
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies import experiment
 from rlformer.studies.execute import execute, local
-from rlformer.studies.executors.local import PRELOAD
+from rlformer.studies.executors.process import preload
 from rlformer.studies.plan import plan
 from rlformer.studies.study import Grid, Log, Study
 
@@ -159,7 +159,7 @@ def test_what_was_planned_is_run_whatever_cards_and_folder_say_by_then(
 
 def test_what_workers_are_forked_with_exists() -> None:
     """The server of processes passes over a module that is gone, and each run then pays for its imports."""
-    assert [name for name in PRELOAD if find_spec(name) is None] == []
+    assert [name for name in preload() if find_spec(name) is None] == []
 
 
 def test_a_failed_arm_does_not_stop_the_rest_and_is_told(tmp_path: Path, log: Dataset) -> None:

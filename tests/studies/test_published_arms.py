@@ -28,7 +28,7 @@ from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.runs.directory import RunDirectory
 from rlformer.studies import experiment, specify
 from rlformer.studies.execute import execute
-from rlformer.studies.executors.local import Event, Job, Work
+from rlformer.studies.executors.base import Event, Job, Work
 from rlformer.studies.study import Study
 from tests.agents.test_online import ZOO
 

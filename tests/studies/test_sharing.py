@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,9 @@ import rlformer
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.runs import scratch
-from rlformer.studies.executors.local import Event, Job, LocalProcesses, _State
+from rlformer.studies.executors.base import Event, Job
+from rlformer.studies.executors.local import LocalProcesses
+from rlformer.studies.executors.process import kill
 from rlformer.studies.plan import plan
 from rlformer.studies.study import Log, Study
 
@@ -57,7 +58,8 @@ def test_what_another_process_works_on_is_waited_for_and_the_rest_goes_on(tmp_pa
 _SLEEPER = """
 import os, sys, time
 from pathlib import Path
-from rlformer.studies.executors.local import Job, LocalProcesses
+from rlformer.studies.executors.base import Job
+from rlformer.studies.executors.local import LocalProcesses
 
 def sleep(payload, stop, progress):
     Path(payload, str(os.getpid())).touch()
@@ -113,10 +115,7 @@ def test_a_worker_is_ended_with_what_it_has_started() -> None:
     with subprocess.Popen(shell, start_new_session=True, stdout=subprocess.PIPE) as worker:
         assert worker.stdout is not None
         child = int(worker.stdout.readline())
-        state = _State(1, 1, lambda *_: None, [])
-        connection, _ = Pipe()
-        state._running[connection] = Job("a", None), worker
-        state.kill()
+        kill(worker)
     until = time.monotonic() + PATIENCE
     while _alive(child):
         assert time.monotonic() < until

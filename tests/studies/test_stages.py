@@ -21,7 +21,7 @@ from rlformer.runs.hooks import Hooks
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies import prefixes
 from rlformer.studies.execute import anything_left, execute
-from rlformer.studies.executors.local import Event, Job, Work
+from rlformer.studies.executors.base import Event, Job, Work
 from rlformer.studies.jobs import PlannedRun
 from rlformer.studies.pace import Pace, Paces, World
 from rlformer.studies.plan import Plan, plan

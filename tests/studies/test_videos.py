@@ -25,7 +25,7 @@ from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.report import build
 from rlformer.runs.directory import RunDirectory
 from rlformer.studies import experiment, videos
-from rlformer.studies.executors.local import Event, Job, Work
+from rlformer.studies.executors.base import Event, Job, Work
 from tests.support.make_runs import BC, make_runs
 
 CARTPOLE = env_cards.environment("CartPole-v1")

@@ -12,6 +12,7 @@ from rlformer.core.records import EvalResult
 from rlformer.evaluator.as_json import rounded
 from rlformer.evaluator.judge.arm_evidence import Machines, action_selection, arm_evidence
 from rlformer.evaluator.judge.arms import Arm, by_arm, by_environment
+from rlformer.evaluator.judge.clocks import comparable
 from rlformer.evaluator.judge.evidence import EvaluationFacts, Evidence, LogFacts, Machine, Quartiles
 from rlformer.evaluator.judge.explanations.explained import explained
 from rlformer.evaluator.judge.load import Run
@@ -41,7 +42,7 @@ def evidence(
         card = group[0].spec.env.name
         own = [item for item in missing if item.env == card and names[card] == 1]
         placed.update(map(id, own))
-        found.append(_environment(name, group, own, machines, terms))
+        found.append(_environment(name, comparable(group), own, machines, terms))
     homeless = tuple(item for item in missing if id(item) not in placed)
     return tuple(rounded(found)), tuple(rounded(machines.found)), homeless
 

@@ -10,10 +10,12 @@ from typing import cast
 
 from rlformer.core.errors import InputError
 from rlformer.runs.hooks import Hooks
+from rlformer.studies import executors
 from rlformer.studies.claims.answer import ClaimAnswer, answer
 from rlformer.studies.claims.base import Cell, Claim, Numbers, read, write
 from rlformer.studies.claims.rows import chosen
-from rlformer.studies.executors.local import Event, Job, LocalProcesses
+from rlformer.studies.executors import Place
+from rlformer.studies.executors.base import Event, Job, Request
 
 PROFILES: Mapping[str, int] = {"quick": 1, "full": 5}  # seeds
 
@@ -44,14 +46,15 @@ def claims(
     profile: str = "quick",
     seeds: int | None = None,
     root: Path = Path("runs/claims"),
-    jobs: int = 1,
+    jobs: int | None = None,
+    on: Place = Place(),  # noqa: B008 - frozen
     listen: Callable[[Event], None] = lambda event: None,
 ) -> Answers:
     """Measure every cell of the claims and answer them; what was measured below `root` is not measured again.
 
     only: names with commas between. profile: quick, the smallest experiment of each on one seed, or full, all on five.
-    Cells that take time run alone, behind all others. A failed one does not stop the rest. Raises InputError for what
-    the caller can mend, Interrupted on Ctrl-C.
+    jobs: as for `diagnose`. Cells that take time run alone, behind all others. A failed one does not stop the rest.
+    Raises InputError for what the caller can mend, Interrupted on Ctrl-C.
     """
     asked, count = plan(only, profile, seeds)
     quick, root = profile == "quick", root.absolute()
@@ -62,13 +65,16 @@ def claims(
     apart = [cell for cell in cells if cell.alone]
     todo = [_jobs(some, count, root) for some in (together, apart)]
     listen(Event(None, "planned", sum(map(len, todo))))
-    for work, beside in zip(todo, (jobs, 1), strict=True):
+    for work, beside in zip(todo, (jobs or on.usual_jobs, 1), strict=True):
         if not work:
             continue
-        for event in LocalProcesses(beside, 1, root).run(_measure, work):
-            if event.kind in ("failed", "skipped"):
-                failures.append(_lost(event))
-            listen(event)
+        with executors.opened(
+            on, Request(root, root, beside, 1, lambda text: listen(Event(None, "told", text)))
+        ) as there:
+            for event in there.run(_measure, work):
+                if event.kind in ("failed", "skipped"):
+                    failures.append(_lost(event))
+                listen(event)
     return answers(asked, profile, count, root, failures)
 
 

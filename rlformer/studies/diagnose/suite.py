@@ -11,10 +11,12 @@ from rlformer.agents import cards as agent_cards
 from rlformer.agents.learners import learner
 from rlformer.core.errors import InputError
 from rlformer.runs.hooks import Hooks
+from rlformer.studies import executors
 from rlformer.studies.diagnose import judge
 from rlformer.studies.diagnose.play import learn_and_play, make_log
 from rlformer.studies.diagnose.rows import Expectation, Row, chosen
-from rlformer.studies.executors.local import Event, Job, LocalProcesses
+from rlformer.studies.executors import Place
+from rlformer.studies.executors.base import Event, Job, Request
 
 PROFILES: Mapping[str, int] = {"quick": 1, "full": 10}  # seeds
 
@@ -37,16 +39,18 @@ def diagnose(
     profile: str = "quick",
     seeds: int | None = None,
     root: Path = Path("runs/diagnose"),
-    jobs: int = 1,
+    jobs: int | None = None,
     threads: int = 1,
+    on: Place = Place(),  # noqa: B008 - frozen
     command: str | None = None,
     listen: Callable[[Event], None] = lambda event: None,
 ) -> dict[str, Any]:
     """Train and play every arm of the chosen rows, and return what `judge.results` says of them.
 
     only: names or numbers of rows with commas between; by default rows 1 to 6 in the profile `quick` (one seed), all of
-    them in `full` (10 seeds). Finished runs below `root` are left alone. A failed run does not stop the rest and is
-    listed. Raises InputError for what the caller can mend, Interrupted on Ctrl-C.
+    them in `full` (10 seeds). jobs: side by side; by default one on this machine, as many as fit elsewhere. Finished
+    runs below `root` are left alone. A failed run does not stop the rest and is listed. Raises InputError for what the
+    caller can mend, Interrupted on Ctrl-C.
     """
     rows = rows_of(only, profile)
     count = PROFILES[profile] if seeds is None else seeds
@@ -54,12 +58,14 @@ def diagnose(
     failures: dict[Any, str] = {}
     found: dict[Any, Path] = {}
     listen(Event(None, "planned", len(planned)))
-    for event in LocalProcesses(jobs, threads, root).run(_work, planned):
-        if event.kind in ("failed", "skipped"):
-            failures[event.key] = str(event.value)
-        elif event.kind == "finished" and event.value is not None:
-            found[event.key] = event.value
-        listen(event)
+    request = Request(root, root, jobs or on.usual_jobs, threads, lambda text: listen(Event(None, "told", text)))
+    with executors.opened(on, request) as executor:
+        for event in executor.run(_work, planned):
+            if event.kind in ("failed", "skipped"):
+                failures[event.key] = str(event.value)
+            elif event.kind == "finished" and event.value is not None:
+                found[event.key] = event.value
+            listen(event)
     runs = {(row.name, arm.agent): [found[key] for seed in range(count) if (key := (_label(row, arm), seed)) in found]
             for row in rows for arm in row.arms}  # fmt: skip
     lost = [{"what": what, "seed": seed, "reason": reason} for (what, seed), reason in failures.items()]

@@ -107,7 +107,10 @@ def _unlike(threat: Threat) -> str:
         case objections.UnlikeCards():
             return "The runs were made with different reference scores. Those of the first run are used for all."
         case objections.UnlikeMachines():
-            return "The runs were made on different machines: do not compare their times."
+            return (
+                "The runs were made on different kinds of machines: their seconds are neither averaged nor compared; "
+                "scores, steps and FLOPs are."
+            )
         case objections.UnlikeGpus(names):
             return (
                 f"Some runs were trained on a GPU ({formats.listed(names)}). Their CPU seconds leave out the work of "

@@ -17,7 +17,10 @@ def score_against_time(view: EnvironmentView) -> Figure | None:
     environment, colours = view.evidence, view.colours
     scale, unit = drawn_scale(environment.card)
     data: list[Trace] = []
-    for arm in trained(environment):
+    timed = [arm for arm in trained(environment) if any(run.learning_seconds for run in arm.counted)]
+    if not timed:
+        return None
+    for arm in timed:
         colour = f"@arm-{colours[arm.label]}"
         spent = [run.learning_seconds for run in arm.counted]
         data += curves(arm, lambda run: run.curve.seconds, arm.curves.seconds, scale, colour)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rlformer.core import formats
 from rlformer.evaluator.judge.facts import ArmEvidence
+from rlformer.evaluator.judge.objections import UnlikeMachines
 from rlformer.evaluator.judge.values import Spread
 from rlformer.report.sections.base import EnvironmentView
 from rlformer.report.words import times
@@ -20,13 +21,15 @@ class Content:
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     shared: bool  # whether some seconds are marked
+    unlike: bool = False  # whether runs were made on several kinds of machines, so that no seconds are compared
 
 
 def content(view: EnvironmentView) -> Content:
     """What the template needs."""
     arms = [arm for arm in trained(view.evidence) if arm.times.get("wall")]
     heads = ["Arm", *times.PARTS.values(), "CPU upstream", "Environment, of training", "FLOPs", "FLOPs, evaluation"]
-    return Content([*heads, "Peak memory"], [_row(arm) for arm in arms], any(times.shared(arm) for arm in arms))
+    unlike = any(isinstance(threat, UnlikeMachines) for threat in view.evidence.threats)
+    return Content([*heads, "Peak memory"], [_row(arm) for arm in arms], any(map(times.shared, arms)), unlike)
 
 
 def _row(arm: ArmEvidence) -> list[str]:

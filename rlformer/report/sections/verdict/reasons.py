@@ -116,10 +116,12 @@ def _loss(low: float | None) -> float:
 def _beside_simple(row: Simpler) -> str:
     own, other = row.cpu_seconds
     gap = row.difference
+    needs = "needs neither a target return nor interaction"
+    if own or other:  # else nobody measured both on one kind of machine
+        needs += f", and takes {formats.seconds(own)} of CPU time of learning instead of {formats.seconds(other)}"
     return (
         f"{row.label} scores {formats.signed(round(gap.point, 2))} compared with {row.against} (95 % interval "
-        f"{formats.interval(gap)}), needs neither a target return nor interaction, and takes {formats.seconds(own)} of "
-        f"CPU time of learning instead of {formats.seconds(other)}."
+        f"{formats.interval(gap)}), {needs}."
     )
 
 

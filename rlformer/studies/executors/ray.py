@@ -1,0 +1,214 @@
+"""Jobs on a Ray cluster: one that runs, or one on this machine that begins and ends with the study."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rlformer.core.errors import InputError, MissingExtra
+from rlformer.core.extras import missing_extra
+from rlformer.studies.executors import lease, nodes
+from rlformer.studies.executors.base import Died, Event, Executor, Request
+from rlformer.studies.executors.lease import Session
+from rlformer.studies.executors.nodes import Node
+from rlformer.studies.executors.remote import Remote
+from rlformer.studies.executors.station import Call, attend
+
+LOCAL = "local"  # as an address: a cluster of this machine alone, though RAY_ADDRESS names another
+_STORE_BYTES = 100 * 2**20  # of shared memory: what goes over Ray is small
+_CONNECT_SECONDS, _PROBE_SECONDS = 5.0, 120.0
+_STARTS = 3  # tries
+
+
+@contextmanager
+def opened(at: str | None, request: Request) -> Iterator[Executor]:
+    """A Ray cluster, and this process as the one driver of the study.
+
+    at: HOST:PORT, `auto` for the cluster that runs on this machine, `local` for one of its own; None: the one that the
+    program is connected to, or that RAY_ADDRESS names, else one of its own. Raises InputError where none is there, or
+    where a node cannot work for this driver: see `nodes.check`.
+    """
+    if missing_extra("ray"):
+        raise MissingExtra("ray", "--on ray")
+    import ray
+
+    with lease.held(request.folder, "ray", request.tell) as held, _connected(ray, at, request) as variables:
+        here = nodes.look(held.session, "driver")
+        there = _alive(ray, request.threads)
+        _probe(ray, there, held.session, here, variables)
+        room = sum(int(node["Resources"]["CPU"] // request.threads) for node in there)
+        beside = room if request.jobs is None else min(room, request.jobs)
+        tasks = Tasks(ray, request.threads, variables)
+        yield Remote(tasks, held, here, request.threads, beside, request.jobs)
+
+
+class Tasks:
+    """A task a call: a `remote.Cluster`. Tickets are references of Ray."""
+
+    def __init__(self, ray: Any, threads: int, variables: Mapping[str, str]) -> None:
+        self._ray = ray
+        environment = {"env_vars": {**variables, "OMP_NUM_THREADS": str(threads)}}
+        # Each run is a fresh process, which the task forks; a task that dies is sent again by the driver.
+        self._attend = ray.remote(num_cpus=threads, max_retries=0, runtime_env=environment)(attend)
+
+    def submit(self, calls: Sequence[Call]) -> Sequence[Any]:
+        """See `remote.Cluster`."""
+        if any(call.gpus for call in calls) and not self._ray.cluster_resources().get("GPU"):
+            raise InputError("--device cuda: no node of the Ray cluster has a GPU: ray status shows them")
+        return [self._attend.options(num_gpus=call.gpus).remote(call) for call in calls]
+
+    def ended(self, tickets: Sequence[Any], seconds: float) -> Sequence[tuple[Any, Event]]:
+        """See `remote.Cluster`."""
+        wait = self._ray.wait
+        if not wait(list(tickets), num_returns=1, timeout=seconds)[0]:
+            return []
+        done, _ = wait(list(tickets), num_returns=len(tickets), timeout=0)
+        return [(ticket, self._answer(ticket)) for ticket in done]
+
+    def _answer(self, ticket: Any) -> Event:
+        errors = self._ray.exceptions
+        try:
+            event: Event = self._ray.get(ticket)
+        except errors.TaskCancelledError:
+            return Event(None, "interrupted")
+        except errors.RayTaskError as error:
+            if isinstance(error.cause, KeyboardInterrupt):
+                return Event(None, "interrupted")
+            return Event(None, "failed", _line(error.cause or error))
+        except errors.NodeDiedError:
+            return Died(None, "failed", "its node died")
+        except errors.OutOfMemoryError:
+            return Died(None, "failed", "its node ran out of memory, and Ray ended it")
+        except errors.RayError as error:
+            crashed = isinstance(error, errors.WorkerCrashedError)
+            return Died(None, "failed", "its worker died" if crashed else _line(error))
+        return event
+
+    def withdraw(self, tickets: Sequence[Any]) -> None:
+        """See `remote.Cluster`. One that has just begun takes it as Ctrl-C, and saves."""
+        for ticket in tickets:
+            self._ray.cancel(ticket, force=False)
+
+    def kill(self, tickets: Sequence[Any]) -> None:
+        """See `remote.Cluster`."""
+        for ticket in tickets:
+            self._ray.cancel(ticket, force=True)
+
+
+@contextmanager
+def _connected(ray: Any, at: str | None, request: Request) -> Iterator[Mapping[str, str]]:
+    """Connected to a cluster: the variables that its workers need."""
+    if ray.is_initialized():  # by the program that calls us: its own to end
+        yield {}
+        return
+    address = at or os.environ.get("RAY_ADDRESS") or LOCAL
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else a warning, and no GPU is hidden
+    if address != LOCAL:
+        _check_address(address)
+        try:
+            _init(ray, address, options)
+            yield {}
+        finally:
+            ray.shutdown()
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    folder = tempfile.mkdtemp(prefix="rlf-", dir="/tmp")  # a short path: sockets lie in it
+    cores = max(os.cpu_count() or 1, request.threads * (request.jobs or 1))
+    try:
+        _init(ray, LOCAL, {**options, "_temp_dir": folder}, cores)
+        yield {"PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path)}
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def start(ray: Any, cores: int, **options: Any) -> None:
+    """A Ray of this machine alone, without a dashboard. On a busy machine it may need a second try."""
+    own: dict[str, Any] = {"num_cpus": cores, "include_dashboard": False, "object_store_memory": _STORE_BYTES}
+    own["_system_config"] = {"worker_niceness": 0}  # as any process that the user starts
+    for left in range(_STARTS - 1, -1, -1):
+        try:
+            ray.init(address=LOCAL, **own, **options)
+            return
+        except Exception as error:  # Ray's own has no other name
+            ray.shutdown()
+            if not left or "timed out" not in str(error):
+                raise RuntimeError(f"Ray did not start here: {_line(error)}") from error
+
+
+def _init(ray: Any, address: str, options: Mapping[str, Any], cores: int = 0) -> None:
+    """Connect to a cluster, or start one of so many cores."""
+    try:
+        if cores:
+            start(ray, cores, **options)
+        else:
+            ray.init(address=address, **options)
+    except ray.exceptions.AuthenticationError as error:
+        raise InputError(
+            f"ray:{address}: the cluster asks for a token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN ({_line(error)})"
+        ) from error
+    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+        raise InputError(f"ray:{address}: {_line(error)}") from error
+
+
+def _check_address(address: str) -> None:
+    """Raise InputError where nobody listens: Ray itself would go on trying."""
+    if address == "auto":
+        return
+    if "://" in address:
+        raise InputError(
+            f"ray:{address}: a client of Ray sees no nodes: give HOST:PORT, or start the command there (ray job submit)"
+        )
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise InputError(f"ray:{address}: no address: ray:HOST:PORT, such as ray:10.0.0.1:6379")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        why = " ".join(str(error).split())
+        raise InputError(
+            f"ray:{address}: no Ray answers there ({why}): ray start --head starts one, and names its address"
+        ) from error
+
+
+def _alive(ray: Any, threads: int) -> Sequence[Mapping[str, Any]]:
+    """The nodes that have room for a job. Raises InputError where there are none."""
+    found = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= threads]
+    if not found:
+        raise InputError(f"no node of the Ray cluster has {threads} CPUs for a run (threads): ray status shows them")
+    return found
+
+
+def _probe(
+    ray: Any, there: Sequence[Mapping[str, Any]], session: Session, here: Node, variables: Mapping[str, str]
+) -> None:
+    """Ask every node whether it can work for this driver. Raises InputError, with what to do, where one cannot."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    look = ray.remote(num_cpus=0, max_retries=0, runtime_env={"env_vars": dict(variables)})(nodes.look)
+    asked = {}
+    for node in there:
+        name, strategy = f"node-{node['NodeID']}", NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        asked[look.options(scheduling_strategy=strategy).remote(session, name)] = (node, name)
+    answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=_PROBE_SECONDS)
+    for ticket in [*answered, *silent]:
+        node, name = asked[ticket]
+        try:
+            nodes.check(session, here, ray.get(ticket, timeout=0.1), name)
+        except ray.exceptions.RayError as error:
+            cause = getattr(error, "cause", None) or error
+            lacks = "rlformer" in str(cause) and "No module" in str(cause)
+            what = "cannot import rlformer: install the same version there" if lacks else f"no answer: {_line(cause)}"
+            raise InputError(f"node {node['NodeManagerHostname']}: {what}") from error
+
+
+def _line(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return " ".join((lines[0] if lines else type(error).__name__).split())
