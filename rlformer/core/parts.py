@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any, SupportsIndex, TypeAlias
 
@@ -22,6 +23,7 @@ class Parts:
         """arrays: one at least, alike in dtype and in the shape of a row."""
         self.arrays = tuple(arrays)
         self._firsts = np.cumsum([0, *map(len, arrays)])  # (P + 1,) the row at which each part begins, and the end
+        self._bounds: list[int] = self._firsts.tolist()
         self.dtype = arrays[0].dtype
         self.shape: tuple[int, ...] = (int(self._firsts[-1]), *arrays[0].shape[1:])
         self.ndim = arrays[0].ndim
@@ -53,12 +55,14 @@ class Parts:
         return sum(array.nbytes for array in self.arrays)
 
     def _stretch(self, start: int, stop: int) -> Array:
-        first, last = self._part(np.array([start, max(start, stop - 1)])) if len(self) else (0, 0)
+        first = max(0, bisect_right(self._bounds, start, hi=len(self.arrays)) - 1)
+        if stop <= self._bounds[first + 1]:
+            return np.asarray(self.arrays[first][start - self._bounds[first] : stop - self._bounds[first]])
+        last = bisect_left(self._bounds, stop) - 1
         pieces = [
-            self.arrays[i][max(0, start - self._firsts[i]) : max(0, stop - self._firsts[i])]
-            for i in range(int(first), int(last) + 1)
+            self.arrays[i][max(0, start - self._bounds[i]) : stop - self._bounds[i]] for i in range(first, last + 1)
         ]
-        return np.asarray(pieces[0]) if len(pieces) == 1 else np.concatenate(pieces)
+        return np.concatenate(pieces)
 
     def _part(self, rows: Array) -> Array:
         """In which part these rows (N,) lie."""

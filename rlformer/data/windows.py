@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from itertools import pairwise
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from rlformer.core.records import Window
 from rlformer.core.spaces import Array
 from rlformer.data.dataset import Dataset
 
+_KNOWN: WeakKeyDictionary[Dataset, Array] = WeakKeyDictionary()  # returns-to-go of views that are in use
 _ALIKE = 64  # episodes, at most, that are padded to one length
 _AT_ONCE = 1 << 20  # steps whose rewards are looked at at once
 
@@ -125,21 +127,24 @@ def _tensor(array: Array) -> Tensor:
 
 
 def returns_to_go(dataset: Dataset) -> Array:
-    """The sum of rewards from each step to its episode's end: (num_steps,) float32, in the order of the view."""
+    """The sum of rewards from each step to its episode's end: (num_steps,) float32, in the order of the view.
+
+    Of a view it is computed once, and is not to be written to.
+    """
+    if (known := _KNOWN.get(dataset)) is not None:
+        return known
     found, lengths = np.empty(dataset.num_steps, np.float32), dataset.lengths
     for some in _blocks(lengths):
         ahead = _rewards_ahead(dataset, some)
         found[dataset.ends[some.start] - lengths[some.start] :][: len(ahead)] = ahead
+    _KNOWN[dataset] = found
     return found
 
 
 def largest_return_to_go(dataset: Dataset) -> float:
     """The largest magnitude among them."""
-    largest = 0.0
-    for some in _blocks(dataset.lengths):
-        ahead = _rewards_ahead(dataset, some)
-        largest = max(largest, ahead.max(), -ahead.min())
-    return float(np.float32(largest))
+    ahead = returns_to_go(dataset)
+    return float(max(ahead.max(), -ahead.min()))
 
 
 def _blocks(lengths: Array) -> Iterator[slice]:
@@ -181,11 +186,11 @@ def step_rows(dataset: Dataset, start: int = 0, stop: int | None = None) -> Arra
 
 
 def rows_of(table: Table | Frames, rows: Array) -> Array:
-    """The rows (N, *), as a view where they follow each other."""
-    count = len(rows)
-    if count and rows[-1] - rows[0] == count - 1 and (np.diff(rows) == 1).all():
-        return table[int(rows[0]) : int(rows[-1]) + 1]
-    return table[rows]
+    """The rows (N, *). Where they ascend and few are left out they are taken of one stretch, which alone is no copy."""
+    if not len(rows) or rows[-1] - rows[0] >= 2 * len(rows) or not (rows[1:] > rows[:-1]).all():
+        return table[rows]
+    stretch = table[int(rows[0]) : int(rows[-1]) + 1]
+    return stretch if len(stretch) == len(rows) else np.take(stretch, rows - rows[0], axis=0)
 
 
 def _rows_of_steps(dataset: Dataset, firsts: Array, start: int, stop: int | None) -> Array:

@@ -253,7 +253,7 @@ def test_a_shard_that_is_torn_is_named(folder: Path) -> None:
 
 def test_a_shard_that_is_being_written_is_named(folder: Path) -> None:
     shutil.rmtree(folder / "shard-0001")
-    with DatasetWriter(folder / "shard-0001", INFO), pytest.raises(InputError, match="shard 2 of 3: .*unfinished"):
+    with DatasetWriter(folder / "shard-0001", INFO), pytest.raises(InputError, match=r"shard 2 of 3: .*unfinished"):
         load(folder)
 
 
