@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,8 +52,10 @@ def making(folder: Path, made: Mapping[str, Any]) -> Iterator[None]:
 
 
 def discard(folder: Path) -> None:
-    """Remove what `making` left in a folder in which nothing came to be."""
+    """Remove the shards that were made in a folder which is held, and all else that `making` left there."""
+    for shard in folder.glob("shard-*"):
+        shutil.rmtree(shard)
     for name in (_PROGRESS, LOCK):
         (folder / name).unlink(missing_ok=True)
-    if folder.is_dir() and not any(folder.iterdir()):
+    if not any(folder.iterdir()):
         folder.rmdir()

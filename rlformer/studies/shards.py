@@ -212,15 +212,15 @@ def join_logs(
             return load(out)
     if begun is not None and begun != made:
         raise InputError(f"{out}: a log joined of other parts stands there; remove it or choose another --out")
-    try:
-        with making(out, made):
+    with making(out, made):
+        try:
             logs = [ours.get(text) or _imported(text, out, i, env, progress, choice) for i, text in enumerate(parts)]
             shards = [shard for log in logs for shard in log.shards or (log,)]
             join(shards)  # whether they fit
-            listing.write(out, shards, made)
-    except InputError:
-        discard(out)
-        raise
+        except InputError:
+            discard(out)
+            raise
+        listing.write(out, shards, made)
     return load(out)
 
 
