@@ -20,6 +20,7 @@ __all__ = [
     "doctor",
     "evaluate",
     "export",
+    "join",
     "judge",
     "list_runs",
     "load",

@@ -4,7 +4,7 @@ studies."""
 from rlformer.agents.deployed import DeployedPolicy
 from rlformer.api.deployment import export, load
 from rlformer.api.explaining import explain
-from rlformer.api.logs import dataset
+from rlformer.api.logs import dataset, join
 from rlformer.api.looking import doctor, list_runs, play
 from rlformer.api.policies import Progress, collect, evaluate, train
 from rlformer.api.studies import (
@@ -43,6 +43,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "join",
     "judge",
     "list_runs",
     "load",

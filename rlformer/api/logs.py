@@ -18,8 +18,11 @@ from rlformer.data.loaders.base import ForeignLog, Native
 from rlformer.data.loaders.flat import Columns, open_flat
 from rlformer.data.loaders.names import NEEDED, Choice
 from rlformer.data.loaders.tables import unboxed
+from rlformer.data.open import Progress
 from rlformer.data.writer import DatasetWriter
 from rlformer.envs import cards as env_cards
+from rlformer.studies.logs import named
+from rlformer.studies.shards import join_logs
 
 Observations: TypeAlias = ArrayLike | Mapping[str, ArrayLike]
 NativeSpaces: TypeAlias = tuple[gym_spaces.Space[Any], gym_spaces.Space[Any]]  # of observations, of actions
@@ -94,6 +97,25 @@ def dataset(
         provenance = {**log.info.provenance, "action_space": "given"}
         log = replace(log, info=replace(log.info, env=None, env_definition={}, provenance=provenance))
     return _in_memory(log) if out is None else _written(log, Path(out))
+
+
+def join(
+    parts: Sequence[str | Path],
+    out: str | Path,
+    *,
+    env: str | None = None,
+    map: Mapping[str, str | Sequence[str]] | None = None,
+    reward_column: int | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Several logs as one in shards, in this order, in the folder `out`; see `studies.shards.join_logs`.
+
+    Each part is what `open_data` takes, and env, map and reward_column are as there. Our own datasets stay where they
+    are and are not copied. Raises InputError where parts are not of one task or one is there twice.
+    """
+    spec = None if env is None else env_cards.environment(env)
+    texts = [named(part) for part in parts]
+    return join_logs(texts, Path(out), spec, progress, Choice.of(map, reward_column))
 
 
 def _check_given(given: Mapping[str, object], map: Mapping[str, str | Sequence[str]] | None) -> None:

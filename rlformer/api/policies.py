@@ -17,7 +17,6 @@ from rlformer.agents.threads import one_thread
 from rlformer.core import files, limits, seeding
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, EvalResult
-from rlformer.data.collect import collect as _collect
 from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
 from rlformer.envs import cards as env_cards
@@ -29,6 +28,9 @@ from rlformer.runs.hooks import Hooks
 from rlformer.runs.inputs import Input
 from rlformer.runs.waiting import in_line
 from rlformer.studies import experiment, logs
+from rlformer.studies.execute import local
+from rlformer.studies.executors import Executor
+from rlformer.studies.shards import Collection, absolute_normalization, absolute_policy, collect_shards
 from rlformer.studies.sources import Source, beyond_the_log, is_huggingface, open_source
 
 Statistics = str | Path | bool | None  # of observations, for a .zip: see `load`
@@ -163,6 +165,9 @@ def collect(
     sample: bool | None = None,
     trust: bool = False,
     normalization: Statistics = None,
+    shards: int | None = None,
+    jobs: int | None = None,
+    executor: Executor | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
     tell: Callable[[str], None] = lambda text: None,
@@ -170,11 +175,18 @@ def collect(
     """Whole episodes of a policy as a dataset; see `data.collect.collect`. One of `episodes` and `steps` is needed.
 
     normalization: as for `load`. Where another process collects the same it is waited for. tell: hears of that, and of
-    the statistics that a .zip is read with.
+    the statistics that a .zip is read with. shards: so many logs that are read as one, collected by processes side by
+    side: `jobs` at a time on this machine, by default one a core, or where the executor runs them. A script that asks
+    for shards needs `if __name__ == "__main__":` around it.
     """
     if (episodes is None) == (steps is None):
         raise InputError("give one of --episodes and --steps")
     limits.check(episodes=episodes, steps=steps, epsilon=epsilon, seed=seed, num_envs=num_envs)
+    limits.check(shards=shards, jobs=jobs)
+    if shards is None and (jobs is not None or executor is not None):
+        raise InputError("--jobs: processes that collect side by side write shards: --shards N")
+    if shards is not None and shards > (most := episodes or steps or 0):
+        raise InputError(f"--shards {shards}: one episode or step at least for each, and {most} are asked for")
     normalized = normalization_for(normalization, [str(policy)])
     given = None if env is None else env_cards.environment(env)
     source = open_source(str(policy), given, agent, sample, trust, normalized)
@@ -188,28 +200,33 @@ def collect(
     ways = [f"epsilon{epsilon:g}"] * (epsilon > 0) + ["sampled" if source.sampled else "greedy"] * (
         sample is not None and source.sampled == sample
     )
-    name = "-".join(map(str, (spec.name, *source.identity.values(), *ways, amount, f"seed{seed}")))
+    pieces = [] if shards is None else [f"{shards}-shards"]
+    name = "-".join(map(str, (spec.name, *source.identity.values(), *ways, amount, f"seed{seed}", *pieces)))
     folder = Path(out) if out is not None else Path("datasets") / files.slug(name)
+    whole = Collection(
+        policy=absolute_policy(str(policy)),
+        given=given,
+        env=spec,
+        folder=folder.absolute() if shards is not None else folder,
+        seed=seed,
+        episodes=episodes,
+        steps=steps,
+        epsilon=epsilon,
+        num_envs=num_envs,
+        agent=agent,
+        sample=sample,
+        trust=trust,
+        normalized=absolute_normalization(normalized),
+    )
 
     def collected() -> Dataset:
-        return _collect(
-            source.policy,
-            spec,
-            folder,
-            seed=seed,
-            episodes=episodes,
-            steps=steps,
-            num_envs=num_envs,
-            epsilon=epsilon,
-            provenance={**source.identity, "sampled": source.sampled},
-            upstream_env_steps=source.env_steps_behind,
-            upstream_cpu_seconds=source.cpu_seconds_behind,
-            progress=progress,
-            stop=stop,
-        )
+        if shards is None:
+            return whole.collect(source, progress, stop)
+        runs = executor or local(jobs, root=whole.folder.parent)
+        made = collect_shards(whole, source, shards, runs, progress, stop)
+        return replace(made, path=folder)
 
-    with one_thread():
-        return in_line(collected, Hooks(stop or (lambda: False), tell=tell))
+    return in_line(collected, Hooks(stop or (lambda: False), tell=tell))
 
 
 def normalization_for(given: Statistics, policies: Sequence[str]) -> Normalization:

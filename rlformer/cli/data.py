@@ -87,6 +87,30 @@ def data_import(
     console.show_dataset(dataset, as_json, *logs.held_against(dataset, env))
 
 
+@app.command("join")
+def data_join(
+    data: Annotated[
+        list[str], typer.Argument(metavar="DATA", help=f"Datasets, runs that kept their training; {_FOREIGN}.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder of the log in shards.")],
+    env: Env = None,
+    maps: Map = None,
+    reward_column: RewardColumn = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Read several logs as one, in this order. Datasets stay where they are; foreign logs are imported into DIR."""
+    from rlformer import api
+    from rlformer.cli import console
+    from rlformer.data.loaders.names import Choice
+    from rlformer.studies import logs
+
+    choice = Choice.parse(maps, reward_column)
+    with console.Bar("import") as bar:
+        dataset = api.join(data, out, env=env, map=choice.columns, reward_column=reward_column, progress=bar)
+    console.show_dataset(dataset, as_json, *logs.held_against(dataset, env))
+
+
 @app.command("export")
 def data_export(
     data: Annotated[str, typer.Argument(metavar="DATA", help=f"A dataset, a run that kept its training, {_FOREIGN}.")],

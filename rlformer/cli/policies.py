@@ -54,6 +54,13 @@ def collect(
     normalization: Normalized = None,
     no_normalization: Unnormalized = False,
     out: Annotated[Path | None, typer.Option(metavar="DATA", help="The dataset's folder.")] = None,
+    shards: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="So many logs that are read as one, made by processes side by side.", min=1),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="N", help="Shards made at a time; default: one a core.", min=1)
+    ] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -77,6 +84,8 @@ def collect(
             sample=sample,
             trust=trust,
             normalization=statistics(normalization, no_normalization),
+            shards=shards,
+            jobs=jobs,
             progress=bar,
             stop=lambda: interrupt.ever,
             tell=bar.say,

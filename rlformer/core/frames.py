@@ -7,12 +7,14 @@ before the first, as stable-baselines3's VecFrameStack has it. Rows of frames, (
 
 from __future__ import annotations
 
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, TypeVar
 
 import numpy as np
 
+from rlformer.core.parts import Table
 from rlformer.core.spaces import Array, ObservationSpec
 
+T = TypeVar("T", bound=Table)
 _Rows = SupportsIndex | slice | Array
 
 
@@ -22,7 +24,7 @@ class Frames:
     firsts: (E,) the row of each episode's first observation, ascending from 0.
     """
 
-    def __init__(self, frames: Array, firsts: Array, count: int) -> None:
+    def __init__(self, frames: Table, firsts: Array, count: int) -> None:
         self.frames, self.firsts, self.count = frames, np.asarray(firsts, np.int64), count
         self.dtype = frames.dtype
         self.shape = (len(frames), count * frames.shape[1], *frames.shape[2:])
@@ -53,11 +55,11 @@ class Frames:
 def newest(observations: Array | Frames, spec: ObservationSpec) -> Array:
     """What a log keeps of observations (R, *obs) of one episode or several: (R, *stored_shape)."""
     if isinstance(observations, Frames):
-        return observations.frames
+        return np.asarray(observations.frames)
     return observations[:, -spec.stored_shape[0] :] if spec.frames > 1 else observations
 
 
-def rebuilt(stored: Array, spec: ObservationSpec, firsts: Array) -> Array | Frames:
+def rebuilt(stored: T, spec: ObservationSpec, firsts: Array) -> T | Frames:
     """The observations of which a log keeps these rows (R, *stored_shape); firsts: as for `Frames`."""
     return Frames(stored, firsts, spec.frames) if spec.frames > 1 else stored
 

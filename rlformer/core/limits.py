@@ -10,6 +10,7 @@ LIMITS: Mapping[str, Range] = {
     "seed": whole(0, 2**63 - 1),
     "seeds": whole(1, 1000),
     "jobs": whole(1, 1024),
+    "shards": whole(1, 10**4),
     "threads": whole(1, 1024),
     "episodes": whole(1, 10**6),  # of an evaluation, or collected
     "steps": whole(1, 10**9),  # of a collected log

@@ -62,10 +62,15 @@ def episode_seeds(seed: int, stream: str, count: int, start: int = 0) -> Array:
     >>> set(episode_seeds(0, "train", 1000)) & set(episode_seeds(3, "evaluate", 1000))
     set()
     """
-    first, width = _place(stream)
-    if count > width:
-        raise ValueError(f"stream '{stream}' has {width:,} seeds, {count:,} were wanted")
-    return first + (derive(seed, stream) + start + np.arange(count, dtype=np.int64)) % width
+    first, most = _place(stream)
+    if count > most:
+        raise ValueError(f"stream '{stream}' has {most:,} seeds, {count:,} were wanted")
+    return first + (derive(seed, stream) + start + np.arange(count, dtype=np.int64)) % most
+
+
+def width(stream: str) -> int:
+    """How many seeds a stream has: those from any `start` on are different ones as long as no more are taken."""
+    return _place(stream)[1]
 
 
 def _place(stream: str) -> tuple[int, int]:

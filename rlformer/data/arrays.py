@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rlformer.core.errors import InputError
 from rlformer.core.spaces import Array, Spaces
 
 EPISODE = np.dtype(
@@ -20,6 +22,7 @@ EPISODE = np.dtype(
     ]
 )
 ARRAYS = ("observations", "actions", "rewards", "episodes")
+MEND = "copy it from where it is whole, or delete the folder and make it again"
 _HASHED_AT_ONCE = 1 << 20  # numbers; the arrays may be larger than memory
 
 
@@ -46,3 +49,22 @@ def content_hash(spaces: Spaces, observations: Array, actions: Array, rewards: A
         for start in range(0, len(flat), _HASHED_AT_ONCE):
             digest.update(np.ascontiguousarray(flat[start : start + _HASHED_AT_ONCE]).tobytes())
     return digest.hexdigest()[:16]
+
+
+def open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """The array of that form. Raises InputError, which names the file, where it is another or none."""
+    if not path.is_file():
+        raise InputError(f"{path}: damaged: lost; {MEND}")
+    try:
+        array = np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))  # "c": torch wants writable memory
+    except Exception as error:  # a damaged header makes numpy's reader raise whatever it likes
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if "pickle" in reason:  # numpy's guess of whatever it does not know, and its advice to load it unsafely
+            reason = "no array of numpy"
+        raise InputError(f"{path}: damaged: {reason}; {MEND}") from error
+    if array.shape[:1] != shape[:1]:
+        rows = len(array) if array.ndim else 0
+        raise InputError(f"{path}: {rows} rows, dataset.json says {shape[0]}")
+    if (array.shape, array.dtype) != (shape, dtype):
+        raise InputError(f"{path}: {array.shape} {array.dtype}, dataset.json says {shape} {dtype}")
+    return array

@@ -12,7 +12,7 @@ from rlformer.core.records import Episode
 from rlformer.core.spaces import Spaces, computable
 
 if TYPE_CHECKING:
-    from rlformer.data.dataset import DatasetInfo
+    from rlformer.data.info import DatasetInfo
 
 INFERRED = "inferred from the log"  # provenance's word on an action space that no environment gave
 

@@ -15,6 +15,7 @@ from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.data.dataset import Dataset, DatasetInfo, load
+from rlformer.data.shards import exists
 from rlformer.data.writer import DatasetWriter, tidy
 from rlformer.envs.rollout import EpsilonPolicy, rollout
 from rlformer.envs.vector import Environments
@@ -35,6 +36,7 @@ def collect(
     num_envs: int = 64,
     epsilon: float = 0.0,
     random_episodes: float = 0.0,
+    first_episode: int | None = None,
     provenance: Mapping[str, Any],
     upstream_env_steps: int | None,
     upstream_cpu_seconds: float | None = None,
@@ -45,12 +47,13 @@ def collect(
 
     Episodes are kept in the order of their seeds, so that neither `num_envs` nor how long each takes decides
     which are kept: short ones end first where many run side by side. `epsilon` is the chance of a uniform
-    action at each step, `random_episodes` that of an episode all of whose actions are uniform. `provenance`
-    names the policy, and with seed, chances and size says what the dataset is: an unfinished one of the same is
-    continued, a finished one returned. upstream_env_steps, upstream_cpu_seconds: taken to make the policy;
-    None: unknown. Steps of episodes that were begun and turned out not to be needed count nowhere. progress: (done,
-    total) in episodes or steps. Raises InputError where `path` holds anything else, files.Busy where another process
-    collects there, Interrupted when `stop` said so.
+    action at each step, `random_episodes` that of an episode all of whose actions are uniform. first_episode: which
+    one of the seed's episodes comes first; of a shard of a log, whose provenance says so. `provenance` names the
+    policy, and with seed, chances and size says what the dataset is: an unfinished one of the same is continued, a
+    finished one returned. upstream_env_steps, upstream_cpu_seconds: taken to make the policy; None: unknown. Steps of
+    episodes that were begun and turned out not to be needed count nowhere. progress: (done, total) in episodes or
+    steps. Raises InputError where `path` holds anything else, files.Busy where another process collects there,
+    Interrupted when `stop` said so.
     """
     goal = _Goal(episodes, steps)
     if num_envs < 1:
@@ -60,6 +63,7 @@ def collect(
             raise InputError(f"{name} {chance}: a probability lies between 0 and 1")
     what = {"behaviour_policy": dict(provenance), "seed": seed, "epsilon": epsilon, **goal.size}
     what |= {"random_episodes": random_episodes} if random_episodes else {}
+    what |= {} if first_episode is None else {"first_episode": first_episode}
     began = time.process_time()
     begun = _as_read({"env": env.definition, "provenance": {"source": "collected", **what}})
     if (finished := _finished(path, begun)) is not None:
@@ -82,11 +86,11 @@ def collect(
             raise
         with writing as writer:
             if writer.num_episodes:
-                _check_same(path, writer.state, begun)
+                check_same(path, writer.state, begun)
             writer.commit(begun)
             earlier = writer.num_steps
             due = Throttle(_COMMIT_SECONDS)
-            for episode in _in_order(environments, policy, seed, goal, writer):
+            for episode in _in_order(environments, policy, seed, first_episode or 0, goal, writer):
                 writer.add(episode)
                 if due():
                     writer.commit()
@@ -142,7 +146,7 @@ class _Goal:
 
 
 def _in_order(
-    environments: Environments, policy: Policy, seed: int, goal: _Goal, writer: DatasetWriter
+    environments: Environments, policy: Policy, seed: int, first: int, goal: _Goal, writer: DatasetWriter
 ) -> Iterator[Episode]:
     """Episodes behind those written, in the order of their seeds, until the goal is reached.
 
@@ -150,7 +154,7 @@ def _in_order(
     begin another episode again and again until the last step needed is there.
     """
     while (count := min(goal.lacking(writer, len(environments)), _MOST_AT_ONCE)) > 0:
-        seeds = seeding.episode_seeds(seed, "collect", count, start=writer.num_episodes)
+        seeds = seeding.episode_seeds(seed, "collect", count, start=first + writer.num_episodes)
         early: dict[int, Episode] = {}  # ended before one that was begun earlier
         following = 0
         for i, episode in rollout(environments, policy, seeds):
@@ -164,16 +168,16 @@ def _in_order(
 
 def _finished(path: Path, begun: Mapping[str, Any]) -> Dataset | None:
     """The finished dataset at `path`. Raises InputError where it is another."""
-    if not (path / "dataset.json").is_file():
+    if not exists(path):
         return None
     dataset = load(path)
     info = dataset.info
-    _check_same(path, {"env": dict(info.env_definition), "provenance": dict(info.provenance)}, begun)
+    check_same(path, {"env": dict(info.env_definition), "provenance": dict(info.provenance)}, begun)
     tidy(path)
     return dataset
 
 
-def _check_same(path: Path, there: Mapping[str, Any], begun: Mapping[str, Any]) -> None:
+def check_same(path: Path, there: Mapping[str, Any], begun: Mapping[str, Any]) -> None:
     """Raise InputError, naming what differs, where a dataset was begun with other settings."""
     if there == begun:
         return

@@ -11,6 +11,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.data.dataset import Dataset
 from rlformer.data.prefix import mid_training, middle, on_grid
+from rlformer.data.shards import maker_of
 from rlformer.runs.inputs import Cut, Recipe, portion
 
 
@@ -23,9 +24,15 @@ def cut_log(whole: Dataset, recipe: Recipe, seed: int = 0, env: EnvSpec | None =
     of a training is; see `data.prefix.middle`.
 
     A budget of a training is a prefix of it, as many times as long as the cut, at the nearest point of the absolute
-    grid of steps; of any other log whole episodes, each share within the larger ones. Raises LeftOut where the log has
-    no such part, InputError where a cut leaves no episode.
+    grid of steps; of any other log whole episodes, each share within the larger ones. A log of several trainings is
+    cut training by training. Raises LeftOut where the log has no such part, InputError where a cut leaves no episode.
     """
+    trainings = [] if recipe.played or recipe == Recipe() else _trainings(whole)
+    if len(trainings) > 1:
+        cuts = [cut_log(training, recipe, seed, env) for training in trainings]
+        kept = np.isin(whole.index, np.concatenate([cut.index for cut in cuts]))
+        named = whole.select(np.flatnonzero(kept), f"of each of {len(cuts)} trainings {recipe.label}")
+        return replace(named, recipe=recipe)
     cut = whole if recipe.played else _cut(whole, recipe.cut, env)
     if recipe.budget not in (None, 1):
         if not recipe.played and (whole.episodes["behaviour_steps"][whole.index] >= 0).all():
@@ -33,6 +40,16 @@ def cut_log(whole: Dataset, recipe: Recipe, seed: int = 0, env: EnvSpec | None =
         else:
             cut = _drawn(cut, recipe.budget, seeding.generator(seed, "budget"))
     return replace(cut, recipe=recipe)
+
+
+def _trainings(whole: Dataset) -> list[Dataset]:
+    """The episodes of each training whose log lies in shards among others'; none where one is no training's."""
+    if not whole.shards or (whole.episodes["behaviour_steps"][whole.index] < 0).any():
+        return []
+    of_shard = np.repeat(np.arange(len(whole.shards)), [len(shard.episodes) for shard in whole.shards])[whole.index]
+    makers = [maker_of(shard.info) or f"unknown {i}" for i, shard in enumerate(whole.shards)]
+    maker = np.array(makers, object)[of_shard]
+    return [whole.select(np.flatnonzero(maker == one), f"of {one}") for one in dict.fromkeys(maker.tolist())]
 
 
 def _beginning(whole: Dataset, budget: float, end: int) -> Dataset:

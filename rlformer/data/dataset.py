@@ -9,98 +9,35 @@ A dataset is a folder. S steps in E episodes:
     rewards.npy       (S,) float64
     episodes.npy      (E,) records            length, terminated, truncated, seed, behaviour_steps
     dataset.json                              spaces, provenance, hash, schema version; see `data.verify`
+
+Several such folders are read as one log where a folder lists them: see `data.shards`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.frames import Frames, newest, rebuilt
+from rlformer.core.parts import Parts, Table
 from rlformer.core.records import SCHEMA, Cost, Episode
-from rlformer.core.spaces import ActionSpec, Array, Spaces
+from rlformer.core.spaces import Array
+from rlformer.data import shards as listing
 from rlformer.data import verify as checking
-from rlformer.data.arrays import ARRAYS, EPISODE, array_forms, content_hash
+from rlformer.data.arrays import ARRAYS, EPISODE, MEND, array_forms, content_hash, open_array
 from rlformer.data.checks import check_episode
+from rlformer.data.info import DatasetInfo as DatasetInfo
 from rlformer.runs.inputs import Recipe
 
 LOCK = ".lock"  # in its folder, held by whoever writes it
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """What is known of a log besides its numbers; `dataset.json`."""
-
-    env: str | None  # a card's name or a Gymnasium id
-    spaces: Spaces
-    provenance: Mapping[str, Any] = field(default_factory=dict)  # source, behaviour policy, versions
-    final_observations: bool = True  # False: the source had none, the last row repeats the one before
-    upstream_env_steps: int | None = None  # all environment steps behind the log; None: unknown
-    env_definition: Mapping[str, Any] = field(default_factory=dict)
-    upstream_cpu_seconds: float | None = None  # of those who made it, where they are not the run that it lies in
-    hash: str = ""
-    num_episodes: int = 0
-    num_steps: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("num_episodes", "num_steps", "upstream_env_steps"):
-            number = getattr(self, name)
-            if type(number) is not int and not (name == "upstream_env_steps" and number is None):
-                raise TypeError(f"{name}: a whole number expected, not {number!r}")
-            if number is not None and number < 0:
-                raise ValueError(f"{name}: {number} is negative")
-        seconds = self.upstream_cpu_seconds
-        if seconds is not None and (type(seconds) not in (int, float) or not 0 <= seconds < math.inf):
-            raise ValueError(f"upstream_cpu_seconds: {seconds!r} is no amount")
-        for name, kind in (("env", str | None), ("hash", str), ("final_observations", bool)):
-            if not isinstance(getattr(self, name), kind):
-                raise TypeError(f"{name}: {getattr(self, name)!r} is no such value")
-        for name in ("provenance", "env_definition"):
-            if not isinstance(getattr(self, name), Mapping):
-                raise TypeError(f"{name}: an object expected, not {getattr(self, name)!r}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready form."""
-        seconds = self.upstream_cpu_seconds
-        return {
-            "schema": SCHEMA,
-            "env": self.env,
-            "env_definition": dict(self.env_definition),
-            "spaces": self.spaces.to_dict(),
-            "final_observations": self.final_observations,
-            "upstream_env_steps": self.upstream_env_steps,
-            **({} if seconds is None else {"upstream_cpu_seconds": seconds}),
-            "provenance": dict(self.provenance),
-            "num_episodes": self.num_episodes,
-            "num_steps": self.num_steps,
-            "hash": self.hash,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> DatasetInfo:
-        """The inverse of `to_dict`."""
-        known = {k: v for k, v in data.items() if k not in ("schema", "digests", "stamp")}
-        return cls(**{**known, "spaces": Spaces.from_dict(known["spaces"])})
-
-    @property
-    def actions(self) -> ActionSpec:
-        """The action space."""
-        return self.spaces.actions
-
-    @property
-    def observation_shape(self) -> tuple[int, ...]:
-        """Of one stored observation."""
-        return self.spaces.observation.shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,14 +45,15 @@ class Dataset:
     """Episodes of a log. `select` and its kin return views: another list of episodes over the same arrays."""
 
     info: DatasetInfo
-    observations: Array | Frames = field(repr=False)  # (S + E, *obs)
-    actions: Array = field(repr=False)  # (S, *act)
-    rewards: Array = field(repr=False)  # (S,)
+    observations: Table | Frames = field(repr=False)  # (S + E, *obs)
+    actions: Table = field(repr=False)  # (S, *act)
+    rewards: Table = field(repr=False)  # (S,)
     episodes: Array = field(repr=False)  # (E,) of EPISODE, all that the arrays hold
     index: Array = field(repr=False)  # (n,) which of them this view holds, in its order
     selection: str = ""  # how the view was chosen, in words; "" is everything
     recipe: Recipe = field(default_factory=Recipe)  # how it was made and cut, alike for every seed of a study
     path: Path | None = None
+    shards: tuple[Dataset, ...] = field(default=(), repr=False)  # of which `episodes` are, one behind the other
 
     @property
     def num_episodes(self) -> int:
@@ -133,6 +71,11 @@ class Dataset:
         return int(self.lengths.sum())
 
     @cached_property
+    def ends(self) -> Array:
+        """(n,) behind each episode's last step, counted in steps of this view."""
+        return np.cumsum(self.lengths)
+
+    @cached_property
     def starts(self) -> Array:
         """(n,) row of each episode's first step in `actions` and `rewards`."""
         return (np.cumsum(self.episodes["length"]) - self.episodes["length"])[self.index]
@@ -145,13 +88,38 @@ class Dataset:
     @cached_property
     def returns(self) -> Array:
         """(n,) undiscounted return of each episode."""
-        return self.episode_sums(self.rewards)
+        return self._episode_sums(lambda rewards: rewards)
 
-    def episode_sums(self, values: Array) -> Array:
-        """(n,) float64: the sum over each episode's steps of `values` (S,), which belong to the rows of `rewards`."""
-        starts = np.cumsum(self.episodes["length"]) - self.episodes["length"]
-        sums = np.add.reduceat(values, starts, dtype=np.float64) if len(self.episodes) else np.zeros(0)
-        return np.asarray(sums[self.index])
+    @cached_property
+    def rewarded_steps(self) -> Array:
+        """(n,) float64: in how many steps of each episode the reward is not zero."""
+        return self._episode_sums(lambda rewards: rewards != 0)
+
+    def _episode_sums(self, of: Callable[[Array], Array]) -> Array:
+        """(n,) float64: the sum over each episode's steps of what is made of their rewards, shard by shard."""
+        sums = [np.zeros(0)]
+        for one in self.shards or (self,):
+            lengths = one.episodes["length"]
+            if len(lengths):
+                values = of(np.asarray(one.rewards))
+                sums.append(np.add.reduceat(values, np.cumsum(lengths) - lengths, dtype=np.float64))
+        return np.asarray(np.concatenate(sums)[self.index])
+
+    @cached_property
+    def in_shards(self) -> tuple[Dataset, ...]:
+        """The episodes of this view that each shard holds, as a view of it, without shards that hold none of them.
+
+        Of a log in one piece the view itself.
+        """
+        if not self.shards:
+            return (self,)
+        found, first = [], 0
+        for shard in self.shards:
+            inside = self.index[(self.index >= first) & (self.index < first + len(shard.episodes))] - first
+            if len(inside):
+                found.append(shard.select(inside, self.selection) if self.selection else shard)
+            first += len(shard.episodes)
+        return tuple(found)
 
     @property
     def hash(self) -> str:
@@ -167,8 +135,12 @@ class Dataset:
         """All environment steps behind the episodes of this view; None where unknown.
 
         For a prefix of a training log these are the steps of that training up to the prefix's end; for a part of a
-        collected one the episodes left out had not been needed.
+        collected one the episodes left out had not been needed. Shards are added up, and the steps of a policy that
+        made several of them are counted once.
         """
+        if self.shards:
+            added = listing.steps_behind(self.in_shards)
+            return None if added is None else sum(added)
         behind = self.episodes["behaviour_steps"][self.index]
         if self.selection and len(behind) and (behind >= 0).all():
             return int(behind.max())
@@ -244,13 +216,15 @@ class Dataset:
 
 
 def load(path: Path, *, remember: bool = False, verify: bool = False) -> Dataset:
-    """Open a dataset folder; the arrays stay on disk until they are read.
+    """Open a dataset folder, of one log or of shards; the arrays stay on disk until they are read.
 
     Where the sizes or times of the arrays are not those of when they were last found right, all is read once and must
     be what was written. remember: keep that they were found right, for the next opening. verify: read all in any case.
     Raises InputError, which names the file, where the folder is none, is unfinished, was written by another version,
     or a file is damaged.
     """
+    if (path / listing.SHARDS).is_file():
+        return _load_shards(path, remember, verify)
     if not (path / "dataset.json").is_file():
         if (path / "progress.json").is_file():
             raise InputError(f"{path}: an unfinished dataset; run the command that makes it again")
@@ -264,8 +238,8 @@ def load(path: Path, *, remember: bool = False, verify: bool = False) -> Dataset
         forms = array_forms(info.spaces, steps, episodes)
     except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
         missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path / 'dataset.json'}: a damaged dataset: {missing}; {checking.MEND}") from error
-    arrays = {name: _open_array(path / f"{name}.npy", *forms[name]) for name in ARRAYS}
+        raise InputError(f"{path / 'dataset.json'}: a damaged dataset: {missing}; {MEND}") from error
+    arrays = {name: open_array(path / f"{name}.npy", *forms[name]) for name in ARRAYS}
     arrays["episodes"] = np.array(arrays["episodes"])  # small, and read all the time
     if (total := int(arrays["episodes"]["length"].sum())) != steps:
         raise InputError(f"{path}: a damaged dataset: {total} steps in episodes, dataset.json says {steps}")
@@ -278,6 +252,70 @@ def load(path: Path, *, remember: bool = False, verify: bool = False) -> Dataset
     stored, actions, rewards, rows = (arrays[name] for name in ARRAYS)
     observations = rebuilt(stored, info.spaces.observation, _firsts(rows))
     return Dataset(info, observations, actions, rewards, rows, index=np.arange(episodes), path=path)
+
+
+def _load_shards(path: Path, remember: bool, verify: bool) -> Dataset:
+    """See `load`; the message names the shard too."""
+    found, lines = [], listing.listed(path)
+    for place, line in enumerate(lines, 1):
+        try:
+            found.append(_load_shard(path / line.path, remember, verify))
+            line.check(found[-1].info)
+        except InputError as error:
+            raise InputError(f"{path}: shard {place} of {len(lines)}: {error}") from error
+    return join(found, path)
+
+
+def _load_shard(path: Path, remember: bool, verify: bool) -> Dataset:
+    if (path / listing.SHARDS).is_file():
+        raise InputError(f"{path}: has shards itself; rlformer data join lists those")
+    if not path.is_dir():
+        raise InputError(f"{path} is missing: {MEND}")
+    return load(path, remember=remember, verify=verify)
+
+
+def join(shards: Sequence[Dataset], path: Path | None = None) -> Dataset:
+    """Whole logs, each in one piece, as one log; no step of them is copied. path: of the folder that lists them.
+
+    Raises InputError where there is none, where one is of another task than the first, or where one is there twice.
+    """
+    if not shards:
+        raise InputError("no shards: a log has one at least")
+    if any(shard.selection or shard.shards for shard in shards):
+        raise ValueError("whole logs, each in one piece")
+    listing.check_alike(shards)
+    infos = [shard.info for shard in shards]
+    info = replace(
+        infos[0],
+        provenance=listing.combined_provenance(infos),
+        final_observations=all(one.final_observations for one in infos),
+        env_definition=next((one.env_definition for one in infos if one.env_definition), {}),
+        upstream_env_steps=None,
+        upstream_cpu_seconds=None,
+        hash=listing.combined_hash(one.hash for one in infos),
+        num_episodes=sum(one.num_episodes for one in infos),
+        num_steps=sum(one.num_steps for one in infos),
+    )
+    added = listing.steps_behind(shards)
+    info = replace(info, upstream_env_steps=None if added is None else sum(added))
+    episodes = np.concatenate([shard.episodes for shard in shards])
+    stored = Parts([_stored(shard) for shard in shards])
+    return Dataset(
+        info,
+        rebuilt(stored, info.spaces.observation, _firsts(episodes)),
+        Parts([np.asarray(shard.actions) for shard in shards]),
+        Parts([np.asarray(shard.rewards) for shard in shards]),
+        episodes,
+        index=np.arange(len(episodes)),
+        path=path,
+        shards=tuple(shards),
+    )
+
+
+def _stored(shard: Dataset) -> Array:
+    """The observations of a log in one piece, as it keeps them."""
+    kept = shard.observations
+    return np.asarray(kept.frames if isinstance(kept, Frames) else kept)
 
 
 def set_aside_damaged(path: Path) -> None:
@@ -295,7 +333,7 @@ def set_aside_damaged(path: Path) -> None:
 def _is_damaged(path: Path) -> bool:
     """Whether a finished dataset stands there of which a file is damaged."""
     try:
-        if (path / "dataset.json").is_file():
+        if listing.exists(path):
             load(path, remember=True)
     except InputError:
         return True
@@ -332,22 +370,3 @@ def from_episodes(info: DatasetInfo, episodes: list[Episode]) -> Dataset:
 def _firsts(episodes: Array) -> Array:
     """(E,) the row of each episode's first observation."""
     return np.cumsum(episodes["length"] + 1) - (episodes["length"] + 1)
-
-
-def _open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """The array of that form. Raises InputError, which names the file, where it is another or none."""
-    if not path.is_file():
-        raise InputError(f"{path}: damaged: lost; {checking.MEND}")
-    try:
-        array = np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))  # "c": torch wants writable memory
-    except Exception as error:  # a damaged header makes numpy's reader raise whatever it likes
-        reason = " ".join(str(error).split()) or type(error).__name__
-        if "pickle" in reason:  # numpy's guess of whatever it does not know, and its advice to load it unsafely
-            reason = "no array of numpy"
-        raise InputError(f"{path}: damaged: {reason}; {checking.MEND}") from error
-    if array.shape[:1] != shape[:1]:
-        rows = len(array) if array.ndim else 0
-        raise InputError(f"{path}: {rows} rows, dataset.json says {shape[0]}")
-    if (array.shape, array.dtype) != (shape, dtype):
-        raise InputError(f"{path}: {array.shape} {array.dtype}, dataset.json says {shape} {dtype}")
-    return array

@@ -16,6 +16,7 @@ from rlformer.data.chance import chance_per_step, luck
 from rlformer.data.dataset import Dataset
 from rlformer.data.findings import Finding, find
 from rlformer.data.loaders.base import Native
+from rlformer.data.shards import steps_behind
 from rlformer.runs.directory import TRAJECTORIES, RunDirectory
 from rlformer.runs.inputs import LogInput, LogTask
 
@@ -178,7 +179,7 @@ def log_task(dataset: Dataset) -> LogTask:
     images at fewer, and are None where nothing repeats, as with continuous observations; repeated_steps and
     repeated_episodes count.
     """
-    rewarded = dataset.episode_sums(dataset.rewards != 0)
+    rewarded = dataset.rewarded_steps
     compared = min(_COMPARED, _COMPARED_NUMBERS // dataset.info.spaces.observation.size)
     few = dataset.select(np.arange(max(1, int(np.searchsorted(np.cumsum(dataset.lengths), compared)))), "compared")
     differing, steps = chance_per_step(few)
@@ -222,19 +223,32 @@ def log_input(dataset: Dataset, made_here: bool = False) -> LogInput:
 
 
 def _upstream_cpu_seconds(dataset: Dataset) -> float | None:
-    """In which this view of a log was made: of all that was spent on the whole, its share of the steps behind it."""
-    if dataset.path is not None and dataset.path.name == TRAJECTORIES and dataset.info.upstream_cpu_seconds is None:
-        try:
-            record = RunDirectory(dataset.path.parent).record
-        except InputError:
-            return None
-        seconds = record.cpu_seconds_behind if record.status == "finished" else None
-    else:
-        seconds = dataset.info.upstream_cpu_seconds
-    steps, whole = dataset.upstream_env_steps, dataset.info.upstream_env_steps
-    if seconds is None or steps is None or not whole:
+    """In which this view of a log was made: of all that was spent on the whole, its share of the steps behind it.
+
+    Of a log in shards those of all shards, each by the steps that it adds to those behind the ones before it.
+    """
+    views = dataset.in_shards
+    added, spent = steps_behind(views), [_whole_cpu_seconds(view) for view in views]
+    if added is None:
         return None
-    return seconds * min(1.0, steps / whole)
+    total = 0.0
+    for view, steps, seconds in zip(views, added, spent, strict=True):
+        whole = view.info.upstream_env_steps
+        if seconds is None or not whole:
+            return None
+        total += seconds * min(1.0, steps / whole)
+    return total
+
+
+def _whole_cpu_seconds(dataset: Dataset) -> float | None:
+    """In which the whole of a log in one piece was made."""
+    if dataset.path is None or dataset.path.name != TRAJECTORIES or dataset.info.upstream_cpu_seconds is not None:
+        return dataset.info.upstream_cpu_seconds
+    try:
+        record = RunDirectory(dataset.path.parent).record
+    except InputError:
+        return None
+    return record.cpu_seconds_behind if record.status == "finished" else None
 
 
 def _share(share: float | None, words: str) -> str:
@@ -244,7 +258,8 @@ def _share(share: float | None, words: str) -> str:
 def _bytes(dataset: Dataset) -> int | None:
     if dataset.path is None:
         return None
-    return sum((dataset.path / f"{name}.npy").stat().st_size for name in ARRAYS)
+    paths = [shard.path for shard in dataset.shards or (dataset,)]
+    return sum((path / f"{name}.npy").stat().st_size for path in paths if path for name in ARRAYS)
 
 
 def _flat(value: Any) -> str:

@@ -85,7 +85,7 @@ def _plain(dataset: Dataset) -> Iterator[Finding]:
         yield Finding("one-episode", "one episode only: nothing can be held out from training")
     if len(dataset) > 1 and returns.min() == returns.max():
         yield Finding("equal-returns", "all returns are equal: conditioning on a return teaches nothing here")
-    if not dataset.episode_sums(dataset.rewards != 0).any():
+    if not dataset.rewarded_steps.any():
         yield Finding("zero-rewards", "all rewards are zero")
     if not info.final_observations:
         yield Finding("no-final-observations", "last observations were not recorded: each repeats the one before")

@@ -23,6 +23,7 @@ from rlformer.data.dataset import Dataset, load
 from rlformer.data.loaders import LOADERS
 from rlformer.data.loaders.base import ForeignLog, Loader, Native
 from rlformer.data.loaders.names import AS_NAMED, Choice
+from rlformer.data.shards import exists
 from rlformer.data.writer import DatasetWriter, tidy
 from rlformer.envs.make import spaces_of
 from rlformer.runs import scratch
@@ -100,7 +101,7 @@ def import_data(
 
 def is_ours(text: str) -> bool:
     """Whether the text names a folder of our own, finished or not."""
-    return (Path(text) / "dataset.json").is_file() or (Path(text) / "progress.json").is_file()
+    return exists(Path(text)) or (Path(text) / "progress.json").is_file()
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _ours(text: str, env: EnvSpec | None, choice: Choice) -> Dataset:
         raise InputError(f"{text}: already a dataset, whose columns are known: {', '.join(chosen)} has no use")
     dataset = load(Path(text))
     if env is not None:
-        _check_fit(text, dataset, env)
+        check_fit(text, dataset, env)
     return dataset
 
 
@@ -178,7 +179,8 @@ def _what_is_wrong(path: Path) -> str:
     return "a file of no known format"
 
 
-def _check_fit(text: str, dataset: Dataset, env: EnvSpec) -> None:
+def check_fit(text: str, dataset: Dataset, env: EnvSpec) -> None:
+    """Raise InputError, which names the log, where its spaces are not those of the environment."""
     spaces = spaces_of(env)
     try:
         check_spaces(dataset.info, env.name, spaces)

@@ -10,7 +10,7 @@ import numpy as np
 
 from rlformer.core.spaces import Array, ObservationSpec
 from rlformer.data.dataset import Dataset
-from rlformer.data.windows import largest_return_to_go, observation_rows, step_rows
+from rlformer.data.windows import largest_return_to_go, observation_rows, rows_of, step_rows
 
 _AT_ONCE, _NUMBERS_AT_ONCE = 1 << 18, 1 << 25  # steps, and numbers; the log may be larger than memory
 _CONSTANT = 1e-6  # a feature that deviates less is left at its own scale
@@ -35,19 +35,17 @@ def measure(dataset: Dataset, return_scale: float = 0.0, standardise: bool = Tru
     of images, since what reads them knows the range of their numbers. Final observations are left out: no action
     follows them, and no window shows them.
     """
-    rows, observed = step_rows(dataset), observation_rows(dataset)
     spec, shape = dataset.info.spaces.observation, dataset.observations.shape[1:]
     mean, std = np.zeros(math.prod(shape)), np.ones(math.prod(shape))
     columns = slice(None) if not spec.has_images else _measured(spec)
     if standardise and len(mean[columns]):
-        parts = _parts(len(rows), math.prod(shape))
         mean[columns], std[columns] = _moments(
-            dataset.observations[observed[part]].reshape(-1, math.prod(shape))[:, columns] for part in parts
+            rows_of(dataset.observations, observation_rows(dataset, *part)).reshape(-1, math.prod(shape))[:, columns]
+            for part in _parts(dataset.num_steps, math.prod(shape))
         )
     action_mean = action_std = extremes = None
     if dataset.info.actions.kind == "box":
-        parts = _parts(len(rows), dataset.actions.shape[1])
-        action_mean, action_std = _moments(dataset.actions[rows[part]] for part in parts)
+        action_mean, action_std = _moments(_actions(dataset))
         extremes = action_range(dataset)
     if not return_scale:
         return_scale = largest_return_to_go(dataset) or 1.0
@@ -65,25 +63,31 @@ def _measured(spec: ObservationSpec) -> Array:
 
 def action_range(dataset: Dataset) -> tuple[Array, Array]:
     """The least and the largest number of each dimension of a Box's actions, (A,) float64 each, over the view."""
-    rows = step_rows(dataset)
     low, high = np.full(dataset.actions.shape[1], np.inf), np.full(dataset.actions.shape[1], -np.inf)
-    for part in _parts(len(rows), dataset.actions.shape[1]):
-        actions = dataset.actions[rows[part]]
+    for actions in _actions(dataset):
         low, high = np.minimum(low, actions.min(axis=0)), np.maximum(high, actions.max(axis=0))
     return low, high
 
 
-def _parts(count: int, width: int) -> Iterator[slice]:
-    """Of `count` rows of `width` numbers."""
+def _actions(dataset: Dataset) -> Iterator[Array]:
+    """Those of the view, some at once."""
+    parts = _parts(dataset.num_steps, dataset.actions.shape[1])
+    return (rows_of(dataset.actions, step_rows(dataset, *part)) for part in parts)
+
+
+def _parts(count: int, width: int) -> Iterator[tuple[int, int]]:
+    """Of `count` rows of `width` numbers: where each begins and ends."""
     rows = max(1, min(_AT_ONCE, _NUMBERS_AT_ONCE // max(1, width)))
-    return (slice(start, start + rows) for start in range(0, count, rows))
+    return ((start, start + rows) for start in range(0, count, rows))
 
 
 def _moments(parts: Iterator[Array]) -> tuple[Array, Array]:
     """Mean and standard deviation of rows of any dtype that come in parts, merged as in Chan et al. 1979."""
-    count, mean, squares = 0, np.zeros(1), np.zeros(1)
+    count, mean, squares, room = 0, np.zeros(1), np.zeros(1), np.zeros((0, 0))
     for part in parts:
-        rows = part.astype(np.float64)
+        room = room if len(room) >= len(part) else np.empty(part.shape)  # of its own once: new memory costs more
+        rows = room[: len(part)]
+        rows[:] = part
         center = np.ones(len(rows)) @ rows / len(rows)  # as a product: three times as fast as numpy's mean and var
         rows -= center
         total, difference = count + len(rows), center - mean

@@ -19,13 +19,12 @@ import numpy as np
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import ActionSpec, Array, Spaces, computable
-from rlformer.data.arrays import ARRAYS, content_hash
+from rlformer.data.arrays import ARRAYS, MEND, content_hash
 
 STAMP = ".verified.json"
 _DESCRIPTION = "dataset.json"
 _ARRAY_FILES = tuple(f"{name}.npy" for name in ARRAYS)
 _ROWS = 1 << 16  # checked at once; the arrays may be larger than memory
-MEND = "copy it from where it is whole, or delete the folder and make it again"
 
 Stamp = dict[str, list[int]]
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Iterator
 from dataclasses import fields, replace
+from itertools import pairwise
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from rlformer.core.frames import Frames
+from rlformer.core.parts import Parts, Table
 from rlformer.core.records import Window
 from rlformer.core.spaces import Array
 from rlformer.data.dataset import Dataset
 
-_AT_ONCE = 1 << 20  # steps whose rewards are summed at once
+_KNOWN: WeakKeyDictionary[Dataset, Array] = WeakKeyDictionary()  # returns-to-go of views that are in use
+_ALIKE = 64  # episodes, at most, that are padded to one length
+_AT_ONCE = 1 << 20  # steps whose rewards are looked at at once
 
 
 class Windows:
@@ -32,11 +38,11 @@ class Windows:
         self.num_steps, self._dataset = dataset.num_steps, dataset
         self._context = torch.arange(context_length)
         lengths = dataset.lengths
-        ends = np.cumsum(lengths)  # of each episode, counted in steps of this view
+        ends = dataset.ends
         shown = dataset.observations
         self._frames = shown.count if isinstance(shown, Frames) else 1  # of an observation, each of them kept once
-        self._observations, self._actions = _tensor(_kept(shown)), _tensor(dataset.actions)
-        self._ahead = _tensor(_rewards_ahead(dataset))
+        self._observations, self._actions = _mapped(_kept(shown)), _mapped(dataset.actions)
+        self._ahead = _tensor(returns_to_go(dataset))
         self._ends = _tensor(ends)
         # (4, n) of each episode: its length, and where it begins in this view, in `actions` and in `observations`.
         self._episodes = _tensor(np.stack([lengths, ends - lengths, dataset.starts, dataset.observation_starts]))
@@ -75,7 +81,7 @@ class Windows:
         return Window(
             self._observed(observation_start + timesteps, timesteps),
             _rows(self._actions, start + timesteps),
-            _rows(self._ahead, first + timesteps).float(),
+            _rows(self._ahead, first + timesteps),
             timesteps,
             mask,
         )
@@ -96,14 +102,21 @@ def moved(window: Window, device: torch.device) -> Window:
     return replace(window, **{field.name: getattr(window, field.name).to(device) for field in fields(window)})
 
 
-def _kept(observations: Array | Frames) -> Array:
+def _kept(observations: Table | Frames) -> Table:
     """What is held of them: of images of several frames each frame once."""
     return observations.frames if isinstance(observations, Frames) else observations
 
 
-def _rows(table: Tensor, rows: Tensor) -> Tensor:
+def _rows(table: Tensor | Parts, rows: Tensor) -> Tensor:
     """table (R, *), rows (B, K) -> (B, K, *)."""
+    if isinstance(table, Parts):
+        return torch.from_numpy(table[rows.numpy()])
     return table.index_select(0, rows.flatten()).unflatten(0, rows.shape)
+
+
+def _mapped(table: Table) -> Tensor | Parts:
+    """The same memory as a tensor; arrays one behind the other as they are."""
+    return table if isinstance(table, Parts) else _tensor(table)
 
 
 def _tensor(array: Array) -> Tensor:
@@ -114,39 +127,78 @@ def _tensor(array: Array) -> Tensor:
 
 
 def returns_to_go(dataset: Dataset) -> Array:
-    """The sum of rewards from each step to its episode's end: (num_steps,) float32, in the order of the view."""
-    return _rewards_ahead(dataset).astype(np.float32)
+    """The sum of rewards from each step to its episode's end: (num_steps,) float32, in the order of the view.
+
+    Of a view it is computed once, and is not to be written to.
+    """
+    if (known := _KNOWN.get(dataset)) is not None:
+        return known
+    found, lengths = np.empty(dataset.num_steps, np.float32), dataset.lengths
+    for some in _blocks(lengths):
+        ahead = _rewards_ahead(dataset, some)
+        found[dataset.ends[some.start] - lengths[some.start] :][: len(ahead)] = ahead
+    _KNOWN[dataset] = found
+    return found
 
 
 def largest_return_to_go(dataset: Dataset) -> float:
     """The largest magnitude among them."""
-    ahead = _rewards_ahead(dataset)
-    return float(np.float32(max(ahead.max(), -ahead.min())))
+    ahead = returns_to_go(dataset)
+    return float(max(ahead.max(), -ahead.min()))
 
 
-def _rewards_ahead(dataset: Dataset) -> Array:
-    """(num_steps,) float64, from each step to its episode's end. Each episode is summed for itself: in one sum over
-    all of them the rewards of a small one would be lost behind those of a huge one.
+def _blocks(lengths: Array) -> Iterator[slice]:
+    """Of episodes that are looked at at once: the steps of many may not fit into memory."""
+    block = (np.cumsum(lengths) - 1) // _AT_ONCE
+    bounds = np.flatnonzero(np.diff(block, prepend=-1, append=-1))
+    return (slice(int(start), int(stop)) for start, stop in pairwise(bounds))
+
+
+def _rewards_ahead(dataset: Dataset, some: slice) -> Array:
+    """Of these episodes, float64, from each step to its episode's end. Each episode is summed for itself: in one sum
+    over all of them the rewards of a small one would be lost behind those of a huge one.
     """
-    whole = np.array_equal(dataset.index, np.arange(len(dataset.episodes)))  # in their order: nothing to look up
-    rewards = np.asarray(dataset.rewards if whole else dataset.rewards[step_rows(dataset)], np.float64)
-    lengths = dataset.lengths
+    lengths = dataset.lengths[some]
     starts = np.cumsum(lengths) - lengths
+    stretch = int(dataset.ends[some.start] - lengths[0]), int(dataset.ends[some.stop - 1])
+    rewards = np.asarray(rows_of(dataset.rewards, step_rows(dataset, *stretch)), np.float64)
     ahead = np.empty(len(rewards))
-    for length in np.unique(lengths):  # episodes of one length at once: many episodes have few different lengths
-        of_length = starts[lengths == length]
-        for some in np.array_split(of_length, max(1, len(of_length) * int(length) // _AT_ONCE)):
-            rows = some[:, None] + np.arange(length)
-            ahead[rows] = np.cumsum(rewards[rows][:, ::-1], axis=1)[:, ::-1]
+    order = np.argsort(lengths, kind="stable")
+    for alike in np.array_split(order, -(-len(order) // _ALIKE)):  # of similar lengths, the shorter ones padded
+        places = np.arange(int(lengths[alike[-1]]))
+        rows = (starts[alike] + lengths[alike] - 1)[:, None] - places  # each episode from its end
+        inside = places < lengths[alike][:, None]
+        if inside.all():
+            ahead[rows] = np.cumsum(rewards[rows], axis=1)
+        else:
+            ahead[rows[inside]] = np.cumsum(np.where(inside, rewards[np.maximum(rows, 0)], 0.0), axis=1)[inside]
     return ahead
 
 
-def observation_rows(dataset: Dataset) -> Array:
-    """Where in `observations` each step of the view stands, its final observation behind it: (num_steps,)."""
-    return step_rows(dataset) + np.repeat(dataset.index, dataset.lengths)  # an episode has a row more than steps
+def observation_rows(dataset: Dataset, start: int = 0, stop: int | None = None) -> Array:
+    """Where in `observations` each step of the view stands, its final observation behind it; see `step_rows`."""
+    return _rows_of_steps(dataset, dataset.observation_starts, start, stop)
 
 
-def step_rows(dataset: Dataset) -> Array:
-    """Where in `actions` and `rewards` each step of the view stands: (num_steps,), in the order of the view."""
-    before = np.cumsum(dataset.lengths) - dataset.lengths
-    return np.arange(dataset.num_steps) + np.repeat(dataset.starts - before, dataset.lengths)
+def step_rows(dataset: Dataset, start: int = 0, stop: int | None = None) -> Array:
+    """Where in `actions` and `rewards` the steps of the view from `start` to `stop` stand, in its order: (N,)."""
+    return _rows_of_steps(dataset, dataset.starts, start, stop)
+
+
+def rows_of(table: Table | Frames, rows: Array) -> Array:
+    """The rows (N, *). Where they ascend and few are left out they are taken of one stretch, which alone is no copy."""
+    if not len(rows) or rows[-1] - rows[0] >= 2 * len(rows) or not (rows[1:] > rows[:-1]).all():
+        return table[rows]
+    stretch = table[int(rows[0]) : int(rows[-1]) + 1]
+    return stretch if len(stretch) == len(rows) else np.take(stretch, rows - rows[0], axis=0)
+
+
+def _rows_of_steps(dataset: Dataset, firsts: Array, start: int, stop: int | None) -> Array:
+    """firsts: (n,) the row of each episode's first step."""
+    stop = dataset.num_steps if stop is None else min(stop, dataset.num_steps)
+    ends = dataset.ends
+    some = slice(int(np.searchsorted(ends, start, side="right")), int(np.searchsorted(ends, stop, side="left")) + 1)
+    lengths = dataset.lengths[some]
+    before = ends[some] - lengths
+    inside = np.minimum(ends[some], stop) - np.maximum(before, start)
+    return np.arange(start, stop) + np.repeat(firsts[some] - before, inside)

@@ -25,6 +25,7 @@ from rlformer.core.records import SCHEMA, Episode
 from rlformer.data.arrays import ARRAYS, EPISODE, array_forms, content_hash
 from rlformer.data.checks import check_episode
 from rlformer.data.dataset import LOCK, Dataset, DatasetInfo, load
+from rlformer.data.shards import exists
 from rlformer.data.verify import digests, stamp_of
 
 _HEADER = 256  # bytes; the longest description with 19-digit shapes fits
@@ -244,7 +245,7 @@ def _check_free(path: Path) -> None:
 
     What a writer leaves that is killed before its first commit is nothing yet.
     """
-    if (path / "dataset.json").exists():
+    if exists(path):
         raise InputError(f"{path}: a dataset stands there; remove it or choose another --out")
     if not path.is_dir() or (path / "progress.json").is_file():
         return

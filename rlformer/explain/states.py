@@ -18,7 +18,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import Window
 from rlformer.core.spaces import Array
 from rlformer.data.dataset import Dataset
-from rlformer.data.windows import returns_to_go, step_rows
+from rlformer.data.windows import returns_to_go
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class LogStates:
         """
         self.dataset, self.context_length = dataset, context_length
         self._codec = ActionCodec(dataset.info.actions)
-        self._returns_to_go, self._rows = returns_to_go(dataset), step_rows(dataset)
+        self._returns_to_go = returns_to_go(dataset)
         if target_return is not None:
             missed = np.repeat(target_return - dataset.returns, dataset.lengths)
             self._returns_to_go = (self._returns_to_go + missed).astype(np.float32)
@@ -154,7 +154,7 @@ class LogStates:
         seen, place = steps_at >= 0, np.maximum(steps_at, 0)
         of_view = self._firsts[episodes, None] + place
         observations = dataset.observations[dataset.observation_starts[episodes, None] + place]
-        actions = torch.from_numpy(np.asarray(dataset.actions[self._rows[of_view]]))
+        actions = torch.from_numpy(np.asarray(dataset.actions[dataset.starts[episodes, None] + place]))
         encoded = actions if dataset.info.actions.kind == "box" else self._codec.encode(actions)
         known = torch.from_numpy(seen & (np.arange(steps) < steps - 1))[..., None]
         shown = torch.from_numpy(seen)

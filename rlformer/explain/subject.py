@@ -102,7 +102,9 @@ def subject_of(policy: Policy, dataset: Dataset, longest: int = 0) -> Subject:
     read = LONGEST if policy.context_length is None else policy.context_length
     spread = torch.zeros(0)
     if policy.actions.kind == "box":
-        width = np.ptp(np.asarray(dataset.actions), axis=0)
+        logged = [np.asarray(one.actions) for one in dataset.shards or (dataset,)]
+        low, high = (np.stack([of(actions, axis=0) for actions in logged]) for of in (np.min, np.max))
+        width = high.max(axis=0) - low.min(axis=0)
         if not (width > 0).any():
             raise InputError("the log's actions never vary: effects on actions have no unit")
         spread = torch.from_numpy(np.where(width > 0, width, width.max()).astype(np.float32))

@@ -22,7 +22,7 @@ def kind_of(path: Path) -> Kind | None:
         return "log file" if path.suffix in _LOG_FILES else "toml" if path.suffix == ".toml" else None
     if (path / "record.json").is_file():
         return "run"
-    if (path / "dataset.json").is_file() or (path / "progress.json").is_file():
+    if any((path / name).is_file() for name in ("dataset.json", "shards.json", "progress.json")):
         return "dataset"
     if (path / "results.json").is_file() and (path / "report.html").is_file():
         return "report"

@@ -15,6 +15,7 @@ from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Spaces
 from rlformer.data.checks import check_spaces
 from rlformer.data.dataset import Dataset, load
+from rlformer.data.shards import exists
 from rlformer.envs.make import NOWHERE, make, spaces_of
 from rlformer.envs.native import NativeSpaces, native_spaces
 from rlformer.envs.probe import probe
@@ -59,7 +60,7 @@ def train(
         raise InputError(f"agent '{spec.agent.name}' learns by interaction: give it an environment")
     if dataset is not None:
         check_fit(dataset, spec.env)
-        if dataset.path is not None and (dataset.path / "dataset.json").is_file():
+        if dataset.path is not None and exists(dataset.path):
             load(dataset.path, remember=True)  # read once if it was copied: whoever comes later need not
     run = RunDirectory.of(root, spec, seed)
     asked = protocol or Protocol.of(spec.episodes)

@@ -167,11 +167,7 @@ def open_data(
     Raises InputError where `source` names no log, or one that is unsound.
     """
     choice = Choice.of(map, reward_column)
-    text, nowhere, env = str(source), env == NOWHERE, None if env == NOWHERE else env
-    if (Path(text) / TRAJECTORIES).is_dir():
-        text = str(Path(text) / TRAJECTORIES)
-    if (meant := _no_log(text)) is not None:
-        raise InputError(meant)
+    text, nowhere, env = named(source), env == NOWHERE, None if env == NOWHERE else env
     spec = None if env is None else env_cards.environment(env)
     if keep:
         dataset = open_named(text, env=spec, progress=progress, choice=choice)
@@ -180,6 +176,16 @@ def open_data(
     if prefix is None:
         return dataset
     return cut_log(dataset, Recipe(Cut.parse(prefix)), env=None if nowhere else spec or _own_env(dataset))
+
+
+def named(source: str | Path) -> str:
+    """The log that a person names, of a run the one that it kept. Raises InputError where a log can be made of it."""
+    text = str(source)
+    if (Path(text) / TRAJECTORIES).is_dir():
+        text = str(Path(text) / TRAJECTORIES)
+    if (meant := _no_log(text)) is not None:
+        raise InputError(meant)
+    return text
 
 
 def _own_env(dataset: Dataset) -> EnvSpec | None:
