@@ -29,7 +29,7 @@ from rlformer.runs.inputs import Input
 from rlformer.runs.waiting import in_line
 from rlformer.studies import experiment, logs
 from rlformer.studies.execute import local
-from rlformer.studies.executors import Executor
+from rlformer.studies.executors.base import Executor
 from rlformer.studies.shards import Collection, absolute_normalization, absolute_policy, collect_shards
 from rlformer.studies.sources import Source, beyond_the_log, is_huggingface, open_source
 

@@ -54,6 +54,7 @@ def options(
     ] = False,
 ) -> None:
     """Take what belongs to no command; without a command, say what to begin with."""
+    console.set_quiet(False)
     if context.invoked_subcommand is None:
         print(_BEGIN)
 

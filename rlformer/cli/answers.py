@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlformer.cli.console import table
+from rlformer.cli.console import table, width
 from rlformer.core import formats
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from rlformer.evaluator.measure.summary import Difference, Summary
     from rlformer.report import Report
 
-WIDTH = 100
 _NAME = 36  # letters of a policy's name, at most
 _REASONS = 3  # of the verdict, at most
 _HEAD = ("arm", "seeds", "return", "95 % interval", "score", "solved", "env steps", "logged", "time")
@@ -30,6 +30,32 @@ def report(found: Report) -> str:
     for evidence, said in zip(found.judgement.environments, found.results["environments"], strict=True):
         parts.append(_environment(evidence, said))
     return "\n\n".join(parts)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a comparison ends with, of one environment."""
+
+    verdict: str  # two lines on most terminals: the answer, and how sure it is
+    table: str  # the families side by side
+
+
+def endings(found: Report) -> list[Ending]:
+    """Of every environment of a report."""
+    from rlformer.report.sections.verdict.scorecard import card
+
+    made = []
+    for evidence, said in zip(found.judgement.environments, found.results["environments"], strict=True):
+        verdict, shown = said["verdict"], card(evidence)
+        lines = [_wrapped(f"{evidence.name}: {verdict['headline']}", "")]
+        lines += [_wrapped(verdict["certainty"], "")] * bool(verdict["certainty"])
+        below = ""
+        if shown is not None:
+            head, rows = shown.narrow
+            below = table(head, [[_shortened(row[0], 26), *row[1:]] for row in rows])
+            below += "\n" + _wrapped(f"who leads: {shown.leaders}", "")
+        made.append(Ending("\n".join(lines), below))
+    return made
 
 
 def diagnosis(results: Mapping[str, Any]) -> str:
@@ -49,19 +75,13 @@ def diagnosis(results: Mapping[str, Any]) -> str:
 
 
 def _environment(evidence: Evidence, said: Mapping[str, Any]) -> str:
-    """The answer, the scorecard, the arms, what to beware of, and at the end what to type next."""
-    from rlformer.report.sections.verdict.scorecard import card
-
-    verdict, shown = said["verdict"], card(evidence)
+    """The answer, its reasons, the arms, what to beware of, and at the end what to type next."""
+    verdict = said["verdict"]
     lines = [evidence.name, _wrapped(verdict["headline"], "  ")]
     lines += [_wrapped(verdict["certainty"], "  ")] * bool(verdict["certainty"])
-    if shown is not None:
-        head, rows = shown.narrow
-        lines += ["", table(head, [[_shortened(row[0], 26), *row[1:]] for row in rows]), ""]
-        lines += [_wrapped(f"who leads: {shown.leaders}", "")]
     lines += ["", *(_wrapped(text, "  - ") for text in verdict["reasons"][:_REASONS])] * bool(verdict["reasons"])
     lines += ["", "every arm at the end of its training, all of which is its time:"]
-    lines += [table(_HEAD, [_arm(arm, evidence) for arm in evidence.arms], right=_HEAD[1:])]
+    lines += [_arms(evidence)]
     if verdict["warnings"]:
         lines += ["", "beware:", *(_wrapped(text, "  - ") for text in verdict["warnings"])]
     if more := len(said["warnings"]):
@@ -74,9 +94,22 @@ def _environment(evidence: Evidence, said: Mapping[str, Any]) -> str:
 def _typed(step: Mapping[str, str]) -> str:
     """What to type, on lines that a shell reads as one, and what it is for."""
     told = textwrap.wrap(
-        step["command"], WIDTH - 6, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        step["command"], width() - 6, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
     return f"  {step['why']}:\n    " + " \\\n    ".join(told)
+
+
+def _arms(evidence: Evidence) -> str:
+    """The arms; on a narrow terminal without the columns that the page shows better."""
+    rows, kept = [_arm(arm, evidence) for arm in evidence.arms], list(range(len(_HEAD)))
+    for left_out in ("logged", "95 % interval", "solved", "seeds"):
+        head = [_HEAD[i] for i in kept]
+        shown = table(head, [[row[i] for i in kept] for row in rows], right=head[1:])
+        if max(map(len, shown.splitlines())) <= width():
+            return shown
+        kept.remove(_HEAD.index(left_out))
+    head = [_HEAD[i] for i in kept]
+    return table(head, [[row[i] for i in kept] for row in rows], right=head[1:])
 
 
 def _arm(arm: ArmEvidence, evidence: Evidence) -> list[str]:
@@ -177,4 +210,6 @@ def _shortened(text: str, width: int) -> str:
 
 
 def _wrapped(text: str, start: str) -> str:
-    return textwrap.fill(text, WIDTH, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False)
+    return textwrap.fill(
+        text, width(), initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False
+    )

@@ -7,29 +7,44 @@ from typing import Annotated
 
 import typer
 
-from rlformer.cli.options import Debug, Json, On, typed
+from rlformer.cli.options import CHECKED, HOW, OUTCOME, Debug, Grouped, Json, On, Quiet, typed
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=Grouped)
 def claims(
     only: Annotated[
-        str | None, typer.Option(metavar="CLAIM,...", help="Some of them by name, such as speed,residual.")
+        str | None,
+        typer.Option(
+            metavar="CLAIM,...", help="Some of them by name, such as speed,residual.", rich_help_panel=CHECKED
+        ),
     ] = None,
     profile: Annotated[
         str,
-        typer.Option(metavar="NAME", help="quick (the smallest experiment of each, 1 seed) or full (all, 5 seeds)."),
+        typer.Option(
+            metavar="NAME",
+            help="quick (the smallest experiment of each, 1 seed) or full (all, 5 seeds).",
+            rich_help_panel=CHECKED,
+        ),
     ] = "quick",
-    seeds: Annotated[int | None, typer.Option(metavar="N", help="Seeds instead of the profile's.", min=1)] = None,
+    seeds: Annotated[
+        int | None, typer.Option(metavar="N", help="Seeds instead of the profile's.", min=1, rich_help_panel=CHECKED)
+    ] = None,
     jobs: Annotated[
-        int | None, typer.Option(metavar="N", help="Measurements side by side; default: 1, elsewhere all.", min=1)
+        int | None,
+        typer.Option(
+            metavar="N", help="Measurements side by side; default: 1, elsewhere all.", min=1, rich_help_panel=HOW
+        ),
     ] = None,
     on: On = "local",
-    runs: Annotated[Path, typer.Option(metavar="DIR", help="The folder of runs and measurements.")] = Path(
-        "runs/claims"
+    runs: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder of runs and measurements.", rich_help_panel=OUTCOME)
+    ] = Path("runs/claims"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The report's folder.", rich_help_panel=OUTCOME)] = Path(
+        "reports/claims"
     ),
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The report's folder.")] = Path("reports/claims"),
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -56,5 +71,5 @@ def claims(
         print(console.table(("answer", "claim"), rows), end="\n\n")
         print(out / "report.html")
     if progress.failed:
-        console.say(f"{progress.failed} measurements did not finish; the report shows why")
+        console.insist(f"{progress.failed} measurements did not finish; the report shows why")
         raise typer.Exit(1)

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from rlformer.core.printable import terminal, visible
+from rlformer.core.printable import output, terminal, visible
 
 if TYPE_CHECKING:
     from rlformer.core.records import Episode
@@ -29,6 +29,9 @@ _PLAIN = "rlformer.plain"
 _STAND_INS = {"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "\N{HORIZONTAL ELLIPSIS}": "..."}
 _THREAD_SECONDS = 2.0  # in which a thread may end by itself
 _LINE_SECONDS = 60.0  # between lines of progress where there is no terminal
+_WIDTH = 100  # columns of what is printed, at most; a pipe gets so many
+_NARROW = 60  # columns below which nothing is made to fit
+_quiet = False  # see `set_quiet`
 
 
 def keep_output() -> None:
@@ -105,14 +108,27 @@ def end_with(before: Set[threading.Thread], code: int) -> None:
     os._exit(code)
 
 
+def set_quiet(value: bool) -> bool:
+    """Whether progress and notes are left out from now on; returns the same."""
+    global _quiet
+    _quiet = value
+    return value
+
+
 def say(text: str) -> None:
-    """One line for the person at the terminal; it leaves standard output alone."""
+    """One line for the person at the terminal, if it is not to be quiet; it leaves standard output alone."""
+    if not _quiet:
+        insist(text)
+
+
+def insist(text: str) -> None:
+    """One line that --quiet does not leave out: an error, or what went missing."""
     print(text, file=sys.stderr, flush=True)
 
 
 def error(text: str) -> None:
     """What went wrong, the one line that a command ends with."""
-    say(f"error: {' '.join(text.split())}")
+    insist(f"error: {' '.join(text.split())}")
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -138,6 +154,22 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], right: Collection[
         for line in [list(head), *cells]
     ]
     return "\n".join(lines)
+
+
+def width() -> int:
+    """How many columns a table or a paragraph may take: those of the terminal, and in a pipe a hundred."""
+    if not sys.stdout.isatty():
+        return _WIDTH
+    return min(_WIDTH, max(_NARROW, shutil.get_terminal_size().columns))
+
+
+def print_strong(text: str) -> None:
+    """Print text in bold where standard output is a terminal that has it and NO_COLOR is not set; else as it is."""
+    plain = not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
+    if plain:
+        print(text)
+    else:
+        print(f"\x1b[1m{visible(text)}\x1b[0m", file=output(), flush=True)
 
 
 def fitted(text: str) -> str:
@@ -215,6 +247,8 @@ class Bar:
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Show that `done` of `total` is done."""
+        if _quiet:
+            return
         note = visible(note)
         if not sys.stderr.isatty():
             if time.monotonic() - self._said_at >= _LINE_SECONDS:

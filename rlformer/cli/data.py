@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from rlformer.cli.opening import open_log
-from rlformer.cli.options import Debug, Env, Json, Map, Prefix, RewardColumn
+from rlformer.cli.options import Debug, Env, Grouped, Json, Map, Prefix, Quiet, RewardColumn
 
 _FOREIGN = "a Minari id or folder, an HDF5 file, an NPZ, a CSV or a Parquet file"
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at logs, and move them in and out.")
 
 
-@app.command("info")
+@app.command("info", cls=Grouped)
 def data_info(
     data: Annotated[str, typer.Argument(metavar="DATA", help=f"A dataset, a run that kept its training, {_FOREIGN}.")],
     env: Env = None,
@@ -41,7 +41,7 @@ def data_info(
         print(info)
 
 
-@app.command("verify")
+@app.command("verify", cls=Grouped)
 def data_verify(
     data: Annotated[list[Path], typer.Argument(metavar="DATA", help="Datasets, or runs that kept their training.")],
     as_json: Json = False,
@@ -64,13 +64,14 @@ def data_verify(
             print(f"{row['path']}: whole, {row['episodes']} episodes, hash {row['hash']}")
 
 
-@app.command("import")
+@app.command("import", cls=Grouped)
 def data_import(
     data: Annotated[str, typer.Argument(metavar="DATA", help=f"{_FOREIGN[0].upper()}{_FOREIGN[1:]}.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The dataset's folder.")],
     env: Env = None,
     maps: Map = None,
     reward_column: RewardColumn = None,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -111,7 +112,7 @@ def data_join(
     console.show_dataset(dataset, as_json, *logs.held_against(dataset, env))
 
 
-@app.command("export")
+@app.command("export", cls=Grouped)
 def data_export(
     data: Annotated[str, typer.Argument(metavar="DATA", help=f"A dataset, a run that kept its training, {_FOREIGN}.")],
     minari: Annotated[str, typer.Option(metavar="ID", help="The Minari id to create, such as cartpole/mixed-v0.")],

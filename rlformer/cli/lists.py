@@ -6,12 +6,12 @@ from typing import Any
 
 import typer
 
-from rlformer.cli.options import Debug, Json
+from rlformer.cli.options import Debug, Grouped, Json
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=Grouped)
 def envs(as_json: Json = False, debug: Debug = False) -> None:
     """List the environments, and which extra is missing."""
     from rlformer.cli import console
@@ -40,7 +40,7 @@ def envs(as_json: Json = False, debug: Debug = False) -> None:
     _tell_missing(rows)
 
 
-@app.command()
+@app.command(cls=Grouped)
 def agents(as_json: Json = False, debug: Debug = False) -> None:
     """List the agents, and which extra is missing."""
     from rlformer.agents import cards as agent_cards

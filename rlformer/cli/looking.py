@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from rlformer.cli import completion
-from rlformer.cli.options import Debug, Json
+from rlformer.cli.options import Debug, Grouped, Json, Quiet
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=Grouped)
 def runs(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="A folder of runs.", show_default=True)] = Path(
         "runs"
@@ -69,8 +69,8 @@ def _state(state: str, steps: int | None, total: int | None) -> str:
     return f"{state}{share}"
 
 
-@app.command()
-def doctor(as_json: Json = False, debug: Debug = False) -> None:
+@app.command(cls=Grouped)
+def doctor(quiet: Quiet = False, as_json: Json = False, debug: Debug = False) -> None:
     """Check that rlformer works on this machine. What is wrong comes with the command that mends it."""
     from rlformer.cli import console
     from rlformer.studies.doctor import examine

@@ -10,31 +10,57 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from rlformer.cli import completion
+from rlformer.cli import completion, console
+
+# Headings under which the help lists options.
+COMPARED, TRAINED, CHECKED, EXPLAINED = "What is compared", "What is trained", "What is checked", "What is explained"
+LOG, EPISODES, ACTIONS, FOREIGN = "The log", "Environment and episodes", "How it acts", "Policies of others"
+ENOUGH, PRICES, SHOWN, FORMS = "What is good enough", "What things cost", "What is shown", "The form"
+HOW, OUTCOME = "How it is run", "What comes out"
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", help="Print the result and errors alone: no progress and no notes.", callback=console.set_quiet
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change a preset (rlformer agents --json lists the keys); repeatable."
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a preset (rlformer agents --json lists the keys); repeatable.",
+        rich_help_panel=TRAINED,
     ),
 ]
 Seed = Annotated[
-    int, typer.Option(metavar="N", help="The seed that every random stream of the run derives from.", min=0)
+    int,
+    typer.Option(
+        metavar="N", help="The seed that every random stream of the run derives from.", min=0, rich_help_panel=HOW
+    ),
 ]
-Threads = Annotated[int, typer.Option(metavar="N", help="Threads of a run.", min=1)]
+Threads = Annotated[int, typer.Option(metavar="N", help="Threads of a run.", min=1, rich_help_panel=HOW)]
 On = Annotated[
     str,
     typer.Option(
         metavar="local|ray[:ADDRESS]|slurm[:PARTITION]",
         help="Where the runs are made (docs/cluster.md); ray without an address is RAY_ADDRESS, or this machine.",
+        rich_help_panel=HOW,
     ),
 ]
 Device = Annotated[
-    str, typer.Option(metavar="cpu|cuda|cuda:N|auto", help="Where sequence models are trained; they act on the CPU.")
+    str,
+    typer.Option(
+        metavar="cpu|cuda|cuda:N|auto",
+        help="Where sequence models are trained; they act on the CPU.",
+        rich_help_panel=HOW,
+    ),
 ]
-Root = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder of run directories.")]
+Root = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="The folder of run directories.", rich_help_panel=OUTCOME)
+]
 Env = Annotated[
     str | None,
     typer.Option(
@@ -42,12 +68,17 @@ Env = Annotated[
         metavar="ENV",
         help="A card's name or a Gymnasium id; default: that of the run.",
         autocompletion=completion.environments,
+        rich_help_panel=EPISODES,
     ),
 ]
 ZipAgent = Annotated[
     str | None,
     typer.Option(
-        "--agent", metavar="NAME", help="The class of a stable-baselines3 .zip.", autocompletion=completion.agents
+        "--agent",
+        metavar="NAME",
+        help="The class of a stable-baselines3 .zip.",
+        autocompletion=completion.agents,
+        rich_help_panel=FOREIGN,
     ),
 ]
 Normalized = Annotated[
@@ -56,10 +87,16 @@ Normalized = Annotated[
         "--normalization",
         metavar="FILE",
         help="The VecNormalize of a .zip; default: the one beside it whose name fits.",
+        rich_help_panel=FOREIGN,
     ),
 ]
 Unnormalized = Annotated[
-    bool, typer.Option("--no-normalization", help="Read a .zip without a VecNormalize, whatever lies beside it.")
+    bool,
+    typer.Option(
+        "--no-normalization",
+        help="Read a .zip without a VecNormalize, whatever lies beside it.",
+        rich_help_panel=FOREIGN,
+    ),
 ]
 Trust = Annotated[
     bool,
@@ -67,22 +104,32 @@ Trust = Annotated[
         "--trust",
         help="Unpickle a foreign file, or import the module that a run or a tree names: only if you "
         "trust where it comes from.",
+        rich_help_panel=FOREIGN,
     ),
 ]
 Sample = Annotated[
     bool | None,
     typer.Option(
-        "--sample/--greedy", help="Sampled or greedy actions; default: as the card of a run says.", show_default=False
+        "--sample/--greedy",
+        help="Sampled or greedy actions; default: as the card of a run says.",
+        show_default=False,
+        rich_help_panel=ACTIONS,
     ),
 ]
 TargetReturn = Annotated[
     str | None,
-    typer.Option(metavar="R|RULE", help="What return to ask for: a number, auto, supported, q90 or median of the log."),
+    typer.Option(
+        metavar="R|RULE",
+        help="What return to ask for: a number, auto, supported, q90 or median of the log.",
+        rich_help_panel=ACTIONS,
+    ),
 ]
 Prefix = Annotated[
     str | None,
     typer.Option(
-        metavar="PART", help="How much of a training log: mid, full, a share of its steps, or a number of them."
+        metavar="PART",
+        help="How much of a training log: mid, full, a share of its steps, or a number of them.",
+        rich_help_panel=LOG,
     ),
 ]
 
@@ -93,10 +140,12 @@ Map = Annotated[
         "--map",
         metavar="KEY=COLUMN[,COLUMN...]",
         help="Which columns of a log hold what, where their names do not tell; repeatable. Keys: docs/logs.md.",
+        rich_help_panel=LOG,
     ),
 ]
 RewardColumn = Annotated[
-    int | None, typer.Option(metavar="N", help="Which of several rewards of a log is meant, from 0.", min=0)
+    int | None,
+    typer.Option(metavar="N", help="Which of several rewards of a log is meant, from 0.", min=0, rich_help_panel=LOG),
 ]
 
 

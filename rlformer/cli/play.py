@@ -10,10 +10,14 @@ import typer
 
 from rlformer.cli import completion
 from rlformer.cli.options import (
+    EPISODES,
+    OUTCOME,
     Debug,
     Env,
+    Grouped,
     Json,
     Normalized,
+    Quiet,
     Sample,
     TargetReturn,
     Trust,
@@ -25,7 +29,7 @@ from rlformer.cli.options import (
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=Grouped)
 def play(
     policies: Annotated[
         list[str],
@@ -36,25 +40,41 @@ def play(
         ),
     ],
     env: Env = None,
-    episodes: Annotated[int, typer.Option(metavar="N", help="Episodes, one after the other.", min=1, max=1000)] = 1,
+    episodes: Annotated[
+        int, typer.Option(metavar="N", help="Episodes, one after the other.", min=1, max=1000, rich_help_panel=EPISODES)
+    ] = 1,
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Chooses the episodes, the same as those of evaluate.", min=0)
+        int,
+        typer.Option(
+            metavar="N", help="Chooses the episodes, the same as those of evaluate.", min=0, rich_help_panel=EPISODES
+        ),
     ] = 0,
     target_return: TargetReturn = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A .mp4 (extra video), .gif or .webp; default: in videos/."),
+        typer.Option(
+            metavar="FILE", help="A .mp4 (extra video), .gif or .webp; default: in videos/.", rich_help_panel=OUTCOME
+        ),
     ] = None,
-    window: Annotated[bool, typer.Option("--window", help="Show a window instead, where there is a display.")] = False,
+    window: Annotated[
+        bool, typer.Option("--window", help="Show a window instead, where there is a display.", rich_help_panel=OUTCOME)
+    ] = False,
     fps: Annotated[
         float | None,
-        typer.Option(metavar="N", help="Steps a second; default: as the environment wants.", min=1, max=240),
+        typer.Option(
+            metavar="N",
+            help="Steps a second; default: as the environment wants.",
+            min=1,
+            max=240,
+            rich_help_panel=OUTCOME,
+        ),
     ] = None,
     sample: Sample = None,
     agent: ZipAgent = None,
     trust: Trust = False,
     normalization: Normalized = None,
     no_normalization: Unnormalized = False,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:

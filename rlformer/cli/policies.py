@@ -11,11 +11,20 @@ import typer
 
 from rlformer.cli import completion
 from rlformer.cli.options import (
+    ACTIONS,
+    EPISODES,
+    EXPLAINED,
+    FORMS,
+    HOW,
+    LOG,
+    OUTCOME,
     Debug,
     Env,
+    Grouped,
     Json,
     Normalized,
     Prefix,
+    Quiet,
     Sample,
     Seed,
     TargetReturn,
@@ -28,7 +37,7 @@ from rlformer.cli.options import (
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=Grouped)
 def collect(
     policy: Annotated[
         str,
@@ -39,27 +48,42 @@ def collect(
         ),
     ],
     env: Env = None,
-    episodes: Annotated[int | None, typer.Option(metavar="N", help="Whole episodes.", min=1)] = None,
+    episodes: Annotated[
+        int | None, typer.Option(metavar="N", help="Whole episodes.", min=1, rich_help_panel=EPISODES)
+    ] = None,
     steps: Annotated[
-        int | None, typer.Option(metavar="N", help="Whole episodes, until this many steps.", min=1)
+        int | None,
+        typer.Option(metavar="N", help="Whole episodes, until this many steps.", min=1, rich_help_panel=EPISODES),
     ] = None,
     epsilon: Annotated[
-        float, typer.Option(metavar="SHARE", help="Share of steps with a uniform action instead.")
+        float,
+        typer.Option(metavar="SHARE", help="Share of steps with a uniform action instead.", rich_help_panel=ACTIONS),
     ] = 0.0,
     seed: Seed = 0,
-    num_envs: Annotated[int, typer.Option(metavar="N", help="Environments side by side.", min=1)] = 64,
+    num_envs: Annotated[
+        int, typer.Option(metavar="N", help="Environments side by side.", min=1, rich_help_panel=HOW)
+    ] = 64,
     sample: Sample = None,
     agent: ZipAgent = None,
     trust: Trust = False,
     normalization: Normalized = None,
     no_normalization: Unnormalized = False,
-    out: Annotated[Path | None, typer.Option(metavar="DATA", help="The dataset's folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DATA", help="The dataset's folder.", rich_help_panel=OUTCOME)
+    ] = None,
+    quiet: Quiet = False,
     shards: Annotated[
         int | None,
-        typer.Option(metavar="N", help="So many logs that are read as one, made by processes side by side.", min=1),
+        typer.Option(
+            metavar="N",
+            help="So many logs that are read as one, made by processes side by side.",
+            min=1,
+            rich_help_panel=HOW,
+        ),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(metavar="N", help="Shards made at a time; default: one a core.", min=1)
+        int | None,
+        typer.Option(metavar="N", help="Shards made at a time; default: one a core.", min=1, rich_help_panel=HOW),
     ] = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -93,7 +117,7 @@ def collect(
     console.show_dataset(dataset, as_json, logs.native_of(dataset, env))
 
 
-@app.command()
+@app.command(cls=Grouped)
 def evaluate(
     policies: Annotated[
         list[str],
@@ -104,10 +128,12 @@ def evaluate(
         ),
     ],
     env: Env = None,
-    episodes: Annotated[int, typer.Option(metavar="N", help="Episodes of each policy.", min=1)] = 100,
-    seed: Annotated[int, typer.Option(metavar="N", help="Chooses the fixed episodes.", min=0)] = 0,
+    episodes: Annotated[
+        int, typer.Option(metavar="N", help="Episodes of each policy.", min=1, rich_help_panel=EPISODES)
+    ] = 100,
+    seed: Annotated[int, typer.Option(metavar="N", help="Chooses the fixed episodes.", min=0, rich_help_panel=HOW)] = 0,
     num_envs: Annotated[
-        int, typer.Option(metavar="N", help="Environments side by side; changes no return.", min=1)
+        int, typer.Option(metavar="N", help="Environments side by side; changes no return.", min=1, rich_help_panel=HOW)
     ] = 16,
     target_return: TargetReturn = None,
     sample: Sample = None,
@@ -115,6 +141,7 @@ def evaluate(
     trust: Trust = False,
     normalization: Normalized = None,
     no_normalization: Unnormalized = False,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -147,17 +174,24 @@ def evaluate(
         print(answers.evaluation(spec, found, pairs))
 
 
-@app.command()
+@app.command(cls=Grouped)
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     huggingface: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A folder for transformers' DecisionTransformerModel.")
+        Path | None,
+        typer.Option(metavar="DIR", help="A folder for transformers' DecisionTransformerModel.", rich_help_panel=FORMS),
     ] = None,
-    sb3: Annotated[Path | None, typer.Option(metavar="ZIP", help="A file for stable-baselines3 (it pickles).")] = None,
-    onnx: Annotated[Path | None, typer.Option(metavar="FILE", help="An ONNX file, of any agent that learned.")] = None,
+    sb3: Annotated[
+        Path | None,
+        typer.Option(metavar="ZIP", help="A file for stable-baselines3 (it pickles).", rich_help_panel=FORMS),
+    ] = None,
+    onnx: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="An ONNX file, of any agent that learned.", rich_help_panel=FORMS),
+    ] = None,
     minimal: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A policy.py that needs numpy and onnxruntime alone."),
+        typer.Option(metavar="DIR", help="A policy.py that needs numpy and onnxruntime alone.", rich_help_panel=FORMS),
     ] = None,
     trust: Trust = False,
     as_json: Json = False,
@@ -177,7 +211,7 @@ def export(
             console.say(text)
 
 
-@app.command()
+@app.command(cls=Grouped)
 def explain(
     policy: Annotated[
         str,
@@ -188,31 +222,48 @@ def explain(
     env: Env = None,
     dataset: Annotated[
         str | None,
-        typer.Option(metavar="DATA", help="A log to show effects at its states too; default: the run's own."),
+        typer.Option(
+            metavar="DATA", help="A log to show effects at its states too; default: the run's own.", rich_help_panel=LOG
+        ),
     ] = None,
     prefix: Prefix = None,
     distractors: Annotated[
         int | None,
-        typer.Option(metavar="D", help="Train the run again with so many irrelevant inputs, and explain that.", min=1),
+        typer.Option(
+            metavar="D",
+            help="Train the run again with so many irrelevant inputs, and explain that.",
+            min=1,
+            rich_help_panel=EXPLAINED,
+        ),
     ] = None,
     seed: Seed = 0,
-    tree: Annotated[Path | None, typer.Option(metavar="DIR", help="Save the tree that could stand for it.")] = None,
+    tree: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Save the tree that could stand for it.", rich_help_panel=OUTCOME)
+    ] = None,
     only: Annotated[
         str | None,
         typer.Option(
             metavar="A,B,...",
             help="Parts, instead of all: effects, explainers, deletion, surrogate, controllability, pictures, probes, "
             "patching.",
+            rich_help_panel=EXPLAINED,
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: the run's folder, in explain/.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Default: the run's folder, in explain/.", rich_help_panel=OUTCOME),
+    ] = None,
     step: Annotated[
-        int | None, typer.Option(metavar="N", help="The policy that the run kept at this step; default: its last.")
+        int | None,
+        typer.Option(
+            metavar="N", help="The policy that the run kept at this step; default: its last.", rich_help_panel=EXPLAINED
+        ),
     ] = None,
     agent: ZipAgent = None,
     trust: Trust = False,
     normalization: Normalized = None,
     no_normalization: Unnormalized = False,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:

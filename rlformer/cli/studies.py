@@ -11,14 +11,28 @@ import typer
 
 from rlformer.cli import completion
 from rlformer.cli.opening import open_log
-from rlformer.cli.options import Debug, Grouped, Json, On, Threads, typed
+from rlformer.cli.options import (
+    CHECKED,
+    COMPARED,
+    ENOUGH,
+    HOW,
+    OUTCOME,
+    PRICES,
+    SHOWN,
+    Debug,
+    Grouped,
+    Json,
+    On,
+    Quiet,
+    Threads,
+    typed,
+)
 
 if TYPE_CHECKING:
+    from rlformer.report import Report
     from rlformer.studies.study import Study
 
 app = typer.Typer()
-
-_WHAT, _HOW, _ANSWER = "What is compared", "How it is run", "What comes out"
 
 
 @app.command(cls=Grouped)
@@ -33,7 +47,7 @@ def compare(
     ],
     dataset: Annotated[
         str | None,
-        typer.Option(metavar="DATA", help="Your log; default: an online agent's training.", rich_help_panel=_WHAT),
+        typer.Option(metavar="DATA", help="Your log; default: an online agent's training.", rich_help_panel=COMPARED),
     ] = None,
     profile: Annotated[
         str | None,
@@ -42,7 +56,7 @@ def compare(
             help="quick (3 seeds, the default; dt also on 2 further parts of the log), standard (13 seeds, the whole "
             "ladder; every candidate that learns from a log also on 4), full (25 seeds) or smoke (whether everything "
             "runs, in 2 minutes).",
-            rich_help_panel=_WHAT,
+            rich_help_panel=COMPARED,
         ),
     ] = None,
     arms: Annotated[
@@ -50,13 +64,13 @@ def compare(
         typer.Option(
             metavar="A,B,...",
             help="Agents instead of the profile's; ppo=FILE.zip is one that others trained (--trust).",
-            rich_help_panel=_WHAT,
+            rich_help_panel=COMPARED,
             autocompletion=completion.agents,
         ),
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Seeds instead of the profile's.", min=1, rich_help_panel=_WHAT),
+        typer.Option(metavar="N", help="Seeds instead of the profile's.", min=1, rich_help_panel=COMPARED),
     ] = None,
     max_minutes: Annotated[
         float | None,
@@ -64,7 +78,7 @@ def compare(
             metavar="M",
             help="Wall time here: fewer seeds, parts of the log, episodes, arms and steps, in this order, until a "
             "probe says that it fits.",
-            rich_help_panel=_WHAT,
+            rich_help_panel=COMPARED,
         ),
     ] = None,
     good_enough: Annotated[
@@ -72,7 +86,7 @@ def compare(
         typer.Option(
             metavar="RETURN",
             help="The mean return that is good enough, instead of the card's score of 0.9.",
-            rich_help_panel=_WHAT,
+            rich_help_panel=COMPARED,
         ),
     ] = None,
     success: Annotated[
@@ -80,7 +94,7 @@ def compare(
         typer.Option(
             metavar="RATE",
             help="The share of episodes that must succeed, where the environment tells success.",
-            rich_help_panel=_WHAT,
+            rich_help_panel=COMPARED,
         ),
     ] = None,
     log: Annotated[
@@ -88,19 +102,21 @@ def compare(
         typer.Option(
             metavar="KIND,...",
             help="Which logs to make: replay, prefix (default), prefix=0.3, expert, mixed, random, epsilon=0.3.",
-            rich_help_panel=_WHAT,
+            rich_help_panel=COMPARED,
         ),
     ] = None,
     trust: Annotated[
         bool,
-        typer.Option("--trust", help="Unpickle .zip files of --arms: only if you trust them.", rich_help_panel=_WHAT),
+        typer.Option(
+            "--trust", help="Unpickle .zip files of --arms: only if you trust them.", rich_help_panel=COMPARED
+        ),
     ] = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Also explain what the trained arms learned.", rich_help_panel=_WHAT)
+        bool, typer.Option("--explain", help="Also explain what the trained arms learned.", rich_help_panel=COMPARED)
     ] = False,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="AGENT.KEY=VALUE", help="Change a preset; repeatable.", rich_help_panel=_WHAT),
+        typer.Option("--set", metavar="AGENT.KEY=VALUE", help="Change a preset; repeatable.", rich_help_panel=COMPARED),
     ] = None,
     given: Annotated[
         list[str] | None,
@@ -109,41 +125,35 @@ def compare(
             metavar="KEY=VALUE",
             help="Any key of the study file, such as verdict.lambda=0.5, log.steps=5000, grid.budgets=0.5,2 or none "
             "(parts of the log), interaction=false (--save-study shows all); repeatable.",
-            rich_help_panel=_WHAT,
+            rich_help_panel=COMPARED,
         ),
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Runs side by side; default: one a core.", min=1, rich_help_panel=_HOW),
+        typer.Option(metavar="N", help="Runs side by side; default: one a core.", min=1, rich_help_panel=HOW),
     ] = None,
-    on: Annotated[
-        str,
-        typer.Option(
-            metavar="local|ray[:ADDRESS]|slurm[:PARTITION]",
-            help="Where the runs are made (docs/cluster.md); ray without an address is RAY_ADDRESS, or this machine.",
-            rich_help_panel=_HOW,
-        ),
-    ] = "local",
+    on: On = "local",
     device: Annotated[
         str | None,
         typer.Option(
             metavar="cpu|cuda|cuda:N|auto",
             help="Where sequence models are trained (default: cpu); they act on the CPU.",
-            rich_help_panel=_HOW,
+            rich_help_panel=HOW,
         ),
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Project hours, steps and disk; keep nothing.", rich_help_panel=_HOW),
+        typer.Option("--dry-run", help="Project hours, steps and disk; keep nothing.", rich_help_panel=HOW),
     ] = False,
     save_study: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the study as TOML, and train nothing.", rich_help_panel=_HOW),
+        typer.Option(metavar="FILE", help="Write the study as TOML, and train nothing.", rich_help_panel=HOW),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The report's folder; default: in reports/.", rich_help_panel=_ANSWER),
+        typer.Option(metavar="DIR", help="The report's folder; default: in reports/.", rich_help_panel=OUTCOME),
     ] = None,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -193,11 +203,22 @@ def compare(
     if as_json:
         console.print_json(report.results)
     else:
-        print(answers.report(report), end="\n\n")
-        print(report.folder / "report.html")
+        if not quiet:
+            print(answers.report(report), end="\n\n")
+        _end(report)
     if progress.failed:
-        console.say(f"{progress.failed} runs did not finish; the report shows why")
+        console.insist(f"{progress.failed} runs did not finish; the report shows why")
         raise typer.Exit(1)
+
+
+def _end(found: Report) -> None:
+    """What a comparison ends with: the verdict, the families side by side, the page's path."""
+    from rlformer.cli import answers, console
+
+    for ending in answers.endings(found):
+        console.print_strong(ending.verdict)
+        print(ending.table, end="\n\n")
+    print(found.folder / "report.html")
 
 
 def _study(target: str, asked: dict[str, object], settings: list[str] | None, given: list[str] | None) -> Study:
@@ -217,22 +238,34 @@ def _study(target: str, asked: dict[str, object], settings: list[str] | None, gi
     return study.with_values({f"set.{agent}": changes for agent, changes in by_agent.items()})
 
 
-@app.command()
+@app.command(cls=Grouped)
 def diagnose(
     only: Annotated[
-        str | None, typer.Option(metavar="ROW,...", help="Rows by name or number, such as Gamble,4.")
+        str | None,
+        typer.Option(metavar="ROW,...", help="Rows by name or number, such as Gamble,4.", rich_help_panel=CHECKED),
     ] = None,
-    seeds: Annotated[int | None, typer.Option(metavar="N", help="Seeds instead of the profile's.", min=1)] = None,
+    seeds: Annotated[
+        int | None, typer.Option(metavar="N", help="Seeds instead of the profile's.", min=1, rich_help_panel=CHECKED)
+    ] = None,
     profile: Annotated[
-        str, typer.Option(metavar="NAME", help="quick (1 seed, rows 1 to 6) or full (10 seeds, all rows).")
+        str,
+        typer.Option(
+            metavar="NAME", help="quick (1 seed, rows 1 to 6) or full (10 seeds, all rows).", rich_help_panel=CHECKED
+        ),
     ] = "quick",
     jobs: Annotated[
-        int | None, typer.Option(metavar="N", help="Runs side by side; default: 1, elsewhere all.", min=1)
+        int | None,
+        typer.Option(metavar="N", help="Runs side by side; default: 1, elsewhere all.", min=1, rich_help_panel=HOW),
     ] = None,
     on: On = "local",
-    runs: Annotated[Path, typer.Option(metavar="DIR", help="The folder of run directories.")] = Path("runs/diagnose"),
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The report's folder.")] = Path("reports/diagnose"),
+    runs: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder of run directories.", rich_help_panel=OUTCOME)
+    ] = Path("runs/diagnose"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The report's folder.", rich_help_panel=OUTCOME)] = Path(
+        "reports/diagnose"
+    ),
     threads: Threads = 1,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -259,33 +292,53 @@ def diagnose(
         print(answers.diagnosis(results), end="\n\n")
         print(out / "report.html")
     if progress.failed:
-        console.say(f"{progress.failed} runs did not finish; the report shows why")
+        console.insist(f"{progress.failed} runs did not finish; the report shows why")
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(cls=Grouped)
 def report(
     directories: Annotated[
         list[Path] | None, typer.Argument(metavar="DIR", help="Run directories, or folders of them.")
     ] = None,
     scores: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.csv", help="Anybody's scores instead: columns algorithm, task, run, score."),
+        typer.Option(
+            metavar="FILE.csv",
+            help="Anybody's scores instead: columns algorithm, task, run, score.",
+            rich_help_panel=SHOWN,
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The report's folder; default: in reports/.")] = None,
-    title: Annotated[str | None, typer.Option(metavar="TEXT", help="The page's title.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The report's folder; default: in reports/.", rich_help_panel=OUTCOME),
+    ] = None,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="The page's title.", rich_help_panel=SHOWN)] = None,
     no_interaction: Annotated[
-        bool, typer.Option("--no-interaction", help="No policy may be learned by stepping the environment.")
+        bool,
+        typer.Option(
+            "--no-interaction", help="No policy may be learned by stepping the environment.", rich_help_panel=PRICES
+        ),
     ] = False,
     threshold: Annotated[
-        float, typer.Option(metavar="SCORE", help="The normalised score that is good enough.", min=0.0)
+        float,
+        typer.Option(
+            metavar="SCORE", help="The normalised score that is good enough.", min=0.0, rich_help_panel=ENOUGH
+        ),
     ] = 0.9,
     good_enough: Annotated[
-        float | None, typer.Option(metavar="RETURN", help="The mean return that is good enough, instead.")
+        float | None,
+        typer.Option(metavar="RETURN", help="The mean return that is good enough, instead.", rich_help_panel=ENOUGH),
     ] = None,
     success: Annotated[
         float | None,
-        typer.Option(metavar="RATE", help="The share of episodes that must succeed, instead.", min=0.0, max=1.0),
+        typer.Option(
+            metavar="RATE",
+            help="The share of episodes that must succeed, instead.",
+            min=0.0,
+            max=1.0,
+            rich_help_panel=ENOUGH,
+        ),
     ] = None,
     budget: Annotated[
         int | None,
@@ -293,6 +346,7 @@ def report(
             metavar="STEPS",
             help="What a run pays that is never good enough; default: the steps of the longest training.",
             min=1,
+            rich_help_panel=PRICES,
         ),
     ] = None,
     lambda_: Annotated[
@@ -303,20 +357,26 @@ def report(
             help="The share of what made the log that this task pays; default: 0 of a given log, 1 of one made here.",
             min=0.0,
             max=1.0,
+            rich_help_panel=PRICES,
         ),
     ] = None,
-    price_env: Annotated[float, typer.Option(metavar="PRICE", help="Of one environment step.", min=0.0)] = 1.0,
+    price_env: Annotated[
+        float, typer.Option(metavar="PRICE", help="Of one environment step.", min=0.0, rich_help_panel=PRICES)
+    ] = 1.0,
     price_log: Annotated[
         float | None,
         typer.Option(
             metavar="PRICE",
             help="Of one logged step; default: 0 of a given log, that of an environment step of one made here.",
             min=0.0,
+            rich_help_panel=PRICES,
         ),
     ] = None,
-    price_cpu: Annotated[float, typer.Option(metavar="PRICE", help="Of one CPU second of learning.", min=0.0)] = 0.0,
+    price_cpu: Annotated[
+        float, typer.Option(metavar="PRICE", help="Of one CPU second of learning.", min=0.0, rich_help_panel=PRICES)
+    ] = 0.0,
     price_evaluation: Annotated[
-        float, typer.Option(metavar="PRICE", help="Of one step of an evaluation.", min=0.0)
+        float, typer.Option(metavar="PRICE", help="Of one step of an evaluation.", min=0.0, rich_help_panel=PRICES)
     ] = 0.0,
     as_json: Json = False,
     debug: Debug = False,
@@ -356,4 +416,6 @@ def report(
             console.say(f"note: {text}")
     elif sys.stdout.isatty():  # whoever reads the path from a pipe gets the path alone
         print(answers.report(made), end="\n\n")
+        _end(made)
+        return
     print(folder / "report.html")

@@ -12,11 +12,17 @@ import typer
 from rlformer.cli import completion
 from rlformer.cli.opening import open_log
 from rlformer.cli.options import (
+    EPISODES,
+    LOG,
+    OUTCOME,
+    TRAINED,
     Debug,
     Device,
+    Grouped,
     Json,
     Map,
     Prefix,
+    Quiet,
     RewardColumn,
     Root,
     Seed,
@@ -33,7 +39,7 @@ app = typer.Typer()
 _AGENT, _TRANSFORMER = "train-agent", "train-transformer"
 
 
-@app.command(_AGENT)
+@app.command(_AGENT, cls=Grouped)
 def train_agent(
     env: Annotated[
         str | None,
@@ -51,11 +57,14 @@ def train_agent(
             help="ppo, dqn, a2c, sac, td3, ddpg, ...; with --dataset cql, iql, td3-bc, rebrac, ...; all: rlformer "
             "agents.",
             autocompletion=completion.agents,
+            rich_help_panel=TRAINED,
         ),
     ] = "ppo",
     dataset: Annotated[
         str | None,
-        typer.Option(metavar="DATA", help="The log that it learns from, as train-transformer's DATA."),
+        typer.Option(
+            metavar="DATA", help="The log that it learns from, as train-transformer's DATA.", rich_help_panel=LOG
+        ),
     ] = None,
     prefix: Prefix = None,
     maps: Map = None,
@@ -63,14 +72,20 @@ def train_agent(
     steps: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Environment steps instead of the preset's; of offline RL gradient steps.", min=1
+            metavar="N",
+            help="Environment steps instead of the preset's; of offline RL gradient steps.",
+            min=1,
+            rich_help_panel=TRAINED,
         ),
     ] = None,
     seed: Seed = 0,
-    log_trajectories: Annotated[bool, typer.Option(help="Keep every training episode as a dataset.")] = False,
+    log_trajectories: Annotated[
+        bool, typer.Option(help="Keep every training episode as a dataset.", rich_help_panel=OUTCOME)
+    ] = False,
     settings: Set = None,
     out: Root = Path("runs"),
     threads: Threads = 1,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -96,7 +111,7 @@ def train_agent(
     _train(agent, as_json, env, log, seed, overrides, out, threads, log_trajectories=log_trajectories)
 
 
-@app.command(_TRANSFORMER)
+@app.command(_TRANSFORMER, cls=Grouped)
 def train_transformer(
     data: Annotated[
         str,
@@ -110,6 +125,7 @@ def train_transformer(
             metavar="NAME",
             help="dt, dt-paper, dt-stream, dt-lstm, rvs, bc, bc-top, ...; all: rlformer agents.",
             autocompletion=completion.agents,
+            rich_help_panel=TRAINED,
         ),
     ] = "dt",
     env: Annotated[
@@ -118,25 +134,36 @@ def train_transformer(
             metavar="ENV|none",
             help="Where to evaluate; default: the log's own; none: nowhere.",
             autocompletion=completion.environments,
+            rich_help_panel=EPISODES,
         ),
     ] = None,
     gradient_steps: Annotated[
-        int | None, typer.Option(metavar="N", help="Gradient steps instead of the preset's.", min=1)
+        int | None,
+        typer.Option(metavar="N", help="Gradient steps instead of the preset's.", min=1, rich_help_panel=TRAINED),
     ] = None,
     objective: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="What it learns: imitation, chunks, masked, ...; default: the card's."),
+        typer.Option(
+            metavar="NAME",
+            help="What it learns: imitation, chunks, masked, ...; default: the card's.",
+            rich_help_panel=TRAINED,
+        ),
     ] = None,
     pretrain: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="What half of its steps learn first: masked, autoencoder, synthetic, random-tokens."
+            metavar="NAME",
+            help="What half of its steps learn first: masked, autoencoder, synthetic, random-tokens.",
+            rich_help_panel=TRAINED,
         ),
     ] = None,
     start: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="RUN|FOLDER", help="Go on from the weights of a run, or of GPT-2 in transformers' form."
+            "--from",
+            metavar="RUN|FOLDER",
+            help="Go on from the weights of a run, or of GPT-2 in transformers' form.",
+            rich_help_panel=TRAINED,
         ),
     ] = None,
     target_return: TargetReturn = None,
@@ -148,6 +175,7 @@ def train_transformer(
     out: Root = Path("runs"),
     threads: Threads = 1,
     device: Device = "cpu",
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:

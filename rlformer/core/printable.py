@@ -50,3 +50,8 @@ def guard() -> None:
 def terminal() -> TextIO:
     """Standard error itself, for a progress bar, which moves the cursor: what it shows must be made visible before."""
     return sys.stderr.raw if isinstance(sys.stderr, _Guarded) else sys.stderr
+
+
+def output() -> TextIO:
+    """Standard output itself, for what is printed in bold; what it shows must be made visible before."""
+    return sys.stdout.raw if isinstance(sys.stdout, _Guarded) else sys.stdout

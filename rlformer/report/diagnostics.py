@@ -156,7 +156,7 @@ def predicted_observed(diagnosis: Diagnosis) -> Figure | None:
     plan = layout("predicted", "observed", **diagonal(min(ends), max(ends)))
     plan["annotations"][0]["text"] = "observed = predicted"
     return Figure(
-        "Predicted and observed",
+        _met(diagnosis),
         "On the dashed diagonal an arm does what theory says. 0 is random play, 1 the optimum of the row, and below 0 "
         "return conditioning was fooled by luck. Filled marks are of greedy actions, rings of sampled ones.",
         "Observed against predicted return of every line; the table below holds the numbers",
@@ -180,13 +180,17 @@ def _arm(agent: str) -> _Arm:
     return _Arm(agent, card.rung, card.family)
 
 
-def _summary(diagnosis: Diagnosis) -> tuple[str, ...]:
+def _met(diagnosis: Diagnosis) -> str:
+    """How many predictions are met."""
     verdicts = [line.verdict for line in diagnosis.lines if line.verdict]
-    counts = {verdict: verdicts.count(verdict) for verdict in ("equivalent", "undecided", "deviates")}
-    seeds = formats.plural(diagnosis.seeds, "seed")
+    counts, every = {name: verdicts.count(name) for name in ("equivalent", "undecided", "deviates")}, len(verdicts)
+    missed = f"{counts['undecided']} are undecided, {counts['deviates']} are missed"
+    return f"{counts['equivalent']} of {every} predictions are met, {missed}"
+
+
+def _summary(diagnosis: Diagnosis) -> tuple[str, ...]:
     text = [
-        f"{counts['equivalent']} of {len(verdicts)} predictions are met, {counts['undecided']} are undecided, "
-        f"{counts['deviates']} are missed ({seeds}).",
+        f"{_met(diagnosis)} ({formats.plural(diagnosis.seeds, 'seed')}).",
         "Met: two one-sided tests place the mean return within the margin of the closed form, at 5 % after Holm’s "
         "correction over all lines. The margin is .05 of return, or .05 of the way from random play to the optimum "
         "where that is more than 1. Missed: the mean lies beyond the margin. Undecided: within it, but too uncertain.",

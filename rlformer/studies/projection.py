@@ -18,8 +18,8 @@ from rlformer.evaluator.judge.comparisons import CLAIM_FROM, LEAN_BELOW
 from rlformer.evaluator.judge.standing import seeds_for
 from rlformer.runs.spec import RunSpec
 from rlformer.studies import timing
-from rlformer.studies.jobs import PlannedRun, runs_of
 from rlformer.studies.executors.local import side_by_side
+from rlformer.studies.jobs import PlannedRun, runs_of
 from rlformer.studies.pace import Paces, measure
 from rlformer.studies.plan import Plan
 from rlformer.studies.stages import Contest, Stages

@@ -19,8 +19,7 @@ from rlformer.data.dataset import Dataset, join, load, set_aside_damaged
 from rlformer.data.loaders.names import Choice
 from rlformer.data.open import Progress, check_fit, import_data, is_ours
 from rlformer.data.shard_folder import discard, making, unfinished
-from rlformer.studies.executors import Executor
-from rlformer.studies.executors.local import Job
+from rlformer.studies.executors.base import Executor, Job
 from rlformer.studies.sources import Source, open_source
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import html
 import html.parser
+import io
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +47,7 @@ from tests.support.make_runs import (
     make_runs,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 OTHER = replace(CARTPOLE, name="Other-v0", id="Other-v0")
 HOSTILE = EnvSpec(name="<script>alert(1)</script>", id="<script>alert(1)</script>")
 
@@ -442,3 +447,61 @@ def test_in_a_browser_the_table_sorts_with_what_is_missing_last(report: Path, qu
     assert values["interval"] == rows["ppo"]["interval"].text
     random = dict(zip(head.split(","), lines[ladder.index("random")].split(","), strict=True))
     assert (float(random["env_steps"]), random["parameters"]) == (0.0, "")  # nothing, and nothing to say
+
+
+def test_a_figure_says_its_finding_in_the_title_and_can_be_saved(report: Path) -> None:
+    page = (report / "report.html").read_text(encoding="utf-8")
+    said = dict(re.findall(r'id="e0-figure-(\w+)-title">([^<]*)<', page))
+    assert re.fullmatch(r"Highest mean return: ppo with [\d.]+, then \S+ with [\d.]+", said["performance"])
+    assert re.match(r"Highest score: ppo with 1.00 after \S+ environment or logged steps; ", said["data"])
+    assert re.match(r"Seeds that reached a score of 0.9: ppo \d of \d", said["survival"])
+    for key in said:
+        saved = re.findall(rf'<button type="button" data-figure="e0-figure-{key}" data-format="(\w+)"', page)
+        assert saved == ["png", "svg", "csv"]
+
+
+def test_no_box_that_scrolls_is_a_landmark_and_each_is_reached_by_the_keyboard(report: Path) -> None:
+    page = (report / "report.html").read_text(encoding="utf-8")
+    boxes = re.findall(r'<div class="scroll[^>]*>', page)
+    assert boxes
+    assert all('role="group"' in box and 'tabindex="0"' in box and "aria-label" in box for box in boxes)
+    assert "<th></th>" not in page
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_in_a_browser_a_figure_is_saved_as_the_values_that_it_draws(report: Path, quick: Path, tmp_path: Path) -> None:
+    page = (report / "report.html").read_text(encoding="utf-8")
+    page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)  # it refuses the driver below
+    driver = """<script>
+      for (const id of Object.keys(specs)) {
+        document.body.append(
+          Object.assign(document.createElement("p"), { id: "csv-" + id, textContent: figureCsv(specs[id]) }),
+        );
+      }
+    </script>"""
+    copy = tmp_path / "driven.html"
+    copy.write_text(page.replace("</body>", driver + "</body>"), encoding="utf-8")
+    dom, _ = browse(copy, tmp_path / "profile")
+    saved = {key: html.unescape(text) for key, text in re.findall(r'<p id="csv-e0-figure-(\w+)">([^<]*)</p>', dom)}
+    assert set(saved) >= {"performance", "data", "time", "asked", "survival", "parts"}
+    rows = list(csv.DictReader(io.StringIO(saved["performance"])))
+    drawn = [row for row in rows if row["series"] == "ppo" and row["note"].startswith("seed")]
+    scores = [run.score for run in view(quick).evidence.arm("ppo").counted]
+    assert [float(row["mean episode return"]) for row in drawn] == pytest.approx(scores, rel=1e-4)
+    bands = [row for row in csv.DictReader(io.StringIO(saved["data"])) if row["drawn as"] == "band"]
+    assert bands
+    assert all(float(row["low"]) <= float(row["high"]) for row in bands)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_a_report_is_printed_on_few_pages_and_fits_a_phone(report: Path) -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "audit_report"), str(report)]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=env)
+    assert "ok    printed" in done.stdout, done.stdout + done.stderr
+    assert "ok    width on a phone " in done.stdout
+    assert "ok    width on a phone, unfolded" in done.stdout
+    assert "ok    errors in the console" in done.stdout
+    assert "-     axe, light                   not measured: no axe.min.js" in done.stdout

@@ -17,7 +17,7 @@ import pytest
 import rlformer
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.data.dataset import Dataset, load
-from rlformer.studies.executors.local import Event, Job, Work
+from rlformer.studies.executors.base import Event, Job, Work
 from tests.support.make_sequences import SPACES
 from tests.support.make_sequences import log as random_log
 

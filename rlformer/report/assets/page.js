@@ -20,14 +20,23 @@ function themed(value, key = "") {
   return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, themed(v, k)]));
 }
 
-function draw() {
-  const sans = getComputedStyle(root).getPropertyValue("--sans").trim();
-  const config = { displaylogo: false, displayModeBar: "hover", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], toImageButtonOptions: { format: "svg" } };
-  for (const [id, spec] of Object.entries(specs)) {
-    const layout = themed(spec.layout);
-    layout.font.family = sans;
-    Plotly.react(id, themed(spec.data), layout, config);
-  }
+const config = { displaylogo: false, displayModeBar: "hover", modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d"] };
+const drawn = new Set();
+
+function draw(id) {
+  const spec = specs[id], box = document.getElementById(id), layout = themed(spec.layout);
+  layout.font.family = getComputedStyle(root).getPropertyValue("--sans").trim();
+  Plotly.react(box, themed(spec.data), layout, config);
+  // The figure's label says what it is; letters of an axis, read one by one, do not.
+  box.querySelectorAll("svg.main-svg").forEach((svg) => svg.setAttribute("aria-hidden", "true"));
+  if (drawn.has(id)) return;
+  drawn.add(id);
+  let width = box.clientWidth;
+  new ResizeObserver(() => {
+    if (box.clientWidth === width) return;
+    width = box.clientWidth;
+    Plotly.Plots.resize(box);
+  }).observe(box);
 }
 
 // The plotting library is a compressed block of this page; as a script it is admitted by its hash.
@@ -39,21 +48,32 @@ async function unpack() {
   document.head.append(script);
 }
 
+const pause = () => new Promise((resolve) => setTimeout(resolve));
+
+// Figures near the window come first, then the others, one at a time: between two of them the page answers.
 async function show() {
+  if (!Object.keys(specs).length) return;
+  await pause();
   await unpack();
-  draw();
-  const resized = new ResizeObserver((entries) => entries.forEach(({ target }) => Plotly.Plots.resize(target)));
-  Object.keys(specs).forEach((id) => resized.observe(document.getElementById(id)));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  const every = () => Object.keys(specs).forEach(draw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", every);
   for (const [event, printing] of [["beforeprint", true], ["afterprint", false]]) {
-    addEventListener(event, () => { root.classList.toggle("printing", printing); draw(); });
+    addEventListener(event, () => { root.classList.toggle("printing", printing); every(); });
+  }
+  const distance = (id) => {
+    const { top, bottom } = document.getElementById(id).getBoundingClientRect();
+    return Math.max(0, top - innerHeight, -bottom);
+  };
+  for (let left; (left = Object.keys(specs).filter((id) => !drawn.has(id))).length;) {
+    await pause();
+    draw(left.reduce((a, b) => (distance(b) < distance(a) ? b : a)));
   }
 }
 
 show().catch((error) => {
   console.error(error);
   const text = "This browser cannot draw the figures (it needs DecompressionStream, of 2023); their numbers are in results.json.";
-  Object.keys(specs).forEach((id) => { document.getElementById(id).textContent = text; });
+  Object.keys(specs).filter((id) => !drawn.has(id)).forEach((id) => { document.getElementById(id).textContent = text; });
 });
 
 // Tables: a press on a head sorts by it, another reverses; what is missing stays at the end.
@@ -103,7 +123,48 @@ function csv(table) {
 }
 
 for (const link of document.querySelectorAll("a[data-table]")) {
-  const text = csv(document.getElementById(link.dataset.table));
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  link.href = URL.createObjectURL(new Blob([csv(document.getElementById(link.dataset.table))], { type: "text/csv" }));
   link.hidden = false;
+}
+
+// A figure as CSV: the values that it draws, a row each. A band has its two ends, a point those of its error bar.
+function plain(text) {
+  return typeof text === "string" ? text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&") : text ?? "";
+}
+
+function rowsOf(trace) {
+  const { x, y } = trace, bars = trace.error_y ?? trace.error_x, across = trace.error_x !== undefined;
+  if (trace.fill === "toself") {  // there along the upper end, and back along the lower one
+    const half = x.length / 2;
+    return x.slice(0, half).map((at, i) => ["band", at, "", y[x.length - 1 - i], y[i], ""]);
+  }
+  const edge = trace.line?.width === 0 && trace.mode === "lines";  // of a band that is drawn between two lines
+  const kind = trace.type === "bar" ? "bar" : edge ? (trace.fill ? "upper end" : "lower end") : trace.mode === "lines" ? "line" : "point";
+  return x.map((at, i) => {
+    const middle = across ? at : y[i];
+    const ends = bars ? [middle - bars.arrayminus[i], middle + bars.array[i]] : ["", ""];
+    const text = Array.isArray(trace.text) ? plain(trace.text[i]) : "";
+    return at === null || y[i] === null ? null : [kind, plain(at), plain(y[i]), ...ends, text];
+  }).filter((row) => row !== null);
+}
+
+function figureCsv({ data, layout }) {
+  const axis = (name) => layout[name + "axis"].title.text || name;
+  const head = ["series", "drawn as", axis("x"), axis("y"), "low", "high", "note"];
+  const rows = data.flatMap((trace) => rowsOf(trace).map((row) => [plain(trace.name), ...row]));
+  return [head, ...rows].map((row) => row.map((cell) => quoted(String(cell ?? ""))).join(",")).join("\r\n") + "\r\n";
+}
+
+for (const button of document.querySelectorAll("button[data-figure]")) {
+  button.closest(".download").hidden = false;
+  button.addEventListener("click", () => {
+    const { figure: id, format, name } = button.dataset;
+    if (format !== "csv") {
+      if (drawn.has(id)) Plotly.downloadImage(id, { format, filename: name, scale: format === "png" ? 2 : 1 });
+      return;
+    }
+    const href = URL.createObjectURL(new Blob([figureCsv(specs[id])], { type: "text/csv" }));
+    Object.assign(document.createElement("a"), { href, download: name + ".csv" }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 10000);
+  });
 }

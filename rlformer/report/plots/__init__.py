@@ -1,6 +1,17 @@
 """What figures are drawn with; plotly's one door."""
 
-from rlformer.report.plots.axes import diagonal, drawn_scale, layout, levels, log_ticks, on_log_axis, scores, shade
+from rlformer.report.plots import titles
+from rlformer.report.plots.axes import (
+    diagonal,
+    drawn_scale,
+    in_titles,
+    layout,
+    levels,
+    log_ticks,
+    on_log_axis,
+    scores,
+    shade,
+)
 from rlformer.report.plots.colours import COLOURS, SPARE, slots, symbol_of
 from rlformer.report.plots.figure import Figure, plotly_js
 from rlformer.report.plots.traces import (
@@ -34,6 +45,7 @@ __all__ = [
     "drawn_scale",
     "faint",
     "final",
+    "in_titles",
     "layout",
     "levels",
     "line",
@@ -47,4 +59,5 @@ __all__ = [
     "shade",
     "slots",
     "symbol_of",
+    "titles",
 ]

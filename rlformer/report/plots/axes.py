@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rlformer.core import formats
 from rlformer.core.records import EnvSpec
@@ -57,6 +57,12 @@ def drawn_scale(card: EnvSpec) -> tuple[Scale, str]:
     if random is None or reference is None:
         return float, "mean episode return"
     return lambda value: (value - random) / (reference - random), "normalised score z"
+
+
+def in_titles(card: EnvSpec) -> tuple[str, Callable[[float], str]]:
+    """What the drawn scale is called in a figure's title, and how its numbers are written there."""
+    scored = card.random_score is not None and card.reference_score is not None
+    return ("score", formats.score) if scored else ("mean return", formats.number)
 
 
 def levels(environment: Evidence, scale: Scale) -> dict[str, list[Trace]]:

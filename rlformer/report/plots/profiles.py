@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from rlformer.core import formats
 from rlformer.evaluator.judge.findings import Aggregate, Profiles
 from rlformer.evaluator.judge.values import Estimate
-from rlformer.report.plots import Figure, Trace, dots, layout, line, safe
+from rlformer.report.plots import Figure, Trace, dots, layout, line, safe, titles
 
 # Of `aggregates.AGGREGATES`: the name in a table's head, and what it means.
 AGGREGATES = {
@@ -38,13 +38,29 @@ def profile(profiles: Profiles, colours: Mapping[str, int], score: str = "score"
     plan = layout(f"{score} τ", "share of runs above τ, mean of the tasks")
     plan["yaxis"] |= {"range": [-0.02, 1.02], "tickformat": ".0%"}
     return Figure(
-        "How often each score is exceeded",
+        _most_often(profiles),
         "Pick the score that you need on the axis below: the highest curve there belongs to the arm whose runs exceed "
         "it most often. Bands are 95 % intervals at each score.",
         "Performance profiles: share of runs above each score",
         data,
         plan,
     )
+
+
+def _most_often(profiles: Profiles) -> str:
+    """Whose curve is highest, and at how many of the thresholds where curves differ."""
+    lead: dict[str, int] = {}
+    apart = 0
+    for shares in zip(*(curve.share for curve in profiles.curves), strict=True):
+        if max(shares) > min(shares):
+            apart += 1
+            for curve, share in zip(profiles.curves, shares, strict=True):
+                lead[curve.label] = lead.get(curve.label, 0) + (share == max(shares))
+    if not apart:
+        return "All runs exceed each score equally often"
+    first = titles.leaders(lead)
+    share = formats.percent(max(lead.values()) / apart)
+    return f"Highest share of runs: {titles.few(first)}, at {share} of the scores"
 
 
 def estimates(aggregates: Sequence[Aggregate], key: str, colours: Mapping[str, int]) -> Figure:
@@ -69,7 +85,9 @@ def estimates(aggregates: Sequence[Aggregate], key: str, colours: Mapping[str, i
     plan["xaxis"]["range"] = [min(ends) - pad, max(ends) + pad]
     plan["yaxis"] |= {"range": [-0.6, len(rows) - 0.4], "zeroline": False, "fixedrange": True}
     return Figure(
-        f"{title} over all tasks",
+        (titles.lowest if key == "optimality_gap" else titles.highest)(
+            {row.label: of(row, key).point for row in aggregates}, title.lower()
+        ),
         "Look which bars do not overlap: there one algorithm is better. The tick is the estimate, the bar its 95 % "
         "interval.",
         f"{title} of every algorithm with its interval; the table holds the numbers",

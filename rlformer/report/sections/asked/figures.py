@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from rlformer.core import formats
 from rlformer.evaluator.judge.facts import ArmEvidence
@@ -18,6 +19,7 @@ from rlformer.report.plots import (
     named,
     shade,
     symbol_of,
+    titles,
 )
 from rlformer.report.sections.base import EnvironmentView
 
@@ -37,7 +39,7 @@ def achieved_against_asked(view: EnvironmentView) -> Figure | None:
     if least:
         plan["shapes"].append(shade(min(least), max(most)))
     return Figure(
-        "Target and achieved return",
+        _title(arms),
         "Look whether a line follows the dashed diagonal, on which an arm returns what it is asked for. A flat line "
         "means that the arm ignores its target return. Thick lines are means and thin lines are seeds. Rings mark "
         "the target return of the main table. The shaded part holds the returns of the logs: right of it, an arm is "
@@ -46,6 +48,23 @@ def achieved_against_asked(view: EnvironmentView) -> Figure | None:
         data,
         plan,
     )
+
+
+def _title(arms: Sequence[ArmEvidence]) -> str:
+    """How much more each arm returns where it is asked for more: the slope of a line through what is drawn."""
+    slopes = {}
+    for arm in arms:
+        pairs = [
+            (a.target_return, a.mean_return) for run in arm.counted for a in run.asked if a.target_return is not None
+        ]
+        middle = [math.fsum(column) / len(pairs) for column in zip(*pairs, strict=True)]
+        spread = math.fsum((x - middle[0]) ** 2 for x, _ in pairs)
+        if spread:
+            slope = math.fsum((x - middle[0]) * (y - middle[1]) for x, y in pairs) / spread
+            slopes[arm.label] = formats.score(slope)
+    if not slopes:
+        return "Every arm was asked for one return alone"
+    return f"More return for each 1 more that is asked: {titles.each(slopes)}"
 
 
 def _conditioned(arm: ArmEvidence, colour: str) -> list[Trace]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rlformer.core import formats
 from rlformer.evaluator.judge.choices import Choosing, Deployment, EqualData
 from rlformer.evaluator.judge.values import Estimate
-from rlformer.report.plots import Figure, Trace, layout, line, log_ticks, named, symbol_of
+from rlformer.report.plots import Figure, Trace, layout, line, log_ticks, named, symbol_of, titles
 from rlformer.report.sections.base import EnvironmentView
 from rlformer.report.sections.choosing import words
 from rlformer.report.sections.choosing.words import shown
@@ -27,7 +29,7 @@ def deployed(view: EnvironmentView) -> Figure | None:
     plan = layout("episodes deployed in order to choose", _axis(found))
     plan["xaxis"] |= log_ticks(data)
     return Figure(
-        "What choosing costs",
+        _worth(first),
         "A line is the mean score of the policy that a bandit would deploy after so many episodes, its band the 95 % "
         "interval over seeds; the dotted line of its colour is what one has without a choice. Left of where they cross "
         "choosing does worse than not choosing. Other choices are shown by a click on their name.",
@@ -35,6 +37,17 @@ def deployed(view: EnvironmentView) -> Figure | None:
         data,
         plan,
     )
+
+
+def _worth(shown_first: Sequence[Deployment]) -> str:
+    """From how many episodes on a choice does as well as none."""
+    said = {
+        f"among {words.among(each)}": "never"
+        if each.worth_from is None
+        else f"from {formats.plural(each.worth_from, 'episode')} on"
+        for each in shown_first[:2]
+    }
+    return f"Choosing does no worse than not choosing: {titles.each(said)}"
 
 
 def _axis(found: Choosing) -> str:
@@ -73,13 +86,23 @@ def equal(view: EnvironmentView) -> Figure | None:
     plan = layout("environment steps, those behind a log among them", _axis(found))
     plan["xaxis"] |= log_ticks(data)
     return Figure(
-        "What you have after so many steps",
+        _leading(rows),
         "Each mark is what an arm has after that many environment steps, the bar its 95 % interval over seeds: go up "
         "from the steps that you can pay to the highest mark. Marks at one number of steps stand side by side.",
         "Score of every arm at 1, 2, 4 ... thousand environment steps; the table below holds the numbers",
         data,
         plan,
     )
+
+
+def _leading(rows: Sequence[EqualData]) -> str:
+    """Who leads at the fewest steps that were measured, and at the most."""
+    at: dict[int, dict[str, float]] = {}
+    for row in rows:
+        for score in row.scores:
+            at.setdefault(score.steps, {})[row.label] = score.score.point
+    few, many = min(at), max(at)
+    return titles.change(at[few], at[many], (f"after {formats.count(few)} steps", f"after {formats.count(many)}"))
 
 
 def _equal(row: EqualData, place: int, found: Choosing, view: EnvironmentView) -> list[Trace]:

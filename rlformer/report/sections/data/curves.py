@@ -6,9 +6,10 @@ import math
 from dataclasses import replace
 
 from rlformer.core import formats
+from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
 from rlformer.evaluator.judge.values import Band
-from rlformer.report.plots import Figure, Trace, curves, drawn_scale, final, line, named, on_log_axis
+from rlformer.report.plots import Figure, Trace, curves, drawn_scale, final, in_titles, line, named, on_log_axis, titles
 from rlformer.report.sections.base import EnvironmentView
 from rlformer.report.words.arms import trained
 
@@ -48,7 +49,19 @@ def score_against_data(view: EnvironmentView) -> Figure | None:
         caption += " An arm that reads a log before it interacts begins to the right of the steps of that log."
     label = "Score against data: learning curves of online arms and points of offline arms"
     axis = "environment steps, or logged steps (log scale)"
-    return on_log_axis(environment, "What each arm made of its data", caption, label, data, axis, unit)
+    return on_log_axis(environment, _title(environment), caption, label, data, axis, unit)
+
+
+def _title(environment: Evidence) -> str:
+    """Where arms ended, by what they took of the environment and of a log."""
+    means: dict[str, tuple[float, float]] = {}
+    scale, (what, shown) = drawn_scale(environment.card)[0], in_titles(environment.card)
+    for arm in trained(environment):
+        taken = [run.cost.logged_steps + run.cost.env_steps for run in arm.counted]
+        if taken and arm.mean_return is not None:
+            means[arm.label] = (math.fsum(taken) / len(taken), scale(arm.mean_return.point))
+    unit = "environment or logged steps"
+    return titles.ends(means, what, shown, formats.count, unit) if means else "No arm has a final score yet"
 
 
 def _taken(run: RunFacts) -> list[float]:

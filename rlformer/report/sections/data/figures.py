@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rlformer.core import formats
 from rlformer.evaluator.judge.cost_curves import SHARES
@@ -17,6 +17,7 @@ from rlformer.report.plots import (
     Trace,
     dots,
     drawn_scale,
+    in_titles,
     layout,
     line,
     log_ticks,
@@ -24,6 +25,7 @@ from rlformer.report.plots import (
     named,
     safe,
     symbol_of,
+    titles,
 )
 from rlformer.report.sections.base import EnvironmentView
 from rlformer.report.words import thresholds
@@ -52,12 +54,36 @@ def scaling(view: EnvironmentView) -> Figure | None:
     plan = layout("distinct logged transitions, or environment steps (log scale)", unit)
     plan["xaxis"] |= log_ticks(data)
     return Figure(
-        "How much data each needs",
+        _steepest(grid, scale, environment),
         "Each mark is an offline arm trained on that much of its log, its bar the 95 % interval over seeds; dotted "
         "lines are online agents as they take steps. Look for where each first reaches the score you need.",
         "Score against the amount of data, for shares of a log and for online agents",
         data,
         plan,
+    )
+
+
+def _steepest(grid: Sequence[ScalingCurve], scale: Scale, environment: Evidence) -> str:
+    """Which agent gains most from more of its log."""
+    reached: dict[str, tuple[float, float, float, float]] = {}
+    for curve in grid:
+        known = sorted(
+            (point.logged_steps.mean, scale(point.mean_return.point))
+            for point in curve.points
+            if point.logged_steps is not None and point.mean_return is not None
+        )
+        if len(known) > 1:
+            name = curve.agent if curve.log == "full" else f"{curve.agent} (log: {curve.log})"
+            reached[name] = (*known[0], *known[-1])
+    if not reached:
+        return "Each agent learned from one amount of data"
+    shown = in_titles(environment.card)[1]
+    name = max(reached, key=lambda label: reached[label][3] - reached[label][1])
+    few, low, many, high = reached[name]
+    most = "" if len(reached) == 1 else ", the largest change"
+    return (
+        f"{name} goes from {shown(low)} on {formats.count(few)} logged steps to {shown(high)} on "
+        f"{formats.count(many)}{most}"
     )
 
 
@@ -127,7 +153,7 @@ def quality(view: EnvironmentView) -> Figure | None:
     plan["shapes"] = [{"type": "line", "x0": min(ends), "y0": min(ends), "x1": max(ends), "y1": max(ends),
                        "line": {"color": "@muted", "width": 1, "dash": "dash"}, "layer": "below"}]  # fmt: skip
     return Figure(
-        "What each makes of logs of different quality",
+        _against_the_log(agents, scale),
         "Each mark is one agent on one kind of log; above the dashed line it does better than the episodes that it "
         "learned from. A line that stays high where logs are poor needs no expert.",
         "Score against the quality of the log, for agents that learned from several",
@@ -135,6 +161,16 @@ def quality(view: EnvironmentView) -> Figure | None:
         plan,
         440,
     )
+
+
+def _against_the_log(agents: Mapping[str, Sequence[tuple[float, ArmEvidence]]], scale: Scale) -> str:
+    """On how many logs each agent does better than the log's own episodes."""
+    said = {}
+    for agent, arms in agents.items():
+        if len({arm.log for _, arm in arms}) > 1:
+            better = sum(x < scale(arm.point) for x, arm in arms)
+            said[agent] = f"on {better} of {len(arms)}"
+    return f"Better than the log's own episodes: {titles.each(said)} logs"
 
 
 def survival(view: EnvironmentView) -> Figure | None:
@@ -158,7 +194,7 @@ def survival(view: EnvironmentView) -> Figure | None:
     plan["xaxis"] |= log_ticks(data)
     plan["yaxis"] |= {"range": [-0.03, 1.03], "tickformat": ".0%"}
     return Figure(
-        f"Who reached {goal}, and after how much data",
+        _reaching(view, goal),
         "Lines of online agents rise where an evaluation first passed, on 10 episodes and 30 fresh ones (Kaplan-Meier, "
         "with its 95 % band); dashed lines are arms that learn from a log, at the shortest one of those tried that "
         "sufficed. What ends below 100 % was not reached by the other seeds.",
@@ -167,6 +203,15 @@ def survival(view: EnvironmentView) -> Figure | None:
         plan,
         440,
     )
+
+
+def _reaching(view: EnvironmentView, goal: str) -> str:
+    """How many seeds of each arm reached the threshold."""
+    needs = view.evidence.needs
+    rows = [] if needs is None else [*needs.online, *(need for need in needs.grid if need.sizes > 1)]
+    level = view.verdict.terms.threshold
+    said = {row.label: f"{row.reached} of {len(row.times)}" for row in rows if row.threshold == level}
+    return f"Seeds that reached {goal}: {titles.each(said)}"
 
 
 def _reached(row: OnlineNeed, curve: SurvivalCurve, colour: str) -> list[Trace]:
@@ -222,7 +267,7 @@ def lambdas(view: EnvironmentView) -> Figure | None:
         plan["shapes"] = [{"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1,
                            "line": {"color": "@muted", "width": 1, "dash": "dash"}, "layer": "below"}]  # fmt: skip
     return Figure(
-        f"What a {what} costs",
+        _cheapest({row.label: mean for row, mean in rows}, what),
         f"Lower is cheaper: the cost of one run that reaches {thresholds.goal(terms)}, failures paid, at the prices "
         "of the verdict; the dashed line is its lambda. Arms that never succeed are absent, their cost being infinite, "
         "and so are those whose log does not say what made it."
@@ -234,3 +279,11 @@ def lambdas(view: EnvironmentView) -> Figure | None:
         plan,
         440,
     )
+
+
+def _cheapest(costs: Mapping[str, Sequence[float]], what: str) -> str:
+    """Who is cheapest where the log costs nothing, and where all of its making is paid."""
+    first, last = (min(costs, key=lambda label: costs[label][at]) for at in (0, -1))
+    if first == last:
+        return f"{first} is the cheapest per {what}, whoever pays for the log"
+    return f"Cheapest per {what}: {first} where the log costs nothing, {last} where all of its making is paid"

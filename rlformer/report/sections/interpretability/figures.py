@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 from rlformer.core import formats
 from rlformer.evaluator.judge.explanations import ExplainedArm, Explanations
+from rlformer.evaluator.judge.explanations.evidence import DeletionEvidence, TreesEvidence
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.explain.explainers import SHARED
-from rlformer.report.plots import Figure, Trace, layout, line, named, safe
+from rlformer.explain.tree import Reads
+from rlformer.report.plots import Figure, Trace, layout, line, named, safe, titles
 
 
 def effects(explanations: Explanations, colours: Mapping[str, int]) -> Figure | None:
@@ -23,7 +26,7 @@ def effects(explanations: Explanations, colours: Mapping[str, int]) -> Figure | 
     height = 130 + len(groups) * (10 + 11 * len(arms))
     plan["legend"] |= {"y": -60 / (height - 130), "traceorder": "reversed"}
     return Figure(
-        "What the action of the deployed policy depends on",
+        _strongest([(arm.label, of) for arm, of in arms]),
         "Look for the longest bars: these inputs decide. Each bar is how often the greedy action changes when one "
         "group of inputs is replaced by that of another of the policy’s own episodes at the same time (for continuous "
         "actions, how far it moves). No explainer takes part. Lines are 95 % intervals over seeds. What a policy does "
@@ -33,6 +36,17 @@ def effects(explanations: Explanations, colours: Mapping[str, int]) -> Figure | 
         plan,
         height,
     )
+
+
+def _strongest(arms: Sequence[tuple[str, Mapping[str, Estimate]]]) -> str:
+    """The input with the largest effect on each arm."""
+    by_input: dict[str, list[str]] = {}
+    for label, effects in arms:
+        if effects:
+            by_input.setdefault(max(effects, key=lambda group: effects[group].point), []).append(label)
+    said = [f"{titles.few(labels)} on {group}" for group, labels in by_input.items()]
+    more = ", ..." if len(said) > titles.MOST else ""
+    return f"Actions depend most: {', '.join(said[: titles.MOST])}{more}" if said else "No input was measured"
 
 
 def _bars(
@@ -75,7 +89,7 @@ def deletion(explanations: Explanations, colours: Mapping[str, int]) -> Figure |
     plan = layout("groups of inputs masked at every step", unit)
     plan["xaxis"] |= {"tickvals": sorted({k for _, curve in arms for k in curve.counts})}
     return Figure(
-        "What an episode is worth without the inputs that an explainer ranks first",
+        _fall(arms),
         "Look for a solid line far under the dashed line of its colour: there the explainer found what the behaviour "
         f"needs. Solid lines mask inputs in the order of {SHARED.name}, dashed lines in random orders. Masked inputs "
         "are drawn at every step from other episodes of the same policy.",
@@ -84,6 +98,26 @@ def deletion(explanations: Explanations, colours: Mapping[str, int]) -> Figure |
         plan,
         420,
     )
+
+
+def _fall(arms: Sequence[tuple[ExplainedArm, DeletionEvidence]]) -> str:
+    """What is left of the score of each arm without the inputs ranked first."""
+    said, masked = {}, 0
+    for arm, curve in arms:
+        points = curve.curves.get(SHARED.name)
+        at = next((i for i, count in enumerate(curve.counts) if count), None)
+        if points is None or at is None:
+            continue
+        masked = curve.counts[at]
+        left = _number(curve, points[at])
+        said[arm.label] = left if curve.counts[0] else f"falls from {_number(curve, points[0])} to {left}"
+    if not said:
+        return "What an episode is worth without the inputs that an explainer ranks first"
+    return f"Without the {formats.plural(masked, 'input')} ranked first: {titles.each(said)}"
+
+
+def _number(curve: DeletionEvidence, point: Estimate) -> str:
+    return formats.score(point.point) if curve.unit == "scores" else formats.number(point.point)
 
 
 def trees(explanations: Explanations, colours: Mapping[str, int]) -> Figure | None:
@@ -107,7 +141,7 @@ def trees(explanations: Explanations, colours: Mapping[str, int]) -> Figure | No
     ticks = sorted({n for _, _, of in curves for n in of.leaves})
     plan["xaxis"] |= {"type": "log", "tickvals": ticks, "ticktext": [str(n) for n in ticks]}
     return Figure(
-        "How large a tree must be to play as well",
+        _best_trees(curves, formats.score if scored else formats.number),
         "Look for lines that are high at the left: there a small tree plays as well as the policy. The trees learned "
         "from the policy’s own answers and play in its place. Solid lines read the current observation, dotted lines "
         "the whole context.",
@@ -116,3 +150,15 @@ def trees(explanations: Explanations, colours: Mapping[str, int]) -> Figure | No
         plan,
         420,
     )
+
+
+def _best_trees(curves: Sequence[tuple[ExplainedArm, Reads, TreesEvidence]], shown: Callable[[float], str]) -> str:
+    """The best tree of each arm."""
+    best: dict[str, tuple[float, int]] = {}
+    for arm, _, of in curves:
+        for leaves, point in zip(of.leaves, of.score or of.return_, strict=True):
+            if point.point > best.get(arm.label, (-math.inf, 0))[0]:
+                best[arm.label] = (point.point, leaves)
+    said = {label: f"{shown(score)} with {formats.plural(leaves, 'leaf')}".replace("leafs", "leaves")
+            for label, (score, leaves) in best.items()}  # fmt: skip
+    return f"The best tree in place of each policy: {titles.each(said)}"

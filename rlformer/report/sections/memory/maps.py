@@ -52,7 +52,21 @@ def figures(label: str, memory: MemoryEvidence) -> Iterator[MapFigure]:
         ]
         asked = "" if at.target_return is None else f", asked for {formats.number(at.target_return)}"
         seeds = "one seed" if memory.seeds == 1 else f"mean of {memory.seeds} seeds"
-        yield MapFigure(f"{label}{asked}: {seeds}", memory.steps, tuple(maps), _caption(memory, at))
+        yield MapFigure(
+            f"{label}{asked}: {_strongest(memory, at)} ({seeds})", memory.steps, tuple(maps), _caption(memory, at)
+        )
+
+
+def _strongest(memory: MemoryEvidence, at: MemoryAt) -> str:
+    """The place with the largest effect, or where nothing was replaced that from which a probe reads best."""
+    rows = at.accuracy if at.effect is None else at.effect
+    value, layer, step = max(
+        (value, layer, step)
+        for layer, row in zip(memory.layers, rows, strict=True)
+        for step, value in zip(memory.steps, row, strict=True)
+    )
+    what = "is read best" if at.effect is None else "matters most"
+    return f"the {memory.latent} {what} in {layer} at step {step}, {formats.percent(value)}"
 
 
 def _map(memory: MemoryEvidence, rows: Rows, title: str, nothing: float = 0.0) -> Map:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rlformer.core import formats
-from rlformer.report.plots import Figure, Trace, dots, layout, line, mean_and_interval, named, safe, scores
+from rlformer.report.plots import Figure, Trace, dots, layout, line, mean_and_interval, named, safe, scores, titles
 from rlformer.report.sections.base import EnvironmentView
 
 
@@ -29,7 +29,7 @@ def runs(view: EnvironmentView) -> Figure | None:
     plan["yaxis"] |= {"range": [-0.6, len(arms) - 0.4], "zeroline": False, "fixedrange": True}
     plan["margin"]["t"] = 40
     return Figure(
-        "Every run, and what the runs say together",
+        titles.highest({arm.label: mean.point for arm, mean in reversed(arms)}, "mean return"),
         "Look for bars that do not overlap, and for single dots far from their own bar. Each dot is one seed, the "
         "tick is their mean, the bar its 95 % interval.",
         "Mean episode return of every run, by arm; the table above holds the numbers",

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rlformer.core import formats
+from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
-from rlformer.report.plots import Figure, Trace, curves, dots, drawn_scale, final, layout, on_log_axis, safe
+from rlformer.report.plots import (
+    Figure,
+    Trace,
+    curves,
+    dots,
+    drawn_scale,
+    final,
+    in_titles,
+    layout,
+    on_log_axis,
+    safe,
+    titles,
+)
 from rlformer.report.sections.base import EnvironmentView
 from rlformer.report.words import times
 from rlformer.report.words.arms import trained
@@ -31,7 +46,17 @@ def score_against_time(view: EnvironmentView) -> Figure | None:
     )
     label = "Score against training time for all arms"
     axis = "training seconds, without evaluation (log scale)"
-    return on_log_axis(environment, "What each arm made of its time", caption, label, data, axis, unit)
+    return on_log_axis(environment, _title(environment), caption, label, data, axis, unit)
+
+
+def _title(environment: Evidence) -> str:
+    means: dict[str, tuple[float, float]] = {}
+    scale, (what, shown) = drawn_scale(environment.card)[0], in_titles(environment.card)
+    for arm in trained(environment):
+        spent = [run.learning_seconds for run in arm.counted]
+        if spent and arm.mean_return is not None:
+            means[arm.label] = (sum(spent) / len(spent), scale(arm.mean_return.point))
+    return titles.ends(means, what, shown, formats.seconds, "of training") if means else "No arm has a final score yet"
 
 
 def time_parts(view: EnvironmentView) -> Figure | None:
@@ -58,7 +83,7 @@ def time_parts(view: EnvironmentView) -> Figure | None:
     plan["yaxis"] |= {"fixedrange": True, "showgrid": False}
     plan["legend"]["y"] = -60 / (36 * len(arms))  # a fixed distance below a plot whose height is not
     return Figure(
-        "Where the time went",
+        _longest(arms),
         "The longest bar is the slowest run; its shades tell learning from stepping the environment (together the "
         "training time), evaluating and writing the log. A mark of CPU far beyond the end of learning and environment "
         "tells of more than one core, one far short of it of waiting; upstream is the CPU time of who made the log.",
@@ -67,6 +92,16 @@ def time_parts(view: EnvironmentView) -> Figure | None:
         plan,
         130 + 36 * len(arms),
     )
+
+
+def _longest(arms: Sequence[ArmEvidence]) -> str:
+    """Which arm takes longest, and for what."""
+    took = {arm.label: sum(_mean(arm, part) or 0.0 for part in _PARTS) for arm in arms}
+    slowest = max(arms, key=lambda arm: took[arm.label])
+    most = max(_PARTS, key=lambda part: _mean(slowest, part) or 0.0)
+    share = formats.percent((_mean(slowest, most) or 0.0) / (took[slowest.label] or 1.0))
+    words = {"environment": "stepping the environment", "log": "writing the log"}.get(most, most)
+    return f"{slowest.label} takes longest, {formats.seconds(took[slowest.label])} a run: {share} is {words}"
 
 
 def _mean(arm: ArmEvidence, part: str) -> float | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 
+from rlformer.core import formats
+from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence, RunFacts
 from rlformer.evaluator.judge.values import Band
-from rlformer.report.plots import Figure, Trace, curves, drawn_scale, final, on_log_axis
+from rlformer.report.plots import Figure, Trace, curves, drawn_scale, final, in_titles, on_log_axis, titles
 from rlformer.report.sections.base import EnvironmentView
 from rlformer.report.words.arms import trained
 
@@ -30,7 +32,17 @@ def score_against_flops(view: EnvironmentView) -> Figure | None:
     )
     label = "Score against floating-point operations of training for all arms"
     axis = "floating-point operations of training (log scale)"
-    return on_log_axis(environment, "What each arm made of its arithmetic", caption, label, data, axis, unit)
+    return on_log_axis(environment, _title(environment), caption, label, data, axis, unit)
+
+
+def _title(environment: Evidence) -> str:
+    means: dict[str, tuple[float, float]] = {}
+    scale, (what, shown) = drawn_scale(environment.card)[0], in_titles(environment.card)
+    for arm in trained(environment):
+        spent = [run.flops["training"] for run in arm.counted if run.flops.get("training")]
+        if spent and arm.mean_return is not None:
+            means[arm.label] = (sum(spent) / len(spent), scale(arm.mean_return.point))
+    return titles.ends(means, what, shown, formats.count, "operations") if means else "No arm has a final score yet"
 
 
 def _operations(arm: ArmEvidence, run: RunFacts) -> list[float]:
