@@ -20,7 +20,6 @@ from rlformer.core.spaces import Array
 from rlformer.data.dataset import Dataset
 
 _KNOWN: WeakKeyDictionary[Dataset, Array] = WeakKeyDictionary()  # returns-to-go of views that are in use
-_ALIKE = 64  # episodes, at most, that are padded to one length
 _AT_ONCE = 1 << 20  # steps whose rewards are looked at at once
 
 
@@ -159,19 +158,22 @@ def _rewards_ahead(dataset: Dataset, some: slice) -> Array:
     over all of them the rewards of a small one would be lost behind those of a huge one.
     """
     lengths = dataset.lengths[some]
-    starts = np.cumsum(lengths) - lengths
     stretch = int(dataset.ends[some.start] - lengths[0]), int(dataset.ends[some.stop - 1])
     rewards = np.asarray(rows_of(dataset.rewards, step_rows(dataset, *stretch)), np.float64)
-    ahead = np.empty(len(rewards))
-    order = np.argsort(lengths, kind="stable")
-    for alike in np.array_split(order, -(-len(order) // _ALIKE)):  # of similar lengths, the shorter ones padded
-        places = np.arange(int(lengths[alike[-1]]))
-        rows = (starts[alike] + lengths[alike] - 1)[:, None] - places  # each episode from its end
-        inside = places < lengths[alike][:, None]
-        if inside.all():
-            ahead[rows] = np.cumsum(rewards[rows], axis=1)
-        else:
-            ahead[rows[inside]] = np.cumsum(np.where(inside, rewards[np.maximum(rows, 0)], 0.0), axis=1)[inside]
+    ahead, ends, longest = np.empty(len(rewards)), np.cumsum(lengths), int(lengths.max())
+    if longest > len(lengths):
+        for start, end in zip((ends - lengths).tolist(), ends.tolist(), strict=True):
+            ahead[start:end] = np.cumsum(rewards[start:end][::-1])[::-1]
+        return ahead
+    order = np.argsort(-lengths, kind="stable")  # of many short episodes all at once, step by step from their ends
+    lasts, longer = ends[order] - 1, np.searchsorted(lengths[order][::-1], np.arange(longest), side="right")
+    sums = rewards[lasts]
+    ahead[lasts] = sums
+    for back in range(1, longest):
+        count = len(lengths) - int(longer[back])
+        at = lasts[:count] - back
+        sums[:count] += rewards[at]
+        ahead[at] = sums[:count]
     return ahead
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -154,6 +155,17 @@ def test_draws_are_uniform_over_all_steps_of_all_shards(folder: Path) -> None:
     counts = np.bincount(Windows(log, 1).starts(draws, np.random.default_rng(0)).numpy(), minlength=log.num_steps)
     expected = draws / log.num_steps
     assert ((counts - expected) ** 2 / expected).sum() < 70
+
+
+def test_twenty_shards_of_the_benchmark_are_one_log_and_drawn_uniformly(tmp_path: Path) -> None:
+    script = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "bench_shards"))
+    script["make"](tmp_path, 20, 60_000)
+    log = load(tmp_path, verify=True)
+    assert (len(log.shards), log.num_steps) == (20, 60_000)
+    starts = Windows(log, 20).starts(100_000, np.random.default_rng(0)).numpy()
+    hits = np.bincount(starts * 200 // 60_000, minlength=200)
+    assert script["chi_square"](hits, np.full(200, 1 / 200)) > 0.001
+    assert script["chi_square"](np.full(200, 500) + np.arange(200) - 100, np.full(200, 1 / 200)) < 0.001
 
 
 def test_the_hash_follows_from_those_of_the_shards_and_their_order(folder: Path, tmp_path: Path) -> None:
