@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
@@ -211,11 +212,7 @@ def test_a_machine_that_cannot_work_for_the_driver_ends_the_study(
 
     versions = dict(nodes.versions())
     monkeypatch.setattr(nodes, "versions", lambda: {**versions, "torch": "0.1"})
-    with (
-        pytest.raises(
-            InputError, match=rf"has other versions .*torch {versions['torch']} instead of 0\.1.*pip install"
-        ),
-        _on_ray(workspace / "runs"),
-    ):
+    told = rf"has other versions .*torch {re.escape(versions['torch'])} instead of 0\.1.*pip install"
+    with pytest.raises(InputError, match=told), _on_ray(workspace / "runs"):
         pass
     assert not list((workspace / "runs").iterdir())
