@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
@@ -143,6 +144,21 @@ def test_stopping_saves_what_runs_and_begins_nothing_else(opened: Opened, worksp
     assert not list((workspace / "runs").iterdir())
 
 
+@pytest.mark.slow
+def test_what_waits_in_the_queue_of_ray_is_taken_back(workspace: Path, cluster: None) -> None:
+    """The first job has all cores of the cluster."""
+    thread = threading.Thread(target=_interrupt_once, args=(workspace / "sleeps",))
+    thread.start()
+    events: list[Event] = []
+    request = Request(workspace / "runs", workspace / "runs", threads=2)
+    with executors.opened(Place("ray"), request) as executor, pytest.raises(Interrupted):
+        events.extend(executor.run(_work, _jobs(workspace, "sleeps", "waits")))
+    thread.join()
+    assert (workspace / "saved").exists()
+    assert (workspace / "order").read_text() == "sleeps\n"
+    assert sorted(_kinds(events, "interrupted")) == [("sleeps", "interrupted"), ("waits", "interrupted")]
+
+
 def _interrupt_once(file: Path) -> None:
     _wait_for(lambda: file.exists() and bool(file.read_text()))
     os.kill(os.getpid(), signal.SIGINT)
@@ -211,11 +227,7 @@ def test_a_machine_that_cannot_work_for_the_driver_ends_the_study(
 
     versions = dict(nodes.versions())
     monkeypatch.setattr(nodes, "versions", lambda: {**versions, "torch": "0.1"})
-    with (
-        pytest.raises(
-            InputError, match=rf"has other versions .*torch {versions['torch']} instead of 0\.1.*pip install"
-        ),
-        _on_ray(workspace / "runs"),
-    ):
+    told = rf"has other versions .*torch {re.escape(versions['torch'])} instead of 0\.1.*pip install"
+    with pytest.raises(InputError, match=told), _on_ray(workspace / "runs"):
         pass
     assert not list((workspace / "runs").iterdir())

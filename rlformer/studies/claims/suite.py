@@ -64,13 +64,12 @@ def claims(
     together = [cell for cell in cells if not cell.alone]
     apart = [cell for cell in cells if cell.alone]
     todo = [_jobs(some, count, root) for some in (together, apart)]
-    listen(Event(None, "planned", sum(map(len, todo))))
-    for work, beside in zip(todo, (jobs or on.usual_jobs, 1), strict=True):
-        if not work:
-            continue
-        with executors.opened(
-            on, Request(root, root, beside, 1, lambda text: listen(Event(None, "told", text)))
-        ) as there:
+    plans = [(work, many) for work, many in zip(todo, (jobs or on.usual_jobs, 1), strict=True) if work]
+    for number, (work, many) in enumerate(plans):
+        request = Request(root, root, many, 1, lambda text: listen(Event(None, "told", text)))
+        with executors.opened(on, request) as there:
+            if not number:
+                listen(Event(None, "planned", sum(map(len, todo))))
             for event in there.run(_measure, work):
                 if event.kind in ("failed", "skipped"):
                     failures.append(_lost(event))

@@ -57,9 +57,10 @@ def diagnose(
     planned = plan(rows, count, root, threads, command)
     failures: dict[Any, str] = {}
     found: dict[Any, Path] = {}
-    listen(Event(None, "planned", len(planned)))
+    root = root.absolute()
     request = Request(root, root, jobs or on.usual_jobs, threads, lambda text: listen(Event(None, "told", text)))
     with executors.opened(on, request) as executor:
+        listen(Event(None, "planned", len(planned)))
         for event in executor.run(_work, planned):
             if event.kind in ("failed", "skipped"):
                 failures[event.key] = str(event.value)

@@ -38,7 +38,11 @@ def opened(at: str | None, request: Request) -> Iterator[Executor]:
         raise MissingExtra("ray", "--on ray")
     import ray
 
-    with lease.held(request.folder, "ray", request.tell) as held, _connected(ray, at, request) as variables:
+    with (
+        lease.held(request.folder, "ray", request.tell) as held,
+        _quiet(ray),
+        _connected(ray, at, request) as variables,
+    ):
         here = nodes.look(held.session, "driver")
         there = _alive(ray, request.threads)
         _probe(ray, there, held.session, here, variables)
@@ -127,6 +131,18 @@ def _connected(ray: Any, at: str | None, request: Request) -> Iterator[Mapping[s
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _quiet(ray: Any) -> Iterator[None]:
+    """What Ray would print on standard output, pages of it where a node dies; the events of the runs tell of that."""
+    worker, name = ray._private.worker, "print_to_stdstream"
+    before = getattr(worker, name, None)
+    setattr(worker, name, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        setattr(worker, name, before)
 
 
 def start(ray: Any, cores: int, **options: Any) -> None:
