@@ -23,8 +23,19 @@ function themed(value, key = "") {
 const config = { displaylogo: false, displayModeBar: "hover", modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d"] };
 const drawn = new Set();
 
+// The title of an axis takes several lines where the figure is narrow.
+function folded(text, letters) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    if (lines.at(-1) && lines.at(-1).length + word.length >= letters) lines.push("");
+    lines.push((lines.pop() + " " + word).trim());
+  }
+  return lines.join("<br>");
+}
+
 function draw(id) {
   const spec = specs[id], box = document.getElementById(id), layout = themed(spec.layout);
+  layout.xaxis.title.text = folded(layout.xaxis.title.text, Math.max(20, box.clientWidth / 9));
   layout.font.family = getComputedStyle(root).getPropertyValue("--sans").trim();
   Plotly.react(box, themed(spec.data), layout, config);
   // The figure's label says what it is; letters of an axis, read one by one, do not.
@@ -35,6 +46,7 @@ function draw(id) {
   new ResizeObserver(() => {
     if (box.clientWidth === width) return;
     width = box.clientWidth;
+    draw(id);
     Plotly.Plots.resize(box);
   }).observe(box);
 }
