@@ -14,6 +14,7 @@ __all__ = [
     "Log",
     "Study",
     "Terms",
+    "TrainedRun",
     "collect",
     "compare",
     "dataset",

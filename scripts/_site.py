@@ -255,6 +255,18 @@ def glossary_page() -> str:
     return "# Glossary\n\n" + "\n\n".join(f"**{term.name}.** {term.meaning}" for term in TERMS) + "\n"
 
 
+def tutorial_page() -> str:
+    """The notebook as a page: its words, and its code in blocks."""
+    cells = json.loads((ROOT / "docs/tutorial.ipynb").read_text("utf-8"))["cells"]
+    texts = ["".join(cell["source"]) for cell in cells]
+    parts = [
+        text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```"
+        for cell, text in zip(cells, texts, strict=True)
+    ]
+    parts.insert(1, "This page as a notebook: [tutorial.ipynb](tutorial.ipynb).")
+    return "\n\n".join(parts) + "\n"
+
+
 def commands_page() -> str:
     """The help of every command, at 80 columns."""
     from typer.testing import CliRunner
@@ -400,6 +412,7 @@ class Site:
             "arms.md": arms_page(),
             "environments.md": environments_page(),
             "glossary.md": glossary_page(),
+            "tutorial.md": tutorial_page(),
             "reports.md": reports_page(),
             "reference/commands.md": commands_page(),
             "reference/study.md": study_page(),

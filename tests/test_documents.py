@@ -12,10 +12,12 @@ of its own. Comments of HTML before a block, which no reader sees, say what is d
 
 from __future__ import annotations
 
+import ast
 import base64
 import gzip
 import hashlib
 import html
+import json
 import os
 import re
 import runpy
@@ -160,6 +162,28 @@ def numbers(text: str) -> Counter[str]:
 
 def without_code(text: str) -> str:
     return re.sub(r"<!--.*?-->|^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", sorted((ROOT / "docs").glob("*.ipynb")), ids=name_of)
+def test_a_notebook_runs_from_its_first_cell_to_its_last(notebook: Path, tmp_path: Path, shell: dict[str, str]) -> None:
+    pytest.importorskip("pandas")
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] for cell in cells if cell["cell_type"] == "code")  # they would age
+    (tmp_path / "notebook.py").write_text(guarded("\n".join(map(displayed, code))), encoding="utf-8")
+    command = [sys.executable, "notebook.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=shell, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def displayed(cell: str) -> str:
+    """A cell whose last line, where it is a value, is shown as a notebook shows it."""
+    *before, last = ast.parse(cell).body
+    if not isinstance(last, ast.Expr):
+        return cell
+    value = ast.unparse(last)
+    return "\n".join([*map(ast.unparse, before), f"shown = {value}", 'assert shown._repr_html_().startswith("<")'])
 
 
 def published() -> list[Path]:

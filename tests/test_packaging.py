@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -76,3 +77,24 @@ def test_it_lists_what_the_checkout_lists(kind: str, installed: Path, checkout: 
     assert json.loads(from_wheel) == json.loads(from_checkout)
     for card in (checkout / kind).glob("*.toml"):
         assert json.dumps(card.stem.replace("ALE-", "ALE/", 1)) in from_wheel  # no file has a slash in its name
+
+
+@pytest.mark.slow
+def test_the_source_distribution_holds_tests_scripts_and_documents_and_a_wheel_is_made_of_it(
+    checkout: Path, tmp_path: Path
+) -> None:
+    if shutil.which("git") is None or not (checkout / ".git").exists():
+        pytest.skip("no checkout of git")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=checkout, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (checkout / name).is_file():
+            (tmp_path / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(checkout / name, tmp_path / "copy" / name)
+    run("-m", "build", "--no-isolation", "--outdir", str(tmp_path / "dist"), cwd=tmp_path / "copy")
+    (source,) = (tmp_path / "dist").glob("*.tar.gz")
+    (built,) = (tmp_path / "dist").glob("*.whl")
+    with tarfile.open(source) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"scripts/first_hour", "tests/test_packaging.py", "docs/tutorial.ipynb", "requirements.lock"} <= held
+    with zipfile.ZipFile(built) as archive:
+        assert "rlformer/_catalogue/agents/dt.toml" in archive.namelist()

@@ -276,3 +276,27 @@ def test_a_script_refuses_what_makes_no_sense_before_it_works(
         runpy.run_path(str(ROOT / "scripts" / script))["main"]()
     assert ended.value.code == 2
     assert f"error: {words[0]}" in capsys.readouterr().err
+
+
+def test_the_first_hour_types_what_the_readme_tells_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    hour = runpy.run_path(str(ROOT / "scripts" / "first_hour"))
+    readme = re.sub(r"--max-minutes \d+", "--max-minutes 8", (ROOT / "README.md").read_text(encoding="utf-8"))
+    commands = [command for part in hour["PARTS"] for command in part.commands]
+    assert [part.name for part in hour["PARTS"]] == ["install", "report", "further", "own"]
+    assert [command for command in commands if command not in readme] == ["source scripts/_venv"]
+
+
+def test_the_first_hour_tells_what_took_how_long_and_what_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hour = runpy.run_path(str(ROOT / "scripts" / "first_hour"))
+    part, typed = hour["Part"], hour["typed"]
+    assert typed([part("one", ("ls my_module.py",), 10)], tmp_path, None)
+    assert not typed([part("two", ("false", "true"), 10)], tmp_path, None)
+    assert not typed([part("three", ("true",), 0.0)], tmp_path, None)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["one", "one", "two", "two", "two", "three", "three"]
+    assert [("FAIL" in line, "MISS" in line) for line in lines[2:]] == [
+        (True, False), (False, False), (False, False), (False, False), (False, True),
+    ]  # fmt: skip

@@ -5,7 +5,7 @@ from rlformer.agents.deployed import DeployedPolicy
 from rlformer.api.deployment import export, load
 from rlformer.api.explaining import explain
 from rlformer.api.logs import dataset, join
-from rlformer.api.looking import doctor, list_runs, play
+from rlformer.api.looking import doctor, list_runs, play, tensorboard
 from rlformer.api.policies import Progress, collect, evaluate, train
 from rlformer.api.studies import (
     claims,
@@ -23,6 +23,7 @@ from rlformer.api.studies import (
 from rlformer.evaluator import judge
 from rlformer.evaluator.judge.terms import Terms
 from rlformer.runs.hooks import Hooks
+from rlformer.runs.trained import TrainedRun
 from rlformer.studies.logs import open_data
 from rlformer.studies.study import Grid, Log, Study
 
@@ -34,6 +35,7 @@ __all__ = [
     "Progress",
     "Study",
     "Terms",
+    "TrainedRun",
     "claims",
     "collect",
     "compare",
@@ -56,6 +58,7 @@ __all__ = [
     "report_scores",
     "scores_folder",
     "study_of",
+    "tensorboard",
     "train",
     "write_report",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rlformer.agents.threads import one_thread
@@ -12,11 +14,40 @@ from rlformer.core.errors import InputError
 from rlformer.envs import cards as env_cards
 from rlformer.envs.film.stage import Player
 from rlformer.evaluator.measure.protocol import EVALUATION_SEED
-from rlformer.studies import listing, playing
+from rlformer.runs.board import Board
+from rlformer.studies import listing, playing, serve
 from rlformer.studies.doctor import Examination, examine
-from rlformer.studies.listing import ListedRun
+from rlformer.studies.listing import ListedRun, find_runs
 from rlformer.studies.playing import Watched
 from rlformer.studies.sources import open_source
+
+
+@contextmanager
+def tensorboard(
+    folder: str | Path = "runs", *, port: int | None = None
+) -> Iterator[tuple[str, int, Callable[[], bool]]]:
+    """TensorBoard on the runs at or below a folder, both families in one chart, until the block ends.
+
+    Yields its address, how many runs it shows, and a function that draws what is new and says whether it still runs.
+    port: default 6006, or a free one where that is taken. Raises InputError where the folder has no runs or the port is
+    taken, RuntimeError where TensorBoard does not start.
+    """
+    folder = Path(folder)
+    if not any(True for _ in find_runs(folder)):
+        raise InputError(f"no runs in {folder}: rlformer compare or train-agent makes some")
+    with tempfile.TemporaryDirectory(prefix="rlformer-tensorboard-") as logdir:
+        board = Board(folder, Path(logdir), find_runs)
+        shown = board.update()
+        with serve.tensorboard(Path(logdir), port) as (address, running):
+
+            def alive() -> bool:
+                board.update()
+                return running()
+
+            try:
+                yield address, shown, alive
+            finally:
+                board.close()
 
 
 def play(

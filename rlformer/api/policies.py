@@ -26,6 +26,7 @@ from rlformer.evaluator.measure.evaluation import evaluate as _evaluate
 from rlformer.evaluator.measure.protocol import EVALUATION_SEED
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.inputs import Input
+from rlformer.runs.trained import TrainedRun
 from rlformer.runs.waiting import in_line
 from rlformer.studies import experiment, logs
 from rlformer.studies.execute import local
@@ -56,7 +57,7 @@ def train(
     device: str = "cpu",
     command: str | None = None,
     hooks: Hooks | None = None,
-) -> Path:
+) -> TrainedRun:
     """Train one agent on an environment or on a log, and return its run directory.
 
     env: "none" learns from the log alone: nothing is evaluated. overrides: "key=value" strings. start: a run of a
@@ -94,7 +95,7 @@ def train(
         command=command,
         hooks=hooks,
     )
-    return trained.path
+    return TrainedRun(trained.path)
 
 
 def evaluate(

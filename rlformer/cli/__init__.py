@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from rlformer.cli import claims, console, data, lists, looking, play, policies, studies, training, usage
+from rlformer.cli import claims, console, data, lists, looking, play, policies, reports, studies, training, usage
 from rlformer.core.errors import Interrupted, is_users
 from rlformer.core.printable import guard
 
@@ -59,7 +59,7 @@ def options(
         print(_BEGIN)
 
 
-for group in (studies, claims, training, policies, play, looking, lists):
+for group in (studies, reports, claims, training, policies, play, looking, lists):
     app.add_typer(group.app)
 app.add_typer(data.app, name="data")
 

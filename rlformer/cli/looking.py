@@ -1,4 +1,4 @@
-"""runs, doctor."""
+"""runs, doctor, tensorboard."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rlformer.cli import completion
 from rlformer.cli.options import Debug, Grouped, Json, Quiet
 
 app = typer.Typer()
+_FOLLOWED = 5.0  # seconds between two looks at runs that are still training
 
 
 @app.command(cls=Grouped)
@@ -28,7 +29,7 @@ def runs(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the runs in a folder, and what they scored. Tells how far each came, too."""
+    """List the runs in a folder, and what they scored. It also says how far each has come."""
     from rlformer.cli import console
     from rlformer.core import formats
     from rlformer.studies.listing import list_runs
@@ -71,7 +72,7 @@ def _state(state: str, steps: int | None, total: int | None) -> str:
 
 @app.command(cls=Grouped)
 def doctor(quiet: Quiet = False, as_json: Json = False, debug: Debug = False) -> None:
-    """Check that rlformer works on this machine. What is wrong comes with the command that mends it."""
+    """Check that rlformer works on this machine. Each problem comes with the command that mends it."""
     from rlformer.cli import console
     from rlformer.studies.doctor import examine
 
@@ -99,3 +100,30 @@ def doctor(quiet: Quiet = False, as_json: Json = False, debug: Debug = False) ->
         )
     if not found.works:
         raise typer.Exit(1)
+
+
+@app.command(cls=Grouped)
+def tensorboard(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="A folder of runs.", show_default=True)] = Path(
+        "runs"
+    ),
+    port: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Default: 6006, or a free one where that is taken.", min=1, max=65535),
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show runs in TensorBoard, both families in one chart. It follows trainings until Ctrl-C."""
+    from rlformer import api
+    from rlformer.cli import console
+    from rlformer.runs.interrupt import Interrupt
+
+    with Interrupt() as interrupt, api.tensorboard(folder, port=port) as (address, shown, alive):
+        if as_json:
+            console.print_json({"address": address, "runs": shown})
+        else:
+            print(f"{shown} runs: {address}")
+            console.say("Ctrl-C ends it; trainings are followed meanwhile")
+        while not interrupt.ever and alive():
+            interrupt.wait(_FOLLOWED)

@@ -37,9 +37,7 @@ Set = Annotated[
 ]
 Seed = Annotated[
     int,
-    typer.Option(
-        metavar="N", help="The seed that every random stream of the run derives from.", min=0, rich_help_panel=HOW
-    ),
+    typer.Option(metavar="N", help="The seed of all randomness in the run.", min=0, rich_help_panel=HOW),
 ]
 Threads = Annotated[int, typer.Option(metavar="N", help="Threads of a run.", min=1, rich_help_panel=HOW)]
 On = Annotated[
@@ -86,7 +84,7 @@ Normalized = Annotated[
     typer.Option(
         "--normalization",
         metavar="FILE",
-        help="The VecNormalize of a .zip; default: the one beside it whose name fits.",
+        help="The VecNormalize of a .zip; default: the one beside it with a matching name.",
         rich_help_panel=FOREIGN,
     ),
 ]
@@ -94,7 +92,7 @@ Unnormalized = Annotated[
     bool,
     typer.Option(
         "--no-normalization",
-        help="Read a .zip without a VecNormalize, whatever lies beside it.",
+        help="Read a .zip without a VecNormalize, even if one lies beside it.",
         rich_help_panel=FOREIGN,
     ),
 ]
@@ -139,13 +137,15 @@ Map = Annotated[
     typer.Option(
         "--map",
         metavar="KEY=COLUMN[,COLUMN...]",
-        help="Which columns of a log hold what, where their names do not tell; repeatable. Keys: docs/logs.md.",
+        help="Which column of the log holds what, where its name does not say; repeatable. Keys: docs/logs.md.",
         rich_help_panel=LOG,
     ),
 ]
 RewardColumn = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Which of several rewards of a log is meant, from 0.", min=0, rich_help_panel=LOG),
+    typer.Option(
+        metavar="N", help="Which reward column of the log is used, counted from 0.", min=0, rich_help_panel=LOG
+    ),
 ]
 
 

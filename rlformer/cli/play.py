@@ -46,7 +46,10 @@ def play(
     seed: Annotated[
         int,
         typer.Option(
-            metavar="N", help="Chooses the episodes, the same as those of evaluate.", min=0, rich_help_panel=EPISODES
+            metavar="N",
+            help="Chooses the episodes: the same seed gives those of evaluate.",
+            min=0,
+            rich_help_panel=EPISODES,
         ),
     ] = 0,
     target_return: TargetReturn = None,

@@ -57,7 +57,9 @@ def collect(
     ] = None,
     epsilon: Annotated[
         float,
-        typer.Option(metavar="SHARE", help="Share of steps with a uniform action instead.", rich_help_panel=ACTIONS),
+        typer.Option(
+            metavar="SHARE", help="Share of steps that take a uniformly random action.", rich_help_panel=ACTIONS
+        ),
     ] = 0.0,
     seed: Seed = 0,
     num_envs: Annotated[
@@ -223,7 +225,9 @@ def explain(
     dataset: Annotated[
         str | None,
         typer.Option(
-            metavar="DATA", help="A log to show effects at its states too; default: the run's own.", rich_help_panel=LOG
+            metavar="DATA",
+            help="A log at whose states effects are measured too; default: the run's own.",
+            rich_help_panel=LOG,
         ),
     ] = None,
     prefix: Prefix = None,
@@ -231,14 +235,15 @@ def explain(
         int | None,
         typer.Option(
             metavar="D",
-            help="Train the run again with so many irrelevant inputs, and explain that.",
+            help="Train the run again with this many irrelevant inputs, and explain that run.",
             min=1,
             rich_help_panel=EXPLAINED,
         ),
     ] = None,
     seed: Seed = 0,
     tree: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Save the tree that could stand for it.", rich_help_panel=OUTCOME)
+        Path | None,
+        typer.Option(metavar="DIR", help="Save the decision tree that plays in its place.", rich_help_panel=OUTCOME),
     ] = None,
     only: Annotated[
         str | None,

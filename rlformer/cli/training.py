@@ -45,8 +45,8 @@ def train_agent(
         str | None,
         typer.Argument(
             metavar="[ENV]",
-            help="A card's name, a Gymnasium id, or module:Name-v0 of your own; with --dataset by default the log's "
-            "own, and none: nowhere.",
+            help="A card's name, a Gymnasium id, or module:Name-v0 of your own. With --dataset the default is the "
+            "log's own; 'none' evaluates nowhere.",
             autocompletion=completion.environments,
         ),
     ] = None,
@@ -153,7 +153,7 @@ def train_transformer(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What half of its steps learn first: masked, autoencoder, synthetic, random-tokens.",
+            help="What the first half of the steps learns: masked, autoencoder, synthetic, random-tokens.",
             rich_help_panel=TRAINED,
         ),
     ] = None,

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from rlformer.core import notebook
 from rlformer.core.frames import Frames
 from rlformer.core.spaces import Array
 
@@ -160,6 +161,14 @@ class EvalResult:
     def mean(self) -> float:
         """Mean episode return."""
         return float(self.returns.mean())
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the returns in short."""
+        low, middle, high = np.quantile(self.returns, (0.25, 0.5, 0.75))
+        row = [self.env, self.policy, self.action_selection, self.target_return, len(self.returns)]
+        row += [f"{value:.4g}" for value in (self.mean, low, middle, high)]
+        head = ["environment", "policy", "actions", "target return", "episodes", "mean return", "q1", "median", "q3"]
+        return notebook.table(head, [row])
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""

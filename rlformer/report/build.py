@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rlformer.core import formats
+from rlformer.core import formats, notebook
 from rlformer.core.errors import InputError
 from rlformer.evaluator.as_json import encode
 from rlformer.evaluator.judge.evidence import Evidence, Judgement
@@ -30,6 +30,14 @@ from rlformer.report.words.types import ReportWords, Words
 from rlformer.runs.missing import MissingRun
 from rlformer.runs.mistaken import instead
 
+if TYPE_CHECKING:
+    import pandas
+
+FRAME = (
+    "env", "arm", "agent", "family", "seed", "status", "mean_return", "normalized_score", "success_rate",
+    "target_return", "env_steps", "logged_steps", "learning_seconds", "learning_cpu_seconds", "parameters", "path",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Report:
@@ -47,6 +55,48 @@ class Report:
     def arm(self, label: str) -> ArmEvidence:
         """See `Judgement.arm`."""
         return self.judgement.arm(label)
+
+    def frame(self) -> pandas.DataFrame:
+        """A row for each run, those that failed too. Raises InputError where pandas is absent."""
+        from rlformer.core import dataframe
+
+        rows = [
+            {
+                "env": evidence.name,
+                "arm": arm.label,
+                "agent": arm.agent,
+                "family": arm.family,
+                "seed": run.seed,
+                "status": run.status,
+                "mean_return": run.mean_return,
+                "normalized_score": run.normalized_score,
+                "success_rate": run.told_success,
+                "target_return": run.target_return,
+                "env_steps": run.cost.env_steps,
+                "logged_steps": run.cost.logged_steps,
+                "learning_seconds": run.learning_seconds,
+                "learning_cpu_seconds": run.learning_cpu,
+                "parameters": run.parameters,
+                "path": run.path,
+            }
+            for evidence in self.judgement.environments
+            for arm in evidence.arms
+            for run in arm.runs
+        ]
+        return dataframe.frame(rows, FRAME)
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the answer of each environment, and its arms."""
+        parts = []
+        for evidence, said in zip(self.judgement.environments, self.results["environments"], strict=True):
+            rows = [
+                [arm.label, len(arm.counted), formats.estimate(arm.mean_return, "return"),
+                 formats.estimate(arm.normalized_score, "z")]
+                for arm in evidence.arms
+            ]  # fmt: skip
+            title = f"{evidence.name}: {said['verdict']['headline']}"
+            parts.append(notebook.table(["arm", "seeds", "mean return (95 % interval)", "score"], rows, title))
+        return "".join(parts) + notebook.paragraph(str(self.folder / "report.html"))
 
 
 def build(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from typing import Any
 
 
@@ -18,6 +19,12 @@ class Interrupt:
         if threading.current_thread() is threading.main_thread():  # signals reach no other
             self._before = signal.signal(signal.SIGINT, self._handle)
         return self
+
+    def wait(self, seconds: float) -> None:
+        """Until so many seconds have passed, or Ctrl-C is pressed."""
+        until = time.monotonic() + seconds
+        while not self.ever and time.monotonic() < until:
+            time.sleep(0.1)
 
     def __exit__(self, *_: object) -> None:
         if self._before is not None:

@@ -97,19 +97,24 @@ class Metrics:
     def _draw(self, point: Mapping[str, float]) -> None:
         if self._writer is None:
             self._writer = self._writer_class(str(self._tb_directory), flush_secs=15)
-        step, seconds = int(point["step"]), point["seconds"]
-        at = self._began + seconds
-        for tag, value in point.items():
-            if tag in ("step", "seconds"):
-                continue
-            self._writer.add_scalar(tag, value, step, walltime=at)
-            if tag.startswith("eval/"):
-                self._writer.add_scalar(f"time/{tag.removeprefix('eval/')}", value, int(seconds), walltime=at)
+        draw(self._writer, point, self._began)
 
     def _close_writer(self) -> None:
         if self._writer is not None:
             self._writer.close()
         self._writer = None
+
+
+def draw(writer: Any, point: Mapping[str, float], began: float) -> None:
+    """A point on a SummaryWriter: `eval/...` against seconds too, as `time/...`. began: the run's start, Unix time."""
+    step, seconds = int(point["step"]), point["seconds"]
+    at = began + seconds
+    for tag, value in point.items():
+        if tag in ("step", "seconds"):
+            continue
+        writer.add_scalar(tag, value, step, walltime=at)
+        if tag.startswith("eval/"):
+            writer.add_scalar(f"time/{tag.removeprefix('eval/')}", value, int(seconds), walltime=at)
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:

@@ -39,6 +39,13 @@ def list_runs(folder: Path) -> list[ListedRun]:
     return sorted(found, key=lambda run: (run.env, run.agent, -1 if run.seed is None else run.seed, run.path))
 
 
+def find_runs(folder: Path) -> list[Path]:
+    """The run directories at or below a folder that hold a record and a specification; none where it is no folder."""
+    return [
+        path for path in _directories(folder) if (path / "record.json").is_file() and (path / "spec.toml").is_file()
+    ]
+
+
 def _directories(folder: Path) -> Iterator[Path]:
     """Folders that hold a record or a specification of a run, those that were put aside among them."""
     for at, children, names in os.walk(folder):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rlformer.core import files, untrusted
+from rlformer.core import files, notebook, untrusted
 from rlformer.core.errors import InputError, unknown
 from rlformer.core.ranges import shown
 from rlformer.core.records import SCHEMA
@@ -121,6 +121,11 @@ class Study:
             value = known.of(self)
             if value is not None:
                 known.checked(key, value)
+
+    def _repr_html_(self) -> str:
+        """For a notebook: every key that is not left to the profile."""
+        rows = [(key, value) for key, known in KEYS.items() if (value := known.of(self)) is not None]
+        return notebook.table(["key", "value"], rows, f"Study of {self.env}")
 
     def to_dict(self) -> dict[str, Any]:
         """A TOML-ready form of all that is not left to the profile."""

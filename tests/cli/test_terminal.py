@@ -132,7 +132,7 @@ def test_what_a_name_hides_is_shown_in_bold_letters_too(monkeypatch: pytest.Monk
 
 
 def test_the_folder_of_a_report_is_told_last(report: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    from rlformer.cli.studies import _end
+    from rlformer.cli.reports import show_end
 
-    _end(report)
+    show_end(report)
     assert Path(capsys.readouterr().out.splitlines()[-1]) == report.folder / "report.html"

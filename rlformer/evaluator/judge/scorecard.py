@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rlformer.core import formats, notebook
 from rlformer.core.codec import KEPT
 from rlformer.evaluator.judge.findings import Strength
 from rlformer.evaluator.judge.values import Estimate
@@ -70,6 +71,22 @@ class Scorecard:
     leads: tuple[Lead, ...]
     threshold: float | None = field(default=None, metadata=KEPT)
     clock: Literal["cpu", "wall"] = "wall"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the families side by side, and who leads."""
+        head = ["candidate", "score", "data", "time", "runs that worked"]
+        rows = [
+            [
+                f"{column.family or 'simple'}: {column.label}",
+                None if column.score is None else formats.estimate(column.score, "z"),
+                None if column.data is None else f"{formats.count(column.data.mean.point)} {column.data.unit}",
+                None if column.time is None else formats.seconds(column.time.mean.point),
+                f"{column.worked} of {column.runs}",
+            ]
+            for column in self.columns
+        ]
+        ahead = "; ".join(f"{lead.row}: {formats.listed(lead.labels)}" for lead in self.leads if lead.labels)
+        return notebook.table(head, rows) + notebook.paragraph(f"Who leads: {ahead or 'not compared'}")
 
     def lead(self, row: RowName) -> Lead:
         """Who leads in that row."""

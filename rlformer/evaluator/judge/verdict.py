@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from rlformer.core import notebook
 from rlformer.evaluator.judge.findings import Strength
 from rlformer.evaluator.judge.objections import Doubt
 from rlformer.evaluator.judge.terms import Scale, Terms
@@ -168,6 +169,12 @@ class Verdict:
     def stands_for(self, family: Family) -> str | None:
         """The label of the arm that stands for a family; None where none does."""
         return next((one.arm for one in self.selected if one.family == family), None)
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the answer, and who stands for each family."""
+        rows = [[one.family, one.arm, ", ".join(one.of)] for one in self.selected]
+        said = notebook.paragraph(str(self))
+        return said + (notebook.table(["family", "arm", "candidates"], rows) if rows else "")
 
     def __str__(self) -> str:
         """In a line, such as "sequence (dt), probable"."""

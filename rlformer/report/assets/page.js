@@ -23,8 +23,30 @@ function themed(value, key = "") {
 const config = { displaylogo: false, displayModeBar: "hover", modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d"] };
 const drawn = new Set();
 
+// The title of an axis takes several lines where the figure is narrow.
+function folded(text, letters) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    if (lines.at(-1) && lines.at(-1).length + word.length >= letters) lines.push("");
+    lines.push((lines.pop() + " " + word).trim());
+  }
+  return lines.join("<br>");
+}
+
+const PAPER = 680;  // pixels of A4 or Letter between the margins of the style sheet
+const heights = new Map();  // of figures on the screen; on paper they are lower
+
 function draw(id) {
   const spec = specs[id], box = document.getElementById(id), layout = themed(spec.layout);
+  const printing = root.classList.contains("printing");
+  if (!heights.has(id)) heights.set(id, box.offsetHeight);
+  const height = Math.round(heights.get(id) * (printing ? 0.6 : 1));
+  box.style.height = height + "px";
+  if (printing) {
+    Object.assign(layout, { width: PAPER, height });
+    layout.legend.y *= Math.max(40, heights.get(id) - 120) / Math.max(40, height - 120);  // as far below the axis as before
+  }
+  layout.xaxis.title.text = folded(layout.xaxis.title.text, Math.max(20, (printing ? PAPER : box.clientWidth) / 9));
   layout.font.family = getComputedStyle(root).getPropertyValue("--sans").trim();
   Plotly.react(box, themed(spec.data), layout, config);
   // The figure's label says what it is; letters of an axis, read one by one, do not.
@@ -33,8 +55,9 @@ function draw(id) {
   drawn.add(id);
   let width = box.clientWidth;
   new ResizeObserver(() => {
-    if (box.clientWidth === width) return;
+    if (box.clientWidth === width || root.classList.contains("printing")) return;
     width = box.clientWidth;
+    draw(id);
     Plotly.Plots.resize(box);
   }).observe(box);
 }
