@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,8 +30,8 @@ from rlformer.runs.inputs import Input
 from rlformer.runs.trained import TrainedRun
 from rlformer.runs.waiting import in_line
 from rlformer.studies import experiment, logs
-from rlformer.studies.execute import local
-from rlformer.studies.executors.base import Executor
+from rlformer.studies.executors import LOCAL, Place, opened
+from rlformer.studies.executors.base import Executor, Request
 from rlformer.studies.shards import Collection, absolute_normalization, absolute_policy, collect_shards
 from rlformer.studies.sources import Source, beyond_the_log, is_huggingface, open_source
 
@@ -168,7 +169,7 @@ def collect(
     normalization: Statistics = None,
     shards: int | None = None,
     jobs: int | None = None,
-    executor: Executor | None = None,
+    on: str | Executor = LOCAL,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
     tell: Callable[[str], None] = lambda text: None,
@@ -177,15 +178,17 @@ def collect(
 
     normalization: as for `load`. Where another process collects the same it is waited for. tell: hears of that, and of
     the statistics that a .zip is read with. shards: so many logs that are read as one, collected by processes side by
-    side: `jobs` at a time on this machine, by default one a core, or where the executor runs them. A script that asks
+    side: `jobs` at a time, by default as many as fit. on: where, as `--on` says it, or an executor. A script that asks
     for shards needs `if __name__ == "__main__":` around it.
     """
     if (episodes is None) == (steps is None):
         raise InputError("give one of --episodes and --steps")
     limits.check(episodes=episodes, steps=steps, epsilon=epsilon, seed=seed, num_envs=num_envs)
     limits.check(shards=shards, jobs=jobs)
-    if shards is None and (jobs is not None or executor is not None):
-        raise InputError("--jobs: processes that collect side by side write shards: --shards N")
+    place = Place.parse(on) if isinstance(on, str) else None
+    if shards is None and (jobs is not None or place != Place()):
+        option = "--jobs" if jobs is not None else f"--on {on}"
+        raise InputError(f"{option}: processes that collect side by side write shards: --shards N")
     if shards is not None and shards > (most := episodes or steps or 0):
         raise InputError(f"--shards {shards}: one episode or step at least for each, and {most} are asked for")
     normalized = normalization_for(normalization, [str(policy)])
@@ -223,8 +226,11 @@ def collect(
     def collected() -> Dataset:
         if shards is None:
             return whole.collect(source, progress, stop)
-        runs = executor or local(jobs, root=whole.folder.parent)
-        made = collect_shards(whole, source, shards, runs, progress, stop)
+        root = files.writable_directory(whole.folder.parent)
+        request = Request(root, root, jobs, tell=tell)
+        with ExitStack() as stack:
+            executor = on if not isinstance(on, str) else stack.enter_context(opened(Place.parse(on), request))
+            made = collect_shards(whole, source, shards, executor, progress, stop)
         return replace(made, path=folder)
 
     return in_line(collected, Hooks(stop or (lambda: False), tell=tell))

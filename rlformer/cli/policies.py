@@ -23,6 +23,7 @@ from rlformer.cli.options import (
     Grouped,
     Json,
     Normalized,
+    On,
     Prefix,
     Quiet,
     Sample,
@@ -85,8 +86,9 @@ def collect(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Shards made at a time; default: one a core.", min=1, rich_help_panel=HOW),
+        typer.Option(metavar="N", help="Shards made at a time; default: as many as fit.", min=1, rich_help_panel=HOW),
     ] = None,
+    on: On = "local",
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -112,6 +114,7 @@ def collect(
             normalization=statistics(normalization, no_normalization),
             shards=shards,
             jobs=jobs,
+            on=on,
             progress=bar,
             stop=lambda: interrupt.ever,
             tell=bar.say,

@@ -38,13 +38,13 @@ class Here:
             yield Event(job.key, "finished", work(job.payload, lambda: False, lambda done, total, note: None))
 
 
-def collected(out: Path, shards: int | None = 3, executor: Here | None = None, **size: int) -> Dataset:
+def collected(out: Path, shards: int | None = 3, on: Here | None = None, **size: int) -> Dataset:
     return rlformer.collect(
         "random",
         env="CartPole-v1",
         out=out,
         shards=shards,
-        executor=executor or (None if shards is None else Here()),
+        on=on or ("local" if shards is None else Here()),
         **(size or {"episodes": 8}),
     )
 
@@ -116,15 +116,15 @@ def test_what_shards_hold_does_not_depend_on_how_many_are_made_at_a_time(tmp_pat
 
 def test_the_same_command_leaves_a_finished_log_alone(tmp_path: Path) -> None:
     collected(tmp_path / "log")
-    before, executor = contents(tmp_path / "log"), Here()
-    collected(tmp_path / "log", executor=executor)
-    assert executor.ran == []
+    before, here = contents(tmp_path / "log"), Here()
+    collected(tmp_path / "log", on=here)
+    assert here.ran == []
     assert contents(tmp_path / "log") == before
 
 
 def test_what_was_interrupted_goes_on_and_keeps_finished_shards(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
-        collected(tmp_path / "log", executor=Here(stop_after=1))
+        collected(tmp_path / "log", on=Here(stop_after=1))
     with pytest.raises(InputError, match="unfinished dataset; run the command that makes it again"):
         load(tmp_path / "log")
     before = contents(tmp_path / "log" / "shard-0002")
