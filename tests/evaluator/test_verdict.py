@@ -242,7 +242,7 @@ def test_warnings_name_luck_stitching_and_extrapolation(tmp_path: Path) -> None:
     cql = replace(BC, agent="cql", learner="offline", mean=490, spread=3)
     _, beyond = spoken_of(tmp_path, [BEHAVIOUR, replace(DT, mean=400, spread=5), cql, PPO])
     text = " ".join(beyond.warnings)
-    assert "Few episodes of the log reach a score of 0.9 (a return of 452.2): 0 of 1.8k episodes" in text
+    assert "None of the log’s 1.8k episodes reaches a score of 0.9 (a return of 452.2). " in text
     assert "join good parts of different episodes" in text
     assert "returns more than it is asked for" in text
 

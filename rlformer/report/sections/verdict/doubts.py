@@ -89,14 +89,22 @@ def _short(arm: ShortArm) -> str:
 
 
 def _hardly_in_log(found: HardlyInLog) -> str:
-    level = formats.number(found.level)
-    episodes = f"{found.episodes} of {formats.count(found.of)} episodes"
+    level, of = formats.number(found.level), f"{formats.count(found.of)} episodes"
     if found.what == "target":
-        return f"Few episodes of the log reach the return that {found.label} is asked for ({level}): {episodes}."
+        return f"{_few(found, of)} the return that {found.label} is asked for ({level}){_so_many(found, of)}."
+    before = "hardly" if found.episodes else "never"
     return (
-        f"Few episodes of the log reach a score of {found.z:g} (a return of {level}): {episodes}. {found.label} must "
-        "do there what it has hardly seen."
+        f"{_few(found, of)} a score of {found.z:g} (a return of {level}){_so_many(found, of)}. {found.label} must do "
+        f"there what it has {before} seen."
     )
+
+
+def _few(found: HardlyInLog, of: str) -> str:
+    return "Few episodes of the log reach" if found.episodes else f"None of the log’s {of} reaches"
+
+
+def _so_many(found: HardlyInLog, of: str) -> str:
+    return f": {found.episodes} of {of}" if found.episodes else ""
 
 
 def _optimistic(chosen: Sequence[Optimistic]) -> str:

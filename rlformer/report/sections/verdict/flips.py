@@ -61,7 +61,7 @@ def _conditions(term: str, values: Sequence[float], words: Mapping[str, Callable
     for value, known in ((0.0, _AT_ZERO), (1.0, _AT_ONE)):
         if value in values and term in known:
             special[value] = known[term]
-    rest = [f"{value:g}" for value in values if value not in special]
+    rest = [formats.count(value) if value >= 1000 else f"{value:g}" for value in values if value not in special]
     told = [special[0.0]] if 0.0 in special else []
     told += [words[term](formats.listed(rest, "or"))] if rest else []
     return " or ".join(told + ([special[1.0]] if 1.0 in special else []))
