@@ -214,6 +214,8 @@ def _without_none(value: Any) -> Any:
     """TOML has no null."""
     if isinstance(value, Mapping):
         return {k: _without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(v) for v in value]
     return value
 
 

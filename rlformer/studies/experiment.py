@@ -75,7 +75,7 @@ def train(
         weights=None if spec.weights is None else Path(spec.weights.path),
         log_trajectories=run.trajectories if spec.keeps_log else None,
     )
-    if not run.finished:
+    if not (run.path / "record.json").is_file():  # one that was begun says itself what is wrong
         kind.load().check_task(task)
 
     def work(log: RunSession) -> None:

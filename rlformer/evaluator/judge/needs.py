@@ -117,7 +117,7 @@ def _counted(found: Sequence[Outcome]) -> _Counted:
         success_rate=estimate(statistics.wilson_interval(reached, len(found))),
         rmst=float(paid.mean()),
         ert=_finite(float(statistics.expected_cost(paid, passed))),
-        median=_finite(statistics.median_time(times, budget)) if budget > 0 else None,
+        median=_finite(statistics.median_time(times, budget)) if budget > 0 and (times > 0).all() else None,
         steps=steps,
         learning_cpu=_taken(found, lambda spent: spent.learning_cpu),
         learning_seconds=_taken(found, lambda spent: spent.learning_seconds),
