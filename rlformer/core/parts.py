@@ -32,7 +32,7 @@ class Parts:
         return self.shape[0]
 
     def __getitem__(self, rows: _Rows) -> Array:
-        """A row, a stretch of rows, or the rows of an array of whole numbers of any shape."""
+        """A row, a stretch of rows, the rows of an array of whole numbers of any shape, or those of a mask."""
         if isinstance(rows, slice):
             start, stop, step = rows.indices(len(self))
             if step != 1:
@@ -40,6 +40,10 @@ class Parts:
             return self._stretch(start, max(start, stop))
         if not isinstance(rows, np.ndarray):
             return self[np.array([rows.__index__()])][0]
+        if rows.dtype == bool:
+            if rows.shape != (len(self),):
+                raise IndexError(f"a mask of shape {rows.shape}, of {len(self)} rows")
+            return self._gathered(np.flatnonzero(rows))
         flat = rows.reshape(-1)
         if len(flat) and (flat.min() < -len(self) or flat.max() >= len(self)):
             raise IndexError(f"rows {flat.min()} to {flat.max()} of {len(self)}")
