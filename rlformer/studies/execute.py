@@ -10,7 +10,6 @@ from rlformer.data.cut import LeftOut
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.missing import MissingRun
 from rlformer.studies.executors.base import Event, Executor, Job
-from rlformer.studies.executors.local import LocalProcesses, side_by_side
 from rlformer.studies.jobs import PlannedLog, PlannedRun
 from rlformer.studies.plan import Plan
 from rlformer.studies.stages import choose
@@ -127,11 +126,6 @@ def anything_left(plan: Plan) -> bool:
     found = [directory.path for run in first if (directory := run.directory()) is not None]
     later = plan.stages.second(choose(plan.stages, found, ()))
     return not all(job.payload.finished() for job in later if isinstance(job.payload, PlannedRun))
-
-
-def local(jobs: int | None = None, threads: int = 1, root: Path = Path("runs")) -> Executor:
-    """This machine. jobs: runs side by side; by default one a core. root: of the runs."""
-    return LocalProcesses(jobs or side_by_side(threads), threads, root)
 
 
 @dataclass(frozen=True)

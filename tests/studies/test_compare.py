@@ -22,7 +22,8 @@ from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.studies import experiment
-from rlformer.studies.execute import execute, local
+from rlformer.studies.execute import execute
+from rlformer.studies.executors.local import LocalProcesses
 from rlformer.studies.executors.process import preload
 from rlformer.studies.plan import plan
 from rlformer.studies.study import Grid, Log, Study
@@ -165,7 +166,7 @@ def test_what_workers_are_forked_with_exists() -> None:
 def test_a_failed_arm_does_not_stop_the_rest_and_is_told(tmp_path: Path, log: Dataset) -> None:
     overrides = {"dt": ("learning_rate=1e30", *SMALL_DT), "bc": tuple(SMALL_BC)}
     study = Study("CartPole-v1", arms=("dt", "bc"), seeds=1, grid=Grid(()), runs=str(tmp_path), overrides=overrides)
-    outcome = execute(plan(study, dataset=log), local(2))
+    outcome = execute(plan(study, dataset=log), LocalProcesses(2))
     runs = [RunDirectory.open(path) for path in outcome.runs]
     assert {run.spec.agent.name: run.record.status for run in runs} == {"dt": "failed", "bc": "finished"}
     assert [failure.run.spec.agent.name for failure in outcome.failures] == ["dt"]
@@ -176,7 +177,7 @@ def test_what_needs_a_failed_run_is_skipped_and_missing_from_the_runs(tmp_path: 
     """And is told with the recipe of its log, so that it can be given to its arm."""
     log = Log(prefix="2")  # no episode ends within two steps, so that bc has no log
     study = Study("CartPole-v1", arms=("bc",), seeds=1, runs=str(tmp_path), log=log, overrides=SMALL)
-    (missing,) = execute(plan(study), local(2)).missing
+    (missing,) = execute(plan(study), LocalProcesses(2)).missing
     assert (missing.env, missing.agent, missing.seed) == ("CartPole-v1", "bc", 0)
     assert missing.recipe == Recipe(Cut("steps", 2))
     assert missing.name == "bc on 2"

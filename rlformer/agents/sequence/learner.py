@@ -62,19 +62,10 @@ class SequenceLearner(Learner):
     @classmethod
     def check_task(cls, task: Task) -> None:
         """See `agents.base.Learner`."""
-        values, dataset = task.hyperparameters, task.dataset
-        assert isinstance(dataset, Dataset)
-        ranges.check(values, RANGES)
-        longest = int(dataset.lengths.max())
-        architecture = _architecture(values, dataset.info.spaces, longest)
-        _objectives(values, architecture)
-        _options(values)
-        _check_sampling(values, dataset.info.actions)
-        if architecture.chunk_length > longest:
-            raise InputError(
-                f"chunk_length: {architecture.chunk_length} actions, and the longest episode of the log has {longest} "
-                "steps: at most that"
-            )
+        assert isinstance(task.dataset, Dataset)
+        architecture = _usable(task.hyperparameters, task.dataset)
+        _objectives(task.hyperparameters, architecture)
+        _options(task.hyperparameters)
         if task.weights is not None:
             check_start(architecture, task.weights)
 
@@ -82,8 +73,7 @@ class SequenceLearner(Learner):
         """See `agents.base.Learner`. Raises InputError where the log or a value cannot be used."""
         values, dataset = task.hyperparameters, task.dataset
         assert isinstance(dataset, Dataset)
-        self.check_task(task)
-        architecture = _architecture(values, dataset.info.spaces, int(dataset.lengths.max()))
+        architecture = _usable(values, dataset)
         taught, before = _objectives(values, architecture)
         options, device = _options(values), devices.device(task.device)
         self._samples = values.get("action_selection") == "sampled"
@@ -181,6 +171,20 @@ class SequenceLearner(Learner):
 def _architecture(values: Mapping[str, Any], spaces: Spaces, longest: int) -> Architecture:
     architecture = Architecture.of(values, spaces, longest)
     architecture.check()
+    return architecture
+
+
+def _usable(values: Mapping[str, Any], dataset: Dataset) -> Architecture:
+    """The architecture for a log. Raises InputError where a value and the log do not fit together."""
+    ranges.check(values, RANGES)
+    longest = int(dataset.lengths.max())
+    architecture = _architecture(values, dataset.info.spaces, longest)
+    _check_sampling(values, dataset.info.actions)
+    if architecture.chunk_length > longest:
+        raise InputError(
+            f"chunk_length: {architecture.chunk_length} actions, and the longest episode of the log has {longest} "
+            "steps: at most that"
+        )
     return architecture
 
 

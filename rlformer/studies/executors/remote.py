@@ -77,7 +77,7 @@ class Remote:
                         self._lease.stop()
                         state.stop()
                     yield from state.queue.skip()
-                    yield from self._start(work, state)
+                    self._start(work, state)
                     yield from state.hear()
             finally:
                 state.kill()
@@ -86,13 +86,13 @@ class Remote:
         if interrupt.ever:
             raise Interrupted
 
-    def _start(self, work: Work, state: _State) -> Iterator[Event]:
+    def _start(self, work: Work, state: _State) -> None:
         jobs, calls = state.queue.begin(self._at_most), list[Call]()
         for job in jobs:
             self._count += 1
             session = self._lease.session
             calls.append(call_of(job, work, session, f"job-{self._count}", self._here, self._threads, state.total))
-        yield from state.send(jobs, calls)
+        state.send(jobs, calls)
 
 
 class _State:
@@ -107,12 +107,11 @@ class _State:
         self._tries: dict[Hashable, int] = {}
         self._looked = 0.0
 
-    def send(self, jobs: Sequence[Job], calls: Sequence[Call]) -> Iterator[Event]:
+    def send(self, jobs: Sequence[Job], calls: Sequence[Call]) -> None:
         """Send the calls of jobs."""
         if calls:
             for job, call, ticket in zip(jobs, calls, self._cluster.submit(calls), strict=True):
                 self._sent[ticket] = _Sent(job, call, ticket)
-        yield from ()
 
     def stop(self) -> None:
         """Begin no other job; what runs is asked by the lease."""
