@@ -186,7 +186,7 @@ def _where(agent: Path, env: str) -> list[str]:
 def _told(path: str, z: float | None, words: str) -> dict[str, Any]:
     """What a page says of a log."""
     about = rlformer("data", "info", path)
-    from rlformer.data.dataset import load
+    from rlformer.data.folder import load
     from rlformer.studies.logs import dataset_env
 
     dataset = load(Path(path))

@@ -35,7 +35,7 @@ class Ours:
         from rlformer.agents.sequence.training.state import State, TrainOptions
         from rlformer.agents.sequence.training.step import GradientStep
         from rlformer.agents.sequence.trajectory import TrajectoryModel
-        from rlformer.data.dataset import load
+        from rlformer.data.folder import load
         from rlformer.data.windows import Windows
 
         memory.keep_freed()
@@ -69,7 +69,7 @@ class Ours:
 
     def load(self, count: int) -> None:
         """To the first batch, from disk."""
-        from rlformer.data.dataset import load
+        from rlformer.data.folder import load
         from rlformer.data.windows import Windows
 
         for _ in range(count):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from rlformer.agents import cards as agent_cards
-from rlformer.data.dataset import load
+from rlformer.data.folder import load
 from rlformer.envs import cards as env_cards
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"

@@ -49,7 +49,7 @@ def data_verify(
 ) -> None:
     """Read all of a dataset, and name what was damaged. Every byte must be what was written, every value possible."""
     from rlformer.cli import console
-    from rlformer.data.dataset import load
+    from rlformer.data.folder import load
     from rlformer.runs.directory import TRAJECTORIES
 
     found = []

@@ -14,7 +14,8 @@ from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, Episode
-from rlformer.data.dataset import Dataset, DatasetInfo, load
+from rlformer.data.dataset import Dataset, DatasetInfo
+from rlformer.data.folder import load
 from rlformer.data.shards import exists
 from rlformer.data.writer import DatasetWriter, tidy
 from rlformer.envs.rollout import EpsilonPolicy, rollout

@@ -17,27 +17,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.frames import Frames, newest, rebuilt
 from rlformer.core.parts import Parts, Table
-from rlformer.core.records import SCHEMA, Cost, Episode
+from rlformer.core.records import Cost, Episode
 from rlformer.core.spaces import Array
 from rlformer.data import shards as listing
-from rlformer.data import verify as checking
-from rlformer.data.arrays import ARRAYS, EPISODE, MEND, array_forms, content_hash, open_array
+from rlformer.data.arrays import ARRAYS, EPISODE, array_forms, content_hash
 from rlformer.data.checks import check_episode
 from rlformer.data.info import DatasetInfo as DatasetInfo
 from rlformer.runs.inputs import Recipe
-
-LOCK = ".lock"  # in its folder, held by whoever writes it
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,65 +210,6 @@ class Dataset:
         return self.select(training, "training part"), self.select(rest, "held out")
 
 
-def load(path: Path, *, remember: bool = False, verify: bool = False) -> Dataset:
-    """Open a dataset folder, of one log or of shards; the arrays stay on disk until they are read.
-
-    Where the sizes or times of the arrays are not those of when they were last found right, all is read once and must
-    be what was written. remember: keep that they were found right, for the next opening. verify: read all in any case.
-    Raises InputError, which names the file, where the folder is none, is unfinished, was written by another version,
-    or a file is damaged.
-    """
-    if (path / listing.SHARDS).is_file():
-        return _load_shards(path, remember, verify)
-    if not (path / "dataset.json").is_file():
-        if (path / "progress.json").is_file():
-            raise InputError(f"{path}: an unfinished dataset; run the command that makes it again")
-        raise InputError(f"{path}: not a dataset (no dataset.json in it)")
-    data = files.read_json(path / "dataset.json")
-    if data.get("schema") != SCHEMA:
-        raise InputError(f"{path}: schema {data.get('schema')!r}, this version reads '{SCHEMA}'; make the log again")
-    try:
-        info = DatasetInfo.from_dict(data)
-        steps, episodes = info.num_steps, info.num_episodes
-        forms = array_forms(info.spaces, steps, episodes)
-    except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
-        missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path / 'dataset.json'}: a damaged dataset: {missing}; {MEND}") from error
-    arrays = {name: open_array(path / f"{name}.npy", *forms[name]) for name in ARRAYS}
-    arrays["episodes"] = np.array(arrays["episodes"])  # small, and read all the time
-    if (total := int(arrays["episodes"]["length"].sum())) != steps:
-        raise InputError(f"{path}: a damaged dataset: {total} steps in episodes, dataset.json says {steps}")
-    checking.check_description(path, data)
-    stamp = checking.stamp_of(path)
-    if verify or not checking.is_stamped(path, stamp, data):
-        checking.verify(path, data, info.spaces, arrays)
-    if remember or verify:
-        checking.remember(path, stamp, data)
-    stored, actions, rewards, rows = (arrays[name] for name in ARRAYS)
-    observations = rebuilt(stored, info.spaces.observation, _firsts(rows))
-    return Dataset(info, observations, actions, rewards, rows, index=np.arange(episodes), path=path)
-
-
-def _load_shards(path: Path, remember: bool, verify: bool) -> Dataset:
-    """See `load`; the message names the shard too."""
-    found, lines = [], listing.listed(path)
-    for place, line in enumerate(lines, 1):
-        try:
-            found.append(_load_shard(path / line.path, remember, verify))
-            line.check(found[-1].info)
-        except InputError as error:
-            raise InputError(f"{path}: shard {place} of {len(lines)}: {error}") from error
-    return join(found, path)
-
-
-def _load_shard(path: Path, remember: bool, verify: bool) -> Dataset:
-    if (path / listing.SHARDS).is_file():
-        raise InputError(f"{path}: has shards itself; rlformer data join lists those")
-    if not path.is_dir():
-        raise InputError(f"{path} is missing: {MEND}")
-    return load(path, remember=remember, verify=verify)
-
-
 def join(shards: Sequence[Dataset], path: Path | None = None) -> Dataset:
     """Whole logs, each in one piece, as one log; no step of them is copied. path: of the folder that lists them.
 
@@ -302,7 +238,7 @@ def join(shards: Sequence[Dataset], path: Path | None = None) -> Dataset:
     stored = Parts([_stored(shard) for shard in shards])
     return Dataset(
         info,
-        rebuilt(stored, info.spaces.observation, _firsts(episodes)),
+        rebuilt(stored, info.spaces.observation, firsts(episodes)),
         Parts([np.asarray(shard.actions) for shard in shards]),
         Parts([np.asarray(shard.rewards) for shard in shards]),
         episodes,
@@ -316,28 +252,6 @@ def _stored(shard: Dataset) -> Array:
     """The observations of a log in one piece, as it keeps them."""
     kept = shard.observations
     return np.asarray(kept.frames if isinstance(kept, Frames) else kept)
-
-
-def set_aside_damaged(path: Path) -> None:
-    """Move a finished dataset of which a file is damaged out of the way, as PATH.damaged-N; nothing is deleted.
-
-    Raises files.Busy where another process makes it anew already.
-    """
-    if not _is_damaged(path):
-        return
-    with suppress(FileNotFoundError), files.locked(path / LOCK, "dataset"):
-        if _is_damaged(path):  # still: another process may have been faster
-            files.set_aside(path)
-
-
-def _is_damaged(path: Path) -> bool:
-    """Whether a finished dataset stands there of which a file is damaged."""
-    try:
-        if listing.exists(path):
-            load(path, remember=True)
-    except InputError:
-        return True
-    return False
 
 
 def from_episodes(info: DatasetInfo, episodes: list[Episode]) -> Dataset:
@@ -363,10 +277,10 @@ def from_episodes(info: DatasetInfo, episodes: list[Episode]) -> Dataset:
         np.concatenate([e.rewards for e in episodes], out=rewards, casting="unsafe")
     arrays = (observations, actions, rewards, rows)
     known = replace(info, num_episodes=count, num_steps=steps, hash=content_hash(info.spaces, *arrays))
-    shown = rebuilt(observations, info.spaces.observation, _firsts(rows))
+    shown = rebuilt(observations, info.spaces.observation, firsts(rows))
     return Dataset(known, shown, actions, rewards, rows, np.arange(count))
 
 
-def _firsts(episodes: Array) -> Array:
+def firsts(episodes: Array) -> Array:
     """(E,) the row of each episode's first observation."""
     return np.cumsum(episodes["length"] + 1) - (episodes["length"] + 1)

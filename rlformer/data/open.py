@@ -19,7 +19,8 @@ from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.data.checks import check_spaces
-from rlformer.data.dataset import Dataset, load
+from rlformer.data.dataset import Dataset
+from rlformer.data.folder import load
 from rlformer.data.loaders import LOADERS
 from rlformer.data.loaders.base import ForeignLog, Loader, Native
 from rlformer.data.loaders.names import AS_NAMED, Choice

@@ -12,9 +12,9 @@ from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA
 from rlformer.data import shards as listing
-from rlformer.data.dataset import LOCK
+from rlformer.data.folder import LOCK
 
-_PROGRESS = "progress.json"  # what `data.dataset` knows an unfinished log by
+_PROGRESS = "progress.json"  # what `data.folder` knows an unfinished log by
 
 
 def unfinished(folder: Path) -> Mapping[str, Any] | None:

@@ -24,7 +24,8 @@ from rlformer.core.frames import newest
 from rlformer.core.records import SCHEMA, Episode
 from rlformer.data.arrays import ARRAYS, EPISODE, array_forms, content_hash
 from rlformer.data.checks import check_episode
-from rlformer.data.dataset import LOCK, Dataset, DatasetInfo, load
+from rlformer.data.dataset import Dataset, DatasetInfo
+from rlformer.data.folder import LOCK, load
 from rlformer.data.shards import exists
 from rlformer.data.verify import digests, stamp_of
 

@@ -14,7 +14,8 @@ from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import Spaces
 from rlformer.data.checks import check_spaces
-from rlformer.data.dataset import Dataset, load
+from rlformer.data.dataset import Dataset
+from rlformer.data.folder import load
 from rlformer.data.shards import exists
 from rlformer.envs.make import NOWHERE, make, spaces_of
 from rlformer.envs.native import NativeSpaces, native_spaces

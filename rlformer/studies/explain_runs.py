@@ -14,8 +14,9 @@ from rlformer.core.policy import Masked
 from rlformer.core.records import EnvSpec
 from rlformer.data.checks import check_spaces
 from rlformer.data.cut import cut_log
-from rlformer.data.dataset import Dataset, load
+from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
+from rlformer.data.folder import load
 from rlformer.envs import consent
 from rlformer.envs.make import spaces_of
 from rlformer.evaluator.judge.terms import Terms

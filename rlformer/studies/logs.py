@@ -16,8 +16,9 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.data.collect import collect
 from rlformer.data.cut import cut_log
-from rlformer.data.dataset import Dataset, load, set_aside_damaged
+from rlformer.data.dataset import Dataset
 from rlformer.data.findings import Finding, find
+from rlformer.data.folder import load, set_aside_damaged
 from rlformer.data.loaders.base import Native
 from rlformer.data.loaders.names import Choice
 from rlformer.data.open import Progress, read_in_place

@@ -15,7 +15,8 @@ from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import EnvSpec
 from rlformer.data import shards as listing
 from rlformer.data.collect import check_same, collect
-from rlformer.data.dataset import Dataset, join, load, set_aside_damaged
+from rlformer.data.dataset import Dataset, join
+from rlformer.data.folder import load, set_aside_damaged
 from rlformer.data.loaders.names import Choice
 from rlformer.data.open import Progress, check_fit, import_data, is_ours
 from rlformer.data.shard_folder import discard, making, unfinished

@@ -19,7 +19,7 @@ from rlformer.agents.online.zips import export_zip, read_zip
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import EnvSpec
-from rlformer.data.dataset import load as load_dataset
+from rlformer.data.folder import load as load_dataset
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import make
 from rlformer.runs import checkpoints

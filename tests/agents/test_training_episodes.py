@@ -11,7 +11,7 @@ from rlformer.agents.cards import resolve
 from rlformer.agents.online import training
 from rlformer.agents.online.learner import OnlineLearner
 from rlformer.core.errors import Interrupted
-from rlformer.data.dataset import load
+from rlformer.data.folder import load
 from rlformer.envs import cards as env_cards
 from rlformer.runs import episodes
 from tests.support.make_training import Log

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from rlformer.cli import console
-from rlformer.data.dataset import load
+from rlformer.data.folder import load
 from rlformer.studies.study import Study
 
 SMALL = ["--set", "width=16", "--set", "heads=1", "--set", "layers=1", "--set", "validate_every=20"]

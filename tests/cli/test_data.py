@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from rlformer.cli import app
 from rlformer.core.errors import InputError
-from rlformer.data.dataset import load
+from rlformer.data.folder import load
 from rlformer.studies.study import Study
 
 

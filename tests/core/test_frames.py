@@ -13,7 +13,8 @@ from rlformer.core.errors import InputError
 from rlformer.core.frames import Frames
 from rlformer.core.records import Episode
 from rlformer.core.spaces import ActionSpec, Array, ObservationSpec, Part, Spaces
-from rlformer.data.dataset import DatasetInfo, from_episodes, load
+from rlformer.data.dataset import DatasetInfo, from_episodes
+from rlformer.data.folder import load
 from rlformer.data.windows import Windows
 from rlformer.data.writer import DatasetWriter
 

@@ -15,7 +15,8 @@ from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.spaces import ActionSpec, Array
 from rlformer.data.collect import collect
-from rlformer.data.dataset import Dataset, load
+from rlformer.data.dataset import Dataset
+from rlformer.data.folder import load
 from rlformer.envs import cards as env_cards
 from rlformer.envs.rollout import RandomPolicy, rollout
 from rlformer.envs.vector import Environments

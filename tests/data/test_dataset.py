@@ -14,7 +14,8 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import Episode
 from rlformer.core.spaces import ActionSpec, Array, Spaces
 from rlformer.data.checks import INFERRED, check_spaces
-from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes, load
+from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
+from rlformer.data.folder import load
 from rlformer.data.writer import DatasetWriter
 
 INFO = DatasetInfo(env=None, spaces=Spaces.plain((2,), ActionSpec("discrete", nvec=(3,))))

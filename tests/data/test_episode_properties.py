@@ -15,7 +15,8 @@ from rlformer.core.errors import InputError
 from rlformer.core.records import Episode
 from rlformer.core.spaces import ActionSpec, ObservationSpec, Part, Spaces
 from rlformer.data.arrays import ARRAYS
-from rlformer.data.dataset import Dataset, DatasetInfo, load
+from rlformer.data.dataset import Dataset, DatasetInfo
+from rlformer.data.folder import load
 from rlformer.data.writer import DatasetWriter
 
 ACTIONS = (

@@ -17,8 +17,9 @@ from rlformer.agents.online.recording import Tally, TrainingEnvironments
 from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.spaces import Array
 from rlformer.data.collect import collect
-from rlformer.data.dataset import Dataset, from_episodes, load
+from rlformer.data.dataset import Dataset, from_episodes
 from rlformer.data.describe import describe
+from rlformer.data.folder import load
 from rlformer.data.loaders.minari import export_minari
 from rlformer.data.open import open_data
 from rlformer.data.transitions import transitions

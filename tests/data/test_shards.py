@@ -20,8 +20,9 @@ from rlformer.core.records import Episode, Window
 from rlformer.core.spaces import ObservationSpec, Part, Spaces
 from rlformer.data import scales, shards
 from rlformer.data.cut import cut_log
-from rlformer.data.dataset import Dataset, DatasetInfo, join, load
+from rlformer.data.dataset import Dataset, DatasetInfo, join
 from rlformer.data.describe import describe, log_input
+from rlformer.data.folder import load
 from rlformer.data.transitions import transitions
 from rlformer.data.windows import Windows, returns_to_go
 from rlformer.data.writer import DatasetWriter

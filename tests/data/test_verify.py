@@ -18,7 +18,8 @@ from rlformer.core.spaces import ActionSpec, Spaces
 from rlformer.data import dataset as dataset_module
 from rlformer.data import verify
 from rlformer.data.arrays import ARRAYS
-from rlformer.data.dataset import LOCK, Dataset, DatasetInfo, load, set_aside_damaged
+from rlformer.data.dataset import Dataset, DatasetInfo
+from rlformer.data.folder import LOCK, load, set_aside_damaged
 from rlformer.data.writer import DatasetWriter
 
 INFO = DatasetInfo("E", Spaces.plain((2,), ActionSpec("discrete", (3,))))

@@ -11,8 +11,9 @@ import rlformer
 from rlformer.agents.cards import resolve
 from rlformer.agents.loading import load_policy
 from rlformer.core.errors import InputError, Interrupted
-from rlformer.data.dataset import Dataset, from_episodes, load
+from rlformer.data.dataset import Dataset, from_episodes
 from rlformer.data.describe import log_input
+from rlformer.data.folder import load
 from rlformer.envs import cards as env_cards
 from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.runs import checkpoints

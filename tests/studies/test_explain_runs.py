@@ -11,8 +11,9 @@ import rlformer
 from rlformer import api
 from rlformer.agents.cards import resolve
 from rlformer.data.cut import cut_log
-from rlformer.data.dataset import Dataset, load
+from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
+from rlformer.data.folder import load
 from rlformer.envs import cards as env_cards
 from rlformer.evaluator.judge.terms import Terms
 from rlformer.explain import parts

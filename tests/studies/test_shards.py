@@ -16,7 +16,8 @@ import pytest
 
 import rlformer
 from rlformer.core.errors import InputError, Interrupted
-from rlformer.data.dataset import Dataset, load
+from rlformer.data.dataset import Dataset
+from rlformer.data.folder import load
 from rlformer.studies.executors.base import Event, Job, Work
 from tests.support.make_sequences import SPACES
 from tests.support.make_sequences import log as random_log

@@ -13,8 +13,9 @@ from rlformer.agents.cards import resolve
 from rlformer.core import files
 from rlformer.core.records import Episode
 from rlformer.core.spaces import ActionSpec, Spaces
-from rlformer.data.dataset import DatasetInfo, from_episodes, load
+from rlformer.data.dataset import DatasetInfo, from_episodes
 from rlformer.data.describe import log_input
+from rlformer.data.folder import load
 from rlformer.envs import cards as env_cards
 from rlformer.evaluator.measure.protocol import Protocol
 from rlformer.runs.directory import RunDirectory

@@ -12,8 +12,9 @@ from rlformer.agents.cards import resolve
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.data.cut import cut_log
-from rlformer.data.dataset import Dataset, load
+from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
+from rlformer.data.folder import load
 from rlformer.envs import cards as env_cards
 from rlformer.evaluator.measure.curve import first_to_pass
 from rlformer.evaluator.measure.protocol import Protocol

@@ -35,8 +35,8 @@ def _train(folder: Path, progress: Progress) -> str:
     from rlformer.agents.cards import resolve
     from rlformer.agents.loading import load_policy
     from rlformer.core import seeding
-    from rlformer.data.dataset import load
     from rlformer.data.describe import log_input
+    from rlformer.data.folder import load
     from rlformer.envs import cards as env_cards
     from rlformer.envs.play import play
     from rlformer.evaluator.measure.protocol import Protocol
