@@ -15,8 +15,7 @@ from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import Episode
 from rlformer.core.spaces import ActionSpec, Spaces
-from rlformer.data import dataset as dataset_module
-from rlformer.data import verify
+from rlformer.data import folder, verify
 from rlformer.data.arrays import ARRAYS
 from rlformer.data.dataset import Dataset, DatasetInfo
 from rlformer.data.folder import LOCK, load, set_aside_damaged
@@ -216,7 +215,7 @@ def test_a_damaged_dataset_is_put_aside_by_one_process(tmp_path: Path, monkeypat
     with files.locked(tmp_path / "log" / LOCK, "dataset"), pytest.raises(files.Busy):
         set_aside_damaged(tmp_path / "log")
     looks = iter([True, False])  # another process had made it anew before this one held the lock
-    monkeypatch.setattr(dataset_module, "_is_damaged", lambda path: next(looks))
+    monkeypatch.setattr(folder, "_is_damaged", lambda path: next(looks))
     set_aside_damaged(tmp_path / "log")
     assert (tmp_path / "log/rewards.npy").is_file()
 
