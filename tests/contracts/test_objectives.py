@@ -257,9 +257,14 @@ def test_as_many_tokens_are_hidden_as_the_ratio_says(least: float) -> None:
         ("dt-masked", {"mask_ratio_most": 1.0}, "mask_ratio_most: a number above 0 and below 1, got 1.0"),
         ("dt-masked", {"mask_ratio_least": 0.0}, "mask_ratio_least: a number above 0 and below 1, got 0.0"),
         ("dt-masked", {"mask_ratio_least": 0.9}, "mask_ratio_least: 0.9 is above mask_ratio_most 0.85"),
-        ("dt-masked", {"tokens": "step"}, "objective: masked hides observations and actions apart"),
-        ("dt-masked", {"timestep_encoding": "none"}, "objective: masked needs to know where a token was hidden"),
-        ("dt-lstm", {"pretraining": "masked"}, "objective: masked needs a backbone that reads in both directions"),
+        (
+            "dt",
+            {"objective": "masked"},
+            "objective: masked hides observations and actions apart: tokens must be 'separate'",
+        ),
+        ("dt-masked", {"tokens": "step"}, "pretraining: masked hides observations and actions apart"),
+        ("dt-masked", {"timestep_encoding": "none"}, "pretraining: masked needs to know where a token was hidden"),
+        ("dt-lstm", {"pretraining": "masked"}, "pretraining: masked needs a backbone that reads in both directions"),
         (
             "dt",
             {"pretraining": "wikipedia"},

@@ -37,7 +37,7 @@ def objective(name: str, architecture: Architecture) -> Objective:
         raise InputError(
             f"conditioning: objective {name} teaches no return; predicted needs objective '{REINFORMER.name}'"
         )
-    found.check(architecture)
+    _check("objective", found, architecture)
     return found
 
 
@@ -48,8 +48,16 @@ def pretraining(name: str, architecture: Architecture) -> Objective | None:
     if name not in PRETRAININGS:
         raise InputError(f"pretraining: '{name}' is none of {', '.join((NO_PRETRAINING, *PRETRAININGS))}")
     found = PRETRAININGS[name]
-    found.check(architecture)
+    _check("pretraining", found, architecture)
     return found
+
+
+def _check(key: str, found: Objective, architecture: Architecture) -> None:
+    """Whether it can train that architecture, in a message that names the card's key."""
+    try:
+        found.check(architecture)
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from error
 
 
 def pretraining_steps(values: Mapping[str, Any]) -> int:

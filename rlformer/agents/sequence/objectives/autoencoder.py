@@ -32,7 +32,7 @@ def _decoder(a: Architecture) -> nn.Module:
 
 def _check(a: Architecture) -> None:
     if not a.latent_width:
-        raise InputError("pretraining: an autoencoder needs a latent: latent_width must be 1 or more")
+        raise InputError("an autoencoder needs a latent: latent_width must be 1 or more")
 
 
 def _work(a: Architecture) -> Work:

@@ -31,7 +31,7 @@ def foresee(model: TrajectoryModel, window: Window) -> tuple[Tensor, Mapping[str
 
 def _check(a: Architecture) -> None:
     if a.kind.chunk_work is None:
-        raise InputError(f"objective: chunks needs a backbone that foresees them, which the {a.backbone} does not")
+        raise InputError(f"chunks needs a backbone that foresees them, which the {a.backbone} does not")
 
 
 def _work(a: Architecture) -> Work:

@@ -96,17 +96,16 @@ def hidden_tokens(real: Tensor, least: float, most: float, training: bool) -> Te
 
 def _check(a: Architecture) -> None:
     if a.observation.has_images:
-        raise InputError("objective: masked makes vectors and categories again, and no images")
+        raise InputError("masked makes vectors and categories again, and no images")
     if a.kind.both_ways_work is None or a.attention_band:
-        raise InputError(
-            "objective: masked needs a backbone that reads in both directions too: the transformer, without a band"
-        )
+        raise InputError("masked needs a backbone that reads in both directions too: the transformer, without a band")
     if a.tokens != "separate" or not a.reads_actions:
         raise InputError(
-            "objective: masked hides observations and actions apart: tokens 'separate', context_length at least 2"
+            "masked hides observations and actions apart: tokens must be 'separate', as in dt-masked, and "
+            "context_length at least 2"
         )
     if a.timestep_encoding == "none":
-        raise InputError("objective: masked needs to know where a token was hidden: timestep_encoding must not be none")
+        raise InputError("masked needs to know where a token was hidden: timestep_encoding must not be none")
 
 
 def _make(options: ObjectiveOptions) -> partial[tuple[Tensor, Mapping[str, Tensor]]]:

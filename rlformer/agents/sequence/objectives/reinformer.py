@@ -35,7 +35,7 @@ def reinforce(model: TrajectoryModel, window: Window, expectile: float) -> tuple
 
 def _check(a: Architecture) -> None:
     if not a.predicts_returns:
-        raise InputError("objective: reinformer predicts the return that it acts on: conditioning must be 'predicted'")
+        raise InputError("reinformer predicts the return that it acts on: conditioning must be 'predicted'")
 
 
 def _work(a: Architecture) -> Work:

@@ -62,7 +62,7 @@ def foretell(model: TrajectoryModel, window: Window, name: str) -> tuple[Tensor,
 
 def _check(a: Architecture) -> None:
     if not a.kind.history or a.tokens_per_window < 2:
-        raise InputError("pretraining: a chain needs tokens that follow each other: context_length must be 2 or more")
+        raise InputError("a chain needs tokens that follow each other: context_length must be 2 or more")
 
 
 def _work(a: Architecture) -> Work:
