@@ -11,10 +11,10 @@ from rlformer.core import files, formats
 from rlformer.core.printable import visible
 from rlformer.core.records import SCHEMA
 from rlformer.evaluator.as_json import encode, rounded
-from rlformer.report import templates
+from rlformer.report import chart, templates
 from rlformer.report.files import now
 from rlformer.report.markup import bullets, escape, table
-from rlformer.studies.claims.answer import ClaimAnswer, EffectAnswer
+from rlformer.studies.claims.answer import ClaimAnswer, EffectAnswer, PictureAnswer
 from rlformer.studies.claims.base import Text
 from rlformer.studies.claims.suite import Answers
 
@@ -81,22 +81,34 @@ class _Row:
 
 
 @dataclass(frozen=True)
+class _Shot:
+    """A picture: its title, and the file that holds it beside the page."""
+
+    title: str
+    file: str
+    svg: str
+
+
+@dataclass(frozen=True)
 class _Shown:
     """A claim as a page shows it, in one language."""
 
     name: str
     statement: str
     number: str
+    short: str  # the answer in a word or two
     answer: str
     verdict: str
     experiment: str
     rows: tuple[_Row, ...]
+    pictures: tuple[_Shot, ...]
     caveat: str | None
     code: tuple[tuple[str, str], ...]
 
 
 def build(answers: Answers, out: Path, *, command: str | None = None) -> dict[str, Any]:
-    """Write report.html, report.md, the same in Chinese (report.zh.html, report.zh.md) and results.json into `out`.
+    """Write report.html, report.md, the same in Chinese (report.zh.html, report.zh.md), the pictures that the Markdown
+    shows (figures/) and results.json into `out`.
 
     Returns what the last one holds. Raises InputError where `out` cannot be written.
     """
@@ -109,6 +121,10 @@ def build(answers: Answers, out: Path, *, command: str | None = None) -> dict[st
     for language, ending in languages:
         files.write_text(folder / f"report{ending}.md", visible(document(answers, language, command, built)))
         files.write_text(folder / f"report{ending}.html", visible(page(answers, language, command, built)))
+        for claim in answers.claims:
+            for shot in shown(claim, language).pictures:
+                files.writable_directory((folder / shot.file).parent)
+                files.write_text(folder / shot.file, visible(shot.svg))
     return found
 
 
@@ -139,7 +155,7 @@ def document(answers: Answers, language: Language, command: str | None, built: s
     words = _WORDS[language]
     every = [shown(claim, language) for claim in answers.claims]
     blocks = [f"# {words['title']}", *lead(answers, language)]
-    blocks.append(table((words["claim"], words["answer"]), [(escape(c.statement), f"**{c.answer}**") for c in every]))
+    blocks.append(table((words["claim"], words["answer"]), [(escape(c.statement), f"**{c.short}**") for c in every]))
     for claim in every:
         rows = [
             (escape(r.what), r.first, r.second, r.found, r.margin, r.says) for r in claim.rows
@@ -147,6 +163,7 @@ def document(answers: Answers, language: Language, command: str | None, built: s
         head = tuple(words[key] for key in ("effect", "first", "second", "found", "margin", "says"))
         blocks += [f"## {escape(claim.statement)}", f"**{claim.answer}** ({claim.number})", escape(claim.experiment)]
         blocks.append(table(head, rows))
+        blocks += [f"![{escape(shot.title)}]({shot.file})" for shot in claim.pictures]
         if claim.caveat:
             blocks.append(f"{words['limits']}: {escape(claim.caveat)}")
         blocks.append(f"{words['code']}: " + ", ".join(f"[`{name}`]({link})" for name, link in claim.code))
@@ -179,10 +196,12 @@ def shown(claim: ClaimAnswer, language: Language) -> _Shown:
         claim.name,
         _said(claim.statement, language),
         words["statement"].format(n=claim.number),
+        words["depends on"] if claim.verdict == "depends" else said,
         said,
         claim.verdict,
         _said(claim.experiment, language),
         tuple(_row(effect, language) for effect in claim.effects),
+        tuple(_shot(claim.name, i, picture, language) for i, picture in enumerate(claim.pictures, 1)),
         None if claim.caveat is None else _said(claim.caveat, language),
         tuple((name, f"{_SOURCE}{name}") for name in claim.code),
     )
@@ -203,6 +222,26 @@ def _row(effect: EffectAnswer, language: Language) -> _Row:
         words[effect.found],
         _drawn(effect),
     )
+
+
+def _shot(claim: str, number: int, picture: PictureAnswer, language: Language) -> _Shot:
+    """A picture, drawn."""
+    title = _said(picture.title, language)
+    lines = [
+        chart.Line(
+            _said(curve.label, language),
+            tuple(chart.Mark(point.at, point.mean, point.low, point.high) for point in curve.points),
+        )
+        for curve in picture.curves
+    ]
+    svg = chart.draw(
+        title,
+        chart.Axis(_said(picture.x, language), picture.log_x),
+        chart.Axis(_said(picture.y, language), picture.log_y),
+        lines,
+    )
+    ending = {"en": "", "zh": ".zh"}[language]
+    return _Shot(title, f"figures/{claim}-{number}{ending}.svg", svg)
 
 
 def _mean(values: tuple[float, ...]) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,20 @@ from rlformer.runs.hooks import Hooks
 from rlformer.studies.claims import suite
 from rlformer.studies.claims.answer import answer
 from rlformer.studies.claims.answer import tests as p_values
-from rlformer.studies.claims.base import Cell, Claim, Effect, Measured, Numbers, Says, Text, read, write
+from rlformer.studies.claims.base import (
+    Cell,
+    Claim,
+    Curve,
+    Effect,
+    Measured,
+    Numbers,
+    Picture,
+    Point,
+    Says,
+    Text,
+    read,
+    write,
+)
 from rlformer.studies.claims.cells import FirstGood, Online, Speed, Trained, task
 from rlformer.studies.claims.rows import CLAIMS, chosen
 
@@ -177,6 +190,10 @@ def test_each_claim_declares_what_it_needs(each: Claim) -> None:
     assert all((ROOT / path).is_file() for path in each.code)
     assert all(effect.margin >= 0 and (effect.says == "greater" or effect.margin > 0) for effect in each.effects)
     texts = [each.statement, each.experiment, *(effect.what for effect in each.effects)]
+    texts += [text for picture in each.pictures for text in (picture.title, picture.x, picture.y)]
+    for curve in (curve for picture in each.pictures for curve in picture.curves):
+        places = [point.at for point in curve.points]
+        assert places == sorted(places)
     assert all(text.en.isascii() and any("\u4e00" <= letter <= "\u9fff" for letter in text.zh) for text in texts)
 
 
@@ -241,6 +258,47 @@ def test_the_command_measures_once_answers_and_writes_both_languages(
     for name, word in (("report.md", "It is more."), ("report.zh.md", "更多。"), ("report.html", "It is more.")):
         assert word in (tmp_path / "out" / name).read_text(encoding="utf-8")
     assert "<script" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def pictured(*at: float, log_y: bool = False) -> Claim:
+    """A claim with a picture: a point of the cell `more` at each place, and one of a cell that is measured for it."""
+    points = [Point(x, MORE, "score") for x in at]
+    curves = (Curve(Text("more", "多"), tuple(points)), Curve(Text("own", "独"), (Point(1.0, Given("own"), "score"),)))
+    axes = (Text("Scores", "得分"), Text("size", "大小"), Text("score", "得分"))
+    return replace(claim(), pictures=(Picture(*axes, curves, log_y=log_y),))
+
+
+def test_a_picture_shows_the_mean_over_seeds_and_its_interval() -> None:
+    from scipy.stats import t
+
+    (picture,) = answer(pictured(1.0, 2.0), measured([1.0, 2.0, 6.0], [0.0] * 3), quick=False).pictures
+    assert [curve.label.en for curve in picture.curves] == ["more"]  # nothing is known of the other
+    point = picture.curves[0].points[1]
+    half = t.ppf(0.975, 2) * np.std([1, 2, 6], ddof=1) / math.sqrt(3)
+    assert (point.at, point.mean, point.values) == (2.0, 3.0, (1.0, 2.0, 6.0))
+    assert (point.low, point.high) == pytest.approx((3 - half, 3 + half))
+
+
+def test_a_picture_of_one_point_is_left_out_and_a_logarithm_needs_what_is_positive() -> None:
+    assert not answer(pictured(1.0), measured([1.0], [0.0]), quick=False).pictures
+    numbers = measured([0.0, 4.0], [0.0, 0.0])
+    (picture,) = answer(pictured(1.0, 2.0, log_y=True), numbers, quick=False).pictures
+    assert [point.values for point in picture.curves[0].points] == [(4.0,), (4.0,)]
+
+
+def test_what_only_a_picture_shows_is_measured_in_the_full_experiment_alone() -> None:
+    names = [[cell.name for cell in pictured(1.0, 2.0).cells(quick)] for quick in (True, False)]
+    assert names == [["more", "less"], ["more", "less", "own"]]
+
+
+def test_pictures_stand_in_the_page_and_in_files_that_the_markdown_shows(tmp_path: Path) -> None:
+    found = answer(pictured(1.0, 2.0), measured([1.0, 2.0], [0.0] * 2), quick=False)
+    build(suite.Answers("full", 2, (found,), (), 0.0), tmp_path)
+    for ending, title in (("", "Scores"), (".zh", "得分")):
+        file = f"figures/given-1{ending}.svg"
+        drawn = (tmp_path / file).read_text(encoding="utf-8")
+        assert f"![{title}]({file})" in (tmp_path / f"report{ending}.md").read_text(encoding="utf-8")
+        assert drawn in (tmp_path / f"report{ending}.html").read_text(encoding="utf-8")
 
 
 def test_a_failed_measurement_is_told_and_leaves_the_claim_unmeasured(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from rlformer import statistics
 from rlformer.core.spaces import Array
-from rlformer.studies.claims.base import Cell, Claim, Effect, Numbers, Text
+from rlformer.studies.claims.base import Cell, Claim, Curve, Effect, Numbers, Picture, Point, Text
 
 ALPHA = 0.05  # of all effects of a claim together
 Found = Literal["holds", "does not hold", "undecided", "as claimed", "not as claimed", "not measured"]
@@ -49,6 +49,37 @@ class EffectAnswer:
 
 
 @dataclass(frozen=True)
+class PointAnswer:
+    """A point of a picture: the mean over seeds, and its 95 % interval (Student's t); None of one seed."""
+
+    at: float
+    mean: float
+    low: float | None
+    high: float | None
+    values: tuple[float, ...]  # of the seeds, in their order
+
+
+@dataclass(frozen=True)
+class CurveAnswer:
+    """What was measured of a curve."""
+
+    label: Text
+    points: tuple[PointAnswer, ...]
+
+
+@dataclass(frozen=True)
+class PictureAnswer:
+    """What was measured of a picture."""
+
+    title: Text
+    x: Text
+    y: Text
+    curves: tuple[CurveAnswer, ...]
+    log_x: bool
+    log_y: bool
+
+
+@dataclass(frozen=True)
 class ClaimAnswer:
     """The answer to a claim."""
 
@@ -62,6 +93,7 @@ class ClaimAnswer:
     holding: tuple[Text, ...]  # the effects that hold, where others do not
     failing: tuple[Text, ...]
     effects: tuple[EffectAnswer, ...]
+    pictures: tuple[PictureAnswer, ...]  # those of which a curve was measured at two points
 
 
 def answer(claim: Claim, measured: Measurements, quick: bool) -> ClaimAnswer:
@@ -72,7 +104,30 @@ def answer(claim: Claim, measured: Measurements, quick: bool) -> ClaimAnswer:
     return ClaimAnswer(
         claim.name, claim.number, claim.statement, claim.experiment, claim.caveat, claim.code,
         verdict([effect.found for effect in effects]), holding, failing, tuple(effects),
+        tuple(filter(None, (_picture(picture, measured) for picture in claim.pictures))),
     )  # fmt: skip
+
+
+def _picture(picture: Picture, measured: Measurements) -> PictureAnswer | None:
+    """What is known of a picture; None where no curve has two points."""
+    curves = [_curve(curve, measured, picture.log_y) for curve in picture.curves]
+    if all(len(curve.points) < 2 for curve in curves):
+        return None
+    known = tuple(curve for curve in curves if curve.points)
+    return PictureAnswer(picture.title, picture.x, picture.y, known, picture.log_x, picture.log_y)
+
+
+def _curve(curve: Curve, measured: Measurements, positive: bool) -> CurveAnswer:
+    found = [_point(point, measured.get(point.cell, {}), positive) for point in curve.points]
+    return CurveAnswer(curve.label, tuple(filter(None, found)))
+
+
+def _point(point: Point, measured: Mapping[int, Numbers], positive: bool) -> PointAnswer | None:
+    """The mean over the seeds that have the quantity. positive: as a logarithmic axis needs it."""
+    values = [measured[seed].get(point.quantity, math.nan) for seed in sorted(measured)]
+    known = np.array([value for value in values if math.isfinite(value) and (value > 0 or not positive)])
+    mean, low, high = _interval(known)
+    return None if mean is None else PointAnswer(point.at, mean, low, high, tuple(known.tolist()))
 
 
 def verdict(found: Sequence[Found]) -> Verdict:

@@ -64,6 +64,40 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class Point:
+    """A number of a cell, and where it stands in a picture."""
+
+    at: float
+    cell: Cell
+    quantity: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points that belong together, by increasing `at`."""
+
+    label: Text
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a claim shows beside its effects: quantities of cells against what was varied. It decides nothing."""
+
+    title: Text
+    x: Text
+    y: Text
+    curves: tuple[Curve, ...]
+    log_x: bool = False
+    log_y: bool = False
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """All that it shows."""
+        return tuple(point.cell for curve in self.curves for point in curve.points)
+
+
+@dataclass(frozen=True)
 class Claim:
     """One statement, and all that its answer hangs on."""
 
@@ -74,18 +108,17 @@ class Claim:
     effects: tuple[Effect, ...]
     code: tuple[str, ...]  # the files that do it
     caveat: Text | None = None  # what the experiment cannot show
+    pictures: tuple[Picture, ...] = ()
 
     def chosen(self, quick: bool) -> tuple[Effect, ...]:
         """Those of the smallest experiment, or all."""
         return tuple(effect for effect in self.effects if effect.quick or not quick)
 
     def cells(self, quick: bool) -> tuple[Cell, ...]:
-        """Each once, behind what it needs."""
-        found: dict[Cell, None] = {}
-        for effect in self.chosen(quick):
-            for cell in (effect.more, effect.less):
-                found.update(dict.fromkeys(_behind(cell)))
-        return tuple(found)
+        """Each once, behind what it needs. The smallest experiment makes none for a picture alone."""
+        asked = [cell for effect in self.chosen(quick) for cell in (effect.more, effect.less)]
+        asked += [cell for picture in self.pictures if not quick for cell in picture.cells]
+        return tuple(dict.fromkeys(cell for each in asked for cell in _behind(each)))
 
 
 def _behind(cell: Cell) -> Iterator[Cell]:

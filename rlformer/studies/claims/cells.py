@@ -172,8 +172,8 @@ class Trained:
 
     def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
         """return, z: of the trained policy. loss: the lowest on held-out episodes. seconds_to_loss: of training until
-        that loss; where it never came there, twice the training. first_over_last: gradients' norms at the beginning, of
-        the first block over the last.
+        that loss; where it never came there, twice the training. gradient/BLOCK: its norm in a block of a transformer,
+        where it was first logged. first_over_last: that of the first block over the last.
         """
         run = self.train(seed, root, hooks)
         found = dict(_end(run))
@@ -184,8 +184,11 @@ class Trained:
             if self.loss is not None:
                 late = NEVER * run.record.times["learning"]
                 found["seconds_to_loss"] = next((at for at, loss in losses if loss <= self.loss), late)
-        ratio = _first_over_last(points)
-        return found if ratio is None else {**found, "first_over_last": ratio}
+        norms = _gradients(points)
+        found |= {f"gradient/{block}": norm for block, norm in norms.items()}
+        if norms and norms[max(norms)] > 0:
+            found["first_over_last"] = norms[min(norms)] / norms[max(norms)]
+        return found
 
 
 @dataclass(frozen=True)
@@ -312,14 +315,13 @@ def _end(run: RunDirectory) -> dict[str, float]:
     return found if z is None else {**found, "z": z}
 
 
-def _first_over_last(points: Sequence[Mapping[str, Any]]) -> float | None:
-    """Norms of the gradient in the first and the last block of a transformer, where they were first logged."""
+def _gradients(points: Sequence[Mapping[str, Any]]) -> dict[int, float]:
+    """Norms of the gradient in each block of a transformer, where they were first logged; empty of another backbone."""
     tag = "train/gradient_norm/backbone.blocks."
-    for point in points:
-        norms = {int(key.removeprefix(tag)): value for key, value in point.items() if key.startswith(tag)}
-        if norms and norms[max(norms)] > 0:
-            return norms[min(norms)] / norms[max(norms)]
-    return None
+    every = (
+        {int(key.removeprefix(tag)): norm for key, norm in point.items() if key.startswith(tag)} for point in points
+    )
+    return next(filter(None, every), {})
 
 
 def _scores(kind: str, scored: Scored | None) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlformer.studies.claims.base import Claim, Effect, Text
+from rlformer.studies.claims.base import Claim, Curve, Effect, Picture, Point, Text
 from rlformer.studies.claims.cells import Trained, task
 from rlformer.studies.claims.rows import recipes
 
@@ -50,5 +50,16 @@ CLAIM = Claim(
     caveat=Text(
         "More layers or longer filters reach further: the claim depends on the reach, not on convolution as such.",
         "层数更多或卷积核更长,感受野就更大:结论取决于感受野,而不是卷积本身。",
+    ),
+    pictures=(
+        Picture(
+            Text("Score against how long ago the cue was", "得分与线索距今的步数"),
+            Text("steps since the cue; ten are within reach", "线索距今的步数(感受野为十步)"),
+            Text("score, of 1", "得分(满分 1)"),
+            tuple(
+                Curve(Text(english, chinese), tuple(Point(n, _on(n, agent), "return") for n in (_NEAR, _FAR)))
+                for agent, english, chinese in (("dt-conv", "convolution", "卷积"), ("rvs", "MLP", "MLP"))
+            ),
+        ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlformer.studies.claims.base import Claim, Effect, Text
+from rlformer.studies.claims.base import Claim, Curve, Effect, Picture, Point, Text
 from rlformer.studies.claims.cells import Trained, task
 from rlformer.studies.claims.rows import recipes
 
@@ -60,4 +60,15 @@ CLAIM = Claim(
         *(_alike(n) for n in (5, 15, 31)),
     ),
     code=("rlformer/agents/sequence/backbones/lstm.py", "rlformer/agents/sequence/backbones/gru.py"),
+    pictures=(
+        Picture(
+            Text("Score against how long ago the cue was", "得分与线索距今的步数"),
+            Text("steps since the cue", "线索距今的步数"),
+            Text("score, of 1", "得分(满分 1)"),
+            tuple(
+                Curve(Text(name, name), tuple(Point(n, _on(n, agent), "return") for n in (5, 15, 31)))
+                for agent, name in (("dt-lstm", "LSTM"), ("dt-gru", "GRU"), ("rvs", "MLP"))
+            ),
+        ),
+    ),
 )

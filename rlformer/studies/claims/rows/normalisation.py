@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlformer.studies.claims.base import Claim, Effect, Text
+from rlformer.studies.claims.base import Claim, Curve, Effect, Picture, Point, Text
 from rlformer.studies.claims.cells import Trained, task
 from rlformer.studies.claims.rows import recipes
 
@@ -32,6 +32,21 @@ def _lower(norm: str, name: str, scale: float, rate: str, quick: bool) -> Effect
 
 
 _NAMES = (("layer", "layer normalisation"), ("rms", "RMS normalisation"))
+_KINDS = (("layer", "layer", "层归一化"), ("rms", "RMS", "RMS 归一化"), ("none", "none", "无归一化"))
+
+
+def _losses(rate: str) -> Picture:
+    return Picture(
+        Text(f"Held-out loss against the scale of inputs, learning rate {rate}", f"验证损失与输入尺度,学习率 {rate}"),
+        Text("inputs times", "输入放大倍数"),
+        Text("held-out loss, nats", "验证损失(nat)"),
+        tuple(
+            Curve(Text(english, chinese), tuple(Point(x, _with(norm, x, rate), "loss") for x in (1.0, 10.0, 100.0)))
+            for norm, english, chinese in _KINDS
+        ),
+        log_x=True,
+    )
+
 
 CLAIM = Claim(
     name="normalisation",
@@ -56,4 +71,5 @@ CLAIM = Claim(
         "Batch normalisation is not among them: it mixes the episodes of a batch, and a policy acts on one.",
         "未包括批归一化:它混合同一批中的不同回合,而策略只对单个回合行动。",
     ),
+    pictures=tuple(map(_losses, ("5e-4", "2e-3", "8e-3"))),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlformer.studies.claims.base import Claim, Effect, Says, Text
+from rlformer.studies.claims.base import Claim, Curve, Effect, Picture, Point, Says, Text
 from rlformer.studies.claims.cells import Trained, task
 from rlformer.studies.claims.rows import recipes
 
@@ -48,6 +48,8 @@ def _score(layers: int, says: Says, margin: float, quick: bool) -> Effect:
     )
 
 
+_WAYS = ((True, "with", "有残差"), (False, "without", "无残差"))
+
 CLAIM = Claim(
     name="residual",
     number="7",
@@ -67,4 +69,30 @@ CLAIM = Claim(
         _score(16, "greater", 0.25, quick=False),
     ),
     code=("rlformer/agents/sequence/backbones/transformer/network.py",),
+    pictures=(
+        Picture(
+            Text("The gradient's norm in each block, early in training", "训练初期各块的梯度范数"),
+            Text("block, from the input", "块(从输入起)"),
+            Text("norm of the gradient", "梯度范数"),
+            tuple(
+                Curve(
+                    Text(f"{layers} layers, {english}", f"{layers} 层,{chinese}"),
+                    tuple(Point(k + 1, _deep(layers, residual), f"gradient/{k}") for k in range(layers)),
+                )
+                for layers in (16, 8)
+                for residual, english, chinese in _WAYS
+            ),
+            log_y=True,
+        ),
+        Picture(
+            Text("Score against depth, with and without residual connections", "得分与深度:有无残差连接"),
+            Text("layers", "层数"),
+            Text("score, of 1", "得分(满分 1)"),
+            tuple(
+                Curve(Text(english, chinese), tuple(Point(n, _deep(n, residual), "return") for n in (2, 4, 8, 16)))
+                for residual, english, chinese in _WAYS
+            ),
+            log_x=True,
+        ),
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlformer.studies.claims.base import Claim, Effect, Text
+from rlformer.studies.claims.base import Claim, Curve, Effect, Picture, Point, Text
 from rlformer.studies.claims.cells import Speed, Trained, task
 from rlformer.studies.claims.rows import recipes
 
@@ -31,6 +31,8 @@ def _learns(agent: str) -> Trained:
     values = recipes.reading(_LONG, "validate_every=50")
     return Trained(task("PassiveTMaze", length=_LONG - 1), agent, values, loss=_LOSS, alone=True)
 
+
+_MODELS = (("dt", "Transformer", "Transformer"), ("dt-lstm", "LSTM", "LSTM"), ("dt-gru", "GRU", "GRU"))
 
 CLAIM = Claim(
     name="speed",
@@ -70,5 +72,18 @@ CLAIM = Claim(
         "A CPU says nothing of parallel hardware. One gradient step on K steps needs K recurrent steps one after the "
         "other in an LSTM, and as many as there are layers in a Transformer, whatever K is.",
         "CPU 上的计时不能说明并行硬件上的情况。对 K 步窗口,LSTM 需要 K 个先后相继的循环步,Transformer 则只需与层数相同的步数,与 K 无关。",
+    ),
+    pictures=(
+        Picture(
+            Text("Gradient steps a second against the length of a window", "每秒梯度步数与窗口长度"),
+            Text("steps in a window", "窗口长度(步)"),
+            Text("gradient steps a second", "每秒梯度步数"),
+            tuple(
+                Curve(Text(english, chinese), tuple(Point(n, Speed(agent, n), "steps_a_second") for n in (8, 32, 128)))
+                for agent, english, chinese in _MODELS
+            ),
+            log_x=True,
+            log_y=True,
+        ),
     ),
 )
