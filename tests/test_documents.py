@@ -215,6 +215,24 @@ def test_a_published_page_admits_the_shared_library_and_its_own_script(page: Pat
     assert {f"'nonce-{nonce}'", *(f"'sha256-{digest}'" for digest in digests)} <= set(policy.replace(";", " ").split())
 
 
+def test_published_answers_to_claims_lead_to_the_files_that_they_name(tmp_path: Path) -> None:
+    report, docs = tmp_path / "report", tmp_path / "docs"
+    for ending in ("", ".zh"):
+        write = "![a](figures/a.svg) [`x`](../../rlformer/x.py) results.json"
+        report.mkdir(exist_ok=True)
+        (report / f"report{ending}.md").write_text(write)
+    (report / "results.json").write_text("{}")
+    (report / "figures").mkdir()
+    (report / "figures/a.svg").write_text("<svg/>")
+    (tmp_path / "rlformer").mkdir()
+    (tmp_path / "rlformer/x.py").touch()
+    runpy.run_path(str(ROOT / "scripts" / "publish"))["publish_claims"](report, docs)
+    for page in (docs / "claims.md", docs / "zh/claims.md"):
+        links = re.findall(r"\]\(([^)]+)\)", page.read_text())
+        assert len(links) == 3
+        assert all((page.parent / link).is_file() for link in links), links
+
+
 def test_publishing_keeps_every_number_and_takes_the_library_out(tmp_path: Path) -> None:
     """Twice does nothing new; what a page carries comes back as it was."""
     from rlformer.report.files import write
