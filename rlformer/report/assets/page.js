@@ -62,12 +62,18 @@ function draw(id) {
   }).observe(box);
 }
 
-// The plotting library is a compressed block of this page; as a script it is admitted by its hash.
+// What a block of this page holds, unpacked where it is compressed.
+async function held(id) {
+  const { type, textContent } = document.getElementById(id);
+  if (type !== "application/gzip") return textContent;
+  const packed = Uint8Array.from(atob(textContent), (c) => c.charCodeAt(0));
+  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+}
+
+// The plotting library is a compressed block; as a script it is admitted by its hash.
 async function unpack() {
-  const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent), (c) => c.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   const script = document.createElement("script");
-  script.textContent = await new Response(stream).text();
+  script.textContent = await held("plotly");
   document.head.append(script);
 }
 
@@ -124,8 +130,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
 }
 
 // The download works from the page alone, wherever it was moved.
-const results = new Blob([document.getElementById("results").textContent], { type: "application/json" });
-document.getElementById("download").href = URL.createObjectURL(results);
+held("results").then((text) => {
+  document.getElementById("download").href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+}).catch(console.error);
 
 // A table as CSV: what its rows are sorted by, in full, where that is more than what they print; intervals as printed.
 function quoted(text) {
