@@ -92,6 +92,19 @@ def trained(agent: str, seed: int, *words: str) -> Score:
     return Score(agent, seed, found["mean"], found["standard_error"] or 0.0, found["normalized_score"], answer["run"])
 
 
+def compared(env: str, agents: Sequence[str], folder: Path, *words: str) -> dict[str, Any]:
+    """What each arm returns, seed by seed, and what `rlformer compare` answers; runs lie beside `folder`."""
+    more = ("--with", "selection=false", "--with", f"runs={folder.parent / 'runs'}")  # every arm on every seed
+    results = rlformer("compare", env, "--arms", ",".join(agents), *words, *more, "--out", str(folder))
+    (environment,) = results["environments"]
+    arms = {
+        arm["label"]: {str(run["seed"]): run["mean_return"] for run in arm["runs"] if run["mean_return"] is not None}
+        for arm in environment["arms"]
+        if arm["acts"]
+    }
+    return {"arms": arms, "verdict": environment["verdict"], "report": str(folder)}
+
+
 def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:
     """Over runs; the standard error is None of one.
 

@@ -129,10 +129,35 @@ def test_the_page_of_a_study_is_made_of_its_results_alone() -> None:
     assert "mean nothing" in study.page({**results, "quick": True})
 
 
+def test_a_table_of_architectures_counts_solved_seeds_and_pairs_them() -> None:
+    module = runpy.run_path(str(SCRIPTS / "study_architectures"))
+    arms = {"dt": {"0": 100.0, "1": 210.0}, "dt-masked": {"0": 130.0, "1": 220.0, "2": 200.0}}
+    page = module["page"]({"quick": False, "parts": {"pretraining": {"arms": arms}}})
+    assert "| `dt` | 155.0 ± 55.0 | 1 of 2 |  |" in page
+    assert "| `dt-masked` | 183.3 ± 27.3 | 2 of 3 | +20.0 ± 10.0 |" in page  # 30 and 10
+    assert "## KeyDoor" not in page
+    assert "mean nothing" in module["page"]({"quick": True, "parts": {}})
+
+
+def test_each_part_of_the_architectures_names_agents_and_values_that_exist() -> None:
+    from rlformer.agents.cards import resolve
+
+    for part in runpy.run_path(str(SCRIPTS / "study_architectures"))["PARTS"]:
+        sets = [value for word, value in zip(part.words, part.words[1:], strict=False) if word == "--set"]
+        env = env_cards.environment(part.env)
+        for agent in part.agents:
+            own = [value.removeprefix(f"{agent}.") for value in sets if value.startswith(f"{agent}.")]
+            resolve(env, agent, own)
+        assert all(value.partition(".")[0] in part.agents for value in sets)
+        assert part.less is None or part.less in part.agents
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (("study_architectures", "GPT"), "error: no part 'GPT'; there are: PassiveTMaze, KeyDoor, CartPole-v1, "),
+        (("study_architectures", "--page", "nope.json", "x.md"), "error: nope.json: no results of this script: "),
         (("published_agents", "torn.json"), "error: torn.json: no results of this script: "),
         (("published_agents", "empty.json"), "error: empty.json: no results of this script: it lacks agents"),
         (("published_agents", "nowhere"), "error: nowhere: no ALGORITHM/ENV_1/ENV.zip in it"),
