@@ -97,7 +97,7 @@ def test_a_study_is_saved_changed_and_run(command: Command, workspace: Path) -> 
 def test_help_of_compare_lists_its_options_under_headings(command: Command) -> None:
     text = command("compare", "--help").out
     headings = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
-    assert headings == ["Arguments:", "What is compared:", "How it is run:", "What comes out:", "Options:"]
+    assert headings == ["Arguments:", "What to compare:", "How to run:", "Output:", "Options:"]
 
 
 def test_a_missing_extra_is_named_in_the_table_and_installed_by_one_line(
@@ -108,7 +108,7 @@ def test_a_missing_extra_is_named_in_the_table_and_installed_by_one_line(
     hopper = next(line for line in seen.out.splitlines() if line.startswith("Hopper-v5 "))
     assert "  mujoco  " in hopper
     assert hopper.index("mujoco") < 80
-    assert seen.err == "missing: pip install 'rlformer[mujoco]'\n"
+    assert seen.err == "to install the missing extras: pip install 'rlformer[mujoco]'\n"
     assert command("agents").err == ""
 
 
@@ -187,8 +187,8 @@ def test_the_catalogue_is_listed(command: Command) -> None:
         (["compare", "CartPole-v1", "--with", "verdict.lambda=2"], "verdict.lambda: a number from 0 to 1, got 2"),
         (["compare", "CartPole-v1", "--with", "threads"], "--with takes KEY=VALUE, got 'threads'"),
         (["compare", "nowhere.toml"], "nowhere.toml: no such file"),
-        (["train-agent", "CartPole-v1", "--prefix", "0.5"], "--prefix 0.5 cuts a log: --dataset DATA names it"),
-        (["explain", "random", "--prefix", "mid"], "--prefix mid cuts a log: --dataset DATA names it"),
+        (["train-agent", "CartPole-v1", "--prefix", "0.5"], "--prefix 0.5 needs a log to cut: add --dataset DATA"),
+        (["explain", "random", "--prefix", "mid"], "--prefix mid needs a log to cut: add --dataset DATA"),
         (
             ["train-agent", "--dataset", "log", "--agent", "cql", "--log-trajectories"],
             "--log-trajectories keeps the episodes of online training",

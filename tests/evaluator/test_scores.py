@@ -260,4 +260,4 @@ def test_runs_and_scores_at_once_are_refused(
         with pytest.raises(SystemExit) as stop:
             cli.main()
         assert stop.value.code == 2
-        assert "one of the two" in capsys.readouterr().err
+        assert "either run directories (DIR...) or --scores" in capsys.readouterr().err

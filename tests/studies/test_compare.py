@@ -197,7 +197,7 @@ def test_ctrl_c_stops_a_comparison_cleanly_and_the_same_command_continues(tmp_pa
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
-    assert errors.strip().endswith("stopped; the same command continues")
+    assert errors.strip().endswith("stopped; run the same command again to continue")
     record = json.loads((metrics[0].parent / "record.json").read_text())
     assert record["status"] == "interrupted"
     assert 0 < record["progress"]["done"] < 400000
