@@ -46,7 +46,7 @@ def break_even(
     if any(sum(one.score is not None for one in of) < 2 for of in (online, offline)):
         return BreakEven("an arm has one finished run, which says nothing about the next")
     if bar.level is None:
-        return BreakEven("nothing says what a success is")
+        return BreakEven("no success is defined (see --good-enough)")
     solved = [[one.reached for one in of] for of in (online, offline)]
     if not any(solved[0]) and not any(solved[1]):
         return BreakEven("no run of either arm reached the threshold")
