@@ -193,12 +193,12 @@ def test_the_catalogue_is_listed(command: Command) -> None:
             ["train-agent", "--dataset", "log", "--agent", "cql", "--log-trajectories"],
             "--log-trajectories keeps the episodes of online training",
         ),
-        (["train-agent"], "which environment? train-agent takes ENV, or --dataset DATA"),
+        (["train-agent"], "train-agent needs an environment (ENV), or a log (--dataset DATA)"),
         (["compare", "CartPole-v1", "--save-study", "afile/study.toml"], "a file stands where a folder is needed"),
         (["compare", "CartPole-v1", "--with", "verdict=3"], "verdict: a table is expected"),
         (
             ["train-transformer", "log", "--agent", "cql"],
-            "agent 'cql' is RL on a log, and no sequence model: rlformer train-agent --dataset log --agent cql",
+            "agent 'cql' is offline RL, not a sequence model: rlformer train-agent --dataset log --agent cql",
         ),
         (
             ["train-agent", "--dataset", "log", "--agent", "dt"],

@@ -191,7 +191,7 @@ def test_one_run_per_task_has_no_interval(tmp_path: Path) -> None:
     results = found(tmp_path, "algorithm,task,run,score\na,Ant,0,1\na,Hop,0,0\n")
     assert results.aggregates[0].mean == Estimate(None, 0.5, None)
     assert results.profiles.curves[0].low is None
-    assert "One run per task says nothing of the spread: no interval for a." in notes(results)
+    assert "One run per task does not show the spread: no interval for a." in notes(results)
 
 
 # Files.

@@ -144,7 +144,8 @@ def _broke(breaking: Breaking) -> Iterator[str]:
         rule = failure(breaking.failing)
         yield f"Failures while learning: {'; '.join(said)}. An episode counts as a failure if {rule}."
         if free:
-            text = f"{formats.listed(free)} learned only from a log, without failures of their own"
+            own = "its" if len(free) == 1 else "their"
+            text = f"{formats.listed(free)} learned only from a log, without failures of {own} own"
             counts = sorted({round(arm.behind_log.failures.point) for arm in behind if arm.behind_log is not None})
             if counts:
                 ends = dict.fromkeys(formats.count(count) for count in (counts[0], counts[-1]))

@@ -88,12 +88,12 @@ def _fetches(memory: MemoryEvidence, effect: Rows) -> str:
 
 
 def _least(values: Sequence[float]) -> str:
-    return f"{formats.percent(min(values))}{' or more' if max(values) > min(values) else ''}"
+    return f"{'at least ' if max(values) > min(values) else ''}{formats.percent(min(values))}"
 
 
 def _most(values: Sequence[float]) -> str:
     most = max(0.0, *values)
-    return formats.percent(most) + ("" if most < 0.005 else " at most")  # beyond what is shown as 0 %
+    return ("" if most < 0.005 else "at most ") + formats.percent(most)  # beyond what is shown as 0 %
 
 
 def _read(memory: MemoryEvidence, at: MemoryAt) -> Iterator[str]:
