@@ -399,7 +399,7 @@ def test_without_any_run_the_error_names_the_first_reason(tmp_path: Path) -> Non
         (
             [BC, DT],
             {"asked_beyond": True},
-            "On 3 of 3 seeds, the target return of dt was above every episode of its log",
+            "On 3 of 3 seeds, the target return of dt was above every episode",
         ),
         ([BC, PPO], {}, "Some arms were tuned and others were not"),
         ([replace(BC, tuning="20 trials."), PPO], {}, "The arms were tuned with different effort"),
