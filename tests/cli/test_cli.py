@@ -32,7 +32,7 @@ def test_a_log_is_collected_learned_from_and_evaluated(command: Command) -> None
     run = str(learned.json["run"])
     assert run.startswith("runs/CartPole-v1/dt-")
     again = command("train-transformer", "log", "--gradient-steps", "40", *SMALL)
-    assert "it had finished before, and is left alone" in again.err
+    assert "it had already finished and was not trained again" in again.err
     assert "\nheld-out loss 0." in again.out
     evaluated = command("evaluate", run, "random", "--env", "CartPole-v1", "--episodes", "5", "--json")
     assert [p["policy"] for p in evaluated.json["policies"]] == [run, "random"]  # type: ignore[attr-defined]
@@ -155,7 +155,7 @@ def test_the_catalogue_is_listed(command: Command) -> None:
             "neither a number nor one of auto, supported",
         ),
         (["evaluate", "some.zip", "--env", "CartPole-v1"], "some.zip"),
-        (["collect", "random", "--env", "CartPole-v1"], "give one of --episodes and --steps"),
+        (["collect", "random", "--env", "CartPole-v1"], "give either --episodes or --steps"),
         (
             ["collect", "random", "--env", "CartPole-v1", "--episodes", "1", "--epsilon", "2"],
             "--epsilon: a number from 0 to 1, got 2.0",
@@ -205,7 +205,7 @@ def test_the_catalogue_is_listed(command: Command) -> None:
             "agent 'dt' learns from a log: rlformer train-transformer log --agent dt",
         ),
         (["train-agent", "--dataset", "log"], "agent 'ppo' learns by interaction: it takes no dataset"),
-        (["train-agent", "CartPole-v1", "--agent", "cql"], "agent 'cql' learns from a log: give it a dataset"),
+        (["train-agent", "CartPole-v1", "--agent", "cql"], "agent 'cql' learns from a log: add --dataset"),
         (["report", "nowhere"], "nowhere"),
         (["report", "log", "--out", "page"], "no run directory there"),
         (["train-agent", "CartPole-v1", "--out", "afile/runs"], "a file stands where a folder is needed"),

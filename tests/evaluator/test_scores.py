@@ -202,13 +202,16 @@ def test_one_run_per_task_has_no_interval(tmp_path: Path) -> None:
     [
         ("", "line 1: no column 'algorithm'"),
         ("algorithm,task,run\na,b,0\n", "line 1: no column 'score'; needed: algorithm, task, run, score"),
-        ("algorithm,task,run,score,score\n", "line 1: column 'score' stands there 2 times"),
+        ("algorithm,task,run,score,score\n", "line 1: column 'score' appears 2 times"),
         ("algorithm,task,run,score\n", "no row below the first line"),
         ("algorithm,task,run,score\na,b,0,1\na,b,1,high\n", "line 3, column score: expected a number, got 'high'"),
         ("algorithm,task,run,score\na,b,0,nan\n", "line 2, column score: expected a number, got 'nan'"),
         ("algorithm,task,run,score\n\na,,0,1\n", "line 3, column task: is empty"),
-        ("algorithm,task,run,score\na,b,0\n", "line 2: 3 columns, the first line names 4"),
-        ("algorithm,task,run,score\na,b,0,1\na,b,0,2\n", "line 3, column run: run '0' of 'a' on 'b' stands in line 2"),
+        ("algorithm,task,run,score\na,b,0\n", "line 2: 3 columns, but the first line names 4"),
+        (
+            "algorithm,task,run,score\na,b,0,1\na,b,0,2\n",
+            "line 3, column run: run '0' of 'a' on 'b' is already in line 2",
+        ),
     ],
 )
 def test_errors_name_line_and_column(tmp_path: Path, text: str, message: str) -> None:

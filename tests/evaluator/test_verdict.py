@@ -386,7 +386,7 @@ def test_one_run_that_finished_among_failed_ones_gets_a_verdict(tmp_path: Path) 
     found = verdict_of(tmp_path, [GOOD_DT], 5)
     assert (found.answer, found.arm) == ("sequence", "dt")
     assert found.lambda_star is not None
-    assert found.lambda_star.reason == "an arm has one finished run, which says nothing about the next"
+    assert found.lambda_star.reason == "an arm has only one finished run, which does not show how another would do"
 
 
 def test_one_seed_that_both_have_makes_no_pairs(tmp_path: Path) -> None:
