@@ -192,8 +192,8 @@ def test_a_pickle_that_fits_no_name_is_not_passed_over_in_silence(file: str, ste
     with pytest.raises(InputError) as caught:
         read_zip(path, trust=True)
     assert str(caught.value) == (
-        f"{path}: {file} is beside it but is not used, because its name does not match: --normalization {found} if that "
-        "holds its VecNormalize, --no-normalization if none does"
+        f"{path}: {file} is beside it but is not used, because its name does not match: --normalization {found} if "
+        "that holds its VecNormalize, --no-normalization if none does"
     )
     assert read_zip(path, trust=True, normalized=Normalization(found)).statistics == found
     assert read_zip(path, trust=True, normalized=Normalization(wanted=False)).statistics is None
