@@ -94,7 +94,7 @@ class DeployedPolicy:
         """
         episode = self._episode
         if episode is None:
-            raise InputError(f"{self.name}: no episode has begun: policy.reset() comes first, at each episode's start")
+            raise InputError(f"{self.name}: no episode has begun: call policy.reset() at the start of each episode")
         row = self._translator.observation(observation)[None]
         earned = self._earned(reward, episode)
         if episode.action is not None:
@@ -129,9 +129,13 @@ class DeployedPolicy:
         if observations.dtype.kind not in "fiub" or not computable(observations).all():
             raise InputError(f"{self.name}: the observations are not finite numbers")
         if self.traits.draws and not self._begun:
-            raise InputError(f"{self.name}: it draws its actions: begin(slots, seeds) comes first, at each episode")
+            raise InputError(
+                f"{self.name}: it samples its actions: call begin(slots, seeds) at the start of each episode"
+            )
         if self.traits.remembers and self._acted:
-            raise InputError(f"{self.name}: observe(actions, rewards) comes after each act: it remembers what it did")
+            raise InputError(
+                f"{self.name}: call observe(actions, rewards) after each act, since it remembers its actions"
+            )
         self._acted, self._episode = True, None
         with one_thread():
             return self.policy.act(observations)
@@ -140,11 +144,11 @@ class DeployedPolicy:
         """The executed actions (N, *act), canonical, and what they earned (N,); see `core.policy.Policy`."""
         if self.traits.remembers and not self._begun:
             raise InputError(
-                f"{self.name}: remembers its episode: begin(slots, seeds, target_returns) comes first, at each "
-                "episode's start"
+                f"{self.name}: remembers its episode: call begin(slots, seeds, target_returns) at the start of "
+                "each episode"
             )
         if self.traits.remembers and not self._acted:
-            raise InputError(f"{self.name}: act(observations) comes before observe")
+            raise InputError(f"{self.name}: call act(observations) before observe")
         actions, earned = np.asarray(actions), np.asarray(rewards)
         shape = self.spaces.actions.shape
         if actions.shape[1:] != shape or actions.ndim != len(shape) + 1 or earned.shape != actions.shape[:1]:
@@ -162,17 +166,17 @@ class DeployedPolicy:
         traits = self.traits
         if not traits.asks:
             if target_return is not None:
-                text = f"{self.name}: cannot be asked for a return; target_return={target_return} is ignored"
+                text = f"{self.name}: has no target return; target_return={target_return} is ignored"
                 warnings.warn(text, stacklevel=3)
             return None
         if isinstance(target_return, str):
             if target_return not in traits.rules:
-                known = f"it knows {', '.join(traits.rules)}" if traits.rules else "it knows no rule: give a number"
-                raise InputError(f"{self.name}: does not say what '{target_return}' of its log is; {known}")
+                known = f"it knows {', '.join(traits.rules)}" if traits.rules else "it has no rule: give a number"
+                raise InputError(f"{self.name}: does not record the '{target_return}' of its log; {known}")
             return traits.rules[target_return]
         asked = traits.target_return if target_return is None else _number(target_return)
         if asked is None and target_return is None:
-            raise InputError(f"{self.name}: does not say what return to ask for: policy.reset(target_return=R)")
+            raise InputError(f"{self.name}: does not record a target return: use policy.reset(target_return=R)")
         if asked is None:
             raise InputError(f"{self.name}: target_return={target_return!r} is not a finite number")
         return asked
@@ -191,8 +195,8 @@ class DeployedPolicy:
             raise InputError(f"{self.name}: the reward {reward!r:.80} is not a finite number")
         if earned and not episode.steps:
             raise InputError(
-                f"{self.name}: a reward of {earned:g} with the first observation of an episode, before any action; it "
-                "belongs to the call after the action that earned it"
+                f"{self.name}: a reward of {earned:g} with the first observation of an episode, before any action; "
+                "pass it in the call after the action that earned it"
             )
         return earned
 

@@ -16,9 +16,13 @@ def device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = name.partition(":")
     if name != "cpu" and (kind != "cuda" or (":" in name and not index.isdecimal())):
-        raise InputError(f"--device {name}: neither cpu, cuda, cuda:N nor auto")
+        raise InputError(f"--device {name}: must be cpu, cuda, cuda:N or auto")
     if kind == "cuda" and not torch.cuda.is_available():
-        why = "no CUDA device is here" if torch.version.cuda else f"torch {torch.__version__} was built without CUDA"
+        why = (
+            "there is no CUDA device here"
+            if torch.version.cuda
+            else f"torch {torch.__version__} was built without CUDA"
+        )
         raise InputError(f"--device {name}: {why}")
     if int(index or 0) >= (count := torch.cuda.device_count()) and kind == "cuda":
         raise InputError(f"--device {name}: there are {count}, counted from 0")

@@ -59,10 +59,10 @@ def load_run(path: Path, env: EnvSpec | None = None, trust: bool = False, step: 
     kind = learner_kind(spec.agent.learner)
     if step is not None and (type(step) is not int or step not in kept.steps(run.path)):
         there = ", ".join(map(str, kept.steps(run.path))) or "none"
-        raise InputError(f"{path}: kept no policy of step {step}; those that it kept: {there}")
+        raise InputError(f"{path}: kept no policy of step {step}; it kept: {there}")
     best = run.checkpoints / "best" if step is None else kept.folder(run.path, step)
     if not best.is_dir() and kind.acts:
-        begun = f"; it goes on with: {record.command}" if record.command else ""
+        begun = f"; continue it with: {record.command}" if record.command else ""
         raise InputError(f"{path}: the run has not finished and holds no trained policy yet{begun}")
     run.check(best.relative_to(run.path).as_posix())
     try:
@@ -109,5 +109,5 @@ def _run_in(path: Path) -> Path:
         return path
     seeds = sorted(found.parent for found in path.glob("seed-*/record.json"))
     if len(seeds) > 1:
-        raise InputError(f"{path}: holds {len(seeds)} runs; name one, such as {seeds[0]}")
+        raise InputError(f"{path}: holds {len(seeds)} runs; name one of them, such as {seeds[0]}")
     return seeds[0] if seeds else path

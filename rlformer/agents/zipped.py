@@ -57,7 +57,9 @@ def card(name: str) -> AgentCard:
     known = data.get("num_timesteps")
     steps = known if isinstance(known, int) and not isinstance(known, bool) and known > 0 else 0
     told = (
-        f"Trained elsewhere, for {steps:,} environment steps" if steps else "Trained elsewhere, nobody knows how long"
+        f"Trained elsewhere, for {steps:,} environment steps"
+        if steps
+        else "Trained elsewhere for an unknown number of steps"
     )
     values = {"zip": str(path), "agent": agent, "digest": _digest(path), "trained_steps": steps, "trust": False}
     rungs = [own.rung for own in agents().values() if own.defaults.get("algorithm") == algorithm.name]

@@ -72,7 +72,7 @@ def export(
     given = [name for name, place in forms.items() if place is not None]
     if len(given) != 1:
         found = f"; got {' and '.join(given)}" if given else ""
-        raise InputError(f"give one of --huggingface, --sb3, --onnx and --minimal{found}")
+        raise InputError(f"give exactly one of --huggingface, --sb3, --onnx and --minimal{found}")
     place, loaded = Path(str(forms[given[0]])), load_run(Path(run), trust=trust)
     return {"--huggingface": _huggingface, "--sb3": _sb3, "--onnx": _onnx, "--minimal": _minimal}[given[0]](
         loaded, place, tell
@@ -85,7 +85,7 @@ def _huggingface(run: LoadedRun, folder: Path, tell: Callable[[str], None]) -> P
 
     if not isinstance(run.learner, SequenceLearner):
         raise InputError(
-            f"{run.path}: is no sequence model, so that Hugging Face's library has no form for it; --onnx has one"
+            f"{run.path}: is not a sequence model, and Hugging Face's library has no format for it; use --onnx"
         )
     export_checkpoint(run.learner, folder, _time_limit(run.spec.env))
     tell(f"{folder / 'rlformer.json'} says how observations and returns are scaled: keep it beside the weights")
@@ -108,15 +108,15 @@ def _sb3(run: LoadedRun, path: Path, tell: Callable[[str], None]) -> Path:
 
     if not isinstance(run.learner, OnlineLearner):
         raise InputError(
-            f"{run.path}: is no agent of stable-baselines3; a Decision Transformer goes out with --huggingface, any "
-            "agent with --onnx"
+            f"{run.path}: is not a stable-baselines3 agent; export a Decision Transformer with --huggingface, and "
+            "any agent with --onnx"
         )
     path = _new(path if path.suffix == ".zip" else Path(f"{path}.zip"))
     export_zip(run.learner, path)
     for beside in sorted(path.with_suffix("").glob("*.pkl")):
         tell(
-            f"also wrote {beside}: the statistics that observations are normalised with, without which the agent does "
-            "not act as trained (VecNormalize.load)"
+            f"also wrote {beside}: the statistics that normalise observations; without them the agent does not act as "
+            "trained (load them with VecNormalize.load)"
         )
     return path
 

@@ -49,7 +49,7 @@ def explain(
 
     limits.check(distractors=distractors, seed=seed)
     if step is not None and (distractors is not None or not (Path(policy) / "record.json").is_file()):
-        raise InputError(f"step {step}: of a policy that a run kept, and this explains none of a run directory")
+        raise InputError(f"step {step}: chooses a policy that a run kept, and this is not a run directory")
     if only is not None and not only:
         raise InputError(f"--only names no part; valid: {', '.join(PARTS)}")
     path, normalized = Path(policy), normalization_for(normalization, [str(policy)])
@@ -62,7 +62,7 @@ def explain(
             if out is not None:
                 opened = replace(opened, folder=Path(out))
         elif distractors is not None:
-            raise InputError(f"{policy}: --distractors trains a run again, and this is no run directory")
+            raise InputError(f"{policy}: --distractors trains a run again, and this is not a run directory")
         else:
             folder = None if out is None else Path(out)
             opened = explain_runs.open_other(str(policy), spec, seed, dataset, agent, trust, folder, normalized, tell)

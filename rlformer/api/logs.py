@@ -121,11 +121,11 @@ def join(
 def _check_given(given: Mapping[str, object], map: Mapping[str, str | Sequence[str]] | None) -> None:
     """Raise InputError where arrays are missing, or are named as if they were columns."""
     if map:
-        raise InputError("map names columns of a frame: arrays are given by their own names")
+        raise InputError("map names columns of a frame; pass arrays by their own names")
     if missing := [name for name in NEEDED if name not in given]:
         raise InputError(f"no {' and no '.join(missing)}: dataset needs {', '.join(NEEDED)}, or a frame")
     if not {"ends", "terminated", "truncated"} & {*given}:
-        raise InputError("where do episodes end? terminated= and truncated=, or ends=, mark their last steps")
+        raise InputError("nothing marks where episodes end: give terminated= and truncated=, or ends=")
 
 
 def _in_memory(log: ForeignLog) -> Dataset:
@@ -172,7 +172,7 @@ def _array(name: str, value: Any) -> Array:
     try:
         return np.asarray(value)
     except ValueError as error:
-        advice = "lay episodes one behind the other, and mark where they end"
+        advice = "concatenate the episodes and mark where they end"
         raise InputError(f"{name} is not an array, since its rows differ in length: {advice}") from error
 
 

@@ -34,7 +34,7 @@ def tensorboard(
     """
     folder = Path(folder)
     if not any(True for _ in find_runs(folder)):
-        raise InputError(f"no runs in {folder}: rlformer compare or train-agent makes some")
+        raise InputError(f"no runs in {folder}: rlformer compare or train-agent creates some")
     with tempfile.TemporaryDirectory(prefix="rlformer-tensorboard-") as logdir:
         board = Board(folder, Path(logdir), find_runs)
         shown = board.update()

@@ -82,7 +82,7 @@ def train(
     inputs: tuple[Input, ...] = () if dataset is None else (log_input(dataset),)
     if start is not None:
         if not kind.starts:
-            raise InputError(f"--from {start}: agent '{agent}' is no sequence model, which could go on from weights")
+            raise InputError(f"--from {start}: agent '{agent}' is not a sequence model and cannot start from weights")
         from rlformer.agents.sequence.start import weights_input  # torch
 
         inputs = (*inputs, weights_input(Path(start), None if dataset is None else dataset.hash))
@@ -182,22 +182,24 @@ def collect(
     for shards needs `if __name__ == "__main__":` around it.
     """
     if (episodes is None) == (steps is None):
-        raise InputError("give one of --episodes and --steps")
+        raise InputError("give either --episodes or --steps")
     limits.check(episodes=episodes, steps=steps, epsilon=epsilon, seed=seed, num_envs=num_envs)
     limits.check(shards=shards, jobs=jobs)
     place = Place.parse(on) if isinstance(on, str) else None
     if shards is None and (jobs is not None or place != Place()):
         option = "--jobs" if jobs is not None else f"--on {on}"
-        raise InputError(f"{option}: processes that collect side by side write shards: --shards N")
+        raise InputError(f"{option}: needs --shards N, since parallel processes write shards")
     if shards is not None and shards > (most := episodes or steps or 0):
-        raise InputError(f"--shards {shards}: one episode or step at least for each, and {most} are asked for")
+        raise InputError(
+            f"--shards {shards}: each shard needs at least one episode or step, and only {most} are asked for"
+        )
     normalized = normalization_for(normalization, [str(policy)])
     given = None if env is None else env_cards.environment(env)
     source = open_source(str(policy), given, agent, sample, trust, normalized)
     tell_of([source], tell)
     spec = env_cards.environment(env) if env is not None else source.env
     if spec is None:
-        raise InputError("which environment? --env names it")
+        raise InputError("no environment is given: use --env ENV")
     source.check_acts_in(spec)
     source.asked(None)
     amount = f"{episodes}-episodes" if episodes is not None else f"{steps}-steps"
@@ -239,7 +241,7 @@ def collect(
 def normalization_for(given: Statistics, policies: Sequence[str]) -> Normalization:
     """What is said of the statistics of a .zip. Raises InputError where they are named, and no policy is a .zip."""
     if given is not None and not any(Path(text).suffix == ".zip" for text in policies):
-        raise InputError(f"normalization: belongs to a .zip of stable-baselines3, and {', '.join(policies)} is none")
+        raise InputError(f"normalization: belongs to a stable-baselines3 .zip, and {', '.join(policies)} is not one")
     return Normalization.of(given)
 
 
@@ -256,7 +258,7 @@ def common_environment(policies: Sequence[str], trust: bool) -> EnvSpec:
     if not runs:
         if "random" in policies:
             raise InputError("'random' needs --env")
-        raise InputError("which environment? --env names it")
+        raise InputError("no environment is given: use --env ENV")
     first = next(iter(runs.values()))
     for text, spec in runs.items():
         if spec.definition != first.definition:

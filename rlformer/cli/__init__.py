@@ -23,20 +23,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Online RL or a sequence model, for your Gymnasium environment? Train both, read one report.",
+    help="Should you use online RL or a sequence model on your Gymnasium environment? Train both and read one report.",
 )
 
 
 _BEGIN = """\
-Online RL or a sequence model, for your Gymnasium environment? To begin with:
+Should you use online RL or a sequence model on your Gymnasium environment?
+Commands to begin with:
 
-  rlformer compare CartPole-v1       train both, write one report: 5 minutes
-  rlformer compare module:MyEnv-v0   the same for your own; --dry-run: how long
-  rlformer data info LOG             what a log holds, and what looks wrong
-  rlformer runs                      what was trained here, and its scores
-  rlformer doctor                    whether rlformer works on this machine
+  rlformer compare CartPole-v1       train both, write one report (5 minutes)
+  rlformer compare module:MyEnv-v0   the same on yours (--dry-run: how long?)
+  rlformer data info LOG             show what a log holds and what looks wrong
+  rlformer runs                      list the runs here and their scores
+  rlformer doctor                    check that rlformer works on this machine
 
-All commands: rlformer --help. How one is used: rlformer COMMAND --help."""
+All commands: rlformer --help. Help on one command: rlformer COMMAND --help."""
 _STOPPED = 130  # the exit code of Ctrl-C, which typer too makes of it
 
 
@@ -74,7 +75,7 @@ def main() -> None:
     console.keep_output()
     guard()
     threads = set(threading.enumerate())
-    stopped = "stopped; the same command continues"
+    stopped = "stopped; run the same command again to continue"
     try:
         code = app(prog_name="rlformer", standalone_mode=False)
     except (Interrupted, KeyboardInterrupt) as error:

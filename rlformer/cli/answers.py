@@ -80,12 +80,12 @@ def _environment(evidence: Evidence, said: Mapping[str, Any]) -> str:
     lines = [evidence.name, _wrapped(verdict["headline"], "  ")]
     lines += [_wrapped(verdict["certainty"], "  ")] * bool(verdict["certainty"])
     lines += ["", *(_wrapped(text, "  - ") for text in verdict["reasons"][:_REASONS])] * bool(verdict["reasons"])
-    lines += ["", "every arm at the end of its training, all of which is its time:"]
+    lines += ["", "every arm at the end of its training (time: of the whole training):"]
     lines += [_arms(evidence)]
     if verdict["warnings"]:
-        lines += ["", "beware:", *(_wrapped(text, "  - ") for text in verdict["warnings"])]
+        lines += ["", "warnings:", *(_wrapped(text, "  - ") for text in verdict["warnings"])]
     if more := len(said["warnings"]):
-        lines += ["", f"{formats.plural(more, 'warning')} and every figure: in the report"]
+        lines += ["", f"{formats.plural(more, 'more warning')} and all figures are in the report"]
     if verdict["next"]:
         lines += ["", "next:", *(_typed(step) for step in verdict["next"])]
     return "\n".join(lines)
@@ -182,7 +182,8 @@ def evaluation(env: EnvSpec, policies: Sequence[Summary], differences: Sequence[
         body = [[*(by_name[name] for name in d.policies), *_difference(d)] for d in differences]
         same = all(getattr(difference, "paired", True) for difference in differences)
         parts.append(
-            f"{'the same' if same else 'other'} episodes, first minus second:\n" + table(pairs, body, right=pairs[2:])
+            f"first minus second, on {'the same' if same else 'different'} episodes:\n"
+            + table(pairs, body, right=pairs[2:])
         )
     return "\n\n".join(parts)
 

@@ -17,38 +17,42 @@ def claims(
     only: Annotated[
         str | None,
         typer.Option(
-            metavar="CLAIM,...", help="Some of them by name, such as speed,residual.", rich_help_panel=CHECKED
+            metavar="CLAIM,...", help="Test only these claims, such as speed,residual.", rich_help_panel=CHECKED
         ),
     ] = None,
     profile: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="quick (the smallest experiment of each, 1 seed) or full (all, 5 seeds).",
+            help="quick (the smallest experiment of each claim, 1 seed) or full (all experiments, 5 seeds).",
             rich_help_panel=CHECKED,
         ),
     ] = "quick",
     seeds: Annotated[
-        int | None, typer.Option(metavar="N", help="Seeds instead of the profile's.", min=1, rich_help_panel=CHECKED)
+        int | None,
+        typer.Option(metavar="N", help="Number of seeds. Default: the profile's.", min=1, rich_help_panel=CHECKED),
     ] = None,
     jobs: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Measurements side by side; default: 1, elsewhere all.", min=1, rich_help_panel=HOW
+            metavar="N",
+            help="Measurements in parallel. Default: 1; with Ray or SLURM, all.",
+            min=1,
+            rich_help_panel=HOW,
         ),
     ] = None,
     on: On = "local",
     runs: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder of runs and measurements.", rich_help_panel=OUTCOME)
+        Path, typer.Option(metavar="DIR", help="Folder for runs and measurements.", rich_help_panel=OUTCOME)
     ] = Path("runs/claims"),
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The report's folder.", rich_help_panel=OUTCOME)] = Path(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the report.", rich_help_panel=OUTCOME)] = Path(
         "reports/claims"
     ),
     quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Test what an article claims of Transformers and RL. Each claim gets an answer."""
+    """Test what an article claims about Transformers and RL. Each claim gets an answer."""
     from rlformer import api
     from rlformer.cli import console
 

@@ -102,7 +102,7 @@ def end_with(before: Set[threading.Thread], code: int) -> None:
     left = [thread for thread in left if thread.is_alive()]
     if not left or any("concurrent" in type(thread).__module__ or "ThreadPool" in thread.name for thread in left):
         return
-    say(f"note: an environment left {len(left)} thread{'s' * (len(left) > 1)} running, which ended with the command")
+    say(f"note: an environment left {len(left)} thread{'s' * (len(left) > 1)} running; the command ended anyway")
     atexit._run_exitfuncs()
     sys.stdout.flush()
     os._exit(code)
@@ -221,12 +221,15 @@ def show_foreseen(found: Foreseen, as_json: bool) -> None:
     head = ["agent", "runs", "env steps", "gradient steps", "seconds a run", "CPU hours", "MiB a run"]
     print(table(head, body))
     print(
-        f"{total['runs']} runs, {total['jobs']} side by side: about {total['hours']:.2g} hours, "
+        f"{total['runs']} runs, {total['jobs']} in parallel: about {total['hours']:.2g} hours, "
         f"{total['env_steps']:,} environment steps, {total['disk_bytes'] / 2**20:.0f} MiB"
     )
     for line in found.lines():
         print(line)
-    say("from a short probe and from runs made here: an evaluation is taken to last as long as the environment allows")
+    say(
+        "estimated from a short probe and from earlier runs here; evaluation episodes are assumed to last as long as "
+        "the environment allows"
+    )
 
 
 def _cell(value: Any) -> str:
@@ -291,7 +294,7 @@ class StudyProgress:
         """Take one event of an executor."""
         if event.kind == "planned":
             self._total, self._ended = event.value, 0
-            say(f"{self._total} runs in {self._folder}; the same command continues after an interruption")
+            say(f"{self._total} runs in {self._folder}; after an interruption, run the same command again to continue")
             return
         if event.kind in ("chosen", "told"):
             self._bar.say(event.value)
@@ -307,7 +310,7 @@ class StudyProgress:
         elif event.kind == "waiting":
             self._bar.say(f"{agent} seed {seed} is waiting: {event.value}")
         elif event.kind == "again":
-            self._bar.say(f"{agent} seed {seed} goes on from its last checkpoint elsewhere: {event.value}")
+            self._bar.say(f"{agent} seed {seed} restarts elsewhere from its last checkpoint: {event.value}")
         elif event.kind in ("finished", "failed", "interrupted", "skipped", "left out"):
             self._share.pop(arm, None)
             self._ended += 1

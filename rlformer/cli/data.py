@@ -11,14 +11,17 @@ import typer
 from rlformer.cli.opening import open_log
 from rlformer.cli.options import Debug, Env, Grouped, Json, Map, Prefix, Quiet, RewardColumn
 
-_FOREIGN = "a Minari id or folder, an HDF5 file, an NPZ, a CSV or a Parquet file"
+_FOREIGN = "a Minari id or folder, or an HDF5, NPZ, CSV or Parquet file"
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at logs, and move them in and out.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Inspect, check, import, join and export logs.")
 
 
 @app.command("info", cls=Grouped)
 def data_info(
-    data: Annotated[str, typer.Argument(metavar="DATA", help=f"A dataset, a run that kept its training, {_FOREIGN}.")],
+    data: Annotated[
+        str,
+        typer.Argument(metavar="DATA", help=f"A dataset, a run that kept its training episodes, {_FOREIGN}."),
+    ],
     env: Env = None,
     prefix: Prefix = None,
     maps: Map = None,
@@ -26,7 +29,7 @@ def data_info(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Say what a log holds, and what looks wrong with it. Nothing is written."""
+    """Show what a log holds and what looks wrong with it. Nothing is written."""
     from rlformer.cli import console
     from rlformer.data.describe import describe
     from rlformer.studies import logs
@@ -43,11 +46,13 @@ def data_info(
 
 @app.command("verify", cls=Grouped)
 def data_verify(
-    data: Annotated[list[Path], typer.Argument(metavar="DATA", help="Datasets, or runs that kept their training.")],
+    data: Annotated[
+        list[Path], typer.Argument(metavar="DATA", help="Datasets, or runs that kept their training episodes.")
+    ],
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Read all of a dataset, and name what was damaged. Every byte must be what was written, every value possible."""
+    """Check a whole dataset for damage. Every byte must be as it was written, and every value must be valid."""
     from rlformer.cli import console
     from rlformer.data.folder import load
     from rlformer.runs.directory import TRAJECTORIES
@@ -61,13 +66,13 @@ def data_verify(
         console.print_json({"verified": found})
     else:
         for row in found:
-            print(f"{row['path']}: whole, {row['episodes']} episodes, hash {row['hash']}")
+            print(f"{row['path']}: intact, {row['episodes']} episodes, hash {row['hash']}")
 
 
 @app.command("import", cls=Grouped)
 def data_import(
     data: Annotated[str, typer.Argument(metavar="DATA", help=f"{_FOREIGN[0].upper()}{_FOREIGN[1:]}.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The dataset's folder.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the dataset.")],
     env: Env = None,
     maps: Map = None,
     reward_column: RewardColumn = None,
@@ -75,7 +80,7 @@ def data_import(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Turn a foreign log into a dataset."""
+    """Import a log in another format as a dataset."""
     from rlformer.cli import console
     from rlformer.data.loaders.names import Choice
     from rlformer.data.open import import_data
@@ -91,16 +96,17 @@ def data_import(
 @app.command("join")
 def data_join(
     data: Annotated[
-        list[str], typer.Argument(metavar="DATA", help=f"Datasets, runs that kept their training; {_FOREIGN}.")
+        list[str],
+        typer.Argument(metavar="DATA", help=f"Any of: a dataset, a run that kept its training episodes, {_FOREIGN}."),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder of the log in shards.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the joined log.")],
     env: Env = None,
     maps: Map = None,
     reward_column: RewardColumn = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Read several logs as one, in this order. Datasets stay where they are; foreign logs are imported into DIR."""
+    """Join several logs into one, in the given order. Datasets stay where they are; others are imported into DIR."""
     from rlformer import api
     from rlformer.cli import console
     from rlformer.data.loaders.names import Choice
@@ -114,7 +120,10 @@ def data_join(
 
 @app.command("export", cls=Grouped)
 def data_export(
-    data: Annotated[str, typer.Argument(metavar="DATA", help=f"A dataset, a run that kept its training, {_FOREIGN}.")],
+    data: Annotated[
+        str,
+        typer.Argument(metavar="DATA", help=f"A dataset, a run that kept its training episodes, {_FOREIGN}."),
+    ],
     minari: Annotated[str, typer.Option(metavar="ID", help="The Minari id to create, such as cartpole/mixed-v0.")],
     env: Env = None,
     prefix: Prefix = None,

@@ -33,7 +33,7 @@ def show(explanation: Explanation) -> None:
     if attributions := explanation.get(Attributions):
         _explainers(attributions)
     if deletion := explanation.get(Deletion):
-        print("\nreturn with the first k groups of an order masked:")
+        print("\nreturn when the first k groups of an order are masked:")
         print(table(["order", *map(str, deletion.counts)], [[name, *of] for name, of in deletion.returns.items()]))
     if surrogate := explanation.get(Surrogate):
         _trees(surrogate)
@@ -58,7 +58,7 @@ def _effects(part: Effects) -> None:
 def _explainers(part: Attributions) -> None:
     for scored, name, reason in (
         (part.by_group, "groups of inputs", part.no_groups),
-        (part.by_token, "tokens, which is what attention can tell apart", part.no_tokens),
+        (part.by_token, "tokens (attention cannot tell apart the inputs within one)", part.no_tokens),
     ):
         if scored is None:
             print(f"\nexplainers over {name}: n/a, {reason}")
@@ -86,7 +86,7 @@ def _trees(part: Surrogate) -> None:
         if curve is None:
             print(f"tree of the {reads}: n/a, {part.no_window}")
             continue
-        why = curve.reason or f"censored at {curve.curve[-1].leaves}"
+        why = curve.reason or f"more than {curve.curve[-1].leaves} leaves would be needed"
         print(f"tree of the {reads}: " + (f"L90 = {curve.l90}" if curve.l90 else f"L90 n/a, {why}"))
 
 
@@ -98,7 +98,7 @@ def _control(part: Controllability) -> None:
         [where, found.targets, found.error, found.slope, found.tau]
         for where, found in (("inside", part.inside), ("beyond", part.beyond))
     ]
-    print("\n" + table(["asked, of the log's returns", "targets", "error", "slope", "tau"], rows))
+    print("\n" + table(["target returns, of the log's", "targets", "error", "slope", "Kendall tau"], rows))
 
 
 def _probes(part: Probes) -> None:
@@ -106,10 +106,9 @@ def _probes(part: Probes) -> None:
         print(f"probes: n/a, {part.reason}")
         return
     for run in part.runs:
-        for rows, of in ((run.accuracy, "it"), (run.untrained, "the network before training")):
-            print(
-                f"\nshare of episodes in which a probe of {of} reads the {part.latent.name}{_asked(run.target_return)}:"
-            )
+        for rows, of in ((run.accuracy, "the policy"), (run.untrained, "the untrained network")):
+            share = f"share of episodes in which a linear probe of {of} reads the {part.latent.name}"
+            print(f"\n{share}{_asked(run.target_return)}:")
             _map(part.layers, part.steps, rows)
 
 
@@ -119,15 +118,16 @@ def _patching(part: Patching) -> None:
         return
     for run in part.runs:
         rows = run.choices or run.logits
-        of = "choices" if run.choices else "way of the logits"
-        itself = f"share of the {of} that replacing the {part.latent.name} itself changes{_asked(run.target_return)}"
-        print(f"\n{itself}:" + (f" n/a, {run.reason}" if rows is None else ""))
+        of = "choices" if run.choices else "logits"
+        effect = f"effect on the {of}, as a share of the effect of replacing the {part.latent.name} itself"
+        reason = f" n/a, {run.reason}" if rows is None else ""
+        print(f"\n{effect}{_asked(run.target_return)}:{reason}")
         if rows is not None:
             _map(part.layers, part.steps, rows)
 
 
 def _asked(target_return: float | None) -> str:
-    return "" if target_return is None else f", asked for {target_return:g}"
+    return "" if target_return is None else f", target return {target_return:g}"
 
 
 def _map(layers: tuple[str, ...], steps: tuple[int, ...], rows: Rows) -> None:

@@ -78,4 +78,4 @@ def _tell_missing(rows: list[dict[str, Any]]) -> None:
 
     missing = sorted({row["missing_extra"] for row in rows} - {None})
     if missing:
-        console.say(f"missing: pip install 'rlformer[{','.join(missing)}]'")
+        console.say(f"to install the missing extras: pip install 'rlformer[{','.join(missing)}]'")

@@ -17,19 +17,18 @@ _FOLLOWED = 5.0  # seconds between two looks at runs that are still training
 
 @app.command(cls=Grouped)
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="A folder of runs.", show_default=True)] = Path(
-        "runs"
-    ),
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder of runs.", show_default=True)] = Path("runs"),
     env: Annotated[
-        str | None, typer.Option(metavar="ENV", help="Only of this one.", autocompletion=completion.environments)
+        str | None,
+        typer.Option(metavar="ENV", help="Only runs on this environment.", autocompletion=completion.environments),
     ] = None,
     agent: Annotated[
-        str | None, typer.Option(metavar="AGENT", help="Only of this one.", autocompletion=completion.agents)
+        str | None, typer.Option(metavar="AGENT", help="Only runs of this agent.", autocompletion=completion.agents)
     ] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the runs in a folder, and what they scored. It also says how far each has come."""
+    """List the runs in a folder, and their scores. Unfinished runs show how far they have come."""
     from rlformer.cli import console
     from rlformer.core import formats
     from rlformer.studies.listing import list_runs
@@ -40,8 +39,8 @@ def runs(
         console.print_json({"runs": [asdict(run) for run in kept]})
         return
     if not kept:
-        others = f"none of the {len(found)} runs in {folder} is of that environment and agent"
-        console.say(others if found else f"no runs in {folder}: rlformer compare or train-agent makes some")
+        others = f"none of the {len(found)} runs in {folder} has that environment and agent"
+        console.say(others if found else f"no runs in {folder}: rlformer compare or train-agent creates some")
         return
     rows = [
         [
@@ -72,7 +71,7 @@ def _state(state: str, steps: int | None, total: int | None) -> str:
 
 @app.command(cls=Grouped)
 def doctor(quiet: Quiet = False, as_json: Json = False, debug: Debug = False) -> None:
-    """Check that rlformer works on this machine. Each problem comes with the command that mends it."""
+    """Check that rlformer works on this machine. Each problem is shown with the command that fixes it."""
     from rlformer.cli import console
     from rlformer.studies.doctor import examine
 
@@ -96,7 +95,7 @@ def doctor(quiet: Quiet = False, as_json: Json = False, debug: Debug = False) ->
         wrong = len(found.wrong)
         print(
             f"\n{'rlformer works here' if found.works else 'rlformer does not work here'}"
-            + (f"; {wrong} wrong" if wrong else "")
+            + (f"; {wrong} problem{'s' * (wrong > 1)}" if wrong else "")
         )
     if not found.works:
         raise typer.Exit(1)
@@ -104,17 +103,15 @@ def doctor(quiet: Quiet = False, as_json: Json = False, debug: Debug = False) ->
 
 @app.command(cls=Grouped)
 def tensorboard(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="A folder of runs.", show_default=True)] = Path(
-        "runs"
-    ),
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder of runs.", show_default=True)] = Path("runs"),
     port: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Default: 6006, or a free one where that is taken.", min=1, max=65535),
+        typer.Option(metavar="N", help="Port. Default: 6006, or a free one if 6006 is taken.", min=1, max=65535),
     ] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show runs in TensorBoard, both families in one chart. It follows trainings until Ctrl-C."""
+    """Show runs in TensorBoard, both families in one chart. Charts follow running trainings until Ctrl-C."""
     from rlformer import api
     from rlformer.cli import console
     from rlformer.runs.interrupt import Interrupt
@@ -124,6 +121,6 @@ def tensorboard(
             console.print_json({"address": address, "runs": shown})
         else:
             print(f"{shown} runs: {address}")
-            console.say("Ctrl-C ends it; trainings are followed meanwhile")
+            console.say("charts follow running trainings; Ctrl-C stops TensorBoard")
         while not interrupt.ever and alive():
             interrupt.wait(_FOLLOWED)

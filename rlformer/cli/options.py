@@ -13,17 +13,18 @@ from typer.core import TyperCommand
 from rlformer.cli import completion, console
 
 # Headings under which the help lists options.
-COMPARED, TRAINED, CHECKED, EXPLAINED = "What is compared", "What is trained", "What is checked", "What is explained"
-LOG, EPISODES, ACTIONS, FOREIGN = "The log", "Environment and episodes", "How it acts", "Policies of others"
-ENOUGH, PRICES, SHOWN, FORMS = "What is good enough", "What things cost", "What is shown", "The form"
-HOW, OUTCOME = "How it is run", "What comes out"
+COMPARED, TRAINED, CHECKED, EXPLAINED = "What to compare", "What to train", "What to check", "What to explain"
+LOG, EPISODES, ACTIONS = "Log", "Environment and episodes", "How the policy acts"
+FOREIGN = "Policies trained elsewhere"
+ENOUGH, PRICES, SHOWN, FORMS = "What counts as good enough", "Prices", "What to show", "Format"
+HOW, OUTCOME = "How to run", "Output"
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
+Json = Annotated[bool, typer.Option("--json", help="Print only one JSON object on standard output.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Quiet = Annotated[
     bool,
     typer.Option(
-        "--quiet", help="Print the result and errors alone: no progress and no notes.", callback=console.set_quiet
+        "--quiet", help="Print only the result and errors, no progress and no notes.", callback=console.set_quiet
     ),
 ]
 Set = Annotated[
@@ -31,20 +32,20 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change a preset (rlformer agents --json lists the keys); repeatable.",
+        help="Override a value of the agent's preset (rlformer agents --json lists the keys); repeatable.",
         rich_help_panel=TRAINED,
     ),
 ]
 Seed = Annotated[
     int,
-    typer.Option(metavar="N", help="The seed of all randomness in the run.", min=0, rich_help_panel=HOW),
+    typer.Option(metavar="N", help="Random seed of the run.", min=0, rich_help_panel=HOW),
 ]
-Threads = Annotated[int, typer.Option(metavar="N", help="Threads of a run.", min=1, rich_help_panel=HOW)]
+Threads = Annotated[int, typer.Option(metavar="N", help="CPU threads per run.", min=1, rich_help_panel=HOW)]
 On = Annotated[
     str,
     typer.Option(
         metavar="local|ray[:ADDRESS]|slurm[:PARTITION]",
-        help="Where the runs are made (docs/cluster.md); ray without an address is RAY_ADDRESS, or this machine.",
+        help="Where to run (docs/cluster.md). ray without an address uses RAY_ADDRESS or, if unset, this machine.",
         rich_help_panel=HOW,
     ),
 ]
@@ -52,19 +53,19 @@ Device = Annotated[
     str,
     typer.Option(
         metavar="cpu|cuda|cuda:N|auto",
-        help="Where sequence models are trained; they act on the CPU.",
+        help="Device for training sequence models; they act on the CPU.",
         rich_help_panel=HOW,
     ),
 ]
 Root = Annotated[
-    Path, typer.Option("--out", metavar="DIR", help="The folder of run directories.", rich_help_panel=OUTCOME)
+    Path, typer.Option("--out", metavar="DIR", help="Folder for run directories.", rich_help_panel=OUTCOME)
 ]
 Env = Annotated[
     str | None,
     typer.Option(
         "--env",
         metavar="ENV",
-        help="A card's name or a Gymnasium id; default: that of the run.",
+        help="Name of a card, or a Gymnasium id. Default: the environment of the run or log.",
         autocompletion=completion.environments,
         rich_help_panel=EPISODES,
     ),
@@ -74,7 +75,7 @@ ZipAgent = Annotated[
     typer.Option(
         "--agent",
         metavar="NAME",
-        help="The class of a stable-baselines3 .zip.",
+        help="Algorithm of a stable-baselines3 .zip, such as ppo.",
         autocompletion=completion.agents,
         rich_help_panel=FOREIGN,
     ),
@@ -84,7 +85,7 @@ Normalized = Annotated[
     typer.Option(
         "--normalization",
         metavar="FILE",
-        help="The VecNormalize of a .zip; default: the one beside it with a matching name.",
+        help="VecNormalize statistics of a .zip. Default: the file beside it with a matching name.",
         rich_help_panel=FOREIGN,
     ),
 ]
@@ -92,7 +93,7 @@ Unnormalized = Annotated[
     bool,
     typer.Option(
         "--no-normalization",
-        help="Read a .zip without a VecNormalize, even if one lies beside it.",
+        help="Read a .zip without VecNormalize statistics, even if there are some beside it.",
         rich_help_panel=FOREIGN,
     ),
 ]
@@ -100,8 +101,8 @@ Trust = Annotated[
     bool,
     typer.Option(
         "--trust",
-        help="Unpickle a foreign file, or import the module that a run or a tree names: only if you "
-        "trust where it comes from.",
+        help="Allow unpickling files from elsewhere and importing the module that a run or a tree names. Use it "
+        "only if you trust their source.",
         rich_help_panel=FOREIGN,
     ),
 ]
@@ -109,7 +110,7 @@ Sample = Annotated[
     bool | None,
     typer.Option(
         "--sample/--greedy",
-        help="Sampled or greedy actions; default: as the card of a run says.",
+        help="Take sampled or greedy actions. Default: as the card of the run says.",
         show_default=False,
         rich_help_panel=ACTIONS,
     ),
@@ -118,7 +119,7 @@ TargetReturn = Annotated[
     str | None,
     typer.Option(
         metavar="R|RULE",
-        help="What return to ask for: a number, auto, supported, q90 or median of the log.",
+        help="Target return: a number, or a rule for the log's returns (auto, supported, q90, median).",
         rich_help_panel=ACTIONS,
     ),
 ]
@@ -126,7 +127,7 @@ Prefix = Annotated[
     str | None,
     typer.Option(
         metavar="PART",
-        help="How much of a training log: mid, full, a share of its steps, or a number of them.",
+        help="How much of a training log to use: mid, full, a share of its steps, or a number of steps.",
         rich_help_panel=LOG,
     ),
 ]
@@ -137,14 +138,14 @@ Map = Annotated[
     typer.Option(
         "--map",
         metavar="KEY=COLUMN[,COLUMN...]",
-        help="Which column of the log holds what, where its name does not say; repeatable. Keys: docs/logs.md.",
+        help="Name the column that holds KEY, if its name is not recognised; repeatable. Keys: docs/logs.md.",
         rich_help_panel=LOG,
     ),
 ]
 RewardColumn = Annotated[
     int | None,
     typer.Option(
-        metavar="N", help="Which reward column of the log is used, counted from 0.", min=0, rich_help_panel=LOG
+        metavar="N", help="Reward column to use if the log has several, counted from 0.", min=0, rich_help_panel=LOG
     ),
 ]
 
@@ -154,7 +155,7 @@ def statistics(file: Path | None, none: bool) -> Path | bool | None:
     from rlformer.core.errors import InputError
 
     if file is not None and none:
-        raise InputError("give one of --normalization and --no-normalization")
+        raise InputError("give either --normalization or --no-normalization, not both")
     return False if none else file
 
 

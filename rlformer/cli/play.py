@@ -35,19 +35,23 @@ def play(
         list[str],
         typer.Argument(
             metavar="POLICY",
-            help="What is shown side by side: run directories, saved trees, .zip files, Hugging Face folders, random.",
+            help="Policies to show side by side: run directories, saved trees, .zip files, Hugging Face folders, or "
+            "random.",
             autocompletion=completion.policies,
         ),
     ],
     env: Env = None,
     episodes: Annotated[
-        int, typer.Option(metavar="N", help="Episodes, one after the other.", min=1, max=1000, rich_help_panel=EPISODES)
+        int,
+        typer.Option(
+            metavar="N", help="Episodes to show, one after another.", min=1, max=1000, rich_help_panel=EPISODES
+        ),
     ] = 1,
     seed: Annotated[
         int,
         typer.Option(
             metavar="N",
-            help="Chooses the episodes: the same seed gives those of evaluate.",
+            help="Seed of the episodes; evaluate with the same seed plays the same ones.",
             min=0,
             rich_help_panel=EPISODES,
         ),
@@ -56,17 +60,19 @@ def play(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="A .mp4 (extra video), .gif or .webp; default: in videos/.", rich_help_panel=OUTCOME
+            metavar="FILE",
+            help="Video file: .mp4 (needs the extra video), .gif or .webp. Default: in videos/.",
+            rich_help_panel=OUTCOME,
         ),
     ] = None,
     window: Annotated[
-        bool, typer.Option("--window", help="Show a window instead, where there is a display.", rich_help_panel=OUTCOME)
+        bool, typer.Option("--window", help="Open a window instead (needs a display).", rich_help_panel=OUTCOME)
     ] = False,
     fps: Annotated[
         float | None,
         typer.Option(
             metavar="N",
-            help="Steps a second; default: as the environment wants.",
+            help="Steps per second. Default: the environment's own rate.",
             min=1,
             max=240,
             rich_help_panel=OUTCOME,
@@ -81,7 +87,7 @@ def play(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show what policies do, as a video of their episodes. Several policies play side by side on one seed."""
+    """Record a video of policies playing. Several policies are shown side by side, with the same seed."""
     from rlformer import api
     from rlformer.cli import console
     from rlformer.cli.policies import target
@@ -89,7 +95,7 @@ def play(
     from rlformer.runs.interrupt import Interrupt
 
     if window and out is not None:
-        raise InputError(f"--window shows the episodes and --out {out} writes them: one of the two")
+        raise InputError(f"give either --window, which shows the episodes, or --out {out}, which writes them")
     with Interrupt() as interrupt, console.Bar("episodes") as bar:
         watched = api.play(
             policies,

@@ -44,27 +44,27 @@ def collect(
         str,
         typer.Argument(
             metavar="POLICY",
-            help="A run directory, a .zip of stable-baselines3, a Hugging Face folder, random.",
+            help="A run directory, a stable-baselines3 .zip, a Hugging Face folder, or random.",
             autocompletion=completion.policies,
         ),
     ],
     env: Env = None,
     episodes: Annotated[
-        int | None, typer.Option(metavar="N", help="Whole episodes.", min=1, rich_help_panel=EPISODES)
+        int | None, typer.Option(metavar="N", help="Number of episodes.", min=1, rich_help_panel=EPISODES)
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Whole episodes, until this many steps.", min=1, rich_help_panel=EPISODES),
+        typer.Option(
+            metavar="N", help="Record whole episodes until they have this many steps.", min=1, rich_help_panel=EPISODES
+        ),
     ] = None,
     epsilon: Annotated[
         float,
-        typer.Option(
-            metavar="SHARE", help="Share of steps that take a uniformly random action.", rich_help_panel=ACTIONS
-        ),
+        typer.Option(metavar="SHARE", help="Share of steps with a uniformly random action.", rich_help_panel=ACTIONS),
     ] = 0.0,
     seed: Seed = 0,
     num_envs: Annotated[
-        int, typer.Option(metavar="N", help="Environments side by side.", min=1, rich_help_panel=HOW)
+        int, typer.Option(metavar="N", help="Environments stepped in parallel.", min=1, rich_help_panel=HOW)
     ] = 64,
     sample: Sample = None,
     agent: ZipAgent = None,
@@ -72,27 +72,29 @@ def collect(
     normalization: Normalized = None,
     no_normalization: Unnormalized = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="DATA", help="The dataset's folder.", rich_help_panel=OUTCOME)
+        Path | None, typer.Option(metavar="DATA", help="Folder for the dataset.", rich_help_panel=OUTCOME)
     ] = None,
     quiet: Quiet = False,
     shards: Annotated[
         int | None,
         typer.Option(
             metavar="N",
-            help="So many logs that are read as one, made by processes side by side.",
+            help="Record this many shards in parallel processes; they are read as one log.",
             min=1,
             rich_help_panel=HOW,
         ),
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Shards made at a time; default: as many as fit.", min=1, rich_help_panel=HOW),
+        typer.Option(
+            metavar="N", help="Shards recorded at a time. Default: as many as fit.", min=1, rich_help_panel=HOW
+        ),
     ] = None,
     on: On = "local",
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Let a policy play, and keep the episodes as a dataset."""
+    """Record episodes of a policy as a dataset."""
     from rlformer import api
     from rlformer.cli import console
     from rlformer.runs.interrupt import Interrupt
@@ -128,7 +130,7 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="POLICY",
-            help="Run directories, saved trees, .zip files, Hugging Face folders, random.",
+            help="Run directories, saved trees, .zip files, Hugging Face folders, or random.",
             autocompletion=completion.policies,
         ),
     ],
@@ -188,21 +190,25 @@ def export(
     ] = None,
     sb3: Annotated[
         Path | None,
-        typer.Option(metavar="ZIP", help="A file for stable-baselines3 (it pickles).", rich_help_panel=FORMS),
+        typer.Option(metavar="ZIP", help="A .zip for stable-baselines3 (it contains pickles).", rich_help_panel=FORMS),
     ] = None,
     onnx: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="An ONNX file, of any agent that learned.", rich_help_panel=FORMS),
+        typer.Option(metavar="FILE", help="An ONNX file (for any trained agent).", rich_help_panel=FORMS),
     ] = None,
     minimal: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A policy.py that needs numpy and onnxruntime alone.", rich_help_panel=FORMS),
+        typer.Option(
+            metavar="DIR",
+            help="A folder with a policy.py that needs only numpy and onnxruntime.",
+            rich_help_panel=FORMS,
+        ),
     ] = None,
     trust: Trust = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write a trained agent in a form for other programs. Give one of the four forms."""
+    """Export a trained agent for use in other programs. Give one of the four formats."""
     from rlformer import api
     from rlformer.cli import console
 
@@ -229,7 +235,7 @@ def explain(
         str | None,
         typer.Option(
             metavar="DATA",
-            help="A log at whose states effects are measured too; default: the run's own.",
+            help="Measure effects at the states of this log, too. Default: the run's own log.",
             rich_help_panel=LOG,
         ),
     ] = None,
@@ -246,25 +252,33 @@ def explain(
     seed: Seed = 0,
     tree: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Save the decision tree that plays in its place.", rich_help_panel=OUTCOME),
+        typer.Option(
+            metavar="DIR", help="Save the decision tree that imitates the policy here.", rich_help_panel=OUTCOME
+        ),
     ] = None,
     only: Annotated[
         str | None,
         typer.Option(
             metavar="A,B,...",
-            help="Parts, instead of all: effects, explainers, deletion, surrogate, controllability, pictures, probes, "
+            help="Only these parts: effects, explainers, deletion, surrogate, controllability, pictures, probes, "
             "patching.",
             rich_help_panel=EXPLAINED,
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Default: the run's folder, in explain/.", rich_help_panel=OUTCOME),
+        typer.Option(
+            metavar="DIR",
+            help="Folder for the explanation. Default: explain/ in the run directory.",
+            rich_help_panel=OUTCOME,
+        ),
     ] = None,
     step: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="The policy that the run kept at this step; default: its last.", rich_help_panel=EXPLAINED
+            metavar="N",
+            help="Explain the policy that the run kept at this step. Default: the last one.",
+            rich_help_panel=EXPLAINED,
         ),
     ] = None,
     agent: ZipAgent = None,
@@ -275,14 +289,14 @@ def explain(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Measure what a policy relies on, and what explains it. Says which explanations can be trusted."""
+    """Measure what a policy relies on, and how to explain it. Shows which explanations can be trusted."""
     from rlformer import api
     from rlformer.cli import console, explanations
     from rlformer.core.errors import InputError
     from rlformer.runs.interrupt import Interrupt
 
     if dataset is None and prefix is not None:
-        raise InputError(f"--prefix {prefix} cuts a log: --dataset DATA names it")
+        raise InputError(f"--prefix {prefix} needs a log to cut: add --dataset DATA")
     with Interrupt() as interrupt, console.Bar("explain") as bar:
         explanation = api.explain(
             policy,

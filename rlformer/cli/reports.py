@@ -29,42 +29,42 @@ def show_end(found: Report) -> None:
 @app.command(cls=Grouped)
 def report(
     directories: Annotated[
-        list[Path] | None, typer.Argument(metavar="DIR", help="Run directories, or folders of them.")
+        list[Path] | None, typer.Argument(metavar="DIR", help="Run directories, or folders that contain them.")
     ] = None,
     scores: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.csv",
-            help="A table of scores from elsewhere: columns algorithm, task, run, score.",
+            help="Report a table of scores from elsewhere, with the columns algorithm, task, run, score.",
             rich_help_panel=SHOWN,
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The report's folder; default: in reports/.", rich_help_panel=OUTCOME),
+        typer.Option(metavar="DIR", help="Folder for the report. Default: in reports/.", rich_help_panel=OUTCOME),
     ] = None,
-    title: Annotated[str | None, typer.Option(metavar="TEXT", help="The page's title.", rich_help_panel=SHOWN)] = None,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the page.", rich_help_panel=SHOWN)] = None,
     no_interaction: Annotated[
         bool,
-        typer.Option(
-            "--no-interaction", help="No policy may be learned by stepping the environment.", rich_help_panel=PRICES
-        ),
+        typer.Option("--no-interaction", help="Rule out agents that learn by interaction.", rich_help_panel=PRICES),
     ] = False,
     threshold: Annotated[
         float,
         typer.Option(
-            metavar="SCORE", help="The normalised score that is good enough.", min=0.0, rich_help_panel=ENOUGH
+            metavar="SCORE", help="Normalised score that counts as good enough.", min=0.0, rich_help_panel=ENOUGH
         ),
     ] = 0.9,
     good_enough: Annotated[
         float | None,
-        typer.Option(metavar="RETURN", help="The mean return that is good enough, instead.", rich_help_panel=ENOUGH),
+        typer.Option(
+            metavar="RETURN", help="Use this mean return instead of a normalised score.", rich_help_panel=ENOUGH
+        ),
     ] = None,
     success: Annotated[
         float | None,
         typer.Option(
             metavar="RATE",
-            help="The share of episodes that must succeed, instead.",
+            help="Use this share of successful episodes instead of a normalised score.",
             min=0.0,
             max=1.0,
             rich_help_panel=ENOUGH,
@@ -74,8 +74,7 @@ def report(
         int | None,
         typer.Option(
             metavar="STEPS",
-            help="Environment steps charged to a run that is never good "
-            "enough; default: those of the longest training.",
+            help="Steps charged to a run that never gets good enough. Default: the steps of the longest training.",
             min=1,
             rich_help_panel=PRICES,
         ),
@@ -85,41 +84,43 @@ def report(
         typer.Option(
             "--lambda",
             metavar="SHARE",
-            help="The share of the cost of making the log that this task pays; default: 0 for a given log, 1 for one "
-            "made here.",
+            help="Share of the cost of making the log that is charged to this task. Default: 0 for a log that you "
+            "gave, 1 for a log made here.",
             min=0.0,
             max=1.0,
             rich_help_panel=PRICES,
         ),
     ] = None,
     price_env: Annotated[
-        float, typer.Option(metavar="PRICE", help="Of one environment step.", min=0.0, rich_help_panel=PRICES)
+        float, typer.Option(metavar="PRICE", help="Price of one environment step.", min=0.0, rich_help_panel=PRICES)
     ] = 1.0,
     price_log: Annotated[
         float | None,
         typer.Option(
             metavar="PRICE",
-            help="Of one logged step; default: 0 for a given log, else the price of an environment step.",
+            help="Price of one logged step. Default: 0 for a log that you gave, otherwise the price of an environment "
+            "step.",
             min=0.0,
             rich_help_panel=PRICES,
         ),
     ] = None,
     price_cpu: Annotated[
-        float, typer.Option(metavar="PRICE", help="Of one CPU second of learning.", min=0.0, rich_help_panel=PRICES)
+        float,
+        typer.Option(metavar="PRICE", help="Price of one CPU second of learning.", min=0.0, rich_help_panel=PRICES),
     ] = 0.0,
     price_evaluation: Annotated[
-        float, typer.Option(metavar="PRICE", help="Of one step of an evaluation.", min=0.0, rich_help_panel=PRICES)
+        float, typer.Option(metavar="PRICE", help="Price of one evaluation step.", min=0.0, rich_help_panel=PRICES)
     ] = 0.0,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Rebuild a report from runs, or make one of scores. Writes report.html, report.md and results.json."""
+    """Write a report from runs, or from a table of scores. Writes report.html, report.md and results.json."""
     from rlformer import api
     from rlformer.cli import answers, console
     from rlformer.core.errors import InputError
 
     if (scores is None) == (not directories):
-        raise InputError("report takes run directories (DIR...), or --scores FILE.csv: one of the two")
+        raise InputError("report takes either run directories (DIR...) or --scores FILE.csv")
     if scores is not None:
         folder = out or api.scores_folder(scores)
         results = api.report_scores(scores, out=folder, title=title)

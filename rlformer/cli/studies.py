@@ -37,21 +37,26 @@ def compare(
         str,
         typer.Argument(
             metavar="ENV|STUDY.toml",
-            help="A card's name, a Gymnasium id, module:Name-v0 of your own, or a study file; options change its keys.",
+            help="Name of a card, a Gymnasium id, module:Name-v0 for your own environment, or a study file, whose keys "
+            "the options override.",
             autocompletion=completion.targets,
         ),
     ],
     dataset: Annotated[
         str | None,
-        typer.Option(metavar="DATA", help="Your log; default: an online agent's training.", rich_help_panel=COMPARED),
+        typer.Option(
+            metavar="DATA",
+            help="Your own log. Default: the training episodes of an online agent.",
+            rich_help_panel=COMPARED,
+        ),
     ] = None,
     profile: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="quick (3 seeds, the default; dt also on 2 further parts of the log), standard (13 seeds, the whole "
-            "ladder; every candidate that learns from a log also on 4), full (25 seeds) or smoke (whether everything "
-            "runs, in 2 minutes).",
+            help="quick (the default: 3 seeds; dt also on 2 further parts of the log), standard (13 seeds, the whole "
+            "ladder; every candidate that learns from a log also on 4 parts), full (25 seeds) or smoke (checks in 2 "
+            "minutes that everything runs).",
             rich_help_panel=COMPARED,
         ),
     ] = None,
@@ -59,21 +64,22 @@ def compare(
         str | None,
         typer.Option(
             metavar="A,B,...",
-            help="Agents instead of the profile's; ppo=FILE.zip is one that others trained (--trust).",
+            help="Agents to compare. Default: the profile's. ppo=FILE.zip is an agent trained elsewhere (needs "
+            "--trust).",
             rich_help_panel=COMPARED,
             autocompletion=completion.agents,
         ),
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Seeds instead of the profile's.", min=1, rich_help_panel=COMPARED),
+        typer.Option(metavar="N", help="Number of seeds. Default: the profile's.", min=1, rich_help_panel=COMPARED),
     ] = None,
     max_minutes: Annotated[
         float | None,
         typer.Option(
             metavar="M",
-            help="Wall time here: fewer seeds, parts of the log, episodes, arms and steps, in this order, until a "
-            "probe says that it fits.",
+            help="Limit on wall time. Reduces seeds, parts of the log, episodes, arms and steps, in this order, until "
+            "the study is predicted to fit.",
             rich_help_panel=COMPARED,
         ),
     ] = None,
@@ -81,7 +87,7 @@ def compare(
         float | None,
         typer.Option(
             metavar="RETURN",
-            help="The mean return that is good enough, instead of the card's score of 0.9.",
+            help="Mean return that counts as good enough. Default: a normalised score of 0.9.",
             rich_help_panel=COMPARED,
         ),
     ] = None,
@@ -89,7 +95,7 @@ def compare(
         float | None,
         typer.Option(
             metavar="RATE",
-            help="The share of episodes that must succeed, where the environment tells success.",
+            help="Share of episodes that must succeed, for environments that report success.",
             rich_help_panel=COMPARED,
         ),
     ] = None,
@@ -97,14 +103,16 @@ def compare(
         str | None,
         typer.Option(
             metavar="KIND,...",
-            help="Which logs to make: replay, prefix (default), prefix=0.3, expert, mixed, random, epsilon=0.3.",
+            help="Logs to create: replay, prefix (default), prefix=0.3, expert, mixed, random, epsilon=0.3.",
             rich_help_panel=COMPARED,
         ),
     ] = None,
     trust: Annotated[
         bool,
         typer.Option(
-            "--trust", help="Unpickle .zip files of --arms: only if you trust them.", rich_help_panel=COMPARED
+            "--trust",
+            help="Allow unpickling the .zip files of --arms. Use it only if you trust them.",
+            rich_help_panel=COMPARED,
         ),
     ] = False,
     explain: Annotated[
@@ -112,48 +120,53 @@ def compare(
     ] = False,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="AGENT.KEY=VALUE", help="Change a preset; repeatable.", rich_help_panel=COMPARED),
+        typer.Option(
+            "--set",
+            metavar="AGENT.KEY=VALUE",
+            help="Override a value of an agent's preset; repeatable.",
+            rich_help_panel=COMPARED,
+        ),
     ] = None,
     given: Annotated[
         list[str] | None,
         typer.Option(
             "--with",
             metavar="KEY=VALUE",
-            help="Any key of the study file, such as verdict.lambda=0.5, log.steps=5000, grid.budgets=0.5,2 or none "
-            "(parts of the log), interaction=false (--save-study shows all); repeatable.",
+            help="Set any key of the study file, such as verdict.lambda=0.5, log.steps=5000, grid.budgets=0.5,2 or "
+            "none (parts of the log), interaction=false; repeatable. --save-study writes all keys.",
             rich_help_panel=COMPARED,
         ),
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Runs side by side; default: one a core.", min=1, rich_help_panel=HOW),
+        typer.Option(metavar="N", help="Runs in parallel. Default: one per core.", min=1, rich_help_panel=HOW),
     ] = None,
     on: On = "local",
     device: Annotated[
         str | None,
         typer.Option(
             metavar="cpu|cuda|cuda:N|auto",
-            help="Where sequence models are trained (default: cpu); they act on the CPU.",
+            help="Device for training sequence models (default: cpu); they act on the CPU.",
             rich_help_panel=HOW,
         ),
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Project hours, steps and disk; keep nothing.", rich_help_panel=HOW),
+        typer.Option("--dry-run", help="Estimate hours, steps and disk space; keep nothing.", rich_help_panel=HOW),
     ] = False,
     save_study: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the study as TOML, and train nothing.", rich_help_panel=HOW),
+        typer.Option(metavar="FILE", help="Save the study as TOML and train nothing.", rich_help_panel=HOW),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The report's folder; default: in reports/.", rich_help_panel=OUTCOME),
+        typer.Option(metavar="DIR", help="Folder for the report. Default: in reports/.", rich_help_panel=OUTCOME),
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Compare online RL and sequence models on one task. Trains both families, and writes one report."""
+    """Compare online RL and sequence models on one task. Trains both families and writes one report."""
     from rlformer import api
     from rlformer.cli import answers, console
     from rlformer.studies.executors import Place
@@ -219,7 +232,7 @@ def _study(target: str, asked: dict[str, object], settings: list[str] | None, gi
     for setting in settings or ():
         agent, dot, change = setting.partition(".")
         if not dot or "=" in agent:
-            raise InputError(f"--set here takes agent.key=value, got '{setting}'")
+            raise InputError(f"--set of compare takes AGENT.KEY=VALUE, got '{setting}'")
         by_agent.setdefault(agent, []).append(change)
     return study.with_values({f"set.{agent}": changes for agent, changes in by_agent.items()})
 
@@ -228,10 +241,13 @@ def _study(target: str, asked: dict[str, object], settings: list[str] | None, gi
 def diagnose(
     only: Annotated[
         str | None,
-        typer.Option(metavar="ROW,...", help="Rows by name or number, such as Gamble,4.", rich_help_panel=CHECKED),
+        typer.Option(
+            metavar="ROW,...", help="Check only these rows (name or number), such as Gamble,4.", rich_help_panel=CHECKED
+        ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(metavar="N", help="Seeds instead of the profile's.", min=1, rich_help_panel=CHECKED)
+        int | None,
+        typer.Option(metavar="N", help="Number of seeds. Default: the profile's.", min=1, rich_help_panel=CHECKED),
     ] = None,
     profile: Annotated[
         str,
@@ -241,13 +257,15 @@ def diagnose(
     ] = "quick",
     jobs: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Runs side by side; default: 1, elsewhere all.", min=1, rich_help_panel=HOW),
+        typer.Option(
+            metavar="N", help="Runs in parallel. Default: 1; with Ray or SLURM, all.", min=1, rich_help_panel=HOW
+        ),
     ] = None,
     on: On = "local",
     runs: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder of run directories.", rich_help_panel=OUTCOME)
+        Path, typer.Option(metavar="DIR", help="Folder for run directories.", rich_help_panel=OUTCOME)
     ] = Path("runs/diagnose"),
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The report's folder.", rich_help_panel=OUTCOME)] = Path(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the report.", rich_help_panel=OUTCOME)] = Path(
         "reports/diagnose"
     ),
     threads: Threads = 1,
@@ -255,7 +273,7 @@ def diagnose(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Check what is trained against what theory predicts. Every closed form stands beside what was observed."""
+    """Check trained policies against what theory predicts. Shows each predicted return beside the observed one."""
     from rlformer import api
     from rlformer.cli import answers, console
 

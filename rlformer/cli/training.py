@@ -45,8 +45,8 @@ def train_agent(
         str | None,
         typer.Argument(
             metavar="[ENV]",
-            help="A card's name, a Gymnasium id, or module:Name-v0 of your own. With --dataset the default is the "
-            "log's own; 'none' evaluates nowhere.",
+            help="Name of a card, a Gymnasium id, or module:Name-v0 for your own environment. With --dataset, the "
+            "default is the log's environment, and 'none' skips evaluation.",
             autocompletion=completion.environments,
         ),
     ] = None,
@@ -54,17 +54,15 @@ def train_agent(
         str,
         typer.Option(
             metavar="NAME",
-            help="ppo, dqn, a2c, sac, td3, ddpg, ...; with --dataset cql, iql, td3-bc, rebrac, ...; all: rlformer "
-            "agents.",
+            help="ppo, dqn, a2c, sac, td3, ddpg, ...; with --dataset cql, iql, td3-bc, rebrac, ... rlformer agents "
+            "lists all.",
             autocompletion=completion.agents,
             rich_help_panel=TRAINED,
         ),
     ] = "ppo",
     dataset: Annotated[
         str | None,
-        typer.Option(
-            metavar="DATA", help="The log that it learns from, as train-transformer's DATA.", rich_help_panel=LOG
-        ),
+        typer.Option(metavar="DATA", help="Log to learn from, as DATA of train-transformer.", rich_help_panel=LOG),
     ] = None,
     prefix: Prefix = None,
     maps: Map = None,
@@ -73,7 +71,7 @@ def train_agent(
         int | None,
         typer.Option(
             metavar="N",
-            help="Environment steps instead of the preset's; of offline RL gradient steps.",
+            help="Environment steps, or gradient steps for offline RL. Default: the preset's.",
             min=1,
             rich_help_panel=TRAINED,
         ),
@@ -89,21 +87,21 @@ def train_agent(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Train an RL agent: online, on a log, or on both. Online on an environment, offline on a log of trajectories."""
+    """Train an RL agent online, on a log, or on both. Give ENV to train online and --dataset to train on a log."""
     from rlformer.agents.cards import agent as agent_card
     from rlformer.agents.learners import learner
     from rlformer.core.errors import InputError
 
     _check_command(agent, _AGENT, "DATA" if dataset is None else dataset)
     if env is None and dataset is None:
-        raise InputError("which environment? train-agent takes ENV, or --dataset DATA for offline RL")
+        raise InputError("train-agent needs an environment (ENV), or a log (--dataset DATA) for offline RL")
     if dataset is None and prefix is not None:
-        raise InputError(f"--prefix {prefix} cuts a log: --dataset DATA names it")
+        raise InputError(f"--prefix {prefix} needs a log to cut: add --dataset DATA")
     if dataset is None and (maps or reward_column is not None):
-        raise InputError("--map and --reward-column are about columns of a log: --dataset DATA names it")
+        raise InputError("--map and --reward-column choose columns of a log: add --dataset DATA")
     kind = learner(agent_card(agent).learner)
     if log_trajectories and not kind.steps_env:
-        raise InputError(f"--log-trajectories keeps the episodes of online training, and '{agent}' trains on a log")
+        raise InputError(f"--log-trajectories keeps the episodes of online training, but '{agent}' trains on a log")
     log = None
     if dataset is not None:
         log = open_log(dataset, env=env, prefix=prefix, maps=maps, reward_column=reward_column)
@@ -116,14 +114,16 @@ def train_transformer(
     data: Annotated[
         str,
         typer.Argument(
-            metavar="DATA", help="A dataset, a run that kept its training, a Minari id, HDF5, NPZ, CSV, Parquet."
+            metavar="DATA",
+            help="A dataset, a run that kept its training episodes, a Minari id or folder, or an HDF5, NPZ, CSV or "
+            "Parquet file.",
         ),
     ],
     agent: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="dt, dt-paper, dt-stream, dt-lstm, rvs, bc, bc-top, ...; all: rlformer agents.",
+            help="dt, dt-paper, dt-stream, dt-lstm, rvs, bc, bc-top, ... rlformer agents lists all.",
             autocompletion=completion.agents,
             rich_help_panel=TRAINED,
         ),
@@ -132,20 +132,20 @@ def train_transformer(
         str | None,
         typer.Option(
             metavar="ENV|none",
-            help="Where to evaluate; default: the log's own; none: nowhere.",
+            help="Environment for evaluation. Default: the log's own; 'none' skips evaluation.",
             autocompletion=completion.environments,
             rich_help_panel=EPISODES,
         ),
     ] = None,
     gradient_steps: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Gradient steps instead of the preset's.", min=1, rich_help_panel=TRAINED),
+        typer.Option(metavar="N", help="Gradient steps. Default: the preset's.", min=1, rich_help_panel=TRAINED),
     ] = None,
     objective: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What it learns: imitation, chunks, masked, ...; default: the card's.",
+            help="Training objective: imitation, chunks, masked, ... Default: the card's.",
             rich_help_panel=TRAINED,
         ),
     ] = None,
@@ -153,7 +153,7 @@ def train_transformer(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What the first half of the steps learns: masked, autoencoder, synthetic, random-tokens.",
+            help="Pretraining during the first half of the steps: masked, autoencoder, synthetic, random-tokens.",
             rich_help_panel=TRAINED,
         ),
     ] = None,
@@ -162,7 +162,7 @@ def train_transformer(
         typer.Option(
             "--from",
             metavar="RUN|FOLDER",
-            help="Go on from the weights of a run, or of GPT-2 in transformers' form.",
+            help="Start from the weights of a run, or from GPT-2 in Hugging Face format.",
             rich_help_panel=TRAINED,
         ),
     ] = None,
@@ -179,7 +179,7 @@ def train_transformer(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Train a sequence model, or an imitator, on a log."""
+    """Train a sequence model or an imitator on a log."""
     _check_command(agent, _TRANSFORMER, data)
     overrides = list(settings or ())
     overrides += [f"gradient_steps={gradient_steps}"] if gradient_steps else []
@@ -211,7 +211,7 @@ def _check_command(agent: str, typed_command: str, data: str) -> None:
         raise InputError(f"agent '{agent}' learns from a log and by interaction: {where}")
     if "log" in needs:
         where = f"rlformer {_AGENT} --dataset {data} --agent {agent}"
-        raise InputError(f"agent '{agent}' is RL on a log, and no sequence model: {where}")
+        raise InputError(f"agent '{agent}' is offline RL, not a sequence model: {where}")
     raise InputError(f"agent '{agent}' learns by interaction: rlformer {_AGENT} ENV --agent {agent}")
 
 

@@ -135,7 +135,7 @@ def build(
 def _meant(paths: Sequence[Path]) -> str:
     """What lies there instead of runs, or what makes some."""
     other = next((other for path in paths if (other := instead(path)) is not None), None)
-    return "rlformer compare or train-agent makes some" if other is None else f"it is {other}"
+    return "rlformer compare or train-agent creates some" if other is None else f"it is {other}"
 
 
 def _seen_from_here(runs: Sequence[Path]) -> str:

@@ -24,9 +24,11 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "title": "The article's claims, tested",
         "lead": "Each claim of the article is answered by an experiment whose effects, margins and tests were declared "
         "before it ran. {seeds}, {hours} hours of computing.",
-        "one": "One seed shows; it proves nothing. An answer “holds” or “does not hold” needs the full profile.",
-        "rule": "Holds: every declared effect is there beyond its margin, by one-sided t-tests over seeds with Holm’s "
-        "correction at 5 %. Does not hold: one is surely absent. Depends: some hold and others surely do not.",
+        "one": "One seed can illustrate a claim, but not prove it. The answers “holds” and “does not hold” need the "
+        "full profile.",
+        "rule": "Holds: every declared effect is confirmed, by one-sided t-tests against its margin over seeds, with "
+        "Holm’s correction at 5 %. Does not hold: at least one effect is refuted. Depends: some effects are confirmed "
+        "and others refuted.",
         "claim": "Claim", "answer": "Answer", "experiment": "Experiment", "statement": "statement {n} of the article",
         "effect": "Declared effect", "found": "Found", "margin": "Margin", "first": "First", "second": "Second",
         "says": "Answer", "greater": "above {m}", "alike": "within ±{m}", "limits": "What it cannot show", "code": "Code",

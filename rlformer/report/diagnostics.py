@@ -157,8 +157,8 @@ def predicted_observed(diagnosis: Diagnosis) -> Figure | None:
     plan["annotations"][0]["text"] = "observed = predicted"
     return Figure(
         _met(diagnosis),
-        "On the dashed diagonal an arm does what theory says. 0 is random play, 1 the optimum of the row, and below 0 "
-        "return conditioning was fooled by luck. Filled marks are of greedy actions, rings of sampled ones.",
+        "On the dashed diagonal, an arm does what theory predicts. 0 is random play, 1 is the optimum of the row. "
+        "Below 0, return conditioning was misled by luck. Filled marks are for greedy actions, rings for sampled ones.",
         "Observed against predicted return of every line; the table below holds the numbers",
         data,
         plan,
@@ -196,7 +196,7 @@ def _summary(diagnosis: Diagnosis) -> tuple[str, ...]:
         "where that is more than 1. Missed: the mean lies beyond the margin. Undecided: within it, but too uncertain.",
     ]
     if diagnosis.seeds == 1:
-        text.append("One seed: the tests are over its episodes and speak for that one training.")
+        text.append("With one seed, the tests are over its episodes and are valid only for that one training.")
     return tuple(text)
 
 
@@ -205,31 +205,36 @@ def _limits(diagnosis: Diagnosis) -> tuple[Answer, ...]:
     found = [
         (
             "Your task.",
-            "These worlds are made so that one thing decides. A task mixes them: being right here is necessary, "
-            "not sufficient.",
+            "In each of these environments one thing decides. A real task mixes them: being right here is necessary "
+            "but not sufficient.",
         ),
         (
             "Learning from less.",
-            "Closed forms are those of an endless log and a perfect fit. How much data and training it takes to come "
-            "near is not in them: each row has one size of log and one budget.",
+            "Predictions assume an infinite log and a perfect fit. They do not say how much data and training it takes "
+            "to come close: each row has one size of log and one budget.",
         ),
         (
             "Ties.",
-            "On a uniform log the greedy action is a tie, broken by noise: what greedy cloning returns says "
-            "nothing, and has no prediction.",
+            "On a uniform log the greedy action is a tie that noise breaks. The return of greedy cloning therefore "
+            "means nothing and has no prediction.",
         ),
         (
             "Beyond the log.",
-            "A target return above that of every episode of the log (1 on Stitch) has no closed form: whatever happens "
-            "proves nothing.",
+            "A target return above every episode of the log (1 on Stitch) has no prediction: the outcome proves "
+            "nothing.",
         ),
         (
             "Seeds that agree.",
-            "Where all runs return the same there is no spread to test with: that one run in as many fails could hide.",
+            "If all runs return the same, there is no spread to test with, and a failure rate of one in that many runs "
+            "could go unseen.",
         ),
     ]
     if few:
         found.insert(
-            0, ("More than its seeds.", f"{formats.plural(diagnosis.seeds, 'seed')}: another may fall elsewhere.")
+            0,
+            (
+                "More than the seeds show.",
+                f"{formats.plural(diagnosis.seeds, 'seed')}: another seed may give a different result.",
+            ),
         )
     return tuple(Answer(lead, text) for lead, text in found)

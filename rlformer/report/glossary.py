@@ -22,118 +22,120 @@ class Term:
 
 TERMS: tuple[Term, ...] = (
     Term(
-        "score", "Score, z", "The normalised score: 0 is what random play returns, 1 what the reference on the "
-        "environment’s card returns; without a card 1 is the return that is good enough, or the best method here.",
+        "score", "Score, z", "The normalised score: 0 is the return of random play, 1 is the reference return on the "
+        "environment’s card. Without a card, 1 is the return that is good enough, or the best method here.",
         r"normalised scores?|score z|\bz\b|\bscores? of\b",
     ),
     Term("arm", "Arm", "One method with its settings, run on several seeds.", r"\barms?\b"),
     Term(
-        "seed", "Seed", "The number that starts all random choices of a run. Several seeds show how much a result "
+        "seed", "Seed", "The number that determines all random choices of a run. Several seeds show how much a result "
         "depends on luck.", r"\bseeds?\b",
     ),
     Term(
-        "sure", "Claim, probable, direction", "How firmly something is said. A claim accepts an error of 2.5 % and "
-        "takes 20 seeds; probable accepts 10 % and takes 10 seeds; a direction is what fewer seeds can show.",
+        "sure", "Claim, probable, direction", "How certain a statement is. A claim accepts an error of 2.5 % and "
+        "takes 20 seeds; “probable” accepts 10 % and takes 10 seeds; fewer seeds can only show a direction.",
         r"\bclaim\b|\bprobable\b|\bdirection\b",
     ),
     Term(
         "works", "A run that works", "It finished, and its score is not far below the score that is good enough.",
-        r"\bruns? that works?\b|\bworks? on\b",
+        r"\bruns? that works?\b|\bworks? in\b",
     ),
     Term(
         "threshold", "Good enough, threshold, tau", "The score from which a policy counts as a success.",
         r"\bgood enough\b|\bthreshold\b|\btau\b|τ",
     ),
     Term(
-        "interval", "95 % interval", "The range of values that the runs leave plausible. Such intervals hold "
-        "the true value in about 95 of 100 cases, with few seeds in fewer.", r"95 % intervals?",
+        "interval", "95 % interval", "The range of values that are plausible given the runs. Such intervals contain "
+        "the true value in about 95 of 100 cases, and in fewer cases when there are few seeds.", r"95 % intervals?",
     ),
     Term(
-        "bootstrap", "Bootstrap", "The runs are drawn again with replacement, thousands of times; the spread of the "
-        "results is the interval.", r"\bbootstraps?\b",
+        "bootstrap", "Bootstrap", "The runs are resampled with replacement thousands of times. The spread of the "
+        "results gives the interval.", r"\bbootstraps?\b",
     ),
     Term(
         "log", "Log, logged step", "Recorded episodes that a method learns from, and one step of them.",
         r"\blogged (?:steps?|transitions?)\b",
     ),
     Term(
-        "lambda", "Lambda, λ", "The share of what made the log that this task pays for: 0 if the log existed already, "
-        "1 if it was made for this task alone.", r"\blambda\b(?!\*)|λ",
+        "lambda", "Lambda, λ", "The share of the cost of making the log that this task pays: 0 if the log existed "
+        "already, 1 if it was made for this task alone.", r"\blambda\b(?!\*)|λ",
     ),
     Term(
-        "break-even", "lambda*, break-even", "The lambda at which a log costs as much as interaction: below it the log "
-        "is cheaper.", r"\blambda\*|\bbreak-even\b",
+        "break-even", "lambda*, break-even", "The lambda at which a log costs as much as interaction. Below it, the "
+        "log is cheaper.", r"\blambda\*|\bbreak-even\b",
     ),
     Term(
-        "success", "Cost of a success", "What all runs cost together, divided by the number of runs that are good "
-        "enough: failed runs are paid for.", r"\bcost of a success\b|\bfailed runs included\b",
+        "success", "Cost of a success", "The total cost of all runs, including failed ones, divided by the number of "
+        "runs that are good enough.", r"\bcost of a success\b|\bfailed runs included\b",
     ),
     Term(
-        "target", "Target return, return-conditioned", "Such a policy is told which return it should reach, its target "
-        "return, and acts accordingly. The returns-to-go are what is left of it.",
+        "target", "Target return, return-conditioned", "A return-conditioned policy is given the return that it should "
+        "reach, its target return, and acts accordingly. The return-to-go is the part of it that remains.",
         r"\btarget returns?\b|\breturn-conditioned\b|\breturns?-to-go\b",
     ),
     Term(
-        "greedy", "Greedy, sampled", "A greedy policy always takes its best action; a sampled one draws its action by "
-        "chance from its own probabilities.", r"\bgreedy\b|\bgreedily\b",
+        "greedy", "Greedy, sampled", "A greedy policy always takes the action that it prefers most. A sampled one "
+        "draws its action at random from its own probabilities.", r"\bgreedy\b|\bgreedily\b",
     ),
     Term(
-        "upstream", "Upstream steps", "All environment steps behind a log, the training of what made it included.",
+        "upstream", "Upstream steps", "All environment steps that led to a log, including the training of the policy "
+        "that made it.",
         r"\bupstream\b",
     ),
     Term(
-        "rmst", "RMST", "Restricted mean: the mean number of steps until a run is good enough, where a run that never "
-        "is counts with the whole budget.", r"\bRMST\b",
+        "rmst", "RMST", "Restricted mean survival time: the mean number of steps until a run is good enough. A run "
+        "that never is counts with the whole budget.", r"\bRMST\b",
     ),
     Term(
         "ert", "ERT", "Expected running time: the steps of all runs, divided by the number of runs that were good "
         "enough.", r"\bERT\b",
     ),
     Term(
-        "kaplan-meier", "Kaplan-Meier", "The share of runs that got there against steps, where some runs were not "
-        "watched to their end.", r"\bKaplan-Meier\b",
+        "kaplan-meier", "Kaplan-Meier", "An estimate of the share of runs that are good enough after so many steps. "
+        "It allows for runs that ended before they were good enough.", r"\bKaplan-Meier\b",
     ),
     Term("wilson", "Wilson interval", "An interval for a share of successes.", r"\bWilson\b"),
     Term(
-        "holm", "Holm", "Where many things are tested, some look different by luck. Holm’s correction allows for that.",
+        "holm", "Holm", "When many things are tested, some look different by luck. Holm’s correction allows for that.",
         r"\bHolm\b",
     ),
     Term("welch", "Welch", "A test of the difference of two means, for groups that differ in spread.", r"\bWelch\b"),
     Term(
-        "iqm", "Interquartile mean, IQM", "The mean of the middle half of all runs: the best and the worst quarter are "
-        "left out.", r"\b[Ii]nterquartile mean\b|\bIQM\b",
+        "iqm", "Interquartile mean, IQM", "The mean of the middle half of all runs, without the best and the worst "
+        "quarter.", r"\b[Ii]nterquartile mean\b|\bIQM\b",
     ),
     Term(
-        "improvement", "Probability of improvement", "How likely a run of one method scores higher than one of "
-        "another.", r"\b[Pp]robabilit(?:y|ies) of improvement\b",
+        "improvement", "Probability of improvement", "The probability that a run of one method scores higher than a "
+        "run of another.", r"\b[Pp]robabilit(?:y|ies) of improvement\b",
     ),
     Term("cvar", "CVaR", "The mean of the worst episodes, such as the worst tenth.", r"\bCVaR\b"),
     Term(
-        "flops", "FLOPs, operations", "Multiplications and additions: the work of a computation, the same on every "
-        "machine.", r"\bFLOPs\b|\bfloating-point operations\b",
+        "flops", "FLOPs, operations", "The number of multiplications and additions in a computation. It is the same on "
+        "every machine.", r"\bFLOPs\b|\bfloating-point operations\b",
     ),
     Term(
-        "explainer", "Explainer, integrated gradients, feature ablation", "A method that says how much each input had "
-        "to do with an action. Integrated gradients adds up how the action reacts while the inputs are faded in; "
-        "feature ablation replaces one input after the other.",
+        "explainer", "Explainer, integrated gradients, feature ablation", "A method that estimates how much each input "
+        "contributed to an action. Integrated gradients add up how the action reacts while the inputs are faded in; "
+        "feature ablation replaces one input after another.",
         r"\b[Ii]ntegrated gradients\b|\b[Ff]eature ablation\b|\bexplainers?\b",
     ),
     Term(
-        "reliance", "Reliance", "The share of a policy’s dependence that lies on the inputs that matter, where it is "
-        "known which do.", r"\bReliance\b",
+        "reliance", "Reliance", "The share of the total effect on a policy’s actions that comes from the inputs that "
+        "matter. It is defined only where these inputs are known.", r"\bReliance\b",
     ),
     Term(
-        "skill", "Skill of an explainer", "How well an explainer finds the inputs that matter: 0 is chance, 1 the "
+        "skill", "Skill of an explainer", "How well an explainer finds the inputs that matter: 0 is chance, 1 is the "
         "truth.", r"\b[Ss]kill\b",
     ),
     Term(
         "comprehensiveness", "Comprehensiveness, sufficiency", "How much the action changes when the inputs that an "
-        "explainer ranks first are replaced, or all others are; a random order’s value is taken off.",
+        "explainer ranks first are replaced (comprehensiveness), or all others (sufficiency), minus the same for a "
+        "random order.",
         r"\b[Cc]omprehensiveness\b|\b[Ss]ufficiency\b",
     ),
     Term(
         "tree", "Tree, leaves, L90", "A decision tree that imitates the policy: a list of if-then rules, one for each "
-        "leaf. L90 is the number of leaves that keeps 90 % of the score.", r"\bL90\b|\bdecision trees?\b|\bleaves\b",
+        "leaf. L90 is the fewest leaves that keep 90 % of the score.", r"\bL90\b|\bdecision trees?\b|\bleaves\b",
     ),
 )  # fmt: skip
 

@@ -53,23 +53,23 @@ def notes(evidence: ScoresEvidence) -> tuple[str, ...]:
     counts = {name: [evidence.runs[name][task] for task in evidence.common_tasks] for name in evidence.algorithms}
     single = [name for name, of_task in counts.items() if max(of_task) == 1]
     if single:
-        found.append(f"One run per task says nothing of the spread: no interval for {formats.listed(single)}.")
+        found.append(f"One run per task does not show the spread: no interval for {formats.listed(single)}.")
     partly = [name for name, of_task in counts.items() if name not in single and min(of_task) == 1]
     if partly:
         found.append(
-            f"Some tasks have one run of {formats.listed(partly)}: what that run would vary by is missing from the "
-            "interval, which is too narrow."
+            f"Some tasks have only one run of {formats.listed(partly)}. Its variation is missing from the interval, "
+            "which is therefore too narrow."
         )
     fewest = min((count for of_task in counts.values() for count in of_task if count > 1), default=0)
     if 1 < fewest < 10:
-        found.append(f"With {fewest} runs on a task the intervals cover less often than their 95 %.")
+        found.append(f"With {fewest} runs on a task, the intervals contain the true value in fewer than 95 % of cases.")
     if len(evidence.common_tasks) == 1:
         found.append(
-            "On one task the interquartile mean leaves out a minority of good or bad runs (30 % successes give .10), "
-            "and the median over tasks is the mean."
+            "On a single task, the interquartile mean leaves out a minority of good or bad runs (30 % successes give "
+            "0.10), and the median over tasks equals the mean."
         )
     if max(max(evidence.scores[name][task]) for name in counts for task in evidence.common_tasks) > 10:
-        found.append("Some scores lie above 10: aggregates over tasks mean something only for normalised scores.")
+        found.append("Some scores are above 10: aggregates over tasks are meaningful only for normalised scores.")
     return tuple(found)
 
 

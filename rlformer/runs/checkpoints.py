@@ -52,7 +52,7 @@ def load(directory: Path) -> tuple[dict[str, Array], dict[str, Any], str | None]
             os.replace(path, directory / _DAMAGED)
         else:
             return (*found, f"{damage}; continued from the checkpoint before it" if damage else None)
-    return ({}, {}, f"{damage}; there is no other, so that training began again") if damage else None
+    return ({}, {}, f"{damage}; there is no other checkpoint, so training began again") if damage else None
 
 
 def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:

@@ -111,7 +111,7 @@ class RunDirectory:
                 return None
             if (self.path / "record.json").exists():  # no run that a report would find; first, since a kill may follow
                 (self.path / "record.json").rename(self.path / "record.damaged.json")
-            return f"{damage}; the run was put aside as {files.set_aside(self.path).name} and made anew"
+            return f"{damage}; the run was put aside as {files.set_aside(self.path).name} and trained again"
         return None
 
     def _damage(self) -> str | None:
@@ -124,8 +124,8 @@ class RunDirectory:
         except InputError as error:
             return str(error)
         if record.spec_hash != spec.hash:
-            return f"{self.path / 'spec.toml'}: not what record.json is of"
-        return None if record.env == spec.env.name else f"{self.path}: its record is of another environment"
+            return f"{self.path / 'spec.toml'}: does not match record.json"
+        return None if record.env == spec.env.name else f"{self.path}: record.json belongs to another environment"
 
     @property
     def trajectories(self) -> Path:

@@ -102,11 +102,11 @@ def _session(
     damage = run.set_aside_damaged() or _without_its_log(run, spec)
     if run.finished:
         later()
-        hooks.tell("it had finished before, and is left alone")
+        hooks.tell("it had already finished and was not trained again")
         return
     with run.session(spec, seed, hooks) as log:
         if log.finished:
-            hooks.tell("another process has finished it meanwhile")
+            hooks.tell("another process has finished it in the meantime")
             return
         if damage is not None:
             log.note(damage)
@@ -187,7 +187,7 @@ def _playable(spec: RunSpec, kind: LearnerKind, log: RunSession) -> bool:
         log.note("not evaluated: no environment was given")
         return False
     if spec.env.name == UNKNOWN:
-        log.note("not evaluated: the log names no environment; --env does")
+        log.note("not evaluated: the log does not name its environment; use --env ENV")
         return False
     try:
         make(spec.env).close()
@@ -224,14 +224,14 @@ def device_for(agent: str, kind: LearnerKind, device: str) -> str:
         return str(found)
     if device == "auto":
         return "cpu"
-    raise InputError(f"--device {device}: agent '{agent}' computes on the CPU alone; leave --device out")
+    raise InputError(f"--device {device}: agent '{agent}' computes only on the CPU; leave out --device")
 
 
 def check_data(agent: str, kind: LearnerKind, dataset: Dataset | None) -> None:
     """Raise InputError where an agent lacks the log that it needs, or is given one that it does not."""
     if "log" in kind.needs and dataset is None:
-        makes = "rlformer collect, or train-agent ENV --log-trajectories, makes one"
-        raise InputError(f"agent '{agent}' learns from a log: give it a dataset, --dataset DATA; {makes}")
+        makes = "rlformer collect or train-agent ENV --log-trajectories creates one"
+        raise InputError(f"agent '{agent}' learns from a log: add --dataset DATA; {makes}")
     if "log" not in kind.needs and dataset is not None:
         raise InputError(f"agent '{agent}' learns by interaction: it takes no dataset (rlformer train-agent ENV)")
 

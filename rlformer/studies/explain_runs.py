@@ -135,10 +135,10 @@ def open_other(
     for remark in source.remarks:
         warn(remark)
     if isinstance(source.policy, Masked) and source.policy.needs_masks:
-        raise InputError(f"{text}: acts by what an environment allows, which explanations do not know of")
+        raise InputError(f"{text}: uses action masks of the environment, which explanations do not support")
     env = env or source.env
     if env is None:
-        raise InputError("which environment? --env names it")
+        raise InputError("no environment is given: use --env ENV")
     if dataset is not None:
         check_spaces(dataset.info, env.name, spaces_of(env))
     name = files.slug("-".join(map(str, (env.name, *source.identity.values()))))
@@ -169,7 +169,7 @@ def distracted_run(
     if spec.log is not None:
         log = log_of(run)
         if log is None:
-            raise InputError(f"{path}: its log is not at {spec.log.path} any more")
+            raise InputError(f"{path}: its log is no longer at {spec.log.path}")
         dataset = log_with_distractors(log, env, count, run.record.seed)
     distracted = replace(spec, env=env, inputs=() if dataset is None else (log_input(dataset),))
     root = path.resolve().parents[2]

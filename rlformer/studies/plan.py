@@ -101,19 +101,19 @@ def plan(study: Study, *, dataset: Dataset | None = None, command: str | None = 
 def _given_log(study: Study, dataset: Dataset | None, env: EnvSpec) -> Dataset | None:
     """The log that the caller or the study gives, checked; None where the study makes its own."""
     if study.log.data is None and (study.log.map or study.log.reward_column is not None):
-        raise InputError("log.map and log.reward_column are about columns of your log: log.data names it")
+        raise InputError("log.map and log.reward_column choose columns of your log: set log.data")
     if dataset is None and study.log.data is not None:
         dataset = logs.open_study_log(study.log.data, study.env, study.log.map, study.log.reward_column)
     if dataset is None:
         if not study.terms.interaction:
-            raise InputError("no interaction needs a log that exists: --dataset DATA")
+            raise InputError("without interaction an existing log is needed: add --dataset DATA")
         if study.log.kinds is not None and study.log.prefix is not None:
-            raise InputError("log.kinds and log.prefix both say which log: --log prefix=0.5 says it in one")
+            raise InputError("log.kinds and log.prefix both choose the log: give --log prefix=0.5 instead")
         return None
     if study.log.kinds is not None:
-        raise InputError("--log says how to make a log, and --dataset gives one: choose one of them")
+        raise InputError("give either --log, which makes a log, or --dataset, which uses your own")
     if dataset.path is None or dataset.selection:
-        raise InputError("compare takes a whole dataset from disk: cut it with log.prefix, or write it first")
+        raise InputError("compare needs a whole dataset on disk: cut it with log.prefix, or write it first")
     experiment.check_fit(dataset, env)
     prefixes.check(study, dataset, env)
     return dataset

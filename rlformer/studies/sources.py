@@ -58,14 +58,14 @@ class Source:
             return None
         if isinstance(target_return, str):
             if target_return not in self.rules:
-                known = f"it knows {', '.join(self.rules)}" if self.rules else "it knows no rule: --target-return R"
-                raise InputError(f"{self.name}: does not say what '{target_return}' of its log is; {known}")
+                known = f"it knows {', '.join(self.rules)}" if self.rules else "it has no rule: use --target-return R"
+                raise InputError(f"{self.name}: does not record the '{target_return}' of its log; {known}")
             return self.rules[target_return]
         asked = self.target_return if target_return is None else target_return
         if asked is None:
             raise InputError(
-                f"{self.name}: does not say what return to ask for: --target-return R, or "
-                '"scales": {"target_return": R} in its rlformer.json'
+                f"{self.name}: does not record a target return: use --target-return R, or put "
+                '"scales": {"target_return": R} into its rlformer.json'
             )
         return asked
 

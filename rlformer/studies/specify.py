@@ -26,7 +26,7 @@ def names(study: Study, env: EnvSpec, actions: ActionSpec) -> tuple[str, ...]:
     found = arms.expand(study.arms, env, actions)
     steps = [] if interaction else [name for name in found if arms.steps_env(name)]
     if steps:
-        raise InputError(f"no interaction leaves out what learns by stepping the environment: {', '.join(steps)}")
+        raise InputError(f"without interaction, these agents cannot be trained: {', '.join(steps)}")
     return found
 
 
@@ -35,7 +35,7 @@ def maker(study: Study, actions: ActionSpec) -> str:
     found = study.log.agent or arms.first_online(actions)
     kind = learner(agent_cards.agent(found).learner)
     if not kind.steps_env or not kind.trains or "log" in kind.needs:
-        raise InputError(f"a log comes from the training of an online agent, not of '{found}'")
+        raise InputError(f"a log comes from the training of an online agent, and '{found}' is not one")
     return found
 
 

@@ -47,8 +47,8 @@ class Choice:
     def __str__(self) -> str:
         of = f"of {formats.listed(self.contest.agents)} on {formats.plural(len(self.contest.seeds), 'seed')}"
         if self.agent is None:
-            return f"no run {of} finished: none of them goes on"
-        return f"{self.agent} scores highest {of}, and goes on alone"
+            return f"no run {of} finished: none of them continues"
+        return f"{self.agent} scores highest {of}, and only this arm continues"
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ _SURE = 3.0  # standard errors by which random play is better than what is said 
 def check(terms: Terms, env: EnvSpec) -> None:
     """Raise InputError where success is asked for in two ways, or random play has it, or nothing can tell of it."""
     if terms.success is not None and terms.good_enough is not None:
-        raise InputError("verdict.success and verdict.good_enough both say when it is good enough: choose one of them")
+        raise InputError("verdict.success and verdict.good_enough both define what is good enough: give one of them")
     if terms.success is not None and tells(env) is False:
         raise InputError(
-            f'verdict.success: {env.name} tells of no success, by info["is_success"] at an episode\'s end: '
-            "--good-enough RETURN says which return is good enough"
+            f'verdict.success: {env.name} does not report success (info["is_success"] at the end of an episode): '
+            "use --good-enough RETURN instead"
         )
     if terms.good_enough is not None:
         _check_return(terms.good_enough, env)
@@ -41,7 +41,7 @@ def _check_return(asked: float, env: EnvSpec) -> None:
     if worse:
         level = env.random_score if random is None else random[0]
         raise InputError(
-            f"verdict.good_enough: {asked:g}: on {env.name} random play returns {level:.4g}; name a better return"
+            f"verdict.good_enough: {asked:g}: on {env.name} random play returns {level:.4g}; give a higher return"
         )
 
 

@@ -217,7 +217,7 @@ def test_one_episode_is_enough_to_train_and_is_remarked_upon(tmp_path: Path) -> 
 
 def test_bad_input_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
     env = env_cards.environment("CartPole-v1")
-    with pytest.raises(InputError, match="agent 'gail' learns from a log: give it a dataset"):
+    with pytest.raises(InputError, match="agent 'gail' learns from a log: add --dataset"):
         experiment.train(resolve(env, "gail"), 0, tmp_path)
     other = expert(match("discrete"))
     with pytest.raises(InputError, match=r"observations have shape \(2,\), but those of 'CartPole-v1' have \(4,\)"):

@@ -215,7 +215,7 @@ def test_without_a_target_a_checkpoint_that_says_none_is_refused(tmp_path: Path)
     )
     transformers.DecisionTransformerModel(config).save_pretrained(tmp_path)
     policy = rlformer.load(tmp_path)
-    with pytest.raises(InputError, match=r"does not say what return to ask for: policy.reset\(target_return=R\)"):
+    with pytest.raises(InputError, match=r"does not record a target return: use policy.reset\(target_return=R\)"):
         policy.reset()
     policy.reset(target_return=10)
     assert policy(np.zeros(4)).shape == (2,)
@@ -237,13 +237,13 @@ def test_an_observation_that_is_none_of_the_space_is_one_line(ppo: Path, wrong: 
 def test_side_by_side_misuse_is_found(dt: Path, ppo: Path) -> None:
     policy, seen = rlformer.load(dt), np.zeros((2, 4), np.float32)
     acted = policy.act(seen)  # a first step needs nothing before it
-    with pytest.raises(InputError, match=r"begin.* comes first"):
+    with pytest.raises(InputError, match=r"begin.* at the start of each episode"):
         policy.observe(acted, np.ones(2))
     policy.begin(np.arange(2), np.arange(2))
-    with pytest.raises(InputError, match="comes before observe"):
+    with pytest.raises(InputError, match="before observe"):
         policy.observe(acted, np.ones(2))
     policy.act(seen)
-    with pytest.raises(InputError, match=r"observe.* comes after each act"):
+    with pytest.raises(InputError, match=r"observe.* after each act"):
         policy.act(seen)
     for rewards in (np.ones(3), np.full(2, np.nan), np.array([None, None])):
         with pytest.raises(InputError, match="reward"):

@@ -179,10 +179,10 @@ def test_the_cpu_is_always_there() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("tpu", "--device tpu: neither cpu, cuda, cuda:N nor auto"),
-        ("cpu:1", "--device cpu:1: neither cpu, cuda, cuda:N nor auto"),
-        ("cuda:", "--device cuda:: neither cpu, cuda, cuda:N nor auto"),
-        ("cuda:x", "--device cuda:x: neither cpu, cuda, cuda:N nor auto"),
+        ("tpu", "--device tpu: must be cpu, cuda, cuda:N or auto"),
+        ("cpu:1", "--device cpu:1: must be cpu, cuda, cuda:N or auto"),
+        ("cuda:", "--device cuda:: must be cpu, cuda, cuda:N or auto"),
+        ("cuda:x", "--device cuda:x: must be cpu, cuda, cuda:N or auto"),
         ("cuda:2", "--device cuda:2: there are 2, counted from 0"),
     ],
 )
@@ -198,7 +198,9 @@ def test_a_device_that_is_none_is_refused(name: str, message: str, monkeypatch: 
 def test_without_a_gpu_auto_is_the_cpu_and_cuda_says_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert devices.device("auto") == torch.device("cpu")
-    with pytest.raises(InputError, match=r"--device cuda: (no CUDA device is here|torch .* was built without CUDA)"):
+    with pytest.raises(
+        InputError, match=r"--device cuda: (there is no CUDA device here|torch .* was built without CUDA)"
+    ):
         devices.device("cuda")
 
 

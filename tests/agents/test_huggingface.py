@@ -253,7 +253,7 @@ def test_what_others_put_there_is_not_replaced(tmp_path: Path) -> None:
     learner = SequenceLearner()
     learner.model = model(SPACES["discrete"], context_length=5, timestep_encoding="episode")
     (tmp_path / "config.json").write_text("theirs")
-    with pytest.raises(InputError, match="other things than a model that was exported here"):
+    with pytest.raises(InputError, match="something other than an exported model"):
         export_checkpoint(learner, tmp_path)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["theirs"]
     for _ in range(2):  # ours may be made anew
@@ -304,7 +304,7 @@ def test_it_is_a_policy_like_any_other(tmp_path: Path) -> None:
     theirs(state_dim=3, act_dim=1).save_pretrained(tmp_path)
     spec, (result,) = api.evaluate([tmp_path], env="Pendulum-v1", episodes=2, target_return=-200.0)
     assert (spec.name, result.target_return, len(result.returns)) == ("Pendulum-v1", -200.0, 2)
-    with pytest.raises(InputError, match="does not say what return to ask for"):
+    with pytest.raises(InputError, match="does not record a target return"):
         api.evaluate([tmp_path], env="Pendulum-v1", episodes=2)
     with pytest.raises(InputError, match="reads 3 numbers, an observation of CartPole-v1 has"):
         api.evaluate([tmp_path], env="CartPole-v1", episodes=2, target_return=1.0)
@@ -321,7 +321,7 @@ def test_a_run_is_exported_and_what_is_none_is_refused(tmp_path: Path) -> None:
     changes = ["gradient_steps=2", "width=16", "tokens=separate", "timestep_encoding=episode"]
     run = api.train("dt", dataset=log(SPACES["discrete"]), root=tmp_path, overrides=changes)
     assert load_checkpoint(api.export(run, huggingface=tmp_path / "out")).scales["rule"] == "auto"
-    with pytest.raises(InputError, match="no agent of stable-baselines3"):
+    with pytest.raises(InputError, match="is not a stable-baselines3 agent"):
         api.export(run, sb3=tmp_path / "out.zip")
     with pytest.raises(InputError, match="one of --huggingface, --sb3, --onnx and --minimal"):
         api.export(run)

@@ -181,7 +181,7 @@ def test_what_led_nowhere_known_is_left_out(terminated: bool, kept: int, tmp_pat
     assert [note.split(";")[0] for note in log.notes] == (
         [] if terminated else [
             "the log lacks final observations: what the last step of 10 episodes that were cut off led to is unknown, "
-            "and those steps are left out"
+            "so those steps are left out"
         ]
     )  # fmt: skip
 
@@ -333,7 +333,7 @@ def test_none_fits_several_categories_but_imitators_do(tmp_path: Path) -> None:
         (
             "algorithm=IQL",
             "algorithm IQL: it has no alpha, huber, max_grad_norm, target_update_interval, which this card sets; "
-            "a card of IQL's own has its keys",
+            "use a card of IQL's own",
         ),
     ],
 )

@@ -379,7 +379,10 @@ def test_an_unfitting_action_space_names_agents_that_fit(tmp_path: Path) -> None
         ),
         ("activation=tahn", "activation: one of relu, tanh, elu, gelu, got 'tahn'"),
         ("algorithm=PP0", "unknown algorithm 'PP0'; did you mean 'PPO'?"),
-        ("algorithm=A2C", "algorithm A2C: it has no batch_size, clip_range, n_epochs, which this card sets; a card"),
+        (
+            "algorithm=A2C",
+            "algorithm A2C: it has no batch_size, clip_range, n_epochs, which this card sets; use a card",
+        ),
         ("batch_size=1", "PPO: `batch_size` must be greater than 1"),
     ],
 )

@@ -218,7 +218,7 @@ def test_a_context_longer_than_every_episode_is_remarked_upon(tmp_path: Path) ->
     values = {**agent_cards.agent("dt").defaults, "gradient_steps": 1, "context_length": 13}
     SequenceLearner().fit(Task(None, log(SPACES["discrete"]), values, seed=0), journal)
     assert journal.notes == [
-        "context_length 13 is longer than every episode of the log (at most 12 steps): what lies beyond is padding"
+        "context_length 13 is longer than every episode of the log (at most 12 steps): the rest is padding"
     ]
 
 

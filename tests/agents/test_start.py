@@ -45,7 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 def test_all_that_fits_is_taken(run: RunDirectory) -> None:
     own, other = fresh(SPACES["discrete"]), fresh(SPACES["discrete"])
     said = begin(own, run.path)
-    assert said == f"begins with {own.num_parameters:,} weights of {run.path}"
+    assert said == f"starts with {own.num_parameters:,} weights of {run.path}"
     begin(other, run.path)
     assert all(a.equal(b) for a, b in zip(own.parameters(), other.parameters(), strict=True))
     assert not own.predict_action.weight.equal(fresh(SPACES["discrete"]).predict_action.weight)
@@ -55,7 +55,7 @@ def test_all_that_fits_is_taken(run: RunDirectory) -> None:
 def test_embeddings_that_do_not_fit_are_made_anew_and_said(run: RunDirectory) -> None:
     own, before = (fresh(SPACES["discrete"], size=5, context_length=4) for _ in range(2))
     said = begin(own, run.path)
-    assert said.endswith("; made anew, since they do not fit: embed_observation, embed_timestep")
+    assert said.endswith("; initialised anew, because they do not fit: embed_observation, embed_timestep")
     assert own.embed_observation.weight.equal(before.embed_observation.weight)
     assert not own.backbone.blocks[0].expand.weight.equal(before.backbone.blocks[0].expand.weight)
 
@@ -85,7 +85,7 @@ def test_what_an_earlier_run_cost_is_inherited(run: RunDirectory, tmp_path: Path
     third = weights_input(found.path, other.hash)
     assert (third.gradient_steps, third.flops) == (8, record.flops["training"])
     assert third.cost.logged_steps == 28  # its own log is not paid twice
-    assert any(note.startswith("begins with") for note in record.notes)
+    assert any(note.startswith("starts with") for note in record.notes)
 
 
 @pytest.mark.slow

@@ -192,8 +192,8 @@ def test_a_pickle_that_fits_no_name_is_not_passed_over_in_silence(file: str, ste
     with pytest.raises(InputError) as caught:
         read_zip(path, trust=True)
     assert str(caught.value) == (
-        f"{path}: {file} lies beside it and is not used, since its name does not fit: --normalization {found} where it "
-        "holds its VecNormalize, --no-normalization where none does"
+        f"{path}: {file} is beside it but is not used, because its name does not match: --normalization {found} if "
+        "that holds its VecNormalize, --no-normalization if none does"
     )
     assert read_zip(path, trust=True, normalized=Normalization(found)).statistics == found
     assert read_zip(path, trust=True, normalized=Normalization(wanted=False)).statistics is None
@@ -203,7 +203,7 @@ def test_one_file_does_not_serve_every_agent_of_a_folder(tmp_path: Path) -> None
     first, second = (trained(tmp_path, name, 16) for name in ("a.zip", "b.zip"))
     statistics(tmp_path / "vecnormalize.pkl")
     for path in (first, second):
-        with pytest.raises(InputError, match=r"vecnormalize\.pkl lies beside several agents \(a\.zip, b\.zip\): "):
+        with pytest.raises(InputError, match=r"vecnormalize\.pkl is beside several agents \(a\.zip, b\.zip\): "):
             read_zip(path, trust=True)
     statistics(tmp_path / "b_vecnormalize.pkl")  # then the other one can only be the first's
     assert read_zip(first, trust=True).statistics == tmp_path / "vecnormalize.pkl"
@@ -221,7 +221,7 @@ def test_an_agent_that_was_trained_without_leaves_the_others_alone(tmp_path: Pat
 
 def test_who_was_trained_normalised_and_has_no_statistics_is_told(tmp_path: Path) -> None:
     (remark,) = read_zip(trained(tmp_path, steps=16), trust=True).remarks
-    assert "was trained with VecNormalize, and no statistics lie beside it" in remark
+    assert "was trained with VecNormalize, but there are no statistics beside it" in remark
     assert not read_zip(trained(tmp_path, steps=16), trust=True, normalized=Normalization(wanted=False)).remarks
 
 
@@ -232,7 +232,7 @@ def test_what_cannot_be_its_statistics_gets_one_line(tmp_path: Path) -> None:
     other.write_bytes(pickle.dumps([1]))
     torn.write_bytes(b"torn")
     cases = {
-        wide: f"{wide}: holds statistics of 6 numbers, {path} reads 4 numbers: they are another agent's",
+        wide: f"{wide}: holds statistics of 6 numbers, but {path} reads 4 numbers: they belong to another agent",
         other: f"{other}: holds a list, not a VecNormalize",
         torn: f"{torn}: cannot be read as a VecNormalize",
         tmp_path / "none.pkl": f"{tmp_path / 'none.pkl'}: no such file of statistics",
@@ -442,16 +442,14 @@ def test_a_policy_of_somebodys_own_is_read_only_as_what_it_fits(tmp_path: Path) 
     with zipfile.ZipFile(path) as source, zipfile.ZipFile(own, "w") as target:
         for name in source.namelist():
             target.writestr(name, json.dumps(description) if name == "data" else source.read(name))
-    with pytest.raises(InputError, match=r"a class of its own, mine\.networks.*fit PPO's: --agent ppo reads them"):
+    with pytest.raises(InputError, match=r"a custom class, mine\.networks.*fit PPO's: --agent ppo reads them"):
         read_zip(own, trust=True)
     assert read_zip(own, agent="ppo", trust=True).policy is not None
     with zipfile.ZipFile(path) as source, zipfile.ZipFile(own, "w") as target:
         for name in source.namelist():
             empty = io.BytesIO()
             target.writestr(name, json.dumps(description) if name == "data" else empty.getvalue())
-    with pytest.raises(
-        InputError, match=r"is none that is supported; those of A2C, .*TRPO, ARS, CrossQ, MaskablePPO are"
-    ):
+    with pytest.raises(InputError, match=r"is not supported; those of A2C, .*TRPO, ARS, CrossQ, MaskablePPO are"):
         read_zip(own, trust=True)
 
 

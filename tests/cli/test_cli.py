@@ -32,7 +32,7 @@ def test_a_log_is_collected_learned_from_and_evaluated(command: Command) -> None
     run = str(learned.json["run"])
     assert run.startswith("runs/CartPole-v1/dt-")
     again = command("train-transformer", "log", "--gradient-steps", "40", *SMALL)
-    assert "it had finished before, and is left alone" in again.err
+    assert "it had already finished and was not trained again" in again.err
     assert "\nheld-out loss 0." in again.out
     evaluated = command("evaluate", run, "random", "--env", "CartPole-v1", "--episodes", "5", "--json")
     assert [p["policy"] for p in evaluated.json["policies"]] == [run, "random"]  # type: ignore[attr-defined]
@@ -97,7 +97,7 @@ def test_a_study_is_saved_changed_and_run(command: Command, workspace: Path) -> 
 def test_help_of_compare_lists_its_options_under_headings(command: Command) -> None:
     text = command("compare", "--help").out
     headings = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
-    assert headings == ["Arguments:", "What is compared:", "How it is run:", "What comes out:", "Options:"]
+    assert headings == ["Arguments:", "What to compare:", "How to run:", "Output:", "Options:"]
 
 
 def test_a_missing_extra_is_named_in_the_table_and_installed_by_one_line(
@@ -108,7 +108,7 @@ def test_a_missing_extra_is_named_in_the_table_and_installed_by_one_line(
     hopper = next(line for line in seen.out.splitlines() if line.startswith("Hopper-v5 "))
     assert "  mujoco  " in hopper
     assert hopper.index("mujoco") < 80
-    assert seen.err == "missing: pip install 'rlformer[mujoco]'\n"
+    assert seen.err == "to install the missing extras: pip install 'rlformer[mujoco]'\n"
     assert command("agents").err == ""
 
 
@@ -155,7 +155,7 @@ def test_the_catalogue_is_listed(command: Command) -> None:
             "neither a number nor one of auto, supported",
         ),
         (["evaluate", "some.zip", "--env", "CartPole-v1"], "some.zip"),
-        (["collect", "random", "--env", "CartPole-v1"], "give one of --episodes and --steps"),
+        (["collect", "random", "--env", "CartPole-v1"], "give either --episodes or --steps"),
         (
             ["collect", "random", "--env", "CartPole-v1", "--episodes", "1", "--epsilon", "2"],
             "--epsilon: a number from 0 to 1, got 2.0",
@@ -187,25 +187,25 @@ def test_the_catalogue_is_listed(command: Command) -> None:
         (["compare", "CartPole-v1", "--with", "verdict.lambda=2"], "verdict.lambda: a number from 0 to 1, got 2"),
         (["compare", "CartPole-v1", "--with", "threads"], "--with takes KEY=VALUE, got 'threads'"),
         (["compare", "nowhere.toml"], "nowhere.toml: no such file"),
-        (["train-agent", "CartPole-v1", "--prefix", "0.5"], "--prefix 0.5 cuts a log: --dataset DATA names it"),
-        (["explain", "random", "--prefix", "mid"], "--prefix mid cuts a log: --dataset DATA names it"),
+        (["train-agent", "CartPole-v1", "--prefix", "0.5"], "--prefix 0.5 needs a log to cut: add --dataset DATA"),
+        (["explain", "random", "--prefix", "mid"], "--prefix mid needs a log to cut: add --dataset DATA"),
         (
             ["train-agent", "--dataset", "log", "--agent", "cql", "--log-trajectories"],
             "--log-trajectories keeps the episodes of online training",
         ),
-        (["train-agent"], "which environment? train-agent takes ENV, or --dataset DATA"),
+        (["train-agent"], "train-agent needs an environment (ENV), or a log (--dataset DATA)"),
         (["compare", "CartPole-v1", "--save-study", "afile/study.toml"], "a file stands where a folder is needed"),
         (["compare", "CartPole-v1", "--with", "verdict=3"], "verdict: a table is expected"),
         (
             ["train-transformer", "log", "--agent", "cql"],
-            "agent 'cql' is RL on a log, and no sequence model: rlformer train-agent --dataset log --agent cql",
+            "agent 'cql' is offline RL, not a sequence model: rlformer train-agent --dataset log --agent cql",
         ),
         (
             ["train-agent", "--dataset", "log", "--agent", "dt"],
             "agent 'dt' learns from a log: rlformer train-transformer log --agent dt",
         ),
         (["train-agent", "--dataset", "log"], "agent 'ppo' learns by interaction: it takes no dataset"),
-        (["train-agent", "CartPole-v1", "--agent", "cql"], "agent 'cql' learns from a log: give it a dataset"),
+        (["train-agent", "CartPole-v1", "--agent", "cql"], "agent 'cql' learns from a log: add --dataset"),
         (["report", "nowhere"], "nowhere"),
         (["report", "log", "--out", "page"], "no run directory there"),
         (["train-agent", "CartPole-v1", "--out", "afile/runs"], "a file stands where a folder is needed"),

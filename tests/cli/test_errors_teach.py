@@ -250,7 +250,7 @@ def test_ctrl_c_is_130_and_says_that_the_command_continues(command: Command, mon
 
     monkeypatch.setattr(cards, "environments", interrupted)
     seen = command("envs")
-    assert (seen.code, seen.err) == (130, "stopped; the same command continues\n")
+    assert (seen.code, seen.err) == (130, "stopped; run the same command again to continue\n")
 
 
 def test_an_end_of_file_has_its_reason(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +307,7 @@ RUN = "runs/CartPole-v1/ppo-1/seed-0"
             ["train-agent", "CartPole-v1", "--agent", "cql"],
             "--dataset DATA; rlformer collect, or train-agent ENV --log",
         ),
-        (["report", "empty"], "rlformer compare or train-agent makes some"),
+        (["report", "empty"], "rlformer compare or train-agent creates some"),
     ],
 )
 @pytest.mark.usefixtures("things")

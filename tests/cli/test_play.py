@@ -42,7 +42,7 @@ def test_a_wrong_request_is_one_line(command: Command) -> None:
         (["random"], "'random' needs --env"),
         (["random", "--env", "CartPole-v1", "--out", "x.avi"], "a video ends in .mp4, .gif or .webp"),
         (["random", "--env", "CartPole-v1", "--fps", "0"], "--fps 0: expected 1 or more"),
-        (["random", "--env", "CartPole-v1", "--window", "--out", "x.gif"], "one of the two"),
+        (["random", "--env", "CartPole-v1", "--window", "--out", "x.gif"], "give either --window"),
         (["random"] * 10 + ["--env", "CartPole-v1"], "9 at most can be seen"),
         (["nowhere"], "nowhere: not a run directory (no such folder)"),
     ):

@@ -26,12 +26,12 @@ def test_an_aligned_list_a_filter_and_json(command: Command, workspace: Path) ->
     ]  # fmt: skip
     none = command("runs", "runs", "--env", "Acrobot-v1")
     assert (none.code, none.out) == (0, "")
-    assert none.err == "none of the 4 runs in runs is of that environment and agent\n"
+    assert none.err == "none of the 4 runs in runs has that environment and agent\n"
 
 
 def test_where_there_are_none_the_commands_that_make_some_are_named(command: Command) -> None:
     seen = command("runs")
     assert (seen.code, seen.out) == (0, "")
-    assert seen.err == "no runs in runs: rlformer compare or train-agent makes some\n"
+    assert seen.err == "no runs in runs: rlformer compare or train-agent creates some\n"
     assert command("runs", "--json").json == {"runs": []}
     assert command("runs", "nowhere").err == "error: nowhere: no such folder\n"

@@ -43,7 +43,7 @@ def test_help_fits_eighty_columns_uncut_with_few_options_under_a_heading(
             heading = line
         if line.startswith("  -") and heading != "Options:":
             counts[heading] = counts.get(heading, 0) + 1
-    assert all(count <= (14 if heading == "What is compared:" else MOST) for heading, count in counts.items()), counts
+    assert all(count <= (14 if heading == "What to compare:" else MOST) for heading, count in counts.items()), counts
     plain = [line for line in shown.partition("\nOptions:")[2].splitlines() if line.startswith("  -")]
     assert len(plain) <= MOST
 

@@ -155,7 +155,7 @@ def test_what_it_needs_is_asked_for(case: Case, tmp_path: Path) -> None:
     dataset = played(case.env, RandomPolicy(spaces_of(case.env).actions), 4)
     if "log" in needs:
         experiment.check_data(name, case.kind, dataset)
-        with pytest.raises(InputError, match="learns from a log: give it a dataset"):
+        with pytest.raises(InputError, match="learns from a log: add --dataset"):
             experiment.check_data(name, case.kind, None)
     else:
         experiment.check_data(name, case.kind, None)

@@ -292,7 +292,7 @@ def test_out_keeps_it(tmp_path: Path) -> None:
         ({"spaces": (spaces.Discrete(2),)}, "spaces: an observation space and an action space of Gymnasium"),
         ({"frame": frame()}, "frame or arrays"),
         ({"rewards": None, "actions": None}, "no actions and no rewards: dataset needs observations, actions, rewards"),
-        ({"terminated": None, "truncated": None}, "where do episodes end"),
+        ({"terminated": None, "truncated": None}, "nothing marks where episodes end"),
         ({"map": {"rewards": "r"}}, "map names columns of a frame"),
     ],
 )

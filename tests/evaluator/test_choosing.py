@@ -234,7 +234,7 @@ def test_a_failure_is_what_the_environment_tells_where_no_card_has_scores(tmp_pa
 
 def test_a_rate_of_successes_that_nobody_told_is_refused(tmp_path: Path) -> None:
     make(tmp_path, BC, 0, [1.0, 2.0, 3.0, 4.0], log=log_of(0))
-    with pytest.raises(InputError, match=r"success 0\.8: no run on .* was told of success"):
+    with pytest.raises(InputError, match=r"success 0\.8: the environment reported success to no run"):
         chosen(tmp_path, Terms(success=0.8))
 
 

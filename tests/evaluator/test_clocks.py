@@ -49,4 +49,4 @@ def test_seconds_of_two_kinds_of_machines_are_left_out_and_the_rest_is_as_it_was
     assert UnlikeMachines() in after.threats
     report = build([tmp_path / "runs"], tmp_path / "report")
     page = (report.folder / "report.html").read_text(encoding="utf-8")
-    assert "different kinds of machines, whose seconds are neither averaged nor compared" in page
+    assert "different kinds of machines, so their seconds are neither averaged nor compared" in page

@@ -396,10 +396,14 @@ def test_without_any_run_the_error_names_the_first_reason(tmp_path: Path) -> Non
     ("arms", "options", "expected"),
     [
         ([BC, replace(PPO, mean=120)], {}, "ppo scores 0.21, far below its reference (1)"),
-        ([BC, DT], {"asked_beyond": True}, "On 3 of 3 seeds, dt was asked for a return that no episode of its log has"),
+        (
+            [BC, DT],
+            {"asked_beyond": True},
+            "On 3 of 3 seeds, the target return of dt was above every episode",
+        ),
         ([BC, PPO], {}, "Some arms were tuned and others were not"),
         ([replace(BC, tuning="20 trials."), PPO], {}, "The arms were tuned with different effort"),
-        ([replace(BC, tuning="")], {}, "Nobody recorded how the settings of bc were found"),
+        ([replace(BC, tuning="")], {}, "It was not recorded how the settings of bc were found"),
         ([BC, replace(DT, parameters=200_000)], {}, "The sequence arms differ in size"),
     ],
 )

@@ -127,7 +127,7 @@ def test_without_a_card_every_score_is_on_the_scale_of_what_is_good_enough(tmp_p
     score = score_of(found, ppo)
     assert score is not None
     assert score.point == pytest.approx((ppo.point - random) / (250 - random))  # above 2, as in the scorecard
-    assert shown_of(found).rows[0].meaning.endswith("1 the return that is good enough")
+    assert shown_of(found).rows[0].meaning.endswith("1 is the return that is good enough")
 
 
 def test_it_survives_json(found: Evidence) -> None:
@@ -141,7 +141,7 @@ def test_in_words_each_cell_says_what_it_took_and_how_many_got_there(found: Evid
     assert shown.heads == (("Online RL", "ppo"), ("Sequence model", "dt"), ("Simple method", "bc-top"))
     assert data.cells[1].text == "not reached"
     assert data.cells[2].text == "14.2k logged steps"
-    assert data.cells[2].details[-1] == "3 of 3 runs get there"
+    assert data.cells[2].details[-1] == "3 of 3 runs reach it"
     assert explained.cells[0].details == (NOT_EXPLAINED,)
     assert max(map(len, [" ".join(row) for row in shown.narrow[1]])) < 90
 
@@ -172,7 +172,7 @@ def shown_of(found: Evidence) -> Card:
 
 def test_an_arm_that_is_never_good_enough_has_no_number_of_steps(found: Evidence) -> None:
     data = shown_of(found).rows[1]
-    assert (data.cells[1].text, data.cells[1].details) == ("not reached", ("0 of 3 runs get there",))
+    assert (data.cells[1].text, data.cells[1].details) == ("not reached", ("0 of 3 runs reach it",))
     assert data.cells[1].short == "not reached"  # and no budget that it was never given
 
 
@@ -181,8 +181,8 @@ def test_a_run_that_never_gets_there_is_said_to_count_with_the_common_budget(tmp
     make_run(tmp_path, replace(PPO, mean=100, spread=1), 3)
     data = shown_of(evidence_of(tmp_path, [GOOD_DT])).rows[1].cells[0]
     assert not data.text.startswith("at least")  # the budget is no bound of what it would take
-    assert data.details[-2] == "3 of 4 runs get there"
-    assert data.details[-1].startswith("the others count with ")
+    assert data.details[-2] == "3 of 4 runs reach it"
+    assert data.details[-1].startswith("the others count as ")
 
 
 def test_nobody_leads_by_score_where_no_run_works(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_where_nothing_works_no_reason_tells_costs_or_a_mean_time_to_what_was_ne
     assert found.verdict.answer == "none works"
     assert reasons(found, found.verdict) == (
         "0 of 3 runs of dt and 0 of 3 of ppo work, that is, score 0.8 or more.",
-        "ppo reaches a score of 0.9 on none of 3 runs.",
+        "ppo reaches a score of 0.9 in none of 3 runs.",
     )
 
 
@@ -208,7 +208,9 @@ def test_a_model_that_no_log_suffices_for_has_no_time_at_which_to_stop(found: Ev
     other = replace(never, label="dt (log: full)", reached=(3, 3))
     with_logs = replace(found, needs=replace(found.needs, early=(other, never)))
     said = [text for text in reasons(with_logs, found.verdict) if "stopped" in text]
-    assert said == ["Wherever the training of ppo is stopped, dt is not good enough with its log (3 runs)."]
+    assert said == [
+        "No matter where the training of ppo is stopped, dt is not good enough when it learns from its log (3 runs)."
+    ]
 
 
 def test_the_table_gives_no_steps_to_an_arm_that_never_got_there(tmp_path: Path) -> None:
@@ -225,8 +227,8 @@ def test_the_summary_says_that_it_compares_last_policies_and_no_costs(tmp_path: 
     make_runs(tmp_path, ARMS, seeds=range(3))
     build([tmp_path], tmp_path / "out")
     said = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
-    assert "policies at the end of their training, whatever they cost" in said
-    assert said.index("whatever they cost") < said.index("Which arm scores highest?")
+    assert "policies at the end of their training, regardless of their cost" in said
+    assert said.index("regardless of their cost") < said.index("Which arm scores highest?")
 
 
 @pytest.mark.parametrize(("needed", "told"), [(10.0, True), (230.0, False)])

@@ -191,7 +191,7 @@ def test_one_run_per_task_has_no_interval(tmp_path: Path) -> None:
     results = found(tmp_path, "algorithm,task,run,score\na,Ant,0,1\na,Hop,0,0\n")
     assert results.aggregates[0].mean == Estimate(None, 0.5, None)
     assert results.profiles.curves[0].low is None
-    assert "One run per task says nothing of the spread: no interval for a." in notes(results)
+    assert "One run per task does not show the spread: no interval for a." in notes(results)
 
 
 # Files.
@@ -202,13 +202,16 @@ def test_one_run_per_task_has_no_interval(tmp_path: Path) -> None:
     [
         ("", "line 1: no column 'algorithm'"),
         ("algorithm,task,run\na,b,0\n", "line 1: no column 'score'; needed: algorithm, task, run, score"),
-        ("algorithm,task,run,score,score\n", "line 1: column 'score' stands there 2 times"),
+        ("algorithm,task,run,score,score\n", "line 1: column 'score' appears 2 times"),
         ("algorithm,task,run,score\n", "no row below the first line"),
         ("algorithm,task,run,score\na,b,0,1\na,b,1,high\n", "line 3, column score: expected a number, got 'high'"),
         ("algorithm,task,run,score\na,b,0,nan\n", "line 2, column score: expected a number, got 'nan'"),
         ("algorithm,task,run,score\n\na,,0,1\n", "line 3, column task: is empty"),
-        ("algorithm,task,run,score\na,b,0\n", "line 2: 3 columns, the first line names 4"),
-        ("algorithm,task,run,score\na,b,0,1\na,b,0,2\n", "line 3, column run: run '0' of 'a' on 'b' stands in line 2"),
+        ("algorithm,task,run,score\na,b,0\n", "line 2: 3 columns, but the first line names 4"),
+        (
+            "algorithm,task,run,score\na,b,0,1\na,b,0,2\n",
+            "line 3, column run: run '0' of 'a' on 'b' is already in line 2",
+        ),
     ],
 )
 def test_errors_name_line_and_column(tmp_path: Path, text: str, message: str) -> None:
@@ -260,4 +263,4 @@ def test_runs_and_scores_at_once_are_refused(
         with pytest.raises(SystemExit) as stop:
             cli.main()
         assert stop.value.code == 2
-        assert "one of the two" in capsys.readouterr().err
+        assert "either run directories (DIR...) or --scores" in capsys.readouterr().err

@@ -38,7 +38,7 @@ def test_an_answer_of_arms_cut_short_by_time_begins_with_its_condition(tmp_path:
     said = words(found, found.verdict)
     assert said.headline.startswith("Within 3 minutes: ")
     assert said.headline[len("Within 3 minutes: ")].islower()
-    assert "dt had 30 % of its steps (450 of 1.5k gradient steps)" in said.warnings[0]
+    assert "dt was trained for 30 % of its steps (450 of 1.5k gradient steps)" in said.warnings[0]
     assert str(found.verdict).startswith("within 3 minutes: ")
 
 
@@ -48,7 +48,7 @@ def test_an_arm_that_somebody_cut_short_is_a_doubt_and_no_condition(tmp_path: Pa
     assert found.verdict.within is None
     said = words(found, found.verdict)
     assert not said.headline.startswith("Within")
-    assert "because somebody set it by hand: ppo had 50 % of its steps" in said.warnings[0]
+    assert "because its steps were set by hand: ppo was trained for 50 % of its steps" in said.warnings[0]
     assert "by hand" in said.warnings[0]
 
 
@@ -147,7 +147,7 @@ def test_a_smoke_test_works_or_says_what_does_not_and_never_who_wins(tmp_path: P
     text = (tmp_path / "page" / "report.md").read_text()
     assert text.startswith("# CartPole-v1: does everything run?")
     assert "**Works: every arm ran; a smoke test compares nothing.**" in text
-    assert "3 of 3 arms ran to their end" in text
+    assert "3 of 3 arms finished" in text
     for word in ("highest mean return", "probably", "leans"):
         assert word not in text.partition("## What this report cannot tell")[0]
 

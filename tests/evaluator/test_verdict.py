@@ -243,8 +243,8 @@ def test_warnings_name_luck_stitching_and_extrapolation(tmp_path: Path) -> None:
     _, beyond = spoken_of(tmp_path, [BEHAVIOUR, replace(DT, mean=400, spread=5), cql, PPO])
     text = " ".join(beyond.warnings)
     assert "None of the log’s 1.8k episodes reaches a score of 0.9 (a return of 452.2). " in text
-    assert "join good parts of different episodes" in text
-    assert "returns more than it is asked for" in text
+    assert "joining good parts of different episodes" in text
+    assert "returns more than its target return" in text
 
 
 @pytest.mark.slow
@@ -386,7 +386,7 @@ def test_one_run_that_finished_among_failed_ones_gets_a_verdict(tmp_path: Path) 
     found = verdict_of(tmp_path, [GOOD_DT], 5)
     assert (found.answer, found.arm) == ("sequence", "dt")
     assert found.lambda_star is not None
-    assert found.lambda_star.reason == "an arm has one finished run, which says nothing about the next"
+    assert found.lambda_star.reason == "an arm has only one finished run, which does not show how another would do"
 
 
 def test_one_seed_that_both_have_makes_no_pairs(tmp_path: Path) -> None:
@@ -412,8 +412,8 @@ def test_nothing_is_chosen_between_arms_that_do_not_work(tmp_path: Path) -> None
     assert (found.answer, found.arm, found.strength) == ("none works", None, None)
     assert found.nearest is not None
     assert (found.nearest.label, found.nearest.reached, found.nearest.runs) == ("ppo", 0, 10)
-    assert text.headline == "Nothing works well enough yet: no method reaches a score of 0.9 on half of its runs."
-    assert text.certainty.startswith("ppo comes nearest: ")
+    assert text.headline == "Nothing works well enough yet: no method reaches a score of 0.9 in half of its runs."
+    assert text.certainty.startswith("ppo comes closest: ")
 
 
 @pytest.mark.slow

@@ -112,8 +112,8 @@ def test_what_seeds_leave_open_names_both_and_how_many_seeds_could_decide() -> N
     found = verdict("inconclusive", pair=replace(PPO_WINS, seeds=3, seeds_to_settle=10.0))
     assert answer(found) == "There is no answer yet: these runs do not show whether ppo or dt is the better choice."
     assert certainty(found) == (
-        "Not decided by 3 seeds. If you must choose now, ppo is the better guess, wrong with a probability of 6 %. "
-        "About 10 seeds could decide, if the new ones look like these."
+        "Not decided by 3 seeds. If you must choose now, ppo is the better guess. The probability that it is wrong is "
+        "6 %. About 10 seeds could decide it, if the new ones look like these."
     )
 
 
@@ -141,22 +141,22 @@ def test_arms_that_do_equally_well_leave_the_choice_to_the_reader(
     assert answer(found).startswith(start)
     assert certainty(found).startswith(sure)
     worse = "1 %" if p_worse == 0.01 else f"{100 * p_worse:.0f} %"
-    assert f"worse by more than what is tolerated is {worse}." in certainty(found)
+    assert f"worse by more than is tolerated is {worse}." in certainty(found)
     assert certainty(found).endswith("Choose either.")
 
 
 def test_nothing_works_and_what_comes_nearest() -> None:
     found = verdict("none works", nearest=Nearest("ppo", 0.31, 1, 10), scale=CARD)
-    assert answer(found) == "Nothing works well enough yet: no method reaches a score of 0.9 on half of its runs."
+    assert answer(found) == "Nothing works well enough yet: no method reaches a score of 0.9 in half of its runs."
     assert certainty(found) == (
-        "ppo comes nearest: it scores 0.31 on average (0 is random play, 1 the reference), and 1 of 10 runs reach "
+        "ppo comes closest: it scores 0.31 on average (0 is random play, 1 the reference), and 1 of 10 runs reach "
         "a score of 0.9."
     )
 
 
 def test_what_made_the_log_is_kept_where_nothing_scores_higher() -> None:
     found = verdict("keep what made the log", nearest=Nearest("dt", 0.97, 9, 10, 0.98), scale=CARD)
-    assert answer(found).startswith("Keep what made the log: no method here scores higher than the log’s own episodes")
+    assert answer(found).startswith("Keep the policy that made the log: no method here scores at least ")
     assert certainty(found).startswith(
         "The log’s episodes score 0.98 on average; the best method here, dt, scores 0.97"
     )
@@ -207,8 +207,8 @@ def test_what_would_change_the_answer_is_a_condition_in_words() -> None:
 def test_values_of_one_term_with_the_same_consequence_share_a_sentence() -> None:
     found = flipped(*(Flip("share", share, "cannot tell", None) for share in (0.25, 0.5, 1.0)))
     assert found == (
-        "If this task paid a share of 0.25 or 0.5 of what made the log (lambda 0.25 or 0.5) or this task paid for all "
-        "that made the log (lambda 1), there would be no answer.",
+        "If this task paid a share of 0.25 or 0.5 of the cost of making the log (lambda 0.25 or 0.5) or this task paid "
+        "the whole cost of making the log (lambda 1), there would be no answer.",
     )
 
 

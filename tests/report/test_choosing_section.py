@@ -71,24 +71,24 @@ def named(found: list[Table], title: str) -> Table:
 
 def test_a_choice_is_told_with_its_episodes_its_steps_and_what_one_has_without_it() -> None:
     assert deployed(DEPLOYMENT, "z") == (
-        "Choosing among the target returns of dt (7 policies a seed): after 11 deployed episodes (1.1k environment "
-        "steps) what looks best scores 0.85 on average; without a choice it is 0.55, and the best of them has 0.95. "
-        "With fewer than 6 episodes, choosing does worse than not choosing."
+        "Choosing among the target returns of dt (7 policies per seed): after 11 deployed episodes (1.1k environment "
+        "steps), the policy that looks best scores 0.85 on average. Not choosing scores 0.55, and the best of them "
+        "scores 0.95. With fewer than 6 episodes, choosing is worse than not choosing."
     )
 
 
 def test_a_choice_that_never_pays_is_said_to_be_none() -> None:
     text = deployed(replace(DEPLOYMENT, group="all", name="", worth_from=None), "z")
     assert text.startswith("Choosing among all that was trained")
-    assert text.endswith("Within 200 episodes choosing never does better than not choosing.")
+    assert text.endswith("Within 200 episodes, choosing is never better than not choosing.")
 
 
 def test_what_is_optimistic_is_said_to_be_so() -> None:
-    (said,) = [text for text in sentences(FOUND) if "hangs on the choice" in text]
+    (said,) = [text for text in sentences(FOUND) if "depends on what is chosen" in text]
     assert said == (
-        "The number that is reported for dt hangs on the choice: the last checkpoint has 0.80; the best checkpoint "
+        "The reported score of dt depends on what is chosen: the last checkpoint has 0.80; the best checkpoint "
         "adds +0.10 (+0.02 to +0.20) and the best target return adds +0.05 (+0.05 to +0.05), on other episodes +0.01 "
-        "(−0.01 to +0.03). Both are chosen on the episodes that score them, and so are optimistic."
+        "(−0.01 to +0.03). Both are chosen on the same episodes that score them, so they are optimistic."
     )
 
 
@@ -99,15 +99,18 @@ def test_only_the_choices_that_matter_most_are_told_in_sentences() -> None:
     assert foremost([lower, DEPLOYMENT, family, logs, every]) == [DEPLOYMENT, logs, every]
     assert foremost([lower, family]) == [lower, family]
     more = replace(CHOICE, label="rvs", checkpoint_adds=None, target_adds=exact(0.3))
-    (said,) = [text for text in sentences(replace(FOUND, choices=(CHOICE, more))) if "hangs on the choice" in text]
-    assert "reported for rvs" in said
+    (said,) = [
+        text for text in sentences(replace(FOUND, choices=(CHOICE, more))) if "depends on what is chosen" in text
+    ]
+    assert "reported score of rvs" in said
 
 
 def test_robots_break_while_they_learn() -> None:
     assert sentences(FOUND)[-2:] == [
-        "Robots break while they learn: ppo had 50 failures in 200 episodes (25 %) until it reached the threshold. An "
-        "episode has failed where its return is worse than 20, the 5 % quantile of the log’s own episodes.",
-        "dt learned from a log alone, and broke nothing; in the training behind the log 30 episodes failed.",
+        "Failures while learning: ppo had 50 failures in 200 episodes (25 %) until it reached the threshold. An "
+        "episode counts as a failure if its return is below 20, the 5 % quantile of the log’s own episodes.",
+        "dt learned only from a log, without failures of its own; in the training that made the log, 30 episodes "
+        "failed.",
     ]
 
 
@@ -125,7 +128,7 @@ def test_the_tables_hold_the_numbers() -> None:
     assert equal.head == ("Arm", "1k", "2k", "4k")
     assert [row[0] for row in equal.rows] == ["ppo", "dt, logged steps"]
     assert [cell.split()[0] for cell in equal.rows[0][1:]] == ["0.10", "–", "0.60"]
-    assert named(found, "What breaks while learning").rows == (
+    assert named(found, "Failures while learning").rows == (
         ("ppo", "200", "50 (40 to 60)", "120", "60", "150", "–", "–"),
         ("dt", "0", "0", "0", "0", "0", "30", "80"),
     )

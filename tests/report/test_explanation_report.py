@@ -87,7 +87,7 @@ def test_the_two_questions_are_answered_apart_and_families_by_measure(told: tupl
     assert says["comprehensiveness of integrated gradients"] == "alike"  # .25 and .21: a sure difference, a small one
     assert says["L90"] == "the same on every seed"  # three against three: one order of ten, by chance
     assert says["Reliance"] == "undefined for one of them"
-    assert "they are not added up" in page
+    assert "are not added up" in page
 
 
 def test_sentences_say_which_policy_is_explained_and_that_the_best_of_several_is_flattered(
@@ -95,7 +95,7 @@ def test_sentences_say_which_policy_is_explained_and_that_the_best_of_several_is
 ) -> None:
     _, page = told
     assert "as they are at the end of their training" in page  # not the policy that was first good enough
-    assert "The best of several is a little too good" in page
+    assert "The values of the best explainer are slightly too high" in page
     assert 'href="#term-reliance"' in page[page.index("Does it rely on what matters?") :]
 
 
@@ -105,7 +105,7 @@ def test_kept_policies_are_said_to_be_explained(tmp_path: Path) -> None:
         explain_run(make_run(tmp_path, DT, seed), [0.1, 0.3, 0.2, 0.1])
     report(tmp_path)
     said = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
-    assert "Of ppo (on 2 of 3 seeds) it is the first that was good enough. All others" in said
+    assert "For ppo (on 2 of 3 seeds), it is the first policy that was good enough. All others" in said
 
 
 def test_a_skill_that_some_seeds_lack_says_on_how_many_it_was_measured(tmp_path: Path) -> None:

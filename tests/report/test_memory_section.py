@@ -42,20 +42,20 @@ def test_each_arm_is_told_in_plain_words(tmp_path: Path) -> None:
     ]
     title, first, told = memory.markdown(view(tmp_path, arms))
     assert title == "### Where the cue is kept"
-    assert first.endswith("is the cue (up or down): it is settled at step 0 and needed at step 4.")
+    assert first.endswith("remember the cue (up or down): it is determined at step 0 and needed at step 4.")
     lines = {re.findall(r"Where does (\S+) keep it", line)[0]: line for line in told.splitlines()}
     assert (
         "It stays in tokens at step 0 and layer 1 fetches it at step 4 (in 2 of 3 seeds): "
-        "replacing what a layer holds at any one step from 1 to 3 does 30 % at most of what "
-        "replacing the cue itself does."
+        "replacing the activation of a layer at any one step from 1 to 3 has at most 30 % of the effect of "
+        "replacing the cue itself."
     ) in lines[DT.agent]
     assert (
-        "It is carried along in part: replacing what a layer holds at any one step from 1 to 3 does "
-        "10 % to 90 % of what replacing the cue itself does; layer 1 fetches it at step 4."
+        "It is carried along in part: replacing the activation of a layer at any one step from 1 to 3 has "
+        "10 % to 90 % of the effect of replacing the cue itself; layer 1 fetches it at step 4."
     ) in lines[BC.agent]
     assert (
         "A linear probe reads it in tokens at step 0; layer 1 at steps 0 to 4; layer 2 at steps 0 to 4; "
-        "so does one of the network before training, so that reading it proves nothing."
+        "so does a probe of the untrained network, so this proves nothing."
     ) in lines[BC.agent]
     assert lines[PPO.agent].endswith(f"n/a: {UNABLE}.")
 
@@ -63,8 +63,8 @@ def test_each_arm_is_told_in_plain_words(tmp_path: Path) -> None:
 def test_a_carried_one_is_told_with_the_least_that_a_step_does(tmp_path: Path) -> None:
     (_, _, told) = memory.markdown(view(tmp_path, [(DT, [explanation(CARRIED)])]))
     assert (
-        "It is carried along: replacing what a layer holds at any one step from 1 to 3 does "
-        "70 % or more of what replacing the cue itself does."
+        "It is carried along: replacing the activation of a layer at any one step from 1 to 3 has "
+        "at least 70 % of the effect of replacing the cue itself."
     ) in told
 
 
@@ -88,7 +88,7 @@ def test_the_page_draws_a_map_of_layers_and_steps_with_the_inputs_below(tmp_path
         "Replaced: share of changed choices",
         "Read by a linear probe (by chance 50 %)",
         "Read so before training",
-        "Share of what varies that is the cue",
+        "Share of variance explained by the cue",
     ]
     replaced = figure.maps[0]
     assert [layer for layer, _ in replaced.rows] == ["tokens", "layer 1", "layer 2"]

@@ -40,8 +40,9 @@ def test_memory_is_needed_where_a_context_of_one_step_loses(tmp_path: Path, shor
 def test_luck_shows_where_what_is_asked_for_does_not_come(tmp_path: Path) -> None:
     """That it must be luck takes a log whose returns are chance, and enough of its episodes at the target return."""
     rows = placed(tmp_path, [replace(DT, mean=200.0, spread=1.0)])
-    assert rows["Luck in the target return"]["measured"].startswith("what the policy returns lies 36.7 % of the log's")
-    assert "luck, the log or the training may be the reason" in rows["Luck in the target return"]["like"]
+    measured = rows["Luck in the target return"]["measured"]
+    assert measured.startswith("returns differ from the target return by 36.7 % of the log's range")
+    assert "the reason may be luck, the log or the training" in rows["Luck in the target return"]["like"]
 
 
 def test_what_the_log_tells(tmp_path: Path) -> None:
@@ -54,4 +55,4 @@ def test_what_the_log_tells(tmp_path: Path) -> None:
 
 def test_a_log_in_which_nothing_repeats_tells_nothing_of_chance(tmp_path: Path) -> None:
     rows = placed(tmp_path, [DT], SPARSE)
-    assert rows["Chance in the log"]["measured"] == "unknown: no observation and action occur twice in the log"
+    assert rows["Chance in the log"]["measured"] == "unknown: no pair of observation and action occurs twice in the log"

@@ -81,7 +81,7 @@ def test_a_run_that_goes_on_is_followed_and_its_folder_only_read(tmp_path: Path)
 
 
 def test_a_folder_without_runs_and_a_port_that_is_taken_are_one_line(tmp_path: Path) -> None:
-    none = "no runs in .*: rlformer compare or train-agent makes some"
+    none = "no runs in .*: rlformer compare or train-agent creates some"
     with pytest.raises(InputError, match=none), api.tensorboard(tmp_path):
         pass
     runs(tmp_path / "runs")

@@ -49,7 +49,7 @@ def test_sequence_models_alone_go_to_a_gpu(monkeypatch: pytest.MonkeyPatch) -> N
     }  # fmt: skip
     assert experiment.device_for("dt", learner("sequence"), "auto") == "cuda:0"
     assert experiment.device_for("cql", learner("offline"), "auto") == "cpu"
-    with pytest.raises(InputError, match="agent 'cql' computes on the CPU alone; leave --device out"):
+    with pytest.raises(InputError, match="agent 'cql' computes only on the CPU; leave out --device"):
         experiment.device_for("cql", learner("offline"), "cuda")
 
 
@@ -74,7 +74,7 @@ def test_a_plan_expands_arms_and_finds_mistakes_before_anything_runs(tmp_path: P
     ):
         with pytest.raises(InputError, match=message):
             plan(replace(study, **mistake))  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="a whole dataset from disk"):
+    with pytest.raises(InputError, match="a whole dataset on disk"):
         plan(study, dataset=log.select(np.arange(3), "three"))
 
 
@@ -197,7 +197,7 @@ def test_ctrl_c_stops_a_comparison_cleanly_and_the_same_command_continues(tmp_pa
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
-    assert errors.strip().endswith("stopped; the same command continues")
+    assert errors.strip().endswith("stopped; run the same command again to continue")
     record = json.loads((metrics[0].parent / "record.json").read_text())
     assert record["status"] == "interrupted"
     assert 0 < record["progress"]["done"] < 400000

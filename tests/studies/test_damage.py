@@ -163,7 +163,7 @@ def test_a_damaged_part_of_an_explanation_is_told_and_made_anew(copy: Path, how:
     assert len(runs) == 2
     (told,) = skipped
     assert told.path.endswith("explain/effects.json")
-    assert "explain makes it anew" in told.reason
+    assert "run explain again to recreate it" in told.reason
     again = api.explain(run, only=["effects"]).to_dict()["effects"]
     assert {**again, "cost": None} == {**made, "cost": None}
     assert read_runs(find_runs([copy / "runs"]))[1] == []

@@ -111,7 +111,7 @@ def test_a_log_without_its_environment_can_be_learned_from(tmp_path: Path, log: 
 def test_a_log_that_names_no_environment_says_how_to_name_it(tmp_path: Path, log: Dataset) -> None:
     nameless = from_episodes(replace(log.info, env=None, env_definition={}), list(log))
     run = RunDirectory.open(rlformer.train("bc", dataset=nameless, overrides=SMALL_BC, root=tmp_path))
-    assert run.record.notes == ["not evaluated: the log names no environment; --env does"]
+    assert run.record.notes == ["not evaluated: the log does not name its environment; use --env ENV"]
 
 
 def test_a_log_may_be_learned_from_without_making_its_environment(tmp_path: Path, log: Dataset) -> None:

@@ -176,7 +176,7 @@ def test_without_interaction_only_the_log_is_learned_from(random_log: Dataset) -
 def test_contradictions_are_refused(random_log: Dataset) -> None:
     with pytest.raises(InputError, match="choose one"):
         plan(Study("CartPole-v1", log=Log(kinds=("expert",))), dataset=random_log)
-    with pytest.raises(InputError, match="both say which log"):
+    with pytest.raises(InputError, match="both choose the log"):
         plan(Study("CartPole-v1", log=Log(kinds=("expert",), prefix="0.5")))
 
 

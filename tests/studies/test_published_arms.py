@@ -95,7 +95,7 @@ def test_a_run_into_which_somebody_put_a_pickle_is_not_opened(tmp_path: Path) ->
     run = trained(published(tmp_path / "zoo"), tmp_path)
     best = run.checkpoints / "best"
     (best / "agent.zip").write_bytes(published(tmp_path / "other").read_bytes())
-    with pytest.raises(InputError, match=r"agent\.zip: holds pickles, which no run keeps"):
+    with pytest.raises(InputError, match=r"agent\.zip: contains pickles, which a run never contains"):
         ZipLearner.load(best, CARTPOLE, run.spec.values)
     told = json.loads((best / "agent.json").read_text())
     for kwargs in ({"activation_fn": {"torch.nn": "utils"}}, {"activation_fn": {"torch.nn": "Identity"}, "mine": 1}):
@@ -114,7 +114,7 @@ def test_what_cannot_be_an_arm_is_told_before_anything_is_trained(tmp_path: Path
     def asked(arm: str, trust: bool = True) -> None:
         api.plan(Study("CartPole-v1", arms=(*arms, arm), seeds=1, trust=trust))
 
-    with pytest.raises(InputError, match=r"needs unpickling, which runs code: pass --trust"):
+    with pytest.raises(InputError, match=r"must be unpickled, which can run code: pass --trust"):
         asked(f"ppo={path}", trust=False)
     with pytest.raises(InputError, match=r"it holds an agent of DQN: dqn="):
         asked(f"ppo={tmp_path / 'dqn.zip'}")
@@ -126,7 +126,7 @@ def test_what_cannot_be_an_arm_is_told_before_anything_is_trained(tmp_path: Path
         asked(f"ppo={tmp_path / 'nowhere.zip'}")
     with pytest.raises(InputError, match="unknown agent 'pp0'"):
         asked(f"pp0={path}")
-    with pytest.raises(InputError, match="a log comes from the training of an online agent, not of"):
+    with pytest.raises(InputError, match="a log comes from the training of an online agent, and"):
         api.plan(Study("CartPole-v1", arms=("bc",), seeds=1, trust=True).with_values({"log.agent": f"ppo={path}"}))
 
 
@@ -134,7 +134,7 @@ def test_one_whose_steps_nobody_knows_is_no_candidate(tmp_path: Path) -> None:
     known, unknown = (agent_cards.agent(f"ppo={published(tmp_path / str(n), steps=n)}") for n in (4096, 0))
     assert (known.role, unknown.role) == ("candidate", "control")
     assert (known.family, known.rung) == ("online", agent_cards.agent("ppo").rung)
-    assert "nobody knows how long" in unknown.tuning
+    assert "for an unknown number of steps" in unknown.tuning
 
 
 def test_a_study_file_cannot_say_that_a_zip_is_trusted(tmp_path: Path) -> None:

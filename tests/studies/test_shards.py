@@ -162,7 +162,9 @@ def test_other_settings_do_not_touch_what_is_there(tmp_path: Path) -> None:
 
 
 def test_more_shards_than_episodes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--shards 9: one episode or step at least for each, and 8 are asked for"):
+    with pytest.raises(
+        InputError, match="--shards 9: each shard needs at least one episode or step, and only 8 are asked for"
+    ):
         collected(tmp_path / "log", 9)
     with pytest.raises(InputError, match="--shards: a whole number from 1"):
         collected(tmp_path / "log", 0)

@@ -175,7 +175,7 @@ def test_the_highest_scorer_of_each_family_goes_on_alone(study: Study, log: Data
     assert runs == {"random": 9, "bc": 9, "dqn": 9, "dt": 3, "dt-lstm": 9}
     assert outcome.missing == ()
     assert [event.value for event in told if event.kind in ("planned", "chosen", "more")] == [
-        33, "dt-lstm scores highest of dt and dt-lstm on 3 seeds, and goes on alone", 6,
+        33, "dt-lstm scores highest of dt and dt-lstm on 3 seeds, and only this arm continues", 6,
     ]  # fmt: skip
     assert not anything_left(made)
 

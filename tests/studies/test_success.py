@@ -42,7 +42,7 @@ def asking(env: str, **values: object) -> Study:
 
 
 def test_success_is_refused_where_the_environment_tells_of_none_before_anything_is_trained() -> None:
-    with pytest.raises(InputError, match=r"^verdict\.success: CartPole-v1 tells of no success, .*--good-enough"):
+    with pytest.raises(InputError, match=r"^verdict\.success: CartPole-v1 does not report success .*--good-enough"):
         plan(asking("CartPole-v1", success=0.8))
 
 
@@ -75,9 +75,9 @@ def test_a_return_that_is_good_enough_takes_the_place_of_the_threshold_of_a_card
         (
             "CartPole-v1",
             22.0,
-            "verdict.good_enough: 22: on CartPole-v1 random play returns 22.33; name a better return",
+            "verdict.good_enough: 22: on CartPole-v1 random play returns 22.33; give a higher return",
         ),
-        ("Taxi-v4", -800, "verdict.good_enough: -800: on Taxi-v4 random play returns -767.1; name a better return"),
+        ("Taxi-v4", -800, "verdict.good_enough: -800: on Taxi-v4 random play returns -767.1; give a higher return"),
         ("CartPole-v1", 1e12, "verdict.good_enough: 1e+12 is 2.1e+09 of the normalised score of CartPole-v1: too much"),
     ],
 )

@@ -34,8 +34,8 @@ class Training(training.Training):
         chosen = expert_of(task.dataset, task.hyperparameters["expert_episodes"], task.seed)
         if len(chosen) == 1:
             log.note(
-                f"the expert's log has one episode of {chosen.num_steps} steps: what the policy cannot learn is what "
-                "the expert does after another start"
+                f"the expert's log has only one episode of {chosen.num_steps} steps: the policy cannot learn what the "
+                "expert does after another start"
             )
         super().__init__(replace(task, dataset=chosen), log)
 

@@ -80,7 +80,7 @@ def export_onnx(run: LoadedRun, path: Path) -> Step:
         if importlib.util.find_spec(name) is None:
             raise MissingExtra("onnx", "ONNX")
     if not run.kind.acts or not run.kind.learns:
-        raise InputError(f"{run.path}: {run.spec.agent.name} has no network, so that there is nothing to export")
+        raise InputError(f"{run.path}: {run.spec.agent.name} has no network, so there is nothing to export")
     known = described(run)
     step = step_of(run.policy(), known.native.canonical.observation).eval()
     with files.replacing(path) as temporary:

@@ -54,7 +54,7 @@ def export_minimal(run: LoadedRun, folder: Path) -> None:
     """Write the folder. Raises InputError where it holds other things, and as `export_onnx` does."""
     ours = {*FILES, "__pycache__"}  # which Python leaves there
     if folder.exists() and (not folder.is_dir() or not {path.name for path in folder.iterdir()} <= ours):
-        raise InputError(f"{folder}: holds other things than a policy that was exported here: name another folder")
+        raise InputError(f"{folder}: holds something other than an exported policy; name another folder")
     known = described(run)
     files.writable_directory(folder)
     step = export_onnx(run, folder / "model.onnx")

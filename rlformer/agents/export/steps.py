@@ -105,7 +105,7 @@ def step_of(policy: Policy, observation: ObservationSpec) -> Step:
         return ActorStep(policy, observation)
     if isinstance(policy, SequencePolicy):
         return StreamStep(policy) if policy.model.architecture.streams else WindowStep(policy)
-    raise InputError("it has no network, so that there is nothing to export")
+    raise InputError("it has no network, so there is nothing to export")
 
 
 class ActorStep(Step):

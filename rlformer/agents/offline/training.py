@@ -179,7 +179,7 @@ class Training:
         if steps.left_out:
             self._log.note(
                 f"the log lacks final observations: what the last step of {steps.left_out} episodes that were cut off "
-                "led to is unknown, and those steps are left out"
+                "led to is unknown, so those steps are left out"
             )
         if not len(steps):
             raise InputError("the log has no transition to learn from: each episode is one step, cut off behind it")

@@ -38,8 +38,7 @@ def check_values(values: Mapping[str, Any], algorithms: Mapping[str, Algorithm])
     name: str = values["algorithm"]
     if known and (foreign := sorted(values.keys() - known.keys())):
         raise InputError(
-            f"algorithm {name}: it has no {', '.join(foreign)}, which this card sets; "
-            f"a card of {name}'s own has its keys"
+            f"algorithm {name}: it has no {', '.join(foreign)}, which this card sets; use a card of {name}'s own"
         )
     ranges.check(values, known)
     algorithms[name].check(values)

@@ -127,13 +127,15 @@ def find(path: Path, data: Mapping[str, Any]) -> Path | None:
             return _only(path, possible)
         if agent.normalized is not False:
             names = ", ".join(sorted([path.name, *(other.path.name for other in sharing)]))
-            raise _unclear(path, possible[0], f"{possible[0].name} lies beside several agents ({names})")
+            raise _unclear(path, possible[0], f"{possible[0].name} is beside several agents ({names})")
     shared = [found for inner in _zoo_folders(folder) for found in _named(inner)]
     if shared and agent.normalized is not False:
         return _only(path, shared)
     unused = [one for one in pickles if one not in possible and (one not in taken or agent.normalized is not False)]
     if unused:
-        raise _unclear(path, unused[0], f"{unused[0].name} lies beside it and is not used, since its name does not fit")
+        raise _unclear(
+            path, unused[0], f"{unused[0].name} is beside it but is not used, because its name does not match"
+        )
     return None
 
 
@@ -167,7 +169,7 @@ def _only(path: Path, found: list[Path]) -> Path:
 
 def _unclear(path: Path, pickle: Path, what: str) -> InputError:
     return InputError(
-        f"{path}: {what}: --normalization {pickle} where it holds its VecNormalize, --no-normalization where none does"
+        f"{path}: {what}: --normalization {pickle} if that holds its VecNormalize, --no-normalization if none does"
     )
 
 

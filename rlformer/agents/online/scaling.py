@@ -100,8 +100,8 @@ def _flat(found: Any, moments: Any, space: gym.Space[Any], where: str, agent: Pa
     if held is None or held.shape != space.shape:
         other = "a dictionary" if held is None else f"{held.size} numbers"
         raise InputError(
-            f"{where}: holds statistics of {other}, {agent} reads {size} numbers: they are another agent's; "
-            "--normalization FILE names its own, --no-normalization reads none"
+            f"{where}: holds statistics of {other}, but {agent} reads {size} numbers: they belong to another agent; "
+            "give its own with --normalization FILE, or use --no-normalization"
         )
     return Frozen(moments.mean.ravel(), _deviation(found, moments).ravel(), np.full(size, found.clip_obs))
 

@@ -67,7 +67,7 @@ class Training:
         with warnings.catch_warnings(record=True) as caught:
             self.model = self._build(self._environments, seeding.derive(task.seed, "training"))
         if self._seen.has_images and self._values["normalize_observations"]:
-            log.note("normalize_observations: observations with images are not normalised, images lie from 0 to 1")
+            log.note("normalize_observations: observations with images are not normalised; images are scaled to 0 to 1")
         for warning in caught:
             log.note(" ".join(str(warning.message).split()))
         self.model.set_logger(Logger(None, []))
@@ -228,7 +228,7 @@ class Training:
             writer.close()
             raise InputError(
                 f"{path}: lacks episodes that the checkpoint was trained on; remove {self._log.directory}, "
-                "and the same command trains anew"
+                "and run the same command to train again"
             )
         writer.rewind(self._tally.env_steps)
         return writer

@@ -110,7 +110,7 @@ def open_zip(
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if not trust:
-        raise InputError(f"{path}: needs unpickling, which runs code: pass --trust if you trust where it comes from")
+        raise InputError(f"{path}: must be unpickled, which can run code: pass --trust if you trust its source")
     from rlformer.agents.online import scaling
 
     data = normalization.description(path)
@@ -152,12 +152,12 @@ def _remarks(
 ) -> Iterator[str]:
     trained = normalization.trained_normalized(data)
     if normalized.file is None and used is not None:
-        doubt = ", though it says that it was trained without any" if trained is False else ""
+        doubt = ", although its file says that it was trained without normalisation" if trained is False else ""
         yield f"{path}: its observations are normalised by {used}{doubt}"
     if normalized.wanted and file is None and trained:
         yield (
-            f"{path}: was trained with VecNormalize, and no statistics lie beside it: it reads observations as they "
-            "are; --normalization FILE names them, --no-normalization says that only rewards were normalised"
+            f"{path}: was trained with VecNormalize, but there are no statistics beside it, so observations are not "
+            "normalised; give them with --normalization FILE, or use --no-normalization if only rewards were normalised"
         )
 
 
@@ -168,7 +168,7 @@ def named(agent: str) -> Published:
             return published
     name = str(agent_cards.agent(agent).defaults.get("algorithm"))
     if name not in PUBLISHED:
-        raise InputError(f"agent '{agent}' is not one of stable-baselines3")
+        raise InputError(f"agent '{agent}' is not an algorithm of stable-baselines3")
     return PUBLISHED[name]
 
 
@@ -190,10 +190,8 @@ def _unknown(path: Path, data: Mapping[str, Any]) -> Published:
         except InputError:
             continue
         advice = f"its weights fit {guess.name}'s: --agent {advised(guess)} reads them as such"
-        raise InputError(f"{path}: its policy is a class of its own, {module}.{name}, which is not read; {advice}")
-    raise InputError(
-        f"{path}: its policy, {name} of {module}, is none that is supported; those of {', '.join(PUBLISHED)} are"
-    )
+        raise InputError(f"{path}: its policy is a custom class, {module}.{name}, which cannot be read; {advice}")
+    raise InputError(f"{path}: its policy, {name} of {module}, is not supported; those of {', '.join(PUBLISHED)} are")
 
 
 def advised(algorithm: Published) -> str:
@@ -282,11 +280,11 @@ def load_safely(path: Path, algorithm: Published, given: Mapping[str, Any], poli
     """
     data = normalization.description(path)
     if any(map(_pickled, data.values())):
-        raise InputError(f"{path}: holds pickles, which no run keeps")
+        raise InputError(f"{path}: contains pickles, which a run never contains")
     kind = algorithm.load()
     by_name = [one for one in kind.policy_aliases.values() if one.__name__ == policy]
     if not by_name:
-        raise InputError(f"{path}: its networks, {policy}, are none of {algorithm.name}'s")
+        raise InputError(f"{path}: its networks, {policy}, are not those of {algorithm.name}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -43,9 +43,9 @@ def trained_in(path: Path) -> TrainedIn | None:
     here = name if name in cards else newest_version(name, cards)
     here = here or (name if name in ids else newest_version(name, ids))
     if here is None:
-        raise InputError(f"{path}: was trained in '{name}', and no environment of that name is known; --env names one")
+        raise InputError(f"{path}: was trained in '{name}', which is not a known environment; use --env ENV")
     env = env_cards.environment(here)
-    remark = None if here == name else f"{path}: was trained in {name}: {here} stands for it, and scores may differ"
+    remark = None if here == name else f"{path}: was trained in {name}; {here} is used instead, and scores may differ"
     return TrainedIn(_behind(env, config), remark)
 
 

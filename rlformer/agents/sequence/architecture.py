@@ -77,10 +77,10 @@ class Architecture:
         if self.latent_width > self.observation.size:
             raise InputError(
                 f"latent_width: {self.latent_width} is more than the {self.observation.size} numbers of an "
-                "observation, so that nothing would be squeezed"
+                "observation, so nothing would be compressed"
             )
         if self.latent_width and self.observation.has_images:
-            raise InputError("latent_width: images are not squeezed; where there are some it must be 0")
+            raise InputError("latent_width: images are not compressed; with images it must be 0")
         self.kind.check(self)
         for part in joined(self.observation):
             encoder_of(part, self.encoder)

@@ -124,7 +124,7 @@ def export_checkpoint(learner: SequenceLearner, folder: Path, time_limit: int | 
     files.writable_directory(folder)
     there = {path.name for path in folder.iterdir() if not files.is_temporary(path.name)}
     if not there <= {_CONFIG, WEIGHTS, _BESIDE} or (_CONFIG in there and _BESIDE not in there):
-        raise InputError(f"{folder}: holds other things than a model that was exported here: name another folder")
+        raise InputError(f"{folder}: holds something other than an exported model; name another folder")
     with files.replacing(folder / WEIGHTS) as temporary:
         # In one piece: save_file has a temporary file of its own, which a kill would leave here.
         temporary.write_bytes(save(_outward(model, _timesteps(model, time_limit)), metadata={"format": "pt"}))
@@ -155,7 +155,7 @@ def _beside(folder: Path) -> dict[str, Any]:
 def _architecture(config: Mapping[str, Any], beside: Mapping[str, Any], spec: ActionSpec) -> Architecture:
     activation = config.get("activation_function", "relu")
     if not isinstance(activation, str) or activation not in THEIR_ACTIVATIONS:
-        raise ValueError(f"activation_function '{activation}' is none of {', '.join(THEIR_ACTIVATIONS)}")
+        raise ValueError(f"activation_function '{activation}' is not one of {', '.join(THEIR_ACTIVATIONS)}")
     whole(1, 8192).check(f"{_CONFIG}: hidden_size", config["hidden_size"])
     for key, same in REFUSED.items():
         inner = 4 * config["hidden_size"] if key == "n_inner" else same
@@ -274,14 +274,20 @@ def _check_exportable(a: Architecture) -> None:
         agent = "--agent dt-paper" if {"backbone", "conditioning", "attention_band"} & set(other) else instead
         raise InputError(f"Hugging Face's model has no {has}: train with {agent}")
     if a.observation.has_images:
-        raise InputError("Hugging Face's model reads vectors, this one images: nothing there holds its encoder")
+        raise InputError(
+            "Hugging Face's model reads vectors, but this one reads images: that format has no place for its encoder"
+        )
     if a.context_length < 2:
-        raise InputError("Hugging Face's model reads actions, one that sees a single step does not: context_length 2")
+        raise InputError(
+            "Hugging Face's model reads past actions, and a model that sees one step does not: use context_length 2"
+        )
     if a.actions.kind == "box":
         if a.action_head != "deterministic":
             raise InputError("Hugging Face's model has no gaussian head: train with --set action_head=deterministic")
         if len({bool(np.isfinite(b)) for pair in (a.actions.low, a.actions.high) for b in pair}) > 1:
-            raise InputError("Hugging Face's model bounds all dimensions of an action or none; here some are bounded")
+            raise InputError(
+                "Hugging Face's model bounds all dimensions of an action or none; here only some are bounded"
+            )
 
 
 def _check_fit(model: TrajectoryModel, env: EnvSpec | None, folder: Path) -> None:

@@ -39,7 +39,7 @@ def read_weights(folder: Path, trust: bool) -> dict[str, Tensor]:
     elif not (folder / _PICKLED).is_file():
         raise ValueError(f"no {WEIGHTS} in it")
     elif not trust:
-        raise ValueError(f"{_PICKLED} needs unpickling: pass --trust if you trust where it comes from")
+        raise ValueError(f"{_PICKLED} must be unpickled: pass --trust if you trust its source")
     else:
         found = dict(torch.load(folder / _PICKLED, map_location="cpu", weights_only=True))
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in found.items()}

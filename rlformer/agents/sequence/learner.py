@@ -82,7 +82,7 @@ class SequenceLearner(Learner):
         if architecture.context_length > dataset.lengths.max():
             log.note(
                 f"context_length {architecture.context_length} is longer than every episode of the log (at most "
-                f"{dataset.lengths.max()} steps): what lies beyond is padding"
+                f"{dataset.lengths.max()} steps): the rest is padding"
             )
         self.scales = _return_scales(values, dataset) if architecture.conditioning == "return" else {}
         torch.set_num_threads(task.threads)

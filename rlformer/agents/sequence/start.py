@@ -114,8 +114,8 @@ def begin(model: TrajectoryModel, path: Path) -> str:
                     taken += own[name].numel()
             else:
                 anew.append(part)
-    made = f"; made anew, since they do not fit: {', '.join(anew)}" if anew else ""
-    return f"begins with {taken:,} weights of {path}{made}{differs}"
+    made = f"; initialised anew, because they do not fit: {', '.join(anew)}" if anew else ""
+    return f"starts with {taken:,} weights of {path}{made}{differs}"
 
 
 def _read_otherwise(theirs: Architecture, ours: Architecture) -> str:
@@ -134,7 +134,7 @@ def _run(path: Path) -> LoadedRun:
         )
     run = load_run(path)
     if not isinstance(getattr(run.learner, "model", None), TrajectoryModel):
-        raise InputError(f"--from {path}: {run.spec.agent.name} is no sequence model, whose weights would fit")
+        raise InputError(f"--from {path}: {run.spec.agent.name} is not a sequence model, so its weights do not fit")
     return run
 
 
@@ -176,7 +176,7 @@ def _gpt2(path: Path, ours: Architecture) -> dict[str, Tensor]:
     try:
         activation = THEIR_ACTIVATIONS.get(str(config.get("activation_function", "gelu_new")))
         if activation not in ACTIVATIONS:
-            raise ValueError(f"activation_function '{config.get('activation_function')}' is not known here")
+            raise ValueError(f"activation_function '{config.get('activation_function')}' is not supported")
         inner = 4 * int(config["n_embd"])
         for key, same in REFUSED.items():
             if config.get(key, same) not in (same, inner if key == "n_inner" else same):

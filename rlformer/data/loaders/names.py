@@ -33,7 +33,7 @@ KEYS: Mapping[str, Key] = {
         Key(
             "observations",
             ("observations", "observation", "obs", "states", "state"),
-            "what was seen before each action; with a row more in each episode, what was seen last too",
+            "observation before each action; with one extra row per episode, also the last observation",
             spread=True,
         ),
         Key(
@@ -42,43 +42,43 @@ KEYS: Mapping[str, Key] = {
                 *("next_observations", "next_observation", "next_obs", "obs_next", "new_obs"),
                 *("next_states", "next_state"),
             ),
-            "what was seen after each action; of each episode the last is kept",
+            "observation after each action; only the last one of each episode is kept",
             spread=True,
         ),
-        Key("actions", ("actions", "action", "acts", "act"), "what was done", spread=True),
-        Key("rewards", ("rewards", "reward", "rews", "rew", "next.reward"), "what each action brought"),
+        Key("actions", ("actions", "action", "acts", "act"), "action taken at each step", spread=True),
+        Key("rewards", ("rewards", "reward", "rews", "rew", "next.reward"), "reward for each action"),
         Key(
             "terminated",
             ("terminals", "terminated", "terminations", "terminal", "terminateds"),
-            "whether the step ended the episode for good; one flag a step or an episode",
+            "whether the step terminated the episode; one flag per step or per episode",
         ),
         Key(
             "truncated",
             ("timeouts", "truncated", "truncations", "timeout", "truncateds"),
-            "whether a time limit cut the episode there; one flag a step or an episode",
+            "whether a time limit cut the episode off there; one flag per step or per episode",
         ),
         Key(
             "ends",
             ("episode_terminals", "episode_ends", "ends", "dones", "done", "next.done"),
-            "whether the step was its episode's last, however it ended",
+            "whether the step was the last of its episode, however the episode ended",
         ),
-        Key("starts", ("episode_starts", "starts"), "whether the step was its episode's first"),
+        Key("starts", ("episode_starts", "starts"), "whether the step was the first of its episode"),
         Key(
             "episode",
             (
                 *("episode", "episode_id", "episode_ids", "episode_index", "eps_id"),
                 *("trajectory", "trajectory_id", "traj_id"),
             ),
-            "which episode the step belongs to: numbers or words",
+            "which episode the step belongs to (numbers or words)",
         ),
         Key(
             "step",
             ("step", "t", "timestep", "timesteps", "time_step", "frame_index"),
-            "its number within the episode; rows of tables are sorted by it",
+            "number of the step within its episode; rows of tables are sorted by it",
         ),
-        Key("lengths", ("episode_lengths",), "steps of each episode"),
-        Key("indices", ("indices",), "at which step each episode but the first begins (imitation library)"),
-        Key("returns", ("episode_returns",), "return of each episode: only their number is compared"),
+        Key("lengths", ("episode_lengths",), "number of steps of each episode"),
+        Key("indices", ("indices",), "step at which each episode after the first begins (imitation library)"),
+        Key("returns", ("episode_returns",), "return of each episode; only the number of returns is checked"),
     )
 }
 NEEDED = ("observations", "actions", "rewards")

@@ -30,7 +30,7 @@ def break_even(
     if rl.family != ONLINE:
         return BreakEven("no online agent is compared")
     if maker_of(evidence, model) is rl:
-        return BreakEven("the log is the online agent's own training, or was played by it: see how early to stop")
+        return BreakEven("the log comes from the online agent's own training or play: see how early to stop")
     bar = bar_of(evidence, terms)
     chose = {one.arm: one.seeds for one in selected}
     online, offline = (
@@ -44,9 +44,9 @@ def break_even(
     if any(steps is not None and steps <= 0 for steps in behind):
         return BreakEven("nothing was spent beyond the logged steps, so lambda changes nothing")
     if any(sum(one.score is not None for one in of) < 2 for of in (online, offline)):
-        return BreakEven("an arm has one finished run, which says nothing about the next")
+        return BreakEven("an arm has only one finished run, which does not show how another would do")
     if bar.level is None:
-        return BreakEven("nothing says what a success is")
+        return BreakEven("no success is defined (see --good-enough)")
     solved = [[one.reached for one in of] for of in (online, offline)]
     if not any(solved[0]) and not any(solved[1]):
         return BreakEven("no run of either arm reached the threshold")
@@ -55,7 +55,7 @@ def break_even(
     own = terms.settled(made_here(evidence, model))
     free, whole = (np.array([replace(own, share=share).cost(one.spent) for one in offline]) for share in (0.0, 1.0))
     if not (whole > free).all():
-        return BreakEven("what is behind the log costs nothing at these prices, so lambda changes nothing")
+        return BreakEven("making the log costs nothing at these prices, so lambda changes nothing")
     return _bootstrapped(online, offline, [own.cost(one.spent) for one in online], free, whole)
 
 

@@ -53,14 +53,14 @@ def decide(evidence: Evidence, terms: Terms, resamples: int = 10_000) -> Verdict
         nearest = nothing_betters_random(evidence, terms)
         if nearest is not None:
             return Verdict("none works", None, None, None, terms, None, asked=asked, nearest=nearest)
-        reason = "no card gives scores and random play was not measured, so that nothing says which difference is small"
+        reason = "no card gives scores and random play was not measured, so it is unknown which difference is small"
         return _cannot_tell(reason, terms)
     arms = [one.arm for one in found]
     unknown = [run for arm in arms for run in arm.counted if not terms.settled(made_here(evidence, arm)).known(run)]
     if unknown:
         steps = any(run.cost.upstream_env_steps is None for run in unknown)
         what = "how many steps made it" if steps else "how much CPU time made it, which has a price here"
-        reason = f"the log does not say {what}, so that nobody knows its cost (--lambda 0: it is free)"
+        reason = f"the log does not say {what}, so its cost is unknown (use --lambda 0 if it is free)"
         return _cannot_tell(reason, terms)
     pairs = {
         (i, j): pair
@@ -68,7 +68,7 @@ def decide(evidence: Evidence, terms: Terms, resamples: int = 10_000) -> Verdict
         if (pair := weigh(evidence, found[i], found[j], terms, resamples)) is not None
     }
     if not pairs:
-        return _cannot_tell("one seed of an arm cannot show what the next one would do: use --seeds 3 or more", terms)
+        return _cannot_tell("an arm with one seed does not show how other seeds would do: use --seeds 3 or more", terms)
     told = _told(evidence, found, _choose(found, pairs), terms, scale, resamples)
     return replace(told, asked=asked)
 
@@ -180,4 +180,4 @@ def _no_sequence_model(arms: Sequence[ArmEvidence]) -> str:
         return (
             "no sequence model was evaluated: without the environment, held-out loss cannot rank imitation against RL"
         )
-    return f"no run of {formats.listed([arm.label for arm in arms])} finished: the failed runs are told below"
+    return f"no run of {formats.listed([arm.label for arm in arms])} finished: the failed runs are listed below"

@@ -129,7 +129,7 @@ def read_runs(directories: Sequence[RunDirectory]) -> tuple[list[Run], list[Skip
             continue
         for name, wrong in parts.damaged(directory.path / "explain").items():
             reason = wrong.replace(f"{directory.path}{os.sep}", "")
-            skipped.append(Skipped(f"{path}/explain/{name}", f"unreadable: {reason}; explain makes it anew"))
+            skipped.append(Skipped(f"{path}/explain/{name}", f"unreadable: {reason}; run explain again to recreate it"))
         key = _identity(run)
         if key not in kept:
             kept[key] = run, written

@@ -60,8 +60,8 @@ def resolved(evidence: Evidence, terms: Terms) -> Terms:
     if terms.success is not None:
         if not _tells_success(evidence):
             raise InputError(
-                f"success {terms.success:g}: no run on {evidence.name} was told of success by its environment "
-                '(info["is_success"]); a mean return can say what is good enough: --good-enough RETURN'
+                f"success {terms.success:g}: the environment reported success to no run on {evidence.name} "
+                '(info["is_success"]); use a mean return instead: --good-enough RETURN'
             )
         return replace(terms, threshold=terms.success)
     if terms.good_enough is None:
@@ -73,7 +73,7 @@ def resolved(evidence: Evidence, terms: Terms) -> Terms:
     if z <= 0:
         level = random if scale is None else scale.random
         raise InputError(
-            f"good enough {terms.good_enough:g}: on {evidence.name} random play returns {level:g}; name a better return"
+            f"good enough {terms.good_enough:g}: on {evidence.name} random play returns {level:g}; give a higher return"
         )
     return replace(terms, threshold=z)
 

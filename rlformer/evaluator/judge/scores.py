@@ -51,9 +51,7 @@ def _rows(path: Path, file: Iterable[str]) -> list[Row]:
     head = [name.strip().lower() for name in next(lines, [])]
     for name in COLUMNS:
         if head.count(name) != 1:
-            found = (
-                f"no column '{name}'" if name not in head else f"column '{name}' stands there {head.count(name)} times"
-            )
+            found = f"no column '{name}'" if name not in head else f"column '{name}' appears {head.count(name)} times"
             raise InputError(f"{path}, line 1: {found}; needed: {', '.join(COLUMNS)}")
     rows: list[Row] = []
     seen: dict[tuple[str, str, str], int] = {}
@@ -62,7 +60,7 @@ def _rows(path: Path, file: Iterable[str]) -> list[Row]:
             continue
         where = f"{path}, line {lines.line_num}"
         if len(cells) < len(head):
-            raise InputError(f"{where}: {len(cells)} columns, the first line names {len(head)}")
+            raise InputError(f"{where}: {len(cells)} columns, but the first line names {len(head)}")
         values = {name: cells[head.index(name)].strip() for name in COLUMNS}
         for name, value in values.items():
             if not value:
@@ -71,7 +69,7 @@ def _rows(path: Path, file: Iterable[str]) -> list[Row]:
         key = (row.algorithm, row.task, row.run)
         if key in seen:
             what = f"run '{row.run}' of '{row.algorithm}' on '{row.task}'"
-            raise InputError(f"{where}, column run: {what} stands in line {seen[key]} already")
+            raise InputError(f"{where}, column run: {what} is already in line {seen[key]}")
         seen[key] = lines.line_num
         rows.append(row)
     if not rows:
@@ -106,7 +104,7 @@ def collect(rows: Sequence[Row], source: str) -> ScoresEvidence:
     if not common:
         lacking = list(dict.fromkeys(lack.algorithm for lack in missing))[:3]
         gaps = "; ".join(f"{name} lacks {formats.listed(lacks(missing, name))}" for name in lacking)
-        raise InputError(f"{source}: no task has scores of every algorithm, so that none can be compared: {gaps}")
+        raise InputError(f"{source}: no task has scores of every algorithm, so nothing can be compared: {gaps}")
     scores: dict[str, list[Array]] = {name: [np.array(own[task]) for task in common] for name, own in table.items()}
     return rounded(
         ScoresEvidence(

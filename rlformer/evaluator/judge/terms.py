@@ -58,21 +58,21 @@ class Terms:
         for name in ("env_step", "logged_step", "cpu_second", "evaluation_step"):
             price = getattr(self, name)
             if price is not None and not 0 <= price <= 1e15:
-                raise InputError(f"{name}: a price is 0 or more, and finite, got {price:g}")
+                raise InputError(f"{name}: a price must be finite and at least 0, got {price:g}")
         if self.share is not None and not 0 <= self.share <= 1:
-            raise InputError(f"lambda {self.share:g}: a share from 0 to 1")
+            raise InputError(f"lambda {self.share:g}: must be a share from 0 to 1")
         if not 0 < self.reliability < 1:
-            raise InputError(f"reliability {self.reliability:g}: a tolerance above 0 and below 1")
+            raise InputError(f"reliability {self.reliability:g}: must be above 0 and below 1")
         if not (0 < self.threshold <= 1e9 and 0 < self.margin <= 1e9):
-            raise InputError(f"threshold {self.threshold:g} and margin {self.margin:g}: both lie above 0")
+            raise InputError(f"threshold {self.threshold:g} and margin {self.margin:g}: both must be above 0")
         if self.good_enough is not None and not math.isfinite(self.good_enough):
-            raise InputError(f"good enough {self.good_enough:g}: a finite return")
+            raise InputError(f"good enough {self.good_enough:g}: must be a finite return")
         if self.success is not None and not 0 < self.success <= 1:
-            raise InputError(f"success {self.success:g}: a rate above 0, at most 1")
+            raise InputError(f"success {self.success:g}: must be a rate above 0 and at most 1")
         if self.good_enough is not None and self.success is not None:
-            raise InputError("good enough is a return or a rate of successes, not both")
+            raise InputError("good enough is either a return or a success rate, not both")
         if self.budget is not None and self.budget < 1:
-            raise InputError(f"budget {self.budget}: steps, 1 or more")
+            raise InputError(f"budget {self.budget}: must be 1 step or more")
 
     @property
     def failure(self) -> float:

@@ -113,7 +113,7 @@ def measure(
         return Measured(measured, None, inference)
     best, beyond = returns.max(), list[str]()
     if target > best:
-        beyond.append(f"target return {target:g} lies beyond the log's best ({best:g}): extrapolation")
+        beyond.append(f"target return {target:g} is above the log's best return ({best:g}): extrapolation")
     return Measured(measured, _coverage(returns, target, spec.env), inference, tuple(beyond))
 
 

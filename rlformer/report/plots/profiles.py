@@ -39,8 +39,8 @@ def profile(profiles: Profiles, colours: Mapping[str, int], score: str = "score"
     plan["yaxis"] |= {"range": [-0.02, 1.02], "tickformat": ".0%"}
     return Figure(
         _most_often(profiles),
-        "Pick the score that you need on the axis below: the highest curve there belongs to the arm whose runs exceed "
-        "it most often. Bands are 95 % intervals at each score.",
+        "Find the score that you need on the horizontal axis: the highest curve there belongs to the arm whose runs "
+        "exceed it most often. Bands are 95 % intervals at each score.",
         "Performance profiles: share of runs above each score",
         data,
         plan,
@@ -88,8 +88,8 @@ def estimates(aggregates: Sequence[Aggregate], key: str, colours: Mapping[str, i
         (titles.lowest if key == "optimality_gap" else titles.highest)(
             {row.label: of(row, key).point for row in aggregates}, title.lower()
         ),
-        "Look which bars do not overlap: there one algorithm is better. The tick is the estimate, the bar its 95 % "
-        "interval.",
+        "Look for bars that do not overlap: there, one algorithm is better. The tick is the estimate, the bar its "
+        "95 % interval.",
         f"{title} of every algorithm with its interval; the table holds the numbers",
         data,
         plan,

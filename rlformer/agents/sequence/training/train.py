@@ -195,7 +195,7 @@ def _on_cpu(model: TrajectoryModel) -> TrajectoryModel:
 
 def _diverged(state: State, loss: float) -> str:
     at = f"the loss or its gradient is not finite at gradient step {state.step} (loss {loss})"
-    kept = "no checkpoint was made yet"
+    kept = "there is no checkpoint yet"
     if state.directory.exists():
         kept = f"the last checkpoint is in {state.directory}"
     return f"{at}; {kept}. A lower learning_rate or a tighter gradient_clip usually mends it"

@@ -58,7 +58,7 @@ def families(runs: Runs, evidence: Evidence, terms: Terms) -> Families | str:
     for family, name in sides:
         arm = _stands(runs, evidence, family, terms)
         if arm is None:
-            return f"no {name} learned here, so that there is nothing to compare"
+            return f"no {name} learned here, so there is nothing to compare"
         if isinstance(arm, str):
             return arm
         found.append(arm)

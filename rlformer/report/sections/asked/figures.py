@@ -40,10 +40,10 @@ def achieved_against_asked(view: EnvironmentView) -> Figure | None:
         plan["shapes"].append(shade(min(least), max(most)))
     return Figure(
         _title(arms),
-        "Look whether a line follows the dashed diagonal, on which an arm returns what it is asked for. A flat line "
+        "See whether a line follows the dashed diagonal, on which the achieved return equals the target. A flat line "
         "means that the arm ignores its target return. Thick lines are means and thin lines are seeds. Rings mark "
-        "the target return of the main table. The shaded part holds the returns of the logs: right of it, an arm is "
-        "asked for more than any logged episode has.",
+        "the target return of the main table. The shaded area covers the returns of the logs: to the right of it, the "
+        "target is higher than the return of any logged episode.",
         "Achieved against target return for return-conditioned arms; the table below holds the numbers",
         data,
         plan,
@@ -63,8 +63,8 @@ def _title(arms: Sequence[ArmEvidence]) -> str:
             slope = math.fsum((x - middle[0]) * (y - middle[1]) for x, y in pairs) / spread
             slopes[arm.label] = formats.score(slope)
     if not slopes:
-        return "Every arm was asked for one return alone"
-    return f"More return for each 1 more that is asked: {titles.each(slopes)}"
+        return "Every arm was given only one target return"
+    return f"Increase of the return per increase of the target by 1: {titles.each(slopes)}"
 
 
 def _conditioned(arm: ArmEvidence, colour: str) -> list[Trace]:

@@ -30,9 +30,9 @@ def deployed(view: EnvironmentView) -> Figure | None:
     plan["xaxis"] |= log_ticks(data)
     return Figure(
         _worth(first),
-        "A line is the mean score of the policy that a bandit would deploy after so many episodes, its band the 95 % "
-        "interval over seeds; the dotted line of its colour is what one has without a choice. Left of where they cross "
-        "choosing does worse than not choosing. Other choices are shown by a click on their name.",
+        "Each line is the mean score of the policy that a bandit would deploy after so many episodes, with the 95 % "
+        "interval over seeds as a band. The dotted line of the same colour is the score without a choice. To the left "
+        "of where they cross, choosing is worse than not choosing. Click a name to show other choices.",
         "Score of the chosen policy against deployed episodes; the table below holds the numbers",
         data,
         plan,
@@ -47,7 +47,7 @@ def _worth(shown_first: Sequence[Deployment]) -> str:
         else f"from {formats.plural(each.worth_from, 'episode')} on"
         for each in shown_first[:2]
     }
-    return f"Choosing does no worse than not choosing: {titles.each(said)}"
+    return f"Choosing is no worse than not choosing: {titles.each(said)}"
 
 
 def _axis(found: Choosing) -> str:
@@ -83,12 +83,13 @@ def equal(view: EnvironmentView) -> Figure | None:
     data = [trace for i, row in enumerate(rows) for trace in _equal(row, i - len(rows) // 2, found, view)]
     if not data:
         return None
-    plan = layout("environment steps, those behind a log among them", _axis(found))
+    plan = layout("environment steps, including those behind a log", _axis(found))
     plan["xaxis"] |= log_ticks(data)
     return Figure(
         _leading(rows),
-        "Each mark is what an arm has after that many environment steps, the bar its 95 % interval over seeds: go up "
-        "from the steps that you can pay to the highest mark. Marks at one number of steps stand side by side.",
+        "Each mark is the score of an arm after that many environment steps, with its 95 % interval over seeds. Go up "
+        "from the number of steps that you can afford to the highest mark. Marks for the same number of steps are "
+        "drawn side by side.",
         "Score of every arm at 1, 2, 4 ... thousand environment steps; the table below holds the numbers",
         data,
         plan,

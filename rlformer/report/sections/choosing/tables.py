@@ -46,10 +46,10 @@ def _deployments(found: Choosing, price: float) -> Table:
 
     return Table(
         "What choosing costs",
-        "Mean score of the policy that a bandit would deploy after so many episodes (95 % band over seeds). It tries "
-        "every policy once, then goes where the mean and what is not known yet promise most; a policy that was not "
-        "tried is never the answer. Episodes are drawn from the stored ones. No choice: the last checkpoint at its "
-        "default target, of several arms their mean",
+        "Mean score of the policy that a bandit would deploy after so many episodes (95 % band over seeds). The bandit "
+        "tries every policy once, then the policy whose upper confidence bound is highest. It never deploys a policy "
+        "that it has not tried. Episodes are drawn from the stored ones. No choice: the last checkpoint at its default "
+        "target return (for several arms, their mean)",
         head,
         tuple(map(row, found.deployments)),
     )
@@ -79,22 +79,22 @@ def _choices(found: Choosing) -> Table:
     )
     return Table(
         "Last, best, best target",
-        "Of what learned from a log: the last checkpoint on the final episodes; the best checkpoint of its curve; the "
-        "best target return that it was asked for. Both choices are made on the episodes that score them, so that they "
-        "are optimistic; what a choice adds is against the last point and the default target on the same episodes. "
+        "For arms that learned from a log: the last checkpoint on the final episodes, the best checkpoint of the "
+        "learning curve, and the best target return. Both choices are made on the same episodes that score them, so "
+        "they are optimistic. “Adds” compares a choice with the last point or the default target on the same episodes. "
         "Elsewhere: chosen on one half of the episodes and scored on the other",
-        ("Arm", "Last", "Best checkpoint", "It adds", "Best target", "It adds", "It adds elsewhere"),
+        ("Arm", "Last", "Best checkpoint", "Adds", "Best target", "Adds", "Adds elsewhere"),
         rows,
     )
 
 
 def _risks(found: Choosing) -> Table:
-    rule = "nothing says what a failure is" if found.failing is None else words.failure(found.failing)
+    rule = "no failure is defined" if found.failing is None else words.failure(found.failing)
     return Table(
         "How bad the bad episodes are",
-        "Of the final episodes, each run reduced to a number, then the mean over seeds with its interval. Worst tenth: "
-        "mean of the worst 10 % of the episodes (CVaR). Failures: share of episodes; an episode has failed where "
-        f"{rule}. Where no run had a failure the interval has no width, and failures may be unseen all the same",
+        "Measured on the final episodes of each run; the cells are means over seeds with intervals. Worst tenth: the "
+        f"mean of the worst 10 % of the episodes (CVaR). Failures: the share of episodes that failed ({rule}). If no "
+        "run had a failure, the interval has no width, although failures remain possible",
         ("Arm", "Mean", "Worst tenth", "Failures"),
         tuple(
             (
@@ -126,9 +126,9 @@ def _equal(found: Choosing) -> Table:
 
     return Table(
         "What you have after so many steps",
-        "Scores at equal data: each seed's last measurement not beyond so many steps, where all seeds have one. "
-        "Environment steps are all that it took, those behind a log among them; logged steps are those read of a log "
-        "that is there already. A learning curve’s points are means of few episodes",
+        "Scores at equal data: each seed’s last measurement within so many steps, if all seeds have one. Environment "
+        "steps are all steps taken, including those behind a log; logged steps are those read from a log that exists "
+        "already. The points of a learning curve are means of few episodes",
         ("Arm", *map(formats.count, levels)),
         tuple(map(row, found.equal_data)),
     )
@@ -147,12 +147,13 @@ def _broken(breaking: Breaking | None) -> Table | None:
         for arm in breaking.arms
     ]
     return Table(
-        "What breaks while learning",
-        "Training episodes: how many until the threshold was reached (else over the whole budget), how many of them "
-        f"failed, and the shortfall: the sum of what each lacks to {formats.number(breaking.reference)}, "
-        f"{'the best arm’s mean here' if breaking.measured else 'the reference'}, in episodes of random play; the same "
-        "over the whole budget, and in the training that made the log. "
-        f"An episode has failed where {words.failure(breaking.failing)}. An en dash: not recorded, or no such training",
+        "Failures while learning",
+        "The number of training episodes until the threshold was reached (or over the whole budget), how many of them "
+        "failed, and the shortfall: the sum over episodes of what the return lacks to "
+        f"{formats.number(breaking.reference)} ({'the best arm’s mean here' if breaking.measured else 'the reference'})"
+        ", counted in episodes of random play. Then the same over the whole budget, and for the training that made the "
+        f"log. An episode counts as a failure if {words.failure(breaking.failing)}. An en dash means that it was not "
+        "recorded or that there was no such training",
         (
             "Arm",
             "Episodes",

@@ -75,20 +75,20 @@ def deployed(deployment: Deployment, unit: Unit) -> str:
     episodes, steps = deployment.episodes[at], formats.count(deployment.env_steps[at])
     text = (
         f"Choosing among {among(deployment)} ({deployment.policies} policies{_of(deployment)}): after "
-        f"{formats.plural(episodes, 'deployed episode')} ({steps} environment steps) what looks best scores "
-        f"{shown(deployment.score[at], unit)} on average; without a choice it is "
-        f"{shown(deployment.unchosen.point, unit)}, and the best of them has {shown(deployment.best.point, unit)}."
+        f"{formats.plural(episodes, 'deployed episode')} ({steps} environment steps), the policy that looks best "
+        f"scores {shown(deployment.score[at], unit)} on average. Not choosing scores "
+        f"{shown(deployment.unchosen.point, unit)}, and the best of them scores {shown(deployment.best.point, unit)}."
     )
     first = deployment.worth_from
     if first is None:
-        return f"{text} Within {deployment.episodes[-1]} episodes choosing never does better than not choosing."
+        return f"{text} Within {deployment.episodes[-1]} episodes, choosing is never better than not choosing."
     if first == deployment.episodes[0]:
         return text
-    return f"{text} With fewer than {formats.plural(first, 'episode')}, choosing does worse than not choosing."
+    return f"{text} With fewer than {formats.plural(first, 'episode')}, choosing is worse than not choosing."
 
 
 def _of(deployment: Deployment) -> str:
-    return "" if deployment.group == "trainings" else " a seed"
+    return "" if deployment.group == "trainings" else " per seed"
 
 
 def _settled(deployment: Deployment) -> int:
@@ -104,10 +104,10 @@ def _chosen(found: Choosing) -> Iterator[str]:
     if each is None:
         return
     parts = list(_parts(each, found.unit))
-    both = "Both are chosen on the episodes that score them, and so are optimistic."
-    one = "It is chosen on the episodes that score it, and so is optimistic."
+    both = "Both are chosen on the same episodes that score them, so they are optimistic."
+    one = "It is chosen on the same episodes that score it, so it is optimistic."
     yield (
-        f"The number that is reported for {each.label} hangs on the choice: the last checkpoint has "
+        f"The reported score of {each.label} depends on what is chosen: the last checkpoint has "
         f"{shown(each.last.point, found.unit)}; {' and '.join(parts)}. {both if len(parts) > 1 else one}"
     )
 
@@ -129,10 +129,10 @@ def failure(failing: Failing) -> str:
     """When an episode is a failure."""
     level = formats.number(failing.level)
     return {
-        "threshold": f"its return is worse than {level}, far under the verdict’s threshold",
-        "success": "the environment does not call it a success",
-        "log": f"its return is worse than {level}, the 5 % quantile of the log’s own episodes",
-        "random": f"its return is worse than {level}, random play’s mean",
+        "threshold": f"its return is below {level}, far below the verdict’s threshold",
+        "success": "the environment does not report a success",
+        "log": f"its return is below {level}, the 5 % quantile of the log’s own episodes",
+        "random": f"its return is below {level}, the mean of random play",
     }[failing.rule]
 
 
@@ -142,13 +142,14 @@ def _broke(breaking: Breaking) -> Iterator[str]:
         behind = [arm for arm in breaking.arms if arm.behind_log is not None and not arm.runs]
         free = [arm.label for arm in breaking.arms if arm.budget is not None and not arm.runs]
         rule = failure(breaking.failing)
-        yield f"Robots break while they learn: {'; '.join(said)}. An episode has failed where {rule}."
+        yield f"Failures while learning: {'; '.join(said)}. An episode counts as a failure if {rule}."
         if free:
-            text = f"{formats.listed(free)} learned from a log alone, and broke nothing"
+            own = "its" if len(free) == 1 else "their"
+            text = f"{formats.listed(free)} learned only from a log, without failures of {own} own"
             counts = sorted({round(arm.behind_log.failures.point) for arm in behind if arm.behind_log is not None})
             if counts:
                 ends = dict.fromkeys(formats.count(count) for count in (counts[0], counts[-1]))
-                text += f"; in the training behind the log {' to '.join(ends)} episodes failed"
+                text += f"; in the training that made the log, {' to '.join(ends)} episodes failed"
             yield f"{text}."
 
 
@@ -156,7 +157,7 @@ def _while_learning(arm: WhileLearning) -> str | None:
     if not arm.runs or arm.to_threshold is None:
         return None
     reached = sum(run.until is not None for run in arm.runs)
-    until = "over its budget"
+    until = "over its whole budget"
     if reached:
         until = (
             "until it reached the threshold"

@@ -41,12 +41,12 @@ def score_against_data(view: EnvironmentView) -> Figure | None:
             data.append(named(arm.label) | reach | {"mode": "lines+markers", "marker": marker, "text": texts})
     caption = (
         "Higher and further left is better. Lines are online arms as they take environment steps: a thick line is the "
-        "mean with its 95 % band, a thin line one seed. Diamonds and squares are arms that learned from a log, at "
-        "the number of logged steps that they read (moved a little sideways, so that none hides another). A dotted "
-        "line leads from there to the environment steps that made the log."
+        "mean with its 95 % band, a thin line is one seed. Diamonds and squares are arms that learned from a log, at "
+        "the number of logged steps that they read (shifted slightly so that none hides another). A dotted line leads "
+        "from there to the number of environment steps that made the log."
     )
     if any(arm.log for arm in arms if arm.steps_env):
-        caption += " An arm that reads a log before it interacts begins to the right of the steps of that log."
+        caption += " An arm that reads a log before it interacts starts to the right of the steps of that log."
     label = "Score against data: learning curves of online arms and points of offline arms"
     axis = "environment steps, or logged steps (log scale)"
     return on_log_axis(environment, _title(environment), caption, label, data, axis, unit)

@@ -55,8 +55,8 @@ def scaling(view: EnvironmentView) -> Figure | None:
     plan["xaxis"] |= log_ticks(data)
     return Figure(
         _steepest(grid, scale, environment),
-        "Each mark is an offline arm trained on that much of its log, its bar the 95 % interval over seeds; dotted "
-        "lines are online agents as they take steps. Look for where each first reaches the score you need.",
+        "Each mark is an offline arm trained on that much of its log, with its 95 % interval over seeds. Dotted lines "
+        "are online agents as they take steps. Look for where each first reaches the score that you need.",
         "Score against the amount of data, for shares of a log and for online agents",
         data,
         plan,
@@ -76,7 +76,7 @@ def _steepest(grid: Sequence[ScalingCurve], scale: Scale, environment: Evidence)
             name = curve.agent if curve.log == "full" else f"{curve.agent} (log: {curve.log})"
             reached[name] = (*known[0], *known[-1])
     if not reached:
-        return "Each agent learned from one amount of data"
+        return "Each agent learned from only one amount of data"
     shown = in_titles(environment.card)[1]
     name = max(reached, key=lambda label: reached[label][3] - reached[label][1])
     few, low, many, high = reached[name]
@@ -154,8 +154,8 @@ def quality(view: EnvironmentView) -> Figure | None:
                        "line": {"color": "@muted", "width": 1, "dash": "dash"}, "layer": "below"}]  # fmt: skip
     return Figure(
         _against_the_log(agents, scale),
-        "Each mark is one agent on one kind of log; above the dashed line it does better than the episodes that it "
-        "learned from. A line that stays high where logs are poor needs no expert.",
+        "Each mark is one agent on one kind of log. Above the dashed line, it does better than the episodes that it "
+        "learned from. An agent whose line stays high for poor logs does not need an expert.",
         "Score against the quality of the log, for agents that learned from several",
         data,
         plan,
@@ -195,9 +195,9 @@ def survival(view: EnvironmentView) -> Figure | None:
     plan["yaxis"] |= {"range": [-0.03, 1.03], "tickformat": ".0%"}
     return Figure(
         _reaching(view, goal),
-        "Lines of online agents rise where an evaluation first passed, on 10 episodes and 30 fresh ones (Kaplan-Meier, "
-        "with its 95 % band); dashed lines are arms that learn from a log, at the shortest one of those tried that "
-        "sufficed. What ends below 100 % was not reached by the other seeds.",
+        "Lines of online agents rise when an evaluation first passed, on 10 episodes and 30 fresh ones (Kaplan-Meier, "
+        "with its 95 % band). Dashed lines are arms that learn from a log; they rise at the shortest tried log that "
+        "was enough. If a line ends below 100 %, the other seeds did not reach the threshold.",
         "Share of seeds at the threshold against data; the table below holds the numbers",
         data,
         plan,
@@ -261,19 +261,19 @@ def lambdas(view: EnvironmentView) -> Figure | None:
         data.append(trace | {"hovertemplate": "%{text}<extra>%{fullData.name}</extra>"})
     terms = view.verdict.terms
     what = "success" if rows[0][0].per_success else "run"
-    plan = layout("lambda: the share of what made the log that this task pays", f"cost of a {what}")
+    plan = layout("lambda: the share of the cost of making the log that this task pays", f"cost of a {what}")
     at = terms.share
     if at is not None:
         plan["shapes"] = [{"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1,
                            "line": {"color": "@muted", "width": 1, "dash": "dash"}, "layer": "below"}]  # fmt: skip
     return Figure(
         _cheapest({row.label: mean for row, mean in rows}, what),
-        f"Lower is cheaper: the cost of one run that reaches {thresholds.goal(terms)}, failures paid, at the prices "
-        "of the verdict; the dashed line is its lambda. Arms that never succeed are absent, their cost being infinite, "
-        "and so are those whose log does not say what made it."
+        f"Lower is cheaper. The cost is that of one run that reaches {thresholds.goal(terms)}, including failed runs, "
+        "at the prices of the verdict. The dashed line is the verdict’s lambda. Arms that never succeed are left out, "
+        "because their cost is infinite, and so are arms whose log does not record what made it."
         if what == "success"
-        else "Lower is cheaper: what a run costs at the prices of the verdict, since nothing says what a success is; "
-        "the dashed line is its lambda.",
+        else "Lower is cheaper. The cost is that of a run at the prices of the verdict, since no success is defined. "
+        "The dashed line is the verdict’s lambda.",
         f"Cost of a {what} against lambda, arm by arm",
         data,
         plan,
@@ -285,5 +285,5 @@ def _cheapest(costs: Mapping[str, Sequence[float]], what: str) -> str:
     """Who is cheapest where the log costs nothing, and where all of its making is paid."""
     first, last = (min(costs, key=lambda label: costs[label][at]) for at in (0, -1))
     if first == last:
-        return f"{first} is the cheapest per {what}, whoever pays for the log"
-    return f"Cheapest per {what}: {first} where the log costs nothing, {last} where all of its making is paid"
+        return f"{first} is the cheapest per {what}, no matter who pays for the log"
+    return f"Cheapest per {what}: {first} if the log is free, {last} if this task pays for all of it"

@@ -84,12 +84,10 @@ def _how(row: Survival) -> str:
     """On which grid, and on which episodes."""
     said = [] if row.confirmed or not row.reached else ["not confirmed by fresh episodes"]
     if row.score is not None and "kept" not in row.scored_by and isinstance(row, OnlineNeed):
-        said.append(
-            "scored on the fresh episodes" if "fresh" in row.scored_by else "scored as it was at the end of the budget"
-        )
+        said.append("scored on the fresh episodes" if "fresh" in row.scored_by else "scored at the end of the budget")
     if isinstance(row, GridNeed):
-        said.insert(0, "one size of log" if row.sizes == 1 else f"{row.sizes} sizes of log, rounded up to the next")
+        said.insert(0, "one size of log" if row.sizes == 1 else f"{row.sizes} sizes of log, rounded up")
         passed = [above for above, at in zip(row.above, row.times, strict=True) if at is not None]
         if passed and row.sizes > 1:
-            said.append(f"the next shorter ones that did not suffice: {_range(min(passed), max(passed))}")
+            said.append(f"the next smaller sizes were not enough: {_range(min(passed), max(passed))}")
     return "; ".join(said) or "confirmed by fresh episodes"

@@ -36,7 +36,7 @@ def markdown(view: ReportView) -> list[str]:
 
 
 def _line(failure: Failure) -> str:
-    reason = "; ".join(filter(None, (failure.error, *failure.notes))) or "the run left no word"
+    reason = "; ".join(filter(None, (failure.error, *failure.notes))) or "the run gave no reason"
     cost = f" (spent: {failure.spent})" if failure.spent else ""
     where = f"{failure.environment}, {failure.arm}, seed {failure.seed}"
     return escape(f"{where}: {failure.text}{cost}: {reason}")

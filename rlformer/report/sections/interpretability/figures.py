@@ -27,10 +27,11 @@ def effects(explanations: Explanations, colours: Mapping[str, int]) -> Figure | 
     plan["legend"] |= {"y": -60 / (height - 130), "traceorder": "reversed"}
     return Figure(
         _strongest([(arm.label, of) for arm, of in arms]),
-        "Look for the longest bars: these inputs decide. Each bar is how often the greedy action changes when one "
-        "group of inputs is replaced by that of another of the policy’s own episodes at the same time (for continuous "
-        "actions, how far it moves). No explainer takes part. Lines are 95 % intervals over seeds. What a policy does "
-        "not read has no effect by definition. The effects at the log’s states stand in the tables of the arms.",
+        "Look for the longest bars: these inputs decide. Each bar shows how often the greedy action changes (for "
+        "continuous actions, how far it moves) when one group of inputs is replaced by the same group from another of "
+        "the policy’s own episodes at the same time step. No explainer is involved. Lines are 95 % intervals over "
+        "seeds. Inputs that a policy does not read have no effect by definition. The tables of the arms show the "
+        "effects at the log’s states.",
         "Total effect of each group of inputs, arm by arm",
         data,
         plan,
@@ -44,9 +45,9 @@ def _strongest(arms: Sequence[tuple[str, Mapping[str, Estimate]]]) -> str:
     for label, effects in arms:
         if effects:
             by_input.setdefault(max(effects, key=lambda group: effects[group].point), []).append(label)
-    said = [f"{titles.few(labels)} on {group}" for group, labels in by_input.items()]
+    said = [f"{group} ({titles.few(labels)})" for group, labels in by_input.items()]
     more = ", ..." if len(said) > titles.MOST else ""
-    return f"Actions depend most: {', '.join(said[: titles.MOST])}{more}" if said else "No input was measured"
+    return f"Actions depend most on: {', '.join(said[: titles.MOST])}{more}" if said else "No input was measured"
 
 
 def _bars(
@@ -90,9 +91,9 @@ def deletion(explanations: Explanations, colours: Mapping[str, int]) -> Figure |
     plan["xaxis"] |= {"tickvals": sorted({k for _, curve in arms for k in curve.counts})}
     return Figure(
         _fall(arms),
-        "Look for a solid line far under the dashed line of its colour: there the explainer found what the behaviour "
-        f"needs. Solid lines mask inputs in the order of {SHARED.name}, dashed lines in random orders. Masked inputs "
-        "are drawn at every step from other episodes of the same policy.",
+        "Look for a solid line far below the dashed line of the same colour: there, the explainer found the inputs "
+        f"that the policy needs. Solid lines mask inputs in the order of {SHARED.name}, dashed lines in random orders. "
+        "Masked inputs are drawn at every step from other episodes of the same policy.",
         f"Score against the number of masked groups, in the order of {SHARED.name} and in random orders",
         data,
         plan,
@@ -112,7 +113,7 @@ def _fall(arms: Sequence[tuple[ExplainedArm, DeletionEvidence]]) -> str:
         left = _number(curve, points[at])
         said[arm.label] = left if curve.counts[0] else f"falls from {_number(curve, points[0])} to {left}"
     if not said:
-        return "What an episode is worth without the inputs that an explainer ranks first"
+        return "Score without the inputs that an explainer ranks first"
     return f"Without the {formats.plural(masked, 'input')} ranked first: {titles.each(said)}"
 
 
@@ -142,9 +143,9 @@ def trees(explanations: Explanations, colours: Mapping[str, int]) -> Figure | No
     plan["xaxis"] |= {"type": "log", "tickvals": ticks, "ticktext": [str(n) for n in ticks]}
     return Figure(
         _best_trees(curves, formats.score if scored else formats.number),
-        "Look for lines that are high at the left: there a small tree plays as well as the policy. The trees learned "
-        "from the policy’s own answers and play in its place. Solid lines read the current observation, dotted lines "
-        "the whole context.",
+        "Look for lines that are high on the left: there, a small tree plays as well as the policy. The trees were "
+        "trained on the policy’s own actions and play in its place. Trees on solid lines read the current observation, "
+        "trees on dotted lines the whole context.",
         "Score of surrogate trees against their number of leaves",
         data,
         plan,

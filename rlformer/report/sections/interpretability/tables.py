@@ -16,27 +16,27 @@ COLUMNS = (
     Column(
         "reliance",
         "Reliance",
-        "Share of all effect on the greedy action, in the policy’s own episodes, that lies on inputs which matter; "
-        "defined where the truth is known",
+        "Share of the total effect on the greedy action, in the policy’s own episodes, that comes from inputs that "
+        "matter; defined only where the truth is known",
         "Interpretability",
     ),
     Column(
         "skill",
         "Best skill",
-        "Of the best explainer: how far above chance it finds the inputs that matter; only where the policy solves "
-        "the task by them",
+        "How far above chance the best explainer finds the inputs that matter; defined only if the policy solves the "
+        "task with them",
         "Interpretability",
     ),
     Column(
         "l90",
         "L90",
-        f"Fewest leaves of a decision tree with .9 of the policy’s score, median of the seeds; at most {CENSORED}",
+        f"Fewest leaves of a decision tree with 0.9 of the policy’s score, median of the seeds; at most {CENSORED}",
         "Interpretability",
     ),
     Column(
         "control",
         "Control error",
-        "Mean distance of achieved from target returns, in shares of the log’s range, inside its support",
+        "Mean distance between achieved and target return, as a share of the log’s range, for targets inside it",
         "Interpretability",
     ),
 )
@@ -90,27 +90,28 @@ EXPLAINER_COLUMNS = tuple(
     ExplainerColumn(*column)
     for column in (
         ("skill", "Skill", "(relevance mass on the truth − chance) / (1 − chance)"),
-        ("relevance_mass", "On truth", "Share of its relevance that lies on the inputs that matter"),
+        ("relevance_mass", "On truth", "Share of its relevance that falls on the inputs that matter"),
         ("agreement", "Agreement", "Rank correlation of its relevance with the total effects"),
         ("agreement_by_chance", "By chance", "95 % of random orders agree with the total effects by this or less"),
         (
             "comprehensiveness",
             "Compreh.",
-            "Effect of replacing the first 1, 2, 4 of its order, minus a random order’s: high is good",
+            "Effect of replacing the 1, 2, 4 inputs that it ranks first, minus that of a random order: high is good",
         ),
         (
             "sufficiency",
             "Suffic.",
-            "Effect of replacing all but the first 1, 2, 4 of its order, minus a random order’s: low is good",
+            "Effect of replacing all but the 1, 2, 4 inputs that it ranks first, minus that of a random order: low is "
+            "good",
         ),
         ("effective_units", "Inputs", "Effective number of inputs that share its relevance"),
-        ("gini", "Gini", "How unevenly its relevance is spread, from 0"),
-        ("sensitivity", "Sensitivity", "How far it moves where the state moves a little: low is stable"),
+        ("gini", "Gini", "How unevenly its relevance is spread (0: evenly)"),
+        ("sensitivity", "Sensitivity", "How much it changes when the state changes a little: low is stable"),
         ("between_seeds", "Seeds", "Rank correlation of its mean relevance between training seeds"),
         (
             "sanity",
             "Sanity",
-            "Rank correlation with its relevance after the weights were shuffled: near 1 it ignores them",
+            "Rank correlation with its relevance after the weights were shuffled: near 1, it ignores the weights",
         ),
     )
 )
@@ -185,18 +186,18 @@ def _no_effect(group: str, at: EffectsEvidence, arm: ExplainedArm) -> str:
     """Why an effect is 0 whatever the policy makes of a group; nothing where it need not be."""
     if not arm.read[group]:
         return "not read: 0 by definition"
-    return "" if at.varies[group] else "the same in all episodes at one time: nothing else can be put in its place"
+    return "" if at.varies[group] else "the same in all episodes at any one time: there is nothing to replace it with"
 
 
 def _why(measure: str, name: str, arm: ExplainedArm) -> str:
     """Why a measure of an explainer is not defined."""
     explainer = EXPLAINERS[name]
     if measure in ("skill", "relevance_mass"):
-        return arm.no_truth or "undefined: what it tells apart matters all, or not at all"
+        return arm.no_truth or "undefined: all inputs that it can tell apart matter, or none"
     if measure == "between_seeds":
-        return "one seed, or fewer than three groups, or ranks that are all alike"
+        return "one seed, or fewer than three groups, or all ranks are equal"
     if measure == "sensitivity" and explainer.drawn:
-        return "drawn at random: it would measure the draw"
+        return "it is drawn at random, so this would measure the draw"
     if explainer.control:
         return "a control does not look at the policy"
-    return "fewer groups than it takes, or ranks that are all alike"
+    return "too few groups, or all ranks are equal"

@@ -41,8 +41,8 @@ def _which(arms: Sequence[ExplainedArm]) -> str:
         arm.label if arm.kept == arm.seeds else f"{arm.label} (on {len(arm.kept)} of {len(arm.seeds)} seeds)"
         for arm in kept
     ]
-    said = "Explained is the policy that would be deployed. "
-    said += f"Of {formats.listed(named)} it is the first that was good enough."
+    said = "The explained policy is the one that would be deployed. "
+    said += f"For {formats.listed(named)}, it is the first policy that was good enough."
     whole = len(kept) == len(arms) and all(arm.kept == arm.seeds for arm in kept)
     return said if whole else f"{said} All others are explained as they are at the end of their training."
 
@@ -56,11 +56,14 @@ def _reliance(arms: Sequence[ExplainedArm]) -> Iterator[str]:
     known = [(arm, arm.own.reliance) for arm in arms if arm.own is not None and arm.own.reliance is not None]
     if known:
         listed = "; ".join(f"{arm.label} {formats.estimate(value, 'z')}" for arm, value in known)
-        yield f"Reliance is the share of all effect on the action that lies on inputs which matter. Deployed: {listed}."
+        yield (
+            "Reliance is the share of the total effect on the action that comes from inputs that matter. Deployed: "
+            f"{listed}."
+        )
     logged = [(arm, arm.log.reliance) for arm, _ in known if arm.log is not None and arm.log.reliance is not None]
     if logged:
         listed = "; ".join(f"{arm.label} {formats.estimate(value, 'z')}" for arm, value in logged)
-        yield f"At the states and returns-to-go of the log, where no policy is deployed: {listed}."
+        yield f"At the states and returns-to-go of the log, which a deployed policy does not meet: {listed}."
     for reason, labels in _by_reason((arm.label, arm.no_reliance) for arm in arms if arm.reliance is None):
         yield f"Reliance of {formats.listed(labels)}: n/a ({reason})."
     most = []
@@ -71,7 +74,7 @@ def _reliance(arms: Sequence[ExplainedArm]) -> Iterator[str]:
         if effect.point > 0:
             most.append(f"{arm.label}: {group}, {formats.estimate(effect, 'z')}")
     if most:
-        yield f"The input that changes the action most often when it is replaced: {'; '.join(most)}."
+        yield f"The input whose replacement changes the action most often: {'; '.join(most)}."
     yield from _constant(arms)
 
 
@@ -85,8 +88,8 @@ def _constant(arms: Sequence[ExplainedArm]) -> Iterator[str]:
             found.setdefault(formats.listed([*same[-_NAMED:], *more]), []).append(arm.label)
     for groups, labels in found.items():
         yield (
-            f"The episodes of {formats.listed(labels)} never differ at one time by {groups}: the effect of these in "
-            "deployment is 0, since nothing else can be put in their place."
+            f"At any one time step, these inputs are the same in all episodes of {formats.listed(labels)}: {groups}. "
+            "Their effect in deployment is 0, since there is no other value to replace them with."
         )
 
 
@@ -94,7 +97,7 @@ def _explainers(arms: Sequence[ExplainedArm]) -> Iterator[str]:
     best = [(arm, arm.best) for arm in arms if arm.best is not None]
     skills = [_skill(a, b) for a, b in best if b.by == "skill"]
     if skills:
-        yield (f"Skill of the best explainer, 0 being chance and 1 the truth: {'; '.join(skills)}.")
+        yield (f"Skill of the best explainer (0 is chance, 1 is the truth): {'; '.join(skills)}.")
     rest = [arm for arm in arms if arm.best is None or arm.best.by != "skill"]
     for reason, labels in _by_reason((arm.label, arm.no_truth or arm.no_groups) for arm in rest):
         yield f"Skill of {formats.listed(labels)}: n/a ({reason})."
@@ -109,11 +112,15 @@ def _explainers(arms: Sequence[ExplainedArm]) -> Iterator[str]:
         effects.append(text + ("" if most is None else f"; {formats.score(most)} is attainable"))
     if effects:
         yield (
-            "Replacing what the best explainer ranks first changes the action more often than a random order does by: "
-            f"{'; '.join(effects)}. The test replaces by other episodes than the explainer saw."
+            "How much more often the action changes when the inputs that the best explainer ranks first are replaced, "
+            f"compared with a random order: {'; '.join(effects)}. The test replaces inputs with values from episodes "
+            "that the explainer did not see."
         )
     if best:
-        yield "The best of several is a little too good: it was chosen by its skill, or without one by this effect."
+        yield (
+            "The values of the best explainer are slightly too high, because it was chosen by its skill, or by this "
+            "effect where there is no skill."
+        )
     yield from _agreement([(arm.label, arm.explainers[chosen.name]) for arm, chosen in best])
 
 
@@ -136,8 +143,8 @@ def _agreement(explainers: Sequence[tuple[str, ExplainerEvidence]]) -> Iterator[
     parts = [f"{where} {formats.listed(named)}" for where, named in groups if named]
     if parts:
         yield (
-            "Rank agreement of the best explainer with the effects, in brackets what 95 % of random orders stay at or "
-            f"below: {'; '.join(parts)}."
+            "Rank agreement of the best explainer with the effects (in brackets: the 95 % quantile of random orders): "
+            f"{'; '.join(parts)}."
         )
 
 
@@ -162,7 +169,7 @@ def _attention(arms: Sequence[ExplainedArm]) -> Iterator[str]:
     if scored:
         yield (
             f"Attention is scored over the inputs that have tokens of their own. {'; '.join(scored)}. "
-            "Attention explains only where it is above uniform attention, which looks at nothing."
+            "Attention explains something only if it scores above uniform attention, which ignores the input."
         )
     absent = [
         (arm.label, arm.no_tokens)
@@ -184,7 +191,7 @@ def _trees(arms: Sequence[ExplainedArm]) -> Iterator[str]:
             beyond += f", {formats.plural(fewest.undefined, 'seed')} no better than random left out"
         known.append(f"{arm.label} {leaves(fewest)}{beyond}")
     if known:
-        yield f"Leaves of a tree that keeps .9 of the score, median of the seeds: {'; '.join(known)}."
+        yield f"Leaves of a tree that keeps 0.9 of the score (median of the seeds): {'; '.join(known)}."
     for reason, labels in _by_reason((arm.label, arm.l90.reason) for arm in arms if arm.l90.reason):
         yield f"{formats.listed(labels)}: n/a ({reason})."
 
@@ -200,20 +207,18 @@ def _families(explanations: Explanations) -> Iterator[str]:
         if ahead:
             few = compared.seeds < LEAN_BELOW
             listed = formats.listed(ahead)
-            yield f"The evidence leans towards {label}, by {listed}." if few else f"{label} is ahead by {listed}."
+            yield f"The evidence favours {label} in {listed}." if few else f"{label} is ahead in {listed}."
     if alike := [f"{row.label} (within {formats.number(row.margin)})" for row in rows if row.says == ALIKE]:
         known = (
-            "The evidence leans towards no difference between"
-            if compared.seeds < LEAN_BELOW
-            else "No difference between"
+            "The evidence suggests no difference between" if compared.seeds < LEAN_BELOW else "No difference between"
         )
-        yield f"{known} {a} and {b} by {formats.listed(alike)}."
+        yield f"{known} {a} and {b} in {formats.listed(alike)}."
     if undecided := [row.label for row in rows if row.says in (UNDECIDED, NO_SPREAD)]:
         seeds = formats.plural(compared.seeds, "seed")
-        yield f"With {seeds} it is undecided whether {a} and {b} differ by {formats.listed(undecided, 'or')}."
+        yield f"With {seeds} it is undecided whether {a} and {b} differ in {formats.listed(undecided, 'or')}."
     if missing := [row.label for row in rows if row.says in (UNDEFINED, ONE_SEED)]:
         yield f"Not tested: {formats.listed(missing)}."
-    yield "These are different questions: they are not added up."
+    yield "These measures answer different questions and are not added up."
 
 
 def _difference(row: FamilyRow) -> str:

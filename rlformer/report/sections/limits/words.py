@@ -20,7 +20,7 @@ def limits(environments: Sequence[Evidence]) -> tuple[Answer, ...]:
     behind = f"The offline arms here learned from {formats.plural(logs, 'log')}. " if logs else ""
     pairs = (
         (
-            "Whether it holds elsewhere.",
+            "Whether the answer holds elsewhere.",
             f"The runs come from {tasks}. Which family wins depends on how often the task gives reward, how long its "
             "episodes are, how random it is, and how much a policy must remember. A ranking on one task does not "
             "predict the ranking on another.",
@@ -30,7 +30,7 @@ def limits(environments: Sequence[Evidence]) -> tuple[Answer, ...]:
             f"An arm that learns from a log can only be as good as the log allows. {behind}A better, worse, larger or "
             "broader log can change the order of the arms. " + _sizes(environments),
         ),
-        ("More than its seeds show.", _seeds(seeds)),
+        ("More than the seeds show.", _seeds(seeds)),
         (
             "Whether the winner is really the best.",
             "The highest of several means is partly luck: it would be lower if it were measured again. Each "
@@ -38,14 +38,14 @@ def limits(environments: Sequence[Evidence]) -> tuple[Answer, ...]:
         ),
         (
             "What more tuning would change.",
-            "Every arm ran with one preset. How these presets were found differs from arm to arm (it stands with "
-            "their settings), and this may explain a difference as well as the method does.",
+            "Every arm ran with one preset. How these presets were found differs from arm to arm (see their settings), "
+            "and this may explain a difference as well as the method does.",
         ),
         (
             "Why one arm is better than another.",
             "Neighbours in the table of arms differ in one thing. An online agent and a Decision Transformer differ in "
             "four: where the data comes from, what is optimised, whether the policy has a target return, and the "
-            "network. Their difference alone names no cause.",
+            "network. The difference between them does not show the cause.",
         ),
         (
             "What your machine would take.",
@@ -61,9 +61,9 @@ def limits(environments: Sequence[Evidence]) -> tuple[Answer, ...]:
         ),
         (
             "What data is worth to you.",
-            "Environment steps, logged steps and seconds stand in separate columns because only you "
-            "know their prices. A simulator’s steps are nearly free, a robot’s are not, and a log that "
-            "exists already may cost nothing.",
+            "Environment steps, logged steps and seconds have separate columns because only you know their "
+            "prices. A simulator’s steps are nearly free, a robot’s are not, and a log that exists already "
+            "may cost nothing.",
         ),
     )
     return tuple(Answer(lead, text[0].upper() + text[1:]) for lead, text in pairs)
@@ -74,14 +74,14 @@ def _seeds(seeds: int) -> str:
         return "With a single seed there is no interval, and another seed may give another ranking."
     even, rare = (formats.percent(statistics.bernoulli_coverage(p, seeds)) for p in (0.5, 0.2))
     return (
-        f"The interval of {seeds} seeds is called 95 %. Where runs either succeed or fail, it holds the true value in "
-        f"{even} of cases if every second run succeeds, and in {rare} of cases if every fifth run succeeds. "
-        "Seeds that all agree give an interval without width, which is no certainty. Only the training seed varies: "
-        "the episodes of the evaluation stay the same."
+        f"The nominal level of an interval from {seeds} seeds is 95 %. If runs either succeed or fail, it contains the "
+        f"true value in {even} of cases when every second run succeeds, and in {rare} of cases when every fifth run "
+        "succeeds. Seeds that all agree give an interval without width, which does not mean certainty. Only the "
+        "training seed varies: the episodes of the evaluation stay the same."
     )
 
 
 def _sizes(environments: Sequence[Evidence]) -> str:
     if any(environment.grid for environment in environments):
         return "The figure of data needs shows parts of these logs. It cannot show what a larger log would bring."
-    return "Only one size of log was tried here: how the score grows with the log is not shown."
+    return "Only one size of log was tried here, so nothing shows how the score grows with the log."

@@ -48,9 +48,9 @@ def figures(label: str, memory: MemoryEvidence) -> Iterator[MapFigure]:
         maps += [
             _map(memory, at.accuracy, f"Read by a linear probe (by chance {formats.percent(chance)})", chance),
             _map(memory, at.untrained, "Read so before training", chance),
-            _map(memory, at.share, f"Share of what varies that is the {name}"),
+            _map(memory, at.share, f"Share of variance explained by the {name}"),
         ]
-        asked = "" if at.target_return is None else f", asked for {formats.number(at.target_return)}"
+        asked = "" if at.target_return is None else f", target return {formats.number(at.target_return)}"
         seeds = "one seed" if memory.seeds == 1 else f"mean of {memory.seeds} seeds"
         yield MapFigure(
             f"{label}{asked}: {_strongest(memory, at)} ({seeds})", memory.steps, tuple(maps), _caption(memory, at)
@@ -87,7 +87,7 @@ def _map(memory: MemoryEvidence, rows: Rows, title: str, nothing: float = 0.0) -
 def _caption(memory: MemoryEvidence, at: MemoryAt) -> str:
     """What to see."""
     found = [
-        f"Rows are layers, columns are steps: the {memory.latent} is settled at step {memory.shown}",
+        f"Rows are layers, columns are steps: the {memory.latent} is determined at step {memory.shown}",
         f"and needed at step {memory.decided}.",
     ]
     if at.effect is not None:

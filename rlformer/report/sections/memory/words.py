@@ -17,8 +17,8 @@ def introduction(arms: Sequence[tuple[str, MemoryEvidence]]) -> str:
     """What has to be remembered."""
     first = arms[0][1]
     return (
-        f"What has to be remembered here is the {first.latent} ({' or '.join(first.values)}): "
-        f"it is settled at step {first.shown} and needed at step {first.decided}."
+        f"The policy has to remember the {first.latent} ({' or '.join(first.values)}): "
+        f"it is determined at step {first.shown} and needed at step {first.decided}."
     )
 
 
@@ -43,7 +43,7 @@ def _of_arm(memory: MemoryEvidence) -> Iterator[str]:
 
 
 def _asked(at: MemoryAt) -> str:
-    return f"Asked for {formats.number(at.target_return)}"
+    return f"With target return {formats.number(at.target_return)}"
 
 
 def _traced(memory: MemoryEvidence, at: MemoryAt, effect: Rows) -> str:
@@ -57,8 +57,8 @@ def _traced(memory: MemoryEvidence, at: MemoryAt, effect: Rows) -> str:
         return f"It is shown just before it is needed; {_fetches(memory, effect)}."
     peaks = [max(rows[i] for rows in effect[1:]) for i in between]
     places = f"{memory.steps[between[0]]} to {memory.steps[between[-1]]}"
-    replacing = f"replacing what a layer holds at any one step from {places} does"
-    itself = f"of what replacing the {memory.latent} itself does"
+    replacing = f"replacing the activation of a layer at any one step from {places} has"
+    itself = f"of the effect of replacing the {memory.latent} itself"
     if kind == "carried":
         return f"It is carried along{other}: {replacing} {_least(peaks)} {itself}."
     if kind == "fetched":
@@ -88,12 +88,12 @@ def _fetches(memory: MemoryEvidence, effect: Rows) -> str:
 
 
 def _least(values: Sequence[float]) -> str:
-    return f"{formats.percent(min(values))}{' or more' if max(values) > min(values) else ''}"
+    return f"{'at least ' if max(values) > min(values) else ''}{formats.percent(min(values))}"
 
 
 def _most(values: Sequence[float]) -> str:
     most = max(0.0, *values)
-    return formats.percent(most) + ("" if most < 0.005 else " at most")  # beyond what is shown as 0 %
+    return ("" if most < 0.005 else "at most ") + formats.percent(most)  # beyond what is shown as 0 %
 
 
 def _read(memory: MemoryEvidence, at: MemoryAt) -> Iterator[str]:
@@ -113,14 +113,14 @@ def _read(memory: MemoryEvidence, at: MemoryAt) -> Iterator[str]:
     )
     before = [other >= told for own, other in pairs if own >= told]
     if all(before):
-        since = "so does one of the network before training, so that reading it proves nothing"
+        since = "so does a probe of the untrained network, so this proves nothing"
     else:
-        since = f"{len(before) - sum(before)} of these {len(before)} places tell it since training alone"
+        since = f"{len(before) - sum(before)} of these {len(before)} places reveal it only after training"
     yield f"A linear probe reads it in {'; '.join(where)}; {since}."
     last = (at.share[-1][-1], at.share_untrained[-1][-1])
     yield (
-        f"Of what varies in {memory.layers[-1]} at step {memory.decided}, the {memory.latent} is "
-        f"{formats.percent(last[0])} (before training {formats.percent(last[1])})."
+        f"The {memory.latent} accounts for {formats.percent(last[0])} of the variance in {memory.layers[-1]} at step "
+        f"{memory.decided} (before training: {formats.percent(last[1])})."
     )
 
 

@@ -38,23 +38,23 @@ COLUMNS = (
     Column(
         "interval",
         "95 % interval",
-        "Bootstrap over seeds and over the episodes that they share, 10,000 resamples",
+        "Bootstrap over seeds and over the evaluation episodes that they share, 10,000 resamples",
         "Performance",
     ),
     Column(
         "z",
         "Score z",
-        "(return − random) / (reference − random), scores from the environment's card; without one, 0 is random play "
-        "and 1 the return that is good enough, or the best arm here",
+        "(return − random) / (reference − random), with the scores of the environment's card; without a card, 0 is "
+        "random play and 1 is the return that is good enough, or the best arm here",
         "Performance",
     ),
     Column(
         "success",
         "Solved",
-        "Share of successes as the environment tells them, else of episodes at the solved threshold",
+        "Share of episodes that succeed, as reported by the environment, or else that reach the solved threshold",
         "Performance",
     ),
-    Column("env_steps", "Env. steps", "Environment steps taken in order to learn", "Data"),
+    Column("env_steps", "Env. steps", "Environment steps taken to learn", "Data"),
     Column(
         "selection_env_steps",
         "Selection",
@@ -65,54 +65,56 @@ COLUMNS = (
     Column(
         "upstream_env_steps",
         "Upstream",
-        "All environment steps behind that log, the logged ones among them",
+        "All environment steps that led to that log, including the logged ones",
         "Data",
     ),
     Column(
         "evaluation_env_steps",
         "Measuring",
-        "Environment steps taken in order to measure, the whole run's: they cost nothing unless they are given a price",
+        "Environment steps taken to evaluate, over the whole run; they cost nothing unless they are given a price",
         "Data",
     ),
     Column(
         "rmst",
         "To threshold",
         "Mean steps until a policy first passed the test of the verdict's threshold (10 episodes, and 30 fresh ones): "
-        "environment steps of what learns by interaction; distinct logged steps of what learns from a log, the "
-        "shortest log tried that sufficed. With a star some run never passed: it counts with the common budget",
+        "environment steps for learning by interaction; distinct logged steps, of the shortest tried log that was "
+        "enough, for learning from a log. A star: some run never passed, and counts with the common budget",
         "Data",
     ),
     Column(
         "passed",
         "Score there",
-        "Mean score of the policies that passed, on the final episodes; those that fell far below again are left out",
+        "Mean score of the policies that passed, on the final episodes; those that later fell far below are left out",
         "Data",
     ),
-    Column("cost0", "Cost λ=0", "Cost of a success at the verdict's prices if the log is free; failures paid", "Cost"),
-    Column("cost1", "Cost λ=1", "The same if this task pays all that is behind the log", "Cost"),
+    Column(
+        "cost0", "Cost λ=0", "Cost of a success, failures included, at the verdict's prices if the log is free", "Cost"
+    ),
+    Column("cost1", "Cost λ=1", "The same if this task pays the whole cost of making the log", "Cost"),
     Column("learning", "Training time", "Wall time of learning and of the environment, without evaluation", "Compute"),
-    Column("learning_cpu", "CPU", "CPU time of the same, child processes included", "Compute"),
-    Column("evaluation", "Evaluation", "Wall time of measuring, which no price contains", "Compute"),
-    Column("evaluation_cpu", "CPU of it", "CPU time of the same", "Compute"),
-    Column("upstream_cpu", "CPU upstream", "CPU time of who made the log, up to where it was cut", "Compute"),
+    Column("learning_cpu", "CPU", "CPU time of the same, including child processes", "Compute"),
+    Column("evaluation", "Evaluation", "Wall time of evaluation, which is part of no price", "Compute"),
+    Column("evaluation_cpu", "Evaluation CPU", "CPU time of the same", "Compute"),
+    Column("upstream_cpu", "CPU upstream", "CPU time of making the log, up to where it was cut", "Compute"),
     Column(
         "flops",
         "FLOPs",
-        "Floating-point operations of a run's training: matrix products of forward and backward passes, the policy's "
-        "while it interacts among them; no evaluation, no environment",
+        "Floating-point operations of a run's training: matrix products of forward and backward passes, including "
+        "those of the policy while it interacts, without evaluation and without the environment",
         "Compute",
     ),
-    Column("flops_evaluation", "FLOPs, evaluation", "Floating-point operations of measuring", "Compute"),
-    Column("memory", "Memory", "Peak resident memory of the process of a run", "Compute"),
-    Column("parameters", "Parameters", "Numbers that gradients changed", "Compute"),
+    Column("flops_evaluation", "FLOPs, evaluation", "Floating-point operations of evaluation", "Compute"),
+    Column("memory", "Memory", "Peak resident memory of a run's process", "Compute"),
+    Column("parameters", "Parameters", "Number of trained parameters", "Compute"),
     Column("act1", "ms/action @1", "Milliseconds for one action in one environment", "Compute"),
     Column(
         "act64",
         "@64",
-        "Milliseconds per action with 64 environments side by side: one call divided by 64",
+        "Milliseconds per action with 64 environments in parallel: the time of one call divided by 64",
         "Compute",
     ),
-    Column("flops_action", "FLOPs/action", "Floating-point operations of one action, contexts being full", "Compute"),
+    Column("flops_action", "FLOPs/action", "Floating-point operations of one action with a full context", "Compute"),
 )
 
 
@@ -186,7 +188,7 @@ def _times(arm: ArmEvidence, gone: str) -> dict[str, Cell]:
     spent = times.of(arm)
     mark = times.SHARED if times.shared(arm) else ""
     unmeasured = gone or "not measured"
-    unknown = gone or ("unknown: the log does not say" if arm.log else "no log")
+    unknown = gone or ("unknown: the log does not record it" if arm.log else "no log")
     found = {key: _spread(formats.seconds, spent.get(key), unmeasured, "{:,.1f} s") for key in times.PARTS}
     found["upstream_cpu"] = _spread(formats.seconds, spent.get("upstream_cpu"), unknown, "{:,.1f} s")
     return {key: replace(cell, title=f"{cell.title}; {mark}") if mark and cell.title else cell
@@ -197,12 +199,12 @@ def _needs(arm: ArmEvidence, view: EnvironmentView) -> dict[str, Cell]:
     """Time to threshold and cost, where something says what is good enough."""
     needs, level = view.evidence.needs, view.verdict.terms.threshold
     if needs is None:
-        reason = "nothing says what a good return is here"
+        reason = "“good enough” is not defined here"
         return {key: Cell(formats.MISSING, None, reason) for key in ("rmst", "passed", "cost0", "cost1")}
     costs = next((row for row in needs.costs if row.label == arm.label), None)
     rows: tuple[Survival, ...] = (*needs.online, *needs.grid)
     own = next((row for row in rows if (row.label, row.threshold) == (arm.label, level)), None)
-    unknown = "nothing is learned" if not arm.learns else "nothing says what is good enough: --good-enough, --success"
+    unknown = "nothing is learned" if not arm.learns else "not defined: use --good-enough or --success"
     return {
         "rmst": Cell(formats.MISSING, None, unknown) if own is None else _rmst(own),
         "passed": Cell(formats.MISSING, None, unknown) if own is None else _passed(own),
@@ -217,7 +219,7 @@ def _rmst(row: Survival) -> Cell:
         reached += f"; 95 % interval {formats.interval(row.steps)}"
     if isinstance(row, GridNeed):
         tried = "one size of log was tried" if row.sizes == 1 else f"{row.sizes} sizes of log were tried"
-        reached += f"; {tried}, and what lies between is rounded up"
+        reached += f"; {tried}, and values in between are rounded up"
     if not row.reached:
         return Cell("not reached", row.rmst, reached)
     return Cell(formats.count(row.rmst) + "*" * (row.reached < len(row.times)), row.rmst, reached)
@@ -226,7 +228,7 @@ def _rmst(row: Survival) -> Cell:
 def _passed(row: Survival) -> Cell:
     if row.score is None:
         return Cell(formats.MISSING, None, "no run passed and stayed good enough")
-    by = {"kept": "kept at that step", "fresh": "on the 30 fresh episodes alone", "final": "as it was at the end"}
+    by = {"kept": "kept at that step", "fresh": "scored on the 30 fresh episodes", "final": "of the end of training"}
     said = formats.listed([by[how] for how in by if how in row.scored_by])
     return Cell(
         formats.score(row.score.point), row.score.point, f"{row.held} of {len(row.times)} runs; policies {said}"
@@ -240,8 +242,8 @@ def _cost(costs: CostCurve | None, at: int, level: float) -> Cell:
     if costs.mean is None:
         return Cell("infinite", None, f"no run reached {level:g}")
     if at and costs.unknown:
-        return Cell(formats.MISSING, None, "unknown: the log does not say how many steps made it")
-    said = f"{costs.solved} succeeded" if costs.per_success else "of a run: nothing says what a success is"
+        return Cell(formats.MISSING, None, "unknown: the log does not record how many steps made it")
+    said = f"{costs.solved} succeeded" if costs.per_success else "per run, since no success is defined"
     return Cell(formats.count(costs.mean[at]), costs.mean[at], said)
 
 

@@ -39,11 +39,11 @@ def _memory(memory: Memory | None) -> ProfileRow:
         return ProfileRow(lead, "unknown: train dt and dt-k1, or recurrent-ppo and ppo")
     like = {
         True: "like PassiveTMaze: the policy must remember what it no longer sees",
-        False: "unlike PassiveTMaze: memory brings nothing",
-        None: "not decided by these seeds",
+        False: "unlike PassiveTMaze: memory does not help",
+        None: "undecided with these seeds",
     }[memory.needed]
     if memory.needed is None and memory.undone:
-        like = "not settled: choosing actions the other way, greedy or sampled, closes the gap"
+        like = "undecided: the gap closes when actions are chosen the other way (greedy or sampled)"
     return ProfileRow(lead, "; ".join(map(_gap, memory.comparisons)), like)
 
 
@@ -53,18 +53,18 @@ def _luck(luck: Luck | None) -> ProfileRow:
         return ProfileRow(lead, "unknown: no run is return-conditioned")
     like = "unlike Gamble: the policy reaches its target return"
     if luck.error > LUCKY:
-        like = "the policy misses its target return; luck, the log or the training may be the reason"
+        like = "the policy misses its target return; the reason may be luck, the log or the training"
     if luck.singled_out:
         like = "like Gamble or Bandit: the policy misses its target return"
     share, runs = formats.number(100 * luck.error), formats.plural(luck.runs, "run")
-    measured = f"what the policy returns lies {share} % of the log's range away from its target return (mean of {runs})"
+    measured = f"returns differ from the target return by {share} % of the log's range (mean of {runs})"
     return ProfileRow(lead, measured, like)
 
 
 def _chance(chance: Chance | None) -> ProfileRow:
     lead = "Chance in the log"
     if chance is None or (chance.steps is None and chance.returns is None):
-        return ProfileRow(lead, "unknown: no observation and action occur twice in the log")
+        return ProfileRow(lead, "unknown: no pair of observation and action occurs twice in the log")
     measured = []
     if chance.steps is not None:
         measured.append(
@@ -94,9 +94,7 @@ def _coverage(coverage: Coverage | None) -> ProfileRow:
     named = ((coverage.target, "the target"), (coverage.solved, "the return at which the task counts as solved"))
     levels = [(level, name) for level, name in named if level is not None]
     covered = all(level.covered == level.logs for level, _ in levels)
-    like = (
-        "the log holds the target return" if covered else "like Lock or Stitch: the log hardly holds the target return"
-    )
+    like = "the log reaches the target return" if covered else "like Lock or Stitch: the log rarely reaches the target"
     return ProfileRow(lead, "; ".join(_level(level, name) for level, name in levels), like)
 
 
@@ -109,17 +107,17 @@ def _stitching(found: Comparison | None) -> ProfileRow:
     if found is None:
         return ProfileRow("Stitching", "unknown: train dt, and cql or td3-bc")
     like = {
-        "ahead": "like Stitch: it may help to join parts of different episodes",
-        "behind": "unlike Stitch: offline RL brings nothing here",
-        "equivalent": "unlike Stitch: offline RL brings nothing here",
-    }.get(found.outcome, "not decided by these seeds")
+        "ahead": "like Stitch: joining parts of different episodes may help",
+        "behind": "unlike Stitch: offline RL does not help here",
+        "equivalent": "unlike Stitch: offline RL does not help here",
+    }.get(found.outcome, "undecided with these seeds")
     return ProfileRow("Stitching", _gap(found), like)
 
 
 def _sparsity(sparsity: Sparsity | None) -> ProfileRow:
     lead = "Sparsity of reward"
     if sparsity is None:
-        return ProfileRow(lead, "unknown: no log says it")
+        return ProfileRow(lead, "unknown: no log shows it")
     like = "between Lock and DenseBits"
     if sparsity.steps <= 1:
         like = "sparse, like KeyDoor and Lock"
@@ -131,7 +129,7 @@ def _sparsity(sparsity: Sparsity | None) -> ProfileRow:
 
 def _horizon(horizon: Horizon | None) -> ProfileRow:
     if horizon is None:
-        return ProfileRow("Horizon", "unknown: no log says it")
+        return ProfileRow("Horizon", "unknown: no log shows it")
     like = "far longer than in any diagnostic" if horizon.median >= LONG else "as in the diagnostics"
     steps = f"{formats.number(horizon.median)} steps in the log's median episode, {horizon.longest:,} in its longest"
     return ProfileRow("Horizon", steps, like)

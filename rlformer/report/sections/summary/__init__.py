@@ -6,8 +6,8 @@ from rlformer.report.markup import answers, bullets, escape
 from rlformer.report.sections.base import EnvironmentSection, EnvironmentView
 
 _LAST = (
-    "These answers compare mean returns of the policies at the end of their training, whatever they cost and however "
-    "small the difference"
+    "These answers compare the mean returns of the policies at the end of their training, regardless of their cost and "
+    "of how small the difference is"
 )
 
 
@@ -20,8 +20,8 @@ def introduction(view: EnvironmentView) -> str:
     if card is None or card.threshold is None:
         return f"{_LAST}."
     return (
-        f"{_LAST}. The answer above weighs costs too, and scores what learns by interaction by the policy that was "
-        "first good enough."
+        f"{_LAST}. The answer above also weighs costs, and it scores an agent that learns by interaction by its first "
+        "policy that was good enough."
     )
 
 

@@ -16,22 +16,22 @@ def sentence(threat: Threat) -> str:
             arms = [f"{arm.label} ({arm.runs} of {arm.of})" for arm in threat.arms]
             listed = formats.listed(arms)
             if threat.status == "unfinished":
-                return f"Some runs did not finish: {listed}. They are left out everywhere until they do."
+                return f"Some runs did not finish: {listed}. They are left out of all results until they do."
             return (
-                f"Some runs failed: {listed}. The means and intervals of the tables leave them out, so that an arm "
-                "that fails by its own fault looks too good there. The answer counts them as failures."
+                f"Some runs failed: {listed}. The means and intervals of the tables leave them out, so an arm that "
+                "fails through its own fault looks too good there. The answer counts them as failures."
             )
         case objections.NoRun():
             return absence(threat, threat.agent)
         case objections.FarUnder(label, z):
             return (
-                f"{label} scores {formats.score(z)}, far below its reference (1). It is not the baseline that it "
-                "should be: to beat it proves little."
+                f"{label} scores {formats.score(z)}, far below its reference (1). It is a weaker baseline than it "
+                "should be, so beating it proves little."
             )
         case objections.BeyondLog(runs, target, most):
             return (
-                f"On {runs.runs} of {formats.plural(runs.of, 'seed')}, {runs.label} was asked for a return that no "
-                f"episode of its log has (up to {formats.number(target)}; the best logged episode has "
+                f"On {runs.runs} of {formats.plural(runs.of, 'seed')}, the target return of {runs.label} was above "
+                f"every episode of its log (targets up to {formats.number(target)}; the best logged episode returns "
                 f"{formats.number(most)})."
             )
         case objections.SelectionMatters(arms):
@@ -45,8 +45,8 @@ def sentence(threat: Threat) -> str:
             )
         case objections.OneLog():
             return (
-                "All offline arms learned from one log. Their intervals say what another seed would change. They do "
-                "not say what another log would change."
+                "All offline arms learned from one log. Their intervals show how much another seed would change, but "
+                "not how much another log would change."
             )
         case _:
             return _unlike(threat)
@@ -70,9 +70,9 @@ def _selection(arms: tuple[objections.OtherWay, ...]) -> str:
         if gains:
             agent = next(arm.agent for arm in arms if arm.better == better)
             parts.append(
-                f"With {better} instead of {now} actions some arms score more on the same episodes: "
-                f"{formats.listed(gains)}. The scores here are of {now} actions, as the cards say. rlformer evaluate "
-                f"RUN {option} plays the other way; --set {agent}.action_selection={better} deploys it."
+                f"With {better} instead of {now} actions, some arms score higher on the same episodes: "
+                f"{formats.listed(gains)}. The scores here are for {now} actions, as the cards say. rlformer evaluate "
+                f"RUN {option} uses {better} actions; --set {agent}.action_selection={better} makes them the default."
             )
     return " ".join(parts)
 
@@ -80,7 +80,7 @@ def _selection(arms: tuple[objections.OtherWay, ...]) -> str:
 def _tuning(threat: objections.UnlikeTuning | objections.TuningUnknown) -> str:
     """How settings were found, in the words of the cards."""
     if isinstance(threat, objections.TuningUnknown):
-        return f"Nobody recorded how the settings of {formats.listed(threat.arms)} were found."
+        return f"It was not recorded how the settings of {formats.listed(threat.arms)} were found."
     efforts = " ".join(f"{_sentence(group.tuning)} ({formats.listed(group.arms)})." for group in threat.groups)
     untuned = [re.search(r"\b(not|un)[ -]?tuned\b", group.tuning, re.IGNORECASE) for group in threat.groups]
     if any(untuned) and not all(untuned):
@@ -108,13 +108,13 @@ def _unlike(threat: Threat) -> str:
             return "The runs were made with different reference scores. Those of the first run are used for all."
         case objections.UnlikeMachines():
             return (
-                "The runs were made on different kinds of machines: their seconds are neither averaged nor compared; "
-                "scores, steps and FLOPs are."
+                "The runs were made on different kinds of machines. Scores, steps and FLOPs are averaged and compared, "
+                "but seconds are not."
             )
         case objections.UnlikeGpus(names):
             return (
-                f"Some runs were trained on a GPU ({formats.listed(names)}). Their CPU seconds leave out the work of "
-                "the GPU; their FLOPs include it."
+                f"Some runs were trained on a GPU ({formats.listed(names)}). Their CPU seconds do not include the work "
+                "of the GPU; their FLOPs do."
             )
         case objections.UnlikeVersions():
             return "The runs were made with different versions of this program."

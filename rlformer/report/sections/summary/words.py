@@ -20,11 +20,11 @@ _QUESTIONS = {
     "log": "Does it score higher than the log that it learned from?",
     "nonlinearity": "Does a network with hidden layers score higher than a linear policy?",
     "segments": "Does a memory of earlier segments score higher than a window alone?",
-    "chunks": "Does an encoder-decoder that foresees several actions score higher than a decoder of one?",
-    "reconstruction": "Does making hidden tokens again first score higher than imitation alone?",
+    "chunks": "Does an encoder-decoder that predicts several actions score higher than a decoder of one?",
+    "reconstruction": "Does pretraining on masked tokens score higher than imitation alone?",
     "pretraining": "Does pretraining score higher than training from scratch?",
     "latent": "Does the whole observation score higher than what an autoencoder keeps of it?",
-    "asking": "Does a model that predicts its own return score higher than one that is asked for the log's best?",
+    "asking": "Does a model that predicts its own return score higher than one whose target is the log’s best?",
     "gates": "Does an LSTM score higher than a GRU?",
     "attention": "Does attention score higher than convolution?",
     "recurrence": "Does PPO score higher with a Transformer than with an LSTM?",
@@ -36,7 +36,7 @@ _QUESTIONS = {
 def sentences(environment: Evidence) -> tuple[Answer, ...]:
     """The summary of one environment: questions with their answers."""
     if environment.verdict is not None and environment.verdict.answer in ("works", "does not work"):
-        return (Answer("Does everything run?", f"{_ran(environment)} A smoke test compares nothing."),)
+        return (Answer("Does everything run?", f"{_ran(environment)} A smoke test does not compare arms."),)
     learned, comparisons = environment.trained, environment.comparisons
     if not learned:
         return (Answer(_HIGHEST, "No trained arm has finished: there is nothing to compare."),)
@@ -48,8 +48,8 @@ def sentences(environment: Evidence) -> tuple[Answer, ...]:
             for comparison in comparisons
             if comparison.question in _QUESTIONS
         ),
-        Answer("What did a run take?", _costs(environment, best)),
-        Answer("How much can so many seeds show?", _certainty(min(len(arm.seeds) for arm in learned))),
+        Answer("How much data and time did a run take?", _costs(environment, best)),
+        Answer("How much can this number of seeds show?", _certainty(min(len(arm.seeds) for arm in learned))),
     )
 
 
@@ -57,7 +57,7 @@ def _ran(environment: Evidence) -> str:
     """How many arms finished in a smoke test."""
     ran = [arm.label for arm in environment.arms if arm.counted]
     every = {*(arm.label for arm in environment.arms), *_never(environment)}
-    return f"{len(ran)} of {len(every)} arms ran to their end."
+    return f"{len(ran)} of {len(every)} arms finished."
 
 
 def _never(environment: Evidence) -> list[str]:
@@ -117,7 +117,9 @@ def _concluded(comparison: Comparison, a: str, other: str) -> str:
     if outcome == "unknown":
         return f"One seed cannot show whether {a} or {other} is better."
     if outcome == "open":
-        return f"These seeds do not show whether {a} or {other} is better: the interval of their difference holds zero."
+        return (
+            f"These seeds do not show whether {a} or {other} is better: the interval of their difference contains zero."
+        )
     if outcome == "equivalent":
         verb = {"lean": "There seems to be", "probable": "There is probably", "claim": "There is"}[strength]
         return f"{verb} no difference that matters ({_SMALL}) between {a} and {other}."
@@ -156,11 +158,11 @@ def _certainty(seeds: int) -> str:
         return "An arm with one finished seed has no interval. Its score may be luck."
     coverage = formats.percent(statistics.bernoulli_coverage(0.5, seeds))
     held = (
-        f"Where every second run succeeds, a 95 % interval from {formats.plural(seeds, 'seed')} holds the true value "
+        f"If every second run succeeds, a 95 % interval from {formats.plural(seeds, 'seed')} contains the true value "
         f"in {coverage} of cases."
     )
     if seeds < LEAN_BELOW:
-        return f"Not much: they show a direction. {held} It takes {LEAN_BELOW} seeds to call something probable."
+        return f"Not much: it shows only a direction. {held} It takes {LEAN_BELOW} seeds to call something probable."
     if seeds < CLAIM_FROM:
-        return f"They can make something probable. {held} A claim on one environment takes {CLAIM_FROM} seeds."
-    return f"They are enough for a claim on this task. {held} They say nothing about other tasks."
+        return f"It can make an answer probable. {held} A claim about one environment takes {CLAIM_FROM} seeds."
+    return f"It is enough for a claim about this task. {held} It says nothing about other tasks."

@@ -41,8 +41,8 @@ def score_against_time(view: EnvironmentView) -> Figure | None:
         data += curves(arm, lambda run: run.curve.seconds, arm.curves.seconds, scale, colour)
         data += final(arm, spent, scale, colour, "seconds")
     caption = (
-        "Every arm on one clock: lines are scores while training, symbols the final evaluation of each "
-        "seed; the time it took to make an offline arm’s log is not in it."
+        "All arms on one time axis: lines are scores during training, symbols are the final evaluation of each "
+        "seed. The time that it took to make an offline arm’s log is not included."
     )
     label = "Score against training time for all arms"
     axis = "training seconds, without evaluation (log scale)"
@@ -84,9 +84,9 @@ def time_parts(view: EnvironmentView) -> Figure | None:
     plan["legend"]["y"] = -60 / (36 * len(arms))  # a fixed distance below a plot whose height is not
     return Figure(
         _longest(arms),
-        "The longest bar is the slowest run; its shades tell learning from stepping the environment (together the "
-        "training time), evaluating and writing the log. A mark of CPU far beyond the end of learning and environment "
-        "tells of more than one core, one far short of it of waiting; upstream is the CPU time of who made the log.",
+        "The longest bar is the slowest arm. Its shades separate learning, stepping the environment (together the "
+        "training time), evaluating and writing the log. A CPU mark far to the right of learning and environment means "
+        "that several cores were used; one far to the left means waiting. Upstream is the CPU time of making the log.",
         "Wall time of a run by part; the table below holds the numbers",
         data,
         plan,
@@ -101,7 +101,7 @@ def _longest(arms: Sequence[ArmEvidence]) -> str:
     most = max(_PARTS, key=lambda part: _mean(slowest, part) or 0.0)
     share = formats.percent((_mean(slowest, most) or 0.0) / (took[slowest.label] or 1.0))
     words = {"environment": "stepping the environment", "log": "writing the log"}.get(most, most)
-    return f"{slowest.label} takes longest, {formats.seconds(took[slowest.label])} a run: {share} is {words}"
+    return f"{slowest.label} takes longest, {formats.seconds(took[slowest.label])} per run: {share} is {words}"
 
 
 def _mean(arm: ArmEvidence, part: str) -> float | None:

@@ -26,9 +26,9 @@ def score_against_flops(view: EnvironmentView) -> Figure | None:
         data += curves(arm, functools.partial(_operations, arm), _band(arm), scale, colour)
         data += final(arm, spent, scale, colour, "operations")
     caption = (
-        "Every arm by the arithmetic of its training, which no machine changes: lines are scores while training (each "
-        "step taken to cost the same), symbols the final evaluation of each seed. Further left is cheaper; an arm "
-        "that is further right here than on the clock above does its arithmetic in larger pieces."
+        "The arithmetic that training takes does not depend on the machine. Lines are scores during training (assuming "
+        "that every step costs the same), symbols are the final evaluation of each seed. Further left is cheaper. An "
+        "arm that is further right here than on the time axis above does its arithmetic in larger pieces."
     )
     label = "Score against floating-point operations of training for all arms"
     axis = "floating-point operations of training (log scale)"

@@ -31,8 +31,9 @@ _IS_A_TRADE_OFF: Mapping[Strength, str] = {
 }
 _IS_ALIKE: Mapping[Strength, str] = {
     "claim": "It makes no difference that matters: {a} and {b} score alike, and neither is clearly cheaper.",
-    "probable": "It probably makes no difference that matters: {a} and {b} score alike, neither is clearly cheaper.",
-    "lean": "It seems to make no difference that matters: {a} and {b} scored alike, neither was clearly cheaper.",
+    "probable": "It probably makes no difference that matters: {a} and {b} score alike, and neither is clearly "
+    "cheaper.",
+    "lean": "It seems to make no difference that matters: {a} and {b} scored alike, and neither was clearly cheaper.",
 }
 _HOW_SURE: Mapping[Strength, str] = {
     "claim": "Very sure: {seeds} allow a claim.",
@@ -142,13 +143,13 @@ def _none_works(verdict: Verdict) -> str:
     if verdict.scale is None:  # no card gives scores, and random play does as well
         return "Nothing works yet: no method returns more than random play."
     which = "no method" if verdict.terms.interaction else "no method that learns from a log alone"
-    return f"Nothing works well enough yet: {which} reaches {goal(verdict.terms)} on half of its runs."
+    return f"Nothing works well enough yet: {which} reaches {goal(verdict.terms)} in half of its runs."
 
 
 def _keep(verdict: Verdict) -> str:
     return (
-        "Keep what made the log: no method here scores higher than the log’s own episodes by "
-        f"{verdict.terms.margin:g} or more."
+        f"Keep the policy that made the log: no method here scores at least {verdict.terms.margin:g} higher than the "
+        "log’s own episodes."
     )
 
 
@@ -185,15 +186,15 @@ def _undecided(pair: PairFacts) -> str:
         strength = _alike(pair)
         said = (
             f"{_HOW_SURE[strength].format(seeds=seeds)} The estimated probability that one of them is worse by more "
-            f"than what is tolerated is {odds(_worse(pair))}."
+            f"than is tolerated is {odds(_worse(pair))}."
         )
         return said + _more_seeds(pair, "make it probable") * (strength == "lean") + " Choose either."
     likelier, _ = sides(pair, None)
     guess = ""
     if likelier.error < 0.5:
-        guess = f" If you must choose now, {likelier.label} is the better guess, wrong with a probability of "
+        guess = f" If you must choose now, {likelier.label} is the better guess. The probability that it is wrong is "
         guess += f"{odds(likelier.error)}."
-    more = _more_seeds(pair, "decide") or " More seeds that look like these would not decide it either."
+    more = _more_seeds(pair, "decide it") or " More seeds that look like these would not decide it either."
     return f"Not decided by {seeds}.{guess}{more}"
 
 
@@ -216,14 +217,14 @@ def _more_seeds(pair: PairFacts, what: str) -> str:
 
 def _beside_the_nearest(verdict: Verdict, nearest: Nearest) -> str:
     if verdict.scale is None:
-        return f"{nearest.label} comes nearest. Train longer or tune before you compare."
+        return f"{nearest.label} comes closest. Train longer or tune before you compare."
     score = formats.score(nearest.z)
     if nearest.log_z is not None:
         log = formats.score(nearest.log_z)
         return f"The log’s episodes score {log} on average; the best method here, {nearest.label}, scores {score}."
     runs = f"{nearest.reached} of {formats.plural(nearest.runs, 'run')}"
     return (
-        f"{nearest.label} comes nearest: it scores {score} on average (0 is random play, 1 {one(verdict.scale)}), and "
+        f"{nearest.label} comes closest: it scores {score} on average (0 is random play, 1 {one(verdict.scale)}), and "
         f"{runs} reach {goal(verdict.terms)}."
     )
 

@@ -34,17 +34,17 @@ def doubt(found: Doubt) -> str:
     """What to beware of."""
     match found:
         case CutShortArms(reason, arms):
-            why = "to fit into the time" if reason == "time" else "because somebody set it by hand"
+            why = "to fit into the time limit" if reason == "time" else "because its steps were set by hand"
             parts = formats.listed([_short(arm) for arm in arms])
-            return f"Some training was cut short {why}: {parts}. What more steps would bring is not known."
+            return f"Some training was cut short {why}: {parts}. It is unknown what more steps would bring."
         case StillRising(risen):
             parts = formats.listed([f"{arm.label} (by {formats.score(arm.rising.rise)})" for arm in risen])
-            return f"The score still rose in the last part of the training: {parts}. More steps may change the answer."
+            return f"The score was still rising late in training: {parts}. More steps may change the answer."
         case UndertrainedArms(under):
             parts = formats.listed(
                 [
-                    f"{arm.label} saw its log {formats.number(arm.saw.passes)} times, its paper’s training sees it "
-                    f"{formats.number(arm.saw.paper_passes)} times ({arm.saw.source})"
+                    f"{arm.label} saw its log {formats.number(arm.saw.passes)} times, compared with "
+                    f"{formats.number(arm.saw.paper_passes)} times in its paper ({arm.saw.source})"
                     for arm in under
                 ]
             )
@@ -52,50 +52,51 @@ def doubt(found: Doubt) -> str:
         case HardlyInLog():
             return _hardly_in_log(found)
         case Miscalibrated(label, error, by_luck) if error < 0:
-            why = "Luck decides the return here." if by_luck else "Luck, the log or the training may be the reason."
+            why = "Luck decides the return here." if by_luck else "The reason may be luck, the log or the training."
             return (
-                f"{label} returns less than it is asked for, by {formats.score(-error)} of score on average. {why} Do "
-                "not trust its target return."
+                f"{label} returns less than its target return, by {formats.score(-error)} of score on average. {why} "
+                "Do not rely on its target return."
             )
         case Miscalibrated(label, error):
             return (
-                f"{label} returns more than it is asked for, by {formats.score(error)} of score on average: it does "
-                "not follow its target return."
+                f"{label} returns more than its target return, by {formats.score(error)} of score on average: it does "
+                "not follow the target."
             )
         case Stitched(label, model, gap):
             return (
-                f"{label} makes more of the same log than {model}, by {formats.score(gap)} of score: it seems to "
-                "help here to join good parts of different episodes."
+                f"{label} scores higher than {model} on the same log, by {formats.score(gap)}: joining good parts of "
+                "different episodes seems to help here."
             )
         case NoSuccess(threshold):
             return (
-                f"No run of either arm reaches a score of {threshold:g}. The costs are those of runs, not of successes."
+                f"No run of either arm reaches a score of {threshold:g}. Costs are therefore given per run, not per "
+                "success."
             )
         case UnknownOrigin():
             return (
-                "The log does not say how many steps made it. If you have to pay for them (lambda above 0), it costs "
-                "more than is counted here."
+                "The log does not record how many environment steps it took to make. If you have to pay for them "
+                "(lambda above 0), it costs more than is counted here."
             )
         case Optimistic():
             return _optimistic([found])
         case MeasuredScale(source):
-            return f"The score is measured by {source}: it changes when the arms change."
+            return f"The score is relative to {source}. It changes when the arms change."
 
 
 def _short(arm: ShortArm) -> str:
     cut = arm.cut
     steps = f"{formats.count(cut.given)} of {formats.count(cut.preset)} {_UNITS[cut.unit or 'env_steps']}"
-    return f"{arm.label} had {formats.percent(cut.share)} of its steps ({steps})"
+    return f"{arm.label} was trained for {formats.percent(cut.share)} of its steps ({steps})"
 
 
 def _hardly_in_log(found: HardlyInLog) -> str:
     level, of = formats.number(found.level), f"{formats.count(found.of)} episodes"
     if found.what == "target":
-        return f"{_few(found, of)} the return that {found.label} is asked for ({level}){_so_many(found, of)}."
-    before = "hardly" if found.episodes else "never"
+        return f"{_few(found, of)} the target return of {found.label} ({level}){_so_many(found, of)}."
+    before = "rarely" if found.episodes else "never"
     return (
-        f"{_few(found, of)} a score of {found.z:g} (a return of {level}){_so_many(found, of)}. {found.label} must do "
-        f"there what it has {before} seen."
+        f"{_few(found, of)} a score of {found.z:g} (a return of {level}){_so_many(found, of)}. To reach it, "
+        f"{found.label} must do what it has {before} seen."
     )
 
 
@@ -112,6 +113,6 @@ def _optimistic(chosen: Sequence[Optimistic]) -> str:
     parts = formats.listed([f"{each.label} (the best of {formats.listed(each.of)})" for each in chosen])
     verb, noun = ("was", "its score is") if len(chosen) == 1 else ("were", "their scores are")
     return (
-        f"{parts} {verb} chosen and judged by the same seeds, so that {noun} a little too good. From 8 seeds on, some "
+        f"{parts} {verb} chosen and judged on the same seeds, so {noun} slightly too high. With 8 seeds or more, some "
         "seeds choose and the others judge."
     )

@@ -9,28 +9,28 @@ from rlformer.evaluator.judge.verdict import Answer, Flip, Verdict
 from rlformer.report.words.families import FAMILY_WORDS
 
 _CONDITIONS: Mapping[str, Callable[[str], str]] = {
-    "share": lambda values: f"this task paid a share of {values} of what made the log (lambda {values})",
+    "share": lambda values: f"this task paid a share of {values} of the cost of making the log (lambda {values})",
     "threshold": lambda values: f"a score of {values} were good enough",
     "env_step": lambda values: f"an environment step cost {values}",
     "logged_step": lambda values: f"a logged step cost {values}",
     "cpu_second": lambda values: f"a CPU second cost {values}",
-    "budget": lambda values: f"a run that is never good enough paid for {values} steps",
-    "evaluation_step": lambda values: f"a step of measuring cost {values}",
+    "budget": lambda values: f"a run that is never good enough were charged {values} steps",
+    "evaluation_step": lambda values: f"an evaluation step cost {values}",
 }
 _AT_ZERO: Mapping[str, str] = {
-    "share": "what made the log were free (lambda 0)",
+    "share": "making the log were free (lambda 0)",
     "env_step": "environment steps were free",
     "logged_step": "logged steps were free",
     "cpu_second": "computing time were free",
-    "evaluation_step": "steps of measuring were free",
+    "evaluation_step": "evaluation steps were free",
 }
-_AT_ONE: Mapping[str, str] = {"share": "this task paid for all that made the log (lambda 1)"}
+_AT_ONE: Mapping[str, str] = {"share": "this task paid the whole cost of making the log (lambda 1)"}
 _ANSWERS: Mapping[Answer, str] = {
     "trade-off": "the answer would be a trade-off: {arm} would score higher and cost more",
     "simpler": "the answer would be the simple method {arm}",
     "inconclusive": "these seeds would not decide",
-    "none works": "no method would work on half of its runs",
-    "keep what made the log": "the answer would be to keep what made the log",
+    "none works": "no method would work in half of its runs",
+    "keep what made the log": "the answer would be to keep the policy that made the log",
     "cannot tell": "there would be no answer",
 }
 

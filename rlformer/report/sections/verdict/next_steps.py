@@ -87,7 +87,7 @@ def _to_get_an_answer(evidence: Evidence, study: Command) -> Iterator[NextStep]:
     needed = [agent for agent in needed if agent != "dt" or "sequence" not in families]
     if needed:
         arms = study.with_option("--arms", ",".join([*agents, *needed]))
-        yield NextStep(f"Train {formats.listed(needed)} too", str(arms))
+        yield NextStep(f"Also train {formats.listed(needed)}", str(arms))
     elif max((len(arm.counted) for arm in evidence.arms), default=0) < 3:
         yield NextStep("Run three seeds", str(study.with_option("--seeds", "3")))
 
@@ -105,7 +105,7 @@ def _answered(evidence: Evidence, verdict: Verdict, origin: Origin) -> Iterator[
     if run is not None:
         path = origin.path(run.path)
         yield NextStep("Watch its best run", shlex.join(["rlformer", "play", path]))
-        yield NextStep("Use it in another program", shlex.join(["rlformer", "export", path, "--onnx", "policy.onnx"]))
+        yield NextStep("Use it elsewhere", shlex.join(["rlformer", "export", path, "--onnx", "policy.onnx"]))
 
 
 def _best_return(evidence: Evidence) -> str:

@@ -75,7 +75,7 @@ def _costs(pair: PairFacts, own: Side, other: Side) -> str:
 
 def _cost(side: Side) -> str:
     if side.cost is None:
-        return f"endlessly much with {side.label}, since none of its runs gets there"
+        return f"infinitely much with {side.label}, since none of its runs gets there"
     return f"{_amount(side.cost)} with {side.label}"
 
 
@@ -97,15 +97,20 @@ def _price_of_score(pair: PairFacts, own: Side, other: Side) -> str:
 
 def _what_is_left_open(terms: Terms, own: Side, other: Side) -> str:
     """How much worse the arm could still be than the other."""
-    runs = formats.percent(_loss(own.reliability.low))
+    runs = _points(_loss(own.reliability.low))
     text = (
-        f"With 97.5 % certainty, the share of runs that work is with {own.label} at most {runs} below that of "
-        f"{other.label} ({formats.percent(terms.reliability)} is tolerated)"
+        f"With 97.5 % confidence, {own.label}’s share of runs that work is at most {runs} percentage points below "
+        f"{other.label}’s ({_points(terms.reliability)} are tolerated)"
     )
     if own.typical.low is None:
         return f"{text}."
     low = formats.score(_loss(own.typical.low))
-    return f"{text}, and those that work score at most {low} less ({terms.margin:g} is tolerated)."
+    return f"{text}, and its runs that work score at most {low} less ({terms.margin:g} is tolerated)."
+
+
+def _points(share: float) -> str:
+    """A share as a number of percentage points."""
+    return formats.percent(share).removesuffix(" %")
 
 
 def _loss(low: float | None) -> float:
@@ -116,9 +121,10 @@ def _loss(low: float | None) -> float:
 def _beside_simple(row: Simpler) -> str:
     own, other = row.cpu_seconds
     gap = row.difference
-    needs = "needs neither a target return nor interaction"
+    needs = "and needs neither a target return nor interaction"
     if own or other:  # else nobody measured both on one kind of machine
-        needs += f", and takes {formats.seconds(own)} of CPU time of learning instead of {formats.seconds(other)}"
+        cpu = f"{formats.seconds(own)} of CPU time for learning instead of {formats.seconds(other)}"
+        needs = f"needs neither a target return nor interaction, and takes {cpu}"
     return (
         f"{row.label} scores {formats.signed(round(gap.point, 2))} compared with {row.against} (95 % interval "
         f"{formats.interval(gap)}), {needs}."
@@ -134,15 +140,15 @@ def _stopping(evidence: Evidence, verdict: Verdict, pair: PairFacts) -> Iterator
         (prefix, own), (first, second) = map(formats.count, early.rmst), early.reached
         if not first:
             yield (
-                f"Wherever the training of {early.online} is stopped, {early.label} is not good enough with its log "
-                f"({formats.plural(len(early.seeds), 'run')})."
+                f"No matter where the training of {early.online} is stopped, {early.label} is not good enough when it "
+                f"learns from its log ({formats.plural(len(early.seeds), 'run')})."
             )
             continue
         yield (
-            f"If the training of {early.online} is stopped early and {early.label} learns from its log, it is good "
-            f"enough after {prefix} environment steps on average ({first} of {len(early.seeds)} runs "
-            f"get there); {early.online} alone takes {own} ({second} get there). Runs that do not get there count "
-            "with the common budget."
+            f"If the training of {early.online} is stopped early and {early.label} learns from its log, "
+            f"{early.label} is good enough after {prefix} environment steps on average ({first} of "
+            f"{len(early.seeds)} runs get there). {early.online} alone takes {own} ({second} get there). Runs that do "
+            "not get there count with the common budget."
         )
 
 
@@ -152,12 +158,12 @@ def _break_even(verdict: Verdict) -> Iterator[str]:
         return
     ends = f"(lambda* {formats.number(star.point)}, 95 % interval {formats.interval(star)})"
     if star.low >= 1:
-        yield f"In steps, the log is cheaper than interaction even if you pay for all that made it {ends}."
+        yield f"Counted in steps, the log is cheaper than interaction even if you pay for all that made it {ends}."
     elif star.high <= 0:
-        yield f"In steps, the log is dearer than interaction even if you pay for nothing but its own steps {ends}."
+        yield f"Counted in steps, the log costs more than interaction even if you pay only for its own steps {ends}."
     else:
         share = formats.percent(star.point)
-        yield f"In steps, the log is cheaper if you pay for less than {share} of what led up to it {ends}."
+        yield f"Counted in steps, the log is cheaper if you pay for less than {share} of what led up to it {ends}."
 
 
 def _reached(evidence: Evidence, verdict: Verdict, pair: PairFacts) -> Iterator[str]:
@@ -166,13 +172,13 @@ def _reached(evidence: Evidence, verdict: Verdict, pair: PairFacts) -> Iterator[
     for row in evidence.needs.online if evidence.needs else ():
         if row.threshold == level and row.label == (verdict.stands_for("online") or pair.a.label):
             runs, what = formats.plural(len(row.seeds), "run"), goal(verdict.terms)
-            more = "" if len(row.seeds) == _judged(pair, row.label) else ", those that chose it among them"
+            more = "" if len(row.seeds) == _judged(pair, row.label) else " (including those that chose it)"
             if not row.reached:
-                yield f"{row.label} reaches {what} on none of {runs}{more}."
+                yield f"{row.label} reaches {what} in none of {runs}{more}."
                 continue
-            counted = "" if row.reached == len(row.seeds) else " A run that does not counts with the common budget."
+            counted = "" if row.reached == len(row.seeds) else " Other runs count with the common budget."
             yield (
-                f"{row.label} reaches {what} on {row.reached} of {runs}{more}, after {formats.count(row.rmst)} "
+                f"{row.label} reaches {what} in {row.reached} of {runs}{more}, after {formats.count(row.rmst)} "
                 f"environment steps on average.{counted}"
             )
 
@@ -187,5 +193,5 @@ def _prices(verdict: Verdict) -> str:
     paid = "was made for this comparison" if verdict.made_here else "existed already"
     return (
         f"Prices: {terms.env_step:g} for an environment step, {terms.logged_step:g} for a logged step, "
-        f"{terms.cpu_second:g} for a CPU second. The log {paid}: lambda is {terms.share:g}."
+        f"{terms.cpu_second:g} for a CPU second. The log {paid}, so lambda is {terms.share:g}."
     )

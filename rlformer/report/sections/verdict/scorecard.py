@@ -12,7 +12,7 @@ from rlformer.evaluator.judge.scorecard import Amount, Column, Lead, RowName, Sc
 from rlformer.report.words.families import COLUMN_HEADS
 from rlformer.report.words.thresholds import goal, one
 
-NOT_EXPLAINED = "not explained here: --explain"
+NOT_EXPLAINED = "not explained (use --explain)"
 _LONGEST = 26  # letters of a name in a narrow table
 _UNITS = {"env_steps": "environment steps", "logged_steps": "logged steps"}
 _LEADS: dict[Strength, str] = {"claim": "{} leads", "probable": "{} probably leads", "lean": "{} seems to lead"}
@@ -84,7 +84,7 @@ def _score(evidence: Evidence, found: Scorecard) -> Row:
     scale = evidence.verdict.scale if evidence.verdict is not None else None
     meaning = "mean return of an episode"
     if scored:
-        meaning = f"0 is random play or a run that broke off, 1 {one(scale)}"
+        meaning = f"0 is random play or a failed run, 1 is {one(scale)}"
     leader = _leader(found.lead("score"), len(cells))
     if scored and not any(column.worked for column in found.columns):  # the verdict's test is of runs that work
         leader = "none works"
@@ -106,17 +106,17 @@ def _score_cell(column: Column, lead: Lead) -> Told:
 
 def _data(evidence: Evidence, found: Scorecard) -> Row:
     cells = tuple(_amount(column, column.data, found.lead("data")) for column in found.columns)
-    return Row("data", "Data until it is good enough", _until(evidence, found), cells, _of_amounts(found, "data"))
+    return Row("data", "Data until good enough", _until(evidence, found), cells, _of_amounts(found, "data"))
 
 
 def _time(found: Scorecard) -> Row:
     cells = tuple(_amount(column, column.time, found.lead("time")) for column in found.columns)
-    return Row("time", "Training time until then", _CLOCKS[found.clock], cells, _of_amounts(found, "time"))
+    return Row("time", "Training time until good enough", _CLOCKS[found.clock], cells, _of_amounts(found, "time"))
 
 
 def _until(evidence: Evidence, found: Scorecard) -> str:
     if found.threshold is None:
-        return "nothing says what is good enough: --good-enough"
+        return "“good enough” is not defined: use --good-enough"
     terms = evidence.verdict.terms if evidence.verdict is not None else None
     return f"until {goal(terms) if terms is not None else formats.number(found.threshold)}"
 
@@ -126,9 +126,9 @@ def _amount(column: Column, amount: Amount | None, lead: Lead) -> Told:
     if amount is None:
         return Told(formats.MISSING, ("not measured",), short=formats.MISSING)
     show = formats.seconds if amount.unit == "seconds" else formats.count
-    got_there = f"{amount.passed} of {formats.plural(amount.runs, 'run')} get there"
+    got_there = f"{amount.passed} of {formats.plural(amount.runs, 'run')} reach it"
     unit = "" if amount.unit == "seconds" else f" {_UNITS[amount.unit]}"
-    counted = f"the others count with {show(amount.budget)}"
+    counted = f"the others count as {show(amount.budget)}"
     if not amount.passed:
         return Told("not reached", (got_there,), short="not reached")
     text, details = f"{show(amount.mean.point)}{unit}", []

@@ -12,7 +12,7 @@ def markdown(view: EnvironmentView) -> list[str]:
     for lead, texts in (
         ("Why:", words.reasons),
         ("What would change the answer:", words.flips),
-        ("Beware:", words.warnings),
+        ("Warnings:", words.warnings),
     ):
         if texts:
             blocks += [lead, bullets(map(escape, texts))]
