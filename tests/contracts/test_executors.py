@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +53,14 @@ def test_every_executor_is_tested() -> None:
 def cluster() -> Iterator[None]:
     """One Ray for all tests."""
     ray = pytest.importorskip("ray")
-    from rlformer.studies.executors.ray import start
+    from rlformer.studies.executors.ray_cluster import started
 
-    try:
-        start(ray, 2, log_to_driver=False, logging_level="CRITICAL")
-    except RuntimeError as error:  # little shared memory, no loopback: what of this machine Ray lacks
-        pytest.skip(str(error))
-    yield
-    ray.shutdown()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(started(ray, 2, log_to_driver=False, logging_level="CRITICAL"))
+        except InputError as error:  # little shared memory, no loopback: what of this machine Ray lacks
+            pytest.skip(str(error))
+        yield
 
 
 @pytest.fixture(params=sorted(TESTED))
