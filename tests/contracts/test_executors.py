@@ -265,4 +265,4 @@ def test_a_ray_of_this_machine_leaves_nothing_at_home_and_who_has_not_its_token_
         f"error: ray:127.0.0.1:{port}: the cluster asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to "
         "what ray get-auth-token shows on its head\n"
     )
-    assert not list((workspace / "runs").iterdir())
+    assert not list((workspace / "runs/CartPole-v1").iterdir())

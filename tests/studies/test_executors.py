@@ -177,14 +177,6 @@ def test_a_lease_that_cannot_be_read_for_a_moment_is_not_lost(tmp_path: Path) ->
         assert json.loads(path.read_text())["stop"]
 
 
-def test_a_folder_made_for_a_lease_goes_with_it_where_nothing_came_into_it(tmp_path: Path) -> None:
-    _hold(tmp_path / "new", "ray")
-    assert not list(tmp_path.iterdir())
-    with lease.held(tmp_path / "new", "ray", print):
-        (tmp_path / "new" / "run").touch()
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["run"]
-
-
 def test_a_lease_whose_folder_cannot_be_made_is_not_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

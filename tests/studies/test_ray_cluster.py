@@ -43,7 +43,7 @@ def test_what_listens_and_is_no_ray_is_told_at_once(tmp_path: Path, answer: byte
     """Ray itself would try for minutes, and say so in ten lines."""
     pytest.importorskip("ray")
     with _server(answer) as port:
-        place, request = Place("ray", f"127.0.0.1:{port}"), Request(tmp_path / "runs", tmp_path)
+        place, request = Place("ray", f"127.0.0.1:{port}"), Request(tmp_path, tmp_path)
         told = pytest.raises(InputError, match="what listens there is no Ray: give the address")
         with told, executors.opened(place, request):
             pass

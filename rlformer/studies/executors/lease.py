@@ -138,18 +138,12 @@ class Lease:
 @contextmanager
 def held(folder: Path, on: str, tell: Callable[[str], None]) -> Iterator[Lease]:
     """The lease on a folder, which is made if need be. Raises InputError where another driver holds it."""
-    there = folder.exists()
     lease = Lease(Session(files.writable_directory(folder).absolute(), secrets.token_hex(8)), on)
+    lease.take(tell)
     try:
-        lease.take(tell)
-        try:
-            yield lease
-        finally:
-            lease.release()
+        yield lease
     finally:
-        if not there:
-            with suppress(OSError):  # work was done in it
-                folder.rmdir()
+        lease.release()
 
 
 def check_free(folder: Path) -> None:
