@@ -228,8 +228,7 @@ def collect(
     def collected() -> Dataset:
         if shards is None:
             return whole.collect(source, progress, stop)
-        root = files.writable_directory(whole.folder.parent)
-        request = Request(root, root, jobs, tell=tell)
+        request = Request(whole.folder, files.writable_directory(whole.folder.parent), jobs, tell=tell)
         with ExitStack() as stack:
             executor = on if not isinstance(on, str) else stack.enter_context(opened(Place.parse(on), request))
             made = collect_shards(whole, source, shards, executor, progress, stop)

@@ -19,6 +19,7 @@ import tomli_w
 from rlformer.core import untrusted
 from rlformer.core.errors import InputError
 
+DRIVER = "driver.json"  # of the one that hands work out in a folder; what it and its workers say stands in .driver-*
 _GRACE = 0.25  # seconds in which somebody who only looked at a lock, or is just dying, has let go of it
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # of a file system on which nothing is locked
 
@@ -76,7 +77,9 @@ def clear_one(path: Path) -> None:
 
 def is_temporary(name: str) -> bool:
     """Whether a file of this name is one that a writer here makes and removes again, of whatever process."""
-    return name.startswith(".") and (name.endswith(".tmp") or name.startswith(".probe-"))
+    return name == DRIVER or (
+        name.startswith(".") and (name.endswith(".tmp") or name.startswith((".probe-", ".driver-")))
+    )
 
 
 def _left_behind(name: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rlformer.agents.online.normalization import Normalization
 from rlformer.agents.threads import one_thread
-from rlformer.core import seeding
+from rlformer.core import files, seeding
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.core.records import EnvSpec
 from rlformer.data import shards as listing
@@ -20,7 +20,7 @@ from rlformer.data.folder import load, set_aside_damaged
 from rlformer.data.loaders.names import Choice
 from rlformer.data.open import Progress, check_fit, import_data, is_ours
 from rlformer.data.shard_folder import discard, making, unfinished
-from rlformer.studies.executors.base import Executor, Job
+from rlformer.studies.executors.base import Executor, Job, Refused
 from rlformer.studies.sources import Source, open_source
 
 
@@ -98,13 +98,6 @@ class Collection:
         return json.loads(json.dumps({"env": self.env.definition, "provenance": provenance}))
 
 
-@dataclass(frozen=True)
-class _Refused:
-    """What a worker answers whose input was wrong."""
-
-    reason: str
-
-
 def collect_shards(
     whole: Collection,
     source: Source,
@@ -152,7 +145,7 @@ def _run(
         for event in events:
             if event.kind == "progress":
                 done[event.key] = event.value[0]
-            elif isinstance(event.value, _Refused):
+            elif isinstance(event.value, Refused):
                 refused.append(f"{folder}: {_words(event.key, jobs)}: {event.value.reason}")
             elif event.kind in ("failed", "skipped"):
                 failed.append(f"{folder}: {_words(event.key, jobs)} failed: {event.value}; the same command continues")
@@ -173,13 +166,15 @@ def _words(key: Any, jobs: Sequence[Job]) -> str:
     return f"shard {key[1]} of {len(jobs)}"
 
 
-def _work(shard: Collection, stop: Callable[[], bool], progress: Callable[[int, int, str], None]) -> Path | _Refused:
+def _work(shard: Collection, stop: Callable[[], bool], progress: Callable[[int, int, str], None]) -> Path | Refused:
     """In a process of its own."""
     try:
         set_aside_damaged(shard.folder)
         shard.collect(shard.open(), lambda done, total: progress(done, total, ""), stop)
+    except files.Busy:
+        raise  # the executor waits for it
     except InputError as error:
-        return _Refused(str(error))
+        return Refused(str(error))
     return shard.folder
 
 

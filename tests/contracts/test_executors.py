@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +52,27 @@ def test_every_executor_is_tested() -> None:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home folder of whoever starts the Ray of all tests, who says nothing of tokens."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def cluster(home: Path) -> Iterator[None]:
     """One Ray for all tests."""
     ray = pytest.importorskip("ray")
-    from rlformer.studies.executors.ray import start
+    from rlformer.studies.executors.ray_cluster import started
 
-    try:
-        start(ray, 2, log_to_driver=False, logging_level="CRITICAL")
-    except RuntimeError as error:  # little shared memory, no loopback: what of this machine Ray lacks
-        pytest.skip(str(error))
-    yield
-    ray.shutdown()
+    with ExitStack() as stack:
+        patched = stack.enter_context(pytest.MonkeyPatch.context())
+        patched.setenv("HOME", str(home))
+        for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+            patched.delenv(name, raising=False)
+        try:
+            stack.enter_context(started(ray, 2, log_to_driver=False, logging_level="CRITICAL"))
+        except InputError as error:  # little shared memory, no loopback: what of this machine Ray lacks
+            pytest.skip(str(error))
+        yield
 
 
 @pytest.fixture(params=sorted(TESTED))
@@ -234,3 +246,23 @@ def test_a_machine_that_cannot_work_for_the_driver_ends_the_study(
     with pytest.raises(InputError, match=told), _on_ray(workspace / "runs"):
         pass
     assert not list((workspace / "runs").iterdir())
+
+
+@pytest.mark.slow
+def test_a_ray_of_this_machine_leaves_nothing_at_home_and_who_has_not_its_token_is_told_so(
+    workspace: Path, cluster: None, home: Path
+) -> None:
+    """One line, on the cluster's own token; Ray's twenty are not shown."""
+    import ray
+
+    assert not list(home.iterdir())
+    port = ray.get_runtime_context().gcs_address.rpartition(":")[2]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    command = [sys.executable, "-m", "rlformer", "compare", "CartPole-v1", "--on", f"ray:127.0.0.1:{port}"]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert answer.returncode == 2
+    assert answer.stderr == (
+        f"error: ray:127.0.0.1:{port}: the cluster asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to "
+        "what ray get-auth-token shows on its head\n"
+    )
+    assert not list((workspace / "runs/CartPole-v1").iterdir())

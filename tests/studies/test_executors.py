@@ -101,9 +101,9 @@ def test_without_slurm_here_one_line_says_so(tmp_path: Path, monkeypatch: pytest
 def test_a_second_driver_is_refused_while_the_first_lives_and_a_local_one_too(tmp_path: Path) -> None:
     told: list[str] = []
     with lease.held(tmp_path, "ray", told.append):
-        with pytest.raises(InputError, match=rf"another driver works on this study \(on .*, process {os.getpid()}"):
+        with pytest.raises(InputError, match=rf"another driver works here \(on .*, process {os.getpid()}"):
             _hold(tmp_path, "slurm")
-        with pytest.raises(InputError, match="another driver works on this study"):
+        with pytest.raises(InputError, match="another driver works here"):
             _open("local", tmp_path)
     assert not list(tmp_path.iterdir())
     with lease.held(tmp_path, "ray", told.append):
@@ -154,11 +154,37 @@ def test_a_driver_that_was_taken_over_ends_and_leaves_the_place_to_the_other(
         while not held._lost:
             assert time.monotonic() < until
             time.sleep(0.01)
-        with pytest.raises(InputError, match="another driver has taken this study over"):
+        with pytest.raises(InputError, match="another driver has taken its place"):
             held.check()
         monkeypatch.setattr(lease, "_LOOKING_SECONDS", 0.0)
         assert watch.stop()  # so does whoever works for it
     assert json.loads(path.read_text())["host"] == "other"
+
+
+def test_a_lease_that_cannot_be_read_for_a_moment_is_not_lost(tmp_path: Path) -> None:
+    """As on a network that is away: a folder in place of the file cannot be read either."""
+    with lease.held(tmp_path, "ray", print) as held:
+        path = tmp_path / lease.NAME
+        text = path.read_text()
+        path.unlink()
+        path.mkdir()
+        held.stop()
+        held.check()
+        path.rmdir()
+        path.write_text(text)
+        held.stop()
+        held.check()
+        assert json.loads(path.read_text())["stop"]
+
+
+def test_a_lease_whose_folder_cannot_be_made_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secrets.token_hex", lambda _: "a")
+    (tmp_path / ".driver-a").touch()
+    with pytest.raises(InputError, match=r"\.driver-a: cannot be written: File exists"):
+        _hold(tmp_path, "ray")
+    assert [path.name for path in tmp_path.iterdir()] == [".driver-a"]
 
 
 def test_workers_stop_when_their_driver_asks_or_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +212,7 @@ def test_where_nothing_can_be_locked_one_local_driver_has_the_study(
         assert files.is_free(tmp_path / "lock")
     request = Request(tmp_path / "study", tmp_path)
     held = executors.opened(Place("local"), request)
-    with held, pytest.raises(InputError, match="another driver works on this study"):
+    with held, pytest.raises(InputError, match="another driver works here"):
         _open("local", request.folder, request.root)
 
 
@@ -202,7 +228,11 @@ def test_a_machine_must_see_and_write_the_driver_s_folder_and_have_its_versions(
     nodes.check(session, here, here, "here")
     for change, told in [
         ({"reads": False}, "node there does not see the driver's folder .*: give a folder .* that all nodes share"),
-        ({"writes": False}, "node there cannot write into"),
+        (
+            {"refused": "Read-only file system"},
+            r"node there cannot write into .* \(Read-only file system\): give a folder",
+        ),
+        ({"refused": "a full disk"}, r"node there cannot write into .* \(a full disk\): make room there"),
         ({"versions": {**here.versions, "torch": "0.1"}}, r"torch 0\.1 instead of .*: install the same"),
         ({"versions": {**here.versions, "rlformer's code": "b"}}, "rlformer's code b instead of"),
     ]:
@@ -212,6 +242,18 @@ def test_a_machine_must_see_and_write_the_driver_s_folder_and_have_its_versions(
         nodes.check(session, here, here, "nowhere")
     other = Session(tmp_path / "other", "a")  # a folder of the same name elsewhere
     assert not nodes.look(other, "x").reads
+
+
+def test_a_full_disk_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session, here = _nodes(tmp_path)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    there = nodes.look(session, "there")
+    with pytest.raises(InputError, match=r"cannot write into .* \(a full disk\): make room there"):
+        nodes.check(session, here, there)
 
 
 def test_elsewhere_a_gpu_is_handed_out_and_not_looked_for_here() -> None:

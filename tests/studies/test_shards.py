@@ -9,16 +9,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import rlformer
+from rlformer.core import files
 from rlformer.core.errors import InputError, Interrupted
 from rlformer.data.dataset import Dataset
-from rlformer.data.folder import load
-from rlformer.studies.executors.base import Event, Job, Work
+from rlformer.data.folder import LOCK, load
+from rlformer.studies import executors
+from rlformer.studies.executors import lease
+from rlformer.studies.executors.base import Event, Held, Job, Request, Work
+from rlformer.studies.executors.process import outcome
 from tests.support.make_sequences import SPACES
 from tests.support.make_sequences import log as random_log
 
@@ -159,6 +164,37 @@ def test_other_settings_do_not_touch_what_is_there(tmp_path: Path) -> None:
     collected(tmp_path / "one", None)
     with pytest.raises(InputError, match="a dataset stands there"):
         collected(tmp_path / "one")
+
+
+def test_each_log_has_a_driver_of_its_own_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logs in one folder are collected side by side, on a cluster too."""
+    asked: list[Request] = []
+
+    @contextmanager
+    def opened(place: executors.Place, request: Request) -> Iterator[Here]:
+        asked.append(request)
+        with lease.held(request.folder, place.name, print):
+            yield Here()
+
+    monkeypatch.setattr("rlformer.api.policies.opened", opened)
+    with lease.held(tmp_path, "ray", print):
+        rlformer.collect("random", env="CartPole-v1", out=tmp_path / "log", episodes=2, shards=2, on="ray")
+    assert [request.folder for request in asked] == [tmp_path / "log"]
+    assert sorted(path.name for path in (tmp_path / "log").iterdir()) == ["shard-0000", "shard-0001", "shards.json"]
+
+
+def test_a_shard_on_which_another_process_works_is_waited_for(tmp_path: Path) -> None:
+    """As one that a driver left behind which was killed."""
+
+    class Busy(Here):
+        def run(self, work: Work, tasks: Sequence[Job]) -> Iterator[Event]:
+            lock = files.writable_directory(tasks[0].payload.folder) / LOCK
+            with files.locked(lock, "dataset"):
+                event = outcome(work, tasks[0], lambda: False, lambda done, total, note: None)
+            assert event == Held(tasks[0].key, "waiting", event.value, lock)
+            yield from super().run(work, tasks)
+
+    assert len(collected(tmp_path / "log", on=Busy())) == 8
 
 
 def test_more_shards_than_episodes_are_refused(tmp_path: Path) -> None:

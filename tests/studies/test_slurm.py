@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rlformer.core.errors import InputError
 from rlformer.studies import executors
 from rlformer.studies.executors import Place
 from rlformer.studies.executors.base import Job, Request
@@ -16,6 +17,7 @@ pytest.importorskip("submitit")
 _SBATCH = """#!/bin/sh
 cp "$1" "$KEPT/$(ls "$KEPT" | wc -l).sh"
 echo "partition ${SBATCH_PARTITION:-none}" >>"$KEPT/variables"
+grep -q "gpus-per-node" "$1" && [ -n "$REFUSED" ] && { echo "sbatch: error: Invalid gres" >&2; exit 1; }
 echo "Submitted batch job $(ls "$KEPT" | wc -l)"
 """
 
@@ -30,7 +32,7 @@ def sbatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("sbatch", _SBATCH),
         ("srun", "#!/bin/sh\n"),
         ("sacct", "#!/bin/sh\n"),
-        ("scancel", "#!/bin/sh\n"),
+        ("scancel", '#!/bin/sh\necho "$@" >>"$KEPT.cancelled"\n'),
     ):
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
@@ -63,3 +65,16 @@ def test_jobs_that_are_ready_are_one_array_with_what_a_run_needs(
     assert "#SBATCH --gpus-per-node=1" in gpu
     assert (sbatch / "variables").read_text() == "partition none\n" * 2  # the one that was typed counts
     assert os.environ["SBATCH_PARTITION"] == "other"
+
+
+def test_where_an_array_is_refused_those_before_it_are_cancelled(
+    tmp_path: Path, sbatch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REFUSED", "gpu")
+    request = Request(tmp_path / "runs", tmp_path / "runs")
+    with (
+        pytest.raises(InputError, match=r"--on slurm: sbatch refused: .*Invalid gres"),
+        executors.opened(Place("slurm"), request) as executor,
+    ):
+        list(executor.run(print, [Job("a", None), Job("b", None, gpus=1)]))
+    assert sbatch.with_suffix(".cancelled").read_text().split() == ["2"]

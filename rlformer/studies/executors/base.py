@@ -39,6 +39,13 @@ class Died(Event):
 
 
 @dataclass(frozen=True)
+class Refused:
+    """What work answers whose input was wrong: why, for the user."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Job:
     """`key` names it, `payload` is handed to the work, `needs` are keys that must have finished before."""
 
@@ -65,7 +72,7 @@ class Executor(Protocol):
 class Request:
     """What an executor is opened for."""
 
-    folder: Path  # that a study works in: on a cluster one driver at a time
+    folder: Path  # that the jobs work in: on a cluster one driver at a time
     root: Path  # of the runs; all machines see it
     jobs: int | None = None  # at a time, at most; None: as many as fit
     threads: int = 1  # of a job

@@ -1,4 +1,4 @@
-"""One driver a study: a lease on its folder, which works on file systems of a network too, where no file can be locked.
+"""One driver a folder, of a study or a log: a lease, which works on file systems of a network too, that lock no files.
 
 The lease is the file `driver.json` with host, process and a token. Its holder rewrites it every few seconds. One that
 is older than a minute, by the clock of the file system, or whose process has died on this machine, may be taken over.
@@ -22,7 +22,7 @@ from pathlib import Path
 from rlformer.core import codec, files
 from rlformer.core.errors import InputError
 
-NAME = "driver.json"
+NAME = files.DRIVER
 RENEWED_SECONDS = 5.0
 EXPIRED_SECONDS = 60.0  # without a sign of life
 ORPHANED_SECONDS = 300.0  # as long does work go on without one
@@ -72,7 +72,7 @@ class Lease:
     def check(self) -> None:
         """Raise InputError where somebody has taken it over, since this process was silent for a minute."""
         if self._lost:
-            raise InputError(f"{self.session.folder}: another driver has taken this study over; this one ends")
+            raise InputError(f"{self.session.folder}: another driver has taken its place; this one ends")
 
     def stop(self) -> None:
         """Ask all that works for this driver to save what it has."""
@@ -87,18 +87,22 @@ class Lease:
             other = _read(path)
             if other is None:  # it has just gone, or a kill tore it, which a minute shows
                 if path.exists() and not _expired(path):
-                    raise InputError(f"{path}: torn; it may be removed where no driver works on this study")
+                    raise InputError(f"{path}: torn; it may be removed where no driver works here")
                 dead = path.exists()
             else:
                 dead = not _alive(path, other)
                 if not dead:
                     raise InputError(_refusal(self.session.folder, other))
             if dead and _put_away(path, other):
-                tell(f"the driver of this study ended without a word{_who(other)}: its place is taken over")
+                tell(f"a driver ended here without a word{_who(other)}: its place is taken over")
                 if other is not None:
                     shutil.rmtree(Session(self.session.folder, other.token).work, ignore_errors=True)
-        self.session.work.mkdir()
-        self.session.nonce.write_text(self.session.token, encoding="ascii")
+        try:
+            self.session.work.mkdir()
+            self.session.nonce.write_text(self.session.token, encoding="ascii")
+        except OSError as error:
+            self.release()
+            raise InputError(f"{self.session.work}: cannot be written: {error.strerror}") from error
         threading.Thread(target=self._keep, name="rlformer-lease", daemon=True).start()
 
     def release(self) -> None:
@@ -118,7 +122,10 @@ class Lease:
 
     def _renew(self) -> None:
         path = self.session.folder / NAME
-        there = _read(path)
+        try:
+            there = _read(path, strict=True)
+        except OSError:  # the network is away: the next time, or others take it over
+            return
         if there is None or there.token != self.session.token:
             self._lost = True
             self._over.set()
@@ -130,7 +137,7 @@ class Lease:
 
 @contextmanager
 def held(folder: Path, on: str, tell: Callable[[str], None]) -> Iterator[Lease]:
-    """The lease on a study's folder, which is made if need be. Raises InputError where another driver holds it."""
+    """The lease on a folder, which is made if need be. Raises InputError where another driver holds it."""
     lease = Lease(Session(files.writable_directory(folder).absolute(), secrets.token_hex(8)), on)
     lease.take(tell)
     try:
@@ -140,7 +147,7 @@ def held(folder: Path, on: str, tell: Callable[[str], None]) -> Iterator[Lease]:
 
 
 def check_free(folder: Path) -> None:
-    """Raise InputError where a driver works on the study in this folder."""
+    """Raise InputError where a driver works in this folder."""
     path = folder / NAME
     if (there := _read(path)) is not None and _alive(path, there):
         raise InputError(_refusal(folder, there))
@@ -195,11 +202,15 @@ def _create(path: Path, sign: Sign) -> bool:
     return True
 
 
-def _read(path: Path) -> Sign | None:
-    """None where it is not there, or torn."""
+def _read(path: Path, strict: bool = False) -> Sign | None:
+    """None where it is not there, torn, or, unless OSError is to be raised then, cannot be read."""
     try:
         return codec.decode(Sign, json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
+        return None
+    except OSError:
+        if strict:
+            raise
         return None
 
 
@@ -243,7 +254,7 @@ def _put_away(path: Path, expected: Sign | None) -> bool:
 
 def _refusal(folder: Path, other: Sign) -> str:
     return (
-        f"{folder}: another driver works on this study{_who(other)}: wait for it, or end it there; its place is free "
+        f"{folder}: another driver works here{_who(other)}: wait for it, or end it there; its place is free "
         f"once it has ended, or has given no sign of life for {EXPIRED_SECONDS:.0f} seconds"
     )
 

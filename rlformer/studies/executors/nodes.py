@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,8 @@ from rlformer.core.errors import InputError
 from rlformer.runs import ledger
 from rlformer.studies.executors.lease import Session
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 @dataclass(frozen=True)
 class Node:
@@ -21,7 +24,7 @@ class Node:
     host: str
     versions: Mapping[str, str]
     reads: bool  # whether it sees the driver's folder
-    writes: bool  # whether it can write there
+    refused: str = ""  # why it cannot write there
 
 
 def look(session: Session, name: str) -> Node:
@@ -30,13 +33,13 @@ def look(session: Session, name: str) -> Node:
         reads = session.nonce.read_text(encoding="ascii") == session.token
     except (OSError, UnicodeDecodeError):
         reads = False
-    writes = reads
+    refused = ""
     if reads:
         try:
             (session.work / name).write_text(session.token, encoding="ascii")
-        except OSError:
-            writes = False
-    return Node(platform.node(), versions(), reads, writes)
+        except OSError as error:
+            refused = "a full disk" if error.errno in _FULL else error.strerror or str(error)
+    return Node(platform.node(), versions(), reads, refused)
 
 
 @cache
@@ -55,8 +58,10 @@ def check(session: Session, here: Node, there: Node, name: str | None = None) ->
     )
     if not there.reads:
         raise InputError(f"{node} does not see the driver's folder {session.folder}: {shared.format('one of its own')}")
-    if not there.writes:
-        raise InputError(f"{node} cannot write into {session.folder}: {shared.format('one that it only reads')}")
+    if there.refused:
+        what = f"{node} cannot write into {session.folder} ({there.refused})"
+        full = there.refused == "a full disk"
+        raise InputError(f"{what}: {'make room there' if full else shared.format('one that it only reads')}")
     if name is not None and not _arrived(session.work / name, session.token):
         raise InputError(f"what {node} writes into {session.folder} does not reach the driver: it must be shared")
     if differing := unlike(here.versions, there.versions):

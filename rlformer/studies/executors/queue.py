@@ -32,8 +32,9 @@ class Queue:
 
     def skip(self) -> Iterator[Event]:
         """Leave out the jobs whose needs did not finish."""
-        for job in [job for job in self._waiting if self._lost.intersection(job.needs)]:
-            self._waiting.remove(job)
+        lost = [job for job in self._waiting if self._lost.intersection(job.needs)]
+        self._leave(lost)
+        for job in lost:
             self._lost.add(job.key)
             yield Event(job.key, "skipped", f"{' seed '.join(map(str, _first(job.needs)))} did not finish")
 
@@ -47,10 +48,15 @@ class Queue:
             self._waiting.insert(0, job)
         ready = [job for job in self._waiting if self._done.issuperset(job.needs)]
         started = ready if at_most is None else ready[: max(0, at_most - len(self._running))]
-        for job in started:
-            self._waiting.remove(job)
-            self._running[job.key] = job
+        self._leave(started)
+        self._running |= {job.key: job for job in started}
         return started
+
+    def _leave(self, jobs: Sequence[Job]) -> None:
+        """They wait no longer. In one go: there may be tens of thousands."""
+        if jobs:
+            keys = {job.key for job in jobs}
+            self._waiting = [job for job in self._waiting if job.key not in keys]
 
     def again(self, key: Hashable) -> None:
         """Begin a running job once more, before the others."""

@@ -1,12 +1,7 @@
-"""Jobs on a Ray cluster: one that runs, or one on this machine that begins and ends with the study."""
+"""Jobs on a Ray cluster, a task each."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,13 +12,11 @@ from rlformer.studies.executors import lease, nodes
 from rlformer.studies.executors.base import Died, Event, Executor, Request
 from rlformer.studies.executors.lease import Session
 from rlformer.studies.executors.nodes import Node
+from rlformer.studies.executors.ray_cluster import connected, line
 from rlformer.studies.executors.remote import Remote
 from rlformer.studies.executors.station import Call, attend
 
-LOCAL = "local"  # as an address: a cluster of this machine alone, though RAY_ADDRESS names another
-_STORE_BYTES = 100 * 2**20  # of shared memory: what goes over Ray is small
-_CONNECT_SECONDS, _PROBE_SECONDS = 5.0, 120.0
-_STARTS = 3  # tries
+_PROBE_SECONDS = 120.0
 
 
 @contextmanager
@@ -41,7 +34,7 @@ def opened(at: str | None, request: Request) -> Iterator[Executor]:
     with (
         lease.held(request.folder, "ray", request.tell) as held,
         _quiet(ray),
-        _connected(ray, at, request) as variables,
+        connected(ray, at, request) as variables,
     ):
         here = nodes.look(held.session, "driver")
         there = _alive(ray, request.threads)
@@ -84,14 +77,14 @@ class Tasks:
         except errors.RayTaskError as error:
             if isinstance(error.cause, KeyboardInterrupt):
                 return Event(None, "interrupted")
-            return Event(None, "failed", _line(error.cause or error))
+            return Event(None, "failed", line(error.cause or error))
         except errors.NodeDiedError:
             return Died(None, "failed", "its node died")
         except errors.OutOfMemoryError:
             return Died(None, "failed", "its node ran out of memory, and Ray ended it")
         except errors.RayError as error:
             crashed = isinstance(error, errors.WorkerCrashedError)
-            return Died(None, "failed", "its worker died" if crashed else _line(error))
+            return Died(None, "failed", "its worker died" if crashed else line(error))
         return event
 
     def withdraw(self, tickets: Sequence[Any]) -> None:
@@ -106,34 +99,6 @@ class Tasks:
 
 
 @contextmanager
-def _connected(ray: Any, at: str | None, request: Request) -> Iterator[Mapping[str, str]]:
-    """Connected to a cluster: the variables that its workers need."""
-    if ray.is_initialized():  # by the program that calls us: its own to end
-        yield {}
-        return
-    address = at or os.environ.get("RAY_ADDRESS") or LOCAL
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else a warning, and no GPU is hidden
-    if address != LOCAL:
-        _check_address(address)
-        try:
-            _init(ray, address, options)
-            yield {}
-        finally:
-            ray.shutdown()
-        return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    folder = tempfile.mkdtemp(prefix="rlf-", dir="/tmp")  # a short path: sockets lie in it
-    cores = max(os.cpu_count() or 1, request.threads * (request.jobs or 1))
-    try:
-        _init(ray, LOCAL, {**options, "_temp_dir": folder}, cores)
-        yield {"PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path)}
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
 def _quiet(ray: Any) -> Iterator[None]:
     """What Ray would print on standard output, pages of it where a node dies; the events of the runs tell of that."""
     worker, name = ray._private.worker, "print_to_stdstream"
@@ -143,55 +108,6 @@ def _quiet(ray: Any) -> Iterator[None]:
         yield
     finally:
         setattr(worker, name, before)
-
-
-def start(ray: Any, cores: int, **options: Any) -> None:
-    """A Ray of this machine alone, without a dashboard. On a busy machine it may need a second try."""
-    own: dict[str, Any] = {"num_cpus": cores, "include_dashboard": False, "object_store_memory": _STORE_BYTES}
-    own["_system_config"] = {"worker_niceness": 0}  # as any process that the user starts
-    for left in range(_STARTS - 1, -1, -1):
-        try:
-            ray.init(address=LOCAL, **own, **options)
-            return
-        except Exception as error:  # Ray's own has no other name
-            ray.shutdown()
-            if not left or "timed out" not in str(error):
-                raise RuntimeError(f"Ray did not start here: {_line(error)}") from error
-
-
-def _init(ray: Any, address: str, options: Mapping[str, Any], cores: int = 0) -> None:
-    """Connect to a cluster, or start one of so many cores."""
-    try:
-        if cores:
-            start(ray, cores, **options)
-        else:
-            ray.init(address=address, **options)
-    except ray.exceptions.AuthenticationError as error:
-        raise InputError(
-            f"ray:{address}: the cluster asks for a token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN ({_line(error)})"
-        ) from error
-    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
-        raise InputError(f"ray:{address}: {_line(error)}") from error
-
-
-def _check_address(address: str) -> None:
-    """Raise InputError where nobody listens: Ray itself would go on trying."""
-    if address == "auto":
-        return
-    if "://" in address:
-        raise InputError(
-            f"ray:{address}: a client of Ray sees no nodes: give HOST:PORT, or start the command there (ray job submit)"
-        )
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 2**16:
-        raise InputError(f"ray:{address}: no address: ray:HOST:PORT, such as ray:10.0.0.1:6379")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
-    except OSError as error:
-        why = " ".join(str(error).split())
-        raise InputError(
-            f"ray:{address}: no Ray answers there ({why}): ray start --head starts one, and names its address"
-        ) from error
 
 
 def _alive(ray: Any, threads: int) -> Sequence[Mapping[str, Any]]:
@@ -221,10 +137,5 @@ def _probe(
         except ray.exceptions.RayError as error:
             cause = getattr(error, "cause", None) or error
             lacks = "rlformer" in str(cause) and "No module" in str(cause)
-            what = "cannot import rlformer: install the same version there" if lacks else f"no answer: {_line(cause)}"
+            what = "cannot import rlformer: install the same version there" if lacks else f"no answer: {line(cause)}"
             raise InputError(f"node {node['NodeManagerHostname']}: {what}") from error
-
-
-def _line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return " ".join((lines[0] if lines else type(error).__name__).split())

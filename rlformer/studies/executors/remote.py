@@ -135,8 +135,8 @@ class _State:
 
     def _end(self, job: Job, event: Event) -> Iterator[Event]:
         event = replace(event, key=job.key)
-        tries = self._tries[job.key] = self._tries.get(job.key, 0) + 1
         lost = isinstance(event, Died) or event.kind == "interrupted"
+        tries = self._tries[job.key] = self._tries.get(job.key, 0) + lost
         if isinstance(event, Unfit):
             self.unfit = self.unfit or str(event.value)
             event = Event(job.key, "interrupted")

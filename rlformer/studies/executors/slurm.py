@@ -84,12 +84,16 @@ class Array:
     def submit(self, calls: Sequence[Call]) -> Sequence[str]:
         """See `remote.Cluster`. Those that compute on a GPU are an array of their own."""
         tickets: dict[str, str] = {}
-        for gpus in sorted({call.gpus for call in calls}):
-            if gpus not in self._executors:
-                self._executors[gpus] = self._executor(gpus)
-            alike = [call for call in calls if call.gpus == gpus]
-            for first in range(0, len(alike), _ARRAY):
-                tickets |= self._array(self._executors[gpus], alike[first : first + _ARRAY])
+        try:
+            for gpus in sorted({call.gpus for call in calls}):
+                if gpus not in self._executors:
+                    self._executors[gpus] = self._executor(gpus)
+                alike = [call for call in calls if call.gpus == gpus]
+                for first in range(0, len(alike), _ARRAY):
+                    tickets |= self._array(self._executors[gpus], alike[first : first + _ARRAY])
+        except InputError:
+            self.kill(list(tickets.values()))  # nobody else knows of them
+            raise
         return [tickets[call.name] for call in calls]
 
     def _array(self, executor: Any, calls: Sequence[Call]) -> Mapping[str, str]:
