@@ -163,10 +163,10 @@ def test_the_catalogue_is_listed(command: Command) -> None:
         (["collect", "random", "--env", "CartPole-v1", "--episodes", "1", "--out", "log"], "log"),
         (["train-transformer", "log", "--set", "return_scale=-5"], "return_scale: a number from 0"),
         (["train-transformer", "log", "--prefix", "inf"], "prefix 'inf'"),
-        (["train-transformer", "log", "--device", "gpu"], "--device gpu: neither cpu, cuda, cuda:N nor auto"),
+        (["train-transformer", "log", "--device", "gpu"], "--device gpu: must be cpu, cuda, cuda:N or auto"),
         (
             ["compare", "CartPole-v1", "--arms", "random,ppo", "--device", "gpu"],
-            "--device gpu: neither cpu, cuda, cuda:N nor auto",
+            "--device gpu: must be cpu, cuda, cuda:N or auto",
         ),
         (["train-transformer", "log", "--prefix", "2.5"], "prefix '2.5'"),
         (

@@ -169,7 +169,7 @@ def test_without_interaction_only_the_log_is_learned_from(random_log: Dataset) -
         plan(replace(study, arms=()), dataset=random_log)
     with pytest.raises(InputError, match="an existing log is needed"):
         plan(study)
-    with pytest.raises(InputError, match="by stepping the environment: ppo"):
+    with pytest.raises(InputError, match="these agents cannot be trained: ppo"):
         plan(replace(study, arms=("ppo",)), dataset=random_log)
 
 
