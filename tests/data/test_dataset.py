@@ -312,7 +312,7 @@ def test_what_stands_in_the_way_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not empty and holds no dataset"):
         DatasetWriter(tmp_path / "photos", INFO)
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="a file stands where a folder is needed"):
+    with pytest.raises(InputError, match="there is a file where a folder is needed"):
         DatasetWriter(tmp_path / "file", INFO)
 
 

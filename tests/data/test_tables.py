@@ -93,7 +93,7 @@ def test_an_episode_that_comes_back_without_steps_is_refused(read: Read) -> None
 
 
 def test_a_step_that_is_there_twice_is_refused(read: Read) -> None:
-    with pytest.raises(InputError, match=r"step 1 of episode 0 .* is there twice: rows 1 and 2"):
+    with pytest.raises(InputError, match=r"step 1 of episode 0 .* appears twice: rows 1 and 2"):
         read(frame(step=[0, 1, 1, 0, 1]))
 
 

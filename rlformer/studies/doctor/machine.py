@@ -52,7 +52,7 @@ def _memory() -> Finding:
 def _folder(path: Path) -> Finding:
     name, quoted = f"{path.name}/", shlex.quote(str(path))
     if path.exists() and not path.is_dir():
-        return Finding(name, "wrong", "a file stands where a folder is needed", f"mv {quoted} {quoted}.old")
+        return Finding(name, "wrong", "there is a file where a folder is needed", f"mv {quoted} {quoted}.old")
     nearest = next(place for place in (path, *path.parents) if place.exists())
     if not os.access(nearest, os.W_OK | os.X_OK):
         mend = f"chmod u+wx {shlex.quote(str(nearest))}, or --out DIR"
