@@ -48,7 +48,7 @@ def check_expansion(size: int, path: Path, in_memory: bool = True) -> None:
     if size > _LARGE and size > _TIMES * path.stat().st_size:
         times = size // max(1, path.stat().st_size)
         raise InputError(
-            f"expands to {gigabytes(size)}, {times:,} times the size of its file, which no log does; if this is intended, "
+            f"expands to {gigabytes(size)}, {times:,} times the size of its file, as no log does; if this is intended, "
             "store it uncompressed"
         )
 
