@@ -146,7 +146,7 @@ def test_several_rewards_are_refused_or_one_is_chosen(npz: Callable[..., Path]) 
         ({"terminals": np.array(["a"] * 5)}, "terminals is not an array of numbers"),
         ({"next_observations": SHOWN[:, :1]}, "next_observations and observations have different shapes"),
         ({"actions": np.array([{}] * 5, object)}, "actions cannot be read without unpickling"),
-        ({"observations": np.zeros((5, 0))}, "observations without a single number"),
+        ({"observations": np.zeros((5, 0))}, "observations without any numbers"),
         ({"rewards": np.zeros((5, 0))}, "rewards has no number in a row"),
         ({"rewards": np.full(5, 2e38)}, "episode 0: rewards add up to more than float32 holds: scale them"),
         ({"terminals": np.arange(5)}, r"terminals holds 2, which is not a flag \(0 or 1\)"),
