@@ -199,7 +199,7 @@ def test_split_leaves_neither_side_empty(share: float) -> None:
 
 
 def test_one_episode_cannot_be_split() -> None:
-    with pytest.raises(InputError, match="two at least"):
+    with pytest.raises(InputError, match="at least two are needed"):
         from_episodes(INFO, EPISODES[:1]).split(0.1, np.random.default_rng(0))
 
 
@@ -218,8 +218,8 @@ def spoilt(name: str, value: float) -> Episode:
         (spoilt("observations", np.nan), "episode 1, step 2: NaN or infinity in observations"),
         (spoilt("rewards", np.inf), "episode 1, step 2: NaN or infinity in rewards"),
         (spoilt("actions", np.nan), "episode 1, step 2: NaN or infinity in actions"),
-        (spoilt("actions", 3), "episode 1, step 2: action 3.0 lies outside of discrete"),
-        (spoilt("actions", -1), "episode 1, step 2: action -1.0 lies outside of discrete"),
+        (spoilt("actions", 3), "episode 1, step 2: action 3.0 is outside discrete"),
+        (spoilt("actions", -1), "episode 1, step 2: action -1.0 is outside discrete"),
         (
             replace(EPISODES[0], rewards=np.zeros(3)),
             "3 rewards need 4 observations and 3 actions, got 5 and 4",

@@ -349,7 +349,7 @@ def poisoned(name: str, value: float) -> dict[str, Array]:
         ),
         (
             {"actions": np.array([0, 1, -1, 0, 0])},
-            "log.h5: episode 0, step 2: action -1 lies outside of discrete",
+            "log.h5: episode 0, step 2: action -1 is outside discrete",
         ),
         (
             {name: np.zeros((0, 1)) for name in columns()},
@@ -371,7 +371,7 @@ def test_an_unsound_hdf5_file_is_named_and_leaves_nothing(
         (PENDULUM, {}, r"observations have shape \(4,\), but those of 'Pendulum-v1' have \(3,\)"),
         (CARTPOLE, {}, r"episode 0: actions of shape \(2,\), expected \(\)"),
         (CARTPOLE, {"actions": np.full(5, 0.5)}, "episode 0: action 0.5 is not one of the categories"),
-        (CARTPOLE, {"actions": np.full(5, 2)}, "episode 0, step 0: action 2 lies outside of discrete"),
+        (CARTPOLE, {"actions": np.full(5, 2)}, "episode 0, step 0: action 2 is outside discrete"),
     ],
 )
 def test_a_log_of_another_environment_is_refused(
