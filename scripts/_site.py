@@ -110,7 +110,7 @@ def _contrasts(name: str) -> Iterator[str]:
 
     found = [c for card in cards.agents().values() for c in card.contrasts if name in (c.more, c.less)]
     if found:
-        yield "## What a difference to it tells"
+        yield "## What a difference from it shows"
         yield table(("question", "difference"), ((c.question, f"`{c.more}` minus `{c.less}`") for c in found))
 
 
@@ -213,7 +213,7 @@ def arms_page() -> str:
         (f"[{name}](arms/{name}.md)", card.family or "–", card.role, card.summary, ", ".join(card.profiles) or "–")
         for name, card in sorted(cards.agents().items(), key=lambda item: (item[1].rung, item[0]))
     )
-    words = "From the simplest to the strongest. `rlformer agents` prints the same list; your own card joins it."
+    words = "From the simplest to the strongest. `rlformer agents` prints the same list, including your own cards."
     head = ("arm", "family", "role", "", "trained by the profiles")
     return f"# The arms\n\n{words}\n\n{table(head, rows)}\n"
 
@@ -238,7 +238,7 @@ def environments_page() -> str:
         if env.reference_score is not None:
             facts.append(("Score 1 is a return of", f"{env.reference_score:g}: {env.reference_source}"))
         if env.solved_threshold is not None:
-            facts.append(("An episode succeeds from", f"{env.solved_threshold:g}"))
+            facts.append(("An episode succeeds from a return of", f"{env.solved_threshold:g}"))
         if env.feature_names:
             facts.append(("Observation", ", ".join(env.feature_names)))
         if env.action_names:
@@ -364,7 +364,7 @@ def _word(one: Mapping[str, Any]) -> str:
 def reports_page() -> str:
     """A card for every published report: its answer, its scorecard, its first screen, a film of an arm."""
     published = runpy.run_path(str(ROOT / "scripts" / "publish"))
-    words = "Kept with the code, each with the answer of its day. A page carries every number that it shows."
+    words = "These reports are kept with the code. A page contains every number that it shows."
     parts = ["# Reports", words]
     for page in sorted((ROOT / "docs/reports").glob("*/report.html")):
         folder, name = page.parent, page.parent.name

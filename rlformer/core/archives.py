@@ -27,7 +27,7 @@ def check_zip(path: Path, what: str = "zip file") -> list[zipfile.ZipInfo]:
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError, EOFError) as error:
         raise InputError(f"a truncated or damaged {what} ({' '.join(str(error).split())})") from error
     if len(members) > _MOST_MEMBERS:
-        raise InputError(f"a {what} of {len(members):,} members, and no such file has more than {_MOST_MEMBERS:,}")
+        raise InputError(f"a {what} of {len(members):,} members; at most {_MOST_MEMBERS:,} are allowed")
     names = [member.filename for member in members]
     for member in members:
         _check_member(member, what)
@@ -48,7 +48,7 @@ def check_expansion(size: int, path: Path, in_memory: bool = True) -> None:
     if size > _LARGE and size > _TIMES * path.stat().st_size:
         times = size // max(1, path.stat().st_size)
         raise InputError(
-            f"expands to {gigabytes(size)}, {times:,} times the size of its file, as no log does; if that is meant, "
+            f"expands to {gigabytes(size)}, {times:,} times the size of its file, as no log does; if this is intended, "
             "store it uncompressed"
         )
 
@@ -62,4 +62,4 @@ def _check_member(member: zipfile.ZipInfo, what: str) -> None:
     if name.startswith(("/", "\\")) or ".." in Path(name.replace("\\", "/")).parts:
         raise InputError(f"a {what} with a member outside of itself, '{name[:60]}'")
     if member.compress_type not in _METHODS:
-        raise InputError(f"a {what} compressed by a method that is not read ({member.compress_type})")
+        raise InputError(f"a {what} compressed by a method that is not supported ({member.compress_type})")

@@ -139,7 +139,7 @@ def writable_directory(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (NotADirectoryError, FileExistsError) as error:
-        raise InputError(f"{path}: a file stands where a folder is needed") from error
+        raise InputError(f"{path}: there is a file where a folder is needed") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     if not os.access(path, os.W_OK | os.X_OK):  # nothing is made to find out: a kill would leave it

@@ -65,7 +65,7 @@ def _text(path: Path, largest: int) -> str:
         if not path.is_file():
             raise InputError(f"{path}: {'no file' if path.exists() else 'no such file'}")
         if (size := path.stat().st_size) > largest:
-            raise InputError(f"{path}: {size / 2**20:,.0f} MB, and no such file is larger than {largest >> 20} MB")
+            raise InputError(f"{path}: {size / 2**20:,.0f} MB, but such a file has at most {largest >> 20} MB")
         return path.read_text(encoding="utf-8-sig")  # some editors put a mark in front
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not valid UTF-8: {_brief(error)}") from error
@@ -80,19 +80,19 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice[:40]!r} stands there twice")
+        raise ValueError(f"the key {twice[:40]!r} appears twice")
     return found
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise ValueError(f"{text[:40]} is larger than any number here")
+        raise ValueError(f"{text[:40]} is too large")
     return number
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _check_depth(value: dict[str, Any], name: str) -> None:

@@ -22,7 +22,7 @@ EPISODE = np.dtype(
     ]
 )
 ARRAYS = ("observations", "actions", "rewards", "episodes")
-MEND = "copy it from where it is whole, or delete the folder and make it again"
+MEND = "restore it from an intact copy, or delete the folder and make it again"
 _HASHED_AT_ONCE = 1 << 20  # numbers; the arrays may be larger than memory
 
 
@@ -54,13 +54,13 @@ def content_hash(spaces: Spaces, observations: Array, actions: Array, rewards: A
 def open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """The array of that form. Raises InputError, which names the file, where it is another or none."""
     if not path.is_file():
-        raise InputError(f"{path}: damaged: lost; {MEND}")
+        raise InputError(f"{path}: damaged: the file is missing; {MEND}")
     try:
         array = np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))  # "c": torch wants writable memory
     except Exception as error:  # a damaged header makes numpy's reader raise whatever it likes
         reason = " ".join(str(error).split()) or type(error).__name__
         if "pickle" in reason:  # numpy's guess of whatever it does not know, and its advice to load it unsafely
-            reason = "no array of numpy"
+            reason = "not a numpy array"
         raise InputError(f"{path}: damaged: {reason}; {MEND}") from error
     if array.shape[:1] != shape[:1]:
         rows = len(array) if array.ndim else 0

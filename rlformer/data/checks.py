@@ -30,7 +30,7 @@ def check_spaces(info: DatasetInfo, env: str, spaces: Spaces) -> None:
     have, shown = info.spaces.observation.dtype, spaces.observation.dtype
     if not np.can_cast(shown, have, "same_kind"):
         raise InputError(
-            f"observations are {have}, but those of '{env}' are {shown}, which {have} does not hold; "
+            f"observations are {have}, but those of '{env}' are {shown}, which {have} cannot hold; "
             f"import the log with --env {env}"
         )
     same = (logged.kind, logged.nvec, logged.shape) == (actions.kind, actions.nvec, actions.shape)
@@ -70,10 +70,10 @@ def check_episode(episode: Episode, info: DatasetInfo, where: str) -> None:
     if (row := check_stacked(episode.observations, info.spaces.observation)) is not None:
         raise InputError(
             f"{where}, step {row}: the image is not made of the frames of the steps before, zeros before the first: "
-            f"the {info.spaces.observation.frames} frames of the environment are stacked otherwise in this log"
+            f"the {info.spaces.observation.frames} frames of the environment are stacked in another way in this log"
         )
     inside = info.actions.contains(episode.actions)
     if not inside.all():
         step = int(np.argmin(inside))
         action = episode.actions[step].tolist()
-        raise InputError(f"{where}, step {step}: action {action} lies outside of {info.actions.describe()}")
+        raise InputError(f"{where}, step {step}: action {action} is outside {info.actions.describe()}")

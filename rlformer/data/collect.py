@@ -58,10 +58,10 @@ def collect(
     """
     goal = _Goal(episodes, steps)
     if num_envs < 1:
-        raise InputError(f"num_envs {num_envs}: one environment at least")
+        raise InputError(f"num_envs {num_envs}: at least one environment is needed")
     for name, chance in (("epsilon", epsilon), ("random_episodes", random_episodes)):
         if not 0.0 <= chance <= 1.0:
-            raise InputError(f"{name} {chance}: a probability lies between 0 and 1")
+            raise InputError(f"{name} {chance}: a probability must be between 0 and 1")
     what = {"behaviour_policy": dict(provenance), "seed": seed, "epsilon": epsilon, **goal.size}
     what |= {"random_episodes": random_episodes} if random_episodes else {}
     what |= {} if first_episode is None else {"first_episode": first_episode}
@@ -119,9 +119,9 @@ class _Goal:
 
     def __post_init__(self) -> None:
         if (self.episodes is None) == (self.steps is None):
-            raise InputError("say how much to collect: either a number of episodes or a number of steps")
+            raise InputError("give the amount to collect: either a number of episodes or a number of steps")
         if self.total < 1:
-            raise InputError(f"{self.total} episodes or steps to collect: one at least")
+            raise InputError(f"{self.total} episodes or steps to collect: must be at least one")
 
     @property
     def total(self) -> int:

@@ -98,5 +98,5 @@ def _cut(whole: Dataset, cut: Cut, env: EnvSpec | None) -> Dataset:
             raise InputError(f"prefix {cut.label}: the log has the first {taken} steps of its training, and no more")
         prefix = whole.prefix(steps)
     if not len(prefix):
-        raise InputError(f"no episode had ended {steps} steps into the training: a longer prefix is needed")
+        raise InputError(f"no episode had ended {steps} steps into the training: use a longer prefix")
     return prefix

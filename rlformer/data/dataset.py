@@ -179,7 +179,7 @@ class Dataset:
         """
         behind = self.episodes["behaviour_steps"][self.index]
         if (behind < 0).any():
-            raise InputError("no prefix: this log does not say at which training step its episodes were made")
+            raise InputError("no prefix: this log does not record at which training step its episodes were made")
         return self.select(np.flatnonzero(behind <= env_steps), f"prefix of {env_steps} training steps")
 
     def some(self, num_steps: int, rng: np.random.Generator) -> Dataset:
@@ -203,7 +203,9 @@ class Dataset:
         Raises InputError where there are fewer than two episodes.
         """
         if len(self) < 2:
-            raise InputError(f"{len(self)} episode(s) do not split into a training and a held-out part: two at least")
+            raise InputError(
+                f"{len(self)} episode(s) cannot be split into a training and a held-out part: at least two are needed"
+            )
         count = min(max(1, round(held_out * len(self))), len(self) - 1)
         order = rng.permutation(len(self))
         training, rest = np.sort(order[count:]), np.sort(order[:count])

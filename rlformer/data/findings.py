@@ -82,21 +82,23 @@ def _plain(dataset: Dataset) -> Iterator[Finding]:
     rows = dataset.episodes[dataset.index]
     unended = int((~rows["terminated"] & ~rows["truncated"]).sum())
     if len(dataset) == 1:
-        yield Finding("one-episode", "one episode only: nothing can be held out from training")
+        yield Finding("one-episode", "there is only one episode, so none can be held out from training")
     if len(dataset) > 1 and returns.min() == returns.max():
-        yield Finding("equal-returns", "all returns are equal: conditioning on a return teaches nothing here")
+        yield Finding("equal-returns", "all returns are equal, so conditioning on a return teaches nothing")
     if not dataset.rewarded_steps.any():
         yield Finding("zero-rewards", "all rewards are zero")
     if not info.final_observations:
-        yield Finding("no-final-observations", "last observations were not recorded: each repeats the one before")
+        yield Finding(
+            "no-final-observations", "last observations were not recorded: each one repeats the previous observation"
+        )
     if unended:
-        guess = "; --env ENV takes those at its time limit for truncated" if "import" in info.provenance else ""
+        guess = "; with --env ENV, those at its time limit count as truncated" if "import" in info.provenance else ""
         advice = guess if info.env is None and "not recorded" in str(info.provenance.get("endings")) else ""
         yield Finding("unknown-ends", f"{unended:,} episodes neither terminate nor are truncated{advice}")
     if info.env is None:
         yield Finding("unknown-environment", "the environment is not recorded")
     if dataset.upstream_env_steps is None:
-        yield Finding("unknown-upstream", "how many environment steps the log took to make is unknown")
+        yield Finding("unknown-upstream", "it is unknown how many environment steps the log took to make")
 
 
 def _endings(dataset: Dataset, env: Native | None) -> Iterator[Finding]:

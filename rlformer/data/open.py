@@ -93,7 +93,7 @@ def import_data(
     Raises InputError as `open_data` does, where `text` is a dataset of ours, and where `out` holds another.
     """
     if is_ours(text):
-        raise InputError(f"{text}: already a dataset, which needs no import")
+        raise InputError(f"{text}: is already a dataset and needs no import")
     located = _locate(text, env, choice)
     if (finished := _finished_import(out, located.key)) is not None:
         return finished
@@ -142,7 +142,7 @@ class _Located:
 
 def _ours(text: str, env: EnvSpec | None, choice: Choice) -> Dataset:
     if chosen := choice.to_dict():
-        raise InputError(f"{text}: already a dataset, whose columns are known: {', '.join(chosen)} has no use")
+        raise InputError(f"{text}: is already a dataset with known columns, so {', '.join(chosen)} has no effect")
     dataset = load(Path(text))
     if env is not None:
         check_fit(text, dataset, env)
@@ -158,11 +158,11 @@ def _locate(text: str, env: EnvSpec | None, choice: Choice) -> _Located:
     if Path(text).is_file():
         raise InputError(f"{text}: no dataset: {_what_is_wrong(Path(text))}; {is_log}")
     if Path(text).is_dir():
-        raise InputError(f"{text}: no dataset: no dataset.json in it, and nothing else that is a log; {is_log}")
+        raise InputError(f"{text}: not a dataset: it has no dataset.json and is not another kind of log; {is_log}")
     for loader in LOADERS:
         if (advice := loader.absent(text)) is not None:
             raise InputError(advice)
-    raise InputError(f"'{text}': no such file or folder, and no Minari id (name-v0); {is_log}")
+    raise InputError(f"'{text}': no such file or folder, and not a Minari id (name-v0); {is_log}")
 
 
 def _what_is_wrong(path: Path) -> str:
@@ -171,13 +171,13 @@ def _what_is_wrong(path: Path) -> str:
         return "the file is empty"
     suffix = path.suffix.lower()
     if suffix in (".pkl", ".pickle"):
-        return "a pickle, which is never read (rlformer.dataset makes a log from arrays in Python)"
+        return "a pickle, which is never read (use rlformer.dataset to make a log from arrays in Python)"
     if suffix == ".npy":
-        return "one array alone (numpy.savez keeps observations, actions, rewards and ends in one file)"
+        return "a single array (use numpy.savez to store observations, actions, rewards and ends in one file)"
     for loader in LOADERS:
         if suffix in loader.suffixes:
-            return f"called {suffix}, but by its contents not {loader.words}"
-    return "a file of no known format"
+            return f"called {suffix}, but its contents are not {loader.words}"
+    return "a file of unknown format"
 
 
 def check_fit(text: str, dataset: Dataset, env: EnvSpec) -> None:
@@ -208,7 +208,7 @@ def _write(log: ForeignLog, path: Path, key: str, progress: Progress | None = No
         raise
     with writing as writer:
         if writer.num_episodes and writer.state != state:
-            raise InputError(f"{path}: an unfinished dataset from elsewhere; remove it or choose another --out")
+            raise InputError(f"{path}: an unfinished dataset from another source; remove it or choose another --out")
         writer.commit(state)
         try:
             for episode in log.episodes(writer.num_episodes):

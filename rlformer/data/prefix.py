@@ -35,10 +35,10 @@ def middle(dataset: Dataset, env: EnvSpec | None) -> Middle:
     """
     behind = dataset.episodes["behaviour_steps"][dataset.index]
     if (behind < 0).any():
-        raise InputError("this log does not say at which training step its episodes were made: no prefix of it")
+        raise InputError("this log does not say at which training step its episodes were made, so it has no prefix")
     half = int(dataset.upstream_env_steps or behind.max(initial=0)) // 2
     if env is None or env.normalize(0.0) is None:
-        return Middle(half, "half of the training, since no card says what a good return is")
+        return Middle(half, "half of the training, since no card gives a reference return")
     if len(dataset) >= _WINDOW:
         windows = np.lib.stride_tricks.sliding_window_view(dataset.returns, _WINDOW)
         # Each window is summed for itself: in a running sum what came before would stay.

@@ -66,7 +66,7 @@ def _check_scores(scores: Mapping[str, Any], path: Path) -> None:
             real(-1e300, 1e300).check(f"{path}: [scores] {key}", scores[key])
     if "random" in scores and scores["random"] == scores.get("reference"):
         both = shown(scores["random"])
-        raise InputError(f"{path}: [scores] random and reference are both {both}: no return can be normalised by them")
+        raise InputError(f"{path}: [scores] random and reference are both {both}, so returns cannot be normalised")
 
 
 def _env_spec(name: str, read: Card) -> EnvSpec:

@@ -29,8 +29,8 @@ def check(env: EnvSpec, module: str) -> None:
     if env.id in {card.id for card in env_cards.environments().values()}:
         return
     raise InputError(
-        f"{env.source}: needs the module '{module}', and a file must not choose what is imported: "
-        f"--trust imports it, and so does --env {env.id}"
+        f"{env.source}: needs the module '{module}', and a file may not decide what is imported: "
+        f"use --trust or --env {env.id} to import it"
     )
 
 

@@ -79,13 +79,13 @@ def image_part(space: spaces.Box, name: str) -> Part:
         if low < 0.0 or high > 1.0:
             raise ImageError(
                 f"image observations {space.shape} {space.dtype} from {low:g} to {high:g}: real numbers of an image "
-                "lie from 0 to 1, whole ones (uint8) from 0 to 255: a wrapper of your own scales them"
+                "must be from 0 to 1, whole ones (uint8) from 0 to 255: use a wrapper of your own to scale them"
             )
         return Part(name, "image", shape, "float32")
     if low < 0 or high > 255:
         raise ImageError(
-            f"image observations {space.shape} {space.dtype} from {low:g} to {high:g}: whole numbers of an image lie "
-            "from 0 to 255: a wrapper of your own scales them"
+            f"image observations {space.shape} {space.dtype} from {low:g} to {high:g}: whole numbers of an image must "
+            "be from 0 to 255: use a wrapper of your own to scale them"
         )
     frames = space.frames if isinstance(space, FrameBox) else 1
     return Part(name, "image", shape, "uint8", peak=max(1.0, high), frames=frames)

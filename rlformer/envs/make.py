@@ -36,7 +36,7 @@ def make(env: EnvSpec, render_mode: str | None = None) -> gym.Env[Any, Any]:
     fails, or its spaces are not supported.
     """
     if _is_nowhere(env):
-        raise InputError(f"'{env.name}' was learned from a log alone; --env names an environment to act in")
+        raise InputError(f"'{env.name}' was learned from a log without an environment; use --env ENV to act in one")
     if render_mode == "rgb_array":
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # a picture needs no display, which pygame looks for
     env_cards.check_wrappers(env.wrappers)
@@ -110,7 +110,7 @@ def _is_nowhere(env: EnvSpec) -> bool:
 def _registered(env: EnvSpec, render_mode: str | None) -> gym.Env[Any, Any]:
     module, colon, registered = env.id.rpartition(":")
     if colon and not registered:
-        raise InputError(f"environment '{env.id}': no name behind the colon; such an id is module:Name-v0")
+        raise InputError(f"environment '{env.id}': no name after the colon; such an id is module:Name-v0")
     if colon:
         no_silent_end()
         consent.check(env, module)
@@ -158,7 +158,7 @@ def _first(error: TypeError) -> str:
 
 def _advice(env: EnvSpec) -> str:
     if env.name != env.id:
-        return "; the table kwargs of its card holds what it is made with"
+        return "; the table kwargs of its card holds its keywords"
     card = f'schema = "{SCHEMA}", id = "{env.id}", kwargs = {{ KEY = VALUE }}'
     return f"; a card gives keywords; write envs/Mine.toml, a key a line: {card}"
 
@@ -187,7 +187,7 @@ def _check_version(env_id: str, registered: str) -> None:
 def _import_module(module: str, env_id: str) -> None:
     """The user's module, from the current folder too where nothing installed has its name."""
     if not all(part.isidentifier() for part in module.split(".")):
-        raise InputError(f"environment '{env_id}': '{module}' is no module's name; such an id is module:Name-v0")
+        raise InputError(f"environment '{env_id}': '{module}' is not a module name; such an id is module:Name-v0")
     package, here = module.partition(".")[0], os.getcwd()
     # Behind all else, since a file here must not take the place of a library that is imported later.
     if package not in sys.modules and importlib.util.find_spec(package) is None and here not in sys.path:

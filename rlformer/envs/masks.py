@@ -67,7 +67,7 @@ class Remembering(gym.Wrapper[Any, Any, Any, Any]):
 def nobody_says(name: str) -> InputError:
     """That an environment of this name does not say what it allows."""
     return InputError(
-        f"environment '{name}': the policy asks which actions are allowed, and there is neither a method "
+        f"environment '{name}': the policy needs the allowed actions, but there is neither a method "
         "action_masks() nor an 'action_mask' in the info of each reset and step"
     )
 

@@ -37,7 +37,7 @@ class Missions(gym.ObservationWrapper[Any, Any, Any], gym.utils.RecordConstructo
         name = "an environment" if env.spec is None else env.spec.id
         if missions is None and name not in _told:
             _told.add(name)
-            print(f"{name}: no finite set holds its missions, which are left out of observations", file=sys.stderr)
+            print(f"{name}: its missions are not a finite set, so they are left out of observations", file=sys.stderr)
         kept: dict[str, spaces.Space[Any]] = {
             "direction": space["direction"],
             "image": spaces.Box(0, _PEAK, image.shape, np.uint8),

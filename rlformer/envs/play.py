@@ -59,7 +59,7 @@ def play(
     """
     count = len(seeds)
     if count == 0:
-        raise InputError("an evaluation needs one episode at least")
+        raise InputError("an evaluation needs at least one episode")
     targets = None if target_return is None else np.broadcast_to(np.asarray(target_return, np.float64), (count,))
     stepped = environments(env, min(num_envs, count))
     returns, lengths, terminated = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, bool)

@@ -22,7 +22,9 @@ _SEED = 7
 _STEPS = 16  # of two episodes of one seed, held against each other
 _SECONDS = 5.0  # for each of the two questions: what is not known by then is found out later
 _PATIENCE = 4  # times those seconds at most, where an episode is on its way to being too long
-IGNORES_SEED = "this environment ignores its seed: one seed gives several episodes, so that differences are not paired"
+IGNORES_SEED = (
+    "this environment ignores its seed: the same seed gives different episodes, so differences are not paired"
+)
 
 
 def obeys_seed(env: EnvSpec, steps: int = 0) -> bool:

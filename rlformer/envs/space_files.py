@@ -57,14 +57,14 @@ def space_from_dict(data: Mapping[str, Any]) -> spaces.Space[Any]:
         shape, dtype = _shape(data["shape"]), np.dtype(data["dtype"])
         low, high = (_array(data[name], infinite, shape, dtype) for name, infinite in (("low", -1), ("high", 1)))
         return spaces.Box(low, high, shape, dtype.type)
-    raise ValueError(f"'{kind}' is no kind of space")
+    raise ValueError(f"'{kind}' is not a kind of space")
 
 
 def _shape(given: Any) -> tuple[int, ...]:
     """Raises ValueError where no observation has so many numbers: they would fill the memory."""
     shape = tuple(map(int, given))
     if min(shape, default=0) < 0 or math.prod(shape) > _MOST_NUMBERS:
-        raise ValueError(f"{shape} is no shape of an observation or an action")
+        raise ValueError(f"{shape} is not a shape of an observation or an action")
     return shape
 
 

@@ -78,7 +78,7 @@ def observation_spec(space: spaces.Space[Any]) -> ObservationSpec:
             f"vector; at most {_MOST_NUMBERS:,}: let the environment show features, or fewer categories"
         )
     if not size:
-        raise InputError("observations without a single number are not supported")
+        raise InputError("observations without any numbers are not supported")
     if len(parts) == 1 and not parts[0].name:
         parts = [replace(parts[0], name="observation")]
     return ObservationSpec(tuple(parts))
@@ -128,7 +128,7 @@ def action_spec(space: spaces.Space[Any]) -> ActionSpec:
     if isinstance(space, spaces.MultiBinary):
         return ActionSpec("multibinary", nvec=(2,) * int(np.prod(space.shape)))
     if space.shape is not None and 0 in space.shape:
-        raise InputError("actions without a single number are not supported")
+        raise InputError("actions without any numbers are not supported")
     if isinstance(space, spaces.Box):
         if not (space.low <= space.high).all():
             i = int(np.argmin((space.low <= space.high).ravel()))

@@ -161,7 +161,7 @@ class TimeFeature(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorAr
         if not (isinstance(space, spaces.Box) and len(space.shape) == 1 and space.dtype.kind == "f"):
             raise InputError(f"wrapper 'time_feature' needs a vector of floating-point numbers, got {space}")
         if steps < 1:
-            raise InputError(f"wrapper 'time_feature': steps {steps}: an episode has one at least")
+            raise InputError(f"wrapper 'time_feature': steps {steps}: an episode has at least one")
         self._steps, self._taken, self._dtype = steps, 0, space.dtype
         low, high = np.append(space.low, 0.0), np.append(space.high, 1.0)
         self.observation_space = spaces.Box(low.astype(space.dtype), high.astype(space.dtype), dtype=space.dtype.type)
@@ -217,7 +217,7 @@ class ActionBounds(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorA
             raise InputError(f"wrapper 'action_bounds' needs a Box of actions, got {space}")
         least, most = np.maximum(space.low, low), np.minimum(space.high, high)
         if not (least < most).all():
-            raise InputError(f"wrapper 'action_bounds': nothing of {space} lies between {low} and {high}")
+            raise InputError(f"wrapper 'action_bounds': no part of {space} is between {low} and {high}")
         dtype = np.dtype(space.dtype)
         if dtype.kind != "f":
             least, most = np.ceil(least), np.floor(most)
@@ -232,7 +232,9 @@ def time_limit(env: gym.Env[Any, Any], steps: int) -> gym.Env[Any, Any]:
     layer = env
     while isinstance(layer, gym.Wrapper):
         if isinstance(layer, DelayedReward):
-            raise InputError("wrapper 'time_limit' goes before 'delayed_reward': what it cuts off would never be paid")
+            raise InputError(
+                "wrapper 'time_limit' must come before 'delayed_reward': otherwise what it cuts off is never paid"
+            )
         layer = layer.env
     return wrappers.TimeLimit(env, max_episode_steps=steps)
 

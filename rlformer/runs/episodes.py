@@ -76,7 +76,9 @@ def read(directory: Path) -> TrainingEpisodes | None:
     records = _records(path.read_bytes())
     returns, lengths, steps = (np.ascontiguousarray(records[name]) for name in ("return", "length", "step"))
     if not np.isfinite(returns).all() or (lengths < 1).any() or (np.diff(steps, prepend=0) < 0).any():
-        raise InputError(f"{path}: damaged: not the episodes of a training; train the run again, which makes it anew")
+        raise InputError(
+            f"{path}: damaged: these are not the episodes of a training; train the run again to recreate it"
+        )
     return TrainingEpisodes(returns, lengths, steps)
 
 

@@ -36,11 +36,9 @@ def check(folder: Path, digests: Mapping[str, str], below: str = "") -> None:
             continue
         path = folder / name
         if not path.is_file():
-            raise InputError(f"{path}: damaged: lost; train the run again, which makes it anew")
+            raise InputError(f"{path}: damaged: the file is missing; train the run again to recreate it")
         if _digest(path) != digest:
-            raise InputError(
-                f"{path}: damaged: its content is not what was written; train the run again, which makes it anew"
-            )
+            raise InputError(f"{path}: damaged: its content has changed; train the run again to recreate it")
 
 
 def _digest(path: Path) -> str:

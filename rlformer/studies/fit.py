@@ -48,7 +48,7 @@ class Fitted:
         """What it left out, which arms it cuts short, and by how much."""
         name = "A smoke test" if self.study.profile == agent_cards.SMOKE else "This comparison"
         said = [
-            f"{name} takes about {minutes(self.seconds)}, of the {self.minutes:g} minutes that it has: "
+            f"{name} takes about {minutes(self.seconds)} of its {self.minutes:g} minutes: "
             f"{formats.plural(self.seeds[0], 'seed')} of {formats.listed(self.study.arms or ())}."
         ]
         gone = [f"the arms {formats.listed(self.left_out)}"] if self.left_out else []
@@ -59,7 +59,7 @@ class Fitted:
             said.append(f"Left out: {formats.listed(gone)}.")
         if self.episodes[0] < self.episodes[1]:
             played = formats.plural(self.episodes[0], "episode")
-            said.append(f"An evaluation is of {played} instead of {self.episodes[1]}.")
+            said.append(f"Evaluations have {played} instead of {self.episodes[1]}.")
         if self.limit is not None:
             said.append(f"An episode ends after {self.limit} steps.")
         if self.cuts:

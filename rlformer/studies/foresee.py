@@ -38,7 +38,9 @@ class Foreseen:
         found = success.said(self.study.terms, self.plan.env)
         found += [] if self.fitted is None else self.fitted.lines()
         if self.kept is not None:
-            found.append(f"That is the plan that was begun before; delete {self.kept} to make it anew.")
+            found.append(
+                f"This is the plan of the study that was started before; delete {self.kept} to make a new plan."
+            )
         return found + ([self.forecast] if self.forecast else [])
 
 

@@ -85,7 +85,7 @@ def film(
     cannot render or the file cannot be written, Interrupted where `stop` says so; then no file is left.
     """
     if len(players) > _MOST_SIDE_BY_SIDE:
-        raise InputError(f"{len(players)} policies side by side: {_MOST_SIDE_BY_SIDE} at most can be seen")
+        raise InputError(f"{len(players)} policies side by side: at most {_MOST_SIDE_BY_SIDE} can be shown")
     video_files.check(out)
     files.writable_directory(out.parent)
     watched: list[WatchedEpisode] = []
@@ -154,7 +154,7 @@ def show_in_window(
     Raises InputError where there is no display or the environment has no window of its own.
     """
     if not has_display():
-        raise InputError("no display here, so that no window can open: --out FILE.mp4 makes a video instead")
+        raise InputError("there is no display, so no window can open: use --out FILE.mp4 to make a video instead")
     try:
         shown = _Window(env, stop)
     except Exception as error:  # whatever an environment says to a render mode that it does not know
@@ -179,7 +179,7 @@ class _Window(Environments):
         self._stop = stop
         made = self._envs[0]
         if made.render_mode != "human" or "human" not in made.metadata.get("render_modes", ()):
-            raise InputError("it has no render mode human")
+            raise InputError("it has no render mode 'human'")
 
     def step(self, slots: Any, actions: Any) -> Any:
         """See `Environments`; the environment draws by itself."""

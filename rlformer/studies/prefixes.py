@@ -54,7 +54,7 @@ def check(study: Study, dataset: Dataset, env: EnvSpec) -> None:
         try:
             kept = cut_log(dataset, replace(cut, budget=budget), env=env)
             if len(kept) < 2:
-                raise InputError("that leaves one episode: two at least")
+                raise InputError("that leaves one episode, and at least two are needed")
         except InputError as error:
             raise InputError(f"{key}: {dataset.path}: {error}") from error
 

@@ -122,18 +122,18 @@ def seconds(
 def forecast(study: Study, plan: Plan, projection: Projection) -> str:
     """What the seeds of a study can show, and how long it takes with more: before anything is trained."""
     if study.profile == SMOKE:
-        return "A smoke test shows whether everything runs, and compares nothing."
+        return "A smoke test only shows whether everything runs; it does not compare arms."
     seeds = len(plan.seeds)
 
     def takes(count: int) -> str:
         return _duration(projection.of_seeds.get(count, projection.wall_seconds))
 
     given = study.log.data is not None
-    says = "can claim" if not given else "no more than that, since another log might tell otherwise"
+    says = "can claim" if not given else "no more than that, since another log might give a different answer"
     many = formats.plural(seeds, "seed")
     probable, claim = _seeds_needed(plan)
     if seeds < 2:
-        now = f"{many} (about {takes(seeds)}) shows that it runs, and compares nothing"
+        now = f"{many} (about {takes(seeds)}) shows that it runs, but does not compare"
     elif seeds < probable:
         now = f"{many} (about {takes(seeds)}) give a direction only"
     elif seeds < claim or given:

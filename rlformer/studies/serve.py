@@ -24,7 +24,7 @@ def tensorboard(logdir: Path, port: int | None = None) -> Iterator[tuple[str, Ca
     """Its address, and whether it still runs. Raises InputError where the port is taken, RuntimeError if it fails."""
     port = _free(_USUAL) or _free(0) if port is None else _free(port)
     if port is None:
-        raise InputError("this port is taken: --port N with another, or none for a free one")
+        raise InputError("this port is taken: use --port N with another port, or leave it out to get a free one")
     words = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), "--port", str(port)]
     words += ["--host", "localhost", "--reload_interval", str(_RELOAD), "--load_fast", "false"]
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

@@ -148,7 +148,7 @@ class Study:
     def write(self, path: Path) -> None:
         """As a file that `read` reads. Raises InputError where it cannot be written."""
         if path.is_dir():
-            raise InputError(f"{path}: a folder stands where the study file is to be written")
+            raise InputError(f"{path}: there is a folder where the study file should be written")
         files.writable_directory(path.parent)
         files.write_toml(path, self.to_dict())
 

@@ -148,7 +148,7 @@ def test_the_layers_of_gpt2_compute_here_what_they_compute_there(tmp_path: Path)
     theirs = gpt2(tmp_path / "gpt2")
     built = fresh(SPACES["discrete"], activation="gelu_tanh")
     said = begin(built, tmp_path / "gpt2")
-    assert "made anew, since they do not fit: embed_observation" in said
+    assert "initialised anew, because they do not fit: embed_observation" in said
     x = torch.randn(2, 5, 16)
 
     def conv1d(h: torch.Tensor, name: str) -> torch.Tensor:
@@ -185,7 +185,7 @@ def test_a_run_goes_on_from_gpt2(tmp_path: Path) -> None:
         ({"n_embd": 32}, "has width 32, here 16"),
         ({"n_layer": 2}, "has layers 2, here 1; what fits: --set layers=2"),
         ({"model_type": "bert"}, "config.json is of 'bert', and only of 'gpt2' weights are read"),
-        ({"activation_function": "swish"}, "cannot be read: activation_function 'swish' is not known here"),
+        ({"activation_function": "swish"}, "cannot be read: activation_function 'swish' is not supported"),
         ({"n_embd": None}, "cannot be read"),
         ({"n_inner": 17}, "cannot be read: n_inner = 17"),
     ],

@@ -242,7 +242,7 @@ def test_what_cannot_be_its_statistics_gets_one_line(tmp_path: Path) -> None:
             read_zip(path, trust=True, normalized=Normalization(file))
         assert str(caught.value).startswith(message)
         assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match=r"belongs to a .zip of"):
+    with pytest.raises(InputError, match=r"belongs to a stable-baselines3 .zip"):
         api.evaluate(["random"], env="CartPole-v1", episodes=1, normalization=wide)
 
 

@@ -163,10 +163,10 @@ def test_the_catalogue_is_listed(command: Command) -> None:
         (["collect", "random", "--env", "CartPole-v1", "--episodes", "1", "--out", "log"], "log"),
         (["train-transformer", "log", "--set", "return_scale=-5"], "return_scale: a number from 0"),
         (["train-transformer", "log", "--prefix", "inf"], "prefix 'inf'"),
-        (["train-transformer", "log", "--device", "gpu"], "--device gpu: neither cpu, cuda, cuda:N nor auto"),
+        (["train-transformer", "log", "--device", "gpu"], "--device gpu: must be cpu, cuda, cuda:N or auto"),
         (
             ["compare", "CartPole-v1", "--arms", "random,ppo", "--device", "gpu"],
-            "--device gpu: neither cpu, cuda, cuda:N nor auto",
+            "--device gpu: must be cpu, cuda, cuda:N or auto",
         ),
         (["train-transformer", "log", "--prefix", "2.5"], "prefix '2.5'"),
         (
@@ -174,7 +174,7 @@ def test_the_catalogue_is_listed(command: Command) -> None:
             "neither a number nor one of auto, supported",
         ),
         (["compare", "CartPole-v1", "--arms", "sac"], "agents that fit"),
-        (["compare", "CartPole-v1", "--arms", "random", "--with", "runs=afile/runs"], "a file stands where"),
+        (["compare", "CartPole-v1", "--arms", "random", "--with", "runs=afile/runs"], "there is a file where"),
         (["compare", "CartPole-v1", "--profile", "quik"], "unknown profile 'quik'"),
         (["compare", "CartPole-v1", "--arms", "bc,dtt"], "unknown agent 'dtt'; did you mean 'dt'?"),
         (["compare", "CartPole-v1", "--dataset", "nowhere"], "nowhere"),
@@ -194,7 +194,7 @@ def test_the_catalogue_is_listed(command: Command) -> None:
             "--log-trajectories keeps the episodes of online training",
         ),
         (["train-agent"], "train-agent needs an environment (ENV), or a log (--dataset DATA)"),
-        (["compare", "CartPole-v1", "--save-study", "afile/study.toml"], "a file stands where a folder is needed"),
+        (["compare", "CartPole-v1", "--save-study", "afile/study.toml"], "there is a file where a folder is needed"),
         (["compare", "CartPole-v1", "--with", "verdict=3"], "verdict: a table is expected"),
         (
             ["train-transformer", "log", "--agent", "cql"],
@@ -208,7 +208,7 @@ def test_the_catalogue_is_listed(command: Command) -> None:
         (["train-agent", "CartPole-v1", "--agent", "cql"], "agent 'cql' learns from a log: add --dataset"),
         (["report", "nowhere"], "nowhere"),
         (["report", "log", "--out", "page"], "no run directory there"),
-        (["train-agent", "CartPole-v1", "--out", "afile/runs"], "a file stands where a folder is needed"),
+        (["train-agent", "CartPole-v1", "--out", "afile/runs"], "there is a file where a folder is needed"),
         (["data", "export", "log", "--minari", "no version"], "no version"),
     ],
 )

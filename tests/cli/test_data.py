@@ -83,7 +83,9 @@ def test_columns_and_a_reward_are_chosen(elsewhere: Path) -> None:
     maps = ("episode=run", "observations=rewards,actions", "actions=actions", "rewards=rewards")
     chosen = run("data", "info", own, *(word for text in maps for word in ("--map", text)), "--json")
     assert json.loads(chosen.stdout)["observation_shape"] == [2]
-    with pytest.raises(InputError, match="out: already a dataset, whose columns are known: reward_column has no use"):
+    with pytest.raises(
+        InputError, match="out: is already a dataset with known columns, so reward_column has no effect"
+    ):
         raise run("data", "info", "out", "--reward-column", "1").exception
 
 

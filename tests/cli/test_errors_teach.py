@@ -305,7 +305,7 @@ RUN = "runs/CartPole-v1/ppo-1/seed-0"
         ),
         (
             ["train-agent", "CartPole-v1", "--agent", "cql"],
-            "--dataset DATA; rlformer collect, or train-agent ENV --log",
+            "--dataset DATA; rlformer collect or train-agent ENV --log",
         ),
         (["report", "empty"], "rlformer compare or train-agent creates some"),
     ],

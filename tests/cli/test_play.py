@@ -40,10 +40,10 @@ def test_the_video_goes_to_videos_and_its_path_is_the_last_line(command: Command
 def test_a_wrong_request_is_one_line(command: Command) -> None:
     for words, line in (
         (["random"], "'random' needs --env"),
-        (["random", "--env", "CartPole-v1", "--out", "x.avi"], "a video ends in .mp4, .gif or .webp"),
+        (["random", "--env", "CartPole-v1", "--out", "x.avi"], "the name of a video must end in .mp4, .gif or .webp"),
         (["random", "--env", "CartPole-v1", "--fps", "0"], "--fps 0: expected 1 or more"),
         (["random", "--env", "CartPole-v1", "--window", "--out", "x.gif"], "give either --window"),
-        (["random"] * 10 + ["--env", "CartPole-v1"], "9 at most can be seen"),
+        (["random"] * 10 + ["--env", "CartPole-v1"], "at most 9 can be shown"),
         (["nowhere"], "nowhere: not a run directory (no such folder)"),
     ):
         seen = command("play", *words)

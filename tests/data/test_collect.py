@@ -248,9 +248,9 @@ def test_other_settings_are_refused_and_named(
     [
         ({"steps": None}, "either a number of episodes or a number of steps"),
         ({"episodes": 3}, "either a number of episodes or a number of steps"),
-        ({"steps": 0}, "0 episodes or steps to collect: one at least"),
-        ({"steps": None, "episodes": -1}, "-1 episodes or steps to collect: one at least"),
-        ({"num_envs": 0}, "num_envs 0: one environment at least"),
+        ({"steps": 0}, "0 episodes or steps to collect: must be at least one"),
+        ({"steps": None, "episodes": -1}, "-1 episodes or steps to collect: must be at least one"),
+        ({"num_envs": 0}, "num_envs 0: at least one environment is needed"),
         ({"epsilon": 1.5}, "between 0 and 1"),
     ],
 )

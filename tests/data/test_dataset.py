@@ -200,7 +200,7 @@ def test_split_leaves_neither_side_empty(share: float) -> None:
 
 
 def test_one_episode_cannot_be_split() -> None:
-    with pytest.raises(InputError, match="two at least"):
+    with pytest.raises(InputError, match="at least two are needed"):
         from_episodes(INFO, EPISODES[:1]).split(0.1, np.random.default_rng(0))
 
 
@@ -219,8 +219,8 @@ def spoilt(name: str, value: float) -> Episode:
         (spoilt("observations", np.nan), "episode 1, step 2: NaN or infinity in observations"),
         (spoilt("rewards", np.inf), "episode 1, step 2: NaN or infinity in rewards"),
         (spoilt("actions", np.nan), "episode 1, step 2: NaN or infinity in actions"),
-        (spoilt("actions", 3), "episode 1, step 2: action 3.0 lies outside of discrete"),
-        (spoilt("actions", -1), "episode 1, step 2: action -1.0 lies outside of discrete"),
+        (spoilt("actions", 3), "episode 1, step 2: action 3.0 is outside discrete"),
+        (spoilt("actions", -1), "episode 1, step 2: action -1.0 is outside discrete"),
         (
             replace(EPISODES[0], rewards=np.zeros(3)),
             "3 rewards need 4 observations and 3 actions, got 5 and 4",
@@ -313,7 +313,7 @@ def test_what_stands_in_the_way_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not empty and holds no dataset"):
         DatasetWriter(tmp_path / "photos", INFO)
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="a file stands where a folder is needed"):
+    with pytest.raises(InputError, match="there is a file where a folder is needed"):
         DatasetWriter(tmp_path / "file", INFO)
 
 

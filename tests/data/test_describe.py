@@ -79,13 +79,13 @@ def test_a_view_is_described_not_its_whole_log(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("dataset", "warning"),
     [
-        (log(EPISODES[:1]), "one episode only: nothing can be held out from training"),
+        (log(EPISODES[:1]), "there is only one episode, so none can be held out from training"),
         (log([episode([1.0]), episode([0.0, 1.0])]), "all returns are equal"),
         (log([episode([0.0]), episode([0.0, 0.0])]), "all rewards are zero"),
         (log(final_observations=False), "last observations were not recorded"),
         (log(), "1 episodes neither terminate nor are truncated"),
         (log(env=None), "the environment is not recorded"),
-        (log(upstream_env_steps=None), "how many environment steps the log took to make is unknown"),
+        (log(upstream_env_steps=None), "it is unknown how many environment steps the log took to make"),
     ],
 )
 def test_what_may_mislead_is_warned_of(dataset: Dataset, warning: str) -> None:

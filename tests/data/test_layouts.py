@@ -142,19 +142,19 @@ def test_several_rewards_are_refused_or_one_is_chosen(npz: Callable[..., Path]) 
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"terminals": None}, "nothing in it says where episodes end .*; it holds actions, observations, rewards"),
+        ({"terminals": None}, "nothing in it shows where episodes end .*; it holds actions, observations, rewards"),
         ({"terminals": np.array(["a"] * 5)}, "terminals is not an array of numbers"),
         ({"next_observations": SHOWN[:, :1]}, "next_observations and observations have different shapes"),
         ({"actions": np.array([{}] * 5, object)}, "actions cannot be read without unpickling"),
-        ({"observations": np.zeros((5, 0))}, "observations without a single number"),
+        ({"observations": np.zeros((5, 0))}, "observations without any numbers"),
         ({"rewards": np.zeros((5, 0))}, "rewards has no number in a row"),
         ({"rewards": np.full(5, 2e38)}, "episode 0: rewards add up to more than float32 holds: scale them"),
-        ({"terminals": np.arange(5)}, "terminals holds 2, which is no flag: 0 or 1"),
+        ({"terminals": np.arange(5)}, r"terminals holds 2, which is not a flag \(0 or 1\)"),
         ({"terminals": np.full(5, np.nan)}, "NaN or infinity in terminals"),
         ({"terminals": ENDS[None]}, r"terminals has shape \(1, 5\), and marks one thing a row"),
-        ({"episode_lengths": np.array([])}, "episode_lengths are no numbers of steps"),
+        ({"episode_lengths": np.array([])}, "episode_lengths are not numbers of steps"),
         ({"episode_lengths": np.array([3, 0, 2])}, "episode_lengths has an episode without a step"),
-        ({"episode_lengths": np.array([2.5, 2.5])}, "episode_lengths are no numbers of steps"),
+        ({"episode_lengths": np.array([2.5, 2.5])}, "episode_lengths are not numbers of steps"),
         ({"episode_lengths": np.array([3, 3])}, "episode_lengths do not fit the 5 steps of actions"),
         ({"episode_lengths": np.array([3, -1, 3])}, "episode_lengths do not fit the 5 steps of actions"),
     ],
@@ -289,12 +289,12 @@ def test_tuples_of_d3rlpy_are_read_in_their_order(hdf5: Callable[..., Path]) -> 
 @pytest.mark.parametrize(
     ("name", "contents", "message"),
     [
-        ("log.npz", b"hello", "called .npz, but by its contents not an NPZ"),
+        ("log.npz", b"hello", "called .npz, but its contents are not an NPZ"),
         ("log.h5", b"", "the file is empty"),
-        ("log.hdf5", b"text", "called .hdf5, but by its contents not an HDF5 file"),
-        ("log.parquet", b"a,b", "called .parquet, but by its contents not a Parquet file"),
-        ("log.pkl", b"\x80\x04", r"a pickle, which is never read \(rlformer.dataset makes a log"),
-        ("log.npy", b"\x93NUMPY", "one array alone"),
+        ("log.hdf5", b"text", "called .hdf5, but its contents are not an HDF5 file"),
+        ("log.parquet", b"a,b", "called .parquet, but its contents are not a Parquet file"),
+        ("log.pkl", b"\x80\x04", r"a pickle, which is never read \(use rlformer.dataset to make a log"),
+        ("log.npy", b"\x93NUMPY", "a single array"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_told(name: str, contents: bytes, message: str, tmp_path: Path) -> None:

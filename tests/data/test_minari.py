@@ -232,7 +232,7 @@ def test_several_rewards_are_refused_or_one_is_chosen(opened: Callable[..., Data
 
 
 def test_names_of_columns_have_no_use(opened: Callable[..., Dataset]) -> None:
-    with pytest.raises(InputError, match="has names of its own: --map rewards"):
+    with pytest.raises(InputError, match="has fixed names, so --map rewards"):
         opened(minari_dataset(PLANE, spaces.Discrete(2)), choice=Choice.parse(["rewards=r"]))
 
 
@@ -403,10 +403,10 @@ def test_the_command_exports_a_log_without_an_environment(tmp_path: Path, minari
 def test_ids_that_are_malformed_or_taken_are_refused(minari_home: Path) -> None:
     dataset = log_of(DISCRETE)
     for malformed in ("toy", "toy-v", "../toy-v0", "a b-v0", ""):
-        with pytest.raises(InputError, match="is no Minari id"):
+        with pytest.raises(InputError, match="is not a Minari id"):
             export_minari(dataset, malformed)
     export_minari(dataset, "toy-v0")
-    with pytest.raises(InputError, match="a Minari dataset stands there already"):
+    with pytest.raises(InputError, match="there is already a Minari dataset"):
         export_minari(dataset, "toy-v0")
 
 

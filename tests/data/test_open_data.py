@@ -299,7 +299,7 @@ def test_an_import_does_not_go_on_with_another_log(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         import_data(hdf5_file(tmp_path / "log.h5"), tmp_path / "out", progress=interrupt)
-    with pytest.raises(InputError, match="an unfinished dataset from elsewhere"):
+    with pytest.raises(InputError, match="an unfinished dataset from another source"):
         import_data(hdf5_file(tmp_path / "log.h5", rewards=np.zeros(5)), tmp_path / "out")
 
 
@@ -349,7 +349,7 @@ def poisoned(name: str, value: float) -> dict[str, Array]:
         ),
         (
             {"actions": np.array([0, 1, -1, 0, 0])},
-            "log.h5: episode 0, step 2: action -1 lies outside of discrete",
+            "log.h5: episode 0, step 2: action -1 is outside discrete",
         ),
         (
             {name: np.zeros((0, 1)) for name in columns()},
@@ -371,7 +371,7 @@ def test_an_unsound_hdf5_file_is_named_and_leaves_nothing(
         (PENDULUM, {}, r"observations have shape \(4,\), but those of 'Pendulum-v1' have \(3,\)"),
         (CARTPOLE, {}, r"episode 0: actions of shape \(2,\), expected \(\)"),
         (CARTPOLE, {"actions": np.full(5, 0.5)}, "episode 0: action 0.5 is not one of the categories"),
-        (CARTPOLE, {"actions": np.full(5, 2)}, "episode 0, step 0: action 2 lies outside of discrete"),
+        (CARTPOLE, {"actions": np.full(5, 2)}, "episode 0, step 0: action 2 is outside discrete"),
     ],
 )
 def test_a_log_of_another_environment_is_refused(
@@ -437,7 +437,7 @@ def test_a_truncated_npz_file(tmp_path: Path, opened: Callable[..., Dataset]) ->
 
 def test_what_is_no_dataset_is_said_to_be_none(tmp_path: Path, opened: Callable[..., Dataset]) -> None:
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(InputError, match=r"notes.txt: no dataset: a file of no known format; a log is"):
+    with pytest.raises(InputError, match=r"notes.txt: no dataset: a file of unknown format; a log is"):
         opened(str(tmp_path / "notes.txt"))
     (tmp_path / "empty.h5").touch()
     with pytest.raises(InputError, match=r"empty.h5: no dataset"):
@@ -447,9 +447,11 @@ def test_what_is_no_dataset_is_said_to_be_none(tmp_path: Path, opened: Callable[
     with pytest.raises(InputError, match=r"policy.zip: no observations and no actions .* in it; it holds data"):
         opened(str(tmp_path / "policy.zip"))
     (tmp_path / "folder").mkdir()
-    with pytest.raises(InputError, match=r"folder: no dataset: no dataset.json in it, and nothing else that is a log"):
+    with pytest.raises(
+        InputError, match=r"folder: not a dataset: it has no dataset.json and is not another kind of log"
+    ):
         opened(str(tmp_path / "folder"))
-    with pytest.raises(InputError, match=r"'no-such.h5': no such file or folder, and no Minari id"):
+    with pytest.raises(InputError, match=r"'no-such.h5': no such file or folder, and not a Minari id"):
         opened("no-such.h5")
 
 

@@ -64,8 +64,8 @@ def test_a_training_twice_as_long_is_cut_alike_and_has_the_same_prefixes() -> No
 @pytest.mark.parametrize(
     ("returns", "env", "why"),
     [
-        ([-200.0] * 100, None, "no card says what a good return is"),
-        ([90.0] * 100, EnvSpec("E", "E-v0"), "no card says what a good return is"),
+        ([-200.0] * 100, None, "no card gives a reference return"),
+        ([90.0] * 100, EnvSpec("E", "E-v0"), "no card gives a reference return"),
         ([10.0] * 100, CARD, "never reached 0.5 of the normalised score"),
         ([90.0] * 19, CARD, "never reached 0.5 of the normalised score"),  # no mean of 20 episodes
     ],

@@ -88,12 +88,12 @@ def test_rows_are_sorted_by_episode_and_step(read: Read) -> None:
 
 
 def test_an_episode_that_comes_back_without_steps_is_refused(read: Read) -> None:
-    with pytest.raises(InputError, match=r"episode 7 comes back at row 4: sort the rows by episode and step"):
+    with pytest.raises(InputError, match=r"episode 7 appears again at row 4: sort the rows by episode and step"):
         read(frame(step=None).iloc[[0, 1, 3, 4, 2]])
 
 
 def test_a_step_that_is_there_twice_is_refused(read: Read) -> None:
-    with pytest.raises(InputError, match=r"step 1 of episode 0 .* is there twice: rows 1 and 2"):
+    with pytest.raises(InputError, match=r"step 1 of episode 0 .* appears twice: rows 1 and 2"):
         read(frame(step=[0, 1, 1, 0, 1]))
 
 
@@ -158,7 +158,7 @@ def test_episodes_without_such_a_row_are_told(read: Read) -> None:
         ({"obs_1": None, "obs_2": [0.0] * 5}, "obs_2 without one of number 1"),
         (
             {"episode": None, "step": None, "terminated": None, "truncated": None},
-            "nothing in it says where episodes end .*; it holds action, obs_0, obs_1, reward; --map ends=COLUMN",
+            "nothing in it shows where episodes end .*; it holds action, obs_0, obs_1, reward; --map ends=COLUMN",
         ),
     ],
 )

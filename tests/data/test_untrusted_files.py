@@ -170,9 +170,9 @@ def test_an_encrypted_zip_is_one_line(workspace: Path) -> None:
     [
         ("[" * 100_000, "nested too deeply"),
         ('{"a":' * 99 + "1" + "}" * 99, "nested too deeply"),
-        ('{"a": 1, "a": 2}', "the key 'a' stands there twice"),
-        ('{"a": NaN}', "NaN is no number of JSON"),
-        ('{"a": 1e999}', "1e999 is larger than any number here"),
+        ('{"a": 1, "a": 2}', "the key 'a' appears twice"),
+        ('{"a": NaN}', "NaN is not a JSON number"),
+        ('{"a": 1e999}', "1e999 is too large"),
         ('{"a": ' + "9" * 5000 + "}", "not valid JSON"),
         ("[1]", "damaged: no object"),
         ("", "not valid JSON"),

@@ -230,5 +230,5 @@ def _begun(path: Path) -> None:
 def test_garbage_in_place_of_an_array_is_not_advised_to_be_unpickled(tmp_path: Path) -> None:
     written(tmp_path / "log")
     (tmp_path / "log/rewards.npy").write_bytes(b"[1, 2]")
-    with pytest.raises(InputError, match=r"rewards\.npy: damaged: no array of numpy; copy it from where it is whole"):
+    with pytest.raises(InputError, match=r"rewards\.npy: damaged: not a numpy array; restore it from an intact copy"):
         load(tmp_path / "log")

@@ -139,12 +139,12 @@ def other() -> Iterator[None]:
         (Fails, "making it: RuntimeError: no licence ("),
         (
             Needs,
-            "__init__() missing 1 required positional argument: 'map'; the table kwargs of its card holds what",
+            "__init__() missing 1 required positional argument: 'map'; the table kwargs of its card holds its keywords",
         ),
         (lambda: User(spaces.Discrete(10**9)), "an observation of 1,000,000,000 numbers (a category counts as many"),
-        (lambda: User(spaces.Box(-1, 1, (0,))), "observations without a single number are not supported"),
+        (lambda: User(spaces.Box(-1, 1, (0,))), "observations without any numbers are not supported"),
         (lambda: acts(spaces.Discrete(10**9)), "1,000,000,000 actions to choose from are too many; at most 100,000"),
-        (lambda: acts(spaces.Box(-1, 1, (0,))), "actions without a single number are not supported"),
+        (lambda: acts(spaces.Box(-1, 1, (0,))), "actions without any numbers are not supported"),
         (lambda: acts(crossed()), "action[1] has no value: its least is 1, its greatest -1"),
     ],
 )

@@ -146,15 +146,15 @@ def test_a_category_is_seen_one_hot() -> None:
     ("space", "named"),
     [
         (spaces.Box(-1, 1, (8, 8, 3)), "image observations (8, 8, 3) float32 from -1 to 1"),
-        (spaces.Box(0, 255, (8, 8, 3), np.float32), "real numbers of an image lie from 0 to 1"),
-        (spaces.Box(0, 1000, (8, 8, 3), np.int64), "whole numbers of an image lie from 0 to 255"),
+        (spaces.Box(0, 255, (8, 8, 3), np.float32), "real numbers of an image must be from 0 to 1"),
+        (spaces.Box(0, 1000, (8, 8, 3), np.int64), "whole numbers of an image must be from 0 to 255"),
         (spaces.Dict(camera=spaces.Box(-1, 1, (8, 8, 3)), speed=spaces.Box(0, 1, (1,))), "from -1 to 1"),
         (spaces.Dict(camera=IMAGE, mission=spaces.Text(5)), "Text observations are not supported: 'mission'"),
         (spaces.Text(5), "Text"),
         (spaces.Tuple([TWO, spaces.Text(5)]), "Text"),
         (spaces.Graph(spaces.Box(0, 1, (2,)), TWO), "Graph"),
         (spaces.Dict(trace=spaces.Sequence(TWO)), "Sequence"),
-        (spaces.Dict({}), "without a single number"),
+        (spaces.Dict({}), "without any numbers"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
@@ -226,9 +226,9 @@ def test_other_actions_are_refused_in_one_line(space: spaces.Space[Any]) -> None
         ("json:CartPole", "unknown environment 'json:CartPole'; did you mean 'json:CartPole-v1'?"),
         ("no_such:Env-v0", "environment 'no_such:Env-v0': no module 'no_such' here or installed"),
         ("json.no_such:Env-v0", "environment 'json.no_such:Env-v0': no module 'json.no_such' here or installed"),
-        (":X-v0", "environment ':X-v0': '' is no module's name; such an id is module:Name-v0"),
-        ("..:X-v0", "environment '..:X-v0': '..' is no module's name; such an id is module:Name-v0"),
-        ("a:b:X-v0", "environment 'a:b:X-v0': 'a:b' is no module's name; such an id is module:Name-v0"),
+        (":X-v0", "environment ':X-v0': '' is not a module name; such an id is module:Name-v0"),
+        ("..:X-v0", "environment '..:X-v0': '..' is not a module name; such an id is module:Name-v0"),
+        ("a:b:X-v0", "environment 'a:b:X-v0': 'a:b' is not a module name; such an id is module:Name-v0"),
     ],
 )  # fmt: skip
 def test_an_unknown_environment(name: str, message: str) -> None:
@@ -422,7 +422,7 @@ def test_delayed_reward_keeps_nothing_for_the_next_episode() -> None:
 
 
 def test_a_time_limit_outside_would_keep_the_reward_back() -> None:
-    with pytest.raises(InputError, match="'time_limit' goes before 'delayed_reward'"):
+    with pytest.raises(InputError, match="'time_limit' must come before 'delayed_reward'"):
         make(echo(observation=VECTOR, wrappers=(TABLES["delayed_reward"], TABLES["time_limit"])))
 
 

@@ -193,7 +193,7 @@ def test_a_stopped_film_leaves_no_file(tmp_path: Path) -> None:
 def test_a_file_that_is_no_video_is_refused_before_anything_is_played(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(InputError, match=r"film\.avi: a video ends in \.mp4, \.gif or \.webp"):
+    with pytest.raises(InputError, match=r"film\.avi: the name of a video must end in \.mp4, \.gif or \.webp"):
         playing.film([Player("r", RandomPolicy(ACTIONS))], CARTPOLE, [7], tmp_path / "film.avi")
     monkeypatch.setattr(files, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'rlformer\[video\]'"):

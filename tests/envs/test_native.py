@@ -70,7 +70,7 @@ def test_a_file_of_spaces_that_fill_the_memory_is_damaged(space: dict[str, Any],
     native(spaces.Box(-1, 1, (2,)), spaces.Discrete(2)).save(tmp_path)
     path = tmp_path / "spaces.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "observation": space}))
-    with pytest.raises(InputError, match=r"^\S+spaces\.json: damaged: .* is no shape"):
+    with pytest.raises(InputError, match=r"^\S+spaces\.json: damaged: .* is not a shape"):
         NativeSpaces.load(tmp_path)
 
 

@@ -54,5 +54,5 @@ def test_one_target_return_is_asked_of_all() -> None:
 
 
 def test_no_seed_is_a_mistake() -> None:
-    with pytest.raises(InputError, match="one episode at least"):
+    with pytest.raises(InputError, match="at least one episode"):
         play(Heard(), ENV, SEEDS[:0])

@@ -149,7 +149,7 @@ def test_a_result_survives_json() -> None:
 
 
 def test_no_episodes_is_an_error_and_time_per_call_is_positive() -> None:
-    with pytest.raises(InputError, match="one episode at least"):
+    with pytest.raises(InputError, match="at least one episode"):
         evaluate(random_policy(), CARTPOLE, SEEDS[:0], name="random")
     assert seconds_per_call(random_policy(), spaces_of(CARTPOLE).observation, 2, calls=4) > 0
 

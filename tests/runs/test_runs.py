@@ -276,7 +276,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="a file stands where a folder is needed"):
+    with pytest.raises(InputError, match="there is a file where a folder is needed"):
         files.writable_directory(tmp_path / "file" / "below")
     with pytest.raises(InputError, match="cannot be written"):
         files.writable_directory(Path("/proc/rlformer"))

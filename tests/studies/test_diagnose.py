@@ -220,7 +220,7 @@ def test_the_page_shows_prediction_and_observation_side_by_side(tmp_path: Path) 
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "| 3 Gamble | dt | 5 | −5 | −4.99 | −5 | −4.99 | equivalent |" in markdown
     assert "| 3 Gamble | dqn | – | 1 | 1.01 | – | – | equivalent |" in markdown
-    assert "Gamble asked for 5 breaks return conditioning: holds" in markdown
+    assert "Gamble with target return 5 breaks return conditioning: holds" in markdown
     assert "Gamble &lt;ppo&gt;, seed 1: boom" in page
     assert "Gamble <ppo>, seed" not in page
     assert "default-src 'none'" in page

@@ -75,8 +75,8 @@ def torch_of(cuda: str | None, available: bool) -> Any:
     ("cuda", "available", "driver", "state", "words"),
     [
         ("12.8", True, True, "ok", "cpu, cuda:0 (NVIDIA H200)"),
-        (None, False, True, "warning", "an NVIDIA GPU is here that this build cannot use"),
-        ("12.8", False, True, "warning", "the NVIDIA driver does not serve this build"),
+        (None, False, True, "warning", "this machine has an NVIDIA GPU that this build cannot use"),
+        ("12.8", False, True, "warning", "the NVIDIA driver does not support this build"),
         ("12.8", False, False, "ok", "cpu"),
     ],
 )
@@ -105,7 +105,7 @@ def test_folders_that_cannot_be_written_are_wrong(tmp_path: Path, monkeypatch: p
     runs, datasets, reports = (one(found, name) for name in ("runs/", "datasets/", "reports/"))
     assert (runs.state, runs.mend) == ("wrong", f"mv {tmp_path}/runs {tmp_path}/runs.old")
     assert (datasets.state, datasets.mend) == ("wrong", f"chmod u+wx {tmp_path}/datasets, or --out DIR")
-    assert (reports.state, reports.found) == ("ok", "will be made")
+    assert (reports.state, reports.found) == ("ok", "will be created")
     assert not (tmp_path / "reports").exists()
 
 

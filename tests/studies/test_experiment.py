@@ -123,7 +123,7 @@ def test_a_log_may_be_learned_from_without_making_its_environment(tmp_path: Path
     run = RunDirectory.open(path)
     assert (run.spec.env.name, run.evaluations()) == ("Theirs-v0", {})
     assert run.record.notes == ["not evaluated: no environment was given"]
-    with pytest.raises(InputError, match="'Theirs-v0' was learned from a log alone; --env names"):
+    with pytest.raises(InputError, match="'Theirs-v0' was learned from a log without an environment; use --env"):
         rlformer.evaluate([path])
     spec, (result,) = rlformer.evaluate([path], env="CartPole-v1", episodes=3)
     assert (spec.name, len(result.returns)) == ("CartPole-v1", 3)

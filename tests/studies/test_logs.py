@@ -167,14 +167,14 @@ def test_without_interaction_only_the_log_is_learned_from(random_log: Dataset) -
     assert "cql" in plan(study, dataset=random_log).arms  # or there would be nothing to hold the sequence model against
     with pytest.raises(InputError, match="arms: names no arm"):
         plan(replace(study, arms=()), dataset=random_log)
-    with pytest.raises(InputError, match="needs a log"):
+    with pytest.raises(InputError, match="an existing log is needed"):
         plan(study)
-    with pytest.raises(InputError, match="by stepping the environment: ppo"):
+    with pytest.raises(InputError, match="these agents cannot be trained: ppo"):
         plan(replace(study, arms=("ppo",)), dataset=random_log)
 
 
 def test_contradictions_are_refused(random_log: Dataset) -> None:
-    with pytest.raises(InputError, match="choose one"):
+    with pytest.raises(InputError, match="give either --log"):
         plan(Study("CartPole-v1", log=Log(kinds=("expert",))), dataset=random_log)
     with pytest.raises(InputError, match="both choose the log"):
         plan(Study("CartPole-v1", log=Log(kinds=("expert",), prefix="0.5")))

@@ -211,7 +211,7 @@ def test_more_shards_than_episodes_are_refused(tmp_path: Path) -> None:
 
 def test_a_file_where_the_folder_should_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "log").touch()
-    with pytest.raises(InputError, match="a file stands where a folder is needed"):
+    with pytest.raises(InputError, match="there is a file where a folder is needed"):
         collected(tmp_path / "log")
 
 

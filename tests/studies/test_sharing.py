@@ -106,7 +106,7 @@ def test_the_folder_of_runs_is_made_before_anything_temporary_is(tmp_path: Path)
     assert list(LocalProcesses(1, root=tmp_path / "runs").run(_locking, [])) == []
     assert (tmp_path / "runs").is_dir()
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="a file stands where a folder is needed"):
+    with pytest.raises(InputError, match="there is a file where a folder is needed"):
         list(LocalProcesses(1, root=tmp_path / "file").run(_locking, []))
 
 

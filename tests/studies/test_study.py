@@ -144,7 +144,7 @@ def test_where_a_study_was_read_is_no_part_of_it(tmp_path: Path) -> None:
 def test_a_study_is_not_written_over_a_folder_or_into_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path, tmp_path / "file/study.toml"):
-        with pytest.raises(InputError, match=r"a (folder|file) stands where"):
+        with pytest.raises(InputError, match=r"there is a (folder|file) where"):
             WHOLE.write(path)
     WHOLE.write(tmp_path / "new/study.toml")
     assert Study.read(tmp_path / "new/study.toml") == WHOLE

@@ -95,6 +95,6 @@ def test_without_a_card_a_few_episodes_of_random_play_say_what_is_no_success(
     """Every episode returns 3."""
     monkeypatch.syspath_prepend(str(workspace))
     (workspace / "paying.py").write_text(TELLING.replace("Telling", "Paying"))
-    with pytest.raises(InputError, match=r"^verdict\.good_enough: 3: on paying:Paying-v0 random play returns 3; name"):
+    with pytest.raises(InputError, match=r"^verdict\.good_enough: 3: on paying:Paying-v0 random play returns 3; give"):
         plan(asking("paying:Paying-v0", good_enough=3))
     assert plan(asking("paying:Paying-v0", good_enough=3.5)).arms == ("random",)

@@ -192,13 +192,13 @@ def _inferred(first: Observed) -> tuple[ObservationSpec, spaces.Space[Any] | Non
             return observation_spec(space), space
         width = int(np.prod(shape, dtype=np.int64))
         if width == 0:
-            raise InputError("observations without a single number are not supported")
+            raise InputError("observations without any numbers are not supported")
         return ObservationSpec.vector(width, str(stored_dtype(first.dtype))), None
     space = _nested({tuple(re.split(r"[./]", name)): rows for name, rows in first.items()})
     try:
         return observation_spec(space), space
     except InputError as error:
-        raise InputError(f"{error}; --map observations=COLUMN,... chooses those that are read") from error
+        raise InputError(f"{error}; --map observations=COLUMN,... chooses which ones to read") from error
 
 
 def _nested(members: Mapping[tuple[str, ...], Array]) -> spaces.Space[Any]:

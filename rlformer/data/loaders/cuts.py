@@ -41,8 +41,8 @@ def find_cuts(
     if by is None:
         names = ", ".join(KEYS[key].names[0] for key in ("terminated", "truncated", "ends", "episode"))
         raise InputError(
-            f"nothing in it says where episodes end ({names}, ...); it holds {listed(held)}; "
-            "--map ends=COLUMN or --map episode=COLUMN names what does"
+            f"nothing in it shows where episodes end ({names}, ...); it holds {listed(held)}; "
+            "--map ends=COLUMN or --map episode=COLUMN names a column that does"
         )
     for key, values in marks.items():
         if values.dtype.kind == "f" and key != "returns" and not np.isfinite(values).all():
@@ -50,7 +50,7 @@ def find_cuts(
     for key in {*_FLAGS} & {*marks}:
         values = marks[key]
         if (wrong := (values != 0) & (values != 1)).any():
-            raise InputError(f"{called[key]} holds {values[wrong][0]:g}, which is no flag: 0 or 1")
+            raise InputError(f"{called[key]} holds {values[wrong][0]:g}, which is not a flag (0 or 1)")
     flags = {key: _flag(marks[key]) for key in ("terminated", "truncated") if key in marks}
     if by in flags:
         if wrong := [key for key, flag in flags.items() if len(flag) != rows]:
@@ -73,7 +73,7 @@ def _ends(by: str, mark: Array, rows: int, name: str) -> Array:
     """(E,) the row behind each episode's last step."""
     if by in ("indices", "lengths"):
         if (by == "lengths" and not len(mark)) or (mark != np.rint(mark)).any():
-            raise InputError(f"{name} are no numbers of steps")
+            raise InputError(f"{name} are not numbers of steps")
         ends = np.append(mark, rows) if by == "indices" else np.cumsum(mark)
         if (np.diff(ends, prepend=0) < 0).any() or ends[-1] != rows or not rows:
             raise InputError(f"{name} do not fit the {rows} steps of actions")
@@ -95,7 +95,7 @@ def _ends(by: str, mark: Array, rows: int, name: str) -> Array:
         ids, at = np.unique(mark[starts], return_index=True)
         if len(ids) < len(starts):
             again = int(starts[min(set(range(len(starts))) - set(at.tolist()))])
-            raise InputError(f"{name} {mark[again]} comes back at row {again}: sort the rows by episode and step")
+            raise InputError(f"{name} {mark[again]} appears again at row {again}: sort the rows by episode and step")
     return np.append(starts[1:], rows)
 
 

@@ -81,7 +81,7 @@ def open_minari(folder: Path, env: Native | None, choice: Choice = AS_NAMED) -> 
     from minari import MinariDataset
 
     if choice.columns:
-        raise InputError(f"a Minari dataset has names of its own: --map {next(iter(choice.columns))}=... has no use")
+        raise InputError(f"a Minari dataset has fixed names, so --map {next(iter(choice.columns))}=... has no effect")
     untrusted.json_object(folder / "metadata.json", constants=True)
     if (folder / _MAIN_FILE).is_file():
         safe.check_hdf5(folder / _MAIN_FILE)
@@ -124,10 +124,10 @@ def export_minari(dataset: Dataset, dataset_id: str, env: EnvSpec | None = None)
     from minari import create_dataset_from_buffers
 
     if not is_id(dataset_id):
-        raise InputError(f"'{dataset_id}' is no Minari id; such an id is namespace/name-v0")
+        raise InputError(f"'{dataset_id}' is not a Minari id, which looks like namespace/name-v0")
     folder = datasets_path() / dataset_id
     if folder.exists():
-        raise InputError(f"{folder}: a Minari dataset stands there already; choose another id or remove it")
+        raise InputError(f"{folder}: there is already a Minari dataset; choose another id or remove it")
     info = dataset.info
     observation_space: spaces.Space[Any] = _box(info.spaces.observation)
     made = make(env) if env else None

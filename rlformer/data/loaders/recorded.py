@@ -49,7 +49,7 @@ def recorded_environment(metadata: Mapping[str, Any]) -> Recorded:
         return Recorded(None, {})
     if own is not None and other is not None and own.definition != other.definition:
         where = "policies are evaluated in the dataset's own evaluation environment (eval_env_spec)"
-        return replace(used, notes=(*used.notes, f"{where}, which is not the one of the log"))
+        return replace(used, notes=(*used.notes, f"{where}, which differs from that of the log"))
     return used
 
 
@@ -93,7 +93,9 @@ def _wrappers(found: Any) -> tuple[list[dict[str, Any]], list[str]]:
     if not others:
         return tables, []
     named = ", ".join(others)
-    return tables, [f"the recorded environment has the wrapper {named}, which is not put on here: --env names your own"]
+    return tables, [
+        f"the recorded environment has the wrapper {named}, which cannot be applied here; use --env to name your own"
+    ]
 
 
 def _sticky(repeat_action_probability: float, repeat_action_duration: int = 1) -> dict[str, Any]:

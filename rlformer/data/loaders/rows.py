@@ -74,7 +74,7 @@ def _order(ids: Array, steps: Array | None) -> tuple[Array | None, tuple[str, ..
     ahead = (sorted_steps[1:] - sorted_steps[:-1])[within]
     if (ahead == 0).any():
         at = int(np.flatnonzero(within)[np.argmax(ahead == 0)])
-        again = f"step {sorted_steps[at]:g} of episode {sorted_ids[at]} (counted from 0) is there twice"
+        again = f"step {sorted_steps[at]:g} of episode {sorted_ids[at]} (counted from 0) appears twice"
         raise InputError(f"{again}: rows {order[at]} and {order[at + 1]}")
     notes = []
     moved = not np.array_equal(order, np.arange(len(order)))

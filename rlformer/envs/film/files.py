@@ -27,7 +27,7 @@ class Reel(Protocol):
 def check(path: Path) -> None:
     """Raise InputError where no video can be written there: another suffix, or no ffmpeg."""
     if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"--out {path}: a video ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+        raise InputError(f"--out {path}: the name of a video must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
     if path.suffix.lower() == ".mp4" and find_spec("imageio_ffmpeg") is None:
         raise MissingExtra("video", f"{path} (a .gif or .webp needs nothing more)")
 

@@ -212,7 +212,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "Gamble", "3", "Gamble",
-        "luck: asked for 5, return conditioning takes the losing gamble",
+        "luck: with target return 5, return conditioning takes the losing gamble",
         (
             # Huber's loss is flat between -14 and 4 for a gamble of +5 or -15: any value there is a minimum. With
             # rewards scaled, or squared errors, the minimum is the mean.
@@ -253,7 +253,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "Lock", "6b", "Lock",
-        "extrapolation: only the whole pays, so that the log must hold a success",
+        "extrapolation: only a complete success pays, so the log must contain one",
         (_PPO_ARM, _CQL_TIED, _BC, _TOP, _DT_K1, _dt(4)),
         (1.0,), kwargs={"bits": 4}, best=1.0,
     ),
@@ -265,7 +265,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "KeyDoor-distractors", "8", "KeyDoor",
-        "the same beside six numbers that mean nothing",
+        "the same with six irrelevant inputs",
         (_PPO_ARM, _TOP, _dt(5, *_LONG)),
         (1.0,), kwargs={"length": 3, "choices": 2}, wrappers=({"kind": "distractors", "count": 6},), best=1.0,
     ),
@@ -277,15 +277,15 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "Lock-expert", "9b", "Lock",
-        "quality of the log: an expert's, in which nothing else was ever tried",
+        "quality of the log: an expert's log, which contains only its actions",
         (_CQL_ARM, _BC, _TOP, _dt(4)),
         (1.0,), kwargs={"bits": 4, "epsilon": 0.0}, best=1.0,
     ),
 )  # fmt: skip
 
 CONTROLS: tuple[Control, ...] = (
-    Control("Gamble asked for 5 breaks return conditioning", "Gamble", ("dt",), "no better", 5.0),
-    Control("Stitch asked for .5 gives .5", "Stitch", ("dt", "dt-k1"), "equal", 0.5),
+    Control("Gamble with target return 5 breaks return conditioning", "Gamble", ("dt",), "no better", 5.0),
+    Control("Stitch with target return 0.5 returns 0.5", "Stitch", ("dt", "dt-k1"), "equal", 0.5),
     Control(
         "PassiveTMaze breaks policies without memory", "PassiveTMaze", ("ppo", "bc", "bc-top", "dt-k1"), "no better"
     ),

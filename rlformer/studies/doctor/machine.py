@@ -34,7 +34,10 @@ def _threads() -> Finding:
     found = f"{here} cores" + (f", OMP_NUM_THREADS={asked}" if asked else "")
     if asked is not None and (not asked.isdecimal() or int(asked) > here):
         return Finding(
-            "threads", "warning", f"{found}: more threads than cores wait for each other", "unset OMP_NUM_THREADS"
+            "threads",
+            "warning",
+            f"{found}: with more threads than cores, they wait for each other",
+            "unset OMP_NUM_THREADS",
         )
     return Finding("threads", "ok", found)
 
@@ -45,26 +48,26 @@ def _memory() -> Finding:
         return Finding("memory", "ok", "unknown on this platform")
     found = f"{available / 2**30:.1f} GiB available"
     if available < _LEAST_MEMORY:
-        return Finding("memory", "warning", f"{found}: a run takes about 0.5", "rlformer compare ... --jobs 1")
+        return Finding("memory", "warning", f"{found}: a run needs about 0.5", "rlformer compare ... --jobs 1")
     return Finding("memory", "ok", found)
 
 
 def _folder(path: Path) -> Finding:
     name, quoted = f"{path.name}/", shlex.quote(str(path))
     if path.exists() and not path.is_dir():
-        return Finding(name, "wrong", "a file stands where a folder is needed", f"mv {quoted} {quoted}.old")
+        return Finding(name, "wrong", "there is a file where a folder is needed", f"mv {quoted} {quoted}.old")
     nearest = next(place for place in (path, *path.parents) if place.exists())
     if not os.access(nearest, os.W_OK | os.X_OK):
         mend = f"chmod u+wx {shlex.quote(str(nearest))}, or --out DIR"
         return Finding(name, "wrong", f"{nearest} cannot be written", mend)
-    return Finding(name, "ok", "can be written" if nearest == path else "will be made")
+    return Finding(name, "ok", "can be written" if nearest == path else "will be created")
 
 
 def _disk(folder: Path) -> Finding:
     free = shutil.disk_usage(folder).free
     found = f"{free / 2**30:.1f} GiB free"
     if free < _LEAST_DISK:
-        return Finding("disk", "warning", f"{found}: a study takes some hundred MiB", "rlformer compare ... --dry-run")
+        return Finding("disk", "warning", f"{found}: a study needs a few hundred MiB", "rlformer compare ... --dry-run")
     return Finding("disk", "ok", found)
 
 

@@ -56,6 +56,6 @@ def _train(folder: Path, progress: Progress) -> str:
         targets = final.target_return
         again = play(load_policy(run.path)[0], env, seeds, target_return=targets, num_envs=4)
         if again.returns.tolist() != final.returns.tolist():
-            raise RuntimeError(f"{run.spec.agent.name} plays otherwise when it is opened again")
+            raise RuntimeError(f"{run.spec.agent.name} plays differently when it is opened again")
     progress(3, 3, "")
     return f"PPO and dt were trained on {_ENV}, played and opened again"

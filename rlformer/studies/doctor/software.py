@@ -78,11 +78,14 @@ def torch() -> list[Finding]:
         return [*findings, Finding("device", "ok", f"cpu, {', '.join(f'cuda:{i} ({n})' for i, n in enumerate(names))}")]
     if driver and not torch.version.cuda:
         mend = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu126"
-        return [*findings, Finding("device", "warning", "cpu; an NVIDIA GPU is here that this build cannot use", mend)]
+        return [
+            *findings,
+            Finding("device", "warning", "cpu; this machine has an NVIDIA GPU that this build cannot use", mend),
+        ]
     if driver:
         return [
             *findings,
-            Finding("device", "warning", "cpu; the NVIDIA driver does not serve this build", "nvidia-smi"),
+            Finding("device", "warning", "cpu; the NVIDIA driver does not support this build", "nvidia-smi"),
         ]
     return [*findings, Finding("device", "ok", "cpu")]
 
@@ -108,7 +111,7 @@ def cards() -> list[Finding]:
 
         found = f"{len(env_cards.environments())} environments, {len(agent_cards.agents())} agents"
     except InputError as error:
-        return [Finding("cards", "wrong", str(error), "mend the file, or move it out of envs/ and agents/")]
+        return [Finding("cards", "wrong", str(error), "fix the file, or move it out of envs/ and agents/")]
     except ImportError as error:
         return [Finding("cards", "wrong", " ".join(str(error).split()), "pip install --force-reinstall rlformer")]
     return [Finding("cards", "ok", found)]

@@ -60,7 +60,7 @@ CLAIM = Claim(
     ),
     code=("rlformer/agents/sequence/trajectory.py", "rlformer/agents/sequence/backbones/transformer/network.py"),
     caveat=Text(
-        "Small models, short episodes and vectors: nothing is said of language, nor of models a thousand times as large.",
+        "The models are small, the episodes short: this says nothing of language, nor of models a thousand times as large.",
         "这里是小模型、短回合与向量观测:不涉及语言,也不涉及大千倍的模型。",
     ),
 )

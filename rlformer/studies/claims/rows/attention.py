@@ -32,7 +32,7 @@ CLAIM = Claim(
         "注意力权重显示 Transformer 关注什么;强化学习智能体的决策更难解释。",
     ),
     experiment=Text(
-        "A Decision Transformer with tokens of their own for return, observation and action, and PPO, on KeyDoor. What a "
+        "A Decision Transformer with separate tokens for return, observation and action, and PPO, on KeyDoor. What a "
         "policy relies on is measured by replacing inputs; explainers are scored by how well they find it.",
         "KeyDoor 上的 Decision Transformer(回报、观测、动作各有词元)与 PPO。用替换输入的方法测量策略真正依赖什么,再看各种解释方法能否找到它。",
     ),

@@ -39,7 +39,7 @@ CLAIM = Claim(
     ),
     experiment=Text(
         "Causal depthwise convolutions (Decision ConvFormer) whose two layers reach ten steps, on PassiveTMaze: a cue 8 "
-        "steps ago lies within their reach, one 20 steps ago beyond it. Predicted: there it must fail.",
+        "steps ago is within their reach, one 20 steps ago is not, and there they are predicted to fail.",
         "两层因果深度卷积(Decision ConvFormer)的感受野为十步。PassiveTMaze 上,8 步之前的线索在感受野之内,20 步之前的在其外,预言在那里必然失败。",
     ),
     effects=(

@@ -51,9 +51,9 @@ CLAIM = Claim(
         "在无标签数据上预训练的模型,只需少量数据即可微调到具体任务。",
     ),
     experiment=Text(
-        "A Decision Transformer that first reconstructs hidden tokens of the log (BERT's counterpart), or first foretells "
-        "a random Markov chain, against one from scratch with as many steps of imitation, on small parts of a PPO "
-        "training. The chain's control is pretrained on tokens that nothing can foretell.",
+        "A Decision Transformer that first reconstructs masked tokens of the log (BERT's counterpart), or first predicts "
+        "a random Markov chain, is compared with one from scratch with as many steps of imitation, on small parts of a "
+        "PPO training. The chain's control is pretrained on tokens that cannot be predicted.",
         "先还原日志中被遮盖词元(对应 BERT)或先预测随机马尔可夫链的 Decision Transformer,与同样模仿步数、从头训练者相比,数据为一次 PPO 训练的一小部分。马尔可夫链的对照是在无法预测的随机词元上预训练。",
     ),
     effects=(

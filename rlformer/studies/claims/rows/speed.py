@@ -69,7 +69,7 @@ CLAIM = Claim(
         "rlformer/agents/sequence/backbones/gru.py",
     ),
     caveat=Text(
-        "A CPU says nothing of parallel hardware. One gradient step on K steps needs K recurrent steps one after the "
+        "A CPU says nothing about parallel hardware. One gradient step on K steps needs K recurrent steps one after the "
         "other in an LSTM, and as many as there are layers in a Transformer, whatever K is.",
         "CPU 上的计时不能说明并行硬件上的情况。对 K 步窗口,LSTM 需要 K 个先后相继的循环步,Transformer 则只需与层数相同的步数,与 K 无关。",
     ),
