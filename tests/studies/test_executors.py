@@ -200,6 +200,19 @@ def test_workers_stop_when_their_driver_asks_or_has_ended(tmp_path: Path, monkey
         assert Watch(held.session).stop()  # silent for too long
 
 
+def test_workers_stop_when_their_driver_asks_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "write_json", full)
+    with lease.held(tmp_path, "ray", print) as held:
+        before, after = Watch(held.session), Watch(held.session)
+        assert not before.stop()
+        held.stop()
+        assert after.stop()
+    assert not list(tmp_path.iterdir())
+
+
 def test_where_nothing_can_be_locked_one_local_driver_has_the_study(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

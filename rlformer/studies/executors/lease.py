@@ -56,7 +56,7 @@ class Session:
 
     @property
     def nonce(self) -> Path:
-        """A file that holds the token: who reads it there sees the driver's folder."""
+        """A file that holds the token, while work goes on: who reads it there sees the driver's folder."""
         return self.work / "nonce"
 
 
@@ -75,8 +75,10 @@ class Lease:
             raise InputError(f"{self.session.folder}: another driver has taken its place; this one ends")
 
     def stop(self) -> None:
-        """Ask all that works for this driver to save what it has."""
+        """Ask all that works for this driver to save what it has. Removing a file tells it on a full disk too."""
         with self._lock:
+            with suppress(OSError):
+                self.session.nonce.unlink(missing_ok=True)
             self._sign = replace(self._sign, stop=True)
             self._renew()
 
@@ -171,12 +173,9 @@ class Watch:
                 self._beat, self._heard = there.beat, now
             gone = there is not None and there.token != self._session.token
             asked = there is not None and there.stop
-            self._stop = gone or asked or now - self._heard > ORPHANED_SECONDS or self._released(there)
+            over = not os.path.exists(self._session.nonce)  # or asked, where the disk is full
+            self._stop = gone or asked or over or now - self._heard > ORPHANED_SECONDS
         return self._stop
-
-    def _released(self, there: Sign | None) -> bool:
-        """Whether the lease was given back, and not only replaced at this moment."""
-        return there is None and not self._session.work.is_dir()
 
 
 def _create(path: Path, sign: Sign) -> bool:
