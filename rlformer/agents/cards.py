@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from rlformer.agents import zipped
 from rlformer.agents.base import LearnerKind
+from rlformer.agents.key_names import called_here
 from rlformer.agents.learners import learner
 from rlformer.core import cards, ranges
 from rlformer.core.cards import Card, check, coerce, named, typed_value
@@ -38,6 +39,7 @@ FEW_TARGETS = (SMOKE, "quick")  # those in which a return-conditioned policy is 
 _ACTIONS = ("discrete", "multidiscrete", "multibinary", "box")  # kinds of action space, see `core.spaces.ActionSpec`
 _CONTRAST = ("question", "more", "less")
 _PAPER = ("gradient_steps", "batch_steps", "logged_steps", "source")
+_FEW_KEYS = 12  # that a message lists
 _INHERITED = ("learner", "summary", "source", "extra", "role", "family", "rung")
 
 
@@ -144,12 +146,12 @@ def resolve(
     for override in fitted:
         key, value = _parse(override)
         if key not in values:
-            raise unknown("key", key, values)
+            raise _unknown_key(agent_name, key, values)
         values[key] = coerce(key, value, defaults[key])
     for override in overrides:
         key, value = _parse(override)
         if key not in values:
-            raise unknown("key", key, values)
+            raise _unknown_key(agent_name, key, values)
         values[key] = coerce(key, value, defaults[key])
         check_values(learner(card.learner), {key: values[key]}, values)
         changed += [override] * (values[key] != preset[key])
@@ -171,6 +173,16 @@ def resolve(
         keeps_log=keeps_log,
         cut_short=_cut_short(card, preset, values),
     )
+
+
+def _unknown_key(agent_name: str, key: str, valid: Collection[str]) -> InputError:
+    """With the key that is meant, by another library's name for it too; else with the command that lists them."""
+    if (meant := called_here(key, valid)) is not None:
+        return InputError(f"unknown key '{key}'; did you mean '{meant}'?")
+    if zipped.is_zipped(agent_name):
+        return unknown("key", key, valid)
+    many = f"rlformer agents {agent_name} lists its {len(valid)} keys"
+    return unknown("key", key, valid, None if len(valid) <= _FEW_KEYS else many)
 
 
 def _cut_short(card: AgentCard, preset: Mapping[str, Any], values: Mapping[str, Any]) -> CutShort | None:

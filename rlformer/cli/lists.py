@@ -2,54 +2,76 @@
 
 from __future__ import annotations
 
-from typing import Any
+import textwrap
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rlformer.cli import completion
 from rlformer.cli.options import Debug, Grouped, Json
+
+if TYPE_CHECKING:
+    from rlformer.agents.cards import AgentCard
 
 app = typer.Typer()
 
 
 @app.command(cls=Grouped)
-def envs(as_json: Json = False, debug: Debug = False) -> None:
+def envs(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="One alone, with its card.", autocompletion=completion.environments),
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
     """List the environments, and which extra is missing."""
     from rlformer.cli import console
+    from rlformer.core.errors import unknown
     from rlformer.core.extras import missing_extra
     from rlformer.envs import cards as env_cards
 
+    known = env_cards.environments()
+    if name is not None and name not in known:
+        raise unknown("card", name, known, "rlformer envs lists them; an environment without a card works too")
     rows = [
-        {"name": name, **spec.to_dict(), "missing_extra": missing_extra(spec.extra)}
-        for name, spec in env_cards.environments().items()
+        {"name": each, **spec.to_dict(), "missing_extra": missing_extra(spec.extra)}
+        for each, spec in known.items()
+        if name in (None, each)
     ]
     if as_json:
         console.print_json({"environments": rows})
-        return
-    body = [
-        [
-            r["name"],
-            r.get("random_score"),
-            r.get("reference_score"),
-            r.get("solved_threshold"),
-            r["missing_extra"] or "",
-            r.get("summary", ""),
-        ]
-        for r in rows
-    ]
-    print(console.fitted(console.table(["environment", "random", "reference", "solved", "missing extra", ""], body)))
+    elif name is not None:
+        print(_pairs([[key.replace("_", " "), _plain(value)] for key, value in rows[0].items() if value]))
+    else:
+        head = ["environment", "random", "reference", "solved"]
+        keys = ("name", "random_score", "reference_score", "solved_threshold")
+        print(console.fitted(_with_summaries(head, [[r.get(key) for key in keys] for r in rows], rows)))
     _tell_missing(rows)
 
 
 @app.command(cls=Grouped)
-def agents(as_json: Json = False, debug: Debug = False) -> None:
+def agents(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="One alone, with every key of --set: its value, and what it may be.",
+            autocompletion=completion.agents,
+        ),
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
     """List the agents, and which extra is missing."""
     from rlformer.agents import cards as agent_cards
     from rlformer.cli import console
     from rlformer.core.extras import missing_extra
 
+    known = agent_cards.agents() if name is None else {name: agent_cards.agent(name)}
     rows: list[dict[str, Any]] = [
         {
-            "name": name,
+            "name": each,
             "learner": card.learner,
             "role": card.role,
             "family": card.family,
@@ -60,16 +82,72 @@ def agents(as_json: Json = False, debug: Debug = False) -> None:
             "defaults": card.defaults,
             "missing_extra": missing_extra(card.extra),
         }
-        for name, card in agent_cards.agents().items()
+        for each, card in known.items()
     ]
     if as_json:
         console.print_json({"agents": rows})
-        return
-    body = [
-        [r["name"], r["learner"], r["missing_extra"] or "", r["summary"], ", ".join(r["presets"]) or "-"] for r in rows
-    ]
-    print(console.fitted(console.table(["agent", "learner", "missing extra", "", "presets for"], body)))
+    elif name is not None:
+        print(_described(known[name]))
+    else:
+        head, keys = ["agent", "learner", "family"], ("name", "learner", "family")
+        print(console.fitted(_with_summaries(head, [[r[key] or None for key in keys] for r in rows], rows)))
     _tell_missing(rows)
+
+
+def _with_summaries(head: list[str], body: list[list[Any]], rows: list[dict[str, Any]]) -> str:
+    """The table, what is missing where anything is, and a summary last, since it is the longest."""
+    from rlformer.cli import console
+
+    if any(row["missing_extra"] for row in rows):
+        head = [*head, "missing extra"]
+        body = [[*cells, row["missing_extra"] or ""] for cells, row in zip(body, rows, strict=True)]
+    summaries = [row.get("summary", "") for row in rows]
+    return console.table([*head, "summary"], [[*cells, text] for cells, text in zip(body, summaries, strict=True)])
+
+
+def _described(card: AgentCard) -> str:
+    """One agent: what it is, where it has presets, and its keys with what each may be."""
+    from rlformer.agents.learners import learner
+    from rlformer.cli import console
+
+    about: list[list[Any]] = [
+        ["agent", card.name],
+        ["summary", card.summary],
+        ["source", card.source],
+        ["learner", card.learner],
+        ["role", card.role],
+        ["family", card.family],
+        ["extra", card.extra],
+        ["tuning", " ".join(card.tuning.split())],
+        ["presets for", ", ".join(card.presets)],
+    ]
+    values = card.defaults
+    ranges = learner(card.learner).ranges
+    known = {} if ranges is None else ranges(values)
+    keys = [[key, _plain(value), known[key].words if key in known else ""] for key, value in values.items()]
+    text = _pairs([row for row in about if row[1]])
+    return f"{text}\n\n{console.table(['key', 'value', 'may be'], keys)}" if keys else text
+
+
+def _pairs(rows: list[list[Any]]) -> str:
+    """What is said of one, a line each, within the width of the terminal."""
+    from rlformer.cli import console
+
+    first = max(len(str(row[0])) for row in rows) + 2
+    lines = []
+    for name, text in rows:
+        inner = textwrap.wrap(str(text), max(20, console.width() - first), break_long_words=False) or [""]
+        lines += [f"{name:<{first}}{inner[0]}", *(" " * first + line for line in inner[1:])]
+    return "\n".join(lines)
+
+
+def _plain(value: Any) -> str:
+    """As it is typed behind --set."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)) and value and isinstance(value[0], str):
+        return ", ".join(value)
+    return str(value)
 
 
 def _tell_missing(rows: list[dict[str, Any]]) -> None:

@@ -20,6 +20,46 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"Option '?(-[^' ]*)'? requires an argument\.?", r"\1 needs a value"),
     (r"Option '?(-[^' ]*)'? does not take a value\.?", r"\1 takes no value"),
 )
+# What others call a command, and what it is here.
+_OTHERWISE = {
+    "train": "train-agent or train-transformer",
+    "fit": "train-agent or train-transformer",
+    "eval": "evaluate",
+    "test": "evaluate",
+    "enjoy": "play",
+    "render": "play",
+    "video": "play",
+    "watch": "play",
+    "run": "compare",
+    "study": "compare",
+    "benchmark": "compare",
+    "list": "runs, envs or agents",
+    "ls": "runs, envs or agents",
+    "show": "runs, or data info LOG",
+    "status": "runs",
+    "info": "data info LOG, or doctor",
+    "dataset": "data",
+    "log": "data",
+    "logs": "data",
+    "import": "data import",
+    "convert": "data import",
+    "verify": "data verify",
+    "join": "data join",
+    "models": "agents",
+    "algorithms": "agents",
+    "algos": "agents",
+    "arms": "agents",
+    "environments": "envs",
+    "cards": "envs or agents",
+    "tb": "tensorboard",
+    "board": "tensorboard",
+    "check": "doctor",
+    "deploy": "export",
+    "save": "export",
+    "interpret": "explain",
+    "version": "--version",
+    "help": "--help",
+}
 _EXPECTED: tuple[tuple[str, str], ...] = (
     (r".*valid integer.*", "expected a whole number"),
     (r".*(?:valid number|valid float).*", "expected a number"),
@@ -37,6 +77,9 @@ def line(error: Exception) -> str:
     unknown = re.match(r"No such option:? (--\S+)", text)
     if unknown is not None and command == "rlformer compare" and (key := _study_key(unknown[1])) is not None:
         return f"unknown option '{unknown[1]}'; a study has a key for it: --with {key}=VALUE"
+    command_typed = re.match(r"No such command '(.*?)'", text)
+    if command_typed is not None and command == "rlformer" and command_typed[1] in _OTHERWISE:
+        return f"unknown command '{command_typed[1]}'; did you mean {_OTHERWISE[command_typed[1]]}?"
     said = _said(text)
     return said if said.endswith("?") else f"{said}; {command} --help shows how"
 

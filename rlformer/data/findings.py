@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -161,7 +161,8 @@ def _columns(dataset: Dataset, env: Native | None, moving: tuple[int, ...] | Non
         order = ", ".join(map(str, moving))
         yield Finding(
             "swapped-columns",
-            f"columns of the observation look swapped: in the order {order} the log moves as '{env.name}' does",
+            f"columns of the observation look swapped: in the order {order} the log moves as '{env.name}' does; "
+            f"{_reordered(dataset, moving)} reads it so",
             tuple(i for i, column in enumerate(moving) if i != column),
         )
     elif env is not None and env.spaces.observation.size == spec.size:
@@ -175,6 +176,15 @@ def _columns(dataset: Dataset, env: Native | None, moving: tuple[int, ...] | Non
                 "subtract an offset before, as of timestamps",
                 tuple(merged),
             )
+
+
+def _reordered(dataset: Dataset, order: tuple[int, ...]) -> str:
+    """How a person reads a log's columns in this order: by names where each has one, else in Python."""
+    columns = dataset.info.provenance.get("columns")
+    names = columns.get("observations", ()) if isinstance(columns, Mapping) else ()
+    if len(names) == len(order):
+        return f"--map observations={','.join(str(names[i]) for i in order)}"
+    return f"rlformer.dataset(observations=rows[:, {list(order)}], ...) in Python"
 
 
 def _bounds(dataset: Dataset, env: Native, low: Array, high: Array) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -16,6 +16,7 @@ _ENOUGH = 200  # steps played, at least
 _MOST_COLUMNS = 32
 _PREDICTABLE = 0.3  # of a column's usual change: what a linear model of the played steps may miss of it
 _BETTER = 0.95  # of the error: what a swap may leave of it at most
+_NOTHING = 0.01  # of a column's usual change: what rounding and chance may make of it
 _CLEAR = 0.5  # of the error in the log's own order: what another order may leave of it
 
 
@@ -24,7 +25,8 @@ def swapped_columns(dataset: Dataset, played: Sequence[Episode]) -> tuple[int, .
 
     played: episodes of uniform actions in the environment. A linear model of them predicts how each column changes in
     a step; those that it predicts in play are looked at in the log, as they stand and with two swapped, again and again
-    while that helps. The order counts where it at least halves the error, and leaves little of it.
+    while that helps; columns that nothing tells apart keep the log's order. The order counts where it at least halves
+    the error, and leaves little of it.
     """
     actions, width = dataset.info.actions, dataset.observations.shape[-1]
     if dataset.observations.ndim != 2 or dataset.observations.dtype.kind != "f" or not 1 < width <= _MOST_COLUMNS:
@@ -51,14 +53,27 @@ def swapped_columns(dataset: Dataset, played: Sequence[Episode]) -> tuple[int, .
 
     order = np.arange(width)
     as_it_is = left = error(order)
-    while left > 0:
+    while left > _NOTHING:
         orders = [_swapped(order, i, j) for i, j in combinations(range(width), 2)]
         errors = [error(other) for other in orders]
         if min(errors) > _BETTER * left:
             break
         order, left = orders[int(np.argmin(errors))], min(errors)
+    order = _as_logged(order, error)
+    left = error(order)
     clear = left < min(_CLEAR * as_it_is, 2 * _PREDICTABLE)
     return tuple(order.tolist()) if clear else None
+
+
+def _as_logged(order: Array, error: Callable[[Array], float]) -> Array:
+    """The order, but that columns which it matters nothing to swap, as those that never move, stand as in the log."""
+    most, again = max(error(order) / _BETTER, _NOTHING), True
+    while again:
+        again = False
+        for i, j in combinations(range(len(order)), 2):
+            if order[i] > order[j] and error(back := _swapped(order, i, j)) <= most:
+                order, again = back, True  # each leaves fewer pairs in another order than the log's
+    return order
 
 
 def _swapped(order: Array, i: int, j: int) -> Array:

@@ -23,7 +23,7 @@ from rlformer.envs.checked import check
 from rlformer.envs.faults import fault, foreign, no_silent_end, place
 from rlformer.envs.images import UnreadableError
 from rlformer.envs.spaces import canonical, spaces_in
-from rlformer.envs.unknown import missing_dependency, missing_module, unknown_environment
+from rlformer.envs.unknown import missing_dependency, missing_module, no_module_name, unknown_environment
 from rlformer.envs.wrappers import WRAPPERS
 
 NOWHERE = "none"  # the id in place of an environment: a log is learned from and nothing evaluated
@@ -187,7 +187,7 @@ def _check_version(env_id: str, registered: str) -> None:
 def _import_module(module: str, env_id: str) -> None:
     """The user's module, from the current folder too where nothing installed has its name."""
     if not all(part.isidentifier() for part in module.split(".")):
-        raise InputError(f"environment '{env_id}': '{module}' is not a module name; such an id is module:Name-v0")
+        raise no_module_name(env_id, module)
     package, here = module.partition(".")[0], os.getcwd()
     # Behind all else, since a file here must not take the place of a library that is imported later.
     if package not in sys.modules and importlib.util.find_spec(package) is None and here not in sys.path:

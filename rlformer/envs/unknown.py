@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,6 +59,8 @@ _LIBRARIES = (
         r"(?:highway|merge|roundabout|parking|intersection|racetrack)(?:-\w+)*-v\d+", "highway-env", "highway_env"
     ),
 )
+_REGISTERS = re.compile(r"""\bregister\(\s*(?:id\s*=\s*)?["']([\w/.-]+)["']""")
+_MOST_FILES, _MOST_BYTES = 100, 1_000_000  # of the current folder, looked through for what they register
 _BEFORE = frozenset(gym.registry)  # ids that need no module: registered before any module of a user's was imported
 _EXTRAS = {
     "mujoco": "gymnasium[mujoco]",
@@ -83,7 +86,12 @@ def unknown_environment(env_id: str, cards: Iterable[str], registered: Iterable[
         return InputError(f"{unknown}: {_advice(*library)}")
     if library is not None:  # installed and imported by somebody, yet of another name
         return InputError(f"{unknown}; did you mean '{library[1]}'?")
-    near = nearest_id(plain, [*cards, *registered])
+    mine = {} if module else _registered_here()
+    if (meant := _meant_here(plain, mine)) is not None:
+        return InputError(f"{unknown}{meant}")
+    near = nearest_id(plain, [*cards, *registered, *mine])
+    if near in mine and near not in (*cards, *registered):
+        return InputError(f"{unknown}; did you mean '{mine[near]}:{near}'?")
     if near is not None:
         alone = near in cards or near in _BEFORE or not module
         return InputError(f"{unknown}; did you mean '{near if alone else f'{module}:{near}'}'?")
@@ -103,12 +111,22 @@ def missing_module(env_id: str, module: str) -> InputError:
             found = _library(plain)
             name = found[1] if found is not None and found[0] is library else plain
             return InputError(f"environment '{env_id}' needs '{module}': {_advice(library, name)}")
-    here = {path.stem for path in Path.cwd().glob("*.py")} | {
-        path.parent.name for path in Path.cwd().glob("*/__init__.py")
-    }
-    near = difflib.get_close_matches(module, [*here, *(library.module for library in _LIBRARIES)], 1, 0.6)
+    near = difflib.get_close_matches(module, [*_modules_here(), *(library.module for library in _LIBRARIES)], 1, 0.6)
     guess = f"; did you mean '{near[0]}:{plain}'?" if near else ""
     return InputError(f"environment '{env_id}': no module '{module}' here or installed{guess}")
+
+
+def no_module_name(env_id: str, module: str) -> InputError:
+    """The error for an id before whose colon a path stands, or something else that Python cannot import."""
+    plain = env_id.rpartition(":")[2]
+    wanted = f"environment '{env_id}': '{module}' is no module's name"
+    named = _module_of(module)
+    if named in _modules_here():
+        return InputError(f"{wanted}; did you mean '{named}:{plain}'?")
+    path = Path(f"{module.removesuffix('.py')}.py")
+    if path.is_file():
+        return InputError(f"{wanted}; cd {path.parent}, then the id is '{path.stem}:{plain}'")
+    return InputError(f"{wanted}; such an id is module:Name-v0")
 
 
 def missing_dependency(name: str, entry_point: object, extra: str | None, error: Exception) -> InputError:
@@ -123,9 +141,49 @@ def missing_dependency(name: str, entry_point: object, extra: str | None, error:
         return InputError(f"environment '{name}' needs {_lacking(error)}: pip install '{_EXTRAS[folder[1]]}'")
     reason = " ".join(str(error).split())
     if isinstance(error, ModuleNotFoundError) and error.name:
+        near = difflib.get_close_matches(error.name, _modules_here(), 1, 0.8)
+        if near and str(entry_point).startswith(f"{error.name}:"):
+            wrong = f"its entry point '{entry_point}' names no module here or installed"
+            return InputError(f"environment '{name}': {wrong}; did you mean '{near[0]}'?")
         package = error.name.partition(".")[0].replace("_", "-")
         return InputError(f"environment '{name}' needs '{error.name}', not installed: pip install {package}")
     return InputError(f"environment '{name}': {reason}")
+
+
+def _modules_here() -> dict[str, Path]:
+    """The files of the modules that lie in the current folder, by name."""
+    files = {path.stem: path for path in sorted(Path.cwd().glob("*.py"))[:_MOST_FILES]}
+    return files | {path.parent.name: path for path in sorted(Path.cwd().glob("*/__init__.py"))[:_MOST_FILES]}
+
+
+def _registered_here() -> dict[str, str]:
+    """The modules of the current folder by the ids that their text registers; nothing is imported."""
+    found: dict[str, str] = {}
+    for module, path in _modules_here().items():
+        with suppress(OSError):
+            if path.stat().st_size <= _MOST_BYTES:
+                for env_id in _REGISTERS.findall(path.read_text(encoding="utf-8", errors="replace")):
+                    found.setdefault(env_id, module)
+    return found
+
+
+def _meant_here(typed: str, mine: Mapping[str, str]) -> str | None:
+    """What to say of an id whose module was left out, or of a module without an id; None: it is neither."""
+    if typed in mine:
+        return f"; did you mean '{mine[typed]}:{typed}'?"
+    module = _module_of(typed)
+    if module not in _modules_here():
+        return None
+    own = [env_id for env_id, where in mine.items() if where == module]
+    if len(own) == 1:
+        return f"; did you mean '{module}:{own[0]}'?"
+    listed = f"such as {module}:{own[0]}" if own else f"{module}:Name-v0, which gymnasium.register(...) there names"
+    return f": that is a module, and an id is {listed}"
+
+
+def _module_of(typed: str) -> str:
+    """./my_module.py as Python imports it."""
+    return typed.removeprefix("./").removesuffix(".py")
 
 
 def _made_in(name: str, module: str) -> bool:

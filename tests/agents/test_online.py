@@ -15,6 +15,7 @@ from rlformer.agents.online import state as states
 from rlformer.agents.online import training
 from rlformer.agents.online.learner import OnlineLearner
 from rlformer.agents.online.normalization import Normalization
+from rlformer.agents.online.recording import Recorder, Tally
 from rlformer.agents.online.zips import export_zip, read_zip
 from rlformer.core import seeding
 from rlformer.core.errors import InputError, Interrupted
@@ -409,15 +410,48 @@ class Broken(gym.Wrapper[Any, Any, Any, Any]):
         return observation, reward, terminated, *rest
 
 
+SAID = {"reward": "the reward is nan", "observation": "the observation has NaN or infinity in it"}
+
+
 @pytest.mark.parametrize("what", ["reward", "observation", "observation at the end"])
 @pytest.mark.parametrize("agent", ["ppo", "dqn"])
 def test_what_is_not_finite_ends_the_training(agent: str, what: str, tmp_path: Path) -> None:
     gym.register("Broken-v0", Broken, kwargs={"what": what})
     try:
-        with pytest.raises(InputError, match=f"'Broken-v0': an? {what.split()[0]} that is not finite, "):
+        with pytest.raises(InputError, match=rf"'Broken-v0', episode of seed \d+: step \d+: {SAID[what.split()[0]]}$"):
             OnlineLearner().fit(task("Broken-v0", agent, "steps=2000"), Log(tmp_path))
     finally:
         gym.registry.pop("Broken-v0")
+
+
+class Lost(gym.Wrapper[Any, Any, Any, Any]):
+    """Pendulum whose first observation is no number, or whose reward is none where its action is none."""
+
+    def __init__(self, first: bool) -> None:
+        super().__init__(gym.make("Pendulum-v1"))
+        self._first = first
+
+    def reset(self, **given: Any) -> Any:
+        observation, info = self.env.reset(**given)
+        return (np.full_like(observation, np.nan) if self._first else observation), info
+
+    def step(self, action: Any) -> Any:
+        observation, _, *rest = self.env.step(np.nan_to_num(action))
+        return observation, float(np.sum(action)), *rest
+
+
+def test_a_first_observation_that_is_not_finite_is_told_as_that() -> None:
+    recorder = Recorder(Lost(first=True), "Lost-v0", Tally(0), keep=False)
+    with pytest.raises(InputError, match=r"episode of seed \d+: the first observation has NaN or infinity in it$"):
+        recorder.reset()
+
+
+def test_an_action_that_is_not_finite_is_not_blamed_on_the_environment() -> None:
+    recorder = Recorder(Lost(first=False), "Lost-v0", Tally(0), keep=False)
+    recorder.reset()
+    recorder.step(np.zeros(1, np.float32))
+    with pytest.raises(InputError, match=r": step 1: the policy's action has NaN or infinity in it: \[nan\]$"):
+        recorder.step(np.full(1, np.nan, np.float32))
 
 
 def test_what_stable_baselines3_warns_of_is_noted(tmp_path: Path) -> None:

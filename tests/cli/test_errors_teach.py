@@ -126,11 +126,45 @@ def _installed(module: str) -> bool:
         ("my_arms:RechArm-v0", "my_arms:ReachArm-v0"),
         ("my_amrs:ReachArm-v0", "my_arms:ReachArm-v0"),
         ("my_arms:CartPol-v1", "CartPole-v1"),
+        ("ReachArm-v0", "my_arms:ReachArm-v0"),
+        ("ReachArm-v2", "my_arms:ReachArm-v0"),
+        ("RechArm-v0", "my_arms:ReachArm-v0"),
+        ("./my_arms:ReachArm-v0", "my_arms:ReachArm-v0"),
+        ("./my_arms.py:ReachArm-v0", "my_arms:ReachArm-v0"),
     ],
 )
 def test_a_suggestion_is_a_name_that_works(my_env: str, typed: str, suggested: str) -> None:
     assert f"did you mean '{suggested}'?" in refused(typed)
     make.make(cards.environment(suggested)).close()
+
+
+@pytest.mark.parametrize("typed", ["my_arms", "my_arms.py", "./my_arms.py"])
+def test_a_module_in_place_of_an_id_tells_an_id_of_it(my_env: str, typed: str) -> None:
+    assert refused(typed) == (
+        f"unknown environment '{typed}': that is a module, and an id is such as my_arms:ReachArm-v0"
+    )
+    assert "my_arms" not in sys.modules, "what nobody asked for is not imported"
+
+
+def test_a_module_that_registers_one_id_suggests_it(workspace: Path) -> None:
+    (workspace / "alone.py").write_text(
+        "import gymnasium\ngymnasium.register(\n    id='Alone-v0', entry_point='x:Y')\n"
+    )
+    assert refused("alone").endswith("did you mean 'alone:Alone-v0'?")
+
+
+def test_a_module_elsewhere_tells_where_to_go(workspace: Path) -> None:
+    (workspace / "deep").mkdir()
+    (workspace / "deep" / "arms.py").write_text("")
+    assert refused("deep/arms.py:Arm-v0").endswith("is no module's name; cd deep, then the id is 'arms:Arm-v0'")
+
+
+def test_an_entry_point_of_a_misspelt_module_suggests_the_one_here(my_env: str) -> None:
+    gym.register("Flat-v0", "my_amrs:Arm")
+    assert refused("Flat-v0") == (
+        "environment 'Flat-v0': its entry point 'my_amrs:Arm' names no module here or installed; "
+        "did you mean 'my_arms'?"
+    )
 
 
 def test_a_module_without_the_name_tells_what_it_registers(my_env: str) -> None:
@@ -223,7 +257,13 @@ def test_gymnasiums_environments_without_their_library_name_the_command(monkeypa
         (["compare", "CartPole-v1", "--seeds=0"], "--seeds 0: expected 1 or more; rlformer compare --help shows how"),
         (["compare", "CartPole-v1", "--seeds"], "--seeds needs a value; rlformer compare --help shows how"),
         (["envs", "--json=3"], "--json takes no value; rlformer envs --help shows how"),
-        (["envs", "CartPole-v1"], "unexpected argument 'CartPole-v1'; rlformer envs --help shows how"),
+        (["doctor", "CartPole-v1"], "unexpected argument 'CartPole-v1'; rlformer doctor --help shows how"),
+        (["agents", "dtt"], "unknown agent 'dtt'; did you mean 'dt'?"),
+        (["envs", "CartPol-v1"], "unknown card 'CartPol-v1'; did you mean 'CartPole-v1'?"),
+        (["train"], "unknown command 'train'; did you mean train-agent or train-transformer?"),
+        (["list"], "unknown command 'list'; did you mean runs, envs or agents?"),
+        (["render"], "unknown command 'render'; did you mean play?"),
+        (["version"], "unknown command 'version'; did you mean --version?"),
         (["report", "x", "--lambda", "2"], "--lambda 2: expected 1 or less; rlformer report --help shows how"),
     ],
 )
@@ -347,3 +387,42 @@ def test_a_training_that_cannot_go_on_from_what_is_named_is_one_line(command: Co
         assert len(seen.err.strip().splitlines()) == 1
     seen = command("train-transformer", "log", "--pretrain", "wikipedia")
     assert (seen.code, "pretraining: 'wikipedia' is none of none, masked" in seen.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("agent", "key", "suggested"),
+    [
+        ("dt", "lr", "learning_rate"),
+        ("dt", "K", "context_length"),
+        ("dt", "n_layer", "layers"),
+        ("dt", "hidden_size", "width"),
+        ("dt", "steps", "gradient_steps"),
+        ("ppo", "total_timesteps", "steps"),
+        ("ppo", "net_arch", "hidden"),
+        ("ppo", "n_envs", "num_envs"),
+    ],
+)
+def test_a_key_by_another_librarys_name_suggests_the_one_here(agent: str, key: str, suggested: str) -> None:
+    from rlformer.agents.cards import resolve
+
+    with pytest.raises(InputError) as error:
+        resolve(cards.environment("CartPole-v1"), agent, (f"{key}=1",))
+    assert str(error.value) == f"unknown key '{key}'; did you mean '{suggested}'?"
+
+
+def test_a_key_like_none_of_many_names_the_command_that_lists_them(command: Command) -> None:
+    wrong = command("compare", "CartPole-v1", "--set", "dt.zzz=1", "--dry-run")
+    assert (wrong.code, "rlformer agents dt lists its" in wrong.err) == (2, True)
+    shown = command("agents", "dt").out
+    assert re.search(r"^layers +2 +a whole number from 1 to 64$", shown, re.MULTILINE)
+    assert "CartPole-v1" in shown, "its presets"
+
+
+def test_every_command_that_is_suggested_for_another_word_exists(command: Command) -> None:
+    from rlformer.cli.usage import _OTHERWISE
+
+    listed = command("--help").out + command("data", "--help").out
+    for words in set(_OTHERWISE.values()):
+        for name in re.split(r", | or |, or ", words):
+            last = name.removeprefix("or ").removesuffix(" LOG").split()[-1]
+            assert re.search(rf"^  (-h, )?{last}\b", listed, re.MULTILINE), last

@@ -315,3 +315,44 @@ def test_reading_in_place_leaves_nothing(
         read_in_place(str(npz(rewards=REWARDS * np.nan)))
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["log.npz"]
     assert not list(tmp_path.rglob("*.npy"))
+
+
+@pytest.mark.parametrize("order", ["b,a", "a,b"])
+def test_columns_under_the_names_of_a_dicts_members_are_those_in_any_order(tmp_path: Path, order: str) -> None:
+    parts = {"b": SHOWN[:, :1], "a": SHOWN[:, 1:]}
+    np.savez(tmp_path / "log.npz", **parts, actions=ACTIONS, rewards=REWARDS, terminals=ENDS)
+    found = read(tmp_path / "log.npz", native(TWO), columns={"observations": order.split(",")})
+    assert found[0].observations[:2].tolist() == SHOWN[:2, [1, 0]].tolist()  # Gymnasium's order: a, then b
+
+
+def test_a_group_of_another_name_is_mapped_as_a_dict(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "log.hdf5", "w") as file:
+        file["sensor/b"], file["sensor/a"] = SHOWN[:, :1], SHOWN[:, 1:]
+        file["actions"], file["rewards"], file["terminals"] = ACTIONS, REWARDS, ENDS
+    found = read(tmp_path / "log.hdf5", native(TWO), columns={"observations": "sensor"})
+    assert found[0].observations[:2].tolist() == SHOWN[:2, [1, 0]].tolist()
+
+
+def flights(path: Path) -> Path:
+    """A group for each episode, with names of nobody's convention."""
+    with h5py.File(path, "w") as file:
+        for i, rows in enumerate(CUTS):
+            group = file.create_group(f"flight_{i}")
+            group["pose"], group["cmd"], group["payoff"] = SHOWN[rows], ACTIONS[rows], REWARDS[rows]
+    return path
+
+
+def test_episodes_in_groups_are_read_under_any_names(tmp_path: Path) -> None:
+    columns = {"observations": "pose", "actions": "cmd", "rewards": "payoff"}
+    found = read(flights(tmp_path / "log.hdf5"), columns=columns)
+    assert [len(episode) for episode in found] == [3, 2]
+    assert found[1].rewards.tolist() == [3.0, 4.0]
+
+
+def test_names_that_are_the_same_in_every_group_are_said_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        read(flights(tmp_path / "log.hdf5"))
+    assert str(error.value) == (
+        "no observations and no actions and no rewards in it; it holds in each of 2 groups (flight_0, ...): cmd, "
+        "payoff, pose; --map observations=COLUMN --map actions=COLUMN --map rewards=COLUMN names another"
+    )

@@ -84,3 +84,19 @@ def test_every_swap_of_a_classic_is_found(name: str) -> None:
         swapped = replace(whole, observations=whole.observations[:, order])
         (finding,) = (f for f in find(swapped, native, played[half:]) if f.kind == "swapped-columns")
         assert finding.columns == (i, j)
+
+
+def test_columns_that_never_move_keep_the_order_of_the_log() -> None:
+    goals = np.random.default_rng(5).normal(size=(20, 2))
+
+    def with_goal(episodes: list[Episode], front: bool) -> list[Episode]:
+        made = []
+        for episode, goal in zip(episodes, goals, strict=False):
+            still = np.tile(goal, (len(episode.observations), 1))
+            rows = [still, episode.observations] if front else [episode.observations, still]
+            made.append(replace(episode, observations=np.concatenate(rows, axis=1)))
+        return made
+
+    info = DatasetInfo("Cart-v0", Spaces.plain((5,), PUSH, "float64"), final_observations=True)
+    logged = from_episodes(info, with_goal(cart(20, seed=1, gain=0.3), front=False))
+    assert swapped_columns(logged, with_goal(PLAYED, front=True)) == (3, 4, 0, 1, 2)

@@ -78,7 +78,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         """See `gymnasium.Env`."""
         episode_seed = self._tally.next_seed()
         observation, info = self.env.reset(seed=episode_seed, options=options)
-        seen = self._check(observation, 0.0)
+        seen = self._check(observation, 0.0, "the first observation", episode_seed)
         self._begin(observation, episode_seed)
         return seen, info
 
@@ -86,7 +86,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         """See `gymnasium.Env`. Raises InputError where a reward or an observation is not finite, or nothing ends."""
         executed = action if self._clip is None else self._clip(action)
         observation, reward, terminated, truncated, info = self.env.step(executed)
-        seen = self._check(observation, float(reward))
+        seen = self._check(observation, float(reward), "the observation", self._episode_seed, executed)
         self._tally.env_steps += 1
         self._tally.steps_now += 1
         self._return += float(reward)
@@ -101,16 +101,22 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
             self._check_ends()
         return seen, reward, terminated, truncated, info
 
-    def _check(self, observation: Array, reward: float) -> Array:
-        """The observation as it is read.
+    def _check(self, observation: Array, reward: float, what: str, seed: int, action: Any = None) -> Array:
+        """The observation as it is read. what: how it is called; action: that led to it, of the episode of that seed.
 
         What is no number must not be learned from: found out here, since a terminal observation is seen nowhere else.
         """
         seen = np.asarray(observation)
         if math.isfinite(reward) and computable(seen).all():
             return seen.astype(self._read_dtype, copy=False).reshape(self._read_shape)
-        what = "an observation" if math.isfinite(reward) else "a reward"
-        raise InputError(f"environment '{self._name}': {what} that is not finite, {self._tally.env_steps} steps on")
+        where = f"environment '{self._name}', episode of seed {seed}"
+        if action is None:
+            raise InputError(f"{where}: {what} has NaN or infinity in it")
+        if not np.isfinite(action).all():
+            found = f"the policy's action has NaN or infinity in it: {np.asarray(action).tolist()}"
+        else:
+            found = f"{what} has NaN or infinity in it" if math.isfinite(reward) else f"the reward is {reward}"
+        raise InputError(f"{where}: step {self._steps}: {found}")
 
     def _check_ends(self) -> None:
         """Raise InputError where nothing ends the episodes: see `envs.endings`."""

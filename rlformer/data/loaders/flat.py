@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import Array
@@ -55,7 +56,7 @@ def open_flat(
     Raises InputError where one is missing or unsound, or they do not fit `env`.
     """
     held = list(columns.forms) if held is None else held
-    places = locate(list(columns.forms), choice, env.feature_names if env else ())
+    places = by_member(locate(list(columns.forms), choice, env.feature_names if env else ()), env)
     check_needed(places, held)
     notes: list[str] = []
     whole: bool | None = None
@@ -99,10 +100,22 @@ def open_flat(
     )
 
 
+def by_member(places: Mapping[str, Found], env: Native | None) -> dict[str, Found]:
+    """The same, but that columns of the names of all members of the environment's Dict, in any order, are those."""
+    space = None if env is None else env.observation_space
+    if not isinstance(space, spaces.Dict):
+        return dict(places)
+    return {
+        key: Found(found.columns, found.columns) if not found.parts and {*found.columns} == {*space} else found
+        for key, found in places.items()
+    }
+
+
 def check_needed(places: Mapping[str, Found], found: Collection[str]) -> None:
     """Raise InputError where what every log needs is not there."""
     if missing := [key for key in NEEDED if key not in places]:
-        advice = f"--map {missing[0]}=COLUMN names another" if len(found) else "is it a log?"
+        maps = " ".join(f"--map {key}=COLUMN" for key in missing)
+        advice = f"{maps} names another" if len(found) else "is it a log?"
         raise InputError(f"no {' and no '.join(missing)} in it; it holds {listed(found)}; {advice}")
 
 

@@ -13,7 +13,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.spaces import Array
 from rlformer.data.loaders.base import ForeignLog, Native, one_reward
 from rlformer.data.loaders.columns import Observed, Raw, check_columns, from_arrays, joined_rows, with_last
-from rlformer.data.loaders.flat import check_needed
+from rlformer.data.loaders.flat import by_member, check_needed
 from rlformer.data.loaders.names import Choice, Found, locate
 
 
@@ -38,7 +38,7 @@ def open_groups(
     whole = [group for group in groups if group.steps]
     if not whole:
         raise InputError("no steps in it" if groups else "no episodes in it")
-    places = locate(list(whole[0].paths), choice, env.feature_names if env else ())
+    places = by_member(locate(list(whole[0].paths), choice, env.feature_names if env else ()), env)
     check_needed(places, whole[0].paths)
     limit = env.time_limit if env else None
     rule = _rule(places, limit)

@@ -30,7 +30,7 @@ from rlformer.data.loaders import minari, safe
 from rlformer.data.loaders.base import ForeignLog, Loader, Native, file_with
 from rlformer.data.loaders.flat import Columns, open_flat
 from rlformer.data.loaders.groups import Group, open_groups
-from rlformer.data.loaders.names import AS_NAMED, BOUNDARIES, Choice, locate
+from rlformer.data.loaders.names import AS_NAMED, BOUNDARIES, Choice, locate, located
 
 _COLUMNS_OF_D3RLPY = ("observations", "actions", "rewards", "terminated")
 
@@ -48,7 +48,7 @@ def open_hdf5(path: Path, env: Native | None, choice: Choice = AS_NAMED) -> Fore
     provenance = {"source": "hdf5", "file": path.name}
     categorical, inside = None, "/"
     with _opened(path) as file:
-        groups = _episodes_of_d3rlpy(file) if "columns" in file and "num_episodes" in file else _grouped(file)
+        groups = _episodes_of_d3rlpy(file) if "columns" in file and "num_episodes" in file else _grouped(file, choice)
         if groups is not None and (only := _columns_in(groups)) is not None:
             groups, inside = None, only
         if groups is None:
@@ -73,15 +73,15 @@ def _arrays(group: h5py.Group) -> dict[str, _Form]:
     return found
 
 
-def _grouped(file: h5py.File) -> list[Group] | None:
+def _grouped(file: h5py.File, choice: Choice) -> list[Group] | None:
     """The episodes of a file that has a group for each, in the order of their numbers; None where it has not."""
     for parent in (file, file.get("data")):
-        if not isinstance(parent, h5py.Group) or any(key in locate(_direct(parent)) for key in ("actions", "rewards")):
+        if not isinstance(parent, h5py.Group) or {"actions", "rewards"} & {*located(_direct(parent), choice)}:
             continue
         groups = []
         for name in sorted(_groups(parent), key=_natural):
             forms = _arrays(parent[name])
-            places = locate(list(forms))
+            places = located(list(forms), choice)
             if "actions" in places:
                 base = parent[name].name.strip("/")
                 steps = forms[places["actions"].columns[0]].shape[:1]

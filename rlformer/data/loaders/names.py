@@ -151,7 +151,7 @@ def locate(names: Collection[str], choice: Choice = AS_NAMED, features: Sequence
     features: what the environment's card calls its observation, tried where nothing else holds it. Raises InputError
     where the choice names a column that is not there, or one of several numbered columns is missing.
     """
-    found = {key: Found(_chosen(key, columns, names)) for key, columns in choice.columns.items()}
+    found = {key: _chosen(KEYS[key], columns, names) for key, columns in choice.columns.items()}
     taken = {column for each in found.values() for column in each.columns}
     for key in ("next_observations", *KEYS):  # obs_next is no obs
         free = [name for name in names if name not in taken]
@@ -163,18 +163,48 @@ def locate(names: Collection[str], choice: Choice = AS_NAMED, features: Sequence
     return {key: found[key] for key in KEYS if key in found}
 
 
+def located(names: Collection[str], choice: Choice) -> dict[str, Found]:
+    """The same by what of the choice is there."""
+    here = {key: columns for key, columns in choice.columns.items() if {*columns} <= {*names}}
+    return locate(names, Choice(here))
+
+
 def listed(names: Collection[str]) -> str:
-    """What a file holds, for messages."""
-    shown = sorted(map(str, names))
+    """What a file holds, for messages; groups that hold the same stand there once.
+
+    >>> listed([f"run_{i}/{name}" for i in range(40) for name in ("cmd", "pose")] + ["version"])
+    'version, and in each of 40 groups (run_0, ...): cmd, pose'
+    """
+    alike: dict[tuple[str, ...], list[str]] = {}
+    members: dict[str, list[str]] = {}
+    for name in map(str, names):
+        group, _, inner = name.partition("/")
+        if inner:
+            members.setdefault(group, []).append(inner)
+    for group, inside in members.items():
+        alike.setdefault(tuple(sorted(inside)), []).append(group)
+    several = [(groups, inside) for inside, groups in alike.items() if len(groups) > 1]
+    once = {group for groups, _ in several for group in groups}
+    said = [_shown([name for name in map(str, names) if name.partition("/")[0] not in once])] * (len(once) < len(names))
+    said += [f"in each of {len(groups)} groups ({groups[0]}, ...): {_shown(inside)}" for groups, inside in several]
+    return ", and ".join(text for text in said if text) or "nothing"
+
+
+def _shown(names: Collection[str]) -> str:
+    shown = sorted(names)
     more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
-    return (", ".join(shown[:_LISTED]) or "nothing") + more
+    return ", ".join(shown[:_LISTED]) + more
 
 
-def _chosen(key: str, columns: tuple[str, ...], names: Collection[str]) -> tuple[str, ...]:
+def _chosen(key: Key, columns: tuple[str, ...], names: Collection[str]) -> Found:
+    if len(columns) == 1 and columns[0] not in names and key.spread:
+        group = _grouped(columns[0], names)
+        if group is not None:
+            return group
     for column in columns:
         if column not in names:
-            raise InputError(f"no '{column}' in it for {key}; it holds {listed(names)}")
-    return columns
+            raise InputError(f"no '{column}' in it for {key.name}; it holds {listed(names)}")
+    return Found(columns)
 
 
 def _named(key: Key, names: Sequence[str]) -> Found | None:
@@ -198,10 +228,18 @@ def _spread(alias: str, names: Sequence[str]) -> Found | None:
             absent = next(i for i in range(min(order[0], 1), order[-1]) if i not in numbered)
             raise InputError(f"{numbered[order[-1]]} without one of number {absent}; it holds {listed(names)}")
         return Found(tuple(numbered[i] for i in order))
-    members = {name: name[len(alias) + 1 :] for name in names if re.match(rf"{alias}[./].", name, re.IGNORECASE)}
-    if members:
-        if all(part.isdecimal() for part in members.values()):  # those of a Tuple
-            members = dict(sorted(members.items(), key=lambda member: int(member[1])))
-        return Found(tuple(members), tuple(part.replace("/", ".") for part in members.values()))
+    if (group := _grouped(alias, names)) is not None:
+        return group
     named = tuple(name for name in names if re.match(rf"{alias}_.", name, re.IGNORECASE))
     return Found(named) if named else None
+
+
+def _grouped(alias: str, names: Collection[str]) -> Found | None:
+    """The members of a group or dict of that name."""
+    inside = re.compile(rf"{re.escape(alias)}[./].", re.IGNORECASE)
+    members = {name: name[len(alias) + 1 :] for name in names if inside.match(name)}
+    if not members:
+        return None
+    if all(part.isdecimal() for part in members.values()):  # those of a Tuple
+        members = dict(sorted(members.items(), key=lambda member: int(member[1])))
+    return Found(tuple(members), tuple(part.replace("/", ".") for part in members.values()))
