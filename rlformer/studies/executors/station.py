@@ -76,9 +76,7 @@ def attend(call: Call, leave: Callable[[], bool] = lambda: False) -> Event:
     try:
         nodes.check(call.session, call.here, there)
     except InputError as error:
-        asked = asks_to_stop(
-            call.session
-        )  # a driver that asked hands nothing out any more; one that ended hears nothing
+        asked = asks_to_stop(call.session)  # then it is no fault of this machine; one that has ended hears nothing
         return Event(call.key, "interrupted") if asked else Unfit(call.key, "failed", str(error))
     if watch.stop() or leave():
         return Event(call.key, "interrupted")
