@@ -11,7 +11,7 @@ from rlformer.core.errors import InputError
 from rlformer.studies.executors import lease, nodes
 from rlformer.studies.executors.base import Died, Event, Held, Job
 from rlformer.studies.executors.remote import TRIES, Remote
-from rlformer.studies.executors.station import Call, Unfit
+from rlformer.studies.executors.station import Call, Unfit, attend, call_of
 
 
 class Told:
@@ -69,3 +69,24 @@ def test_a_machine_that_cannot_work_ends_the_study_and_no_other_job_begins(tmp_p
     with pytest.raises(InputError, match="node b has other versions"):
         _run(tmp_path, cluster, Job("a", None), Job("b", None))
     assert cluster.sent == 1
+
+
+def _call(session: lease.Session, here: nodes.Node) -> Call:
+    return call_of(Job("a", None), print, session, "job-1", here, threads=1, jobs=1)
+
+
+def test_a_machine_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
+    """As one that joined the cluster after the probe. It has not been taken away, so that no try would help."""
+    with lease.held(tmp_path / "here", "ray", print) as held:
+        here = nodes.look(held.session, "driver")
+        event = attend(_call(lease.Session(tmp_path / "elsewhere", held.session.token), here))
+    assert isinstance(event, Unfit)
+    assert "does not see the driver's folder" in event.value
+
+
+def test_a_call_that_begins_when_the_driver_stops_is_no_fault_of_its_machine(tmp_path: Path) -> None:
+    with lease.held(tmp_path, "ray", print) as held:
+        here = nodes.look(held.session, "driver")
+        held.stop()
+        event = attend(_call(held.session, here))
+    assert event == Event("a", "interrupted")

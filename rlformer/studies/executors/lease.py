@@ -171,11 +171,18 @@ class Watch:
             there = _read(self._session.folder / NAME)
             if there is not None and there.beat != self._beat:
                 self._beat, self._heard = there.beat, now
-            gone = there is not None and there.token != self._session.token
-            asked = there is not None and there.stop
             over = not os.path.exists(self._session.nonce)  # or asked, where the disk is full
-            self._stop = gone or asked or over or now - self._heard > ORPHANED_SECONDS
+            self._stop = _ends(there, self._session) or over or now - self._heard > ORPHANED_SECONDS
         return self._stop
+
+
+def asks_to_stop(session: Session) -> bool:
+    """Whether the file says that work for this driver should end; not where the file is out of sight."""
+    return _ends(_read(session.folder / NAME), session)
+
+
+def _ends(there: Sign | None, session: Session) -> bool:
+    return there is not None and (there.stop or there.token != session.token)
 
 
 def _create(path: Path, sign: Sign) -> bool:

@@ -138,7 +138,8 @@ class _State:
         lost = isinstance(event, Died) or event.kind == "interrupted"
         tries = self._tries[job.key] = self._tries.get(job.key, 0) + lost
         if isinstance(event, Unfit):
-            self.unfit = self.unfit or str(event.value)
+            if not self.stopped:  # else it may only have begun too late
+                self.unfit = self.unfit or str(event.value)
             event = Event(job.key, "interrupted")
         elif lost and self.stopped:
             event = Event(job.key, "interrupted")

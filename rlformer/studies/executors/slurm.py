@@ -121,7 +121,9 @@ class Array:
             event: Event = job.result()
         except Exception as error:  # submitit's own, of a job without an answer
             trace = [line for line in str(error).splitlines() if re.match(r"\w*Error\b", line)]
-            why = trace[-1] if trace else f"its job {ticket} ended without an answer (state {job.state})"
+            where = self._request.folder  # the job reads there what it should do
+            lost = f"its job {ticket} ended without an answer (state {job.state}): does its node see {where}?"
+            why = trace[-1] if trace else lost
             return Died(None, "failed", why)
         return event
 

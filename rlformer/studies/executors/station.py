@@ -22,7 +22,7 @@ from rlformer.core.errors import InputError
 from rlformer.runs.interrupt import Interrupt
 from rlformer.studies.executors import nodes
 from rlformer.studies.executors.base import ENDS, Event, Held, Job, Progress
-from rlformer.studies.executors.lease import Session, Watch
+from rlformer.studies.executors.lease import Session, Watch, asks_to_stop
 from rlformer.studies.executors.nodes import Node
 
 _TOLD_SECONDS = 1.0  # at most so often
@@ -76,8 +76,8 @@ def attend(call: Call, leave: Callable[[], bool] = lambda: False) -> Event:
     try:
         nodes.check(call.session, call.here, there)
     except InputError as error:
-        # a driver that has ended took its folder with it
-        return Event(call.key, "interrupted") if watch.stop() else Unfit(call.key, "failed", str(error))
+        asked = asks_to_stop(call.session)  # then it is no fault of this machine; one that has ended hears nothing
+        return Event(call.key, "interrupted") if asked else Unfit(call.key, "failed", str(error))
     if watch.stop() or leave():
         return Event(call.key, "interrupted")
     with Interrupt() as interrupt:
