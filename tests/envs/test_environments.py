@@ -448,7 +448,7 @@ def test_action_bounds_narrow_a_box(space: spaces.Box, low: float, high: float, 
 
 
 @pytest.mark.parametrize(
-    ("space", "reason"), [(TWO, "needs a Box of actions"), (spaces.Box(3, 4, (1,)), "lies between -0.5 and 2.5")]
+    ("space", "reason"), [(TWO, "needs a Box of actions"), (spaces.Box(3, 4, (1,)), "is between -0.5 and 2.5")]
 )
 def test_what_action_bounds_cannot_narrow(space: spaces.Space[Any], reason: str) -> None:
     with pytest.raises(InputError, match=f"wrapper 'action_bounds'.*{reason}"):

@@ -248,7 +248,7 @@ def test_what_cannot_render_says_so_and_leaves_nothing(made: type[Any], reason: 
 def test_a_window_needs_a_display_and_an_environment_that_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     players = [Player("r", RandomPolicy(ACTIONS))]
     monkeypatch.setattr(playing, "has_display", lambda: False)
-    with pytest.raises(InputError, match=r"no display here.*--out FILE\.mp4 makes a video instead"):
+    with pytest.raises(InputError, match=r"there is no display.*--out FILE\.mp4 to make a video instead"):
         playing.show_in_window(players, CARTPOLE, [0])
     monkeypatch.setattr(playing, "has_display", lambda: True)
     gym.register("Unseen-v0", Blind)

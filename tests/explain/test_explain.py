@@ -397,7 +397,7 @@ def test_what_cannot_be_explained_is_told(solved: Solved) -> None:
         api.explain("random", env="CartPole-v1", only=["effects"], out=solved.run.parent / "none")
     with pytest.raises(InputError, match="unknown part 'efects'; did you mean 'effects'"):
         api.explain(solved.run, only=["efects"])
-    with pytest.raises(InputError, match="no run directory"):
+    with pytest.raises(InputError, match="not a run directory"):
         api.explain("random", env="CartPole-v1", distractors=2)
 
 

@@ -214,7 +214,7 @@ def test_the_exit_code_is_the_self_tests(works: bool, monkeypatch: pytest.Monkey
             assert json.loads(out)["findings"][1]["mend"] == "pip install 'rlformer[onnx]'"
         else:
             assert "-> pip install --force-reinstall torch" in out
-            assert "; 2 wrong" in out
+            assert "; 2 problems" in out
 
 
 def test_nothing_heavy_is_imported_before_it_is_examined() -> None:

@@ -157,7 +157,7 @@ def test_the_same_question_continues_its_plan_and_another_one_does_not(
     assert again.kept is not None
     assert again.kept.is_file()
     assert [run.spec for run in again.plan.runs] == [run.spec for run in first.plan.runs]
-    assert "begun before" in again.lines()[-1]
+    assert "started before" in again.lines()[-1]
     other = foresee(replace(study, max_minutes=1.9), jobs=2, always=False)
     assert (len(asked), other.kept) == (2, None)
     assert anything_left(first.plan)

@@ -198,7 +198,7 @@ def test_a_log_that_cannot_be_cut_as_asked_is_told_before_anything_is_trained(
     (workspace / "log").symlink_to(random_log.path)
     study = Study("CartPole-v1", arms=("bc", "ppo"), seeds=1, log=Log(data="log", prefix="0.5"))
     with pytest.raises(
-        InputError, match=r"^log.prefix: .*log: no prefix: this log does not say at which training step"
+        InputError, match=r"^log.prefix: .*log: no prefix: this log does not record at which training step"
     ):
         plan(study)
     with pytest.raises(InputError, match=r"^log.prefix: 999999 steps of a training of 32768"):

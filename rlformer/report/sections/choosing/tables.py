@@ -89,12 +89,14 @@ def _choices(found: Choosing) -> Table:
 
 
 def _risks(found: Choosing) -> Table:
-    rule = "no failure is defined" if found.failing is None else words.failure(found.failing)
+    rule = (
+        "no failure is defined here" if found.failing is None else f"an episode fails if {words.failure(found.failing)}"
+    )
     return Table(
         "How bad the bad episodes are",
         "Measured on the final episodes of each run; the cells are means over seeds with intervals. Worst tenth: the "
-        f"mean of the worst 10 % of the episodes (CVaR). Failures: the share of episodes that failed ({rule}). If no "
-        "run had a failure, the interval has no width, although failures remain possible",
+        f"mean of the worst 10 % of the episodes (CVaR). Failures: the share of failed episodes; "
+        f"{rule}. If no run had a failure, the interval has no width, although failures remain possible",
         ("Arm", "Mean", "Worst tenth", "Failures"),
         tuple(
             (

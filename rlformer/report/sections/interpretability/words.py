@@ -63,7 +63,7 @@ def _reliance(arms: Sequence[ExplainedArm]) -> Iterator[str]:
     logged = [(arm, arm.log.reliance) for arm, _ in known if arm.log is not None and arm.log.reliance is not None]
     if logged:
         listed = "; ".join(f"{arm.label} {formats.estimate(value, 'z')}" for arm, value in logged)
-        yield f"At the states and returns-to-go of the log, which a deployed policy does not meet: {listed}."
+        yield f"At the states and returns-to-go of the log, where no policy is deployed: {listed}."
     for reason, labels in _by_reason((arm.label, arm.no_reliance) for arm in arms if arm.reliance is None):
         yield f"Reliance of {formats.listed(labels)}: n/a ({reason})."
     most = []
@@ -139,11 +139,11 @@ def _agreement(explainers: Sequence[tuple[str, ExplainerEvidence]]) -> Iterator[
         if explainer.agreement is not None and explainer.agreement_by_chance is not None:
             value, chance = explainer.agreement.mean.point, explainer.agreement_by_chance
             (beyond if value > chance else within).append(f"{label} {formats.score(value)} ({formats.score(chance)})")
-    groups = (("above it", beyond), ("not above it", within))
+    groups = (("above it:", beyond), ("not above it:", within))
     parts = [f"{where} {formats.listed(named)}" for where, named in groups if named]
     if parts:
         yield (
-            "Rank agreement of the best explainer with the effects (in brackets: the 95 % quantile of random orders): "
+            "Rank agreement of the best explainer with the effects; in brackets, the 95 % quantile of random orders: "
             f"{'; '.join(parts)}."
         )
 

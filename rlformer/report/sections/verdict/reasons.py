@@ -193,5 +193,5 @@ def _prices(verdict: Verdict) -> str:
     paid = "was made for this comparison" if verdict.made_here else "existed already"
     return (
         f"Prices: {terms.env_step:g} for an environment step, {terms.logged_step:g} for a logged step, "
-        f"{terms.cpu_second:g} for a CPU second. The log {paid}, so lambda is {terms.share:g}."
+        f"{terms.cpu_second:g} for a CPU second. The log {paid}; lambda is {terms.share:g}."
     )
