@@ -39,7 +39,8 @@ class Foreseen:
         found += [] if self.fitted is None else self.fitted.lines()
         if self.kept is not None:
             found.append(f"That is the plan that was begun before; delete {self.kept} to make it anew.")
-        return found + ([self.forecast] if self.forecast else [])
+        busy = None if self.projection is None else self.projection.busy
+        return found + [line for line in (self.forecast, busy) if line]
 
 
 def foresee(
