@@ -29,6 +29,8 @@ from pathlib import Path
 
 import pytest
 
+from rlformer.core.extras import EXTRAS
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 PAGES = [page for page in PAGES if not {"reports", "zh"} & set(page.parts)]  # translations have the same code
@@ -129,6 +131,13 @@ TRANSLATED = [
     (ROOT / "README.md", ROOT / "README.zh-CN.md"),
     *((ROOT / "docs" / page.name, page) for page in sorted(ROOT.glob("docs/zh/*.md"))),
 ]
+
+
+@pytest.mark.parametrize("page", ["docs/start.md", "docs/zh/start.md"])
+def test_every_extra_is_in_the_table_of_the_page_on_installing(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    rows = [row for row in re.findall(r"^\| (.*?) \|", text, re.MULTILINE) if re.fullmatch(r"(`\w+`[,、 ]*)+", row)]
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(EXTRAS)
 
 
 @pytest.mark.parametrize("pair", TRANSLATED, ids=lambda pair: name_of(pair[1]))

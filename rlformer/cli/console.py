@@ -221,7 +221,7 @@ def show_foreseen(found: Foreseen, as_json: bool) -> None:
     head = ["agent", "runs", "env steps", "gradient steps", "seconds a run", "CPU hours", "MiB a run"]
     print(table(head, body))
     print(
-        f"{total['runs']} runs, {total['jobs']} in parallel: about {total['hours']:.2g} hours, "
+        f"{total['runs']} runs, {total['jobs']} in parallel: about {found.projection.takes}, "
         f"{total['env_steps']:,} environment steps, {total['disk_bytes'] / 2**20:.0f} MiB"
     )
     for line in found.lines():

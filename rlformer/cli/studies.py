@@ -18,8 +18,10 @@ from rlformer.cli.options import (
     Debug,
     Grouped,
     Json,
+    Map,
     On,
     Quiet,
+    RewardColumn,
     Threads,
     typed,
 )
@@ -50,6 +52,8 @@ def compare(
             rich_help_panel=COMPARED,
         ),
     ] = None,
+    maps: Map = None,
+    reward_column: RewardColumn = None,
     profile: Annotated[
         str | None,
         typer.Option(
@@ -169,6 +173,7 @@ def compare(
     """Compare online RL and sequence models on one task. Trains both families and writes one report."""
     from rlformer import api
     from rlformer.cli import answers, console
+    from rlformer.core.errors import InputError
     from rlformer.studies.executors import Place
 
     Place.parse(on)
@@ -181,11 +186,15 @@ def compare(
         "verdict.good_enough": good_enough,
         "verdict.success": success,
         "log.kinds": log,
+        "log.map": maps or None,
+        "log.reward_column": reward_column,
         "explain": explain or None,
         "device": device,
     }
     study = _study(target, {key: value for key, value in asked.items() if value is not None}, settings, given)
     study = replace(study, trust=trust)
+    if study.log.data is None and (maps or reward_column is not None):
+        raise InputError("--map and --reward-column are about columns of a log: --dataset DATA names it")
     if study.log.data is not None:  # what looks wrong with it is told before anything is trained
         open_log(study.log.data, env=study.env, maps=study.log.map, reward_column=study.log.reward_column)
     if save_study is not None:

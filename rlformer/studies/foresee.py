@@ -41,7 +41,8 @@ class Foreseen:
             found.append(
                 f"This is the plan of the study that was started before; delete {self.kept} to make a new plan."
             )
-        return found + ([self.forecast] if self.forecast else [])
+        busy = None if self.projection is None else self.projection.busy
+        return found + [line for line in (self.forecast, busy) if line]
 
 
 def foresee(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.runs.directory import RunDirectory
 
@@ -34,7 +35,9 @@ class ListedRun:
 def list_runs(folder: Path) -> list[ListedRun]:
     """Every run at or below the folder, by environment, agent and seed. Raises InputError where it is no folder."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
+        below = Path("runs") / files.slug(str(folder))
+        meant = f"; did you mean {below}?" if not folder.exists() and below.is_dir() else ""
+        raise InputError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}{meant}")
     found = map(_listed, _directories(folder))
     return sorted(found, key=lambda run: (run.env, run.agent, -1 if run.seed is None else run.seed, run.path))
 

@@ -26,6 +26,7 @@ from rlformer.studies.stages import Contest, Stages
 from rlformer.studies.study import Study
 
 _RUN_BYTES = 400_000  # of curves, evaluations and records
+_BUSY = 2.0  # wall seconds of a CPU second from which on times say more of others than of the study
 _PARAMETER_BYTES = 16  # weights twice, and an optimiser's two moments
 
 
@@ -55,6 +56,22 @@ class Projection:
     agents: tuple[Projected, ...]
     wall_seconds: float  # of all of it: runs that wait for others, processes and report included
     of_seeds: Mapping[int, float] = field(default_factory=dict)  # the same with so many seeds, which show more
+    slowness: float = 1.0  # wall seconds of a CPU second while it was probed
+
+    @property
+    def takes(self) -> str:
+        """How long all of it takes, in words."""
+        return _duration(self.wall_seconds)
+
+    @property
+    def busy(self) -> str | None:
+        """That others work on this machine, where that makes it much slower."""
+        if self.slowness < _BUSY:
+            return None
+        return (
+            f"This machine is busy: the probe had {formats.percent(1 / self.slowness)} of a core. Times are for that; "
+            f"on a quiet machine it takes about {_duration(self.wall_seconds / self.slowness)}."
+        )
 
     @property
     def cpu_hours(self) -> float:
@@ -108,6 +125,7 @@ def projected(plan: Plan, paces: Paces, jobs: int) -> Projection:
         agents=tuple(row for row in rows if row.runs),
         wall_seconds=seconds(plan.stages, paces, jobs) + fixed,
         of_seeds={count: seconds(plan.enlarged(count), paces, jobs) + fixed for count in more},
+        slowness=paces.slowness,
     )
 
 

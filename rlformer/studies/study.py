@@ -6,10 +6,13 @@ any of these keys from the command line.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import tomli_w
 
 from rlformer.core import files, notebook, untrusted
 from rlformer.core.errors import InputError, unknown
@@ -146,11 +149,16 @@ class Study:
         return table
 
     def write(self, path: Path) -> None:
-        """As a file that `read` reads. Raises InputError where it cannot be written."""
+        """As a file that `read` reads, with a comment that names the other keys.
+
+        Raises InputError where it cannot be written.
+        """
         if path.is_dir():
             raise InputError(f"{path}: there is a folder where the study file should be written")
         files.writable_directory(path.parent)
-        files.write_toml(path, self.to_dict())
+        others = [key for key, known in KEYS.items() if known.of(self) is None]
+        rest = textwrap.fill(f"Left to the profile: {', '.join(others)}; set.AGENT.", 118)
+        files.write_text(path, textwrap.indent(rest, "# ") + "\n" + tomli_w.dumps(self.to_dict()))
 
 
 @dataclass(frozen=True)

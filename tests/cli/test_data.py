@@ -103,11 +103,15 @@ def test_a_training_tells_what_looks_wrong_in_a_line_each() -> None:
 def test_a_study_names_columns_and_its_log_s_doubts_are_told(elsewhere: Path) -> None:
     rng = np.random.default_rng(0)
     text = cartpole_log(shown=rng.uniform(-0.1, 0.1, (160, 4)), observations=np.zeros(3))
-    given = ("--with", 'log.map=["observations=shown"]', "--with", "log.reward_column=0")
-    result = run("compare", "CartPole-v1", "--dataset", text, *given, "--save-study", "study.toml")
-    assert result.exit_code == 0, result.exception
-    study = Study.read(elsewhere / "study.toml")
-    assert (study.log.map, study.log.reward_column) == (("observations=shown",), 0)
+    by_key = ("--with", 'log.map=["observations=shown"]', "--with", "log.reward_column=0")
+    by_option = ("--map", "observations=shown", "--reward-column", "0")
+    for given in (by_key, by_option):
+        result = run("compare", "CartPole-v1", "--dataset", text, *given, "--save-study", "study.toml")
+        assert result.exit_code == 0, result.exception
+        study = Study.read(elsewhere / "study.toml")
+        assert (study.log.map, study.log.reward_column) == (("observations=shown",), 0)
     assert "note: log.npz: all episodes end after exactly 20 steps" in result.stderr
     wrong = run("compare", "CartPole-v1", "--dataset", text, "--with", "log.map=shown")
     assert "log.map" in str(wrong.exception)
+    nothing = run("compare", "CartPole-v1", "--map", "observations=shown", "--save-study", "other.toml")
+    assert str(nothing.exception) == "--map and --reward-column are about columns of a log: --dataset DATA names it"

@@ -9,7 +9,9 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
+import typer
 
+from rlformer.cli import app
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.envs import cards, make
@@ -426,3 +428,21 @@ def test_every_command_that_is_suggested_for_another_word_exists(command: Comman
         for name in re.split(r", | or |, or ", words):
             last = name.removeprefix("or ").removesuffix(" LOG").split()[-1]
             assert re.search(rf"^  (-h, )?{last}\b", listed, re.MULTILINE), last
+
+
+def options_of(command: Any) -> set[str]:
+    """Of a command and of those below it."""
+    own = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    return own.union(*(options_of(inner) for inner in getattr(command, "commands", {}).values()))
+
+
+def test_every_option_that_a_page_names_is_one_of_a_command(checkout: Path) -> None:
+    known = options_of(typer.main.get_command(app))
+    texts = {path: path.read_text(encoding="utf-8") for path in (checkout / "rlformer" / "report").rglob("*.py")}
+    named = {
+        (path.name, word) for path, text in texts.items() for word in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)
+    }
+    for path in (checkout / "rlformer" / "report").rglob("*.jinja"):
+        named |= {(path.name, word) for word in re.findall(r"<code>(--[a-z-]+)", path.read_text(encoding="utf-8"))}
+    assert len(named) > 10
+    assert {(name, word) for name, word in named if word not in known} == set()

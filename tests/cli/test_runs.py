@@ -35,3 +35,10 @@ def test_where_there_are_none_the_commands_that_make_some_are_named(command: Com
     assert seen.err == "no runs in runs: rlformer compare or train-agent creates some\n"
     assert command("runs", "--json").json == {"runs": []}
     assert command("runs", "nowhere").err == "error: nowhere: no such folder\n"
+
+
+def test_an_environment_in_place_of_a_folder_suggests_the_folder_of_its_runs(command: Command, workspace: Path) -> None:
+    make_runs(Path("runs"), [BC], seeds=(0,))
+    (env,) = Path("runs").iterdir()
+    assert command("runs", env.name).err == f"error: {env.name}: no such folder; did you mean {env}?\n"
+    assert command("runs", "nowhere").err == "error: nowhere: no such folder\n"

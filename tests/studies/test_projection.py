@@ -1,13 +1,16 @@
 """What a comparison would take, from a short probe."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import rlformer
+from rlformer.cli.console import show_foreseen
+from rlformer.studies.foresee import Foreseen
 from rlformer.studies.pace import Pace, Paces, World
 from rlformer.studies.plan import plan
-from rlformer.studies.projection import project, projected
+from rlformer.studies.projection import Projection, forecast, project, projected
 from rlformer.studies.study import Grid, Log, Study
 
 
@@ -52,3 +55,27 @@ def test_a_probe_of_every_arm_is_multiplied_and_nothing_is_kept(
     assert rows["ppo"]["disk_bytes"] > 32768 * 4 * 4  # it keeps its trajectories
     assert not list((tmp_path / "temporary").iterdir())
     assert not (tmp_path / "CartPole-v1").exists()
+
+
+@pytest.mark.parametrize(
+    ("slowness", "said"),
+    [
+        (1.5, None),
+        (
+            4.0,
+            "This machine is busy: the probe had 25 % of a core. Times are for that; on a quiet machine it takes about "
+            "30 minutes.",
+        ),
+    ],
+)
+def test_a_busy_machine_is_told(slowness: float, said: str | None) -> None:
+    assert Projection("X-v0", 2, (), 7200.0, slowness=slowness).busy == said
+
+
+def test_the_two_times_of_a_dry_run_are_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    study = Study("CartPole-v1", arms=("random",), seeds=1, runs=str(tmp_path))
+    made = plan(study)
+    projection = projected(made, Paces(World(1e-4, 10.0, 500, True), {"random": Pace(0.0, 0.0, (0.0, 0.0))}), jobs=1)
+    projection = replace(projection, wall_seconds=9_000.0)
+    show_foreseen(Foreseen(study, made, None, None, projection, forecast(study, made, projection)), as_json=False)
+    assert capsys.readouterr().out.count("about 2.5 hours") == 2

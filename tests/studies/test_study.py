@@ -159,3 +159,15 @@ def test_the_quick_profile_asks_for_few_target_returns_in_the_same_runs_as_the_o
     assert {spec.few_targets for spec in many} == {False}
     assert {spec.hash for spec in few} == {spec.hash for spec in many}
     assert [RunSpec.from_dict(spec.to_dict()).few_targets for spec in (few[0], many[0])] == [True, False]
+
+
+def test_a_saved_study_names_every_key(tmp_path: Path) -> None:
+    study = Study("CartPole-v1", seeds=2)
+    study.write(tmp_path / "study.toml")
+    text = (tmp_path / "study.toml").read_text()
+    comment = " ".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("#"))
+    others = comment.removeprefix("Left to the profile: ").partition(";")[0].split(", ")
+    for key in KEYS:
+        assert (key in others) == (KEYS[key].of(study) is None)
+        assert key.rpartition(".")[2] in text
+    assert Study.read(tmp_path / "study.toml") == study
