@@ -23,7 +23,7 @@ def unfinished(folder: Path) -> Mapping[str, Any] | None:
     Raises InputError where something else stands there, or the file is torn.
     """
     if listing.exists(folder) and not (folder / listing.SHARDS).is_file():
-        raise InputError(f"{folder}: a dataset stands there; remove it or choose another --out")
+        raise InputError(f"{folder}: there is already a dataset; remove it or choose another --out")
     if (folder / _PROGRESS).is_file():
         made = files.read_json(folder / _PROGRESS).get("made")
         if not isinstance(made, Mapping):

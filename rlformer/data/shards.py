@@ -123,13 +123,13 @@ def check_alike(shards: Sequence[Dataset]) -> None:
 
 def _check_same_task(first: Dataset, other: Dataset) -> None:
     one, two = first.info, other.info
-    where = f"{other.path}: no shard of one log with {first.path}: "
+    where = f"{other.path}: does not belong to one log with {first.path}: "
     if one.env != two.env:
         raise InputError(f"{where}it is of environment {two.env or 'unknown'}, not {one.env or 'unknown'}")
     if one.spaces != two.spaces:
         raise InputError(f"{where}it has {two.spaces.describe()}, not {one.spaces.describe()}")
     if one.env_definition and two.env_definition and one.env_definition != two.env_definition:
-        raise InputError(f"{where}its environment '{two.env}' is defined otherwise (arguments, wrappers)")
+        raise InputError(f"{where}its environment '{two.env}' is defined differently (arguments, wrappers)")
     columns = [info.provenance.get("reward_column") for info in (one, two)]
     if columns[0] != columns[1]:
         names = ["its only one" if column is None else f"column {column}" for column in columns]

@@ -247,7 +247,7 @@ def _check_free(path: Path) -> None:
     What a writer leaves that is killed before its first commit is nothing yet.
     """
     if exists(path):
-        raise InputError(f"{path}: a dataset stands there; remove it or choose another --out")
+        raise InputError(f"{path}: there is already a dataset; remove it or choose another --out")
     if not path.is_dir() or (path / "progress.json").is_file():
         return
     if any(entry.name != LOCK and not files.is_temporary(entry.name) for entry in path.iterdir()):

@@ -192,10 +192,10 @@ def join_logs(
     or is there twice, and where `out` holds another log.
     """
     if not parts:
-        raise InputError("nothing to join: rlformer data join DATA... --out DIR names the parts")
+        raise InputError("nothing to join: name the parts: rlformer data join DATA... --out DIR")
     ours = {text: _own(text, env) for text in parts if is_ours(text)}
     if len(ours) == len({*parts}) and (chosen := choice.to_dict()):
-        raise InputError(f"{', '.join(chosen)} has no use: all parts are datasets already, whose columns are known")
+        raise InputError(f"{', '.join(chosen)} has no effect, because all parts are datasets already")
     listing.check_alike([shard for log in ours.values() for shard in log.shards or (log,)] if ours else [])
     absolute = [str(Path(text).resolve()) if Path(text).exists() else text for text in parts]
     made: dict[str, Any] = {"joined": absolute, "env": None if env is None else env.name, **choice.to_dict()}
@@ -206,7 +206,7 @@ def join_logs(
         if begun == made:
             return load(out)
     if begun is not None and begun != made:
-        raise InputError(f"{out}: a log joined of other parts stands there; remove it or choose another --out")
+        raise InputError(f"{out}: there is already a log of other parts; remove it or choose another --out")
     with making(out, made):
         try:
             logs = [ours.get(text) or _imported(text, out, i, env, progress, choice) for i, text in enumerate(parts)]

@@ -306,7 +306,7 @@ def test_other_spaces_do_not_touch_an_unfinished_dataset(tmp_path: Path) -> None
 
 def test_what_stands_in_the_way_is_left_alone(tmp_path: Path) -> None:
     written(tmp_path / "log")
-    with pytest.raises(InputError, match="a dataset stands there"):
+    with pytest.raises(InputError, match="there is already a dataset"):
         DatasetWriter(tmp_path / "log", INFO)
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/cat.jpg").touch()

@@ -308,7 +308,7 @@ def test_an_import_into_a_chosen_folder(tmp_path: Path) -> None:
     dataset = import_data(text, tmp_path / "out")
     assert dataset.path == tmp_path / "out"
     assert import_data(text, tmp_path / "out").hash == dataset.hash  # finished: left alone
-    with pytest.raises(InputError, match="a dataset stands there"):
+    with pytest.raises(InputError, match="there is already a dataset"):
         import_data(npz_file(tmp_path / "other.npz"), tmp_path / "out")
     with pytest.raises(InputError, match="already a dataset"):
         import_data(str(tmp_path / "out"), tmp_path / "copy")

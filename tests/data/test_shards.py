@@ -338,7 +338,7 @@ def test_two_shards_may_hold_the_same_episodes_where_they_were_played_apart(tmp_
 
 
 def test_nothing_is_written_where_shards_are(folder: Path) -> None:
-    with pytest.raises(InputError, match="a dataset stands there"):
+    with pytest.raises(InputError, match="there is already a dataset"):
         DatasetWriter(folder, INFO)
 
 

@@ -64,7 +64,7 @@ def test_an_address_where_no_ray_is_answers_at_once(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     place = Place("ray", f"127.0.0.1:{port}")
-    with pytest.raises(InputError, match="no Ray answers there"), executors.opened(place, Request(tmp_path, tmp_path)):
+    with pytest.raises(InputError, match="no Ray cluster responds there"), executors.opened(place, Request(tmp_path, tmp_path)):
         pass
 
 
@@ -126,7 +126,7 @@ def test_the_place_of_a_dead_process_of_this_machine_is_free_at_once(tmp_path: P
     with lease.held(tmp_path, "ray", told.append):
         assert not (tmp_path / f".driver-{'0' * 16}").exists()
     assert len(told) == 1
-    assert "its place is taken over" in told[0]
+    assert "this command takes over" in told[0]
 
 
 def test_the_place_of_another_host_is_free_after_a_minute_without_a_sign_of_life(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_other_settings_do_not_touch_what_is_there(tmp_path: Path) -> None:
         collected(tmp_path / "log", None)
     assert len(load(tmp_path / "log")) == 8
     collected(tmp_path / "one", None)
-    with pytest.raises(InputError, match="a dataset stands there"):
+    with pytest.raises(InputError, match="there is already a dataset"):
         collected(tmp_path / "one")
 
 
@@ -286,14 +286,14 @@ def test_what_cannot_be_joined_leaves_nothing(tmp_path: Path) -> None:
         ([], "nothing to join"),
         ([log, log], "a shard twice"),
         ([npz, npz], "a shard twice"),
-        ([log, npz], "no shard of one log with"),
+        ([log, npz], "does not belong to one log with"),
         ([tmp_path / "nowhere"], "no such file or folder"),
     ]
     for parts, message in wrong:
         with pytest.raises(InputError, match=message):
             rlformer.join(parts, tmp_path / "log")
         assert not (tmp_path / "log").exists()
-    with pytest.raises(InputError, match="reward_column has no use"):
+    with pytest.raises(InputError, match="reward_column has no effect"):
         rlformer.join([log], tmp_path / "log", reward_column=1)
     with pytest.raises(InputError, match=r"actions are|observations have"):
         rlformer.join([log], tmp_path / "log", env="Acrobot-v1")
@@ -304,5 +304,5 @@ def test_another_joined_log_is_left_alone(tmp_path: Path) -> None:
     rlformer.join([a, b], tmp_path / "log")
     with pytest.raises(InputError, match="joined of other parts"):
         rlformer.join([b, a], tmp_path / "log")
-    with pytest.raises(InputError, match="a dataset stands there"):
+    with pytest.raises(InputError, match="there is already a dataset"):
         rlformer.join([b], tmp_path / "a")

@@ -89,14 +89,14 @@ class Lease:
             other = _read(path)
             if other is None:  # it has just gone, or a kill tore it, which a minute shows
                 if path.exists() and not _expired(path):
-                    raise InputError(f"{path}: torn; it may be removed where no driver works here")
+                    raise InputError(f"{path}: damaged; delete it if no driver works here")
                 dead = path.exists()
             else:
                 dead = not _alive(path, other)
                 if not dead:
                     raise InputError(_refusal(self.session.folder, other))
             if dead and _put_away(path, other):
-                tell(f"a driver ended here without a word{_who(other)}: its place is taken over")
+                tell(f"a driver stopped here without finishing{_who(other)}: this command takes over")
                 if other is not None:
                     shutil.rmtree(Session(self.session.folder, other.token).work, ignore_errors=True)
         try:

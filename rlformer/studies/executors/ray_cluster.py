@@ -183,7 +183,7 @@ def _check_address(address: str) -> None:
     except OSError as error:
         why = " ".join(str(error).split())
         raise InputError(
-            f"ray:{address}: no Ray answers there ({why}): ray start --head starts one, and names its address"
+            f"ray:{address}: no Ray cluster responds there ({why}): ray start --head starts one and prints its address"
         ) from error
     if not greeted:
         raise InputError(
