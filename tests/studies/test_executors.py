@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -64,7 +65,10 @@ def test_an_address_where_no_ray_is_answers_at_once(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     place = Place("ray", f"127.0.0.1:{port}")
-    with pytest.raises(InputError, match="no Ray cluster responds there"), executors.opened(place, Request(tmp_path, tmp_path)):
+    with (
+        pytest.raises(InputError, match="no Ray cluster responds there"),
+        executors.opened(place, Request(tmp_path, tmp_path)),
+    ):
         pass
 
 
@@ -299,3 +303,33 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
             pass
     finally:
         tmp_path.chmod(0o700)
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_the_server_of_processes_imports_ends_nothing(tmp_path: Path) -> None:
+    """A terminal sends it to the whole group; the driver asks the runs to save, and they do."""
+    code = """
+import os, signal, sys
+from multiprocessing import forkserver
+from pathlib import Path
+from rlformer.studies.executors.base import Job
+from rlformer.studies.executors.process import Forked, start_server, surroundings
+from tests.studies.test_executors import answered
+
+start_server(1, Path(sys.argv[1]))
+os.kill(vars(forkserver)["_forkserver"]._forkserver_pid, signal.SIGINT)
+with surroundings(1, Path(sys.argv[1])):
+    print(Forked(answered, Job("a", 41), 1, 1).next())
+"""
+    root = Path(__file__).resolve().parents[2]
+    where = os.environ | {"PYTHONPATH": str(root)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, env=where, cwd=root, check=False
+    )
+    assert (done.stdout, done.stderr) == (f"{Event('a', 'finished', 42)}\n", "")
+
+
+def answered(payload: int, stop: Callable[[], bool], progress: Callable[[int, int, str], None]) -> int:
+    """A job that says it can be stopped, and is not asked to."""
+    assert not stop()
+    return payload + 1

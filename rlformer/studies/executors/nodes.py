@@ -63,7 +63,9 @@ def check(session: Session, here: Node, there: Node, name: str | None = None) ->
         full = there.refused == "a full disk"
         raise InputError(f"{what}: {'make room there' if full else shared.format('one that it only reads')}")
     if name is not None and not _arrived(session.work / name, session.token):
-        raise InputError(f"what {node} writes into {session.folder} does not reach the driver: the folder must be shared")
+        raise InputError(
+            f"what {node} writes into {session.folder} does not reach the driver: the folder must be shared"
+        )
     if differing := unlike(here.versions, there.versions):
         raise InputError(
             f"{node} has other versions than this machine, which would mix results: {'; '.join(differing)}: install "

@@ -8,7 +8,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from multiprocessing import forkserver, process
+from multiprocessing import forkserver, process, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Forked:
         self.job = job
         self.connection, theirs = context.Pipe(duplex=False)
         variables = {**(environment or {}), ledger.SIDE_BY_SIDE: str(beside)}
+        _ensure_server()
         self._worker = context.Process(target=_work, args=(work, job, theirs, threads, variables))
         self._worker.start()
         theirs.close()
@@ -90,7 +91,20 @@ def start_server(threads: int, root: Path) -> None:
     context = multiprocessing.get_context("forkserver")
     with surroundings(threads, scratch.folder(root)):
         context.set_forkserver_preload(preload())
+        _ensure_server()
+
+
+def _ensure_server() -> None:
+    """Start the server of processes, unless it runs, with Ctrl-C blocked, which would end it while it imports.
+
+    What it forks inherits that.
+    """
+    resource_tracker.ensure_running()  # unblocks Ctrl-C when it starts, so that it must be there before
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
         forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -134,9 +148,11 @@ def _work(work: Work, job: Job, messages: Connection, threads: int, variables: M
     os.environ.update(variables)
     guard()  # what an environment prints
     os.setpgid(0, 0)  # not a session of its own, whose scheduling would ignore the niceness that the user chose
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # Ray's processes block it, and hand that down
     end_with_parent()
     with Interrupt() as interrupt:
+        signal.pthread_sigmask(
+            signal.SIG_UNBLOCK, {signal.SIGINT}
+        )  # see `_ensure_server`; Ray's processes block it too
         import torch
 
         torch.set_num_threads(threads)
