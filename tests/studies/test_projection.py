@@ -63,8 +63,8 @@ def test_a_probe_of_every_arm_is_multiplied_and_nothing_is_kept(
         (1.5, None),
         (
             4.0,
-            "This machine is busy: the probe had 25 % of a core. Times are for that; on a quiet machine it takes about "
-            "30 minutes.",
+            "This machine is busy: the probe had 25 % of a core. The time above assumes that it stays so; "
+            "a quiet machine would take about 30 minutes.",
         ),
     ],
 )
