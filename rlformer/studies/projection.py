@@ -69,8 +69,8 @@ class Projection:
         if self.slowness < _BUSY:
             return None
         return (
-            f"This machine is busy: the probe had {formats.percent(1 / self.slowness)} of a core. The time above "
-            f"assumes that it stays so; a quiet machine would take about {_duration(self.wall_seconds / self.slowness)}."
+            f"This machine is busy: the probe had {formats.percent(1 / self.slowness)} of a core. The time "
+            f"above assumes that it stays so; a quiet machine would take about {_duration(self.wall_seconds / self.slowness)}."
         )
 
     @property
