@@ -70,7 +70,8 @@ class Projection:
             return None
         return (
             f"This machine is busy: the probe had {formats.percent(1 / self.slowness)} of a core. The time "
-            f"above assumes that it stays so; a quiet machine would take about {_duration(self.wall_seconds / self.slowness)}."
+            "above assumes that it stays so; "
+            f"a quiet machine would take about {_duration(self.wall_seconds / self.slowness)}."
         )
 
     @property
