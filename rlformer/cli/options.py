@@ -65,7 +65,8 @@ Env = Annotated[
     typer.Option(
         "--env",
         metavar="ENV",
-        help="Name of a card, or a Gymnasium id. Default: the environment of the run or log.",
+        help="Name of a card, or a Gymnasium id. Default: the environment of the run or log; if it is in a module of "
+        "yours, name it here or add --trust.",
         autocompletion=completion.environments,
         rich_help_panel=EPISODES,
     ),
