@@ -35,7 +35,7 @@ def middle(dataset: Dataset, env: EnvSpec | None) -> Middle:
     """
     behind = dataset.episodes["behaviour_steps"][dataset.index]
     if (behind < 0).any():
-        raise InputError("this log does not say at which training step its episodes were made, so it has no prefix")
+        raise InputError("this log does not record at which training step its episodes were made, so it has no prefix")
     half = int(dataset.upstream_env_steps or behind.max(initial=0)) // 2
     if env is None or env.normalize(0.0) is None:
         return Middle(half, "half of the training, since no card gives a reference return")

@@ -119,7 +119,7 @@ def missing_module(env_id: str, module: str) -> InputError:
 def no_module_name(env_id: str, module: str) -> InputError:
     """The error for an id before whose colon a path stands, or something else that Python cannot import."""
     plain = env_id.rpartition(":")[2]
-    wanted = f"environment '{env_id}': '{module}' is no module's name"
+    wanted = f"environment '{env_id}': '{module}' is not a module name"
     named = _module_of(module)
     if named in _modules_here():
         return InputError(f"{wanted}; did you mean '{named}:{plain}'?")

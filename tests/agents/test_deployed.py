@@ -188,13 +188,13 @@ def test_what_was_earned_has_to_be_said_where_a_return_is_counted_down(dt: Path,
 
 def test_a_wrong_target_or_seed_is_refused(dt: Path, ppo: Path) -> None:
     policy = rlformer.load(dt)
-    for wrong, match in ((np.nan, "not a finite number"), ("best", "does not say what 'best'"), ([1, 2], "number")):
+    for wrong, match in ((np.nan, "not a finite number"), ("best", "does not record the 'best'"), ([1, 2], "number")):
         with pytest.raises(InputError, match=match):
             policy.reset(wrong)  # type: ignore[arg-type]
     for seed in (-1, 0.5, "a"):
         with pytest.raises(InputError, match="expected a whole number"):
             policy.reset(seed=seed)  # type: ignore[arg-type]
-    with pytest.warns(UserWarning, match="cannot be asked for a return"):
+    with pytest.warns(UserWarning, match="has no target return"):
         rlformer.load(ppo).reset(target_return=3.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -253,7 +253,7 @@ def test_side_by_side_misuse_is_found(dt: Path, ppo: Path) -> None:
         policy.act(np.zeros(4))
     with pytest.raises(InputError, match="a seed for each slot"):
         policy.begin(np.arange(2), np.arange(3))
-    with pytest.raises(InputError, match="draws its actions"):
+    with pytest.raises(InputError, match="it samples its actions"):
         rlformer.load(ppo, sample=True).act(seen)
     free = rlformer.load(ppo)
     assert np.array_equal(free.act(seen), free.act(seen))

@@ -265,7 +265,7 @@ def test_what_others_put_there_is_not_replaced(tmp_path: Path) -> None:
     [
         ({"n_inner": 32}, "n_inner = 32: only 64 is computed alike"),
         ({"layer_norm_epsilon": 1e-6}, "layer_norm_epsilon"),
-        ({"activation_function": "silu"}, "activation_function 'silu' is none of relu"),
+        ({"activation_function": "silu"}, "activation_function 'silu' is not one of relu"),
     ],
 )
 def test_what_would_be_computed_otherwise_is_refused(values: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_a_folder_of_our_own_is_written_anew_and_no_other(tmp_path: Path) -> Non
     api.export(run, minimal=out)
     assert (out / "model.onnx").stat().st_size > 1000
     (out / "mine.txt").touch()
-    with pytest.raises(InputError, match="holds other things"):
+    with pytest.raises(InputError, match="holds something other than"):
         api.export(run, minimal=out)
 
 
@@ -163,7 +163,7 @@ def test_a_second_file_is_told_and_what_has_no_network_refused(
     printed = capsys.readouterr()
     assert printed.out.splitlines()[-1] == str(tmp_path / "typed.zip")
     assert f"also wrote {tmp_path / 'typed' / 'vecnormalize.pkl'}" in printed.err
-    with pytest.raises(InputError, match="is no sequence model"):
+    with pytest.raises(InputError, match="is not a sequence model"):
         api.export(ppo, huggingface=tmp_path / "hf")
     random = small("random", env, tmp_path, None)
     with pytest.raises(InputError, match="random has no network"):

@@ -515,7 +515,7 @@ def test_a_zip_that_cannot_be_used_is_told_in_one_line(tmp_path: Path) -> None:
         (lambda: read_zip(tmp_path / "text.zip", trust=True).policy, "not a stable-baselines3 .zip"),
         (lambda: read_zip(path, agent="pp0", trust=True).policy, "did you mean 'ppo'"),
         (lambda: read_zip(path, agent="dqn", trust=True).policy, "cannot be loaded as DQN"),
-        (lambda: read_zip(path, agent="random", trust=True).policy, "not one of stable-baselines3"),
+        (lambda: read_zip(path, agent="random", trust=True).policy, "is not an algorithm of stable-baselines3"),
         (lambda: read_zip(path, trust=True, env=env_cards.environment("Pendulum-v1")).policy, "reads 4 numbers"),
     ]
     for call, message in cases:

@@ -253,7 +253,7 @@ def test_unusable_values_are_refused_in_one_line(values: dict[str, Any], message
 
 
 def test_one_episode_cannot_be_split(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="two at least"):
+    with pytest.raises(InputError, match="at least two are needed"):
         fit("dt", log(SPACES["discrete"], (9,)), tmp_path)
     fit("bc-top", log(SPACES["discrete"], (9, 4)), tmp_path, gradient_steps=1)  # a tenth of two is two
 

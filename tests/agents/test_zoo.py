@@ -27,7 +27,7 @@ def test_a_card_stands_for_an_older_version_and_that_is_said(tmp_path: Path) -> 
     assert found is not None
     assert found.env.id == "LunarLander-v3"
     assert found.remark is not None
-    assert "was trained in LunarLander-v2: LunarLander-v3 stands for it" in found.remark
+    assert "was trained in LunarLander-v2; LunarLander-v3 is used instead" in found.remark
 
 
 def test_a_time_feature_is_put_on_again(tmp_path: Path) -> None:

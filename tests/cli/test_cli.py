@@ -97,7 +97,7 @@ def test_a_study_is_saved_changed_and_run(command: Command, workspace: Path) -> 
 def test_help_of_compare_lists_its_options_under_headings(command: Command) -> None:
     text = command("compare", "--help").out
     headings = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
-    assert headings == ["Arguments:", "What to compare:", "How to run:", "Output:", "Options:"]
+    assert headings == ["Arguments:", "What to compare:", "Log:", "How to run:", "Output:", "Options:"]
 
 
 def test_a_missing_extra_is_named_in_the_table_and_installed_by_one_line(
@@ -179,7 +179,7 @@ def test_the_catalogue_is_listed(command: Command) -> None:
         (["compare", "CartPole-v1", "--arms", "bc,dtt"], "unknown agent 'dtt'; did you mean 'dt'?"),
         (["compare", "CartPole-v1", "--dataset", "nowhere"], "nowhere"),
         (["compare", "CartPole-v1", "--log", "best"], "log.kinds: --log 'best': one of replay"),
-        (["compare", "CartPole-v1", "--set", "width=3"], "--set here takes agent.key=value, got 'width=3'"),
+        (["compare", "CartPole-v1", "--set", "width=3"], "--set of compare takes AGENT.KEY=VALUE, got 'width=3'"),
         (
             ["compare", "CartPole-v1", "--with", "grid.budget=4"],
             "unknown key 'grid.budget'; did you mean 'grid.budgets'?",

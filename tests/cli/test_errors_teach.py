@@ -158,7 +158,7 @@ def test_a_module_that_registers_one_id_suggests_it(workspace: Path) -> None:
 def test_a_module_elsewhere_tells_where_to_go(workspace: Path) -> None:
     (workspace / "deep").mkdir()
     (workspace / "deep" / "arms.py").write_text("")
-    assert refused("deep/arms.py:Arm-v0").endswith("is no module's name; cd deep, then the id is 'arms:Arm-v0'")
+    assert refused("deep/arms.py:Arm-v0").endswith("is not a module name; cd deep, then the id is 'arms:Arm-v0'")
 
 
 def test_an_entry_point_of_a_misspelt_module_suggests_the_one_here(my_env: str) -> None:
@@ -440,7 +440,9 @@ def test_every_option_that_a_page_names_is_one_of_a_command(checkout: Path) -> N
     known = options_of(typer.main.get_command(app))
     texts = {path: path.read_text(encoding="utf-8") for path in (checkout / "rlformer" / "report").rglob("*.py")}
     named = {
-        (path.name, word) for path, text in texts.items() for word in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)
+        (path.name, word)
+        for path, text in texts.items()
+        for word in re.findall(r"(?<!var\()(?<![\w-])--[a-z][a-z-]+", text)
     }
     for path in (checkout / "rlformer" / "report").rglob("*.jinja"):
         named |= {(path.name, word) for word in re.findall(r"<code>(--[a-z-]+)", path.read_text(encoding="utf-8"))}

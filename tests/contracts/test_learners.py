@@ -243,7 +243,7 @@ def test_a_study_gives_it_the_log_and_the_environment(card: Path) -> None:
     assert [job.needs for job in own] == [(("ppo", seed),) for seed in (0, 1)]  # whose training is its log
     assert all(job.payload.source.recipe.cut.kind == "mid" for job in own)
     barred = replace(STUDY, terms=replace(STUDY.terms, interaction=False))
-    with pytest.raises(InputError, match="learns by stepping the environment: ppo, log-ppo"):
+    with pytest.raises(InputError, match="without interaction, these agents cannot be trained: ppo, log-ppo"):
         api.plan(barred)
     usual = replace(STUDY, arms=None, profile="quick", overrides={}, terms=barred.terms)
     spaces = spaces_of(CARTPOLE)

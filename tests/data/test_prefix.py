@@ -82,7 +82,7 @@ def test_without_a_card_or_a_score_it_is_half_of_the_training_and_says_so(
 def test_a_log_that_is_no_training_has_no_middle() -> None:
     log = training([1.0, 2.0])
     log.episodes["behaviour_steps"] = -1
-    with pytest.raises(InputError, match="does not say at which training step"):
+    with pytest.raises(InputError, match="does not record at which training step"):
         middle(log, CARD)
 
 

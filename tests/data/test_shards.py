@@ -309,7 +309,7 @@ def test_a_torn_list_gets_one_line(folder: Path) -> None:
     [
         (replace(INFO, env="Acrobot-v1"), "it is of environment Acrobot-v1, not CartPole-v1"),
         (replace(INFO, spaces=Spaces.plain((3,), SPACES["box"], "float64")), "it has observations .*float64"),
-        (replace(INFO, env_definition={"id": "CartPole-v1", "kwargs": {"x": 1}}), "defined otherwise"),
+        (replace(INFO, env_definition={"id": "CartPole-v1", "kwargs": {"x": 1}}), "defined differently"),
         (replace(INFO, provenance={"reward_column": 1}), "its rewards are column 1, not its only one"),
     ],
     ids=["environment", "spaces", "arguments", "reward column"],

@@ -350,7 +350,7 @@ def test_of_several_arms_some_seeds_choose_and_the_others_judge(tmp_path: Path) 
 def test_with_few_seeds_the_choice_within_a_family_is_called_optimistic(tmp_path: Path) -> None:
     found, text = spoken_of(tmp_path, [GOOD_DT, PPO, DQN], 5)
     assert [one.optimistic for one in found.selected] == [True, False]
-    assert any("by the same seeds" in warning for warning in text.warnings)
+    assert any("on the same seeds" in warning for warning in text.warnings)
 
 
 @pytest.mark.slow

@@ -132,7 +132,7 @@ def test_compare_runs_every_arm_and_repeats_nothing(tmp_path: Path) -> None:
     assert len(arms) == 4
     for name, why in (("bc", "not valid JSON"), ("random", "not valid TOML"), ("ppo", "lost")):
         assert why in arms[name]["notes"][0]
-        assert "was put aside as seed-0.damaged-1 and made anew" in arms[name]["notes"][0]
+        assert "was put aside as seed-0.damaged-1 and trained again" in arms[name]["notes"][0]
     assert arms["ppo"]["cost"] == cost  # of all of it, though a checkpoint was there to go on from
     assert arms["ppo"]["times"]["learning"] > 0
     assert (torn.parent.with_name("seed-0.damaged-1") / "record.damaged.json").read_text() == "{torn"

@@ -253,7 +253,7 @@ def test_a_training_does_not_go_on_without_the_log_that_it_was_to_keep(
         experiment.train(spec, 0, tmp_path, protocol=QUICKLY, hooks=Hooks(listener=killing))
     run = RunDirectory.of(tmp_path, spec, 0)
     shutil.rmtree(run.trajectories)
-    with pytest.raises(InputError, match=r"trajectories: lacks episodes .*; remove .*seed-0, and the same command"):
+    with pytest.raises(InputError, match=r"trajectories: lacks episodes .*; remove .*seed-0, and run the same"):
         experiment.train(spec, 0, tmp_path, protocol=QUICKLY)
     shutil.rmtree(run.path)
     assert experiment.train(spec, 0, tmp_path, protocol=QUICKLY).finished

@@ -93,9 +93,9 @@ def test_the_first_that_passes_plays_the_final_episodes(run: RunDirectory) -> No
     assert np.array_equal(result.seeds, results["final"].seeds)
     policy = rlformer.load(run.path, step=at)
     assert play(policy, BARE, result.seeds).returns.tolist() == result.returns.tolist()
-    with pytest.raises(InputError, match=r"kept no policy of step 7; those that it kept: \d+"):
+    with pytest.raises(InputError, match=r"kept no policy of step 7; it kept: \d+"):
         rlformer.load(run.path, step=7)
-    with pytest.raises(InputError, match=r"kept no policy of step \d+\.0; those that it kept: \d+"):
+    with pytest.raises(InputError, match=r"kept no policy of step \d+\.0; it kept: \d+"):
         rlformer.load(run.path, step=float(at))
 
 
@@ -118,7 +118,7 @@ def test_the_one_that_a_study_deploys_is_explained_and_filmed(run: RunDirectory,
 
 
 def test_a_step_is_of_a_run_that_kept_it(run: RunDirectory) -> None:
-    with pytest.raises(InputError, match="step 5: of a policy that a run kept"):
+    with pytest.raises(InputError, match="step 5: chooses a policy that a run kept"):
         api.explain("random", env="CartPole-v1", step=5)
     with pytest.raises(InputError, match="kept no policy of step 7"):
         api.explain(run.path, step=7)

@@ -131,7 +131,7 @@ def test_a_comparison_is_cut_to_its_time_and_the_same_question_goes_on_with_its_
     study = Study("CartPole-v1", arms=("random", "bc", "ppo"), max_minutes=2.5, runs=str(tmp_path / "runs"))
     told = list[str]()
     report = rlformer.compare(study, out=tmp_path / "report", jobs=2, tell=told.append)
-    assert "of the 2.5 minutes" in told[0]
+    assert "of its 2.5 minutes" in told[0]
     fitted = Study.read(tmp_path / "report" / "study.toml").fitted
     assert fitted is not None
     environment = report.results["environments"][0]

@@ -302,7 +302,7 @@ def test_what_cannot_be_joined_leaves_nothing(tmp_path: Path) -> None:
 def test_another_joined_log_is_left_alone(tmp_path: Path) -> None:
     a, b = made(tmp_path / "a", 0), made(tmp_path / "b", 1)
     rlformer.join([a, b], tmp_path / "log")
-    with pytest.raises(InputError, match="joined of other parts"):
+    with pytest.raises(InputError, match="already a log of other parts"):
         rlformer.join([b, a], tmp_path / "log")
     with pytest.raises(InputError, match="there is already a dataset"):
         rlformer.join([b], tmp_path / "a")

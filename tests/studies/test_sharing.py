@@ -188,7 +188,7 @@ def test_a_log_that_cannot_be_cut_as_asked_is_told_before_anything_is_trained(wo
     log = rlformer.collect("random", env=ENV, out=workspace / "log", episodes=5)
     study = Study(ENV, arms=("random", "bc"), seeds=1)
     for prefix in ("mid", "0.5", "100"):
-        with pytest.raises(InputError, match="does not say"):
+        with pytest.raises(InputError, match="does not record"):
             plan(study.with_values({"log.prefix": prefix}), dataset=log)
     with pytest.raises(InputError, match=r"a share of 0\.001 of the log holds 1 whole episodes: two at least"):
         plan(study.with_values({"grid.budgets": [0.001, 1.0], "grid.arms": ["bc"]}), dataset=log)
