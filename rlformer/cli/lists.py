@@ -20,12 +20,16 @@ app = typer.Typer()
 def envs(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="One alone, with its card.", autocompletion=completion.environments),
+        typer.Argument(
+            metavar="NAME",
+            help="Show only this environment, with all that its card says.",
+            autocompletion=completion.environments,
+        ),
     ] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the environments, and which extra is missing."""
+    """List the environments, or show one."""
     from rlformer.cli import console
     from rlformer.core.errors import unknown
     from rlformer.core.extras import missing_extra
@@ -55,15 +59,15 @@ def agents(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]",
-            help="One alone, with every key of --set: its value, and what it may be.",
+            metavar="NAME",
+            help="Show only this agent, with every key of --set, its value and its range.",
             autocompletion=completion.agents,
         ),
     ] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the agents, and which extra is missing."""
+    """List the agents, or show one."""
     from rlformer.agents import cards as agent_cards
     from rlformer.cli import console
     from rlformer.core.extras import missing_extra
@@ -126,7 +130,7 @@ def _described(card: AgentCard) -> str:
     known = {} if ranges is None else ranges(values)
     keys = [[key, _plain(value), known[key].words if key in known else ""] for key, value in values.items()]
     text = _pairs([row for row in about if row[1]])
-    return f"{text}\n\n{console.table(['key', 'value', 'may be'], keys)}" if keys else text
+    return f"{text}\n\n{console.table(['key', 'value', 'range'], keys)}" if keys else text
 
 
 def _pairs(rows: list[list[Any]]) -> str:

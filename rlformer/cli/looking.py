@@ -17,7 +17,7 @@ _FOLLOWED = 5.0  # seconds between two looks at runs that are still training
 
 @app.command(cls=Grouped)
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder of runs.", show_default=True)] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of runs.", show_default=True)] = Path("runs"),
     env: Annotated[
         str | None,
         typer.Option(metavar="ENV", help="Only runs on this environment.", autocompletion=completion.environments),
@@ -103,7 +103,7 @@ def doctor(quiet: Quiet = False, as_json: Json = False, debug: Debug = False) ->
 
 @app.command(cls=Grouped)
 def tensorboard(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder of runs.", show_default=True)] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of runs.", show_default=True)] = Path("runs"),
     port: Annotated[
         int | None,
         typer.Option(metavar="N", help="Port. Default: 6006, or a free one if 6006 is taken.", min=1, max=65535),

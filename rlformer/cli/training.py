@@ -44,7 +44,7 @@ def train_agent(
     env: Annotated[
         str | None,
         typer.Argument(
-            metavar="[ENV]",
+            metavar="ENV",
             help="Name of a card, a Gymnasium id, or module:Name-v0 for your own environment. With --dataset, the "
             "default is the log's environment, and 'none' skips evaluation.",
             autocompletion=completion.environments,

@@ -135,14 +135,18 @@ def _text(x: float, y: float, said: str, anchor: str, more: str = "") -> str:
     return f'<text x="{x}" y="{y}" text-anchor="{anchor}" style="fill:{_MUTED}" {more}>{escape(said)}</text>'
 
 
+def _colour(i: int) -> str:
+    return _COLOURS[i % len(_COLOURS)]
+
+
 def _stroke(i: int) -> str:
     dash = _DASHES[i % len(_DASHES)]
     dashed = f' stroke-dasharray="{dash}"' if dash else ""
-    return f'fill="none" stroke="{_COLOURS[i % len(_COLOURS)]}" stroke-width="2"{dashed}'
+    return f'fill="none" stroke="{_colour(i)}" stroke-width="2"{dashed}'
 
 
 def _marker(i: int, x: float, y: float) -> str:
-    fill = f'fill="{_COLOURS[i % len(_COLOURS)]}"'
+    fill = f'fill="{_colour(i)}"'
     shapes = (
         f'<circle cx="{x}" cy="{y}" r="4" {fill}/>',
         f'<rect x="{x - 4:g}" y="{y - 4:g}" width="8" height="8" {fill}/>',
@@ -160,7 +164,7 @@ def _drawn(line: Line, i: int, across: _Scale, up: _Scale) -> str:
     path = " ".join(f"{x},{y}" for x, y in where)
     intervals = "".join(
         f'<line x1="{across(mark.x)}" x2="{across(mark.x)}" y1="{height(mark.low)}" y2="{height(mark.high)}" '
-        f'stroke="{_COLOURS[i % len(_COLOURS)]}" stroke-width="1.2"/>'
+        f'stroke="{_colour(i)}" stroke-width="1.2"/>'
         for mark in line.marks
         if mark.low is not None and mark.high is not None
     )
