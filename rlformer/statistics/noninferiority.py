@@ -15,6 +15,7 @@ from rlformer.statistics.intervals import Interval
 from rlformer.statistics.proportions import score_interval
 
 _FARTHEST, _PRECISION = 6.0, 1e-4  # quantiles: an error of 1e-9 is none, and how exactly one is found
+_FEW = 3  # runs that worked: what fewer of them score is luck
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,12 @@ class NotWorse:
 
     reliability: Bound  # shares of runs that worked
     typical: Bound  # mean scores of the runs that worked
+    oftener: float = 1.0  # p of "x works no more often than y by the tolerance"; 1 where y's typical score is known
 
     @property
     def p(self) -> float:
-        """Of "worse" in either."""
-        return max(self.reliability.p, self.typical.p)
+        """Of "worse" in either. Beside one or two runs of y that worked, to work far more often is enough."""
+        return max(self.reliability.p, min(self.typical.p, self.oftener))
 
     @property
     def p_better(self) -> float:
@@ -66,6 +68,8 @@ def not_worse(
     x, y: (runs,) each, the score of each run; what stands where a run did not work is not read, and may be NaN.
     x_worked, y_worked: bool, of the same shapes. pairs: (m, 2), rows of x and y that belong to one seed: the typical
     score is then compared within pairs of which both worked. error: of the lower bounds.
+    Where only one or two runs of y worked, their mean is hardly known, and would let an arm that nearly always fails
+    hold back one that never does: it is then enough that x works more often than y by more than the tolerance.
     Shares are compared by the square-and-add interval of two Wilson intervals, which takes them as independent: with
     pairs it is on the safe side. Typical scores: Welch's t, or the paired t; beside a single run that worked,
     Student's, with the spread of the others. By simulation at the boundary of both tolerances:
@@ -89,6 +93,7 @@ def not_worse(
     return NotWorse(
         _rates(counts[0], counts[1], reliability_tolerance, error),
         _typical(arrays, masks, pairs, score_tolerance, error),
+        _error_excluding(counts[0], counts[1], reliability_tolerance) if 0 < counts[1][0] < _FEW else 1.0,
     )
 
 

@@ -95,6 +95,28 @@ def test_a_single_run_that_worked_is_given_the_spread_of_the_others():
     assert st.not_worse(x, y, only, only).typical.p == 0.5
 
 
+@pytest.mark.parametrize("lucky", [1, 2])
+def test_the_scores_of_one_or_two_lucky_runs_do_not_hold_back_an_arm_that_always_works(lucky):
+    x, y = 0.93 + 0.01 * np.arange(10) / 9, 1.0 + 0.02 * np.arange(10)  # what works with y scores more than .05 higher
+    always, seldom = np.ones(10, bool), np.arange(10) < lucky
+    found = st.not_worse(x, y, always, seldom)
+    assert found.typical.p > 0.1
+    assert found.p < 0.01  # 10 of 10 runs work, against 1 or 2
+    assert st.not_worse(y, x, seldom, always).p > 0.99
+    assert st.not_worse(x, y, np.arange(10) < 3, seldom).p > 0.1  # 3 of 10 is not more by the tolerance beyond doubt
+    assert st.not_worse(x, y, always, np.arange(10) < 3).p > 0.1  # three runs have a typical score
+
+
+@pytest.mark.slow
+def test_to_work_oftener_by_just_the_tolerance_is_seldom_taken_for_more():
+    rng, wrong = np.random.default_rng(0), 0
+    for _ in range(2000):  # y works in .15 of the runs, x in .35, and scores less
+        x_worked, y_worked = rng.random(20) < 0.35, rng.random(20) < 0.15
+        found = st.not_worse(np.full(20, 0.8), np.linspace(0.95, 1, 20), x_worked, y_worked)
+        wrong += found.p <= 0.025 < found.typical.p
+    assert 0 < wrong / 2000 <= 0.025
+
+
 def test_better_is_higher_in_one_and_not_worse_in_the_other():
     rng = np.random.default_rng(1)
     x, y = 0.98 + rng.normal(0, 0.01, 20), 0.9 + rng.normal(0, 0.01, 20)

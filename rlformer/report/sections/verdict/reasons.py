@@ -104,6 +104,8 @@ def _what_is_left_open(terms: Terms, own: Side, other: Side) -> str:
     )
     if own.typical.low is None:
         return f"{text}."
+    if own.typical.p_worse > own.p_worse:  # see `statistics.not_worse`
+        return f"{text}. Too few runs of {other.label} work for their scores to count."
     low = formats.score(_loss(own.typical.low))
     return f"{text}, and its runs that work score at most {low} less ({terms.margin:g} is tolerated)."
 
