@@ -66,7 +66,8 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         "success", "Cost of a success", "The total cost of all runs, including failed ones, divided by the number of "
-        "runs that are good enough.", r"\bcost of a success\b|\bfailed runs included\b",
+        "runs that are good enough.",
+        r"\bcost of a success\b|\bfailed runs (?:and the steps behind the log )?included\b",
     ),
     Term(
         "target", "Target return, return-conditioned", "A return-conditioned policy is given the return that it should "

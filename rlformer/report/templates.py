@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rlformer.core import formats
 from rlformer.report import glossary
+from rlformer.report.words import thresholds
 
 if TYPE_CHECKING:
     import jinja2
@@ -46,6 +47,7 @@ def environment() -> jinja2.Environment:
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     made.filters |= {name: getattr(formats, name) for name in _FILTERS}
     made.filters["linked"] = glossary.linked
+    made.filters["goal"] = thresholds.goal
     made.globals["missing"] = formats.MISSING
     return made
 

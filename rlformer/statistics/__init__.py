@@ -27,6 +27,7 @@ from rlformer.statistics.costs import (
     break_even_lambda,
     cost_offline,
     cost_rl,
+    more_runs,
 )
 from rlformer.statistics.deployment import Deployed, cvar, deployed
 from rlformer.statistics.equivalence import (
@@ -95,6 +96,7 @@ __all__ = [
     "mean",
     "median",
     "median_time",
+    "more_runs",
     "normalized_score",
     "not_worse",
     "optimality_gap",

@@ -5,11 +5,13 @@ learner has `logged_steps` distinct transitions; `behaviour_steps` were spent to
 policy's training and the logged steps themselves included.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
 from rlformer.statistics.bootstrap import RESAMPLES, Sources, bootstrap
-from rlformer.statistics.inputs import Array, Value, as_flags, as_floats, positive
+from rlformer.statistics.inputs import Array, Value, as_flags, as_floats, in_range, positive
 from rlformer.statistics.intervals import Resampled
 from rlformer.statistics.survival import expected_cost
 
@@ -125,6 +127,28 @@ def bootstrap_break_even_lambda(
         sources=sources,
         resamples=resamples,
     )
+
+
+def more_runs(probability: float, wanted: float) -> float:
+    """How many times as many runs it takes until one mean is the lower one with probability `wanted`.
+
+    probability: that it is so with these runs, by the bootstrap. Of more runs like these the difference stays, and its
+    standard error falls with the square root of their number, by a normal distribution: (q(wanted) / q(probability))^2
+    for the quantiles q. 1 at least, and inf where the other mean is as likely the lower one.
+
+    >>> round(more_runs(0.8, 0.95), 2), more_runs(0.97, 0.95), more_runs(0.5, 0.95)
+    (3.82, 1.0, inf)
+
+    ValueError: not a probability, or wanted not in (.5, 1). Source: the normal approximation of a mean's error.
+    """
+    from scipy.special import ndtri
+
+    if not 0 <= probability <= 1:
+        raise ValueError(f"probability: must be from 0 to 1, got {probability:g}")
+    in_range("wanted", wanted, 0.5, 1)
+    if probability >= wanted:
+        return 1.0
+    return float((ndtri(wanted) / ndtri(probability)) ** 2) if probability > 0.5 else math.inf
 
 
 def bootstrap_costs(

@@ -499,3 +499,11 @@ def test_whoever_has_the_results_finds_the_same_verdict_needs_and_scorecard() ->
     assert (again, rounded(needs(read, again.asked)), rounded(scorecard(read, again))) == (
         told.verdict, told.needs, told.scorecard,
     )  # fmt: skip
+
+
+def test_the_episodes_of_a_prefix_count_where_its_model_is_what_one_deploys() -> None:
+    """So that its interval is over runs and episodes, as that of an agent that learns by interaction."""
+    own = logged(0, 50.0, 8000, 8000)
+    short = replace(prefix(own, 2000, 2000, 94.0, facts.Tested(97.0, 97.0)), returns=(90.0, 98.0))
+    (found,) = of(evidence([arm("dt", "sequence", [own])], [short]), "dt")
+    assert (found.at, found.episodes) == (2000, (0.9, 0.98))

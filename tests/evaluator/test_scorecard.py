@@ -127,7 +127,7 @@ def test_without_a_card_every_score_is_on_the_scale_of_what_is_good_enough(tmp_p
     score = score_of(found, ppo)
     assert score is not None
     assert score.point == pytest.approx((ppo.point - random) / (250 - random))  # above 2, as in the scorecard
-    assert shown_of(found).rows[0].meaning.endswith("1 is the return that is good enough")
+    assert shown_of(found).rows[0].meaning.endswith("1 is the return that is good enough (250)")
 
 
 def test_it_survives_json(found: Evidence) -> None:
@@ -196,7 +196,8 @@ def test_where_nothing_works_no_reason_tells_costs_or_a_mean_time_to_what_was_ne
     assert found.verdict is not None
     assert found.verdict.answer == "none works"
     assert reasons(found, found.verdict) == (
-        "0 of 3 runs of dt and 0 of 3 of ppo work, that is, score 0.8 or more.",
+        "0 of 3 runs of dt and 0 of 3 of ppo work, that is, reach a score of 0.9 and then, on new episodes, score 0.8 "
+        "or more.",
         "ppo reaches a score of 0.9 in none of 3 runs.",
     )
 
@@ -209,7 +210,8 @@ def test_a_model_that_no_log_suffices_for_has_no_time_at_which_to_stop(found: Ev
     with_logs = replace(found, needs=replace(found.needs, early=(other, never)))
     said = [text for text in reasons(with_logs, found.verdict) if "stopped" in text]
     assert said == [
-        "No matter where the training of ppo is stopped, dt is not good enough when it learns from its log (3 runs)."
+        "Wherever the training of ppo was stopped (1 place tried), dt was not good enough when it learned from its log "
+        "(3 runs)."
     ]
 
 

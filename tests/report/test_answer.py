@@ -8,8 +8,8 @@ from typing import get_args
 import pytest
 
 from rlformer.evaluator.judge.findings import Strength
-from rlformer.evaluator.judge.objections import Optimistic
-from rlformer.evaluator.judge.terms import Scale, Terms
+from rlformer.evaluator.judge.objections import Optimistic, WorseWithMore
+from rlformer.evaluator.judge.terms import MEASURED, Scale, Terms
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.evaluator.judge.verdict import (
     Answer,
@@ -23,11 +23,16 @@ from rlformer.evaluator.judge.verdict import (
     Verdict,
 )
 from rlformer.report.glossary import TERMS, linked
+from rlformer.report.sections.limits.words import limits
+from rlformer.report.sections.summary.words import sentences
 from rlformer.report.sections.verdict.answer import ANSWERS, answer, certainty
 from rlformer.report.sections.verdict.doubts import doubts
 from rlformer.report.sections.verdict.flips import flips
+from rlformer.report.sections.verdict.reasons import reasons
+from rlformer.report.words.arms import judging_seeds
 from rlformer.report.words.command import Command
 from rlformer.runs.spec import FAMILIES, Family
+from tests.support.make_evidence import arm, evidence, logged, run
 
 TERMS_OF_STUDY = Terms(share=1.0, logged_step=1.0)
 CARD = Scale(0.0, 1.0, "the card")
@@ -84,6 +89,13 @@ def test_each_family_is_named_in_words(family: Family, start: str) -> None:
     assert answer(verdict(family, "x", "claim", pair=pair)).startswith(start)
 
 
+def test_where_no_other_arm_ever_is_good_enough_the_answer_says_so() -> None:
+    never = replace(PPO_WINS.b, reached=0, worked=0, cost=None)
+    pair, other = replace(PPO_WINS, b=never), replace(PPO_WINS, b=replace(never, label="cql"))
+    said = answer(verdict("online", "ppo", "probable", pair=pair, others=(other,)))
+    assert said.endswith("the better choice: it is good enough in 10 of 10 runs, and dt and cql in none.")
+
+
 def test_a_better_score_at_no_more_cost_is_the_ground_where_costs_are_equal() -> None:
     pair = pair_of(side("ppo", "online", 5.0, 0.0, 0.01), side("dt", "sequence", 5.0, 0.0, 1.0))
     cql = pair_of(side("ppo", "online", 5.0, 0.0, 0.01), side("cql", "offline", 5.0, 0.0, 1.0))
@@ -114,6 +126,13 @@ def test_what_seeds_leave_open_names_both_and_how_many_seeds_could_decide() -> N
     assert certainty(found) == (
         "Not decided by 3 seeds. If you must choose now, ppo is the better guess. The probability that it is wrong is "
         "6 %. About 10 seeds could decide it, if the new ones look like these."
+    )
+
+
+def test_seeds_that_would_show_no_more_than_that_neither_is_worse_are_told_so() -> None:
+    found = verdict("inconclusive", pair=replace(PPO_WINS, seeds=3, seeds_to_settle=10.0, settles="alike"))
+    assert certainty(found).endswith(
+        "About 10 seeds could show that neither is worse than the other, if the new ones look like these."
     )
 
 
@@ -182,7 +201,7 @@ def test_an_answer_that_holds_within_a_time_begins_with_it() -> None:
     ("strength", "start"),
     [
         ("claim", "Very sure: 10 seeds allow a claim."),
-        ("probable", "Fairly sure: 10 seeds make it probable."),
+        ("probable", "Fairly sure: 10 seeds make it probable. A firm claim takes 20."),
         ("lean", "Not sure: 10 seeds show a direction only."),
     ],
 )
@@ -204,6 +223,13 @@ def test_what_would_change_the_answer_is_a_condition_in_words() -> None:
     )
 
 
+def test_another_budget_is_the_steps_that_a_run_has_and_not_only_what_a_failed_one_pays() -> None:
+    assert flipped(Flip("budget", 25_000.0, "inconclusive", None)) == (
+        "If each run had 25k steps to be good enough, and a run that fails were charged all of them, these seeds would "
+        "not decide.",
+    )
+
+
 def test_values_of_one_term_with_the_same_consequence_share_a_sentence() -> None:
     found = flipped(*(Flip("share", share, "cannot tell", None) for share in (0.25, 0.5, 1.0)))
     assert found == (
@@ -216,6 +242,69 @@ def test_arms_that_were_chosen_by_their_judges_share_a_sentence() -> None:
     both = (Optimistic("ppo", ("ppo", "dqn")), Optimistic("dt", ("dt-lstm", "dt")))
     (said,) = doubts(both)
     assert said.startswith("ppo (the best of ppo and dqn) and dt (the best of dt-lstm and dt) were chosen and judged")
+
+
+def test_a_log_of_which_more_makes_a_model_worse_is_told_with_both_scores() -> None:
+    (said,) = doubts((WorseWithMore("cql", 0.987, 0.58, 12),))
+    assert said.startswith(
+        "More of the log made cql worse: it scores 0.99 on the shortest part that sufficed, and 0.58 on"
+    )
+
+
+# Reasons.
+
+INVENTED = evidence([arm("ppo", "online", [run(0, 99.0, 10_000)]), arm("dt", "sequence", [logged(0, 99.0, 500, 900)])])
+
+
+def reasons_of(**changes: object) -> str:
+    return " ".join(reasons(INVENTED, verdict("online", "ppo", "claim", scale=CARD, **changes)))
+
+
+def test_a_cost_has_its_unit_where_steps_alone_are_paid() -> None:
+    assert (
+        "costs 10k steps with ppo and 20k steps with dt (failed runs and the steps behind the log incl" in reasons_of()
+    )
+    priced = reasons_of(terms=replace(TERMS_OF_STUDY, cpu_second=100.0))
+    assert "costs 10k with ppo and 20k with dt" in priced
+
+
+def test_an_arm_that_never_is_good_enough_has_no_cost() -> None:
+    said = reasons_of(pair=replace(PPO_WINS, b=replace(PPO_WINS.b, cost=None, reached=0)))
+    assert "One run that is good enough costs 10k steps with ppo (failed runs included). No run of dt is good" in said
+
+
+@pytest.mark.parametrize(
+    ("low", "said"),
+    [
+        (0.52, "is at least 52 percentage points above dt’s, and"),
+        (-0.001, "is not below dt’s, and"),
+        (-0.33, "is at most 33 percentage points below dt’s (20 are tolerated), and"),
+    ],
+)
+def test_what_is_sure_of_the_runs_that_work_is_said_by_its_sign(low: float, said: str) -> None:
+    own = replace(PPO_WINS.a, reliability=Statement(0.6, low, 0.01), typical=Statement(0.0, 0.02, 0.01))
+    told = reasons_of(pair=replace(PPO_WINS, a=own))
+    assert f"share of runs that work {said} its runs that work score at least 0.02 more." in told
+
+
+def test_what_a_run_that_works_does_is_said_on_the_scale_that_was_measured_here() -> None:
+    assert "that is, reach a score of 0.9 and then, on new episodes, score 0.8 or more" in reasons_of()
+    measured = " ".join(reasons(INVENTED, verdict("online", "ppo", "claim", scale=Scale(0.0, 9.0, MEASURED))))
+    assert "that is, score at least 0.05 more than random play" in measured
+
+
+def test_what_so_many_seeds_show_is_said_of_those_that_judge() -> None:
+    """An arm that was not chosen for its family has only the seeds that chose."""
+    three = arm("dqn", "online", [run(seed, 99.0, 10_000) for seed in range(3)])
+    ten = arm("ppo", "online", [run(seed, 99.0, 10_000) for seed in range(13)])
+    found = replace(evidence([three, ten]), verdict=verdict("online", "ppo", "probable"))
+    assert judging_seeds(found) == 10
+    said = sentences(found)[-1].text
+    assert said.startswith(
+        "It can make an answer probable. If 9 of 10 runs succeed, a 95 % interval from 10 seeds cont"
+    )
+    assert said.endswith("These arms have fewer seeds and show less: dqn (3).")
+    assert "interval from 10 seeds" in next(each.text for each in limits([found]) if each.lead.startswith("More than"))
 
 
 # What to type next.

@@ -143,7 +143,7 @@ def _told(
         beside = simpler(evidence, target, recipe, terms, resamples)
         wins = next((one for one in beside if one.facts.recommended), None)
         if wins is not None:
-            answer, label, strength, error = "simpler", wins.facts.label, wins.strength, wins.facts.p_worse
+            answer, label, strength, error = "simpler", wins.facts.label, wins.strength, wins.error
     return Verdict(
         answer=answer,
         arm=label,

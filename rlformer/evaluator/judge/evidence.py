@@ -54,6 +54,7 @@ class GridRun:
     told_success: float | None = None  # of the final evaluation, where the environment tells it
     data_hash: str | None = None  # of the log
     seed_obeyed: bool | None = None  # see `RunFacts`
+    returns: tuple[float, ...] | None = None  # of each final episode
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from rlformer.evaluator.judge.break_even import break_even
 from rlformer.evaluator.judge.choosing import choosing
 from rlformer.evaluator.judge.comparisons import compare_arms
 from rlformer.evaluator.judge.decision import decide
-from rlformer.evaluator.judge.doubts import doubts
+from rlformer.evaluator.judge.doubts import about_the_open, doubts
 from rlformer.evaluator.judge.evidence import Evidence, Judgement, Machine
 from rlformer.evaluator.judge.facts import Skipped
 from rlformer.evaluator.judge.fill_scorecard import scorecard
@@ -123,9 +123,8 @@ def verdict(evidence: Evidence, terms: Terms) -> Verdict:
     rl = evidence.arm(found.stands_for(ONLINE) or found.pair.a.label)
     model = evidence.arm(found.stands_for(SEQUENCE) or found.pair.b.label)
     star = break_even(evidence, rl, model, resolved(evidence, terms), found.selected)
-    return replace(
-        found, lambda_star=star, doubts=(*cut, *doubts(evidence, found), *lacking), sweep=sweep(evidence, found)
-    )
+    said = about_the_open(found, (*doubts(evidence, found), *lacking))
+    return replace(found, lambda_star=star, doubts=(*cut, *said), sweep=sweep(evidence, found))
 
 
 def _nothing(paths: Sequence[Path], skipped: Sequence[Skipped], missing: Sequence[MissingRun]) -> str:

@@ -211,6 +211,20 @@ class Stitched:
 
 
 @dataclass(frozen=True)
+class WorseWithMore:
+    """An arm that learns from a log and is judged by a short part of it scores less on its longest part, in z.
+
+    Nobody knows beforehand which part suffices.
+    """
+
+    label: str
+    judged: float  # mean z of the policies that are judged
+    longest: float  # of the same seeds, on the longest part
+    runs: int
+    kind: Literal["worse-with-more"] = "worse-with-more"
+
+
+@dataclass(frozen=True)
 class NoSuccess:
     """No run of either candidate reached the threshold: costs are those of runs."""
 
@@ -292,6 +306,6 @@ class Optimistic:
 
 
 Doubt: TypeAlias = (
-    CutShortArms | StillRising | UndertrainedArms | Optimistic | HardlyInLog | Miscalibrated | Stitched | NoSuccess
-    | UnknownOrigin | MeasuredScale
+    CutShortArms | StillRising | UndertrainedArms | Optimistic | HardlyInLog | Miscalibrated | Stitched
+    | WorseWithMore | NoSuccess | UnknownOrigin | MeasuredScale
 )  # fmt: skip

@@ -186,7 +186,8 @@ def _at_budget(run: RunFacts, budget: float) -> _Deployed:
 
 def _final(run: Prefix) -> _Deployed:
     """The last policy."""
-    returns = run.returns if isinstance(run, RunFacts) and len(run.returns or ()) == run.episodes else None
+    thinned = isinstance(run, RunFacts) and len(run.returns or ()) != run.episodes
+    returns = None if thinned else run.returns
     return _Deployed(_mean(run), "final", run.told_success, returns)
 
 

@@ -88,4 +88,5 @@ def _run(run: Run, mean_return: float) -> GridRun:
         record.seed, cost.logged_steps, cost.upstream_env_steps, mean_return, run.path, cost, record.times,
         record.flops, tested(run), told(run.final), run.data_hash,
         False if run.final is not None and run.final.seed_obeyed is False else None,
+        None if run.final is None else tuple(run.final.returns.tolist()),
     )  # fmt: skip

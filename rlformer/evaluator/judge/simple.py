@@ -27,6 +27,7 @@ class Weighed:
 
     facts: Simpler
     strength: Strength | None  # with which it is recommended
+    error: float  # probability that recommending it is wrong: it is worse, or costs more
 
 
 def simpler(
@@ -52,8 +53,11 @@ def _held_against(pair: Pair, p: float) -> Weighed:
     cpu = [float(np.mean([trial.cpu for trial in runs])) for runs in pair.runs]
     costs = [cost if math.isfinite(cost) else None for cost in pair.costs]
     tied = pair.costs[0] <= pair.costs[1] * (1 + SAME_COST)  # then the time it takes decides, whatever its price
-    cheaper = pair.cheaper[0] >= 1 - COST_ERROR or (tied and _quicker(*pair.runs) >= 1 - COST_ERROR)
-    strength = firmest(p, pair.seeds) if cheaper else None
+    dearer = 1 - pair.cheaper[0]
+    if tied and dearer > COST_ERROR:
+        dearer = min(dearer, 1 - _quicker(*pair.runs))
+    cheaper, error = dearer <= COST_ERROR, max(p, dearer)
+    strength = firmest(error, pair.seeds) if cheaper else None
     facts = Simpler(
         label=pair.a.label,
         against=pair.b.label,
@@ -65,7 +69,7 @@ def _held_against(pair: Pair, p: float) -> Weighed:
         cheaper=cheaper,
         recommended=strength is not None,
     )
-    return Weighed(facts, strength)
+    return Weighed(facts, strength, error)
 
 
 def _quicker(runs: Sequence[Trial], others: Sequence[Trial]) -> float:

@@ -67,7 +67,8 @@ class PairFacts:
     alike: bool  # whether neither is worse than the other
     difference: Estimate
     per_success: bool  # whether costs are those of a success
-    seeds_to_settle: float | None  # for the likelier choice to become probable; None: no number of seeds would
+    seeds_to_settle: float | None  # for a probable answer, were the others like these; None: no number of seeds
+    settles: Literal["alike"] | None = None  # where they would show that neither is worse, and not the likelier choice
 
 
 @dataclass(frozen=True)

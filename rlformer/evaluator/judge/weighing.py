@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -101,19 +102,38 @@ class Pair:
         """The side that is less likely a wrong choice."""
         return int(self.error(1) < self.error(0))
 
-    def seeds_to_settle(self) -> float:
-        """With how many seeds, were the others like these, the likelier side would be probable; inf: none."""
-        side = self.likelier()
-        own, other = self.runs[side], self.runs[1 - side]
+    def seeds_to_settle(self) -> tuple[float, Literal["alike"] | None]:
+        """With how many seeds, were the others like these, there would be a probable answer, and which; inf: with none.
 
-        def probable(times: int) -> bool:
-            return held_against(own * times, other * times, self.terms).p <= ERRORS["probable"]
+        The likelier side would be chosen, by its scores and its costs alike. Where nothing is chosen yet, it may turn
+        out before that neither is worse.
+        """
+        side, accepted = self.likelier(), ERRORS["probable"]
+        dear = 1 - self._dearer(side)
+        alike = self._times(lambda both: max(held.p for held in both) <= accepted)
+        cheaper = max(
+            self._times(lambda both: both[side].p <= accepted),
+            statistics.more_runs(self.cheaper[side], 1 - cost_error("probable")),
+        )
+        better = max(
+            self._times(lambda both: both[side].p_better <= accepted),
+            statistics.more_runs(dear, 1 - cost_error("probable")),
+        )
+        chosen = min(cheaper, better if better < alike else math.inf)  # alike, no difference of scores decides
+        as_alike = alike <= chosen and self.strength(side) is None
+        times = alike if as_alike else chosen
+        seeds = math.inf if times * self.seeds > _MOST_SEEDS else math.ceil(times * self.seeds)
+        return float(max(seeds, SEEDS["probable"])), "alike" if as_alike else None
+
+    def _times(self, holds: Callable[[tuple[statistics.NotWorse, statistics.NotWorse]], bool]) -> float:
+        """The least number of times that these runs, over and over, would have to be there; inf: beyond all seeds."""
+
+        def enough(times: int) -> bool:
+            a, b = (runs * times for runs in self.runs)
+            return holds((held_against(a, b, self.terms), held_against(b, a, self.terms)))
 
         most = max(1, _MOST_SEEDS // self.seeds)
-        if not probable(most):
-            return math.inf
-        times = bisect.bisect_left(range(1, most), True, key=probable) + 1
-        return float(max(times * self.seeds, SEEDS["probable"]))
+        return bisect.bisect_left(range(1, most), True, key=enough) + 1 if enough(most) else math.inf
 
     @property
     def paired(self) -> bool:
@@ -122,7 +142,7 @@ class Pair:
 
     def facts(self) -> PairFacts:
         """The numbers, without the arms."""
-        needed = self.seeds_to_settle()
+        needed, settles = self.seeds_to_settle()
         return PairFacts(
             a=self._side(0),
             b=self._side(1),
@@ -132,6 +152,7 @@ class Pair:
             difference=self.difference,
             per_success=self.per_success,
             seeds_to_settle=needed if math.isfinite(needed) else None,
+            settles=settles,
         )
 
     def _side(self, side: int) -> Side:

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from rlformer import statistics
 from rlformer.core import formats
 from rlformer.evaluator.judge.evidence import Evidence
-from rlformer.report.words.arms import trained
+from rlformer.report.words.arms import judging_seeds, trained
 from rlformer.report.words.types import Answer
 
 
 def limits(environments: Sequence[Evidence]) -> tuple[Answer, ...]:
     """The gravest first."""
     tasks = "this one task" if len(environments) == 1 else f"these {len(environments)} tasks"
-    learned = [arm for environment in environments for arm in trained(environment) if arm.seeds]
-    seeds = min((len(arm.seeds) for arm in learned), default=0)
+    seeds = min((judging_seeds(each) for each in environments if trained(each)), default=0)
     logs = sum(len(environment.logs) for environment in environments)
     behind = f"The offline arms here learned from {formats.plural(logs, 'log')}. " if logs else ""
     pairs = (
@@ -56,7 +55,8 @@ def limits(environments: Sequence[Evidence]) -> tuple[Answer, ...]:
         (
             "How a policy fails.",
             "Returns are means over episodes of the policy at the end of its training, from the environment’s own "
-            "start states, without discount. They say nothing about the worst case, about safety, or about a world "
+            "start states, without discount. The worst tenth of the episodes stands beside them, but failures that are "
+            "rarer than one in some hundred episodes cannot be seen. Nothing is said about safety, or about a world "
             "that changes after the training.",
         ),
         (
@@ -72,11 +72,11 @@ def limits(environments: Sequence[Evidence]) -> tuple[Answer, ...]:
 def _seeds(seeds: int) -> str:
     if seeds < 2:
         return "With a single seed there is no interval, and another seed may give another ranking."
-    even, rare = (formats.percent(statistics.bernoulli_coverage(p, seeds)) for p in (0.5, 0.2))
+    even, often = (formats.percent(statistics.bernoulli_coverage(p, seeds)) for p in (0.5, 0.9))
     return (
         f"The nominal level of an interval from {seeds} seeds is 95 %. If runs either succeed or fail, it contains the "
-        f"true value in {even} of cases when every second run succeeds, and in {rare} of cases when every fifth run "
-        "succeeds. Seeds that all agree give an interval without width, which does not mean certainty. Only the "
+        f"true value in {even} of cases when every second run succeeds, and in {often} of cases when 9 of 10 runs "
+        "do. Seeds that all agree give an interval without width, which does not mean certainty. Only the "
         "training seed varies: the episodes of the evaluation stay the same."
     )
 

@@ -20,8 +20,9 @@ def introduction(view: EnvironmentView) -> str:
     if card is None or card.threshold is None:
         return f"{_LAST}."
     return (
-        f"{_LAST}. The answer above also weighs costs, and it scores an agent that learns by interaction by its first "
-        "policy that was good enough."
+        f"{_LAST}. The answer above also weighs costs, and it scores the first policy that was good enough: of an "
+        "agent that learns by interaction the first one of its training, of one that learns from a log the one that "
+        "learned from the shortest sufficient part of it. This is why its scores differ from these."
     )
 
 

@@ -8,6 +8,8 @@ from rlformer.core import formats
 from rlformer.evaluator.judge import objections
 from rlformer.evaluator.judge.objections import Threat
 
+_NOT_TUNED = re.compile(r"\b(not|un)[ -]?tuned\b", re.IGNORECASE)  # in the words of a card
+
 
 def sentence(threat: Threat) -> str:
     """An objection to one environment's results."""
@@ -81,17 +83,12 @@ def _tuning(threat: objections.UnlikeTuning | objections.TuningUnknown) -> str:
     """How settings were found, in the words of the cards."""
     if isinstance(threat, objections.TuningUnknown):
         return f"It was not recorded how the settings of {formats.listed(threat.arms)} were found."
-    efforts = " ".join(f"{_sentence(group.tuning)} ({formats.listed(group.arms)})." for group in threat.groups)
-    untuned = [re.search(r"\b(not|un)[ -]?tuned\b", group.tuning, re.IGNORECASE) for group in threat.groups]
-    if any(untuned) and not all(untuned):
-        return f"Some arms were tuned and others were not, which may explain a difference. {efforts}"
-    return f"The arms were tuned with different effort, which may explain a difference. {efforts}"
-
-
-def _sentence(tuning: str) -> str:
-    """What a card says of how its settings were found, without its full stop."""
-    text = tuning.strip().rstrip(".")
-    return text[:1].upper() + text[1:]
+    untuned = [group.arms for group in threat.groups if _NOT_TUNED.search(group.tuning)]
+    where = "The settings of each arm, under “How to reproduce it” in report.html, say how they were found."
+    if 0 < len(untuned) < len(threat.groups):
+        names = formats.listed([label for arms in untuned for label in arms])
+        return f"Some arms were tuned and others were not ({names}), which may explain a difference. {where}"
+    return f"The arms were tuned with different effort, which may explain a difference. {where}"
 
 
 def _unlike(threat: Threat) -> str:

@@ -10,6 +10,7 @@ from rlformer.evaluator.judge.comparisons import CLAIM_FROM, LEAN_BELOW, MARGIN
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.facts import ArmEvidence
 from rlformer.evaluator.judge.findings import Comparison
+from rlformer.report.words.arms import judging_seeds
 from rlformer.report.words.costs import Spent
 from rlformer.report.words.types import Answer
 
@@ -49,7 +50,7 @@ def sentences(environment: Evidence) -> tuple[Answer, ...]:
             if comparison.question in _QUESTIONS
         ),
         Answer("How much data and time did a run take?", _costs(environment, best)),
-        Answer("How much can this number of seeds show?", _certainty(min(len(arm.seeds) for arm in learned))),
+        Answer("How much can this number of seeds show?", _certainty(judging_seeds(environment)) + _fewer(environment)),
     )
 
 
@@ -153,13 +154,20 @@ def _cost(arm: ArmEvidence) -> str:
     return formats.listed(parts)
 
 
+def _fewer(environment: Evidence) -> str:
+    """Arms with fewer seeds than those that judge, such as those that were not chosen for their family."""
+    judging = judging_seeds(environment)
+    arms = [f"{arm.label} ({len(arm.seeds)})" for arm in environment.trained if len(arm.seeds) < judging]
+    return f" These arms have fewer seeds and show less: {formats.listed(arms)}." if arms else ""
+
+
 def _certainty(seeds: int) -> str:
     if seeds < 2:
         return "An arm with one finished seed has no interval. Its score may be luck."
-    coverage = formats.percent(statistics.bernoulli_coverage(0.5, seeds))
+    often, even = (formats.percent(statistics.bernoulli_coverage(p, seeds)) for p in (0.9, 0.5))
     held = (
-        f"If every second run succeeds, a 95 % interval from {formats.plural(seeds, 'seed')} contains the true value "
-        f"in {coverage} of cases."
+        f"If 9 of 10 runs succeed, a 95 % interval from {formats.plural(seeds, 'seed')} contains the true value in "
+        f"{often} of cases; if every second run succeeds, in {even}."
     )
     if seeds < LEAN_BELOW:
         return f"Not much: it shows only a direction. {held} It takes {LEAN_BELOW} seeds to call something probable."

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from rlformer.core import formats
 from rlformer.evaluator.judge.findings import Strength
 from rlformer.evaluator.judge.verdict import Answer, Nearest, PairFacts, Side, Verdict
-from rlformer.evaluator.judge.weighing import firmest
+from rlformer.evaluator.judge.weighing import SEEDS, firmest
 from rlformer.report.words.families import named
 from rlformer.report.words.thresholds import goal, one
 from rlformer.runs.spec import FAMILIES, Family
@@ -59,7 +59,7 @@ def certainty(verdict: Verdict) -> str:
         return ""
     if verdict.strength is None:
         return _undecided(verdict.pair)
-    said = _HOW_SURE[verdict.strength].format(seeds=formats.plural(verdict.pair.seeds, "seed"))
+    said = _how_sure(verdict.strength, verdict.pair.seeds)
     said += f" The estimated probability that this is wrong is {odds(verdict.error or 0.0)}."
     return said + _more_seeds(verdict.pair, "make it probable") * (verdict.strength == "lean")
 
@@ -98,9 +98,13 @@ def _choice(verdict: Verdict, family: Family) -> str:
 def _grounds(verdict: Verdict, pair: PairFacts) -> str:
     """Why it is chosen over the others: by its cost, or by its score. Few seeds tell what was, not what is."""
     own, other = sides(pair, verdict.arm)
-    rest = [sides(each, verdict.arm)[1].label for each in verdict.others]
-    beside = formats.listed(list(dict.fromkeys([other.label, *rest])), "or")
+    rest = [sides(each, verdict.arm)[1] for each in verdict.others]
+    names = list(dict.fromkeys([other.label, *(each.label for each in rest)]))
     few = verdict.strength == "lean"
+    if own.reached and not any(each.reached for each in (other, *rest)):
+        runs = f"{own.reached} of {formats.plural(own.runs, 'run')}"
+        return f"it {'was' if few else 'is'} good enough in {runs}, and {formats.listed(names)} in none"
+    beside = formats.listed(names, "or")
     if by_cost(own, other):
         return f"it {'scored' if few else 'scores'} no worse than {beside}, and it {'cost' if few else 'costs'} less"
     return f"it {'scored' if few else 'scores'} higher than {beside}, and it {'cost' if few else 'costs'} no more"
@@ -180,12 +184,18 @@ ANSWERS: Mapping[Answer, Sentence] = {
 # How sure they are.
 
 
+def _how_sure(strength: Strength, seeds: int) -> str:
+    """And what keeps a small probability of being wrong from being a claim."""
+    said = _HOW_SURE[strength].format(seeds=formats.plural(seeds, "seed"))
+    return said + f" A firm claim takes {SEEDS['claim']}." * (strength == "probable" and seeds < SEEDS["claim"])
+
+
 def _undecided(pair: PairFacts) -> str:
     seeds = formats.plural(pair.seeds, "seed")
     if pair.alike:
         strength = _alike(pair)
         said = (
-            f"{_HOW_SURE[strength].format(seeds=seeds)} The estimated probability that one of them is worse by more "
+            f"{_how_sure(strength, pair.seeds)} The estimated probability that one of them is worse by more "
             f"than is tolerated is {odds(_worse(pair))}."
         )
         return said + _more_seeds(pair, "make it probable") * (strength == "lean") + " Choose either."
@@ -194,7 +204,8 @@ def _undecided(pair: PairFacts) -> str:
     if likelier.error < 0.5:
         guess = f" If you must choose now, {likelier.label} is the better guess. The probability that it is wrong is "
         guess += f"{odds(likelier.error)}."
-    more = _more_seeds(pair, "decide it") or " More seeds that look like these would not decide it either."
+    what = "decide it" if pair.settles is None else "show that neither is worse than the other"
+    more = _more_seeds(pair, what) or " More seeds that look like these would not decide it either."
     return f"Not decided by {seeds}.{guess}{more}"
 
 

@@ -18,6 +18,7 @@ from rlformer.evaluator.judge.objections import (
     Stitched,
     UndertrainedArms,
     UnknownOrigin,
+    WorseWithMore,
 )
 
 _UNITS = {"env_steps": "environment steps", "gradient_steps": "gradient steps"}
@@ -66,6 +67,12 @@ def doubt(found: Doubt) -> str:
             return (
                 f"{label} scores higher than {model} on the same log, by {formats.score(gap)}: joining good parts of "
                 "different episodes seems to help here."
+            )
+        case WorseWithMore(label, judged, longest, runs):
+            return (
+                f"More of the log made {label} worse: it scores {formats.score(judged)} on the shortest part that "
+                f"sufficed, and {formats.score(longest)} on the longest ({formats.plural(runs, 'run')}). "
+                "Nobody knows beforehand which part suffices."
             )
         case NoSuccess(threshold):
             return (

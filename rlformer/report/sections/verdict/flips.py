@@ -14,7 +14,9 @@ _CONDITIONS: Mapping[str, Callable[[str], str]] = {
     "env_step": lambda values: f"an environment step cost {values}",
     "logged_step": lambda values: f"a logged step cost {values}",
     "cpu_second": lambda values: f"a CPU second cost {values}",
-    "budget": lambda values: f"a run that is never good enough were charged {values} steps",
+    "budget": lambda values: (
+        f"each run had {values} steps to be good enough, and a run that fails were charged all of them"
+    ),
     "evaluation_step": lambda values: f"an evaluation step cost {values}",
 }
 _AT_ZERO: Mapping[str, str] = {

@@ -62,7 +62,9 @@ def _more_seeds(verdict: Verdict, study: Command) -> Iterator[NextStep]:
     judging = max(SEEDS[level], round(pair.seeds_to_settle or 0))
     total = seeds_for(judging, several=any(len(one.of) > 1 for one in verdict.selected))
     if pair.seeds < judging and total <= _MOST_SEEDS:
-        what = f"Add seeds, up to {total} (finished runs are kept)"
+        kept = "finished runs are kept"
+        roles = f"{total - judging} choose an arm of each family, {judging} judge it; " * (total > judging)
+        what = f"Add seeds, up to {total} ({roles}{kept})"
         yield NextStep(what, str(study.with_option("--seeds", str(total))))
 
 
@@ -103,9 +105,9 @@ def _answered(evidence: Evidence, verdict: Verdict, origin: Origin) -> Iterator[
         return
     run = max(evidence.arm(verdict.arm).counted, key=lambda run: run.score, default=None)
     if run is not None:
-        path = origin.path(run.path)
-        yield NextStep("Watch its best run", shlex.join(["rlformer", "play", path]))
-        yield NextStep("Use it elsewhere", shlex.join(["rlformer", "export", path, "--onnx", "policy.onnx"]))
+        path, where = origin.path(run.path), "" if origin.folder else " (in the folder of the runs)"
+        yield NextStep(f"Watch its best run{where}", shlex.join(["rlformer", "play", path]))
+        yield NextStep(f"Use it elsewhere{where}", shlex.join(["rlformer", "export", path, "--onnx", "policy.onnx"]))
 
 
 def _best_return(evidence: Evidence) -> str:

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from rlformer.core import formats
 from rlformer.evaluator.judge.evidence import Evidence
+from rlformer.evaluator.judge.findings import Early
 from rlformer.evaluator.judge.terms import Terms
 from rlformer.evaluator.judge.verdict import PairFacts, Side, Simpler, Verdict
 from rlformer.report.sections.verdict.answer import by_cost, sides
 from rlformer.report.words.thresholds import goal
+from rlformer.runs.spec import HYBRID, ONLINE
 
 
 def reasons(evidence: Evidence, verdict: Verdict) -> tuple[str, ...]:
@@ -18,7 +20,7 @@ def reasons(evidence: Evidence, verdict: Verdict) -> tuple[str, ...]:
     if pair is None:
         return ()
     own, other = sides(pair, verdict.arm)
-    scores, costs = _scores(verdict.terms, own, other), _costs(pair, own, other)
+    scores, costs = _scores(verdict, own, other), _costs(verdict.terms, pair, own, other)
     if verdict.answer == "none works":  # then nothing follows from what runs cost that reach nothing
         return (scores, *_reached(evidence, verdict, pair))
     first = [costs, scores] if _decided_by_cost(verdict, own, other) else [scores, costs]
@@ -40,11 +42,11 @@ def _decided_by_cost(verdict: Verdict, own: Side, other: Side) -> bool:
     return verdict.nearest is None and verdict.strength is not None and by_cost(own, other)
 
 
-def _scores(terms: Terms, own: Side, other: Side) -> str:
+def _scores(verdict: Verdict, own: Side, other: Side) -> str:
     """How many runs work, and what those score."""
     text = (
         f"{own.worked} of {formats.plural(own.runs, 'run')} of {own.label} and {other.worked} of {other.runs} of "
-        f"{other.label} work, that is, {_working(terms)}."
+        f"{other.label} work, that is, {_working(verdict)}."
     )
     gap = own.typical.point
     if gap is None:
@@ -57,26 +59,36 @@ def _scores(terms: Terms, own: Side, other: Side) -> str:
     )
 
 
-def _working(terms: Terms) -> str:
+def _working(verdict: Verdict) -> str:
     """What a run that works does, in the unit of what was asked for."""
+    terms = verdict.terms
+    if verdict.scale is not None and verdict.scale.measured and terms.success is None:
+        return f"score at least {terms.margin:g} more than random play"
+    reach = f"reach {goal(terms)} and then, on new episodes,"
     if terms.success is not None:
-        return f"succeed on {formats.percent(terms.failure)} of episodes or more"
+        return f"{reach} succeed on {formats.percent(terms.failure)} or more"
     if terms.good_enough is not None:
         below = terms.threshold - terms.failure
-        return f"score at most {below:.2g} below a return of {formats.number(terms.good_enough)}"
-    return f"score {terms.failure:.2g} or more"
+        return f"{reach} score at most {below:.2g} less"
+    return f"{reach} score {terms.failure:.2g} or more"
 
 
-def _costs(pair: PairFacts, own: Side, other: Side) -> str:
+def _costs(terms: Terms, pair: PairFacts, own: Side, other: Side) -> str:
     """What a run that is good enough costs, failures paid."""
     of = "One run that is good enough costs" if pair.per_success else "No run is good enough. One run costs"
-    return f"{of} {_cost(own)} and {_cost(other)}{' (failed runs included)' * pair.per_success}."
+    known = [side for side in (own, other) if side.cost is not None]
+    unit = " steps" * _in_steps(terms)
+    costs = formats.listed([f"{_amount(side.cost or 0.0)}{unit} with {side.label}" for side in known])
+    never = "".join(f" No run of {side.label} is good enough." for side in (own, other) if side.cost is None)
+    logs = terms.share and any(side.family not in (ONLINE, HYBRID) for side in known)
+    behind = " and the steps behind the log" if logs else ""
+    return f"{of} {costs}{f' (failed runs{behind} included)' * pair.per_success}.{never}"
 
 
-def _cost(side: Side) -> str:
-    if side.cost is None:
-        return f"infinitely much with {side.label}, since none of its runs gets there"
-    return f"{_amount(side.cost)} with {side.label}"
+def _in_steps(terms: Terms) -> bool:
+    """Whether nothing but steps of the environment is paid, and each alike."""
+    priced = {price for price in (terms.env_step, terms.logged_step) if price}
+    return priced == {1.0} and not terms.cpu_second and not terms.evaluation_step
 
 
 def _amount(cost: float) -> str:
@@ -97,27 +109,31 @@ def _price_of_score(pair: PairFacts, own: Side, other: Side) -> str:
 
 def _what_is_left_open(terms: Terms, own: Side, other: Side) -> str:
     """How much worse the arm could still be than the other."""
-    runs = _points(_loss(own.reliability.low))
-    text = (
-        f"With 97.5 % confidence, {own.label}’s share of runs that work is at most {runs} percentage points below "
-        f"{other.label}’s ({_points(terms.reliability)} are tolerated)"
-    )
-    if own.typical.low is None:
+    share = own.reliability.low or 0.0
+    runs, text = _points(abs(share)), f"With 97.5 % confidence, {own.label}’s share of runs that work is"
+    if runs == "0":
+        text = f"{text} not below {other.label}’s"
+    elif share > 0:
+        text = f"{text} at least {runs} percentage points above {other.label}’s"
+    else:
+        tolerated = f"({_points(terms.reliability)} are tolerated)"
+        text = f"{text} at most {runs} percentage points below {other.label}’s {tolerated}"
+    score = own.typical.low
+    if score is None:
         return f"{text}."
     if own.typical.p_worse > own.p_worse:  # see `statistics.not_worse`
         return f"{text}. Too few runs of {other.label} work for their scores to count."
-    low = formats.score(_loss(own.typical.low))
-    return f"{text}, and its runs that work score at most {low} less ({terms.margin:g} is tolerated)."
+    gap = formats.score(abs(score))
+    if round(abs(score), 2) == 0:
+        return f"{text}, and its runs that work score no less."
+    if score > 0:
+        return f"{text}, and its runs that work score at least {gap} more."
+    return f"{text}, and its runs that work score at most {gap} less ({terms.margin:g} is tolerated)."
 
 
 def _points(share: float) -> str:
     """A share as a number of percentage points."""
     return formats.percent(share).removesuffix(" %")
-
-
-def _loss(low: float | None) -> float:
-    """The most that may be lost, from a lower bound."""
-    return 0.0 if low is None else max(0.0, -low)
 
 
 def _beside_simple(row: Simpler) -> str:
@@ -142,16 +158,24 @@ def _stopping(evidence: Evidence, verdict: Verdict, pair: PairFacts) -> Iterator
         (prefix, own), (first, second) = map(formats.count, early.rmst), early.reached
         if not first:
             yield (
-                f"No matter where the training of {early.online} is stopped, {early.label} is not good enough when it "
-                f"learns from its log ({formats.plural(len(early.seeds), 'run')})."
+                f"Wherever the training of {early.online} was stopped{_places(evidence, early)}, {early.label} was not "
+                f"good enough when it learned from its log ({formats.plural(len(early.seeds), 'run')})."
             )
             continue
+        counted = " Runs that do not get there count with the common budget."
         yield (
             f"If the training of {early.online} is stopped early and {early.label} learns from its log, "
             f"{early.label} is good enough after {prefix} environment steps on average ({first} of "
-            f"{len(early.seeds)} runs get there). {early.online} alone takes {own} ({second} get there). Runs that do "
-            "not get there count with the common budget."
+            f"{len(early.seeds)} runs get there). {early.online} alone takes {own} ({second} get there)."
+            f"{counted * (min(early.reached) < len(early.seeds))}"
         )
+
+
+def _places(evidence: Evidence, early: Early) -> str:
+    """At how many lengths of the log it was tried: no other was."""
+    rows = evidence.needs.grid if evidence.needs else ()
+    sizes = [row.sizes for row in rows if (row.label, row.threshold) == (early.label, early.threshold)]
+    return f" ({formats.plural(sizes[0], 'place')} tried)" if sizes else ""
 
 
 def _break_even(verdict: Verdict) -> Iterator[str]:
@@ -195,5 +219,6 @@ def _prices(verdict: Verdict) -> str:
     paid = "was made for this comparison" if verdict.made_here else "existed already"
     return (
         f"Prices: {terms.env_step:g} for an environment step, {terms.logged_step:g} for a logged step, "
-        f"{terms.cpu_second:g} for a CPU second. The log {paid}; lambda is {terms.share:g}."
+        f"{terms.cpu_second:g} for a CPU second. The log {paid}. This task pays {formats.percent(terms.share or 0.0)} "
+        f"of what led up to the log (lambda is {terms.share:g})."
     )

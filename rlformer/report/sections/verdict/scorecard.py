@@ -9,6 +9,7 @@ from rlformer.core import formats
 from rlformer.evaluator.judge.evidence import Evidence
 from rlformer.evaluator.judge.findings import Strength
 from rlformer.evaluator.judge.scorecard import Amount, Column, Lead, RowName, Scorecard
+from rlformer.evaluator.judge.terms import GOOD_ENOUGH, Scale
 from rlformer.report.words.families import COLUMN_HEADS
 from rlformer.report.words.thresholds import goal, one
 
@@ -84,11 +85,17 @@ def _score(evidence: Evidence, found: Scorecard) -> Row:
     scale = evidence.verdict.scale if evidence.verdict is not None else None
     meaning = "mean return of an episode"
     if scored:
-        meaning = f"0 is random play or a failed run, 1 is {one(scale)}"
+        meaning = f"0 is random play or a run that broke off, 1 is {one(scale)}{_return_of(scale)}"
     leader = _leader(found.lead("score"), len(cells))
     if scored and not any(column.worked for column in found.columns):  # the verdict's test is of runs that work
         leader = "none works"
     return Row("score", "Score", meaning, cells, leader)
+
+
+def _return_of(scale: Scale | None) -> str:
+    if scale is None:
+        return ""
+    return f" ({'' if scale.source == GOOD_ENOUGH else 'a return of '}{formats.number(scale.reference)})"
 
 
 def _score_cell(column: Column, lead: Lead) -> Told:
