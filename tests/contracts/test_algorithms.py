@@ -54,6 +54,7 @@ SMALL: Mapping[str, Any] = {
     "normalize_observations": True, "exploration_fraction": 0.5, "n_quantiles": 5,
     # What stops by itself, before so many tries, would cost less than is counted.
     "cg_max_steps": 2, "line_search_max_iter": 1,
+    "n_delta": 2, "n_top": 1, "zero_policy": False,
 }  # fmt: skip
 ROLLOUT = 16
 # Alone, so that every step counts, and without steps that ask no network.
@@ -78,6 +79,8 @@ class Case:
         small = {**SMALL, **changed}
         small |= {"gradient_steps": 1} if self.acts_by_interaction else {"gradient_steps": 20}
         small |= {} if "buffer_size" in card.defaults else {"n_steps": ROLLOUT}
+        if self.acts_by_interaction and self.algorithm.ranges["num_envs"].high == 1:
+            del small["num_envs"]  # it plays alone
         return {key: small.get(key, value) for key, value in card.defaults.items()}
 
     def task(self, kind: str | None = None, env: EnvSpec | None = None, **changed: Any) -> Task:

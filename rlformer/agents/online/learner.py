@@ -55,9 +55,11 @@ class SB3Learner(Learner):
 
     @property
     def num_parameters(self) -> int:
-        """Numbers that gradients changed: target networks follow without any."""
+        """Numbers that gradients changed: target networks follow without any. Without gradients, all of the policy."""
         from rlformer.agents.online import state
 
+        if not self.algorithm.optimizer:
+            return sum(p.numel() for p in self.model.policy.parameters())
         groups = [g for o in state.optimizers(self.model).values() for g in o.param_groups]
         return sum({id(p): p.numel() for group in groups for p in group["params"]}.values())
 

@@ -111,7 +111,7 @@ class Training:
         if isinstance(self.model, OnPolicyAlgorithm):  # an update is a pass over the whole rollout
             per_update = self.model.n_steps * self.model.n_envs
         else:
-            per_update = self._values["batch_size"]
+            per_update = self._values[self.algorithm.batch_key]
         read = Cost() if self._task.dataset is None else self._task.dataset.cost
         return replace(read, env_steps=self.model.num_timesteps, samples_seen=self.model._n_updates * per_update)
 

@@ -25,6 +25,7 @@ from rlformer.agents.online.algorithms.trpo import TRPO
 
 _ALL = (
     A2C,
+    ARS,
     DDPG,
     DQN,
     PPO,
@@ -37,7 +38,6 @@ _ALL = (
     TRPO,
 )
 _READ_ONLY = (
-    ARS,
     CROSSQ,
     MASKABLE_PPO,
 )
