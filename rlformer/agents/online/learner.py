@@ -18,6 +18,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.envs.make import spaces_of
+from rlformer.envs.masks import check_said
 from rlformer.envs.native import NativeSpaces, Translator, native_spaces
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ class OnlineLearner(SB3Learner):
         check_fit(algorithm, spaces.actions, env.name, cls.kind)
         check_images(algorithm, spaces.observation, env.name, cls.kind)
         check_memory(algorithm, hyperparameters, spaces)
+        if algorithm.masked:
+            check_said(env)
 
     def fit(self, task: Task, log: RunLog) -> Cost:
         """See `agents.base.Learner`. Raises InputError where a value or the environment's actions do not fit."""

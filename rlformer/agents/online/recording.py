@@ -21,6 +21,7 @@ from rlformer.data.writer import DatasetWriter
 from rlformer.envs.checked import time_limit
 from rlformer.envs.endings import ADVICE, endless, most_steps
 from rlformer.envs.make import make
+from rlformer.envs.masks import Remembering
 from rlformer.envs.spaces import spaces_in
 from rlformer.envs.wrappers import in_training
 from rlformer.runs.episodes import EpisodeWriter
@@ -148,13 +149,18 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
 
 
 class TrainingEnvironments(DummyVecEnv):
-    """`num` recorded environments side by side; with `keep`, `writer` gets every episode that ends."""
+    """`num` recorded environments side by side; with `keep`, `writer` gets every episode that ends.
+
+    masked: whether each tells by a method `action_masks` what it allows now.
+    """
 
     writer: DatasetWriter | None = None
 
-    def __init__(self, spec: EnvSpec, num: int, tally: Tally, log: RunLog, keep: bool) -> None:
+    def __init__(self, spec: EnvSpec, num: int, tally: Tally, log: RunLog, keep: bool, masked: bool = False) -> None:
         def one() -> gym.Env[Any, Any]:
-            return in_training(Recorder(make(spec), spec.name, tally, keep, num), spec.wrappers)
+            made = make(spec)
+            env = in_training(Recorder(made, spec.name, tally, keep, num), spec.wrappers)
+            return Remembering(env, spec.name, spaces_in(made).actions) if masked else env
 
         super().__init__([one for _ in range(num)])
         self._tally, self._log = tally, log

@@ -63,7 +63,8 @@ class Training:
         self._tally.returns.extend(found[1]["latest_returns"] if found else ())
         keep = task.log_trajectories is not None
         self._seen = spaces_of(task.env).observation
-        self._environments = TrainingEnvironments(task.env, self._values["num_envs"], self._tally, log, keep)
+        num, masked = self._values["num_envs"], self.algorithm.masked
+        self._environments = TrainingEnvironments(task.env, num, self._tally, log, keep, masked)
         with warnings.catch_warnings(record=True) as caught:
             self.model = self._build(self._environments, seeding.derive(task.seed, "training"))
         if self._seen.has_images and self._values["normalize_observations"]:

@@ -28,6 +28,7 @@ _ALL = (
     ARS,
     DDPG,
     DQN,
+    MASKABLE_PPO,
     PPO,
     PPO_TRXL,
     QRDQN,
@@ -37,9 +38,6 @@ _ALL = (
     TQC,
     TRPO,
 )
-_READ_ONLY = (
-    CROSSQ,
-    MASKABLE_PPO,
-)
+_READ_ONLY = (CROSSQ,)
 ALGORITHMS: Mapping[str, Algorithm] = {algorithm.name: algorithm for algorithm in _ALL}
 PUBLISHED: Mapping[str, Published] = {published.name: published for published in (*_ALL, *_READ_ONLY)}

@@ -122,6 +122,7 @@ class Algorithm(Published):
     optimizer: Mapping[str, Any] = field(
         default_factory=lambda: {"fused": True}
     )  # of Adam, PyTorch's faster one; none: no gradient
+    masked: bool = False  # whether it is told at each step which actions are allowed, and cannot do without
     batch_key: str = "batch_size"  # the value that says how many samples an update reads, where it is no whole rollout
     schedules: tuple[str, ...] = ("learning_rate",)  # keys that take a number or a schedule
     ranges: Ranges = field(default_factory=dict)  # every key that a card of it may have; none: not told
