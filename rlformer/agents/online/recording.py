@@ -68,7 +68,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         self._limit = time_limit(env)
         own, known = env.observation_space, spaces_in(env)
         assert isinstance(own, gym.spaces.Box)
-        self._dtype, self._observed = own.dtype, known.observation
+        self._observed = known.observation
         self.observation_space = read = as_read(own, known.observation)
         self._read_shape, self._read_dtype = read.shape, read.dtype
         actions = known.actions
@@ -135,7 +135,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
 
     def _kept(self, observation: Array) -> Array:
         """What is kept of it: of a picture of several frames the newest, as a copy."""
-        return np.array(newest(np.asarray(observation)[None], self._observed)[0], self._dtype)
+        return np.array(newest(np.asarray(observation)[None], self._observed)[0], self._observed.stored_dtype)
 
     def _end(self, terminated: bool, truncated: bool, success: bool | None) -> None:
         self._tally.end(self._return, self._steps)
