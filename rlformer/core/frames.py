@@ -11,7 +11,7 @@ from typing import Any, SupportsIndex, TypeVar
 
 import numpy as np
 
-from rlformer.core.packed import Packed, packed
+from rlformer.core.packed import Packed, packed, unpacked
 from rlformer.core.parts import Table
 from rlformer.core.spaces import Array, ObservationSpec
 
@@ -92,3 +92,12 @@ def check_stacked(observations: Array | Frames | Packed, spec: ObservationSpec) 
         if not np.array_equal(observations[row], again[row]):
             return row
     return None
+
+
+def check_packed(observations: Array | Frames | Packed, spec: ObservationSpec) -> int | None:
+    """The first row whose bytes would be other numbers, such as a pixel of 0.5; None: there is none."""
+    if not spec.packed or isinstance(observations, (Frames, Packed)):
+        return None
+    with np.errstate(invalid="ignore"):
+        same = (unpacked(packed(observations, spec), spec) == observations).all(axis=1)
+    return None if same.all() else int(np.argmin(same))

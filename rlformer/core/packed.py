@@ -57,12 +57,3 @@ def unpacked(held: Array, spec: ObservationSpec) -> Array:
         found[..., place] = np.ascontiguousarray(held[..., start:end]).view(part.dtype)
         start = end
     return found
-
-
-def check_packed(observations: Array | Packed, spec: ObservationSpec) -> int | None:
-    """The first row whose bytes would be other numbers, such as a pixel of 0.5; None: there is none."""
-    if not spec.packed or isinstance(observations, Packed):
-        return None
-    with np.errstate(invalid="ignore"):
-        same = (unpacked(packed(observations, spec), spec) == observations).all(axis=1)
-    return None if same.all() else int(np.argmin(same))

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rlformer.core.errors import InputError
-from rlformer.core.frames import check_stacked
-from rlformer.core.packed import check_packed
+from rlformer.core.frames import check_packed, check_stacked
 from rlformer.core.records import Episode
 from rlformer.core.spaces import Spaces, computable
 

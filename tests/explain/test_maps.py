@@ -12,6 +12,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec, Window
 from rlformer.core.spaces import Array, ObservationSpec, Part
@@ -19,7 +20,7 @@ from rlformer.envs.make import spaces_of
 from rlformer.explain import making
 from rlformer.explain.case import Case
 from rlformer.explain.material import Material
-from rlformer.explain.parts import Effects, Maps
+from rlformer.explain.parts import PARTS, Effects, Maps, Surrogate
 from rlformer.explain.parts.maps import cells, features, side_of_cells
 from rlformer.report.sections.interpretability.heat import heat_rows
 
@@ -131,3 +132,15 @@ def test_states_that_show_large_images_are_fewer(monkeypatch: pytest.MonkeyPatch
     effects = making.make(case(False), tmp_path, only=["effects"]).need(Effects)
     assert effects.states == 20
     assert Material(case(False)).sample(8, 8, "few").replacements == 8
+
+
+@pytest.mark.slow
+def test_every_part_can_be_made_of_a_policy_that_sees(tmp_path: Path) -> None:
+    made = making.make(case(True), tmp_path)
+    assert set(made.made) == set(PARTS)
+    trees = made.need(Surrogate)
+    assert trees.observation is None
+    assert trees.no_window == "an observation has 7,058 numbers, most of them pixels, which a tree cannot read"
+    with pytest.raises(InputError, match="no tree stands for it: an observation has"):
+        _ = trees.chosen
+    assert made.need(Effects).groups[:3] == ("camera", "joints[0]", "joints[1]")

@@ -86,7 +86,7 @@ def explained_arm(arm: Arm, runs: Sequence[Run]) -> ExplainedArm:
         no_window=_reasons(part.no_window for part in surrogates),
         l90=fewest(trees),
         control=_control(_all(each, Controllability)),
-        tree=_drawn(surrogates[0]) if surrogates else None,
+        tree=next((_drawn(part) for part in surrogates[:1] if part.observation or part.window), None),
         pictures=_pictures(each[0]),
         maps=_maps(each[0]),
         memory=memory_of(each),
