@@ -110,6 +110,14 @@ class LearnerKind:
     trains_with: str = ""  # the module that it imports in order to train, where that is not `implementation`'s
     evaluations: frozenset[EvaluationName] = frozenset({"final"})  # what is measured
 
+    def missing(self, values: Mapping[str, Any]) -> list[str]:
+        """The keys that a card must have and these values lack: those of them that their algorithm takes."""
+        lacking = self.required - values.keys()
+        if not lacking or self.ranges is None or "algorithm" in lacking:
+            return sorted(lacking)
+        taken = self.ranges(values)
+        return sorted(lacking & taken.keys() if taken else lacking)
+
     @property
     def steps_env(self) -> bool:
         """Whether it learns by interaction."""

@@ -248,7 +248,9 @@ def _layers(chain: list[tuple[str, Card]], kind: LearnerKind) -> Iterator[Layer]
     """What each card adds, the root first. Raises InputError where a value is none that the learner takes."""
     root = chain[-1][1]
     known = root.values.get("defaults", {})
-    if isinstance(known, dict) and (missing := sorted(kind.required - known.keys())):
+    with named(root.path, "defaults"):
+        missing = kind.missing(known) if isinstance(known, dict) else []
+    if missing:
         raise InputError(f"{root.path}: [defaults] lacks {', '.join(missing)}, which the learner '{kind.name}' needs")
     values: dict[str, Any] = {}
     for name, (card, path) in reversed(chain):

@@ -69,7 +69,7 @@ def load_run(path: Path, env: EnvSpec | None = None, trust: bool = False, step: 
         check_values(kind, spec.values, spec.values)
     except InputError as error:
         raise InputError(f"{run.path / 'spec.toml'}: [values] {error}") from error
-    if missing := sorted(kind.required - spec.values.keys()):
+    if missing := kind.missing(spec.values):
         raise InputError(f"{run.path / 'spec.toml'}: [values] lacks {', '.join(missing)}")
     stored = NativeSpaces.load(best)
     acts_in = spec.env if stored is None else nowhere(spec.env.name, stored.canonical)

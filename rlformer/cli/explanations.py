@@ -9,12 +9,14 @@ from rlformer.explain.parts import (
     Deletion,
     Effects,
     Explanation,
+    Maps,
     Patching,
     Probes,
     Surrogate,
 )
 from rlformer.explain.parts.probes import Rows
 
+_CELLS = 5  # of an image that are shown
 _MEASURES = (
     "agreement",
     "agreement_by_chance",
@@ -39,6 +41,8 @@ def show(explanation: Explanation) -> None:
         _trees(surrogate)
     if control := explanation.get(Controllability):
         _control(control)
+    if maps := explanation.get(Maps):
+        _maps(maps)
     if probes := explanation.get(Probes):
         _probes(probes)
     if patching := explanation.get(Patching):
@@ -99,6 +103,21 @@ def _control(part: Controllability) -> None:
         for where, found in (("inside", part.inside), ("beyond", part.beyond))
     ]
     print("\n" + table(["target returns, of the log's", "targets", "error", "slope", "Kendall tau"], rows))
+
+
+def _maps(part: Maps) -> None:
+    """The cells that matter most; the report draws all of them."""
+    for image in part.images:
+        rows = len(image.changes)
+        found = [
+            (row, column, image.changes[row][column], image.occlusion[row][column], image.gradients[row][column])
+            for row in range(rows)
+            for column in range(len(image.changes[row]))
+        ]
+        found.sort(key=lambda cell: (-cell[2], -cell[3], -cell[4]))
+        named = [[f"{row + 1}, {column + 1}", *values] for row, column, *values in found[:_CELLS]]
+        print(f"\ncells of '{image.part}' that matter most, of {rows} x {len(image.changes[0])} ({image.cell} pixels):")
+        print(table(["row, column", part.unit, "occlusion", "integrated gradients"], named))
 
 
 def _probes(part: Probes) -> None:

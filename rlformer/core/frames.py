@@ -11,6 +11,7 @@ from typing import Any, SupportsIndex, TypeVar
 
 import numpy as np
 
+from rlformer.core.packed import Packed, packed, unpacked
 from rlformer.core.parts import Table
 from rlformer.core.spaces import Array, ObservationSpec
 
@@ -52,26 +53,51 @@ class Frames:
         return int(self.frames.nbytes)
 
 
-def newest(observations: Array | Frames, spec: ObservationSpec) -> Array:
+def newest(observations: Array | Frames | Packed, spec: ObservationSpec) -> Array:
     """What a log keeps of observations (R, *obs) of one episode or several: (R, *stored_shape)."""
     if isinstance(observations, Frames):
         return np.asarray(observations.frames)
+    if isinstance(observations, Packed):
+        return np.asarray(observations.held)
+    if spec.packed:
+        return packed(observations, spec)
     return observations[:, -spec.stored_shape[0] :] if spec.frames > 1 else observations
 
 
-def rebuilt(stored: T, spec: ObservationSpec, firsts: Array) -> T | Frames:
-    """The observations of which a log keeps these rows (R, *stored_shape); firsts: as for `Frames`."""
+def held(observations: Table | Frames | Packed) -> Table:
+    """What is in memory, or on disk, of them."""
+    if isinstance(observations, Frames):
+        return observations.frames
+    return observations.held if isinstance(observations, Packed) else observations
+
+
+def rebuilt(stored: T, spec: ObservationSpec, firsts: Array) -> T | Frames | Packed:
+    """The observations of which a log keeps these rows (R, *stored_shape); firsts: as for `Frames`.
+
+    A log of a former version keeps reals in the place of bytes.
+    """
+    if spec.packed and stored.dtype == np.uint8:
+        return Packed(stored, spec)
     return Frames(stored, firsts, spec.frames) if spec.frames > 1 else stored
 
 
-def check_stacked(observations: Array | Frames, spec: ObservationSpec) -> int | None:
+def check_stacked(observations: Array | Frames | Packed, spec: ObservationSpec) -> int | None:
     """The first row of an episode's observations (T + 1, *obs) that is not made of the newest frames of those before
     it, so that keeping these would change it; None: there is none.
     """
-    if spec.frames == 1 or isinstance(observations, Frames):
+    if spec.frames == 1 or isinstance(observations, (Frames, Packed)):
         return None
     again = Frames(newest(observations, spec), np.zeros(1, np.int64), spec.frames)
     for row in range(len(observations)):
         if not np.array_equal(observations[row], again[row]):
             return row
     return None
+
+
+def check_packed(observations: Array | Frames | Packed, spec: ObservationSpec) -> int | None:
+    """The first row whose bytes would be other numbers, such as a pixel of 0.5; None: there is none."""
+    if not spec.packed or isinstance(observations, (Frames, Packed)):
+        return None
+    with np.errstate(invalid="ignore"):
+        same = (unpacked(packed(observations, spec), spec) == observations).all(axis=1)
+    return None if same.all() else int(np.argmin(same))

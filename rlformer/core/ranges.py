@@ -29,7 +29,8 @@ class Range:
     below: bool = False  # whether `high` itself is none of them
     choices: tuple[str, ...] = ()  # of text; none: any
     scheduled: bool = False  # whether a table { start = ..., end = ... } of such numbers may stand for it
-    most: int = 16  # how long a list is at most
+    least: int = 1  # how long a list is at least
+    most: int = 16  # and at most
 
     @property
     def words(self) -> str:
@@ -49,7 +50,7 @@ class Range:
         if self.above or self.below:
             bounds = f"{'above' if self.above else 'at least'} {low} and {'below' if self.below else 'at most'} {high}"
         if self.kind == "sizes":
-            return f"a list of 1 to {self.most} sizes of layers, such as [64, 64], each {bounds}"
+            return f"a list of {self.least} to {self.most} sizes of layers, such as [64, 64], each {bounds}"
         return f"a {'whole ' * (self.kind == 'whole')}number {bounds}"
 
     def check(self, key: str, value: Any) -> None:
@@ -76,7 +77,11 @@ class Range:
         if self.kind == "auto":
             return isinstance(value, str) and _is_auto(value)
         if self.kind == "sizes":
-            return isinstance(value, (list, tuple)) and 0 < len(value) <= self.most and all(map(self._within, value))
+            return (
+                isinstance(value, (list, tuple))
+                and self.least <= len(value) <= self.most
+                and all(map(self._within, value))
+            )
         return self._within(value)
 
     def _within(self, value: Any) -> bool:
@@ -101,9 +106,9 @@ def one_of(*choices: str) -> Range:
     return Range("text", choices=choices)
 
 
-def sizes(high: int) -> Range:
-    """The sizes of the layers of a network, from 1 to `high`."""
-    return Range("sizes", 1, high)
+def sizes(high: int, *, none: bool = False) -> Range:
+    """The sizes of the layers of a network, from 1 to `high`. none: whether there may be no layer."""
+    return Range("sizes", 1, high, least=0 if none else 1)
 
 
 FLAG, TEXT, AUTO = Range("flag"), Range("text"), Range("auto")

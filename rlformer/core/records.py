@@ -14,6 +14,7 @@ import numpy as np
 
 from rlformer.core import notebook
 from rlformer.core.frames import Frames
+from rlformer.core.packed import Packed
 from rlformer.core.spaces import Array
 
 SCHEMA = "rlformer/2"
@@ -23,7 +24,7 @@ SCHEMA = "rlformer/2"
 class Episode:
     """One episode, whole."""
 
-    observations: Array | Frames  # (T+1, *obs): the last one included, as in Minari
+    observations: Array | Frames | Packed  # (T+1, *obs): the last one included, as in Minari
     actions: Array  # (T, *act)
     rewards: Array  # (T,)
     terminated: bool

@@ -104,8 +104,21 @@ class ObservationSpec:
         return self.parts[0].frames
 
     @property
+    def packed(self) -> bool:
+        """Whether a log keeps rows of bytes, since images of bytes stand beside reals of four: see `core.packed`."""
+        bytes_of_images = any(part.kind == "image" and part.dtype == "uint8" for part in self.parts)
+        return bytes_of_images and {part.dtype for part in self.parts} == {"uint8", "float32"}
+
+    @property
+    def stored_dtype(self) -> np.dtype[Any]:
+        """Of what a log keeps."""
+        return np.dtype(np.uint8) if self.packed else self.dtype
+
+    @property
     def stored_shape(self) -> tuple[int, ...]:
         """Of what a log keeps of one observation: of an image of several frames its newest alone."""
+        if self.packed:
+            return (sum(part.size * np.dtype(part.dtype).itemsize for part in self.parts),)
         return (self.shape[0] // self.frames, *self.shape[1:]) if self.frames > 1 else self.shape
 
     @property

@@ -30,7 +30,7 @@ def array_forms(spaces: Spaces, steps: int, episodes: int) -> dict[str, tuple[tu
     """Shape and dtype of each of ARRAYS in a log of so many steps and episodes."""
     seen, actions = spaces.observation, spaces.actions
     return {
-        "observations": ((steps + episodes, *seen.stored_shape), seen.dtype),
+        "observations": ((steps + episodes, *seen.stored_shape), seen.stored_dtype),
         "actions": ((steps, *actions.shape), np.dtype(actions.dtype)),
         "rewards": ((steps,), np.dtype(np.float64)),
         "episodes": ((episodes,), EPISODE),

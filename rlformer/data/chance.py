@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 
 from rlformer.core.frames import Frames
+from rlformer.core.packed import Packed
 from rlformer.core.parts import Table
 from rlformer.core.spaces import Array
 from rlformer.data.dataset import Dataset
@@ -54,7 +55,7 @@ def luck(dataset: Dataset) -> tuple[float | None, int]:
     return min(1.0, float(within.mean()) / total), int(twins.sum())
 
 
-def _alike(*columns: tuple[Table | Frames, Array]) -> Array:
+def _alike(*columns: tuple[Table | Frames | Packed, Array]) -> Array:
     """A number for each of S rows, the same where all columns are: each an array with S of its rows, (S,)."""
     seen: dict[bytes, int] = {}
     found = np.zeros(len(columns[0][1]), np.int64)

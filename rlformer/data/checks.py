@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rlformer.core.errors import InputError
-from rlformer.core.frames import check_stacked
+from rlformer.core.frames import check_packed, check_stacked
 from rlformer.core.records import Episode
 from rlformer.core.spaces import Spaces, computable
 
@@ -72,6 +72,8 @@ def check_episode(episode: Episode, info: DatasetInfo, where: str) -> None:
             f"{where}, step {row}: the image is not made of the frames of the steps before, zeros before the first: "
             f"the {info.spaces.observation.frames} frames of the environment are stacked in another way in this log"
         )
+    if (row := check_packed(episode.observations, info.spaces.observation)) is not None:
+        raise InputError(f"{where}, step {row}: a pixel of an image of bytes is no whole number from 0 to 255")
     inside = info.actions.contains(episode.actions)
     if not inside.all():
         step = int(np.argmin(inside))

@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from rlformer.core.errors import InputError
-from rlformer.core.frames import Frames, newest, rebuilt
+from rlformer.core.frames import Frames, held, newest, rebuilt
+from rlformer.core.packed import Packed
 from rlformer.core.parts import Parts, Table
 from rlformer.core.records import Cost, Episode
 from rlformer.core.spaces import Array
@@ -40,7 +41,7 @@ class Dataset:
     """Episodes of a log. `select` and its kin return views: another list of episodes over the same arrays."""
 
     info: DatasetInfo
-    observations: Table | Frames = field(repr=False)  # (S + E, *obs)
+    observations: Table | Frames | Packed = field(repr=False)  # (S + E, *obs)
     actions: Table = field(repr=False)  # (S, *act)
     rewards: Table = field(repr=False)  # (S,)
     episodes: Array = field(repr=False)  # (E,) of EPISODE, all that the arrays hold
@@ -252,8 +253,7 @@ def join(shards: Sequence[Dataset], path: Path | None = None) -> Dataset:
 
 def _stored(shard: Dataset) -> Array:
     """The observations of a log in one piece, as it keeps them."""
-    kept = shard.observations
-    return np.asarray(kept.frames if isinstance(kept, Frames) else kept)
+    return np.asarray(held(shard.observations))
 
 
 def from_episodes(info: DatasetInfo, episodes: list[Episode]) -> Dataset:

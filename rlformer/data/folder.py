@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.frames import rebuilt
 from rlformer.core.records import SCHEMA
+from rlformer.core.spaces import Array
 from rlformer.data import shards as listing
 from rlformer.data import verify as checking
 from rlformer.data.arrays import ARRAYS, MEND, array_forms, open_array
@@ -44,7 +46,8 @@ def load(path: Path, *, remember: bool = False, verify: bool = False) -> Dataset
     except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
         missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{path / 'dataset.json'}: a damaged dataset: {missing}; {MEND}") from error
-    arrays = {name: open_array(path / f"{name}.npy", *forms[name]) for name in ARRAYS}
+    arrays = {name: open_array(path / f"{name}.npy", *forms[name]) for name in ARRAYS[1:]}
+    arrays = {ARRAYS[0]: _observations(path, info, forms[ARRAYS[0]]), **arrays}
     arrays["episodes"] = np.array(arrays["episodes"])  # small, and read all the time
     if (total := int(arrays["episodes"]["length"].sum())) != steps:
         raise InputError(f"{path}: a damaged dataset: {total} steps in episodes, dataset.json says {steps}")
@@ -57,6 +60,19 @@ def load(path: Path, *, remember: bool = False, verify: bool = False) -> Dataset
     stored, actions, rewards, rows = (arrays[name] for name in ARRAYS)
     observations = rebuilt(stored, info.spaces.observation, firsts(rows))
     return Dataset(info, observations, actions, rewards, rows, index=np.arange(episodes), path=path)
+
+
+def _observations(path: Path, info: DatasetInfo, form: tuple[tuple[int, ...], np.dtype[Any]]) -> Array:
+    """As they are kept, in the form of this version; or of one that knew no rows of bytes."""
+    file, seen = path / f"{ARRAYS[0]}.npy", info.spaces.observation
+    try:
+        return open_array(file, *form)
+    except InputError:
+        if not seen.packed:
+            raise
+        with suppress(InputError):
+            return open_array(file, (form[0][0], *seen.shape), seen.dtype)
+        raise
 
 
 def _load_shards(path: Path, remember: bool, verify: bool) -> Dataset:

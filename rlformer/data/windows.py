@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlformer.core.frames import Frames
+from rlformer.core.frames import Frames, held
+from rlformer.core.packed import Packed
 from rlformer.core.parts import Parts, Table
 from rlformer.core.records import Window
-from rlformer.core.spaces import Array
+from rlformer.core.spaces import Array, ObservationSpec
 from rlformer.data.dataset import Dataset
 
 _KNOWN: WeakKeyDictionary[Dataset, Array] = WeakKeyDictionary()  # returns-to-go of views that are in use
@@ -40,7 +41,8 @@ class Windows:
         ends = dataset.ends
         shown = dataset.observations
         self._frames = shown.count if isinstance(shown, Frames) else 1  # of an observation, each of them kept once
-        self._observations, self._actions = _mapped(_kept(shown)), _mapped(dataset.actions)
+        self._packed = shown.spec if isinstance(shown, Packed) else None  # of rows of bytes
+        self._observations, self._actions = _mapped(held(shown)), _mapped(dataset.actions)
         self._ahead = _tensor(returns_to_go(dataset))
         self._ends = _tensor(ends)
         # (4, n) of each episode: its length, and where it begins in this view, in `actions` and in `observations`.
@@ -49,7 +51,7 @@ class Windows:
     def to(self, device: torch.device) -> Windows:
         """The same windows with the steps of this view, and no others, on a device."""
         moved = copy.copy(self)
-        moved._observations = _tensor(_kept(self._dataset.observations)[observation_rows(self._dataset)])
+        moved._observations = _tensor(held(self._dataset.observations)[observation_rows(self._dataset)])
         moved._actions = _tensor(self._dataset.actions[step_rows(self._dataset)])
         moved._episodes = self._episodes[[0, 1, 1, 1]]
         tensors = {name: value for name, value in vars(moved).items() if isinstance(value, Tensor)}
@@ -88,7 +90,8 @@ class Windows:
     def _observed(self, rows: Tensor, timesteps: Tensor) -> Tensor:
         """The observations in these rows (B, K), of these steps of their episodes: (B, K, *obs)."""
         if self._frames == 1:
-            return _rows(self._observations, rows)
+            found = _rows(self._observations, rows)
+            return found if self._packed is None else _unpacked(found, self._packed)
         back = torch.arange(self._frames - 1, -1, -1, device=rows.device)
         there = timesteps[..., None] >= back  # (B, K, n): zeros stand for what was before the first step
         found = _rows(self._observations, (rows[..., None] - back).where(there, rows[..., None]).flatten(1))
@@ -101,9 +104,17 @@ def moved(window: Window, device: torch.device) -> Window:
     return replace(window, **{field.name: getattr(window, field.name).to(device) for field in fields(window)})
 
 
-def _kept(observations: Table | Frames) -> Table:
-    """What is held of them: of images of several frames each frame once."""
-    return observations.frames if isinstance(observations, Frames) else observations
+def _unpacked(rows: Tensor, spec: ObservationSpec) -> Tensor:
+    """Bytes (B, K, n), on any device, as the observations (B, K, D) that they stand for: see `core.packed`."""
+    sizes = [part.size * np.dtype(part.dtype).itemsize for part in spec.parts]
+    pieces = (piece.clone(memory_format=torch.contiguous_format) for piece in rows.split(sizes, dim=-1))
+    return torch.cat(
+        [
+            piece.float() if part.dtype == "uint8" else piece.view(torch.float32)
+            for part, piece in zip(spec.parts, pieces, strict=True)
+        ],
+        dim=-1,
+    )
 
 
 def _rows(table: Tensor | Parts, rows: Tensor) -> Tensor:
@@ -187,7 +198,7 @@ def step_rows(dataset: Dataset, start: int = 0, stop: int | None = None) -> Arra
     return _rows_of_steps(dataset, dataset.starts, start, stop)
 
 
-def rows_of(table: Table | Frames, rows: Array) -> Array:
+def rows_of(table: Table | Frames | Packed, rows: Array) -> Array:
     """The rows (N, *). Where they ascend and few are left out they are taken of one stretch, which alone is no copy."""
     if not len(rows) or rows[-1] - rows[0] >= 2 * len(rows) or not (rows[1:] > rows[:-1]).all():
         return table[rows]

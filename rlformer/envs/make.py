@@ -44,7 +44,7 @@ def make(env: EnvSpec, render_mode: str | None = None) -> gym.Env[Any, Any]:
     for table in env.wrappers:
         made = WRAPPERS[table["kind"]].wrap(made, **{key: value for key, value in table.items() if key != "kind"})
     try:
-        return canonical(made)
+        return canonical(made, env.name)
     except UnreadableError as error:
         raise InputError(f"environment '{env.name}': {error}; {_image_advice(env, made)}") from error
     except InputError as error:

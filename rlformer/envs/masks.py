@@ -10,8 +10,11 @@ import gymnasium as gym
 import numpy as np
 
 from rlformer.core.errors import InputError
+from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import ActionSpec, Array
 from rlformer.envs.faults import foreign
+from rlformer.envs.make import make
+from rlformer.envs.spaces import spaces_in
 
 
 class Remembering(gym.Wrapper[Any, Any, Any, Any]):
@@ -39,6 +42,10 @@ class Remembering(gym.Wrapper[Any, Any, Any, Any]):
         """Whether the environment says what it allows, as its episode begins."""
         return self._latest is not None or self.env.has_wrapper_attr("action_masks")
 
+    def action_masks(self) -> Array:
+        """See `allowed`, under the name by which sb3-contrib asks for it."""
+        return self.allowed()
+
     def allowed(self) -> Array:
         """(levels,) bool, one level of each category after the other.
 
@@ -62,6 +69,19 @@ class Remembering(gym.Wrapper[Any, Any, Any, Any]):
         if not flat.any():
             raise InputError(f"environment '{self._name}': its action mask allows no action in a state that goes on")
         return flat
+
+
+def check_said(env: EnvSpec) -> None:
+    """Raise InputError where an environment does not say what it allows as its episode begins."""
+    made = make(env)
+    try:
+        told = Remembering(made, env.name, spaces_in(made).actions)
+        told.reset(seed=0)
+        if not told.says:
+            raise nobody_says(env.name)
+        told.allowed()
+    finally:
+        made.close()
 
 
 def nobody_says(name: str) -> InputError:

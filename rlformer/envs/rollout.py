@@ -254,7 +254,9 @@ class _Buffers:
     ) -> None:
         self.most = most  # steps of an episode: it may be raised
         self._keep, self._observed = keep_observations, observed
-        self._observations = np.empty((num, 257 if keep_observations else 1, *observed.stored_shape), observed.dtype)
+        self._observations = np.empty(
+            (num, 257 if keep_observations else 1, *observed.stored_shape), observed.stored_dtype
+        )
         self._actions = np.empty((num, 256, *spec.shape), spec.dtype)
         self._rewards = np.empty((num, 256), np.float64)
         self.lengths = np.zeros(num, np.int64)  # steps so far

@@ -161,8 +161,8 @@ def action_space(actions: ActionSpec) -> spaces.Space[Any]:
     return spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
 
 
-def canonical(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
-    """The environment with canonical spaces; wrapped only where they are not canonical already.
+def canonical(env: gym.Env[Any, Any], name: str = "") -> gym.Env[Any, Any]:
+    """The environment with canonical spaces; wrapped only where they are not canonical already. name: for messages.
 
     Raises InputError where a space is not supported.
     """
@@ -170,7 +170,7 @@ def canonical(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     spec = observation_spec(observed)
     as_it_is = isinstance(observed, spaces.Box) and observed.shape == spec.shape and observed.dtype == spec.dtype
     if not as_it_is or (spec.has_images and spec.dtype.kind == "f"):  # whose range is looked at
-        env = CanonicalObservations(env)
+        env = CanonicalObservations(env, name)
     action_spec(env.action_space)  # known, or an error
     return env if _takes_canonical_actions(env.action_space) else CanonicalActions(env)
 
@@ -186,9 +186,10 @@ def _takes_canonical_actions(space: spaces.Space[Any]) -> bool:
 class CanonicalObservations(gym.ObservationWrapper[Any, Any, Any], gym.utils.RecordConstructorArgs):
     """Observations as one array in the dtype of their `parts`: an image (C, H, W), all else flat."""
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
-        gym.utils.RecordConstructorArgs.__init__(self)
+    def __init__(self, env: gym.Env[Any, Any], name: str = "") -> None:
+        gym.utils.RecordConstructorArgs.__init__(self, name=name)
         super().__init__(env)
+        self._name = name
         self._native, self.parts = env.observation_space, observation_spec(env.observation_space)
         self._dtype = self.parts.dtype
         if self.parts.has_images:
@@ -204,7 +205,10 @@ class CanonicalObservations(gym.ObservationWrapper[Any, Any, Any], gym.utils.Rec
         """(*obs): without images see `gymnasium.spaces.flatten`. Raises InputError where an image has no pixels."""
         if not self.parts.has_images:
             return np.asarray(spaces.flatten(self._native, observation), self._dtype)
-        return canonical_rows(leaves(self._native, _one(observation)), self.parts)[0]
+        try:
+            return canonical_rows(leaves(self._native, _one(observation)), self.parts)[0]
+        except InputError as error:
+            raise InputError(f"environment '{self._name}': {error}" if self._name else str(error)) from error
 
 
 def canonical_rows(parts: list[Array], spec: ObservationSpec) -> Array:

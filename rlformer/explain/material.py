@@ -22,6 +22,7 @@ from rlformer.explain.states import LogStates, Sample, sample, two_samples
 from rlformer.explain.subject import Subject, subject_of
 from rlformer.explain.truth import truth_of
 
+_NUMBERS, _FEWEST = 2**27, 16  # shown by the replacements of a sample at most, and states of it at least
 _OWN_STEPS, _OWN_EPISODES = 3000, (30, 300)  # that the policy plays: so many steps, within these bounds
 
 
@@ -143,18 +144,37 @@ class Material:
 
         Their returns-to-go are those of deployment: the target return minus the rewards so far.
         """
-        return sample(self._states, count, replacements, self._rng(purpose), self.decisions is not None)
+        return sample(
+            self._states,
+            self._fitting(count, replacements),
+            replacements,
+            self._rng(purpose),
+            self.decisions is not None,
+        )
 
     def two_samples(self, count: int, replacements: int, purpose: str) -> tuple[Sample, Sample]:
         """The same states twice, with others from different episodes: for an attribution, and for its test."""
-        return two_samples(self._states, count, replacements, self._rng(purpose), self.decisions is not None)
+        return two_samples(
+            self._states,
+            self._fitting(count, replacements),
+            replacements,
+            self._rng(purpose),
+            self.decisions is not None,
+        )
 
     def log_sample(self, count: int, replacements: int, purpose: str) -> Sample | None:
         """States of the given log, at the returns-to-go that it logged; None without a log."""
         if self.case.log is None:
             return None
         states = LogStates(self.case.log, self.subject.context_length, self.decisions)
-        return sample(states, count, replacements, self._rng(purpose), self.decisions is not None)
+        return sample(
+            states, self._fitting(count, replacements), replacements, self._rng(purpose), self.decisions is not None
+        )
+
+    def _fitting(self, count: int, replacements: int) -> int:
+        """So many states, or fewer where they show large images, for the memory that they take."""
+        each = replacements * self.subject.context_length * self.observation.size
+        return max(min(count, _FEWEST), min(count, _NUMBERS // each))
 
     @cached_property
     def _states(self) -> LogStates:

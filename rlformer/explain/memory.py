@@ -34,13 +34,13 @@ class Memory:
         self._remaining[slots] = self._target if target_returns is None else target_returns
 
     def see(self, observations: Array) -> States:
-        """The states in which these observations (N, O) are the current ones."""
+        """The states in which these observations (N, *obs) are the current ones."""
         count = len(observations)
         self._reserve(count)
         for array in (self._returns, self._observations, self._actions):
             array[:count, :-1] = array[:count, 1:]
         self._returns[:count, -1] = self._remaining[:count]
-        self._observations[:count, -1] = observations
+        self._observations[:count, -1] = observations.reshape(count, -1)
         self._actions[:count, -1] = 0.0
         steps = self._returns.shape[1]
         arrays = (self._returns, self._observations, self._actions, self._times)

@@ -89,7 +89,8 @@ def divergences(subject: Subject, groups: Groups, sample: Sample) -> Array | Non
 
 
 def _probabilities(subject: Subject, states: States) -> Tensor:
-    parts = [subject.scores(states[i : i + 4096]) for i in range(0, len(states), 4096)]
+    size = subject.at_once(states)
+    parts = [subject.scores(states[i : i + size]) for i in range(0, len(states), size)]
     return subject.codec.levels(torch.cat(parts)).softmax(dim=-1)
 
 

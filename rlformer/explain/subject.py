@@ -20,7 +20,8 @@ from rlformer.explain.explainers.base import ATTENTION, GRADIENTS
 from rlformer.explain.states import States
 
 LONGEST = 64  # steps of the past that a policy without a limit is shown
-_AT_ONCE = 4096  # states in a forward pass
+_AT_ONCE = 4096  # states in a forward pass, at most
+_NUMBERS = 2**24  # that they show a policy together, about
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ class Subject:
         attends = isinstance(scorer, SequencePolicy) and scorer.model.architecture.kind.attends
         return frozenset({GRADIENTS, ATTENTION} if attends else {GRADIENTS})
 
+    def at_once(self, states: States) -> int:
+        """How many of such states go through the policy in one pass: fewer of images, for the memory that they take."""
+        shown = states.observations[0].numel() if len(states) else 1
+        return max(1, min(_AT_ONCE, _NUMBERS // max(1, shown)))
+
     @property
     def outputs(self) -> int:
         """How many numbers are attributed: one for categories, one for each dimension of reals."""
@@ -62,7 +68,8 @@ class Subject:
     def actions(self, states: States) -> Tensor:
         """The greedy actions: (B, C) categories, or (B, A) reals within their bounds."""
         with torch.no_grad():
-            parts = [self.scores(states[i : i + _AT_ONCE]) for i in range(0, len(states), _AT_ONCE)]
+            size = self.at_once(states)
+            parts = [self.scores(states[i : i + size]) for i in range(0, len(states), size)]
             scores = torch.cat(parts)
             if self.spec.kind == "box":
                 return torch.from_numpy(self.spec.clip(scores.numpy()))

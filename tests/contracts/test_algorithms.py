@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ SMALL: Mapping[str, Any] = {
     "normalize_observations": True, "exploration_fraction": 0.5, "n_quantiles": 5,
     # What stops by itself, before so many tries, would cost less than is counted.
     "cg_max_steps": 2, "line_search_max_iter": 1,
+    "n_delta": 2, "n_top": 1, "zero_policy": False,
 }  # fmt: skip
 ROLLOUT = 16
 # Alone, so that every step counts, and without steps that ask no network.
@@ -78,10 +79,16 @@ class Case:
         small = {**SMALL, **changed}
         small |= {"gradient_steps": 1} if self.acts_by_interaction else {"gradient_steps": 20}
         small |= {} if "buffer_size" in card.defaults else {"n_steps": ROLLOUT}
+        if self.acts_by_interaction and self.algorithm.ranges["num_envs"].high == 1:
+            del small["num_envs"]  # it plays alone
         return {key: small.get(key, value) for key, value in card.defaults.items()}
 
+    def world(self, kind: str | None = None, **changed: Any) -> EnvSpec:
+        """Where it acts, which says what it allows where the algorithm has to know."""
+        return match(kind or self.kind, **changed, **({"masked": True} if self.algorithm.masked else {}))
+
     def task(self, kind: str | None = None, env: EnvSpec | None = None, **changed: Any) -> Task:
-        env, values = env or match(kind or self.kind), self.values(**changed)
+        env, values = env or self.world(kind), self.values(**changed)
         if self.acts_by_interaction:
             return Task(env=env, dataset=None, hyperparameters=values, seed=0)
         dataset = played(env, RandomPolicy(spaces_of(env).actions), 10)
@@ -157,7 +164,7 @@ def test_it_acts_in_what_it_claims_whatever_the_number_of_environments(case: Cas
     trained = case.fit(case.task(), Log(tmp_path))
     assert isinstance(trained.model, case.algorithm.load())
     assert trained.num_parameters > 0
-    env = match(case.kind)
+    env = case.world()
     actions, observations = spaces_of(env).actions, np.random.default_rng(0).random((7, 2), np.float32)
     for sample in (False, True):
         policy = trained.policy(sample)
@@ -196,7 +203,7 @@ def test_it_refuses_other_actions_in_one_line(case: Case, tmp_path: Path) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_saved_agent_acts_the_same(case: Case, tmp_path: Path) -> None:
-    task, env = case.task(), match(case.kind)
+    task, env = case.task(), case.world()
     trained = case.fit(task, Log(tmp_path / "run"))
     trained.save(tmp_path / "saved")  # type: ignore[attr-defined]
     loaded = learner(case.learner).load().load(tmp_path / "saved", task.env, task.hyperparameters)
@@ -215,7 +222,7 @@ def test_a_saved_agent_acts_the_same(case: Case, tmp_path: Path) -> None:
 def test_it_costs_what_torch_counts(case: Case, tmp_path: Path) -> None:
     """Where torch's counter sees: of an LSTM it sees nothing."""
     # An end that is no cut: what stable-baselines3 bootstraps from cut episodes is left out of the formulas.
-    world = replace(match(case.kind), kwargs={"terminates": True})
+    world = case.world(terminates=True)
     task, spaces = case.task(env=world, **COUNTED), spaces_of(world)
     fresh: Any = learner(case.learner).load()()
     costs: list[Cost] = []
@@ -278,7 +285,7 @@ def test_a_stopped_training_goes_on_as_its_checkpoint_says(case: Case, tmp_path:
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [p for p in CASES if p.values[0].acts_by_interaction])  # type: ignore[attr-defined]
 def test_its_zip_is_recognised(case: Case, tmp_path: Path) -> None:
-    trained, env = case.fit(case.task(), Log(tmp_path)), match(case.kind)
+    trained, env = case.fit(case.task(), Log(tmp_path)), case.world()
     export_zip(trained, tmp_path / "agent.zip")  # type: ignore[arg-type]
     back = read_zip(tmp_path / "agent.zip", trust=True, env=env).policy
     np.testing.assert_array_equal(play(back, env, 5).returns, play(trained.policy(), env, 5).returns)

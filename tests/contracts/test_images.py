@@ -24,7 +24,7 @@ from rlformer.agents.online.images import layers_of
 from rlformer.agents.online.policy import actor_of
 from rlformer.agents.online.zips import export_zip, read_zip
 from rlformer.core.errors import InputError
-from rlformer.core.records import Cost, Window
+from rlformer.core.records import Cost, EnvSpec, Window
 from rlformer.envs.make import spaces_of
 from rlformer.envs.rollout import RandomPolicy
 from rlformer.envs.vector import Environments
@@ -49,13 +49,17 @@ class Case:
     algorithm: Algorithm
     kind: str
 
+    def world(self, **kwargs: Any) -> EnvSpec:
+        """Where it acts, which says what it allows where the algorithm has to know."""
+        return bright(self.kind, **kwargs, **({"masked": True} if self.algorithm.masked else {}))
+
     def task(self, **kwargs: Any) -> Task:
         card = next(c for c in CARDS if c.defaults["algorithm"] == self.algorithm.name)
         online = LEARNERS[self.learner].steps_env
         small = {**SMALL, "gradient_steps": 1 if online else 6}
         small |= {} if "buffer_size" in card.defaults else {"n_steps": 16}
         values = {key: small.get(key, value) for key, value in card.defaults.items()}
-        env = bright(self.kind, **kwargs)
+        env = self.world(**kwargs)
         log = None if online else played(env, RandomPolicy(spaces_of(env).actions), 8)
         return Task(env=env if online else None, dataset=log, hyperparameters=values, seed=0)
 
@@ -91,7 +95,7 @@ def test_it_costs_what_torch_counts_and_acts_as_it_was_trained(case: Case, tmp_p
     costs: list[Cost] = []
     with FlopCounterMode(display=False) as counter:
         costs.append(fresh.fit(task, Log(tmp_path)))
-    model, env = fresh.model, bright(case.kind)
+    model, env = fresh.model, case.world()
     spaces = spaces_of(env)
     expected = NatureCNN if case.kind == "picture" else PartsExtractor
     assert model.policy.features_extractor_class is expected

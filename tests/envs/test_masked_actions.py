@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -12,15 +14,20 @@ import torch
 from gymnasium import spaces
 from stable_baselines3 import DQN, PPO
 
+from rlformer.agents.base import Task
+from rlformer.agents.cards import resolve
 from rlformer.agents.online.actors import Bits, Categories, MaskedCategories, Seeing
 from rlformer.agents.online.algorithms import ALGORITHMS
 from rlformer.agents.online.algorithms.ppo_trxl.acting import Remembering
 from rlformer.agents.online.algorithms.ppo_trxl.network import GatedTransformerXL
+from rlformer.agents.online.learner import OnlineLearner
 from rlformer.agents.online.policy import policy_of
 from rlformer.agents.sequence.acting import SequencePolicy
+from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import EnvSpec
 from rlformer.core.spaces import ActionSpec
+from rlformer.data.folder import load as load_dataset
 from rlformer.envs import cards as env_cards
 from rlformer.envs.make import spaces_of
 from rlformer.envs.masks import obeying
@@ -29,6 +36,7 @@ from rlformer.envs.rollout import EpsilonPolicy, RandomPolicy
 from rlformer.envs.vector import Environments
 from rlformer.studies.diagnose.play import NativeEnvironments
 from tests.support.make_sequences import model
+from tests.support.make_training import Log
 
 
 class Strict(gym.Env[Any, Any]):
@@ -160,3 +168,42 @@ def test_worlds_that_are_stepped_all_at_once_allow_everything() -> None:
         play(policy, bandit, np.arange(8), environments=kind) for kind in (Environments, NativeEnvironments)
     )
     assert played.lengths.tolist() == at_once.lengths.tolist() == [1] * 8
+
+
+def masked_task(env: EnvSpec, *overrides: str) -> Task:
+    small = ("num_envs=2", "n_steps=16", "batch_size=16", "n_epochs=1", *overrides)
+    return Task(env=env, dataset=None, hyperparameters=resolve(env, "maskable-ppo", small).values, seed=0)
+
+
+@pytest.mark.parametrize("by", ["info", "method"])
+def test_maskable_ppo_obeys_while_it_learns_and_when_it_is_loaded(by: str, tmp_path: Path) -> None:
+    """The world ends in an error where a forbidden action is taken; ppo runs into it."""
+    env = EnvSpec("Strict", "Strict-v0", {"by": by})
+    task, learner = masked_task(env, "steps=64"), OnlineLearner()
+    learner.fit(task, Log(tmp_path))
+    learner.save(tmp_path / "saved")
+    loaded = OnlineLearner.load(tmp_path / "saved", env, task.hyperparameters)
+    for sample in (False, True):
+        assert play(loaded.policy(sample), env, np.arange(4)).returns.tolist() == [12.0] * 4
+    free = resolve(env, "ppo", ("num_envs=2", "n_steps=16", "batch_size=16", "n_epochs=1", "steps=64")).values
+    with pytest.raises(InputError, match="AssertionError"):
+        OnlineLearner().fit(replace(task, hyperparameters=free), Log(tmp_path / "ppo"))
+
+
+def test_maskable_ppo_is_refused_before_training_where_nobody_says_what_is_allowed(tmp_path: Path) -> None:
+    env = env_cards.environment("CartPole-v1")
+    with pytest.raises(InputError, match="environment 'CartPole-v1': the policy needs the allowed actions, but"):
+        OnlineLearner.check(env, masked_task(env).hyperparameters)
+
+
+@pytest.mark.slow
+def test_maskable_ppo_wastes_no_step_of_taxi(tmp_path: Path) -> None:
+    """A forbidden step leaves the taxi where it is: its log would hold states that repeat."""
+    env = env_cards.environment("Taxi-v4")
+    task = replace(masked_task(env, "steps=800"), log_trajectories=tmp_path / "log")
+    OnlineLearner().fit(task, Log(tmp_path))
+    log = load_dataset(tmp_path / "log")
+    assert len(log) > 0
+    for episode in log:
+        states = np.asarray(episode.observations).reshape(len(episode.observations), -1)
+        assert (states[1:] != states[:-1]).any(axis=1).all()

@@ -23,7 +23,8 @@ class Bright(gym.Env[Any, Any]):
 
     action_space = spaces.Discrete(2)
 
-    def __init__(self, kind: str, terminates: bool = False) -> None:
+    def __init__(self, kind: str, terminates: bool = False, masked: bool = False) -> None:
+        self._info = {"action_mask": np.ones(2)} if masked else {}  # everything is allowed
         self._shape, self._dict, self._terminates = SHAPES[kind], kind == "dict", terminates
         image: spaces.Space[Any] = spaces.Box(0, 255, self._shape, np.uint8)
         speed = spaces.Box(-1, 1, (2,), np.float32)
@@ -33,12 +34,12 @@ class Bright(gym.Env[Any, Any]):
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
         super().reset(seed=seed)
         self._steps = 0
-        return self._next(), {}
+        return self._next(), self._info
 
     def step(self, action: Any) -> Any:
         reward, self._steps = float(action == self._right), self._steps + 1
         done = self._steps == 5
-        return self._next(), reward, done and self._terminates, done and not self._terminates, {}
+        return self._next(), reward, done and self._terminates, done and not self._terminates, self._info
 
     def _next(self) -> Any:
         self._right = int(self.np_random.integers(2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +35,23 @@ class Match(gym.Env[Any, Any]):
         "box": spaces.Box(-1.0, 3.0, (2,), np.float32),
     }
 
-    def __init__(self, kind: str, terminates: bool = False) -> None:
+    def __init__(self, kind: str, terminates: bool = False, masked: bool = False) -> None:
+        """masked: whether it says what it allows, which is everything."""
         self.action_space, self._terminates = self.SPACES[kind], terminates  # else it is cut off
+        self._info = {"action_mask": np.ones(4 if kind == "multidiscrete" else 2)} if masked else {}
         self.observation_space = spaces.Box(-1.0, 3.0, (2,), np.float32)
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
         super().reset(seed=seed)
         self._steps = 0
-        return self._next(), {}
+        return self._next(), self._info
 
     def step(self, action: Any) -> Any:
         wanted = self._wanted[:1] if isinstance(self.action_space, spaces.Discrete) else self._wanted
         error = np.abs(np.ravel(action) - wanted).sum()
         self._steps += 1
         done = self._steps == 5
-        return self._next(), -float(error), done and self._terminates, done and not self._terminates, {}
+        return self._next(), -float(error), done and self._terminates, done and not self._terminates, self._info
 
     def _next(self) -> Array:
         self._wanted = self.np_random.integers(0, 2, 2).astype(np.float32)
@@ -100,8 +103,9 @@ class Log:
         return [(step, values[tag]) for step, values in self.points if tag in values]
 
 
-def match(kind: str) -> EnvSpec:
-    return env_cards.environment(f"Match-{kind}-v0")
+def match(kind: str, **kwargs: Any) -> EnvSpec:
+    spec = env_cards.environment(f"Match-{kind}-v0")
+    return replace(spec, kwargs={**spec.kwargs, **kwargs}) if kwargs else spec
 
 
 def play(policy: Policy, env: str | EnvSpec, episodes: int = 20, num_envs: int = 8) -> EvalResult:

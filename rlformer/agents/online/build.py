@@ -63,12 +63,12 @@ def build(
             environments,
             norm_obs=normalized,
             norm_reward=scaled,
-            gamma=values["gamma"],
+            gamma=values.get("gamma", 0.99),  # of rewards alone, which nobody normalises without one
         )
     networks: dict[str, Any] = {
         "net_arch": list(values["hidden"]),
         "activation_fn": getattr(torch.nn, ACTIVATIONS[values["activation"]]),
-        "optimizer_kwargs": dict(algorithm.optimizer),
+        **({"optimizer_kwargs": dict(algorithm.optimizer)} if algorithm.optimizer else {}),
         **{key: values[key] for key in algorithm.network_keys if key in values},
     }
     policy = algorithm.policy

@@ -18,6 +18,7 @@ from rlformer.core.errors import InputError
 from rlformer.core.policy import Policy
 from rlformer.core.records import Cost, EnvSpec
 from rlformer.envs.make import spaces_of
+from rlformer.envs.masks import check_said
 from rlformer.envs.native import NativeSpaces, Translator, native_spaces
 
 if TYPE_CHECKING:
@@ -55,9 +56,11 @@ class SB3Learner(Learner):
 
     @property
     def num_parameters(self) -> int:
-        """Numbers that gradients changed: target networks follow without any."""
+        """Numbers that gradients changed: target networks follow without any. Without gradients, all of the policy."""
         from rlformer.agents.online import state
 
+        if not self.algorithm.optimizer:
+            return sum(p.numel() for p in self.model.policy.parameters())
         groups = [g for o in state.optimizers(self.model).values() for g in o.param_groups]
         return sum({id(p): p.numel() for group in groups for p in group["params"]}.values())
 
@@ -105,6 +108,8 @@ class OnlineLearner(SB3Learner):
         check_fit(algorithm, spaces.actions, env.name, cls.kind)
         check_images(algorithm, spaces.observation, env.name, cls.kind)
         check_memory(algorithm, hyperparameters, spaces)
+        if algorithm.masked:
+            check_said(env)
 
     def fit(self, task: Task, log: RunLog) -> Cost:
         """See `agents.base.Learner`. Raises InputError where a value or the environment's actions do not fit."""

@@ -21,6 +21,7 @@ from rlformer.data.writer import DatasetWriter
 from rlformer.envs.checked import time_limit
 from rlformer.envs.endings import ADVICE, endless, most_steps
 from rlformer.envs.make import make
+from rlformer.envs.masks import Remembering
 from rlformer.envs.spaces import spaces_in
 from rlformer.envs.wrappers import in_training
 from rlformer.runs.episodes import EpisodeWriter
@@ -67,7 +68,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         self._limit = time_limit(env)
         own, known = env.observation_space, spaces_in(env)
         assert isinstance(own, gym.spaces.Box)
-        self._dtype, self._observed = own.dtype, known.observation
+        self._observed = known.observation
         self.observation_space = read = as_read(own, known.observation)
         self._read_shape, self._read_dtype = read.shape, read.dtype
         actions = known.actions
@@ -134,7 +135,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
 
     def _kept(self, observation: Array) -> Array:
         """What is kept of it: of a picture of several frames the newest, as a copy."""
-        return np.array(newest(np.asarray(observation)[None], self._observed)[0], self._dtype)
+        return np.array(newest(np.asarray(observation)[None], self._observed)[0], self._observed.stored_dtype)
 
     def _end(self, terminated: bool, truncated: bool, success: bool | None) -> None:
         self._tally.end(self._return, self._steps)
@@ -148,13 +149,18 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
 
 
 class TrainingEnvironments(DummyVecEnv):
-    """`num` recorded environments side by side; with `keep`, `writer` gets every episode that ends."""
+    """`num` recorded environments side by side; with `keep`, `writer` gets every episode that ends.
+
+    masked: whether each tells by a method `action_masks` what it allows now.
+    """
 
     writer: DatasetWriter | None = None
 
-    def __init__(self, spec: EnvSpec, num: int, tally: Tally, log: RunLog, keep: bool) -> None:
+    def __init__(self, spec: EnvSpec, num: int, tally: Tally, log: RunLog, keep: bool, masked: bool = False) -> None:
         def one() -> gym.Env[Any, Any]:
-            return in_training(Recorder(make(spec), spec.name, tally, keep, num), spec.wrappers)
+            made = make(spec)
+            env = in_training(Recorder(made, spec.name, tally, keep, num), spec.wrappers)
+            return Remembering(env, spec.name, spaces_in(made).actions) if masked else env
 
         super().__init__([one for _ in range(num)])
         self._tally, self._log = tally, log

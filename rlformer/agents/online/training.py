@@ -63,7 +63,8 @@ class Training:
         self._tally.returns.extend(found[1]["latest_returns"] if found else ())
         keep = task.log_trajectories is not None
         self._seen = spaces_of(task.env).observation
-        self._environments = TrainingEnvironments(task.env, self._values["num_envs"], self._tally, log, keep)
+        num, masked = self._values["num_envs"], self.algorithm.masked
+        self._environments = TrainingEnvironments(task.env, num, self._tally, log, keep, masked)
         with warnings.catch_warnings(record=True) as caught:
             self.model = self._build(self._environments, seeding.derive(task.seed, "training"))
         if self._seen.has_images and self._values["normalize_observations"]:
@@ -111,7 +112,7 @@ class Training:
         if isinstance(self.model, OnPolicyAlgorithm):  # an update is a pass over the whole rollout
             per_update = self.model.n_steps * self.model.n_envs
         else:
-            per_update = self._values["batch_size"]
+            per_update = self._values[self.algorithm.batch_key]
         read = Cost() if self._task.dataset is None else self._task.dataset.cost
         return replace(read, env_steps=self.model.num_timesteps, samples_seen=self.model._n_updates * per_update)
 

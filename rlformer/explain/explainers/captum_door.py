@@ -13,7 +13,7 @@ from rlformer.explain.replacement import repeated
 from rlformer.explain.states import Sample, States
 from rlformer.explain.subject import Subject
 
-_GRADIENT_STEPS, _PERMUTATIONS, _AT_ONCE = 32, 16, 4096
+_GRADIENT_STEPS, _PERMUTATIONS = 32, 16
 
 
 class Question:
@@ -44,7 +44,7 @@ class Question:
                 self._baselines,
                 additional_forward_args=self._arguments,
                 n_steps=_GRADIENT_STEPS,
-                internal_batch_size=_AT_ONCE,
+                internal_batch_size=max(len(self._inputs), self.subject.at_once(self._states)),
             )
             flat = self._mean(flat)
             of_groups.append(torch.zeros(len(flat), len(self.groups)).index_add_(1, self._mask[0], flat))

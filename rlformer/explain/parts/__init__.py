@@ -15,6 +15,7 @@ from rlformer.explain.parts import (
     controllability,
     deletion,
     effects,
+    maps,
     patching,
     pictures,
     probes,
@@ -25,6 +26,7 @@ from rlformer.explain.parts.base import Explanation, Made, Part, PartCost
 from rlformer.explain.parts.controllability import Controllability
 from rlformer.explain.parts.deletion import Deletion
 from rlformer.explain.parts.effects import Effects
+from rlformer.explain.parts.maps import Maps
 from rlformer.explain.parts.patching import Patching
 from rlformer.explain.parts.pictures import Pictures
 from rlformer.explain.parts.probes import Probes
@@ -38,6 +40,7 @@ __all__ = [
     "Effects",
     "Explanation",
     "Made",
+    "Maps",
     "Part",
     "PartCost",
     "Patching",
@@ -59,6 +62,7 @@ PARTS: dict[str, Part[Any]] = {
         surrogate.PART,
         controllability.PART,
         pictures.PART,
+        maps.PART,
         probes.PART,
         patching.PART,
     )

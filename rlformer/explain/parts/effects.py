@@ -87,7 +87,8 @@ def reliance(effects: Sequence[float], names: Sequence[str], relevant: frozenset
 def make(material: Material, made: Explanation) -> Effects:
     """Effects in deployment and at the log's states; see `replacement`."""
     subject, groups = material.subject, material.groups
-    own = _effects_at(material, material.sample(_STATES, _REPLACEMENTS, "effects"), material.own)
+    sample = material.sample(_STATES, _REPLACEMENTS, "effects")
+    own = _effects_at(material, sample, material.own)
     logged = material.log_sample(_STATES, _REPLACEMENTS, "effects at the log")
     return Effects(
         groups=groups.names,
@@ -99,7 +100,7 @@ def make(material: Material, made: Explanation) -> Effects:
         decisions=material.decisions,
         policy=material.score,
         target_return=material.case.target_return if subject.scorer.reads_returns else None,
-        states=_STATES,
+        states=len(sample.states),
         replacements=_REPLACEMENTS,
         context_length=subject.context_length,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rlformer.core.errors import InputError
 from rlformer.explain.parts.base import Explanation, Part
 from rlformer.explain.parts.effects import PolicyScore
 from rlformer.explain.tree import Reading, Reads, SavedTree, Tree, row_names
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from rlformer.explain.case import Case
     from rlformer.explain.material import Material
 
+_MOST_PIXELS = 1000  # of an observation with images: more are no features that a tree could be read by
 _SEEDS = 4000  # more episodes than trees of one kind ever play
 
 
@@ -45,7 +47,7 @@ class TreeCurve:
 
 @dataclass(frozen=True)
 class Surrogate:
-    """Trees of the current observation, and of the window where the policy reads more than that."""
+    """Trees of the current observation, and of the window where the policy reads more than that; none of images."""
 
     observation: TreeCurve | None
     window: TreeCurve | None
@@ -58,9 +60,10 @@ class Surrogate:
 
     @property
     def chosen(self) -> TreeCurve:
-        """The kind that stands for the policy."""
+        """The kind that stands for the policy. Raises InputError where there is none."""
         curve = self.window if self.tree == "window" else self.observation
-        assert curve is not None
+        if curve is None:
+            raise InputError(f"no tree stands for it: {self.no_window}")
         return curve
 
 
@@ -69,6 +72,11 @@ def make(material: Material, made: Explanation) -> Surrogate:
     from rlformer.explain.viper import imitate
 
     subject, case = material.subject, material.case
+    if material.observation.has_images and material.observation.size > _MOST_PIXELS:
+        reason = (
+            f"an observation has {material.observation.size:,} numbers, most of them pixels, which a tree cannot read"
+        )
+        return Surrogate(None, None, reason, tuple(material.action_levels), subject.spec.kind, "observation")
     returns, curves = subject.scorer.reads_returns, dict[Reads, TreeCurve]()
     kinds: list[Reads] = ["observation", "window"] if subject.reads_history or returns else ["observation"]
     for reads in kinds:

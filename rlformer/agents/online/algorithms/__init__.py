@@ -25,8 +25,10 @@ from rlformer.agents.online.algorithms.trpo import TRPO
 
 _ALL = (
     A2C,
+    ARS,
     DDPG,
     DQN,
+    MASKABLE_PPO,
     PPO,
     PPO_TRXL,
     QRDQN,
@@ -36,10 +38,6 @@ _ALL = (
     TQC,
     TRPO,
 )
-_READ_ONLY = (
-    ARS,
-    CROSSQ,
-    MASKABLE_PPO,
-)
+_READ_ONLY = (CROSSQ,)
 ALGORITHMS: Mapping[str, Algorithm] = {algorithm.name: algorithm for algorithm in _ALL}
 PUBLISHED: Mapping[str, Published] = {published.name: published for published in (*_ALL, *_READ_ONLY)}

@@ -33,7 +33,16 @@ from rlformer.evaluator.judge.explanations.memory import memory_of
 from rlformer.evaluator.judge.load import Run
 from rlformer.evaluator.judge.values import Estimate
 from rlformer.explain.explainers import EXPLAINERS
-from rlformer.explain.parts import Attributions, Controllability, Deletion, Effects, Explanation, Pictures, Surrogate
+from rlformer.explain.parts import (
+    Attributions,
+    Controllability,
+    Deletion,
+    Effects,
+    Explanation,
+    Maps,
+    Pictures,
+    Surrogate,
+)
 from rlformer.explain.parts.attributions import Scored
 from rlformer.explain.parts.base import Content
 from rlformer.explain.parts.controllability import Following
@@ -77,8 +86,9 @@ def explained_arm(arm: Arm, runs: Sequence[Run]) -> ExplainedArm:
         no_window=_reasons(part.no_window for part in surrogates),
         l90=fewest(trees),
         control=_control(_all(each, Controllability)),
-        tree=_drawn(surrogates[0]) if surrogates else None,
+        tree=next((_drawn(part) for part in surrogates[:1] if part.observation or part.window), None),
         pictures=_pictures(each[0]),
+        maps=_maps(each[0]),
         memory=memory_of(each),
     )  # fmt: skip
 
@@ -304,6 +314,11 @@ def _pictures(explanation: Explanation) -> PicturesOfSeed | None:
     if made is None or not isinstance(made.content, Pictures):
         return None
     return PicturesOfSeed(**vars(made.content), schema=SCHEMA, part=made.part, settings=made.settings, cost=made.cost)
+
+
+def _maps(explanation: Explanation) -> Maps | None:
+    maps = explanation.get(Maps)
+    return maps if maps is not None and maps.images else None
 
 
 def _reasons(reasons: Iterable[str | None]) -> str | None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from rlformer.evaluator.judge.explanations.memory import MemoryEvidence
 from rlformer.evaluator.judge.values import Estimate
-from rlformer.explain.parts import PartCost, Pictures
+from rlformer.explain.parts import Maps, PartCost, Pictures
 from rlformer.explain.tree import Reads, Tree
 
 CENSORED = 256  # leaves of the largest tree: an L90 beyond is not known
@@ -223,6 +223,7 @@ class ExplainedArm:
     tree: DrawnTree | None
     pictures: PicturesOfSeed | None
     reason: str | None = None
+    maps: Maps | None = None  # of the first seed, where observations hold images
     memory: MemoryEvidence | None = None  # where it keeps what it has to remember, where that is known
 
     @property

@@ -10,6 +10,7 @@ from rlformer.report.markup import answers
 from rlformer.report.plots import Figure
 from rlformer.report.sections.base import EnvironmentSection, EnvironmentView
 from rlformer.report.sections.interpretability import figures
+from rlformer.report.sections.interpretability.heat import HeatRow, heat_rows
 from rlformer.report.sections.interpretability.pictures import (
     AttentionPicture,
     EpisodePicture,
@@ -40,6 +41,7 @@ class ArmContent:
     tree: TreePicture | None
     episode: EpisodePicture | None
     attention: tuple[AttentionPicture, ...]
+    heat: tuple[HeatRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def content(view: EnvironmentView) -> Content | None:
             None if arm.tree is None else tree_picture(arm.tree),
             episode_picture(arm.pictures),
             attention_pictures(arm.pictures),
+            heat_rows(arm.maps),
         )
         for arm in explanations.explained
     }

@@ -12,7 +12,7 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.torch_layers import create_mlp
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, FlattenExtractor, create_mlp
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from stable_baselines3.common.utils import polyak_update
 from torch import Tensor, nn
@@ -35,7 +35,9 @@ def expectile_loss(errors: Tensor, expectile: float) -> Tensor:
 class IQLPolicy(BasePolicy):
     """A policy, a value, and two critics with their targets, on vectors of observations.
 
-    Critics read an action as numbers: a real one as it is, a category one-hot.
+    Critics read an action as numbers: a real one as it is, a category one-hot. Where observations hold images, all
+    networks read features of one extractor, which learns from the critics alone (as in Yarats et al. 2022,
+    arXiv:2107.09645), and the targets those of a second one, which follows it.
     """
 
     def __init__(
@@ -45,13 +47,27 @@ class IQLPolicy(BasePolicy):
         lr_schedule: Schedule,
         net_arch: list[int],
         activation_fn: type[nn.Module] = nn.ReLU,
+        features_extractor_class: type[BaseFeaturesExtractor] = FlattenExtractor,
+        features_extractor_kwargs: dict[str, Any] | None = None,
         optimizer_class: type[torch.optim.Optimizer] = torch.optim.Adam,
         optimizer_kwargs: dict[str, Any] | None = None,
     ) -> None:
         real = isinstance(action_space, spaces.Box)
-        super().__init__(observation_space, action_space, optimizer_kwargs=optimizer_kwargs, squash_output=real)
+        super().__init__(
+            observation_space,
+            action_space,
+            features_extractor_class,
+            features_extractor_kwargs,
+            optimizer_kwargs=optimizer_kwargs,
+            squash_output=real,
+        )
         assert observation_space.shape is not None
-        inputs = observation_space.shape[0]
+        inputs, self.sees = observation_space.shape[0], features_extractor_class is not FlattenExtractor
+        if self.sees:
+            self.features_extractor = self.make_features_extractor()
+            self.target_extractor = self.make_features_extractor().requires_grad_(False)
+            self.target_extractor.load_state_dict(self.features_extractor.state_dict())
+            inputs = self.features_extractor.features_dim
         self.real = real
         size = action_space.shape[0] if isinstance(action_space, spaces.Box) else int(action_space.n)  # type: ignore[attr-defined]
 
@@ -70,20 +86,27 @@ class IQLPolicy(BasePolicy):
 
         self.actor_optimizer = optimizer(*self.actor.parameters(), *([self.log_std] if self.real else []))
         self.value_optimizer = optimizer(*self.value.parameters())
-        self.critic_optimizer = optimizer(*self.critics.parameters())
+        reading = self.features_extractor.parameters() if self.sees else ()
+        self.critic_optimizer = optimizer(*self.critics.parameters(), *reading)
+
+    def seen(self, observations: Tensor, *, by_targets: bool = False) -> Tensor:
+        """What the networks read of observations (B, obs): vectors as they are, features of images."""
+        if not self.sees:
+            return observations
+        return self.extract_features(observations, self.target_extractor if by_targets else self.features_extractor)
 
     def read(self, actions: Tensor) -> Tensor:
         """Logged actions (B, A), reals in [-1, 1], or (B, 1) categories -> (B, size) as critics read them."""
         return actions if self.real else functional.one_hot(actions[:, 0].long(), self.size).float()
 
-    def worth(self, critics: nn.ModuleList, observations: Tensor, actions: Tensor) -> Tensor:
-        """Of observations (B, obs) and actions as critics read them (B, size), by each critic: (B, 2)."""
-        both = torch.cat([observations, actions], dim=1)
+    def worth(self, critics: nn.ModuleList, seen: Tensor, actions: Tensor) -> Tensor:
+        """Of what is `seen` (B, ...) and actions as critics read them (B, size), by each critic: (B, 2)."""
+        both = torch.cat([seen, actions], dim=1)
         return torch.cat([critic(both) for critic in critics], dim=1)
 
-    def log_probability(self, observations: Tensor, actions: Tensor) -> Tensor:
+    def log_probability(self, seen: Tensor, actions: Tensor) -> Tensor:
         """Of actions as critics read them, under the policy: (B,)."""
-        found: Tensor = self.actor(observations)
+        found: Tensor = self.actor(seen)
         if not self.real:
             return (functional.log_softmax(found, dim=1) * actions).sum(dim=1)
         log_std = self.log_std.clamp(*_LOG_STD)
@@ -91,7 +114,7 @@ class IQLPolicy(BasePolicy):
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
         assert isinstance(observation, Tensor)
-        found: Tensor = self.actor(observation)
+        found: Tensor = self.actor(self.seen(observation))
         return found if self.real else found.argmax(dim=1)
 
 
@@ -102,7 +125,7 @@ class IQL(OffPolicyAlgorithm):
     the log with weights min(exp(temperature (Q - V)), most_weight): no action that the log lacks is ever judged.
     """
 
-    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MlpPolicy": IQLPolicy}
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"MlpPolicy": IQLPolicy, "CnnPolicy": IQLPolicy}
     policy: IQLPolicy
 
     def __init__(
@@ -138,20 +161,24 @@ class IQL(OffPolicyAlgorithm):
             assert isinstance(observations, Tensor)
             assert isinstance(batch.next_observations, Tensor)
             with torch.no_grad():
-                worth = policy.worth(policy.targets, observations, actions).amin(dim=1)  # (B,)
-                following = policy.value(batch.next_observations)  # (B, 1)
+                shown = policy.seen(observations, by_targets=True)
+                worth = policy.worth(policy.targets, shown, actions).amin(dim=1)  # (B,)
+                following = policy.value(policy.seen(batch.next_observations))  # (B, 1)
                 targets = batch.rewards + (1 - batch.dones) * self.gamma * following
-            values = policy.value(observations)[:, 0]
+            seen = policy.seen(observations)
+            values = policy.value(seen.detach())[:, 0]
             advantages = worth - values
             value_loss = expectile_loss(advantages, self.expectile)
             self._descend(policy.value_optimizer, value_loss)
             weights = (self.temperature * advantages.detach()).exp().clamp(max=self.most_weight)
-            actor_loss = -(weights * policy.log_probability(observations, actions)).mean()
+            actor_loss = -(weights * policy.log_probability(seen.detach(), actions)).mean()
             self._descend(policy.actor_optimizer, actor_loss)
-            judged = policy.worth(policy.critics, observations, actions)
+            judged = policy.worth(policy.critics, seen, actions)
             critic_loss = functional.mse_loss(judged, targets.expand_as(judged))
             self._descend(policy.critic_optimizer, critic_loss)
             polyak_update(policy.critics.parameters(), policy.targets.parameters(), self.tau)
+            if policy.sees:
+                polyak_update(policy.features_extractor.parameters(), policy.target_extractor.parameters(), self.tau)
             self._n_updates += 1
             found = {
                 "critic_loss": critic_loss,
