@@ -143,18 +143,18 @@ class Material:
 
         Their returns-to-go are those of deployment: the target return minus the rewards so far.
         """
-        return sample(self._states, count, replacements, self._rng(purpose), self.decisions is not None)
+        return sample(self._states, count, replacements, self.rng(purpose), self.decisions is not None)
 
     def two_samples(self, count: int, replacements: int, purpose: str) -> tuple[Sample, Sample]:
         """The same states twice, with others from different episodes: for an attribution, and for its test."""
-        return two_samples(self._states, count, replacements, self._rng(purpose), self.decisions is not None)
+        return two_samples(self._states, count, replacements, self.rng(purpose), self.decisions is not None)
 
     def log_sample(self, count: int, replacements: int, purpose: str) -> Sample | None:
         """States of the given log, at the returns-to-go that it logged; None without a log."""
         if self.case.log is None:
             return None
         states = LogStates(self.case.log, self.subject.context_length, self.decisions)
-        return sample(states, count, replacements, self._rng(purpose), self.decisions is not None)
+        return sample(states, count, replacements, self.rng(purpose), self.decisions is not None)
 
     @cached_property
     def _states(self) -> LogStates:
@@ -164,7 +164,7 @@ class Material:
         target = (self.case.target_return or 0.0) if self.subject.scorer.reads_returns else None
         return LogStates(self.own, self.subject.context_length, decisions, target)
 
-    def _rng(self, purpose: str) -> np.random.Generator:
+    def rng(self, purpose: str) -> np.random.Generator:
         return seeding.generator(self.case.seed, f"explain {purpose}")
 
     @cached_property
