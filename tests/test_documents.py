@@ -206,6 +206,40 @@ def test_tables_of_results_are_those_of_the_published_pages() -> None:
     assert publish["with_tables"](text) == text, "meant so? scripts/publish REPORT NAME makes them anew"
 
 
+TRAINED = ROOT / "docs" / "how-a-decision-transformer-is-trained.md"
+SEVEN = [TRAINED, TRAINED.parent / "zh" / TRAINED.name]
+
+
+@pytest.mark.parametrize("page", SEVEN, ids=name_of)
+def test_the_seven_steps_lead_to_code_that_is_there(page: Path) -> None:
+    """Each passage of code that the site puts in, and each function that a link names, with its file."""
+    code = runpy.run_path(str(ROOT / "scripts" / "_site.py"))["code"]
+    text = page.read_text(encoding="utf-8")
+    put_in = re.findall(r"^<!-- code: (\S+) (\S+) -->$", text, re.MULTILINE)
+    assert len(put_in) >= 9
+    named = re.findall(r"\[`([\w.]+)`\]\(([^)]+\.py)\)", text)
+    assert len(named) == 7
+    for file, name in [*put_in, *(((page.parent / link).resolve().relative_to(ROOT), name) for name, link in named)]:
+        assert name.rpartition(".")[2] in code(str(file), name)
+    assert all((page.parent / link).is_file() for link in re.findall(r"\]\((\.[^)]+\.py)\)", text))
+
+
+@pytest.mark.slow
+def test_the_curves_of_the_seven_steps_are_those_of_a_training(tmp_path: Path) -> None:
+    from rlformer import api
+    from rlformer.runs import metrics
+
+    log = api.collect("random", env="CartPole-v1", episodes=20, out=tmp_path / "log")
+    values = ["gradient_steps=20", "validate_every=10", "width=16", "layers=1", "heads=1"]
+    run = api.train("dt", dataset=log, overrides=values, root=tmp_path / "runs")
+    tags = {tag for point in metrics.read(run.path / "metrics.jsonl") for tag in point}
+    text = TRAINED.read_text(encoding="utf-8")
+    told = {tag for tag in re.findall(r"`((?:train|eval)/[\w/]+)`", text) if not tag.endswith("LAYER")}
+    assert len(told) == 6
+    assert told <= tags, told - tags
+    assert any(tag.startswith("train/gradient_norm/") for tag in tags)
+
+
 def test_docs_are_small() -> None:
     files = [path for path in (ROOT / "docs").rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 4_000_000

@@ -27,6 +27,7 @@ from rlformer.studies.study import Study
 
 if TYPE_CHECKING:
     from rlformer.report import Report
+    from rlformer.studies.claims.forecast import Forecast
 
 
 def compare(
@@ -224,6 +225,25 @@ def claims(
         listen=listen,
     )
     return build(found, folder, command=command)
+
+
+def foresee_claims(
+    *,
+    only: str | None = None,
+    seeds: int | None = None,
+    profile: str = "quick",
+    jobs: int | None = None,
+    root: str | Path = "runs/claims",
+) -> Forecast:
+    """What `claims` would measure, and how long that takes; what lies below `root` already is not measured again.
+
+    Nothing is trained, and nothing is written.
+    """
+    from rlformer.studies.claims import forecast, suite
+
+    limits.check(seeds=seeds, jobs=jobs)
+    asked, count = suite.plan(only, profile, seeds)
+    return forecast.foresee(asked, profile, count, Path(root), jobs or 1)
 
 
 def report_folder(env: str) -> Path:

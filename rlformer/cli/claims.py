@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rlformer.cli.options import CHECKED, HOW, OUTCOME, Debug, Grouped, Json, On, Quiet, typed
+
+if TYPE_CHECKING:
+    from rlformer.studies.claims.forecast import Forecast
 
 app = typer.Typer()
 
@@ -42,6 +45,10 @@ def claims(
         ),
     ] = None,
     on: On = "local",
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print measurements and estimated hours; train nothing.", rich_help_panel=HOW),
+    ] = False,
     runs: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder for runs and measurements.", rich_help_panel=OUTCOME)
     ] = Path("runs/claims"),
@@ -55,7 +62,12 @@ def claims(
     """Test what an article claims about Transformers and RL. Each claim gets an answer."""
     from rlformer import api
     from rlformer.cli import console
+    from rlformer.studies.executors import Place
 
+    if dry_run:
+        Place.parse(on)
+        _show_forecast(api.foresee_claims(only=only, profile=profile, seeds=seeds, jobs=jobs, root=runs), as_json)
+        return
     with console.StudyProgress(runs) as progress:
         found = api.claims(
             only=only,
@@ -77,3 +89,19 @@ def claims(
     if progress.failed:
         console.insist(f"{progress.failed} measurements did not finish; the report shows why")
         raise typer.Exit(1)
+
+
+def _show_forecast(found: Forecast, as_json: bool) -> None:
+    from rlformer.cli import console
+    from rlformer.evaluator.as_json import encode
+
+    if as_json:
+        console.print_json({**encode(found), "measured": found.measured, "left": found.left})
+        return
+    head = ("claim", "measurements", "seeds", "done", "left", "CPU minutes")
+    rows = [
+        (row.claim, row.cells, found.seeds, row.measured, row.left, round(row.seconds / 60, 1)) for row in found.claims
+    ]
+    print(console.table(head, rows))
+    print(found.line())
+    console.say("estimated from measurements here and earlier figures; what several claims need counts for the first")

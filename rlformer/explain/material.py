@@ -148,7 +148,7 @@ class Material:
             self._states,
             self._fitting(count, replacements),
             replacements,
-            self._rng(purpose),
+            self.rng(purpose),
             self.decisions is not None,
         )
 
@@ -158,7 +158,7 @@ class Material:
             self._states,
             self._fitting(count, replacements),
             replacements,
-            self._rng(purpose),
+            self.rng(purpose),
             self.decisions is not None,
         )
 
@@ -168,7 +168,7 @@ class Material:
             return None
         states = LogStates(self.case.log, self.subject.context_length, self.decisions)
         return sample(
-            states, self._fitting(count, replacements), replacements, self._rng(purpose), self.decisions is not None
+            states, self._fitting(count, replacements), replacements, self.rng(purpose), self.decisions is not None
         )
 
     def _fitting(self, count: int, replacements: int) -> int:
@@ -184,7 +184,7 @@ class Material:
         target = (self.case.target_return or 0.0) if self.subject.scorer.reads_returns else None
         return LogStates(self.own, self.subject.context_length, decisions, target)
 
-    def _rng(self, purpose: str) -> np.random.Generator:
+    def rng(self, purpose: str) -> np.random.Generator:
         return seeding.generator(self.case.seed, f"explain {purpose}")
 
     @cached_property

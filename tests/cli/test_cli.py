@@ -302,3 +302,17 @@ def test_without_a_command_five_are_shown_to_begin_with(command: Command) -> Non
     shown = [line.split()[1] for line in seen.out.splitlines() if line.startswith("  rlformer ")]
     assert shown == ["compare", "compare", "data", "runs", "doctor"]
     assert max(map(len, seen.out.splitlines())) <= 80
+
+
+def test_a_dry_run_of_claims_prints_what_it_would_measure_and_writes_nothing(command: Command, workspace: Path) -> None:
+    seen = command("claims", "--only", "memory,residual", "--dry-run")
+    assert seen.code == 0
+    head, *rows, total = seen.out.strip().splitlines()
+    assert head.split() == ["claim", "measurements", "seeds", "done", "left", "CPU", "minutes"]
+    assert [row.split()[:5] for row in rows] == [["memory", "3", "1", "0", "3"], ["residual", "2", "1", "0", "2"]]
+    assert total.startswith("5 measurements on 1 seed: about ")
+    found = command("claims", "--only", "memory", "--profile", "full", "--jobs", "2", "--dry-run", "--json").json
+    assert (found["seeds"], found["measured"], found["left"]) == (5, 0, 45)
+    assert found["wall_seconds"] == found["cpu_seconds"] / 2
+    assert command("claims", "--only", "memori", "--dry-run").code == 2
+    assert not list(workspace.iterdir())

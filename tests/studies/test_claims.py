@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 
 from rlformer import api
 from rlformer.core.errors import InputError
-from rlformer.report.claims import build, document
+from rlformer.report import chart, rails
+from rlformer.report.claims import build, document, edition
+from rlformer.report.words.claims import UNITS, WORDS
 from rlformer.runs.hooks import Hooks
 from rlformer.studies.claims import suite
 from rlformer.studies.claims.answer import answer
@@ -33,6 +36,8 @@ from rlformer.studies.claims.base import (
     write,
 )
 from rlformer.studies.claims.cells import FirstGood, Online, Speed, Trained, task
+from rlformer.studies.claims.explained import LooksAt
+from rlformer.studies.claims.forecast import foresee
 from rlformer.studies.claims.rows import CLAIMS, chosen
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +50,7 @@ class Given:
     name: str
     alone: bool = False
     needs: tuple[Cell, ...] = ()
+    foreseen: float = 10.0
 
     def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
         return {"score": float(len(self.name) + seed)}
@@ -198,6 +204,18 @@ def test_each_claim_declares_what_it_needs(each: Claim) -> None:
 
 
 @pytest.mark.parametrize("each", CLAIMS.values(), ids=CLAIMS)
+def test_chinese_sentences_have_chinese_punctuation_and_units(each: Claim) -> None:
+    texts = [each.statement, each.experiment, *(effect.what for effect in each.effects)]
+    texts += [] if each.caveat is None else [each.caveat]
+    texts += [text for picture in each.pictures for text in (picture.title, picture.x, picture.y)]
+    texts += [curve.label for picture in each.pictures for curve in picture.curves]
+    for said in [text.zh for text in texts] + list(WORDS["zh"].values()):
+        assert not re.search(r"[\u4e00-\u9fff”）}][,:;?!(]|[,:;?!)][\u4e00-\u9fff“（]", said), said
+    assert WORDS["en"].keys() == WORDS["zh"].keys()
+    assert {effect.unit for effect in each.effects} <= UNITS.keys()
+
+
+@pytest.mark.parametrize("each", CLAIMS.values(), ids=CLAIMS)
 def test_each_cell_names_agents_and_values_that_exist(each: Claim) -> None:
     from rlformer.agents.cards import resolve
 
@@ -208,6 +226,7 @@ def test_each_cell_names_agents_and_values_that_exist(each: Claim) -> None:
             resolve(cell.task.spec, cell.agent, list(cell.values))
         elif isinstance(cell, (FirstGood, Speed)):
             resolve(task("PassiveTMaze", length=3).spec, cell.agent, [])
+        assert 1 < cell.foreseen < 3600, cell.name
 
 
 def test_models_that_are_compared_have_matched_parameters() -> None:
@@ -301,9 +320,83 @@ def test_pictures_stand_in_the_page_and_in_files_that_the_markdown_shows(tmp_pat
         assert drawn in (tmp_path / f"report{ending}.html").read_text(encoding="utf-8")
 
 
+def test_each_picture_is_drawn_once_in_each_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    for module in (chart, rails):
+        draw = module.draw
+        monkeypatch.setattr(module, "draw", lambda *given, draw=draw: drawn.append(given[0]) or draw(*given))
+    found = answer(pictured(1.0, 2.0), measured([1.0, 2.0], [0.0] * 2), quick=False)
+    build(suite.Answers("full", 2, (found,), (), 0.0), tmp_path)
+    assert sorted(drawn) == sorted(["Scores", "得分", WORDS["en"]["rails"], WORDS["zh"]["rails"]])
+
+
+def test_the_markdown_shows_every_effect_in_a_figure_and_links_to_each_claim(tmp_path: Path) -> None:
+    found = answer(claim(), measured([0.5, 0.6, 0.4], [0.0] * 3), quick=False)
+    build(suite.Answers("full", 3, (found,), (), 0.5), tmp_path)
+    for ending, said in (("", "claimed: above 0.1 (points)"), (".zh", "声明：大于 0.1（points）")):
+        file = f"figures/given-effects{ending}.svg"
+        text = (tmp_path / f"report{ending}.md").read_text(encoding="utf-8")
+        assert f"]({file})" in text
+        assert "](#given)" in text
+        assert '<a id="given"></a>' in text
+        assert said in (tmp_path / file).read_text(encoding="utf-8")
+    assert "0.5 (0.252 to 0.748)" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "0.5（0.252 至 0.748）" in (tmp_path / "report.zh.md").read_text(encoding="utf-8")
+
+
+def test_a_rail_holds_its_interval_zero_and_margin() -> None:
+    effect = answer(claim(), measured([0.5, 0.6, 0.4], [0.0] * 3), quick=False)
+    (row,) = edition(suite.Answers("full", 3, (effect,), (), 0.0), "en", None, "now").claims[0].rows
+    assert row.rail is not None
+    assert (row.rail.zero, row.rail.band[0], row.rail.high) == (6.0, 0.0, 94.0)
+    assert row.rail.zero < row.rail.band[1] < row.rail.low < row.rail.point < row.rail.high
+    assert row.confirmed is True
+    with pytest.raises(ValueError, match="no effect"):
+        rails.draw("none", [])
+
+
+def test_a_forecast_counts_what_is_left_and_takes_what_was_measured_as_its_pace(tmp_path: Path) -> None:
+    alone = Given("timed", alone=True, foreseen=20.0)
+    timed = Effect(Text("timed", "计时"), alone, LESS, "score", "greater", 0.1, "points", quick=True)
+    asked = (claim("greater", 0.1, timed), replace(claim(), name="again"))
+    before = foresee(asked, "full", 3, tmp_path / "runs", jobs=2)
+    assert [(row.claim, row.cells, row.left) for row in before.claims] == [("given", 3, 9), ("again", 0, 0)]
+    assert (before.cpu_seconds, before.wall_seconds) == (3 * 40.0, 3 * (20.0 / 2 + 20.0))  # what is timed runs alone
+    assert not list(tmp_path.iterdir())
+    write(MORE, 0, tmp_path / "runs", {"score": 1.0}, 5.0)  # twice as fast as foreseen
+    after = foresee(asked, "full", 3, tmp_path / "runs")
+    assert (after.measured, after.left) == (1, 8)
+    assert after.cpu_seconds == pytest.approx(2 * 5.0 + 3 * (5.0 + 10.0))
+    assert after.line() == "3 measurements on 3 seeds, 1 of them done: about 55 s on one core"
+    for cell in (MORE, LESS, alone):
+        for seed in range(3):
+            write(cell, seed, tmp_path / "runs", {"score": 1.0}, 5.0)
+    assert foresee(asked, "full", 3, tmp_path / "runs").line().endswith("9 of them done: nothing is left to measure")
+
+
+def test_the_forecast_of_a_training_follows_its_steps_and_tokens() -> None:
+    world = task("PassiveTMaze", length=5)
+    few, many, three = (
+        Trained(world, "dt", ("gradient_steps=1000", "context_length=6", "batch_size=128", *more)).foreseen
+        for more in ((), ("gradient_steps=2000",), ("tokens=separate",))
+    )
+    assert few < many < three
+    assert (
+        Online(task("CartPole-v1"), "ppo", ("steps=20000",)).foreseen
+        > Online(task("CartPole-v1"), "ppo", ("steps=10000",)).foreseen
+    )
+
+
+def test_where_an_explainer_looks_is_asked_of_a_policy_that_solves_its_task_alone(tmp_path: Path) -> None:
+    small = ("gradient_steps=2", "validate_every=2", "patience=0", "batch_size=4", "tokens=separate")
+    of = Trained(replace(task("PassiveTMaze", length=2), distractors=1), "dt", small, episodes=40)
+    with pytest.raises(InputError, match="does not solve its task, so that nothing is known of what it looks at"):
+        LooksAt(of, "attention rollout", ("observation -2",)).measure(0, tmp_path, Hooks())
+
+
 def test_a_failed_measurement_is_told_and_leaves_the_claim_unmeasured(tmp_path: Path) -> None:
     lost = suite.Answers("full", 2, (answer(claim(), {}, quick=False),), (suite.Unmeasured("more", 1, "broke"),), 0.0)
     found = build(lost, tmp_path)
     assert found["claims"][0]["verdict"] == "not measured"
-    assert "more, seed 1: broke" in document(lost, "en", None, "now")
-    assert "未测得" in document(lost, "zh", None, "now")
+    assert "more, seed 1: broke" in document(edition(lost, "en", None, "now"))
+    assert "未测得" in document(edition(lost, "zh", None, "now"))

@@ -40,6 +40,10 @@ class Cell(Protocol):
     def needs(self) -> tuple[Cell, ...]:
         """What must have been measured before."""
 
+    @property
+    def foreseen(self) -> float:
+        """CPU seconds that it takes on one seed, about."""
+
     def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
         """Its numbers. root: where runs and logs lie; what lies there already is not made again."""
 

@@ -1,4 +1,4 @@
-"""What cells are made of: agents trained on logs of a world or of another agent's training, speeds, explanations."""
+"""What cells are made of: agents trained on logs of a world or of another agent's training, and speeds."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ from rlformer.data.folder import load
 from rlformer.envs import cards as env_cards
 from rlformer.evaluator.measure.curve import first_to_pass
 from rlformer.evaluator.measure.protocol import Protocol
-from rlformer.explain.parts import Attributions, Effects, Surrogate
-from rlformer.explain.parts.attributions import Scored
-from rlformer.explain.truth import with_distractors
-from rlformer.explain.viper import LEAVES
+from rlformer.explain.truth import log_with_distractors, with_distractors
 from rlformer.runs import curves, metrics
 from rlformer.runs.directory import RunDirectory
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.inputs import Cut, Recipe
 from rlformer.runs.spec import RunSpec
-from rlformer.studies import experiment, explain_runs
+from rlformer.studies import experiment
+from rlformer.studies.claims import pace
 from rlformer.studies.claims.base import Cell, Numbers
 from rlformer.studies.diagnose.play import make_log
 from rlformer.studies.diagnose.rows import rules_of
@@ -74,11 +72,12 @@ class Task:
         return with_distractors(card, self.distractors) if self.distractors else card
 
     def world_log(self, episodes: int, seed: int, root: Path, hooks: Hooks) -> Dataset:
-        """Episodes of the world's own behaviour policy, at the scale of the task."""
-        spec = self.spec
+        """Episodes of the world's own behaviour policy, at the scale of the task, and with its noise."""
+        spec = replace(self, distractors=0).spec
         rules = rules_of(self.card, spec.kwargs)
         plain = replace(spec, kwargs={**spec.kwargs, **rules.log_kwargs})
-        return make_log(plain, episodes, seed, root, hooks.stop)
+        log = make_log(plain, episodes, seed, root, hooks.stop)
+        return log_with_distractors(log, self.spec, self.distractors, seed) if self.distractors else log
 
 
 def task(card: str, scale: float = 1.0, **kwargs: int) -> Task:
@@ -105,6 +104,11 @@ class Online:
     def spec(self) -> RunSpec:
         """What it trains."""
         return resolve(self.task.spec, self.agent, list(self.values), keeps_log=True)
+
+    @property
+    def foreseen(self) -> float:
+        """See `Cell`."""
+        return pace.CELL + pace.training(self.spec)
 
     def run(self, seed: int, root: Path) -> RunDirectory:
         """Where it lies."""
@@ -155,6 +159,11 @@ class Trained:
     def needs(self) -> tuple[Cell, ...]:
         """See `Cell`."""
         return () if self.training is None else (self.training,)
+
+    @property
+    def foreseen(self) -> float:
+        """See `Cell`."""
+        return pace.CELL + pace.training(resolve(self.task.spec, self.agent, list(self.values)))
 
     def log(self, seed: int, root: Path, hooks: Hooks) -> Dataset:
         """What it learns from."""
@@ -211,6 +220,12 @@ class FirstGood:
         """See `Cell`."""
         return (self.training,)
 
+    @property
+    def foreseen(self) -> float:
+        """See `Cell`: half of the beginnings are tried."""
+        each = pace.CELL + pace.training(resolve(self.training.task.spec, self.agent, []))
+        return each * (len(self.prefixes) + 1) / 2
+
     def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
         """steps, cpu: of the log, and of learning from it; without them where none is good enough. reached: 1, or 0."""
         whole, env = load(self.training.run(seed, root).trajectories), self.training.task
@@ -238,57 +253,27 @@ class Speed:
     @property
     def name(self) -> str:
         """See `Cell`."""
-        world = task("PassiveTMaze", length=self.context - 1)
-        return "speed of " + _name(world, self.agent, self.values, str(self.steps))
+        return "speed of " + _name(self._world, self.agent, self.values, str(self.steps))
+
+    @property
+    def foreseen(self) -> float:
+        """See `Cell`."""
+        return pace.CELL + pace.training(resolve(self._world.spec, self.agent, list(self._all_values)))
+
+    @property
+    def _world(self) -> Task:
+        return task("PassiveTMaze", length=self.context - 1)
+
+    @property
+    def _all_values(self) -> tuple[str, ...]:
+        values = (f"context_length={self.context}", f"gradient_steps={self.steps}", f"validate_every={self.steps}")
+        return (*values, "patience=0", *self.values)
 
     def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
         """steps_a_second: of learning, wall. parameters."""
-        world = task("PassiveTMaze", length=self.context - 1)
-        log = world.world_log(512, seed, root, hooks)
-        values = (f"context_length={self.context}", f"gradient_steps={self.steps}", f"validate_every={self.steps}")
-        run = fit(world, self.agent, (*values, "patience=0", *self.values), log, seed, root, hooks)
+        log = self._world.world_log(512, seed, root, hooks)
+        run = fit(self._world, self.agent, self._all_values, log, seed, root, hooks)
         return {"steps_a_second": self.steps / run.record.times["learning"], "parameters": run.record.parameters}
-
-
-@dataclass(frozen=True)
-class Explained:
-    """One number that explanations find of a trained policy.
-
-    agreement/EXPLAINER, token/EXPLAINER: rank correlation with the effects of replacing inputs, over groups of inputs
-    or over tokens. agreement skill/..., token skill/...: the share of attribution on inputs that matter, beyond chance.
-    leaves: of the smallest tree that stands for it. reliance: see `explain.parts.effects`.
-    """
-
-    of: Trained | Online
-    number: str
-    alone = False
-
-    @property
-    def name(self) -> str:
-        """See `Cell`."""
-        return f"{self.number} of {self.of.name}"
-
-    @property
-    def needs(self) -> tuple[Cell, ...]:
-        """See `Cell`."""
-        return (self.of,)
-
-    def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
-        """value: see the class. Raises InputError where the explanation has none."""
-        run = self.of.run(seed, root) if isinstance(self.of, Online) else self.of.train(seed, root, hooks)
-        opened = explain_runs.open_run(run.path)
-        made = explain_runs.explain(opened, only=["effects", "explainers", "surrogate"], stop=hooks.stop)
-        attributions, surrogate = made.need(Attributions), made.need(Surrogate)
-        found = {**_scores("agreement", attributions.by_group), **_scores("token", attributions.by_token)}
-        reliance = made.need(Effects).own.reliance
-        if reliance is not None:
-            found["reliance"] = reliance
-        tree = surrogate.chosen
-        if tree.reason is None:
-            found["leaves"] = float(tree.l90 or NEVER * max(LEAVES))
-        if self.number not in found:
-            raise InputError(f"{run.path}: explaining it gives no '{self.number}'; it gives: {', '.join(found)}")
-        return {"value": found[self.number]}
 
 
 def fit(
@@ -322,16 +307,3 @@ def _gradients(points: Sequence[Mapping[str, Any]]) -> dict[int, float]:
         {int(key.removeprefix(tag)): norm for key, norm in point.items() if key.startswith(tag)} for point in points
     )
     return next(filter(None, every), {})
-
-
-def _scores(kind: str, scored: Scored | None) -> dict[str, float]:
-    """Of each explainer: rank correlation with the effects, and its skill where the truth is known."""
-    if scored is None:
-        return {}
-    found = {}
-    for explainer, judged in scored.explainers.items():
-        if judged.agreement is not None:
-            found[f"{kind}/{explainer}"] = judged.agreement
-        if judged.truth is not None and judged.truth.skill is not None:
-            found[f"{kind} skill/{explainer}"] = judged.truth.skill
-    return found

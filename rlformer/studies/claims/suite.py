@@ -13,6 +13,7 @@ from rlformer.runs.hooks import Hooks
 from rlformer.studies import executors
 from rlformer.studies.claims.answer import ClaimAnswer, answer
 from rlformer.studies.claims.base import Cell, Claim, Numbers, read, write
+from rlformer.studies.claims.forecast import foresee
 from rlformer.studies.claims.rows import chosen
 from rlformer.studies.executors import Place
 from rlformer.studies.executors.base import Event, Job, Request
@@ -59,12 +60,14 @@ def claims(
     asked, count = plan(only, profile, seeds)
     quick, root = profile == "quick", root.absolute()
     cells = list(dict.fromkeys(cell for claim in asked for cell in claim.cells(quick)))
-    answers(asked, profile, count, root)  # a damaged file is told before anything is measured
+    at_once = jobs or on.usual_jobs
+    ahead = foresee(asked, profile, count, root, at_once or 1)  # a damaged file is told before anything is measured
+    listen(Event(None, "told", ahead.line()))
     failures: list[Unmeasured] = []
     together = [cell for cell in cells if not cell.alone]
     apart = [cell for cell in cells if cell.alone]
     todo = [_jobs(some, count, root) for some in (together, apart)]
-    plans = [(work, many) for work, many in zip(todo, (jobs or on.usual_jobs, 1), strict=True) if work]
+    plans = [(work, many) for work, many in zip(todo, (at_once, 1), strict=True) if work]
     for number, (work, many) in enumerate(plans):
         request = Request(root, root, many, 1, lambda text: listen(Event(None, "told", text)))
         with executors.opened(on, request) as there:

@@ -13,7 +13,7 @@ _LANDER = Online(task("LunarLander-v3"), "ppo")
 def _better(where: str, other: str, english: str, chinese: str, cells: tuple[Trained, Trained], quick: bool) -> Effect:
     return Effect(
         Text(
-            f"score of the Transformer minus that of {english}, {where}", f"Transformer 与{chinese}的得分之差,{where}"
+            f"score of the Transformer minus that of {english}, {where}", f"Transformer 与{chinese}的得分之差，{where}"
         ),
         *cells,
         "z",
@@ -41,12 +41,12 @@ CLAIM = Claim(
     number="1",
     statement=Text(
         "A Transformer is more accurate and performs better than a recurrent network.",
-        "Transformer 比循环网络更准确,性能更好。",
+        "Transformer 比循环网络更准确，性能更好。",
     ),
     experiment=Text(
         "Transformer, LSTM and GRU with as many parameters learn from the same logs: PassiveTMaze (memory), KeyDoor "
         "(credit), CartPole-v1 and LunarLander-v3 (a PPO training until it is half way).",
-        "参数量相同的 Transformer、LSTM、GRU 从同样的日志学习:PassiveTMaze(记忆)、KeyDoor(信用分配)、CartPole-v1 与 LunarLander-v3(PPO 训练到得分过半为止)。",
+        "参数量相同的 Transformer、LSTM、GRU 从同样的日志学习：PassiveTMaze（记忆）、KeyDoor（信用分配）、CartPole-v1 与 LunarLander-v3（PPO 训练到得分过半为止）。",
     ),
     effects=tuple(
         effect
@@ -61,6 +61,6 @@ CLAIM = Claim(
     code=("rlformer/agents/sequence/trajectory.py", "rlformer/agents/sequence/backbones/transformer/network.py"),
     caveat=Text(
         "The models are small, the episodes short: this says nothing of language, nor of models a thousand times as large.",
-        "这里是小模型、短回合与向量观测:不涉及语言,也不涉及大千倍的模型。",
+        "这里只有小模型和短回合：不涉及语言，也不涉及规模大上千倍的模型。",
     ),
 )

@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
-from rlformer.studies.claims.base import Claim, Effect, Text
-from rlformer.studies.claims.cells import Explained, Online, Trained, task
+from dataclasses import replace
+
+from rlformer.explain.groups import RETURN
+from rlformer.explain.looking import observation
+from rlformer.studies.claims.base import Claim, Curve, Effect, Picture, Point, Text
+from rlformer.studies.claims.cells import Online, Trained, task
+from rlformer.studies.claims.explained import Explained, LooksAt
 from rlformer.studies.claims.rows import recipes
 
-_KEY = task("KeyDoor", length=3)
-_DT = Trained(_KEY, "dt", recipes.reading(5, "tokens=separate"), episodes=recipes.EPISODES)
+_AGO, _NOISE = 5, 4  # steps since the cue; dimensions of noise, so that every observation differs between episodes
+_MATTER = (RETURN, observation(-_AGO))  # at the turn: whether the turn of the cue is asked for, and the cue
+_MAZE = Trained(
+    replace(task("PassiveTMaze", length=_AGO), distractors=_NOISE),
+    "dt",
+    recipes.reading(_AGO + 1, "tokens=separate"),
+    episodes=recipes.EPISODES,
+)
+_KEY = replace(task("KeyDoor", length=3), distractors=_NOISE)
+_DT = Trained(_KEY, "dt", recipes.reading(5), episodes=recipes.EPISODES)
 _PPO = Online(_KEY, "ppo", ("steps=30000", "n_steps=128", "num_envs=8", "learning_rate=1e-3", "ent_coef=0.01"))
 
+_EXPLAINERS = (
+    ("attention rollout", "attention rollout", "注意力展开（rollout）"),
+    ("last-layer attention", "last layer's attention", "末层注意力"),
+    ("uniform attention", "uniform attention", "均匀注意力"),
+    ("integrated gradients", "integrated gradients", "积分梯度"),
+)
 
-def _beats(explainer: str, other: str, english: str, chinese: str, quick: bool) -> Effect:
+
+def _at(explainer: str) -> LooksAt:
+    return LooksAt(_MAZE, explainer, _MATTER)
+
+
+def _shows(explainer: str, english: str, chinese: str) -> Effect:
     return Effect(
-        Text(f"rank correlation with what the policy relies on: {english}", f"与策略真正依赖的输入的秩相关:{chinese}"),
-        Explained(_DT, f"token/{explainer}"),
-        Explained(_DT, f"token/{other}"),
-        "value",
+        Text(
+            f"share of weight on what can change the action: {english} minus uniform attention",
+            f"落在真正能改变动作的输入上的权重份额：{chinese}与均匀注意力之差",
+        ),
+        _at(explainer),
+        _at("uniform attention"),
+        "mass",
         "greater",
         0.1,
-        "rank correlation",
-        quick=quick,
+        "share of all weight",
+        quick=True,
     )
 
 
@@ -29,32 +56,26 @@ CLAIM = Claim(
     number="5",
     statement=Text(
         "Attention weights show what a Transformer looks at; an RL agent's decisions are harder to explain.",
-        "注意力权重显示 Transformer 关注什么;强化学习智能体的决策更难解释。",
+        "注意力权重显示 Transformer 关注什么；强化学习智能体的决策更难解释。",
     ),
     experiment=Text(
-        "A Decision Transformer with separate tokens for return, observation and action, and PPO, on KeyDoor. What a "
-        "policy relies on is measured by replacing inputs; explainers are scored by how well they find it.",
-        "KeyDoor 上的 Decision Transformer(回报、观测、动作各有词元)与 PPO。用替换输入的方法测量策略真正依赖什么,再看各种解释方法能否找到它。",
+        "PassiveTMaze with 4 dimensions of noise in every observation. At the turn, a Decision Transformer with separate "
+        "tokens for returns, observations and actions has 17 tokens to look at. Only the cue, 5 steps ago, and the "
+        "returns-to-go can change its action: replacing inputs by those of other episodes confirms it. The share of "
+        "attention on these is compared with that of equal weights on all tokens, .41. Then PPO and a Decision Transformer "
+        "on KeyDoor with noise: how well the same explainer finds what each relies on, and how small a tree can be that "
+        "plays like it.",
+        "每个观测另加 4 维噪声的 PassiveTMaze。在岔路口，回报、观测、动作各有词元的 Decision Transformer 可以关注 17 个词元，但只有 5 步之前的线索和剩余回报（returns-to-go）"
+        "能改变它的动作：用其他回合的输入做替换可以证实这一点。比较注意力落在这些词元上的份额与各词元权重相等时的份额（0.41）。然后在带噪声的 KeyDoor 上比较 PPO 与 Decision "
+        "Transformer：同一种解释方法能在多大程度上找到各自真正依赖的输入，以及能替代它的决策树可以小到什么程度。",
     ),
     effects=(
-        _beats(
-            "attention rollout",
-            "uniform attention",
-            "attention rollout minus uniform attention",
-            "注意力展开与均匀注意力之差",
-            True,
-        ),
-        _beats(
-            "attention rollout",
-            "integrated gradients",
-            "attention rollout minus integrated gradients",
-            "注意力展开与积分梯度之差",
-            True,
-        ),
+        _shows("attention rollout", "attention rollout", "注意力展开（rollout）"),
+        _shows("last-layer attention", "the last layer's attention", "末层注意力"),
         Effect(
             Text(
-                "rank correlation of integrated gradients: the Transformer minus PPO",
-                "积分梯度的秩相关:Transformer 与 PPO 之差",
+                "rank correlation of integrated gradients with what the policy relies on: the Transformer minus PPO",
+                "积分梯度与策略真正依赖的输入的秩相关：Transformer 与 PPO 之差",
             ),
             Explained(_DT, "agreement/integrated gradients"),
             Explained(_PPO, "agreement/integrated gradients"),
@@ -66,7 +87,7 @@ CLAIM = Claim(
         Effect(
             Text(
                 "leaves of the smallest tree that stands for PPO over those for the Transformer",
-                "可替代策略的最小决策树叶数:PPO 与 Transformer 之比",
+                "可替代策略的最小决策树叶数：PPO 与 Transformer 之比",
             ),
             Explained(_PPO, "leaves"),
             Explained(_DT, "leaves"),
@@ -78,8 +99,37 @@ CLAIM = Claim(
         ),
     ),
     code=(
+        "rlformer/explain/looking.py",
         "rlformer/explain/explainers/attention_rollout.py",
-        "rlformer/explain/explainers/integrated_gradients.py",
+        "rlformer/explain/explainers/last_layer_attention.py",
         "rlformer/explain/replacement.py",
+    ),
+    caveat=Text(
+        "The most that can be reached is a share of 1; of rollout over two layers it is .75, since a quarter of its weight "
+        "stays, by its definition, at the token that predicts.",
+        "份额最高为 1；两层的注意力展开最高只有 0.75，因为按其定义，四分之一的权重留在做预测的词元上。",
+    ),
+    pictures=(
+        Picture(
+            Text(
+                "Share of each explainer on the observation of so many steps ago, at the turn",
+                "在岔路口，各解释方法落在若干步之前的观测上的份额",
+            ),
+            Text("steps ago; the cue is 5 steps ago", "多少步之前（线索在 5 步之前）"),
+            Text("share of all weight", "占全部权重的份额"),
+            (
+                Curve(
+                    Text("effect of replacing it", "替换它的实际效应"),
+                    tuple(Point(ago, _at("uniform attention"), f"effect/{ago}") for ago in range(_AGO + 1)),
+                ),
+                *(
+                    Curve(
+                        Text(english, chinese),
+                        tuple(Point(ago, _at(explainer), f"share/{ago}") for ago in range(_AGO + 1)),
+                    )
+                    for explainer, english, chinese in _EXPLAINERS
+                ),
+            ),
+        ),
     ),
 )

@@ -20,11 +20,11 @@ _NOISY = replace(_PLAIN, distractors=8)  # 14 numbers, 4 of which say all
 def _squeezed(where: Task, width: int, quick: bool = False) -> Effect:
     ppo = Online(where, "ppo", _PPO if where.distractors else ())
     latent = (f"latent_width={width}", "pretraining=autoencoder", "gradient_steps=3000", "patience=0")
-    english = "CartPole-v1" + (" with 8 dimensions of noise" if where.distractors else "")
+    noise = ("", "") if not where.distractors else (" with 8 dimensions of noise", "（另加 8 维噪声）")
     return Effect(
         Text(
-            f"{english}: a policy that reads {width} numbers of an autoencoder against one that reads all",
-            f"{english.replace(' with 8 dimensions of noise', '(另加 8 维噪声)')}:读取自编码器 {width} 个数的策略与读取全部观测的策略之差",
+            f"CartPole-v1{noise[0]}: a policy that reads {width} numbers of an autoencoder against one that reads all",
+            f"CartPole-v1{noise[1]}：读取自编码器 {width} 个数的策略与读取全部观测的策略之差",
         ),
         Trained(where, "bc-top", latent, training=ppo),
         Trained(where, "bc-top", ("gradient_steps=1500", "patience=0"), training=ppo),
@@ -41,13 +41,13 @@ CLAIM = Claim(
     number="4",
     statement=Text(
         "Autoencoders learn compact representations without labels: features, fewer dimensions, compression.",
-        "自编码器无需标签即可学习紧凑表示:特征提取、降维、压缩。",
+        "自编码器无需标签即可学习紧凑表示：特征提取、降维、压缩。",
     ),
     experiment=Text(
         "An autoencoder squeezes each observation through 2, 3, 4 or 8 numbers and is then left as it is; an imitator "
         "reads these instead of the observation. CartPole-v1 has 4 numbers; with 8 random ones beside them an autoencoder "
         "does not know which of them matter.",
-        "自编码器把每个观测压缩为 2、3、4 或 8 个数后不再改变,模仿者只读这些数。CartPole-v1 有 4 个数;旁边再加 8 个随机数时,自编码器并不知道哪些重要。",
+        "自编码器把每个观测压缩为 2、3、4 或 8 个数后不再改变，模仿者只读这些数。CartPole-v1 有 4 个数；旁边再加 8 个随机数时，自编码器并不知道哪些重要。",
     ),
     effects=(
         _squeezed(_PLAIN, 3, quick=True),

@@ -6,7 +6,7 @@ from rlformer.studies.claims.base import Claim, Curve, Effect, Picture, Point, T
 from rlformer.studies.claims.cells import Trained, task
 from rlformer.studies.claims.rows import recipes
 
-_NEAR, _FAR = 8, 20  # steps since the cue: two layers of filters over five tokens reach ten steps
+_NEAR, _EDGE, _FAR = 5, 8, 20  # steps since the cue: two layers of filters over five tokens reach eight steps back
 
 
 def _on(length: int, agent: str) -> Trained:
@@ -18,7 +18,7 @@ def _serves(length: int, agent: str, english: str, chinese: str, quick: bool = F
     return Effect(
         Text(
             f"score of {english} minus that of an MLP, a cue {length} steps ago",
-            f"线索在 {length} 步之前:{chinese}与 MLP 的得分之差",
+            f"线索在 {length} 步之前：{chinese}与 MLP 的得分之差",
         ),
         _on(length, agent),
         _on(length, "rvs"),
@@ -35,29 +35,31 @@ CLAIM = Claim(
     number="4",
     statement=Text(
         "Convolutional networks are mainly for images, but they serve for sequences too.",
-        "CNN 主要用于图像,但也可用于序列。",
+        "CNN 主要用于图像，但也可用于序列。",
     ),
     experiment=Text(
-        "Causal depthwise convolutions (Decision ConvFormer) whose two layers reach ten steps, on PassiveTMaze: a cue 8 "
-        "steps ago is within their reach, one 20 steps ago is not, and there they are predicted to fail.",
-        "两层因果深度卷积(Decision ConvFormer)的感受野为十步。PassiveTMaze 上,8 步之前的线索在感受野之内,20 步之前的在其外,预言在那里必然失败。",
+        "Causal depthwise convolutions (Decision ConvFormer) whose two layers reach 8 steps back, on PassiveTMaze: a cue 5 "
+        "steps ago is well within their reach, one 8 steps ago is at its edge, one 20 steps ago is beyond it, and there "
+        "they are predicted to fail.",
+        "两层因果逐通道卷积（depthwise，即 Decision ConvFormer）最远看到 8 步之前。PassiveTMaze 上，5 步之前的线索在感受野之内，8 步之前的在其边缘，20 步之前的在其外，预计在那里失败。",
     ),
     effects=(
         _serves(_NEAR, "dt-conv", "the convolution", "卷积", quick=True),
+        _serves(_EDGE, "dt-conv", "the convolution", "卷积"),
         _serves(_FAR, "dt-conv", "the convolution", "卷积", quick=True),
     ),
     code=("rlformer/agents/sequence/backbones/conv.py",),
     caveat=Text(
         "More layers or longer filters reach further: the claim depends on the reach, not on convolution as such.",
-        "层数更多或卷积核更长,感受野就更大:结论取决于感受野,而不是卷积本身。",
+        "层数更多或卷积核更长，感受野就更大：结论取决于感受野，而不是卷积本身。",
     ),
     pictures=(
         Picture(
             Text("Score against how long ago the cue was", "得分与线索距今的步数"),
-            Text("steps since the cue; ten are within reach", "线索距今的步数(感受野为十步)"),
-            Text("score, of 1", "得分(满分 1)"),
+            Text("steps since the cue; 8 are within reach", "线索距今的步数（感受野为 8 步）"),
+            Text("score, of 1", "得分（满分 1）"),
             tuple(
-                Curve(Text(english, chinese), tuple(Point(n, _on(n, agent), "return") for n in (_NEAR, _FAR)))
+                Curve(Text(english, chinese), tuple(Point(n, _on(n, agent), "return") for n in (_NEAR, _EDGE, _FAR)))
                 for agent, english, chinese in (("dt-conv", "convolution", "卷积"), ("rvs", "MLP", "MLP"))
             ),
         ),

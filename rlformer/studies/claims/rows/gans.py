@@ -13,7 +13,7 @@ def _than(ppo: Online, other: str, steps: int, shown: str, english: str, chinese
     return Effect(
         Text(
             f"{where.card}, {shown}: score of GAIL minus {english}",
-            f"{where.card},专家数据 {steps} 步:GAIL 与{chinese}的得分之差",
+            f"{where.card}，专家数据 {steps} 步：GAIL 与{chinese}的得分之差",
         ),
         Trained(where, "gail", training=ppo, recipe="expert", steps=steps),
         Trained(where, other, training=ppo, recipe="expert", steps=steps),
@@ -30,7 +30,7 @@ def _as_expert(ppo: Online, steps: int, quick: bool = False) -> Effect:
     return Effect(
         Text(
             f"{where.card}, {steps:,} expert steps: score of GAIL against the expert's own",
-            f"{where.card},专家数据 {steps} 步:GAIL 与专家本身的得分之差",
+            f"{where.card}，专家数据 {steps} 步：GAIL 与专家本身的得分之差",
         ),
         Trained(where, "gail", training=ppo, recipe="expert", steps=steps),
         ppo,
@@ -47,12 +47,12 @@ CLAIM = Claim(
     number="4",
     statement=Text(
         "Generative adversarial networks learn to make what cannot be told from the data: here, an expert's behaviour.",
-        "生成对抗网络学习产生与数据难以区分的样本:在这里,就是专家的行为。",
+        "生成对抗网络（GAN）学习生成与真实数据难以区分的样本：在这里就是专家的行为。",
     ),
     experiment=Text(
         "GAIL (a discriminator tells the expert's steps from the learner's, PPO learns to deceive it, no reward is read) "
         "against the expert itself, the control whose reward is always 1, and behaviour cloning of the same few expert steps.",
-        "GAIL(判别器区分专家与学习者的步,PPO 学会骗过它,不读取任何奖励)与专家本身、奖励恒为 1 的对照、以及同样少量专家数据上的行为克隆相比。",
+        "GAIL（判别器区分专家与学习者的步，PPO 学会骗过它，不读取任何奖励）与专家本身、奖励恒为 1 的对照、以及同样少量专家数据上的行为克隆相比。",
     ),
     effects=(
         _as_expert(_POLE, 1_000, quick=True),
@@ -63,6 +63,6 @@ CLAIM = Claim(
     code=("rlformer/agents/adversarial/learner.py",),
     caveat=Text(
         "CartPole-v1 pays for staying alive, so that any positive reward solves it: Acrobot-v1 is the fair test.",
-        "CartPole-v1 奖励“活着”,任何正奖励都能解决它:Acrobot-v1 才是公平的检验。",
+        "CartPole-v1 奖励“活着”，任何正奖励都能解决它：Acrobot-v1 才是公平的检验。",
     ),
 )

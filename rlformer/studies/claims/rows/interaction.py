@@ -14,7 +14,7 @@ def _more(other: FirstGood, name: str, quantity: str, english: str, chinese: str
     return Effect(
         Text(
             f"{english} of PPO over those of {name}, until good enough",
-            f"达到足够好所需的{chinese}:PPO 与 {name} 之比",
+            f"达到足够好所需的{chinese}：PPO 与 {name} 之比",
         ),
         _PPO,
         other,
@@ -46,12 +46,12 @@ CLAIM = Claim(
     number="5",
     statement=Text(
         "Reinforcement learning needs much interaction and long training; a Transformer is trained on labelled data.",
-        "强化学习需要大量交互和长时间训练;Transformer 用有标签的数据做监督学习。",
+        "强化学习需要大量交互和长时间训练；Transformer 用有标签的数据做监督学习。",
     ),
     experiment=Text(
         "CartPole-v1: environment steps and CPU seconds of PPO until a score of .9, beside the shortest beginning of that "
         "same training from which a Decision Transformer reaches .9, and the CPU seconds that it learns for.",
-        "CartPole-v1:PPO 达到 0.9 分所需的环境步数与 CPU 秒数,对照同一次训练中足以让 Decision Transformer 达到 0.9 分的最短前缀及其学习所用 CPU 秒数。",
+        "CartPole-v1：PPO 达到 0.9 分所需的环境步数与 CPU 秒数，对照同一次训练中足以让 Decision Transformer 达到 0.9 分的最短开头部分，以及它学习所用的 CPU 秒数。",
     ),
     effects=(
         _gets_there(_DT, "dt", quick=True),
@@ -62,6 +62,6 @@ CLAIM = Claim(
     code=("rlformer/evaluator/judge/passing.py", "rlformer/data/prefix.py", "rlformer/runs/ledger.py"),
     caveat=Text(
         "The log had to be made by somebody: here by PPO itself. A log that exists already costs nothing more.",
-        "日志总要有人来收集:这里正是 PPO 自己。若日志已经存在,就没有额外代价。",
+        "日志总要有人来收集：这里正是 PPO 自己。若日志已经存在，就没有额外代价。",
     ),
 )

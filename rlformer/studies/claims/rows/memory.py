@@ -16,7 +16,7 @@ def _remembers(length: int, agent: str, name: str, quick: bool) -> Effect:
     return Effect(
         Text(
             f"score of the {name} minus that of an MLP, a cue {length} steps ago",
-            f"线索在 {length} 步之前:{name} 与 MLP 的得分之差",
+            f"线索在 {length} 步之前：{name} 与 MLP 的得分之差",
         ),
         _on(length, agent),
         _on(length, "rvs"),
@@ -30,7 +30,7 @@ def _remembers(length: int, agent: str, name: str, quick: bool) -> Effect:
 
 def _alike(length: int) -> Effect:
     return Effect(
-        Text(f"LSTM against GRU, a cue {length} steps ago", f"线索在 {length} 步之前:LSTM 与 GRU 之差"),
+        Text(f"LSTM against GRU, a cue {length} steps ago", f"线索在 {length} 步之前：LSTM 与 GRU 之差"),
         _on(length, "dt-lstm"),
         _on(length, "dt-gru"),
         "return",
@@ -45,12 +45,12 @@ CLAIM = Claim(
     number="4",
     statement=Text(
         "Recurrent networks remember and catch the order of a sequence; LSTM and GRU are the usual kinds.",
-        "RNN 有记忆,能捕捉序列的先后;LSTM 与 GRU 是常用的变体。",
+        "RNN 有记忆，能捕捉序列的先后；LSTM 与 GRU 是常用的变体。",
     ),
     experiment=Text(
         "PassiveTMaze: a cue at the first step says where to turn 5, 15 or 31 steps later. An MLP, which sees the current "
         "step, can reach one half. LSTM and GRU against it, and against each other.",
-        "PassiveTMaze:第一步的线索指明 5、15 或 31 步之后该向哪边转。只看当前一步的 MLP 只能得到一半。比较 LSTM、GRU 与它,以及两者之间。",
+        "PassiveTMaze：第一步的线索指明 5、15 或 31 步之后该向哪边转。只看当前一步的 MLP 只能得到一半。比较 LSTM、GRU 与它，以及两者之间。",
     ),
     effects=(
         _remembers(5, "dt-lstm", "LSTM", quick=True),
@@ -64,7 +64,7 @@ CLAIM = Claim(
         Picture(
             Text("Score against how long ago the cue was", "得分与线索距今的步数"),
             Text("steps since the cue", "线索距今的步数"),
-            Text("score, of 1", "得分(满分 1)"),
+            Text("score, of 1", "得分（满分 1）"),
             tuple(
                 Curve(Text(name, name), tuple(Point(n, _on(n, agent), "return") for n in (5, 15, 31)))
                 for agent, name in (("dt-lstm", "LSTM"), ("dt-gru", "GRU"), ("rvs", "MLP"))

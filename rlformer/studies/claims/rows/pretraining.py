@@ -27,7 +27,7 @@ def _helps(
     return Effect(
         Text(
             f"{ppo.task.card}, the first {share:g} of a training: score of {english}",
-            f"{ppo.task.card},训练的前 {share:g}:{chinese}的得分之差",
+            f"{ppo.task.card}，训练的前 {share:g}：{chinese}的得分之差",
         ),
         cells[0],
         cells[1],
@@ -48,13 +48,13 @@ CLAIM = Claim(
     number="4, 5",
     statement=Text(
         "Models that are pretrained on data without labels need only little data to be fine-tuned to a task.",
-        "在无标签数据上预训练的模型,只需少量数据即可微调到具体任务。",
+        "在无标签数据上预训练的模型，只需少量数据即可微调到具体任务。",
     ),
     experiment=Text(
         "A Decision Transformer that first reconstructs masked tokens of the log (BERT's counterpart), or first predicts "
         "a random Markov chain, is compared with one from scratch with as many steps of imitation, on small parts of a "
         "PPO training. The chain's control is pretrained on tokens that cannot be predicted.",
-        "先还原日志中被遮盖词元(对应 BERT)或先预测随机马尔可夫链的 Decision Transformer,与同样模仿步数、从头训练者相比,数据为一次 PPO 训练的一小部分。马尔可夫链的对照是在无法预测的随机词元上预训练。",
+        "先还原日志中被掩码遮盖的词元（对应 BERT）或先预测随机马尔可夫链的 Decision Transformer，与模仿步数相同、从头训练的模型相比，数据取自一次 PPO 训练的一小部分。马尔可夫链的对照则在无法预测的随机词元上预训练。",
     ),
     effects=(
         _helps(
@@ -63,13 +63,13 @@ CLAIM = Claim(
             _MASKED,
             _SCRATCH,
             "the masked one minus that from scratch",
-            "遮盖预训练与从头训练",
+            "掩码预训练与从头训练",
             quick=True,
         ),
         _helps(_POLE, 0.125, _CHAIN, _SCRATCH, "the chain's minus that from scratch", "马尔可夫链预训练与从头训练"),
         _helps(_POLE, 0.125, _CHAIN, _RANDOM, "the chain's minus its control's", "马尔可夫链预训练与其对照"),
         *(
-            _helps(_LANDER, share, _MASKED, _APART, "the masked one minus that from scratch", "遮盖预训练与从头训练")
+            _helps(_LANDER, share, _MASKED, _APART, "the masked one minus that from scratch", "掩码预训练与从头训练")
             for share in (0.125, 0.5)
         ),
         _helps(_LANDER, 0.125, _CHAIN, _SCRATCH, "the chain's minus that from scratch", "马尔可夫链预训练与从头训练"),
@@ -82,6 +82,6 @@ CLAIM = Claim(
     ),
     caveat=Text(
         "The pretraining data is the log itself, or a chain: no collection of a million other trajectories is at hand.",
-        "预训练数据就是日志本身或马尔可夫链:这里没有百万条其他轨迹可用。",
+        "预训练数据就是日志本身或马尔可夫链：这里没有百万条其他轨迹可用。",
     ),
 )

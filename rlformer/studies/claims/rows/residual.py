@@ -20,7 +20,7 @@ def _gradients(layers: int, quick: bool) -> Effect:
         Text(
             f"{layers} layers: the first block's share of the gradient beside the last one's, with residual connections "
             "over without",
-            f"{layers} 层:首块与末块梯度范数之比,有残差与无残差相比",
+            f"{layers} 层：首块与末块梯度范数之比，有残差与无残差相比",
         ),
         _deep(layers, True),
         _deep(layers, False),
@@ -36,7 +36,7 @@ def _gradients(layers: int, quick: bool) -> Effect:
 def _score(layers: int, says: Says, margin: float, quick: bool) -> Effect:
     return Effect(
         Text(
-            f"{layers} layers: score with residual connections minus without", f"{layers} 层:有残差与无残差的得分之差"
+            f"{layers} layers: score with residual connections minus without", f"{layers} 层：有残差与无残差的得分之差"
         ),
         _deep(layers, True),
         _deep(layers, False),
@@ -55,12 +55,12 @@ CLAIM = Claim(
     number="7",
     statement=Text(
         "Residual connections cure vanishing and exploding gradients in deep networks, and avoid degradation.",
-        "残差连接解决深层网络中的梯度消失与爆炸,避免退化。",
+        "残差连接解决深层网络中的梯度消失与梯度爆炸，避免网络退化。",
     ),
     experiment=Text(
         "Transformers of 8 and 16 layers on PassiveTMaze, with and without residual connections, normalisation kept: "
         "the gradient's norm in the first block over that in the last early in training (mean of 100 steps), and the score.",
-        "PassiveTMaze 上 8、16 层的 Transformer,保留归一化,有无残差:训练初期(100 步)首块与末块梯度范数之比,以及得分。",
+        "PassiveTMaze 上 8、16 层的 Transformer，保留层归一化，比较有残差连接与没有残差连接：训练初期（100 步）首块与末块梯度范数之比，以及得分。",
     ),
     effects=(
         _gradients(8, quick=True),
@@ -72,11 +72,11 @@ CLAIM = Claim(
     pictures=(
         Picture(
             Text("The gradient's norm in each block, early in training", "训练初期各块的梯度范数"),
-            Text("block, from the input", "块(从输入起)"),
+            Text("block, from the input", "块（从输入起）"),
             Text("norm of the gradient", "梯度范数"),
             tuple(
                 Curve(
-                    Text(f"{layers} layers, {english}", f"{layers} 层,{chinese}"),
+                    Text(f"{layers} layers, {english}", f"{layers} 层，{chinese}"),
                     tuple(Point(k + 1, _deep(layers, residual), f"gradient/{k}") for k in range(layers)),
                 )
                 for layers in (16, 8)
@@ -85,9 +85,9 @@ CLAIM = Claim(
             log_y=True,
         ),
         Picture(
-            Text("Score against depth, with and without residual connections", "得分与深度:有无残差连接"),
+            Text("Score against depth, with and without residual connections", "得分与深度：有无残差连接"),
             Text("layers", "层数"),
-            Text("score, of 1", "得分(满分 1)"),
+            Text("score, of 1", "得分（满分 1）"),
             tuple(
                 Curve(Text(english, chinese), tuple(Point(n, _deep(n, residual), "return") for n in (2, 4, 8, 16)))
                 for residual, english, chinese in _WAYS

@@ -14,7 +14,7 @@ def _faster(context: int, other: str, english: str, chinese: str, quick: bool = 
     return Effect(
         Text(
             f"gradient steps a second of the Transformer over {english}, windows of {context} steps",
-            f"窗口长度 {context} 步:Transformer 相对{chinese}的每秒梯度步数",
+            f"窗口长度 {context} 步：Transformer 相对{chinese}的每秒梯度步数",
         ),
         Speed("dt", context),
         Speed(other, context),
@@ -39,12 +39,12 @@ CLAIM = Claim(
     number="1",
     statement=Text(
         "A Transformer trains faster than a recurrent network, since attention suits parallel computation.",
-        "Transformer 的注意力适合并行计算,因此训练比循环网络更快。",
+        "Transformer 的注意力适合并行计算，因此训练比循环网络更快。",
     ),
     experiment=Text(
         "Models with as many parameters (within 20 %) train alone on this machine, on windows of 8, 32 and 128 steps: "
         "gradient steps a second, and seconds until the held-out loss says that a cue is remembered over 31 steps.",
-        "参数量相同(相差 20 % 以内)的模型在本机单独训练,窗口为 8、32、128 步:比较每秒梯度步数,以及验证损失表明模型已能记住 31 步前线索所需的秒数。",
+        "参数量相同（相差 20 % 以内）的模型在本机单独训练，窗口为 8、32、128 步：比较每秒梯度步数，以及验证损失表明模型已能记住 31 步前线索所需的秒数。",
     ),
     effects=(
         *(_faster(n, "dt-lstm", "the LSTM", " LSTM ", quick=n == 32) for n in (8, 32, 128)),
@@ -52,7 +52,7 @@ CLAIM = Claim(
         Effect(
             Text(
                 "seconds of the LSTM over those of the Transformer until a cue is remembered over 31 steps",
-                "学会记住 31 步前的线索:LSTM 与 Transformer 所需秒数之比",
+                "学会记住 31 步前的线索：LSTM 与 Transformer 所需秒数之比",
             ),
             _learns("dt-lstm"),
             _learns("dt"),
@@ -71,12 +71,12 @@ CLAIM = Claim(
     caveat=Text(
         "A CPU says nothing about parallel hardware. One gradient step on K steps needs K recurrent steps one after the "
         "other in an LSTM, and as many as there are layers in a Transformer, whatever K is.",
-        "CPU 上的计时不能说明并行硬件上的情况。对 K 步窗口,LSTM 需要 K 个先后相继的循环步,Transformer 则只需与层数相同的步数,与 K 无关。",
+        "CPU 上的计时不能说明并行硬件上的情况。对 K 步窗口，LSTM 需要 K 个先后相继的循环步，Transformer 则只需与层数相同的步数，与 K 无关。",
     ),
     pictures=(
         Picture(
             Text("Gradient steps a second against the length of a window", "每秒梯度步数与窗口长度"),
-            Text("steps in a window", "窗口长度(步)"),
+            Text("steps in a window", "窗口长度（步）"),
             Text("gradient steps a second", "每秒梯度步数"),
             tuple(
                 Curve(Text(english, chinese), tuple(Point(n, Speed(agent, n), "steps_a_second") for n in (8, 32, 128)))

@@ -1,0 +1,57 @@
+"""What the page of the article's claims says beside its numbers, in English and Chinese."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+Language = Literal["en", "zh"]
+WORDS: Mapping[Language, Mapping[str, str]] = {
+    "en": {
+        "title": "The article's claims, tested",
+        "lead": "Each claim of the article is answered by an experiment whose effects, margins and tests were declared "
+        "before it ran. {seeds}, {time} of computing.",
+        "one": "One seed can illustrate a claim, but not prove it. The answers “holds” and “does not hold” need the "
+        "full profile.",
+        "rule": "Holds: every declared effect is confirmed, by one-sided t-tests against its margin over seeds, with "
+        "Holm’s correction at 5 %. Does not hold: at least one effect is refuted. Depends: some effects are confirmed "
+        "and others refuted.",
+        "claim": "Claim", "answer": "Answer", "experiment": "Experiment", "statement": "statement {n} of the article",
+        "statements": "statements {n} of the article", "declared": "{found}; claimed: {margin}",
+        "quick": "This is the quick profile: of each experiment only its smallest part was run.",
+        "unit of ratios": "An effect in doublings is the binary logarithm of a ratio: 1 is twice as much, −1 half as much.",
+        "where": "Statement", "colon": ": ", "semicolon": "; ", "between": "{point} ({low} to {high})", "unit": "{m} ({unit})",
+        "lost": "{cell}, seed {seed}: {why}",
+        "rails": "Each effect and its margin: the grey band lies within the margin, the dashed line is zero",
+        "effect": "Declared effect", "found": "Found", "margin": "Margin", "first": "First", "second": "Second",
+        "says": "Answer", "greater": "above {m}", "alike": "within ±{m}", "limits": "What it cannot show", "code": "Code",
+        "failures": "What was not measured", "reproduce": "How to reproduce it", "depends": "Depends. It holds for: {a}. It does not for: {b}.",
+        "built": "Built {t}; results.json holds every number.",
+        "holds": "holds", "does not hold": "does not hold", "undecided": "undecided", "depends on": "depends",
+        "as claimed": "shown as claimed", "not as claimed": "shown otherwise", "not measured": "not measured",
+        "shown as claimed": "shown as claimed (one seed)", "shown otherwise": "shown otherwise (one seed)",
+        "shown in part": "shown in part (one seed)",
+    },
+    "zh": {
+        "title": "文章的论断，逐条检验",
+        "lead": "文章的每条论断都由一个实验来回答，实验的效应、界值与检验方法在运行之前就已写定。{seeds}，计算共 {time}。",
+        "one": "一个种子只能展示，不能证明。要得出“成立”或“不成立”，需要 full 档。",
+        "rule": "成立：每个事先声明的效应都得到证实（对各种子做单侧 t 检验，与界值比较，Holm 校正，5 %）。不成立：至少一个效应被否定。视情况而定：有的效应被证实，有的被否定。",
+        "claim": "论断", "answer": "结论", "experiment": "实验", "statement": "文章第 {n} 条", "statements": "文章第 {n} 条", "where": "条目",
+        "declared": "{found}；声明：{margin}", "quick": "这里是 quick 档：每个实验只运行了最小的一部分。",
+        "unit of ratios": "以翻倍数计的效应是比值的二进对数：1 表示两倍，−1 表示一半。",
+        "effect": "事先声明的效应", "found": "测得", "margin": "界值", "first": "前者", "second": "后者",
+        "says": "结论", "greater": "大于 {m}", "alike": "±{m} 之内", "limits": "局限", "code": "代码",
+        "failures": "未测得", "reproduce": "如何重现", "depends": "视情况而定。成立：{a}。不成立：{b}。",
+        "built": "生成于 {t}；results.json 有全部数字。", "colon": "：", "semicolon": "；", "between": "{point}（{low} 至 {high}）", "unit": "{m}（{unit}）",
+        "lost": "{cell}，种子 {seed}：{why}", "rails": "每个效应的测得值与界值：灰色区域是界值以内，虚线是零",
+        "holds": "成立", "does not hold": "不成立", "undecided": "尚无定论", "depends on": "视情况而定",
+        "as claimed": "所见与论断一致", "not as claimed": "所见与论断不一致", "not measured": "未测得",
+        "shown as claimed": "所见与论断一致（一个种子）", "shown otherwise": "所见与论断不一致（一个种子）",
+        "shown in part": "所见与论断部分一致（一个种子）",
+    },
+}  # fmt: skip
+UNITS: Mapping[str, str] = {  # of effects, in Chinese
+    "normalised score": "归一化得分", "return, of 1": "回报，满分 1", "doublings": "翻倍数", "nats": "nat",
+    "rank correlation": "秩相关系数", "share of seeds": "种子比例", "share of all weight": "占全部权重的份额",
+}  # fmt: skip
