@@ -96,7 +96,7 @@ def test_arms_that_score_alike_cannot_be_told_apart(tmp_path: Path) -> None:
     assert card_of(alike).lead("score").labels == ("ppo", "dt")
     shown = card(alike)
     assert shown is not None
-    assert shown.rows[0].leader == "cannot be told apart"
+    assert shown.rows[0].leader == "undecided"
     assert not any(cell.leads for cell in shown.rows[0].cells)
 
 

@@ -55,7 +55,7 @@ class Column:
 class Lead:
     """Who leads in a row: the columns that none of the others beats by the tests of the verdict.
 
-    One label: it leads, as firmly as `strength` says. Several: they cannot be told apart. None: nothing is compared.
+    One label: it leads, as firmly as `strength` says. Several: undecided between them. None: nothing is compared.
     """
 
     row: RowName

@@ -181,11 +181,11 @@ def _is_first(column: Column, lead: Lead) -> bool:
 
 
 def _leader(lead: Lead, columns: int) -> str:
-    """Who leads, or who cannot be told apart."""
+    """Who leads, or between whom it is open."""
     if not lead.labels:
         return "not compared"
     if len(lead.labels) == 1:
         return _LEADS[lead.strength or "lean"].format(lead.labels[0])
     if len(lead.labels) == columns:
-        return "cannot be told apart"
-    return f"{formats.listed(lead.labels)} cannot be told apart"
+        return "undecided"
+    return f"undecided between {formats.listed(lead.labels)}"
