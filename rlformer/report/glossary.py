@@ -117,7 +117,8 @@ TERMS: tuple[Term, ...] = (
     Term(
         "explainer", "Explainer, integrated gradients, feature ablation, Shapley values", "A method that estimates how "
         "much each input contributed to an action. Integrated gradients add up how the action reacts while "
-        "the inputs are faded in; feature ablation replaces one input after another; Shapley values replace them in many random orders.",
+        "the inputs are faded in; feature ablation replaces one input after another; Shapley values replace "
+        "them in many random orders.",
         r"\b[Ii]ntegrated gradients\b|\b[Ff]eature ablation\b|\bShapley values\b|\bexplainers?\b",
     ),
     Term(
