@@ -115,10 +115,11 @@ TERMS: tuple[Term, ...] = (
         "every machine.", r"\bFLOPs\b|\bfloating-point operations\b",
     ),
     Term(
-        "explainer", "Explainer, integrated gradients, feature ablation", "A method that estimates how much each input "
-        "contributed to an action. Integrated gradients add up how the action reacts while the inputs are faded in; "
-        "feature ablation replaces one input after another.",
-        r"\b[Ii]ntegrated gradients\b|\b[Ff]eature ablation\b|\bexplainers?\b",
+        "explainer", "Explainer, integrated gradients, feature ablation, Shapley values", "A method that estimates how "
+        "much each input contributed to an action. Integrated gradients add up how the action reacts while "
+        "the inputs are faded in; feature ablation replaces one input after another; Shapley values replace "
+        "them in many random orders.",
+        r"\b[Ii]ntegrated gradients\b|\b[Ff]eature ablation\b|\bShapley values\b|\bexplainers?\b",
     ),
     Term(
         "reliance", "Reliance", "The share of the total effect on a policy’s actions that comes from the inputs that "

@@ -65,6 +65,11 @@ def test_numbers_are_means_over_seeds_with_intervals(told: tuple[dict[str, Any],
     assert ppo["best"] == {"name": "integrated gradients", "by": "skill", "value": ppo["best"]["value"]}
     assert ppo["best"]["value"]["point"] == pytest.approx(0.91)
     assert ppo["l90"]["values"] == [8, 8, 8]
+    columns = told[0]["environments"][0]["scorecard"]["columns"]
+    assert next(column for column in columns if column["label"] == "ppo")["explained"]["depends_on"] == "pole angle"
+    screen = told[1][told[1].index("What explains it") :][:1500]
+    assert "pole angle" in screen
+    assert "found best by" in screen
 
 
 def test_what_is_not_defined_says_why(told: tuple[dict[str, Any], str]) -> None:

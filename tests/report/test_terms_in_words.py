@@ -36,9 +36,15 @@ def verdict(terms: Terms) -> Verdict:
 @pytest.mark.parametrize(
     ("terms", "said"),
     [
-        (Terms(), "score 0.8 or more"),
-        (Terms(success=0.9, threshold=0.9), "succeed on 80 % of episodes or more"),
-        (Terms(good_enough=60.0, threshold=0.0789), "score at most 0.039 below a return of 60"),
+        (Terms(), "reach a score of 0.9 and then, on new episodes, score 0.8 or more"),
+        (
+            Terms(success=0.9, threshold=0.9),
+            "reach a success rate of 90 % and then, on new episodes, succeed on 80 % or more",
+        ),
+        (
+            Terms(good_enough=60.0, threshold=0.0789),
+            "reach a return of 60 and then, on new episodes, score at most 0.039 below it",
+        ),
     ],
 )
 def test_a_run_that_works_is_told_in_the_unit_of_what_was_asked_for(terms: Terms, said: str) -> None:

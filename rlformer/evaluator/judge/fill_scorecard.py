@@ -173,10 +173,13 @@ def _explained(evidence: Evidence, label: str) -> ExplainedBy | None:
     arm = _explained_arm(evidence, label)
     if arm is None:
         return None
-    best_one = arm.best
+    effects = (
+        {} if arm.own is None else {name: found.point for name, found in arm.own.effects.items() if found.point > 0}
+    )
+    most, best_one = max(effects, key=effects.__getitem__, default=None), arm.best
     if best_one is None:
-        return ExplainedBy(None, None, None, arm.l90.median)
-    return ExplainedBy(best_one.name, best_one.by, best_one.value, arm.l90.median)
+        return ExplainedBy(None, None, None, arm.l90.median, most)
+    return ExplainedBy(best_one.name, best_one.by, best_one.value, arm.l90.median, most)
 
 
 def _explained_arm(evidence: Evidence, label: str) -> ExplainedArm | None:

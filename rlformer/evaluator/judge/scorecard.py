@@ -34,6 +34,7 @@ class ExplainedBy:
     by: Literal["skill", "comprehensiveness"] | None  # what it is the best by
     value: Estimate | None  # of that
     leaves: float | None  # of the smallest decision tree that plays nearly as well; None: none does, or not measured
+    depends_on: str | None = None  # the input whose replacement changes its own actions most; None: none does
 
 
 @dataclass(frozen=True)

@@ -83,15 +83,19 @@ def leaders(values: Mapping[str, float]) -> list[str]:
 def ends(means: Mapping[str, tuple[float, float]], what: str, shown: Words, spent: Words, unit: str = "") -> str:
     """Where the arm with the highest score ended, and the best of those that spent less.
 
-    means: what each spent, and its score.
+    means: what each spent, and its score. Of scores that print alike the one that spent least is named.
 
     >>> reached = {"dt": (8000.0, 0.95), "ppo": (30000.0, 1.0), "bc": (8000.0, 0.9)}
     >>> ends(reached, "score", formats.score, formats.count, "steps")
     'Highest score: ppo with 1.00 after 30k steps; dt has 0.95 after 8k'
+    >>> ends({"dqn": (9000.0, 1.0), "ppo": (5000.0, 0.999)}, "score", formats.score, formats.count, "steps")
+    'Highest score: ppo with 1.00 after 5k steps'
     >>> ends({"ppo": (30.0, 1.0)}, "score", formats.score, formats.seconds)
     'Highest score: ppo with 1.00 after 30 s'
     """
-    best = max(means, key=lambda label: (means[label][1], -means[label][0]))
+    most = shown(max(score for _, score in means.values()))
+    alike = [label for label, (_, score) in means.items() if shown(score) == most]
+    best = min(alike, key=lambda label: means[label][0])
     spending, score = means[best]
     text = f"Highest {what}: {best} with {shown(score)} after {spent(spending)} {unit}".rstrip()
     cheaper = {label: value for label, (value, _) in means.items() if value < spending}

@@ -64,7 +64,7 @@ def _title(arms: Sequence[ArmEvidence]) -> str:
             slopes[arm.label] = formats.score(slope)
     if not slopes:
         return "Every arm was given only one target return"
-    return f"Increase of the return per increase of the target by 1: {titles.each(slopes)}"
+    return f"A target return that is 1 higher changes the achieved return by: {titles.each(slopes)}"
 
 
 def _conditioned(arm: ArmEvidence, colour: str) -> list[Trace]:

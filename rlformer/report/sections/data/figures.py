@@ -8,8 +8,9 @@ from rlformer.core import formats
 from rlformer.evaluator.judge.cost_curves import SHARES
 from rlformer.evaluator.judge.evidence import Evidence, ScalingCurve
 from rlformer.evaluator.judge.facts import ArmEvidence
-from rlformer.evaluator.judge.findings import GridNeed, OnlineNeed, SurvivalCurve
+from rlformer.evaluator.judge.findings import CostCurve, GridNeed, OnlineNeed, SurvivalCurve
 from rlformer.evaluator.judge.prices import log_of
+from rlformer.evaluator.judge.standing import repeated
 from rlformer.report.plots import (
     SPARE,
     Figure,
@@ -267,10 +268,11 @@ def lambdas(view: EnvironmentView) -> Figure | None:
         plan["shapes"] = [{"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1,
                            "line": {"color": "@muted", "width": 1, "dash": "dash"}, "layer": "below"}]  # fmt: skip
     return Figure(
-        _cheapest({row.label: mean for row, mean in rows}, what),
+        _cheapest(_as_repeated(environment, {row.label: mean for row, mean in rows}), what) + _left_out(view, rows),
         f"Lower is cheaper. The cost is that of one run that reaches {thresholds.goal(terms)}, including failed runs, "
-        "at the prices of the verdict. The dashed line is the verdict’s lambda. Arms that never succeed are left out, "
-        "because their cost is infinite, and so are arms whose log does not record what made it."
+        f"at the prices of the verdict{_with_those_that_chose(view)}. The dashed line is the verdict’s lambda. Arms "
+        "that never succeed are left out, because their cost is infinite, and so are arms whose log does not record "
+        "what made it."
         if what == "success"
         else "Lower is cheaper. The cost is that of a run at the prices of the verdict, since no success is defined. "
         "The dashed line is the verdict’s lambda.",
@@ -279,6 +281,25 @@ def lambdas(view: EnvironmentView) -> Figure | None:
         plan,
         440,
     )
+
+
+def _with_those_that_chose(view: EnvironmentView) -> str:
+    apart = any(one.seeds for one in view.verdict.selected)
+    return " (of all runs; those that chose an arm for its family do not count in the answer)" if apart else ""
+
+
+def _left_out(view: EnvironmentView, rows: Sequence[tuple[CostCurve, Sequence[float]]]) -> str:
+    """Arms that the title does not weigh."""
+    costs = {row.label: mean for row, mean in rows}
+    few = [f"{row.label} ({formats.plural(row.runs, 'run')})" for row, _ in rows
+           if row.label not in _as_repeated(view.evidence, costs)]  # fmt: skip
+    return f", without arms of few runs: {formats.listed(few)}" if few else ""
+
+
+def _as_repeated(environment: Evidence, costs: Mapping[str, Sequence[float]]) -> Mapping[str, Sequence[float]]:
+    """Those of arms with about as many runs as the others, if there are any: the cheapest of few runs is their luck."""
+    often = {arm.label for arm in repeated(environment.trained)}
+    return {label: mean for label, mean in costs.items() if label in often} or costs
 
 
 def _cheapest(costs: Mapping[str, Sequence[float]], what: str) -> str:

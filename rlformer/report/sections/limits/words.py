@@ -76,8 +76,9 @@ def _seeds(seeds: int) -> str:
     return (
         f"The nominal level of an interval from {seeds} seeds is 95 %. If runs either succeed or fail, it contains the "
         f"true value in {even} of cases when every second run succeeds, and in {often} of cases when 9 of 10 runs "
-        "do. Seeds that all agree give an interval without width, which does not mean certainty. Only the "
-        "training seed varies: the episodes of the evaluation stay the same."
+        "do. Seeds that all agree give an interval without width, which does not mean certainty. All arms "
+        "play the same evaluation episodes: the interval of one arm allows for other episodes, that of a difference "
+        "does not."
     )
 
 

@@ -69,7 +69,7 @@ def _working(verdict: Verdict) -> str:
         return f"{reach} succeed on {formats.percent(terms.failure)} or more"
     if terms.good_enough is not None:
         below = terms.threshold - terms.failure
-        return f"{reach} score at most {below:.2g} less"
+        return f"{reach} score at most {below:.2g} below it"
     return f"{reach} score {terms.failure:.2g} or more"
 
 

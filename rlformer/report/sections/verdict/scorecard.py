@@ -161,19 +161,33 @@ def _explained(evidence: Evidence, found: Scorecard) -> Row:
     families = None if evidence.explanations is None else evidence.explanations.families
     if families is not None and len(lead.labels) == 1 and len(cells) > 2:
         leader = f"of {families.a} and {families.b}, {leader}"
-    return Row("explained", "What explains it", "what predicts its actions", cells, leader)
+    return Row(
+        "explained",
+        "What explains it",
+        "the input that its actions depend on most, and the method that finds such inputs best",
+        cells,
+        leader,
+    )
 
 
 def _explained_cell(column: Column, lead: Lead) -> Told:
     found = column.explained
     if found is None:
         return Told(formats.MISSING, (NOT_EXPLAINED,), short=formats.MISSING)
-    tree = "no small decision tree" if found.leaves is None else f"a decision tree of {found.leaves:g} leaves"
-    leaves = formats.MISSING if found.leaves is None else f"{found.leaves:g} leaves"
+    tree = "no small decision tree plays as well"
+    if found.leaves is not None:
+        tree = f"a decision tree of {found.leaves:g} leaves plays nearly as well"
+    first = _is_first(column, lead)
     if found.explainer is None or found.by is None or found.value is None:
-        return Told(tree, (), _is_first(column, lead), leaves)
+        leaves = formats.MISSING if found.leaves is None else f"{found.leaves:g} leaves"
+        if found.depends_on is None:
+            return Told(tree, (), first, leaves)
+        return Told(found.depends_on, (tree,), first, found.depends_on)
     quality = f"{found.by} {formats.estimate(found.value, 'z')}"
-    return Told(found.explainer, (quality, tree), _is_first(column, lead), found.explainer)
+    if found.depends_on is None:
+        return Told(found.explainer, (quality, tree), first, found.explainer)
+    details = (f"found best by {found.explainer}", quality, tree)
+    return Told(found.depends_on, details, first, found.depends_on)
 
 
 def _is_first(column: Column, lead: Lead) -> bool:
