@@ -98,6 +98,7 @@ class LearnerKind:
     steps_on: Callable[[Mapping[str, Any], int], int] | None = None
     action_kinds: Callable[[Mapping[str, Any]], frozenset[str]] = lambda values: ANY_ACTIONS  # of a card's values
     sees_images: Callable[[Mapping[str, Any]], bool] = lambda values: True  # of a card's values: or vectors alone
+    needs_masks: Callable[[Mapping[str, Any]], bool] = lambda values: False  # whether the environment has to say them
     # Every key that a card of it may have, with its range, by the values of the card: which algorithm they name. None:
     # not told, and any key may stand there.
     ranges: Callable[[Mapping[str, Any]], Mapping[str, Range]] | None = None

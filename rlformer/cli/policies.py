@@ -260,7 +260,7 @@ def explain(
         str | None,
         typer.Option(
             metavar="A,B,...",
-            help="Only these parts: effects, explainers, deletion, surrogate, controllability, pictures, probes, "
+            help="Only these parts: effects, explainers, deletion, surrogate, controllability, pictures, maps, probes, "
             "patching.",
             rich_help_panel=EXPLAINED,
         ),

@@ -105,9 +105,10 @@ class ObservationSpec:
 
     @property
     def packed(self) -> bool:
-        """Whether a log keeps rows of bytes, since images of bytes stand beside reals of four: see `core.packed`."""
+        """Whether a log keeps rows of bytes, since images of bytes stand beside reals: see `core.packed`."""
         bytes_of_images = any(part.kind == "image" and part.dtype == "uint8" for part in self.parts)
-        return bytes_of_images and {part.dtype for part in self.parts} == {"uint8", "float32"}
+        dtypes = {part.dtype for part in self.parts}
+        return bytes_of_images and {"uint8"} < dtypes <= {"uint8", "float32", "float64"}
 
     @property
     def stored_dtype(self) -> np.dtype[Any]:

@@ -110,7 +110,7 @@ def _unpacked(rows: Tensor, spec: ObservationSpec) -> Tensor:
     pieces = (piece.clone(memory_format=torch.contiguous_format) for piece in rows.split(sizes, dim=-1))
     return torch.cat(
         [
-            piece.float() if part.dtype == "uint8" else piece.view(torch.float32)
+            piece.view(getattr(torch, part.dtype)).to(getattr(torch, spec.dtype.name))
             for part, piece in zip(spec.parts, pieces, strict=True)
         ],
         dim=-1,

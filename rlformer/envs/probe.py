@@ -16,6 +16,7 @@ from rlformer.core.spaces import Array
 from rlformer.envs.checked import time_limit
 from rlformer.envs.endings import AT_FIRST, endless, most_steps
 from rlformer.envs.make import make
+from rlformer.envs.masks import Remembering, obeying
 from rlformer.envs.spaces import spaces_in
 
 _SEED = 7
@@ -78,14 +79,33 @@ def _episode(made: gym.Env[Any, Any], steps: int, seconds: float) -> list[Array]
     It is cut after about so many seconds.
     """
     actions = spaces_in(made).actions.sample(generator(_SEED, "probe"), _STEPS)  # what is drawn depends on the number
-    until = time.perf_counter() + seconds
-    shown = [np.ravel(np.asarray(made.reset(seed=_SEED)[0], np.float64))]
+    until, obedient = time.perf_counter() + seconds, _Obedient(made, _name(made))
+    shown = [np.ravel(np.asarray(obedient.env.reset(seed=_SEED)[0], np.float64))]
     for action in actions[:steps]:
-        observation, reward, terminated, truncated, _ = made.step(action)
+        observation, reward, terminated, truncated, _ = obedient.step(action)
         shown.append(np.append(np.asarray(observation, np.float64), float(reward)))
         if terminated or truncated or time.perf_counter() > until:
             break
     return shown
+
+
+def _name(made: gym.Env[Any, Any]) -> str:
+    return "" if made.spec is None else made.spec.id
+
+
+class _Obedient:
+    """An environment in which what is forbidden is drawn again among what is allowed, where it says that."""
+
+    def __init__(self, made: gym.Env[Any, Any], name: str) -> None:
+        self._actions, self._rng = spaces_in(made).actions, generator(_SEED, "probe/allowed")
+        self.env = Remembering(made, name, self._actions)
+
+    def step(self, action: Any) -> Any:
+        """See `gymnasium.Env`."""
+        if self._actions.kind != "box" and self.env.says:
+            masks = self.env.allowed()[None]
+            action = obeying(np.asarray(action)[None], masks, self._actions.nvec, {0: self._rng})[0]
+        return self.env.step(action)
 
 
 def _outside(made: gym.Env[Any, Any]) -> str:
@@ -110,10 +130,11 @@ def _check_ends(made: gym.Env[Any, Any], name: str) -> None:
     """Raise InputError where an episode of random actions does not end: see `envs.endings`."""
     rng, actions = generator(_SEED, "probe/end"), spaces_in(made).actions
     until, most, made_steps = time.perf_counter() + _SECONDS, most_steps(None, 1, ended=False), 0
-    made.reset(seed=_SEED)
+    obedient = _Obedient(made, name)
+    obedient.env.reset(seed=_SEED)
     while True:
         for action in actions.sample(rng, 500):
-            _, _, terminated, truncated, _ = made.step(action)
+            _, _, terminated, truncated, _ = obedient.step(action)
             made_steps += 1
             if terminated or truncated:
                 return

@@ -97,10 +97,11 @@ def open_run(
 ) -> Opened:
     """A finished run as something to explain. dataset: instead of the run's own log. trust, step: see `open_source`.
 
-    Raises InputError where the run holds no policy, or the dataset is of other spaces.
+    Raises InputError where the run holds no policy, or one that needs masks, or the dataset is of other spaces.
     """
     run = RunDirectory.open(path)
     source, spec, record = open_source(str(path), env, trust=trust, step=step), run.spec, run.record
+    _check_free(source, str(path))
     assert source.env is not None
     env = env or source.env
     source.check_acts_in(env)
@@ -134,8 +135,7 @@ def open_other(
     source = open_source(text, env, agent, trust=trust, normalized=normalized)
     for remark in source.remarks:
         warn(remark)
-    if isinstance(source.policy, Masked) and source.policy.needs_masks:
-        raise InputError(f"{text}: uses action masks of the environment, which explanations do not support")
+    _check_free(source, text)
     env = env or source.env
     if env is None:
         raise InputError("no environment is given: use --env ENV")
@@ -143,6 +143,12 @@ def open_other(
         check_spaces(dataset.info, env.name, spaces_of(env))
     name = files.slug("-".join(map(str, (env.name, *source.identity.values()))))
     return Opened(_case(source, env, seed, dataset), folder or Path("explanations") / name)
+
+
+def _check_free(source: Source, text: str) -> None:
+    """Raise InputError where a policy was trained with masks: what it prefers without any is never done."""
+    if isinstance(source.policy, Masked) and source.policy.needs_masks:
+        raise InputError(f"{text}: uses action masks of the environment, which explanations do not support")
 
 
 def _case(source: Source, env: EnvSpec, seed: int, log: Dataset | None) -> Case:

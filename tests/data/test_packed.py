@@ -20,7 +20,7 @@ from rlformer.core.spaces import ObservationSpec, Part
 from rlformer.data.arrays import content_hash
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes, join
 from rlformer.data.folder import load
-from rlformer.data.windows import Windows, observation_rows
+from rlformer.data.windows import Windows, _unpacked, observation_rows
 from rlformer.data.writer import DatasetWriter
 from rlformer.envs.make import spaces_of
 from rlformer.envs.rollout import RandomPolicy
@@ -42,18 +42,21 @@ def written(dataset: Dataset, path: Path) -> Dataset:
         return writer.finish()
 
 
-def test_bytes_and_reals_come_back_exactly() -> None:
-    spec = ObservationSpec((Part("v", "vector", (3,)), Part("i", "image", (1, 2, 2), "uint8", 255.0)))
-    shown = np.array([[0.1, -np.pi, 1e30, 0, 255, 7, 1], [1, 2, 3, 4, 5, 6, 7]], np.float32)
+@pytest.mark.parametrize(("dtype", "size"), [("float32", 4), ("float64", 8)])
+def test_bytes_and_reals_come_back_exactly(dtype: str, size: int) -> None:
+    spec = ObservationSpec((Part("v", "vector", (3,), dtype), Part("i", "image", (1, 2, 2), "uint8", 255.0)))
+    shown = np.array([[0.1, -np.pi, 1e30, 0, 255, 7, 1], [1, 2, 3, 4, 5, 6, 7]], dtype)
     kept = packed(shown, spec)
-    assert (kept.shape, kept.dtype) == ((2, 3 * 4 + 4), np.uint8)
-    assert spec.stored_shape == (16,)
+    assert (kept.shape, kept.dtype) == ((2, 3 * size + 4), np.uint8)
+    assert spec.stored_shape == (3 * size + 4,)
+    torch_row = _unpacked(torch.from_numpy(kept)[None], spec)[0]
+    np.testing.assert_array_equal(torch_row.numpy(), shown)
     np.testing.assert_array_equal(unpacked(kept, spec), shown)
     looked_at = Packed(kept, spec)
     np.testing.assert_array_equal(looked_at[1], shown[1])
     np.testing.assert_array_equal(looked_at[::-1], shown[::-1])
     np.testing.assert_array_equal(np.asarray(looked_at), shown)
-    assert looked_at.nbytes == 32
+    assert looked_at.nbytes == kept.nbytes
 
 
 @pytest.mark.parametrize(

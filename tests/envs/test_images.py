@@ -77,6 +77,8 @@ def test_real_pixels_are_held_to_their_range() -> None:
     assert seen(space, (PIXELS / 255).astype(np.float32))[0].parts[0].peak == 1.0
     with pytest.raises(InputError, match=r"the image has 2\d\d in it: its real numbers lie from 0 to 1"):
         seen(space, PIXELS.astype(np.float32))
+    with pytest.raises(InputError, match="environment 'Mine': the image has"):
+        canonical(Showing(space, PIXELS.astype(np.float32)), "Mine").reset()
 
 
 def test_a_table_too_small_for_an_image_is_a_vector() -> None:

@@ -34,6 +34,7 @@ from rlformer.envs.masks import obeying
 from rlformer.envs.play import play
 from rlformer.envs.rollout import EpsilonPolicy, RandomPolicy
 from rlformer.envs.vector import Environments
+from rlformer.studies import experiment, explain_runs
 from rlformer.studies.diagnose.play import NativeEnvironments
 from tests.support.make_sequences import model
 from tests.support.make_training import Log
@@ -207,3 +208,13 @@ def test_maskable_ppo_wastes_no_step_of_taxi(tmp_path: Path) -> None:
     for episode in log:
         states = np.asarray(episode.observations).reshape(len(episode.observations), -1)
         assert (states[1:] != states[:-1]).any(axis=1).all()
+
+
+@pytest.mark.slow
+def test_a_run_that_needs_masks_is_measured_and_not_explained(tmp_path: Path) -> None:
+    env = EnvSpec("Strict", "Strict-v0")
+    spec = resolve(env, "maskable-ppo", ("num_envs=2", "n_steps=16", "batch_size=16", "n_epochs=1", "steps=64"))
+    run = experiment.train(spec, 0, tmp_path)
+    assert run.evaluations()["final"].mean == 12.0
+    with pytest.raises(InputError, match="uses action masks of the environment, which explanations do not support"):
+        explain_runs.open_run(run.path)

@@ -20,6 +20,7 @@ ONLINE = LearnerKind(
     trains_with="rlformer.agents.online.training",
     action_kinds=lambda values: ALGORITHMS[values["algorithm"]].action_kinds,
     sees_images=lambda values: ALGORITHMS[values["algorithm"]].counts_of_images is not None,
+    needs_masks=lambda values: ALGORITHMS[values["algorithm"]].masked,
 )
 
 # Of an agent that others trained, see `agents.zipped`: the file, who is in it, what it holds, the steps behind it (0:

@@ -83,7 +83,8 @@ def check_images(algorithm: Algorithm, seen: ObservationSpec, where: str, kind: 
         return
     images = ", ".join(f"'{part.name}' {part.shape}" for part in seen.parts if part.kind == "image")
     cards = agent_cards.agents().items()
-    able = ", ".join(name for name, card in cards if card.learner == kind.name and kind.sees_images(card.defaults))
+    values = {name: card.defaults for name, card in cards if card.learner == kind.name}
+    able = ", ".join(name for name, own in values.items() if kind.sees_images(own) and not kind.needs_masks(own))
     raise InputError(
         f"{algorithm.name.lower()} learns from vectors alone, {where} shows images ({images}); "
         f"agents that see: {able}; "
@@ -113,11 +114,11 @@ def check_scale(algorithm: Algorithm, actions: ActionSpec, where: str, tell: Cal
 
 
 def _fitting(actions: ActionSpec, kind: LearnerKind) -> list[str]:
-    """Names of the agents that learn from what those of `kind` do, and act in these actions."""
+    """Names of the agents that learn from what those of `kind` do, and act in these actions, masked or not."""
     names = []
     for name, card in agent_cards.agents().items():
         other = LEARNERS.get(card.learner)
-        if other is None or not other.learns or other.needs != kind.needs:
+        if other is None or not other.learns or other.needs != kind.needs or other.needs_masks(card.defaults):
             continue
         if actions.kind in other.action_kinds(card.defaults):
             names.append(name)

@@ -248,7 +248,7 @@ def _buffer(episode: Episode) -> EpisodeBuffer:
     last = np.arange(len(episode)) == len(episode) - 1
     return EpisodeBuffer(
         seed=episode.seed,
-        observations=episode.observations,
+        observations=np.asarray(episode.observations),
         actions=episode.actions,
         rewards=episode.rewards,
         terminations=last & episode.terminated,

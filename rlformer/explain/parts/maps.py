@@ -96,7 +96,7 @@ def cells(part: Seen, first: int = 0) -> dict[str, tuple[int, ...]]:
 
 def features(named: Mapping[str, tuple[int, ...]], observation: ObservationSpec) -> dict[str, tuple[int, ...]]:
     """Those of an observation with cells in the place of each image. named: all features, images whole."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for name, dimensions in named.items():
         images = [p for p in observation.parts if p.kind == "image" and p.name == name]
         found |= cells(images[0], dimensions[0]) if images and len(dimensions) == images[0].size else {name: dimensions}
@@ -127,10 +127,13 @@ def make(material: Material, made: Explanation) -> Maps:
     occlusion, gradients = (of.mean(dim=0) for of in _attributed(material, groups, sample))
     maps = tuple(
         ImageMap(
-            part.name,
-            *part.shape[1:],
-            side_of_cells(part),
-            *(_of_cells(values, groups, part) for values in (changes, occlusion, gradients)),
+            part=part.name,
+            height=part.shape[1],
+            width=part.shape[2],
+            cell=side_of_cells(part),
+            changes=_of_cells(changes, groups, part),
+            occlusion=_of_cells(occlusion, groups, part),
+            gradients=_of_cells(gradients, groups, part),
         )
         for part in images
     )

@@ -20,6 +20,9 @@ class SequentialARS(ARS):
     nobody takes. It lets schedules begin anew in a continued training.
     """
 
+    policy: ARSPolicy
+    weights: Any  # a tensor
+
     def _setup_learn(self, *args: Any, **kwargs: Any) -> tuple[int, BaseCallback]:
         # What is searched around is a copy of the policy's weights, which a checkpoint does not hold.
         self.weights = torch.nn.utils.parameters_to_vector(self.policy.parameters()).detach()
@@ -36,7 +39,7 @@ class SequentialARS(ARS):
         candidate, returns = deepcopy(self.policy), torch.zeros(len(candidate_weights))
         for i, weights in enumerate(candidate_weights):
             candidate.load_from_vector(weights)
-            returns[i] = sum(self._play(candidate, callback) for _ in range(self.n_eval_episodes))
+            returns[i] = sum((self._play(candidate, callback) for _ in range(self.n_eval_episodes)), 0.0)
         callback.on_rollout_end()
         return returns
 
