@@ -232,7 +232,7 @@ def test_the_curves_of_the_seven_steps_are_those_of_a_training(tmp_path: Path) -
     log = api.collect("random", env="CartPole-v1", episodes=20, out=tmp_path / "log")
     values = ["gradient_steps=20", "validate_every=10", "width=16", "layers=1", "heads=1"]
     run = api.train("dt", dataset=log, overrides=values, root=tmp_path / "runs")
-    tags = {tag for point in metrics.read(run.path / "metrics.jsonl") for tag in point}
+    tags = {tag for point in metrics.read(run / "metrics.jsonl") for tag in point}
     text = TRAINED.read_text(encoding="utf-8")
     told = {tag for tag in re.findall(r"`((?:train|eval)/[\w/]+)`", text) if not tag.endswith("LAYER")}
     assert len(told) == 6

@@ -14,7 +14,7 @@ from rlformer.evaluator.as_json import encode, rounded
 from rlformer.report import chart, rails, templates
 from rlformer.report.files import now
 from rlformer.report.markup import bullets, escape, table
-from rlformer.report.words.claims import UNITS, WORDS, Language
+from rlformer.report.words.claims import TIMES, UNITS, WORDS, Language
 from rlformer.studies.claims.answer import ClaimAnswer, EffectAnswer, PictureAnswer
 from rlformer.studies.claims.base import Text
 from rlformer.studies.claims.suite import Answers
@@ -144,12 +144,16 @@ def document(made: Edition) -> str:
         rows = [(escape(r.what), r.first, r.second, r.found, r.margin, r.says) for r in claim.rows]
         head = tuple(words[key] for key in ("effect", "first", "second", "found", "margin", "says"))
         blocks += [f'<a id="{claim.name}"></a>', f"## {escape(claim.statement)}"]
-        blocks += [f"**{claim.answer}** ({claim.statements})", escape(claim.experiment), table(head, rows)]
+        blocks += [
+            f"**{claim.answer}**{words['bracket'].format(n=claim.statements)}",
+            escape(claim.experiment),
+            table(head, rows),
+        ]
         blocks += [f"![{escape(shot.title)}]({shot.file})" for shot in (claim.effects, *claim.pictures)]
         if claim.caveat:
             blocks.append(f"{words['limits']}{words['colon']}{escape(claim.caveat)}")
         blocks.append(
-            f"{words['code']}{words['colon']}" + ", ".join(f"[`{name}`]({link})" for name, link in claim.code)
+            f"{words['code']}{words['colon']}" + words["comma"].join(f"[`{name}`]({link})" for name, link in claim.code)
         )
     if made.failures:
         blocks += [f"## {words['failures']}", bullets(map(escape, made.failures))]
@@ -163,10 +167,15 @@ def lead(answers: Answers, language: Language) -> list[str]:
     """What stands above all answers."""
     words = WORDS[language]
     seeds = formats.plural(answers.seeds, "seed") if language == "en" else f"{answers.seeds} 个种子"
-    first = words["lead"].format(seeds=seeds, time=formats.seconds(3600 * answers.hours))
+    first = words["lead"].format(seeds=seeds, time=_time(answers.hours, language))
     found = [first, words["one"] if answers.seeds == 1 else words["rule"]]
     found += [words["quick"]] if answers.profile == "quick" else []
     return [*found, words["unit of ratios"]]
+
+
+def _time(hours: float, language: Language) -> str:
+    count, _, unit = formats.seconds(3600 * hours).partition(" ")
+    return f"{count} {unit if language == 'en' else TIMES[unit]}"
 
 
 def shown(claim: ClaimAnswer, language: Language) -> _Shown:

@@ -204,13 +204,16 @@ def test_each_claim_declares_what_it_needs(each: Claim) -> None:
 
 
 @pytest.mark.parametrize("each", CLAIMS.values(), ids=CLAIMS)
-def test_chinese_sentences_have_chinese_punctuation_and_units(each: Claim) -> None:
+def test_chinese_sentences_have_the_same_numbers_and_chinese_punctuation_and_units(each: Claim) -> None:
     texts = [each.statement, each.experiment, *(effect.what for effect in each.effects)]
     texts += [] if each.caveat is None else [each.caveat]
     texts += [text for picture in each.pictures for text in (picture.title, picture.x, picture.y)]
     texts += [curve.label for picture in each.pictures for curve in picture.curves]
     for said in [text.zh for text in texts] + list(WORDS["zh"].values()):
         assert not re.search(r"[\u4e00-\u9fff”）}][,:;?!(]|[,:;?!)][\u4e00-\u9fff“（]", said), said
+    for text in texts:
+        english, chinese = (sorted(re.findall(r"\d+(?:[.,]\d+)*", said)) for said in (text.en, text.zh))
+        assert english == chinese, text  # as every translation of the documents
     assert WORDS["en"].keys() == WORDS["zh"].keys()
     assert {effect.unit for effect in each.effects} <= UNITS.keys()
 

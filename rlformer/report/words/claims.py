@@ -20,7 +20,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "statements": "statements {n} of the article", "declared": "{found}; claimed: {margin}",
         "quick": "This is the quick profile: of each experiment only its smallest part was run.",
         "unit of ratios": "An effect in doublings is the binary logarithm of a ratio: 1 is twice as much, −1 half as much.",
-        "where": "Statement", "colon": ": ", "semicolon": "; ", "between": "{point} ({low} to {high})", "unit": "{m} ({unit})",
+        "where": "Statement", "colon": ": ", "semicolon": "; ", "comma": ", ", "bracket": " ({n})", "between": "{point} ({low} to {high})", "unit": "{m} ({unit})",
         "lost": "{cell}, seed {seed}: {why}",
         "rails": "Each effect and its margin: the grey band lies within the margin, the dashed line is zero",
         "effect": "Declared effect", "found": "Found", "margin": "Margin", "first": "First", "second": "Second",
@@ -43,7 +43,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "effect": "事先声明的效应", "found": "测得", "margin": "界值", "first": "前者", "second": "后者",
         "says": "结论", "greater": "大于 {m}", "alike": "±{m} 之内", "limits": "局限", "code": "代码",
         "failures": "未测得", "reproduce": "如何重现", "depends": "视情况而定。成立：{a}。不成立：{b}。",
-        "built": "生成于 {t}；results.json 有全部数字。", "colon": "：", "semicolon": "；", "between": "{point}（{low} 至 {high}）", "unit": "{m}（{unit}）",
+        "built": "生成于 {t}；results.json 有全部数字。", "colon": "：", "semicolon": "；", "comma": "、", "bracket": "（{n}）", "between": "{point}（{low} 至 {high}）", "unit": "{m}（{unit}）",
         "lost": "{cell}，种子 {seed}：{why}", "rails": "每个效应的测得值与界值：灰色区域是界值以内，虚线是零",
         "holds": "成立", "does not hold": "不成立", "undecided": "尚无定论", "depends on": "视情况而定",
         "as claimed": "所见与论断一致", "not as claimed": "所见与论断不一致", "not measured": "未测得",
@@ -55,3 +55,4 @@ UNITS: Mapping[str, str] = {  # of effects, in Chinese
     "normalised score": "归一化得分", "return, of 1": "回报，满分 1", "doublings": "翻倍数", "nats": "nat",
     "rank correlation": "秩相关系数", "share of seeds": "种子比例", "share of all weight": "占全部权重的份额",
 }  # fmt: skip
+TIMES: Mapping[str, str] = {"s": "秒", "min": "分钟", "h": "小时", "d": "天"}  # units of `formats.seconds`, in Chinese

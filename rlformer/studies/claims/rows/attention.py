@@ -62,7 +62,7 @@ CLAIM = Claim(
         "PassiveTMaze with 4 dimensions of noise in every observation. At the turn, a Decision Transformer with separate "
         "tokens for returns, observations and actions has 17 tokens to look at. Only the cue, 5 steps ago, and the "
         "returns-to-go can change its action: replacing inputs by those of other episodes confirms it. The share of "
-        "attention on these is compared with that of equal weights on all tokens, .41. Then PPO and a Decision Transformer "
+        "attention on these is compared with that of equal weights on all tokens, 0.41. Then PPO and a Decision Transformer "
         "on KeyDoor with noise: how well the same explainer finds what each relies on, and how small a tree can be that "
         "plays like it.",
         "每个观测另加 4 维噪声的 PassiveTMaze。在岔路口，回报、观测、动作各有词元的 Decision Transformer 可以关注 17 个词元，但只有 5 步之前的线索和剩余回报（returns-to-go）"
@@ -105,7 +105,7 @@ CLAIM = Claim(
         "rlformer/explain/replacement.py",
     ),
     caveat=Text(
-        "The most that can be reached is a share of 1; of rollout over two layers it is .75, since a quarter of its weight "
+        "The most that can be reached is a share of 1; of rollout over two layers it is 0.75, since a quarter of its weight "
         "stays, by its definition, at the token that predicts.",
         "份额最高为 1；两层的注意力展开最高只有 0.75，因为按其定义，四分之一的权重留在做预测的词元上。",
     ),

@@ -8,12 +8,12 @@ from rlformer.studies.claims.cells import Online, Trained, task
 _POLE, _ACROBOT = (Online(task(card), "ppo") for card in ("CartPole-v1", "Acrobot-v1"))
 
 
-def _than(ppo: Online, other: str, steps: int, shown: str, english: str, chinese: str, quick: bool = False) -> Effect:
+def _than(ppo: Online, other: str, steps: int, shown: Text, english: str, chinese: str, quick: bool = False) -> Effect:
     where = ppo.task
     return Effect(
         Text(
-            f"{where.card}, {shown}: score of GAIL minus {english}",
-            f"{where.card}，专家数据 {steps} 步：GAIL 与{chinese}的得分之差",
+            f"{where.card}, {steps:,} expert steps ({shown.en}): score of GAIL minus {english}",
+            f"{where.card}，专家数据 {steps:,} 步（{shown.zh}）：GAIL 与{chinese}的得分之差",
         ),
         Trained(where, "gail", training=ppo, recipe="expert", steps=steps),
         Trained(where, other, training=ppo, recipe="expert", steps=steps),
@@ -30,7 +30,7 @@ def _as_expert(ppo: Online, steps: int, quick: bool = False) -> Effect:
     return Effect(
         Text(
             f"{where.card}, {steps:,} expert steps: score of GAIL against the expert's own",
-            f"{where.card}，专家数据 {steps} 步：GAIL 与专家本身的得分之差",
+            f"{where.card}，专家数据 {steps:,} 步：GAIL 与专家本身的得分之差",
         ),
         Trained(where, "gail", training=ppo, recipe="expert", steps=steps),
         ppo,
@@ -57,8 +57,10 @@ CLAIM = Claim(
     effects=(
         _as_expert(_POLE, 1_000, quick=True),
         _as_expert(_ACROBOT, 1_000),
-        _than(_ACROBOT, "gail-constant", 1_000, "some ten expert episodes", "the constant reward", "恒定奖励"),
-        _than(_ACROBOT, "bc", 250, "some three expert episodes", "behaviour cloning", "行为克隆"),
+        _than(
+            _ACROBOT, "gail-constant", 1_000, Text("some ten episodes", "约十个回合"), "the constant reward", "恒定奖励"
+        ),
+        _than(_ACROBOT, "bc", 250, Text("some three episodes", "约三个回合"), "behaviour cloning", "行为克隆"),
     ),
     code=("rlformer/agents/adversarial/learner.py",),
     caveat=Text(

@@ -49,8 +49,8 @@ CLAIM = Claim(
         "强化学习需要大量交互和长时间训练；Transformer 用有标签的数据做监督学习。",
     ),
     experiment=Text(
-        "CartPole-v1: environment steps and CPU seconds of PPO until a score of .9, beside the shortest beginning of that "
-        "same training from which a Decision Transformer reaches .9, and the CPU seconds that it learns for.",
+        "CartPole-v1: environment steps and CPU seconds of PPO until a score of 0.9, beside the shortest beginning of that "
+        "same training from which a Decision Transformer reaches 0.9, and the CPU seconds that it learns for.",
         "CartPole-v1：PPO 达到 0.9 分所需的环境步数与 CPU 秒数，对照同一次训练中足以让 Decision Transformer 达到 0.9 分的最短开头部分，以及它学习所用的 CPU 秒数。",
     ),
     effects=(
