@@ -359,7 +359,7 @@ def test_an_unfitting_action_space_names_agents_that_fit(tmp_path: Path) -> None
         OnlineLearner().fit(task("Pendulum-v1", "dqn"), Log(tmp_path))
     assert str(caught.value) == (
         "dqn needs a Discrete action space, Pendulum-v1 has Box; agents that fit: "
-        "a2c, ddpg, ppo, ppo-trxl, recurrent-ppo, sac, td3, tqc, trpo"
+        "a2c, ars, ddpg, ppo, ppo-trxl, recurrent-ppo, sac, td3, tqc, trpo"
     )
 
 

@@ -140,7 +140,7 @@ def test_the_catalogue_is_listed(command: Command) -> None:
         (["train-agent", "CartPole-v1", "--agent", "dt"], "agent 'dt' learns from a log"),
         (
             ["train-agent", "Pendulum-v1", "--agent", "dqn"],
-            "agents that fit: a2c, ddpg, ppo, ppo-trxl, recurrent-ppo, sac, td3",
+            "agents that fit: a2c, ars, ddpg, ppo, ppo-trxl, recurrent-ppo, sac, td3",
         ),
         (["train-transformer", "nowhere"], "nowhere"),
         (["train-transformer", "log", "--agent", "ppo", "--gradient-steps", "9"], "agent 'ppo' learns by interaction"),
