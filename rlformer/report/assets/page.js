@@ -2,7 +2,7 @@
 
 // Figures: colours are names in the specification and values in the style sheet, so one specification serves every theme.
 const root = document.documentElement;
-const specs = JSON.parse(document.getElementById("figures").textContent);
+let specs = {};  // by the ids of their canvases
 
 function colour(name) {
   const match = /^@([a-z]+(?:-\d+)?)(?:\/([\d.]+))?$/.exec(name);
@@ -81,6 +81,7 @@ const pause = () => new Promise((resolve) => setTimeout(resolve));
 
 // Figures near the window come first, then the others, one at a time: between two of them the page answers.
 async function show() {
+  specs = JSON.parse(await held("figures"));
   if (!Object.keys(specs).length) return;
   await pause();
   await unpack();
@@ -102,7 +103,7 @@ async function show() {
 show().catch((error) => {
   console.error(error);
   const text = "This browser cannot draw the figures (it needs DecompressionStream, of 2023); their numbers are in results.json.";
-  Object.keys(specs).filter((id) => !drawn.has(id)).forEach((id) => { document.getElementById(id).textContent = text; });
+  document.querySelectorAll(".canvas").forEach((box) => { if (!drawn.has(box.id)) box.textContent = text; });
 });
 
 // Tables: a press on a head sorts by it, another reverses; what is missing stays at the end.
