@@ -238,7 +238,10 @@ def join(shards: Sequence[Dataset], path: Path | None = None) -> Dataset:
     added = listing.steps_behind(shards)
     info = replace(info, upstream_env_steps=None if added is None else sum(added))
     episodes = np.concatenate([shard.episodes for shard in shards])
-    stored = Parts([_stored(shard) for shard in shards])
+    kept = [_stored(shard) for shard in shards]
+    if len({array.dtype for array in kept}) > 1:  # one of a former version, which keeps reals, beside one of bytes
+        kept = [array if array.dtype == np.uint8 else newest(array, info.spaces.observation) for array in kept]
+    stored = Parts(kept)
     return Dataset(
         info,
         rebuilt(stored, info.spaces.observation, firsts(episodes)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,16 @@ def test_a_log_of_a_former_version_is_read(tmp_path: Path) -> None:
     np.save(tmp_path / "log" / "observations.npy", reals[:, 1:])
     with pytest.raises(InputError, match=r"observations.npy: .* dataset.json says"):
         load(tmp_path / "log")
+
+
+def test_a_log_of_a_former_version_joins_one_of_bytes(tmp_path: Path) -> None:
+    made = written(log(), tmp_path / "log")
+    reals = np.asarray(made.observations)
+    former = replace(made, observations=reals, path=None, info=replace(made.info, hash="former"))
+    for shards in ([former, made], [made, former]):
+        both = join(shards, tmp_path)
+        assert isinstance(both.observations, Packed)
+        np.testing.assert_array_equal(np.asarray(both.observations), np.concatenate([reals, reals]))
 
 
 def test_a_pixel_that_is_no_byte_is_refused() -> None:
