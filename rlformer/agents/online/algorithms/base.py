@@ -119,9 +119,8 @@ class Algorithm(Published):
     network_keys: tuple[str, ...] = ()  # the values that are arguments of the networks
     # What a value stands for, by its key: made of the value and the size of an action.
     objects: Mapping[str, Callable[[Any, int], Any]] = field(default_factory=dict)
-    optimizer: Mapping[str, Any] = field(
-        default_factory=lambda: {"fused": True}
-    )  # of Adam, PyTorch's faster one; none: no gradient
+    # Of Adam, PyTorch's faster one; none: there is no gradient.
+    optimizer: Mapping[str, Any] = field(default_factory=lambda: {"fused": True})
     masked: bool = False  # whether it is told at each step which actions are allowed, and cannot do without
     batch_key: str = "batch_size"  # the value that says how many samples an update reads, where it is no whole rollout
     schedules: tuple[str, ...] = ("learning_rate",)  # keys that take a number or a schedule
