@@ -37,7 +37,7 @@ class Range:
         """In the words of a message.
 
         >>> whole(1, 64).words, whole(1, 1).words, real(0, 1, above=True).words, one_of("tanh", "relu").words
-        ('a whole number from 1 to 64', '1, and nothing else', 'a number above 0 and at most 1', 'one of tanh, relu')
+        ('a whole number from 1 to 64', 'only 1', 'a number above 0 and at most 1', 'one of tanh, relu')
         """
         if self.kind == "flag":
             return "true or false"
@@ -52,7 +52,7 @@ class Range:
         if self.kind == "sizes":
             return f"a list of {self.least} to {self.most} sizes of layers, such as [64, 64], each {bounds}"
         if self.low == self.high:
-            return f"{low}, and nothing else"
+            return f"only {low}"
         return f"a {'whole ' * (self.kind == 'whole')}number {bounds}"
 
     def check(self, key: str, value: Any) -> None:

@@ -59,7 +59,7 @@ def test_schedules_of_a_continued_training_go_on(tmp_path: Path) -> None:
     ("override", "message"),
     [
         ("n_top=9", "n_top: at most n_delta, which is 8, got 9"),
-        ("num_envs=2", "num_envs: a whole number from 1 to 1, got 2"),
+        ("num_envs=2", "num_envs: only 1, got 2"),
         ("gamma=0.9", "unknown key 'gamma'"),
     ],
 )
