@@ -36,7 +36,12 @@ class Frames:
 
     def __getitem__(self, rows: _Rows) -> Array:
         """One observation, or several, as a copy."""
-        asked = np.arange(len(self))[rows]
+        if isinstance(rows, slice):
+            asked = np.arange(*rows.indices(len(self)))
+        elif isinstance(rows, np.ndarray):
+            asked = np.arange(len(self))[rows]
+        else:
+            asked = np.asarray(range(len(self))[rows])
         first = self.firsts[np.searchsorted(self.firsts, asked, side="right") - 1]
         wanted = asked[..., None] - np.arange(self.count)[::-1]  # (..., n)
         shown = wanted >= first[..., None]

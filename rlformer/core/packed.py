@@ -29,7 +29,7 @@ class Packed:
 
     def __getitem__(self, rows: SupportsIndex | slice | Array) -> Array:
         """One observation, or several, as a copy."""
-        return unpacked(np.asarray(self.held[np.arange(len(self))[rows]]), self.spec)
+        return unpacked(np.asarray(self.held[rows]), self.spec)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.asarray(self[:], dtype)

@@ -72,7 +72,7 @@ def test_frames_are_indexed_as_the_array_they_stand_for() -> None:
     frames = Frames(np.concatenate([first, second])[:, -1:], np.array([0, 7]), 4)
     whole = np.concatenate([first, second])
     assert (len(frames), frames.shape, frames.dtype) == (11, whole.shape, whole.dtype)
-    for rows in (3, -1, slice(5, 9), np.array([[10, 0], [7, 8]])):
+    for rows in (3, -1, slice(5, 9), slice(None, None, -3), np.arange(11) > 6, np.array([[10, 0], [7, 8]])):
         np.testing.assert_array_equal(frames[rows], whole[rows])
     np.testing.assert_array_equal(np.asarray(frames), whole)
 
