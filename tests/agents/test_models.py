@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from rlformer.agents.sequence import dropout
 from rlformer.agents.sequence.actions import ActionCodec
 from rlformer.agents.sequence.architecture import Architecture
+from rlformer.agents.sequence.backbones.lstm import Lstm
 from rlformer.agents.sequence.backbones.transformer import Transformer
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError
@@ -46,6 +47,23 @@ def test_timesteps_are_read_as_they_are_encoded(encoding: str, tokens: str) -> N
     assert built(beyond).equal(built(replace(window, timesteps=window.timesteps + 7)))
     backwards = Window(*(value.flip(1) for value in vars(window).values()))
     assert not built(backwards)[:, -1].allclose(built(window)[:, -1])  # order matters
+
+
+def test_an_lstm_begins_with_open_forget_gates() -> None:
+    torch.manual_seed(0)
+    begun = Lstm(width=3, layers=2, dropout=0.0, window=10).lstm
+    torch.manual_seed(0)
+    plain = nn.LSTM(3, 3, 2)
+    for layer in range(2):
+        bias, other = (getattr(of, f"bias_ih_l{layer}") + getattr(of, f"bias_hh_l{layer}") for of in (begun, plain))
+        assert bias[3:6].sigmoid().tolist() == pytest.approx([10 / 11] * 3)
+        assert bias[[0, 1, 2, *range(6, 12)]].equal(other[[0, 1, 2, *range(6, 12)]])  # as torch has them
+
+
+def test_an_lstm_is_told_how_many_tokens_show_a_window() -> None:
+    values = Architecture(OBSERVATION, SPACES["discrete"], "lstm", context_length=4, layers=1, width=2)
+    lstm = values.kind.build(values).lstm
+    assert (lstm.bias_ih_l0 + lstm.bias_hh_l0)[2:4].tolist() == pytest.approx([math.log(11)] * 2)  # no last action
 
 
 @pytest.mark.parametrize(

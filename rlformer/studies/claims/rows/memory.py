@@ -6,6 +6,8 @@ from rlformer.studies.claims.base import Claim, Curve, Effect, Picture, Point, T
 from rlformer.studies.claims.cells import Trained, task
 from rlformer.studies.claims.rows import recipes
 
+_LENGTHS = (5, 10, 20)
+
 
 def _on(length: int, agent: str) -> Trained:
     values = recipes.WORLD if agent == "rvs" else recipes.reading(length + 1)
@@ -48,16 +50,16 @@ CLAIM = Claim(
         "RNN 有记忆，能捕捉序列的先后；LSTM 与 GRU 是常用的变体。",
     ),
     experiment=Text(
-        "PassiveTMaze: a cue at the first step says where to turn 5, 15 or 31 steps later. An MLP, which sees the current "
+        "PassiveTMaze: a cue at the first step says where to turn 5, 10 or 20 steps later. An MLP, which sees the current "
         "step, can reach one half. LSTM and GRU against it, and against each other.",
-        "PassiveTMaze：第一步的线索指明 5、15 或 31 步之后该向哪边转。只看当前一步的 MLP 只能得到一半。比较 LSTM、GRU 与它，以及两者之间。",
+        "PassiveTMaze：第一步的线索指明 5、10 或 20 步之后该向哪边转。只看当前一步的 MLP 只能得到一半。比较 LSTM、GRU 与它，以及两者之间。",
     ),
     effects=(
         _remembers(5, "dt-lstm", "LSTM", quick=True),
         _remembers(5, "dt-gru", "GRU", quick=True),
-        *(_remembers(n, "dt-lstm", "LSTM", quick=False) for n in (15, 31)),
-        *(_remembers(n, "dt-gru", "GRU", quick=False) for n in (15, 31)),
-        *(_alike(n) for n in (5, 15, 31)),
+        *(_remembers(n, "dt-lstm", "LSTM", quick=False) for n in _LENGTHS[1:]),
+        *(_remembers(n, "dt-gru", "GRU", quick=False) for n in _LENGTHS[1:]),
+        *(_alike(n) for n in _LENGTHS),
     ),
     code=("rlformer/agents/sequence/backbones/lstm.py", "rlformer/agents/sequence/backbones/gru.py"),
     pictures=(
@@ -66,7 +68,7 @@ CLAIM = Claim(
             Text("steps since the cue", "线索距今的步数"),
             Text("score, of 1", "得分（满分 1）"),
             tuple(
-                Curve(Text(name, name), tuple(Point(n, _on(n, agent), "return") for n in (5, 15, 31)))
+                Curve(Text(name, name), tuple(Point(n, _on(n, agent), "return") for n in _LENGTHS))
                 for agent, name in (("dt-lstm", "LSTM"), ("dt-gru", "GRU"), ("rvs", "MLP"))
             ),
         ),

@@ -14,6 +14,13 @@ WORLD = (
 EPISODES = 4_000
 
 
+_SHORT = 16  # steps
+
+
 def reading(steps: int, *more: str) -> tuple[str, ...]:
-    """The same for a model that reads so many steps."""
-    return (*WORLD, f"context_length={steps}", *more)
+    """The same for a model that reads so many steps, of which n (n + 1) / 2 lie in the windows of an episode of n.
+
+    Of long ones twice the gradient steps: all that a cue says is said of the last step of one of these windows.
+    """
+    longer = () if steps <= _SHORT else ("gradient_steps=3000", "validate_every=3000")
+    return (*WORLD, *longer, f"context_length={steps}", *more)
