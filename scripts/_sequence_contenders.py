@@ -1,7 +1,6 @@
 """One contender of scripts/bench_sequence in a process of its own: NAME FOLDER DEVICE SIZES, then requests on stdin.
 
-A request is "train THREADS COUNT", "act-N THREADS COUNT" or "load THREADS COUNT"; the answer is the seconds it took
-on the wall and of CPU, as JSON. Peers run under an interpreter of their own: nothing of rlformer is imported for them.
+Requests are "train", "act-N" and "load": see `_contender`. Nothing of rlformer is imported for peers.
 
 SIZES "paper" is the paper's model: context 20, 3 layers, 1 head, width 128; "dt" that of the preset: context 10, 2
 layers, 2 heads, width 64. Dropout 0.1, batch 64, Hopper's observations and actions, AdamW, gradients clipped at 0.25.
@@ -11,15 +10,14 @@ model in the loops of its own example, on arrays instead of a table of lists.
 """
 
 import abc
-import json
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from _contender import answer_requests
 
 CONTEXT, LAYERS, HEADS, WIDTH = {"paper": (20, 3, 1, 128), "dt": (10, 2, 2, 64)}[sys.argv[4]]
 BATCH, OBSERVATION, ACTION, LONGEST = 64, 11, 3, 1000
@@ -46,7 +44,7 @@ class Ours:
         self._model = TrajectoryModel(Architecture(spaces.observation, spaces.actions, **{**known, **values})).to(
             device
         )
-        state = State(self._model, TrainOptions(10**6, BATCH), 0, folder / "unused")
+        state = State(self._model, TrainOptions(10**6, batch_size=BATCH), 0, folder / "unused")
         self._step = GradientStep(state, imitate, Windows(data, self._model.architecture.context_length).to(device))
         self._policies: dict[int, Any] = {}
 
@@ -300,25 +298,7 @@ CONTENDERS: dict[str, Any] = {
 def main() -> None:
     """Answer requests until standard input ends."""
     name, folder, device = sys.argv[1], Path(sys.argv[2]), torch.device(sys.argv[3])
-    answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print does not get in between
-    try:
-        contender = CONTENDERS[name](folder, device)
-    except Exception as error:
-        print(
-            json.dumps({"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}), file=answers, flush=True
-        )
-        return
-    print(json.dumps({}), file=answers, flush=True)
-    for line in sys.stdin:
-        what, threads, count = line.split()
-        torch.set_num_threads(int(threads))
-        start, cpu = time.perf_counter(), time.process_time()
-        if what.startswith("act-"):
-            contender.act(int(what[4:]), int(count))
-        else:
-            getattr(contender, what)(int(count))
-        spent = {"seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu}
-        print(json.dumps(spent), file=answers, flush=True)
+    answer_requests(lambda: CONTENDERS[name](folder, device))
 
 
 if __name__ == "__main__":

@@ -129,6 +129,68 @@ def test_the_page_of_a_study_is_made_of_its_results_alone() -> None:
     assert "mean nothing" in study.page({**results, "quick": True})
 
 
+def test_the_page_of_pong_is_made_of_its_results_alone() -> None:
+    page = runpy.run_path(str(SCRIPTS / "study_pong"))["page"]
+    log = {
+        "steps": 30_000,
+        "episodes": 3,
+        "mean": 9.3,
+        "standard_error": 2.04,
+        "min": 5,
+        "max": 12,
+        "normalized_score": 1,
+    }
+    arm = {
+        **log,
+        "episodes": 1,
+        "mean": -21.0,
+        "standard_error": 0.0,
+        "min": -21,
+        "max": -21,
+        "normalized_score": -0.01,
+    }
+    found = {"quick": False, "gradient_steps": 5_000, "log": log, "arms": {"bc": arm}}
+    assert "| the log's player | 3 | 9.3 ± 2.0 | 5 | 12 | 1.00 |" in page(found)
+    assert "| `bc` | 1 | -21.0 | -21 | -21 | -0.01 |" in page(found)
+    assert "mean nothing" in page({**found, "quick": True})
+
+
+def test_the_player_of_pong_goes_where_the_ball_will_come() -> None:
+    module = runpy.run_path(str(SCRIPTS / "study_pong"))
+    top, bottom = module["TOP"], module["BOTTOM"]
+    bounced = module["bounced"]
+    assert [bounced(y) for y in (top, bottom, bottom + 10, top - 10)] == [top, bottom, bottom - 10, top + 10]
+    memory = np.zeros(128, np.uint8)
+    for ball_y, wanted in ((180, module["DOWN"]), (60, module["UP"]), (125, module["NOTHING"])):
+        player = module["Player"](aim=0.0, rng=np.random.default_rng(0))
+        for ball_x in (100, 110):
+            memory[[module["BALL_X"], module["BALL_Y"], module["PADDLE_Y"]]] = ball_x, ball_y, 118
+            action = player.act(memory)
+        assert action == wanted
+
+
+@pytest.mark.slow
+def test_a_log_of_the_benchmark_of_images_keeps_each_frame_once(tmp_path: Path) -> None:
+    module = runpy.run_path(str(SCRIPTS / "bench_images"))
+    module["make"](tmp_path / "log", 2_000)
+    log = load(tmp_path / "log", verify=True)
+    assert (log.num_steps, log.observations.shape) == (2_000, (2_002, 4, 84, 84))
+    assert (tmp_path / "log" / "observations.npy").stat().st_size < 1.001 * 2_002 * 84 * 84
+    found = {
+        "steps": 1_000_000,
+        "opened": 0.0,
+        "seconds": 5.0,
+        "waited": 3.0,
+        "cpu": 2.0,
+        "all": 4.0,
+        "mib": 9,
+        "held": 8,
+    }
+    assert module["tell"](found, int(7.1e9))
+    assert not module["tell"](found, int(7.2e9))
+    assert not module["tell"]({**found, "waited": 1.0}, int(7.1e9))
+
+
 def test_a_table_of_architectures_counts_solved_seeds_and_pairs_them() -> None:
     module = runpy.run_path(str(SCRIPTS / "study_architectures"))
     arms = {"dt": {"0": 100.0, "1": 210.0}, "dt-masked": {"0": 130.0, "1": 220.0, "2": 200.0}}
@@ -162,6 +224,7 @@ def test_each_part_of_the_architectures_names_agents_and_values_that_exist() -> 
         (("published_agents", "empty.json"), "error: empty.json: no results of this script: it lacks agents"),
         (("published_agents", "nowhere"), "error: nowhere: no ALGORITHM/ENV_1/ENV.zip in it"),
         (("study_hopper", "--page", "nope.json", "x.md"), "error: nope.json: no results of this script: "),
+        (("study_pong", "--page", "nope.json", "x.md"), "error: nope.json: no results of this script: "),
         (("study_hopper", "nowhere", "--quick"), "error: ZOO: name a folder that has tqc/"),
         (("study_hopper", "z", "--jobs", "0"), "study_hopper: error: argument --jobs: a whole number from 1, got '0'"),
         (("train_presets", "--table", "t.md", "--out", "nowhere"), "error: nowhere: nothing was trained there"),
