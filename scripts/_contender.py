@@ -1,7 +1,7 @@
 """Contenders of a benchmark: processes that wait for requests, so that all of them are asked in turn.
 
-A request is "WHAT THREADS COUNT"; the answer is the seconds that it took on the wall and of CPU, as JSON. Peers run under
-an interpreter of their own: nothing of rlformer is imported for them, nor by this file.
+A request is "WHAT THREADS COUNT"; the answer is the seconds that it took on the wall and of CPU, as JSON. Peers run
+under an interpreter of their own: nothing of rlformer is imported for them, nor by this file.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def gathered(contenders: Mapping[str, Contender]) -> Iterator[Mapping[str, Conte
 def rounds_of(
     contenders: Mapping[str, Contender], rounds: int, what: str, threads: int, count: int
 ) -> dict[str, np.ndarray]:
-    """Milliseconds of one, on the wall and of CPU, of each that works: (rounds, 2). A round asks all of them in turn."""
+    """Milliseconds of one, on the wall and of CPU, of each that works: (rounds, 2). A round asks all in turn."""
     asked = {name: contender for name, contender in contenders.items() if contender.error is None}
     for contender in asked.values():
         contender.seconds(what, threads, 1)  # what is made once
@@ -117,7 +117,7 @@ def print_rounds(names: Sequence[str], contenders: Mapping[str, Contender], time
 
 
 def peers_python(cache: Path, packages: Sequence[str]) -> Path:
-    """The interpreter of the peers' environment below the cache, made if it is not there, with the torch of this one."""
+    """The interpreter of the peers' environment below the cache, made if it is not there, with this one's torch."""
     import torch
 
     python, made = cache / "peers" / "bin" / "python", cache / "peers" / "made-from"

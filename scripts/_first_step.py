@@ -4,14 +4,13 @@ Anonymous memory is all that the process holds of its own, its libraries include
 mapped logs are not in it.
 """
 
-import time
-
-BEGAN = time.perf_counter()  # before anything heavy is imported
-
 import os
 import tempfile
 import threading
+import time
 from pathlib import Path
+
+BEGAN = time.perf_counter()  # before anything heavy is imported
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -42,7 +41,7 @@ def waited() -> float:
 
 
 def first_step(folder: Path, agent: str, *overrides: str) -> dict[str, float]:
-    """Seconds until the log is opened, described, and learned from once; CPU; waiting for a processor; memory in MiB."""
+    """Seconds until the log is opened, described, learned from once; of CPU; in line for a processor; memory in MiB."""
     import torch
 
     from rlformer.agents.base import Task

@@ -1,9 +1,9 @@
-"""One contender of scripts/bench_images in a process of its own: NAME FOLDER, then requests on stdin: see `_contender`.
+"""One contender of scripts/bench_images in a process of its own: NAME FOLDER, then requests on stdin.
 
-Decision Transformers of one size that read four stacked grey pictures of 84 x 84: the CNN of Mnih et al. 2015, one linear
-layer into the transformer, context 10, 3 layers, 4 heads, width 128, dropout 0.1, batch 16, AdamW, gradients clipped at
-1. Each draws windows from the same log with its own sampler, which stacks the frames. torchrl's DTActor reads vectors
-alone and transformers' model has no sampler and no CNN: both are left out.
+Decision Transformers of one size that read four stacked grey pictures of 84 x 84: the CNN of Mnih et al. 2015, one
+linear layer into the transformer, context 10, 3 layers, 4 heads, width 128, dropout 0.1, batch 16, AdamW, gradients
+clipped at 1. For requests see `_contender`. Each draws windows from the same log with its own sampler, which stacks the
+frames. torchrl's DTActor reads vectors alone and transformers' model has no sampler and no CNN: both are left out.
 """
 
 import sys

@@ -61,6 +61,8 @@ class OfflineStudy:
         parser.add_argument("zoo", metavar="ZOO", type=Path, nargs="?", help="the folder of published agents")
         parser.add_argument("--agent", metavar="PATH", default=self.player.path, help="of them, below ZOO")
         parser.add_argument("--quick", action="store_true", help="few steps, one seed")
+        parser.add_argument("--steps", metavar="AGENT=N", type=_steps, action="append", default=[],
+                            help="gradient steps of one of them; may be repeated")  # fmt: skip
         parser.add_argument("--jobs", type=at_least_one, default=1)
         parser.add_argument("--out", type=Path, help="default: reports/study-ENV")
         parser.add_argument("--page", nargs=2, metavar=("results.json", "FILE"), type=Path)
@@ -75,13 +77,16 @@ class OfflineStudy:
             refuse(
                 f"ZOO: name a folder that has {given.agent}" + ("" if given.zoo is None else f"; {given.zoo} has not")
             )
+        if unknown := [agent for agent, _ in given.steps if agent not in self.agents]:
+            refuse(f"--steps: no agent '{unknown[0]}' here; there are: {', '.join(self.agents)}")
+        steps = dict.fromkeys(self.agents, QUICK_STEPS if given.quick else STEPS) | dict(given.steps)
         out = given.out or Path("reports") / f"study-{self.env}{'-quick' * given.quick}"
-        found = self.results(given.zoo / given.agent, out, given.quick, given.jobs)
+        found = self.results(given.zoo / given.agent, out, given.quick, given.jobs, steps)
         write_json(out / "results.json", found)
         write_text(out / "page.md", self.page(found))
 
-    def results(self, agent: Path, out: Path, quick: bool, jobs: int) -> dict[str, Any]:
-        """Everything, trained: JSON-ready."""
+    def results(self, agent: Path, out: Path, quick: bool, jobs: int, steps: Mapping[str, int]) -> dict[str, Any]:
+        """Everything, trained: JSON-ready. steps: gradient steps of each agent that learns from a log."""
         seeds = range(1 if quick else self.seeds)
         online = self.online(out, quick, seeds, jobs)
         logs = {}
@@ -92,11 +97,11 @@ class OfflineStudy:
         for name, log in logs.items():
             with ThreadPoolExecutor(jobs) as pool:
                 runs = [(a, s) for a in self.agents for s in seeds]
-                one = lambda run, path=log["path"]: self.learn(run[0], run[1], path, out, quick)  # noqa: E731
+                one = lambda run, path=log["path"]: self.learn(run[0], run[1], path, out, steps[run[0]])  # noqa: E731
                 scores[name] = [asdict(score) for score in pool.map(one, runs)]
             write_json(out / "results.partial.json", {"logs": logs, "scores": scores})
         return {
-            "env": self.env, "quick": quick, "gradient_steps": QUICK_STEPS if quick else STEPS, "online": online,
+            "env": self.env, "quick": quick, "gradient_steps": dict(steps), "online": online,
             "logs": logs, "scores": scores,
         }  # fmt: skip
 
@@ -133,9 +138,8 @@ class OfflineStudy:
         rlformer("collect", str(agent), *_where(agent, self.env), "--steps", steps, "--trust", "--out", str(folder))
         return _told(str(folder), None, f"the play of {self.player.words}, {agent.parent.name}, greedy")
 
-    def learn(self, agent: str, seed: int, log: str, out: Path, quick: bool) -> Score:
+    def learn(self, agent: str, seed: int, log: str, out: Path, steps: int) -> Score:
         """One run on a log."""
-        steps = QUICK_STEPS if quick else STEPS
         settings = OFFLINE if agent in OFFLINE_RL else SEQUENCE
         words = [word for key in (*settings, f"gradient_steps={steps}") for word in ("--set", key)]
         own = ["train-agent", "--dataset", log] if agent in OFFLINE_RL else ["train-transformer", log]
@@ -151,14 +155,23 @@ class OfflineStudy:
             parts += [f"SAC, {len(scores)} seeds, at its end: {shown(scores)} of D4RL's score.", ""]
         for name, log in found["logs"].items():
             z = f"{100 * log['z']:.1f}"
-            head = ["agent", "score", "least", "most", "against the log", f"CORL, {self.corl_logs[name]}"]
+            head = [
+                "agent",
+                "gradient steps",
+                "score",
+                "least",
+                "most",
+                "against the log",
+                f"CORL, {self.corl_logs[name]}",
+            ]
             rows = []
             for agent in dict.fromkeys(score["agent"] for score in found["scores"][name]):
                 own = [100 * score["z"] for score in found["scores"][name] if score["agent"] == agent]
                 theirs = self.corl.get(name, {}).get(agent)
                 gap = sum(own) / len(own) - 100 * log["z"]
                 corl = "-" if theirs is None else f"{theirs:.1f}"
-                rows.append([agent, shown(own), f"{min(own):.1f}", f"{max(own):.1f}", f"{gap:+.1f}", corl])
+                steps = f"{found['gradient_steps'][agent]:,}"
+                rows.append([agent, steps, shown(own), f"{min(own):.1f}", f"{max(own):.1f}", f"{gap:+.1f}", corl])
             about = (
                 f"{log['steps']:,} steps, {log['episodes']:,} episodes, mean score {z} (best {100 * log['best']:.1f})"
             )
@@ -168,8 +181,8 @@ class OfflineStudy:
         parts += [
             "Score: 100 (R - random) / (expert - random) with D4RL's constants, of v2: mean and standard error over "
             f"{formats.plural(seeds, 'seed')},",
-            f"100 greedy episodes of the last weights, {found['gradient_steps']:,} gradient steps of batch 256. CORL's "
-            "column is of its *last* checkpoint",
+            "100 greedy episodes of the last weights, gradient steps of batch 256. CORL's column is of its *last* "
+            "checkpoint",
             "after 1,000,000 steps on D4RL's own logs: other data, v2 for v5, so a neighbour and no target.",
             "",
         ]
@@ -181,6 +194,14 @@ def _where(agent: Path, env: str) -> list[str]:
     config = agent.with_suffix("") / "config.yml"
     timed = config.is_file() and "TimeFeatureWrapper" in config.read_text()
     return [] if timed else ["--env", env]
+
+
+def _steps(text: str) -> tuple[str, int]:
+    """Of the command line: AGENT=N."""
+    agent, _, steps = text.partition("=")
+    if not agent or not steps.isdecimal() or int(steps) < 1:
+        raise argparse.ArgumentTypeError(f"AGENT=N, such as dt=30000, got '{text}'")
+    return agent, int(steps)
 
 
 def _told(path: str, z: float | None, words: str) -> dict[str, Any]:

@@ -117,14 +117,14 @@ def test_the_page_of_a_study_is_made_of_its_results_alone() -> None:
     results = {
         "env": "Hopper-v5",
         "quick": False,
-        "gradient_steps": 5,
+        "gradient_steps": {"dt": 30_000, "bc": 100_000},
         "online": [],
         "logs": {"x": log},
         "scores": {"x": rows},
     }
     page = study.page(results)
-    assert "| dt | 80.0 ± 10.0 | 70.0 | 90.0 | +30.0 | 81.8 |" in page
-    assert "| bc | 40.0 | 40.0 | 40.0 | -10.0 | - |" in page
+    assert "| dt | 30,000 | 80.0 ± 10.0 | 70.0 | 90.0 | +30.0 | 81.8 |" in page
+    assert "| bc | 100,000 | 40.0 | 40.0 | 40.0 | -10.0 | - |" in page
     assert "a neighbour and no target" in page
     assert "mean nothing" in study.page({**results, "quick": True})
 
@@ -226,6 +226,10 @@ def test_each_part_of_the_architectures_names_agents_and_values_that_exist() -> 
         (("study_hopper", "--page", "nope.json", "x.md"), "error: nope.json: no results of this script: "),
         (("study_pong", "--page", "nope.json", "x.md"), "error: nope.json: no results of this script: "),
         (("study_hopper", "nowhere", "--quick"), "error: ZOO: name a folder that has tqc/"),
+        (
+            ("study_hopper", "z", "--steps", "dt"),
+            "study_hopper: error: argument --steps: AGENT=N, such as",
+        ),
         (("study_hopper", "z", "--jobs", "0"), "study_hopper: error: argument --jobs: a whole number from 1, got '0'"),
         (("train_presets", "--table", "t.md", "--out", "nowhere"), "error: nowhere: nothing was trained there"),
     ],
