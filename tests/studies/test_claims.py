@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -356,6 +357,21 @@ def test_a_rail_holds_its_interval_zero_and_margin() -> None:
     assert row.confirmed is True
     with pytest.raises(ValueError, match="no effect"):
         rails.draw("none", [])
+
+
+class Sleeps(Given):
+    """Waits, as beside other work."""
+
+    def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
+        time.sleep(0.5)
+        return {"score": 1.0}
+
+
+def test_what_a_cell_takes_is_cpu_time_and_not_waiting(tmp_path: Path) -> None:
+    suite._measure(suite._Work(Sleeps("waits"), 0, tmp_path), lambda: False, lambda *_: None)
+    found = read(Sleeps("waits"), 0, tmp_path)
+    assert found is not None
+    assert found.seconds < 0.25
 
 
 def test_a_forecast_counts_what_is_left_and_takes_what_was_measured_as_its_pace(tmp_path: Path) -> None:

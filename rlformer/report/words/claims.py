@@ -10,7 +10,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
         "title": "The article's claims, tested",
         "lead": "Each claim of the article is answered by an experiment whose effects, margins and tests were declared "
-        "before it ran. {seeds}, {time} of computing.",
+        "before it ran. {seeds}, {time} of CPU time.",
         "one": "One seed can illustrate a claim, but not prove it. The answers “holds” and “does not hold” need the "
         "full profile.",
         "rule": "Holds: every declared effect is confirmed, by one-sided t-tests against its margin over seeds, with "
@@ -34,7 +34,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
     },
     "zh": {
         "title": "文章的论断，逐条检验",
-        "lead": "文章的每条论断都由一个实验来回答，实验的效应、界值与检验方法在运行之前就已写定。{seeds}，计算共 {time}。",
+        "lead": "文章的每条论断都由一个实验来回答，实验的效应、界值与检验方法在运行之前就已写定。{seeds}，CPU 时间共 {time}。",
         "one": "一个种子只能展示，不能证明。要得出“成立”或“不成立”，需要 full 档。",
         "rule": "成立：每个事先声明的效应都得到证实（对各种子做单侧 t 检验，与界值比较，Holm 校正，5 %）。不成立：至少一个效应被否定。视情况而定：有的效应被证实，有的被否定。",
         "claim": "论断", "answer": "结论", "experiment": "实验", "statement": "文章第 {n} 条", "statements": "文章第 {n} 条", "where": "条目",

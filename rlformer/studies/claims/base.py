@@ -141,7 +141,7 @@ class Measured:
     """What a cell found, and how long it took."""
 
     numbers: Numbers
-    seconds: float
+    seconds: float  # of CPU
 
 
 def _is_number(value: object) -> bool:
@@ -170,7 +170,7 @@ def read(cell: Cell, seed: int, root: Path) -> Measured | None:
 
 
 def write(cell: Cell, seed: int, root: Path, numbers: Numbers, seconds: float) -> None:
-    """Keep what a cell found, and how long it took."""
+    """Keep what a cell found, and the CPU seconds that it took."""
     path = result_path(cell, seed, root)
     path.parent.mkdir(parents=True, exist_ok=True)
     found = {"schema": SCHEMA, "cell": cell.name, "seed": seed, "seconds": round(seconds, 3), "numbers": dict(numbers)}

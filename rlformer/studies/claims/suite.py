@@ -38,7 +38,7 @@ class Answers:
     seeds: int
     claims: tuple[ClaimAnswer, ...]
     failures: tuple[Unmeasured, ...]
-    hours: float  # of all measurements, one after the other
+    hours: float  # of CPU, of all measurements
 
 
 def claims(
@@ -135,6 +135,6 @@ def _measure(work: _Work, stop: Callable[[], bool], progress: Callable[[int, int
     """In a process of its own: one cell on one seed."""
     if read(work.cell, work.seed, work.root) is not None:
         return
-    start = time.perf_counter()
+    start = time.process_time()
     numbers = work.cell.measure(work.seed, work.root, Hooks(stop, progress, waits=True))
-    write(work.cell, work.seed, work.root, numbers, time.perf_counter() - start)
+    write(work.cell, work.seed, work.root, numbers, time.process_time() - start)
