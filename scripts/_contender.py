@@ -110,10 +110,10 @@ def print_rounds(names: Sequence[str], contenders: Mapping[str, Contender], time
     for name in names:
         if name in times and names[0] in times:
             (wall, cpu), (wall_of_ours, cpu_of_ours) = times[name].T, times[names[0]].T
-            line = f"  {name:<26}{np.median(wall):>9.2f}   {ratio(wall, wall_of_ours):<24}"
+            line = f"  {name:<28}{np.median(wall):>9.2f}   {ratio(wall, wall_of_ours):<24}"
             print(f"{line}{np.median(cpu):>9.2f}   {ratio(cpu, cpu_of_ours)}", flush=True)
         else:
-            print(f"  {name:<26}not measured: {contenders[name].error}", flush=True)
+            print(f"  {name:<28}not measured: {contenders[name].error}", flush=True)
 
 
 def peers_python(cache: Path, packages: Sequence[str]) -> Path:
