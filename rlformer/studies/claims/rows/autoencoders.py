@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from rlformer.studies.claims.base import Claim, Effect, Text
 from rlformer.studies.claims.cells import Online, Task, Trained, task
+from rlformer.studies.claims.rows import recipes
 
 _PLAIN = task("CartPole-v1")
-# The card's preset for CartPole-v1, which an environment with noise beside it does not have.
-_PPO = (
-    "steps=32768", "num_envs=8", "normalize_observations=false", "normalize_rewards=false",
-    "learning_rate={ start = 1e-3, end = 0.0 }", "n_steps=64", "batch_size=256", "n_epochs=20", "gamma=0.98",
-    "gae_lambda=0.9", "clip_range={ start = 0.2, end = 0.0 }",
-)  # fmt: skip
-_NOISY = replace(_PLAIN, distractors=8)  # 14 numbers: 4 say all, 2 the last action
+_NOISY = recipes.NOISY  # 14 numbers: 4 say all, 2 the last action
 
 
 def _squeezed(where: Task, width: int, quick: bool = False) -> Effect:
-    ppo = Online(where, "ppo", _PPO if where.distractors else ())
+    ppo = recipes.NOISY_PPO if where.distractors else Online(where, "ppo")
     latent = (f"latent_width={width}", "pretraining=autoencoder", "gradient_steps=3000", "patience=0")
     noise = ("", "") if not where.distractors else (" with 8 dimensions of noise", "（另加 8 维噪声）")
     return Effect(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+
+from rlformer.studies.claims.cells import Online, task
 
 # Of a world whose log is large: no early stopping, since a held-out loss over mostly random actions says little.
 WORLD = (
@@ -15,6 +18,18 @@ WORLD = (
 )
 EPISODES = 4_000
 
+
+NOISY = replace(task("CartPole-v1"), distractors=8)
+# The card's preset for CartPole-v1, which an environment with noise beside it does not have.
+NOISY_PPO = Online(
+    NOISY,
+    "ppo",
+    (
+        "steps=32768", "num_envs=8", "normalize_observations=false", "normalize_rewards=false",
+        "learning_rate={ start = 1e-3, end = 0.0 }", "n_steps=64", "batch_size=256", "n_epochs=20", "gamma=0.98",
+        "gae_lambda=0.9", "clip_range={ start = 0.2, end = 0.0 }",
+    ),
+)  # fmt: skip
 
 _SHORT = 16  # steps
 

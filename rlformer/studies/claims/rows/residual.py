@@ -10,7 +10,7 @@ _MAZE = task("PassiveTMaze", length=5)
 
 
 def _deep(layers: int, residual: bool) -> Trained:
-    values = recipes.reading(6, f"layers={layers}", "width=32", "gradient_steps=600", "validate_every=600")
+    values = recipes.reading(6, f"layers={layers}", "width=32", "gradient_steps=800", "validate_every=800")
     plain = () if residual else ("residual=false",)
     return Trained(_MAZE, "dt", (*values, *plain), episodes=recipes.EPISODES)
 
@@ -60,8 +60,8 @@ CLAIM = Claim(
     experiment=Text(
         "Transformers of 8 and 16 layers on PassiveTMaze, with and without residual connections, normalisation kept; each "
         "begins with the weights that suit it: GPT-2's with, those that keep the variance (He et al.) without. The "
-        "gradient's norm in the first block over that in the last at gradient step 100, and the score after 600 steps.",
-        "PassiveTMaze 上 8、16 层的 Transformer，保留层归一化，比较有残差连接与没有残差连接；两者各用适合自己的初始权重：有残差时为 GPT-2 的，无残差时为保持方差的（He 等）。比较第 100 个梯度步时首块与末块梯度范数之比，以及 600 步之后的得分。",
+        "gradient's norm in the first block over that in the last at gradient step 100, and the score after 800 steps.",
+        "PassiveTMaze 上 8、16 层的 Transformer，保留层归一化，比较有残差连接与没有残差连接；两者各用适合自己的初始权重：有残差时为 GPT-2 的，无残差时为保持方差的（He 等）。比较第 100 个梯度步时首块与末块梯度范数之比，以及 800 步之后的得分。",
     ),
     effects=(
         _gradients(8, quick=True),
