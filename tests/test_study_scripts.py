@@ -214,6 +214,21 @@ def test_each_part_of_the_architectures_names_agents_and_values_that_exist() -> 
         assert part.less is None or part.less in part.agents
 
 
+def test_architectures_of_a_part_learn_from_as_many_actions_of_the_same_tokens() -> None:
+    from rlformer.agents.cards import resolve
+
+    for part in runpy.run_path(str(SCRIPTS / "study_architectures"))["PARTS"]:
+        sets = [value for word, value in zip(part.words, part.words[1:], strict=False) if word == "--set"]
+        found = set()
+        for agent in part.agents:
+            own = [value.removeprefix(f"{agent}.") for value in sets if value.startswith(f"{agent}.")]
+            spec = resolve(env_cards.environment(part.env), agent, own)
+            if spec.agent.learner == "sequence":
+                values = spec.values
+                found.add((values["batch_size"] * values["context_length"], values["tokens"], values["patience"]))
+        assert len(found) <= 1, part.name
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),

@@ -71,7 +71,7 @@ def looking(material: Material, explainers: Sequence[str]) -> Looking:
     an explainer needs, tokens cannot tell the groups apart, or the log is not known.
     """
     from rlformer.explain import quality, units
-    from rlformer.explain.explainers import EXPLAINERS, explainers_of
+    from rlformer.explain.explainers import EXPLAINERS, controls
     from rlformer.explain.explainers.attention import kinds_of_tokens
     from rlformer.explain.explainers.base import ATTENTION
     from rlformer.explain.replacement import varied
@@ -82,8 +82,9 @@ def looking(material: Material, explainers: Sequence[str]) -> Looking:
         raise InputError("its log is not known, whose states are explained")
     if ATTENTION in subject.offers and any(len(parts) > 1 for parts in kinds_of_tokens(subject)):
         raise InputError("a token of its model holds several inputs; tokens=separate tells them apart")
-    chosen = [EXPLAINERS[name] for name in explainers]
-    if lacking := [each.name for each in chosen if each not in explainers_of(subject)]:
+    known = {**EXPLAINERS, controls.UNIFORM_ROLLOUT.name: controls.UNIFORM_ROLLOUT}
+    chosen = [known[name] for name in explainers]
+    if lacking := [each.name for each in chosen if not each.needs <= subject.offers]:
         raise InputError(f"the policy does not offer what {', '.join(lacking)} needs")
     width = subject.codec.width
     groups = by_step(subject.context_length, material.observation.size, width, subject.scorer.reads_returns)

@@ -170,7 +170,13 @@ def lead(answers: Answers, language: Language) -> list[str]:
     first = words["lead"].format(seeds=seeds, time=_time(answers.hours, language))
     found = [first, words["one"] if answers.seeds == 1 else words["rule"]]
     found += [words["quick"]] if answers.profile == "quick" else []
+    found += [words["same"]] if any(_same(effect) for claim in answers.claims for effect in claim.effects) else []
     return [*found, words["unit of ratios"]]
+
+
+def _same(effect: EffectAnswer) -> bool:
+    """Whether seeds are many and say exactly the same."""
+    return len(effect.seeds) > 1 and len(set(effect.more)) == len(set(effect.less)) == 1
 
 
 def _time(hours: float, language: Language) -> str:
@@ -265,13 +271,17 @@ def _mean(values: tuple[float, ...]) -> float | None:
 
 
 def _found(effect: EffectAnswer, language: Language) -> str:
+    """The effect and its interval, and on how many seeds it could be told where that is not all of them."""
     if effect.effect is None:
         return formats.MISSING
-    point = formats.number(effect.effect)
-    if effect.low is None or effect.high is None:
-        return point
-    low, high = formats.number(effect.low), formats.number(effect.high)
-    return WORDS[language]["between"].format(point=point, low=low, high=high)
+    words, said = WORDS[language], formats.number(effect.effect)
+    if effect.low is not None and effect.high is not None:
+        low, high = formats.number(effect.low), formats.number(effect.high)
+        said = words["between"].format(point=said, low=low, high=high)
+    if effect.left_out:
+        count = len(effect.seeds)
+        said += words["of seeds"].format(n=count, all=count + len(effect.left_out))
+    return said
 
 
 def _rail(effect: EffectAnswer) -> rails.Rail | None:

@@ -91,6 +91,19 @@ def test_uniform_attention_puts_on_each_token_one_of_as_many_as_the_turn_sees(lo
     assert rolled >= 0.25  # two layers of half the identity: a quarter stays where it is
 
 
+def test_a_rollout_of_equal_weights_is_what_equal_weights_leave_of_it(log: Dataset) -> None:
+    """Less than the equal weights themselves: a quarter of it stays at the token that predicts."""
+    explainers = ["uniform attention", "rollout of uniform attention"]
+    found = looking(material_of(model_of(ENV, tokens="separate"), log), explainers)
+    tokens = 3 * STEPS - 1
+    past = np.tril(np.ones((tokens, tokens)))
+    layer = (past / past.sum(axis=1, keepdims=True) + np.eye(tokens)) / 2
+    rolled = (layer @ layer)[-1]
+    expected = rolled[0::3].sum() + rolled[1]  # all returns, and the first observation
+    assert found.mass(explainers[1], [RETURN, CUE]) == pytest.approx(expected, abs=1e-5)
+    assert found.mass(explainers[1], [RETURN, CUE]) < found.mass(explainers[0], [RETURN, CUE])
+
+
 def test_each_input_belongs_to_one_group_and_the_current_action_is_not_read() -> None:
     groups = by_step(3, 2, 4, reads_returns=False)
     assert groups.names == (

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from rlformer import api
+from rlformer.agents.loop import DivergedError
 from rlformer.core.errors import InputError
 from rlformer.report import chart, rails
 from rlformer.report.claims import build, document, edition
@@ -89,6 +90,9 @@ NONE = [0.0] * 5
         ("alike", [0.5, -0.3, 0.2, 0.4, -0.1], "undecided"),
         ("greater", [1.0, 1.0, 1.0, 1.0, 1.0], "holds"),  # no variance: by the difference alone
         ("greater", [0.05, 0.05, 0.05, 0.05, 0.05], "does not hold"),
+        ("greater", [0.1, 0.1, 0.1, 0.1, 0.1], "does not hold"),  # at the margin is not above it
+        ("alike", [0.1, 0.1, 0.1, 0.1, 0.1], "does not hold"),  # nor within it
+        ("alike", [0.05, 0.05, 0.05, 0.05, 0.05], "holds"),
     ],
 )
 def test_an_answer_is_what_the_tests_allow(says: Says, differences: list[float], verdict: str) -> None:
@@ -135,6 +139,35 @@ def test_a_quantity_that_a_cell_lacks_or_that_is_not_finite_is_left_out_of_the_p
     said = answer(claim(), found, quick=False)
     assert said.effects[0].seeds == (0, 2)
     assert said.verdict in ("holds", "undecided")
+
+
+def test_times_that_no_seed_has_leave_the_rest_of_a_claim_answered() -> None:
+    """An imitator that never gets there has no time; that it does not is answered all the same."""
+    times = Effect(Text("times", "时间"), MORE, LESS, "time", "greater", 0.1, "points", quick=True)
+    said = answer(claim("greater", 0.1, times), measured([0.0, 0.01, 0.0], [0.0] * 3), quick=False)
+    assert ([effect.found for effect in said.effects], said.verdict) == (["does not hold", "no pair"], "does not hold")
+    assert answer(claim("greater", 0.1, times), measured([0.5], [0.0]), quick=True).verdict == "shown in part"
+    assert answer(claim("greater", 0.1, times), measured([0.0], [0.0]), quick=True).verdict == "shown otherwise"
+    assert answer(claim("greater", 0.1, times), measured([0.5, 0.6], [0.0] * 2), quick=False).verdict == "undecided"
+
+
+def test_a_page_says_on_how_many_seeds_an_effect_could_be_told(tmp_path: Path) -> None:
+    found = measured([0.5, 0.6, 0.4], [0.0] * 3)
+    found[MORE] = {**found[MORE], 1: {"other": 1.0}}
+    said = answer(claim(), found, quick=False)
+    assert (said.effects[0].seeds, said.effects[0].left_out) == ((0, 2), (1,))
+    build(suite.Answers("full", 3, (said,), (), 0.0), tmp_path)
+    assert "; 2 of 3 seeds" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "；3 个种子中的 2 个" in (tmp_path / "report.zh.md").read_text(encoding="utf-8")
+
+
+def test_a_page_says_what_seeds_that_all_agree_cannot_tell() -> None:
+    def lead(more: list[float]) -> tuple[str, ...]:
+        found = answer(claim(), measured(more, [0.0] * 3), quick=False)
+        return edition(suite.Answers("full", 3, (found,), (), 0.0), "en", None, "now").lead
+
+    assert WORDS["en"]["same"] in lead([1.0, 1.0, 1.0])
+    assert WORDS["en"]["same"] not in lead([1.0, 1.0, 0.9])
 
 
 def test_one_seed_of_an_effect_beside_several_of_others_is_undecided() -> None:
@@ -231,6 +264,66 @@ def test_each_cell_names_agents_and_values_that_exist(each: Claim) -> None:
         elif isinstance(cell, (FirstGood, Speed)):
             resolve(task("PassiveTMaze", length=3).spec, cell.agent, [])
         assert 1 < cell.foreseen < 3600, cell.name
+
+
+_OF_TRAINING = (
+    "batch_size", "learning_rate", "final_learning_rate", "warmup_steps", "weight_decay", "gradient_clip", "dropout",
+    "validate_every", "patience", "held_out_share", "episode_filter", "target_return", "action_selection", "tokens",
+    "standardise", "conditioning",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("each", CLAIMS.values(), ids=CLAIMS)
+def test_what_an_effect_compares_is_trained_alike(each: Claim) -> None:
+    """Down to the steps of imitation and of a window, but for an MLP's, which reads one."""
+    from rlformer.agents.cards import resolve
+    from rlformer.agents.sequence.objectives import pretraining_steps
+
+    for effect in each.effects:
+        cells = [cell for cell in (effect.more, effect.less) if isinstance(cell, Trained)]
+        specs = [resolve(cell.task.spec, cell.agent, list(cell.values)) for cell in cells]
+        if len(specs) < 2 or any(spec.agent.learner != "sequence" for spec in specs):
+            continue
+        logs = [(cell.task, cell.training, cell.recipe, cell.steps, cell.episodes) for cell in cells]
+        assert logs[0] == logs[1], effect.what
+        alike = [{key: spec.values[key] for key in _OF_TRAINING} for spec in specs]
+        assert alike[0] == alike[1], effect.what
+        imitation = [spec.values["gradient_steps"] - pretraining_steps(spec.values) for spec in specs]
+        assert imitation[0] == imitation[1], effect.what
+        contexts = {spec.values["context_length"] for spec in specs if spec.values["backbone"] not in ("mlp", "linear")}
+        assert len(contexts) < 2, effect.what
+
+
+def test_half_of_a_cue_is_half_way_between_a_guess_and_what_can_be_known() -> None:
+    """Of windows of two steps three steps are read, one of them a turn whose cue is seen."""
+    from rlformer.studies.claims.rows.recipes import half_remembered
+
+    guess, known = math.log(2), 2 / 3 * math.log(2)
+    assert half_remembered(1) == pytest.approx((guess + known) / 2)
+
+
+def small(**given: object) -> Trained:
+    values = ("gradient_steps=4", "validate_every=2", "patience=0", "batch_size=4")
+    return Trained(task("Umbrella", length=1), "rvs", values, episodes=20, **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_loss_is_reached_at_a_step_or_never(tmp_path: Path) -> None:
+    at_once, never = (small(loss=loss).measure(0, tmp_path, Hooks()) for loss in (10.0, 0.0))
+    assert (at_once["steps_to_loss"], never["steps_to_loss"]) == (2.0, 8.0)
+    assert never["cpu_to_loss"] == pytest.approx(4 * at_once["cpu_to_loss"])
+
+
+def test_a_training_that_diverged_scores_as_random_play_and_never_reaches_its_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(*given: object) -> None:
+        raise DivergedError("the loss is not finite")
+
+    monkeypatch.setattr(Trained, "train", diverge)
+    assert small(loss=0.5).measure(0, tmp_path, Hooks()) == {
+        "diverged": 1.0, "z": 0.0, "return": 0.0, "steps_to_loss": 8.0,
+    }  # fmt: skip
 
 
 def test_models_that_are_compared_have_matched_parameters() -> None:

@@ -22,6 +22,25 @@ def uniform(subject: Subject, states: States) -> Tensor:
     return attention.visible(subject, states)
 
 
+def uniform_rollout(subject: Subject, states: States) -> Tensor:
+    """What is left of equal weights in every layer by the rollout of all of them: (B, T)."""
+    import torch
+
+    from rlformer.explain.explainers import attention
+    from rlformer.explain.explainers.attention_rollout import rollout
+
+    layers = attention.layers(subject, states)
+    past = torch.ones_like(layers[0]).tril()
+    equal = past / past.sum(dim=-1, keepdim=True)
+    return attention.of_prediction(subject, states, rollout([equal] * len(layers)))
+
+
+def _uniform_rollout(subject: Subject, groups: Groups, sample: Sample, seed: int) -> Attribution:
+    from rlformer.explain.explainers import attention
+
+    return attention.attribution(subject, groups, sample.states, uniform_rollout(subject, sample.states))
+
+
 def _uniform(subject: Subject, groups: Groups, sample: Sample, seed: int) -> Attribution:
     from rlformer.explain.explainers import attention
 
@@ -46,6 +65,15 @@ UNIFORM_ATTENTION = Explainer(
     reads_state=False,
     control=True,
     weights=uniform,
+)
+UNIFORM_ROLLOUT = Explainer(  # of `looking` alone: a rollout keeps a part of all weight at the token that predicts
+    name="rollout of uniform attention",
+    attribute=_uniform_rollout,
+    separates="tokens",
+    needs=frozenset({ATTENTION}),
+    reads_state=False,
+    control=True,
+    weights=uniform_rollout,
 )
 RANDOM = Explainer(
     name="random",

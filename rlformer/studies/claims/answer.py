@@ -14,7 +14,7 @@ from rlformer.core.spaces import Array
 from rlformer.studies.claims.base import Cell, Claim, Curve, Effect, Numbers, Picture, Point, Text
 
 ALPHA = 0.05  # of all effects of a claim together
-Found = Literal["holds", "does not hold", "undecided", "as claimed", "not as claimed", "not measured"]
+Found = Literal["holds", "does not hold", "undecided", "as claimed", "not as claimed", "no pair", "not measured"]
 Verdict = Literal[
     "holds",
     "does not hold",
@@ -40,6 +40,7 @@ class EffectAnswer:
     more: tuple[float, ...]  # of the seeds, in their order
     less: tuple[float, ...]
     seeds: tuple[int, ...]  # that both cells have
+    left_out: tuple[int, ...]  # of which something of the claim was measured, and not this
     effect: float | None  # the mean over seeds
     low: float | None  # its 95 % interval (Student's t over seeds); None of one seed
     high: float | None
@@ -98,7 +99,8 @@ class ClaimAnswer:
 
 def answer(claim: Claim, measured: Measurements, quick: bool) -> ClaimAnswer:
     """What the measurements say of a claim. quick: whether the smallest experiment was made."""
-    effects = _corrected([_effect(effect, measured) for effect in claim.chosen(quick)])
+    tried = sorted({seed for cell in claim.cells(quick) for seed in measured.get(cell, {})})
+    effects = _corrected([_effect(effect, measured, tried) for effect in claim.chosen(quick)])
     holding = tuple(effect.what for effect in effects if effect.found in ("holds", "as claimed"))
     failing = tuple(effect.what for effect in effects if effect.found in ("does not hold", "not as claimed"))
     return ClaimAnswer(
@@ -139,15 +141,24 @@ def verdict(found: Sequence[Found]) -> Verdict:
     ('shown as claimed', 'shown otherwise', 'shown in part')
     >>> verdict(["holds", "undecided"]), verdict(["holds", "as claimed"]), verdict(["does not hold", "as claimed"])
     ('undecided', 'undecided', 'does not hold')
+
+    One of which no seed has both numbers, such as times until a score that none reached, decides nothing.
+
+    >>> verdict(["not as claimed", "no pair"]), verdict(["as claimed", "no pair"]), verdict(["no pair"])
+    ('shown otherwise', 'shown in part', 'not measured')
+    >>> verdict(["does not hold", "no pair"]), verdict(["holds", "no pair"])
+    ('does not hold', 'undecided')
     """
     known: set[str] = set(found)
-    if not known or "not measured" in known:
+    if known <= {"no pair"} or "not measured" in known:
         return "not measured"
-    shown = known & {"as claimed", "not as claimed"}
-    if shown == known:
-        return "shown in part" if len(shown) > 1 else "shown as claimed" if "as claimed" in shown else "shown otherwise"
-    if shown:  # one seed of an effect, several of others
-        known = known - shown | {"undecided"}
+    shown, lost = known & {"as claimed", "not as claimed"}, known & {"no pair"}
+    if shown and known <= shown | lost:
+        if "not as claimed" not in known:
+            return "shown in part" if lost else "shown as claimed"
+        return "shown in part" if len(shown) > 1 else "shown otherwise"
+    if shown | lost:  # one seed or none of an effect, several of others
+        known = known - shown - lost | {"undecided"}
     if {"holds", "does not hold"} <= known:
         return "depends"
     if "does not hold" in known:
@@ -155,23 +166,24 @@ def verdict(found: Sequence[Found]) -> Verdict:
     return "holds" if known == {"holds"} else "undecided"
 
 
-def _effect(effect: Effect, measured: Measurements) -> EffectAnswer:
+def _effect(effect: Effect, measured: Measurements, tried: Sequence[int]) -> EffectAnswer:
     more, less = measured.get(effect.more, {}), measured.get(effect.less, {})
-    seeds = tuple(seed for seed in sorted(more.keys() & less.keys()) if _known(effect, more[seed], less[seed]))
+    both = sorted(more.keys() & less.keys())
+    seeds = tuple(seed for seed in both if _known(effect, more[seed], less[seed]))
     firsts = tuple(more[seed][effect.quantity] for seed in seeds)
     seconds = tuple(less[seed][effect.quantity] for seed in seeds)
     differences = np.array([_difference(effect, a, b) for a, b in zip(firsts, seconds, strict=True)])
     point, low, high = _interval(differences)
     holds = fails = None
-    found: Found = "not measured"
+    found: Found = "no pair" if both else "not measured"
     if len(differences) == 1:
         beyond = point is not None and (abs(point) < effect.margin if effect.says == "alike" else point > effect.margin)
         found = "as claimed" if beyond else "not as claimed"
     elif len(differences) > 1:
         holds, fails = tests(differences, effect.says, effect.margin)
     return EffectAnswer(
-        effect.what, effect.says, effect.margin, effect.unit, effect.measure, firsts, seconds, seeds, point, low, high,
-        holds, fails, found,
+        effect.what, effect.says, effect.margin, effect.unit, effect.measure, firsts, seconds, seeds,
+        tuple(seed for seed in tried if seed not in seeds), point, low, high, holds, fails, found,
     )  # fmt: skip
 
 
@@ -202,7 +214,12 @@ def tests(differences: Array, says: str, margin: float) -> tuple[float, float]:
     """The p-values with which paired differences (n,) say that a claim holds, and that it does not.
 
     One-sided t-tests against the margin; for "alike" two of them for each answer: within both margins, or beyond one.
+    Where nothing varies they are 0 and 1, by the difference alone: at the margin it is neither above nor within it.
     """
+    if float(np.ptp(differences)) == 0:
+        effect = float(differences[0])
+        right = abs(effect) < margin if says == "alike" else effect > margin
+        return (0.0, 1.0) if right else (1.0, 0.0)
     if says == "alike":
         within = statistics.equivalence_test(differences, 0.0, margin).pvalue
         return within, min(1.0, 2 * min(_above(differences, margin), _above(-differences, margin)))
@@ -210,13 +227,11 @@ def tests(differences: Array, says: str, margin: float) -> tuple[float, float]:
 
 
 def _above(differences: Array, level: float) -> float:
-    """One-sided: p of a mean above the level. Where nothing varies it is 0 or 1, by the difference alone."""
+    """One-sided: p of a mean above the level."""
     from scipy.stats import t
 
     n, mean = len(differences), float(differences.mean())
     error = float(differences.std(ddof=1)) / math.sqrt(n)
-    if error == 0:
-        return 0.0 if mean > level else 1.0
     return float(t.sf((mean - level) / error, n - 1))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rlformer.agents.cards import resolve
+from rlformer.agents.loop import DivergedError
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.data.cut import cut_log
@@ -33,6 +34,7 @@ from rlformer.studies.logs import CollectedLog
 
 GOOD_ENOUGH = 0.9  # of the normalised score
 NEVER = 2.0  # times what was spent at most: what stands for a time that never came
+VANISHED = 1e-30  # of a ratio of gradients that is rounded to 0: one that has a logarithm
 
 _END = Protocol(episodes=100, curve_episodes=0, target_episodes=0, other_episodes=0)  # a cell asks how it ends
 _CURVE = Protocol(target_episodes=0, other_episodes=0)
@@ -180,23 +182,39 @@ class Trained:
         return fit(self.task, self.agent, self.values, log, seed, root, hooks)
 
     def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
-        """return, z: of the trained policy. loss: the lowest on held-out episodes. seconds_to_loss: of training until
-        that loss; where it never came there, twice the training. gradient/BLOCK: its norm in a block of a transformer,
-        where it was first logged. first_over_last: that of the first block over the last.
+        """return, z: of the trained policy. loss: the lowest on held-out episodes. steps_to_loss, cpu_to_loss: gradient
+        steps, and CPU seconds, of learning until the loss that is asked for; where it never came there, twice those of
+        the training. gradient/BLOCK: its norm in a block of a transformer, where it was first logged. first_over_last:
+        that of the first block over the last.
+
+        Of a training that diverged: what random play scores, and that it never came to the loss.
         """
-        run = self.train(seed, root, hooks)
+        try:
+            run = self.train(seed, root, hooks)
+        except DivergedError:
+            return self._diverged()
         found = dict(_end(run))
         points = list(metrics.read(run.path / "metrics.jsonl"))
-        losses = [(p["seconds"], p["train/held_out_loss"]) for p in points if "train/held_out_loss" in p]
+        losses = [(p["step"], p["train/held_out_loss"]) for p in points if "train/held_out_loss" in p]
         if losses:
             found["loss"] = min(loss for _, loss in losses)
             if self.loss is not None:
-                late = NEVER * run.record.times["learning"]
-                found["seconds_to_loss"] = next((at for at, loss in losses if loss <= self.loss), late)
+                last = losses[-1][0]
+                at = next((float(step) for step, loss in losses if loss <= self.loss), NEVER * last)
+                found |= {"steps_to_loss": at, "cpu_to_loss": at / last * run.record.times["learning_cpu"]}
         norms = _gradients(points)
         found |= {f"gradient/{block}": norm for block, norm in norms.items()}
         if norms and norms[max(norms)] > 0:
-            found["first_over_last"] = norms[min(norms)] / norms[max(norms)]
+            found["first_over_last"] = max(norms[min(norms)] / norms[max(norms)], VANISHED)
+        return found
+
+    def _diverged(self) -> Numbers:
+        spec = resolve(self.task.spec, self.agent, list(self.values))
+        found = {"diverged": 1.0, "z": 0.0}
+        if spec.env.random_score is not None:
+            found["return"] = spec.env.random_score
+        if self.loss is not None:
+            found["steps_to_loss"] = NEVER * spec.values["gradient_steps"]
         return found
 
 
@@ -241,12 +259,15 @@ class FirstGood:
 
 @dataclass(frozen=True)
 class Speed:
-    """How many gradient steps a second a model makes, with windows of so many steps and nothing else running."""
+    """How many gradient steps a model makes in a second of one CPU thread, with windows of so many steps.
+
+    Of CPU seconds, which others that run beside it hardly change. What begins and ends a training is among them.
+    """
 
     agent: str
     context: int
     values: tuple[str, ...] = ()
-    steps: int = 60
+    steps: int = 300
     alone = True
     needs: tuple[Cell, ...] = ()
 
@@ -270,10 +291,10 @@ class Speed:
         return (*values, "patience=0", *self.values)
 
     def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
-        """steps_a_second: of learning, wall. parameters."""
+        """steps_a_second: of learning, CPU. parameters."""
         log = self._world.world_log(512, seed, root, hooks)
         run = fit(self._world, self.agent, self._all_values, log, seed, root, hooks)
-        return {"steps_a_second": self.steps / run.record.times["learning"], "parameters": run.record.parameters}
+        return {"steps_a_second": self.steps / run.record.times["learning_cpu"], "parameters": run.record.parameters}
 
 
 def fit(

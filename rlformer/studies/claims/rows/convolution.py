@@ -10,7 +10,7 @@ _NEAR, _EDGE, _FAR = 5, 8, 20  # steps since the cue: two layers of filters over
 
 
 def _on(length: int, agent: str) -> Trained:
-    values = recipes.WORLD if agent == "rvs" else recipes.reading(length + 1)
+    values = recipes.of_episodes(length + 1) if agent == "rvs" else recipes.reading(length + 1)
     return Trained(task("PassiveTMaze", length=length), agent, values, episodes=recipes.EPISODES)
 
 

@@ -50,8 +50,9 @@ CLAIM = Claim(
     ),
     experiment=Text(
         "CartPole-v1: environment steps and CPU seconds of PPO until a score of 0.9, beside the shortest beginning of that "
-        "same training from which a Decision Transformer reaches 0.9, and the CPU seconds that it learns for.",
-        "CartPole-v1：PPO 达到 0.9 分所需的环境步数与 CPU 秒数，对照同一次训练中足以让 Decision Transformer 达到 0.9 分的最短开头部分，以及它学习所用的 CPU 秒数。",
+        "same training from which an imitator reaches 0.9, and the CPU seconds that it learns for. Five beginnings are "
+        "tried, from 4,000 to 22,627 steps. Steps and seconds are compared on the seeds on which both come there.",
+        "CartPole-v1：PPO 达到 0.9 分所需的环境步数与 CPU 秒数，对照同一次训练中足以让模仿者达到 0.9 分的最短开头部分，以及它学习所用的 CPU 秒数。尝试五种开头长度，从 4,000 到 22,627 步。步数与秒数只在两者都达到的种子上比较。",
     ),
     effects=(
         _gets_there(_DT, "dt", quick=True),
@@ -61,7 +62,8 @@ CLAIM = Claim(
     ),
     code=("rlformer/evaluator/judge/passing.py", "rlformer/data/prefix.py", "rlformer/runs/ledger.py"),
     caveat=Text(
-        "The log had to be made by somebody: here by PPO itself. A log that exists already costs nothing more.",
-        "日志总要有人来收集：这里正是 PPO 自己。若日志已经存在，就没有额外代价。",
+        "The log had to be made by somebody: here by PPO itself. A log that exists already costs nothing more. The CPU seconds "
+        "of PPO hold those of its environment, which is simple; who imitates learns for a fixed number of gradient steps.",
+        "日志总要有人来收集：这里正是 PPO 自己。若日志已经存在，就没有额外代价。PPO 的 CPU 秒数包含环境本身的计算，而这个环境很简单；模仿者则学习固定的梯度步数。",
     ),
 )

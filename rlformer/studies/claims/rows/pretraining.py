@@ -52,16 +52,17 @@ CLAIM = Claim(
     ),
     experiment=Text(
         "A Decision Transformer that first reconstructs masked tokens of the log (BERT's counterpart), or first predicts "
-        "a random Markov chain, is compared with one from scratch with as many steps of imitation, on small parts of a "
-        "PPO training. The chain's control is pretrained on tokens that cannot be predicted.",
-        "先还原日志中被掩码遮盖的词元（对应 BERT）或先预测随机马尔可夫链的 Decision Transformer，与模仿步数相同、从头训练的模型相比，数据取自一次 PPO 训练的一小部分。马尔可夫链的对照则在无法预测的随机词元上预训练。",
+        "a random Markov chain, is compared with one from scratch that reads the same tokens and imitates for as many "
+        "steps at most, on small parts of a PPO training. The chain's control is pretrained on tokens that cannot be "
+        "predicted. Pretraining comes on top: those that are pretrained make twice the gradient steps.",
+        "先还原日志中被掩码遮盖的词元（对应 BERT）或先预测随机马尔可夫链的 Decision Transformer，与读取同样词元、模仿步数上限相同、从头训练的模型相比，数据取自一次 PPO 训练的一小部分。马尔可夫链的对照则在无法预测的随机词元上预训练。预训练的步数是额外的：预训练过的模型总梯度步数是两倍。",
     ),
     effects=(
         _helps(
             _POLE,
             0.125,
             _MASKED,
-            _SCRATCH,
+            _APART,
             "the masked one minus that from scratch",
             "掩码预训练与从头训练",
             quick=True,
@@ -81,7 +82,8 @@ CLAIM = Claim(
         "rlformer/agents/sequence/training/train.py",
     ),
     caveat=Text(
-        "The pretraining data is the log itself, or a chain: no collection of a million other trajectories is at hand.",
-        "预训练数据就是日志本身或马尔可夫链：这里没有百万条其他轨迹可用。",
+        "The pretraining data is the log itself, or a chain: no collection of a million other trajectories is at hand. Most "
+        "episodes of so early a part of a training are poor: what can be learned from them is bounded.",
+        "预训练数据就是日志本身或马尔可夫链：这里没有百万条其他轨迹可用。训练早期的回合大多很差，从中能学到的东西有限。",
     ),
 )

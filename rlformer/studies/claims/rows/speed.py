@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
 from rlformer.studies.claims.base import Claim, Curve, Effect, Picture, Point, Text
 from rlformer.studies.claims.cells import Speed, Trained, task
 from rlformer.studies.claims.rows import recipes
 
-_AGO = 9  # steps since a cue that is to be remembered, in windows of one more
-# Windows begin at every step, so that one step of 1 + 2 + ... + (_AGO + 1) is a turn whose cue is seen. All others are
-# guessed, at log(2) each: the held-out loss where half of what can be known of those turns is learned.
-_LOSS = (1 - 0.5 / ((_AGO + 1) * (_AGO + 2) / 2)) * math.log(2)
+_AGO = 9  # steps since a cue that is to be remembered
 
 
 def _faster(context: int, other: str, english: str, chinese: str, quick: bool = False) -> Effect:
     return Effect(
         Text(
-            f"gradient steps a second of the Transformer over {english}, windows of {context} steps",
-            f"窗口长度 {context} 步：Transformer 相对{chinese}的每秒梯度步数",
+            f"gradient steps per CPU second of the Transformer over {english}, windows of {context} steps",
+            f"窗口长度 {context} 步：Transformer 与{chinese}每 CPU 秒梯度步数之比",
         ),
         Speed("dt", context),
         Speed(other, context),
@@ -34,7 +29,7 @@ def _faster(context: int, other: str, english: str, chinese: str, quick: bool = 
 def _learns(agent: str) -> Trained:
     values = recipes.reading(_AGO + 1, "validate_every=50")
     maze = task("PassiveTMaze", length=_AGO)
-    return Trained(maze, agent, values, episodes=recipes.EPISODES, loss=_LOSS, alone=True)
+    return Trained(maze, agent, values, episodes=recipes.EPISODES, loss=recipes.half_remembered(_AGO), alone=True)
 
 
 _MODELS = (("dt", "Transformer", "Transformer"), ("dt-lstm", "LSTM", "LSTM"), ("dt-gru", "GRU", "GRU"))
@@ -47,21 +42,22 @@ CLAIM = Claim(
         "Transformer 的注意力适合并行计算，因此训练比循环网络更快。",
     ),
     experiment=Text(
-        "Models with as many parameters (within 20 %) train alone on this machine, on windows of 8, 32 and 128 steps: "
-        "gradient steps a second, and seconds until the held-out loss says that a cue is remembered over 9 steps.",
-        "参数量相同（相差 20 % 以内）的模型在本机单独训练，窗口为 8、32、128 步：比较每秒梯度步数，以及验证损失表明模型已能记住 9 步前线索所需的秒数。",
+        "Models with as many parameters (within 20 %) train on one CPU thread, on windows of 8, 32 and 128 steps: gradient "
+        "steps per CPU second, and CPU seconds until the held-out loss has come half way to what it is where a cue of 9 "
+        "steps ago is remembered.",
+        "参数量相同（相差 20 % 以内）的模型各用一个 CPU 线程训练，窗口为 8、32、128 步：比较每 CPU 秒的梯度步数，以及验证损失下降到“记住 9 步前的线索”所能达到的一半时所需的 CPU 秒数。",
     ),
     effects=(
         *(_faster(n, "dt-lstm", "the LSTM", " LSTM ", quick=n == 32) for n in (8, 32, 128)),
         *(_faster(n, "dt-gru", "the GRU", " GRU ") for n in (8, 32, 128)),
         Effect(
             Text(
-                "seconds of the LSTM over those of the Transformer until a cue is remembered over 9 steps",
-                "学会记住 9 步前的线索：LSTM 与 Transformer 所需秒数之比",
+                "CPU seconds of the LSTM over those of the Transformer until a cue is remembered over 9 steps",
+                "学会记住 9 步前的线索：LSTM 与 Transformer 所需 CPU 秒数之比",
             ),
             _learns("dt-lstm"),
             _learns("dt"),
-            "seconds_to_loss",
+            "cpu_to_loss",
             "greater",
             0.0,
             "doublings",
@@ -80,9 +76,9 @@ CLAIM = Claim(
     ),
     pictures=(
         Picture(
-            Text("Gradient steps a second against the length of a window", "每秒梯度步数与窗口长度"),
+            Text("Gradient steps per CPU second against the length of a window", "每 CPU 秒梯度步数与窗口长度"),
             Text("steps in a window", "窗口长度（步）"),
-            Text("gradient steps a second", "每秒梯度步数"),
+            Text("gradient steps per CPU second", "每 CPU 秒梯度步数"),
             tuple(
                 Curve(Text(english, chinese), tuple(Point(n, Speed(agent, n), "steps_a_second") for n in (8, 32, 128)))
                 for agent, english, chinese in _MODELS

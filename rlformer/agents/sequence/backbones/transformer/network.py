@@ -54,9 +54,12 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.norm = NORMS[norm](width)
         self.apply(initialise)
-        for block in blocks:  # GPT-2: keeps the variance of the residual stream flat over depth
-            for projection in (block.attention.project, block.contract):
-                nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * layers))
+        for block in blocks:
+            for layer in (block.attention.project, block.contract):
+                # GPT-2: keeps the variance of the residual stream flat over depth
+                nn.init.normal_(layer.weight, std=0.02 / math.sqrt(2 * layers))
+            if not residual:
+                block.initialise_alone()
 
     def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
         """tokens: (B, T, D) -> (B, M, D) at the asked rows. A row sees the tokens at and before it."""
@@ -137,6 +140,14 @@ class Block(nn.Module):
         self.activation = ACTIVATIONS[activation]
         self.contract = Linear(4 * width, width)
         self.residual = residual
+
+    def initialise_alone(self) -> None:
+        """Where nothing is added to its results each layer keeps the variance of what it reads (He et al. 2015): with
+        GPT-2's small weights a few of them would leave nothing of the signal.
+        """
+        for layer in (self.attention.qkv, self.attention.project, self.expand):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
+        nn.init.kaiming_normal_(self.contract.weight, nonlinearity="relu")
 
     def forward(self, h: Tensor, rows: Rows, noise: Iterator[Noise], rate: float) -> Tensor:
         mixed = drop(self.attention(self.attention_norm(h), rows, noise, rate), next(noise))  # (B, M, D)
