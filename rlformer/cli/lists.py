@@ -22,7 +22,7 @@ def envs(
         str | None,
         typer.Argument(
             metavar="NAME",
-            help="Show only this environment, with all that its card says.",
+            help="Show only this environment, with all that is known of it.",
             autocompletion=completion.environments,
         ),
     ] = None,
@@ -37,7 +37,12 @@ def envs(
 
     known = env_cards.environments()
     if name is not None and name not in known:
-        raise unknown("card", name, known, "rlformer envs lists them; an environment without a card works too")
+        from rlformer.envs.make import without_card
+
+        spec = without_card(name)
+        if spec is None:
+            raise unknown("card", name, known, "rlformer envs lists them; an environment without a card works too")
+        name, known = spec.name, {spec.name: spec}
     rows = [
         {"name": each, **spec.to_dict(), "missing_extra": missing_extra(spec.extra)}
         for each, spec in known.items()

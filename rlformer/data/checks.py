@@ -9,7 +9,7 @@ import numpy as np
 from rlformer.core.errors import InputError
 from rlformer.core.frames import check_packed, check_stacked
 from rlformer.core.records import Episode
-from rlformer.core.spaces import Spaces, computable
+from rlformer.core.spaces import ObservationSpec, Spaces, computable
 
 if TYPE_CHECKING:
     from rlformer.data.info import DatasetInfo
@@ -33,11 +33,24 @@ def check_spaces(info: DatasetInfo, env: str, spaces: Spaces) -> None:
             f"observations are {have}, but those of '{env}' are {shown}, which {have} cannot hold; "
             f"import the log with --env {env}"
         )
+    _check_pixels_alike(info.spaces.observation, env, spaces.observation)
     same = (logged.kind, logged.nvec, logged.shape) == (actions.kind, actions.nvec, actions.shape)
     if not same or not _close(logged.low, actions.low) or not _close(logged.high, actions.high):
         inferred = info.provenance.get("action_space") == INFERRED
         advice = f"import it with --env {env}" if inferred else "--env names the environment it was made in"
         raise InputError(f"actions are {logged.describe()}, but those of '{env}' are {actions.describe()}; {advice}")
+
+
+def _check_pixels_alike(logged: ObservationSpec, env: str, shown: ObservationSpec) -> None:
+    """Raise InputError where images are bytes here and reals from 0 to 1 there: a number is another brightness then."""
+    for own, other in zip(logged.parts, shown.parts, strict=False):
+        kinds = [np.dtype(part.dtype).kind == "f" for part in (own, other)]
+        if own.kind == other.kind == "image" and kinds[0] != kinds[1]:
+            words = [f"{'reals from 0 to 1' if real else 'bytes from 0 to 255'}" for real in kinds]
+            raise InputError(
+                f"the pixels of '{own.name}' are {words[0]}, but those of '{env}' are {words[1]}: the log must hold "
+                "those of the environment"
+            )
 
 
 def _close(bounds: tuple[float, ...], others: tuple[float, ...]) -> bool:

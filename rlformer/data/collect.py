@@ -24,6 +24,7 @@ from rlformer.runs.metrics import Throttle
 
 _COMMIT_SECONDS = 5.0
 _MOST_AT_ONCE = 1 << 16  # episodes in a batch
+_LONG = 500  # steps of an episode, for how many are begun before one has ended: those of a game are thousands
 
 
 def collect(
@@ -142,7 +143,7 @@ class _Goal:
         if self.episodes is not None:
             return self.episodes - writer.num_episodes
         if writer.num_episodes == 0:
-            return at_first
+            return min(at_first, math.ceil(self.total / _LONG))
         return math.ceil((self.total - writer.num_steps) * writer.num_episodes / writer.num_steps)
 
 
@@ -151,8 +152,9 @@ def _in_order(
 ) -> Iterator[Episode]:
     """Episodes behind those written, in the order of their seeds, until the goal is reached.
 
-    They are begun in batches of as many as are lacking. In one batch without an end, every environment would
-    begin another episode again and again until the last step needed is there.
+    Which are kept does not depend on the size of a batch. They are begun in batches of as many as are lacking. In one
+    batch without an end, every environment would begin another episode again and again until the last step needed is
+    there.
     """
     while (count := min(goal.lacking(writer, len(environments)), _MOST_AT_ONCE)) > 0:
         seeds = seeding.episode_seeds(seed, "collect", count, start=first + writer.num_episodes)

@@ -200,6 +200,8 @@ class DatasetWriter:
         path = self._path / f"{name}.npy"
         if self.num_episodes == 0:
             path.write_bytes(_header(self._dtypes[name], (0, *self._shapes[name])))
+        if path.is_file():
+            self._check_form(path, name)
         if not path.is_file() or path.stat().st_size < self._bytes(name):
             raise InputError(f"{path}: shorter than progress.json says; {self._again}")
         if self._sum(path, name) != self._sums[name]:
@@ -208,6 +210,20 @@ class DatasetWriter:
         file.truncate(self._bytes(name))
         file.seek(0, 2)
         return file
+
+    def _check_form(self, path: Path, name: str) -> None:
+        """Raise InputError where an array was begun in another form: former versions kept all parts in one type."""
+        with path.open("rb") as file:
+            try:
+                np.lib.format.read_magic(file)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            except Exception:  # a damaged header makes numpy's reader raise whatever it likes: the sum tells of it
+                return
+        if (dtype, shape[1:]) != (self._dtypes[name], self._shapes[name]):
+            raise InputError(
+                f"{path}: unfinished, begun by another version of rlformer, which keeps rows of {shape[1:]} {dtype}, "
+                f"this one of {self._shapes[name]} {self._dtypes[name]}; {self._again}"
+            )
 
     @property
     def _again(self) -> str:

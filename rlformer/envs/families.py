@@ -24,16 +24,19 @@ class Family:
     module: str  # that registers them as it is imported
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     wrappers: tuple[Mapping[str, Any], ...] = ()
+    remedy: str = ""  # where a file of the library is missing or damaged
 
 
 FAMILIES = (
     Family(r"(?:MiniGrid|BabyAI)-\S+", "minigrid", "minigrid", wrappers=({"kind": "minigrid"},)),
     Family(
-        r"ALE/[A-Za-z]+-v5",
+        r"ALE/[A-Za-z0-9]+-v5",
         "atari",
         "ale_py",
         {"frameskip": 1, "obs_type": "grayscale"},
         ({"kind": "atari", "frame_skip": 4, "noops": 30, "side": 84}, {"kind": "frame_stack", "frames": 4}),
+        "the games come with ale-py: pip install --force-reinstall --no-deps ale-py; the variable ALE_ROMS_DIR, where "
+        "it is set, must name a folder that holds this one",
     ),
 )
 

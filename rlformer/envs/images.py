@@ -63,13 +63,23 @@ def channels_first(images: Array) -> Array:
 
 
 def check_pixels(images: Array, part: Part) -> None:
-    """Raise InputError unless numbers of an image lie where pixels do."""
+    """Raise InputError unless numbers of an image lie where pixels do, and are whole where those are bytes."""
     low, high = float(images.min(initial=0)), float(images.max(initial=0))
-    most = 1.0 if np.dtype(part.dtype).kind == "f" else 255.0
-    if low < 0.0 or high > most:
-        kind = "real" if most == 1.0 else "whole"
-        wrong = low if low < 0 else high
-        raise InputError(f"the image has {wrong:g} in it: its {kind} numbers lie from 0 to {most:g}")
+    real = np.dtype(part.dtype).kind == "f"
+    if low < 0.0 or high > (1.0 if real else 255.0):
+        lie = "real numbers lie from 0 to 1, whole ones (uint8)" if real else "whole numbers lie"
+        raise InputError(f"the image has {low if low < 0 else high:g} in it: its {lie} from 0 to 255")
+    if not real and images.dtype.kind == "f" and (broken := images != np.rint(images)).any():
+        advice = "; if 1 is the brightest, multiply them by 255 and round them" if high <= 1.0 else ""
+        wrong = images[broken].ravel()[0]
+        raise InputError(f"the image has {wrong:g} in it: its numbers are bytes, whole, from 0 to 255{advice}")
+
+
+def same_image(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether images of both shapes are alike but for the place of their channels."""
+    if not all(is_image(one, np.uint8) and len(one) <= 4 for one in (shape, other)):
+        return False
+    return channels_first_shape(shape) == channels_first_shape(other)
 
 
 def image_part(space: spaces.Box, name: str) -> Part:

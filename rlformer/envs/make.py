@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import find_highest_version, parse_env_id
 
 from rlformer.core.errors import InputError
+from rlformer.core.extras import missing_extra
 from rlformer.core.records import SCHEMA, EnvSpec
 from rlformer.core.spaces import Spaces
 from rlformer.envs import cards as env_cards
@@ -23,10 +25,34 @@ from rlformer.envs.checked import check
 from rlformer.envs.faults import fault, foreign, no_silent_end, place
 from rlformer.envs.images import UnreadableError
 from rlformer.envs.spaces import canonical, spaces_in
-from rlformer.envs.unknown import missing_dependency, missing_module, no_module_name, unknown_environment
+from rlformer.envs.unknown import (
+    missing_dependency,
+    missing_module,
+    newest_version,
+    no_module_name,
+    renamed,
+    unknown_environment,
+)
 from rlformer.envs.wrappers import WRAPPERS
 
 NOWHERE = "none"  # the id in place of an environment: a log is learned from and nothing evaluated
+
+
+def without_card(name: str) -> EnvSpec | None:
+    """An environment that Gymnasium or a family of its own knows, and no card; None: it is neither.
+
+    Where what registers it is not installed, its name is believed. Raises InputError where its library has none of
+    that name.
+    """
+    env = env_cards.environment(name)
+    if missing_extra(env.extra) is None:
+        if env.extra is not None:
+            families.register(env.extra, name)
+        if env.id not in gym.registry:
+            if env.extra is None:
+                return None
+            raise unknown_environment(env.id, env_cards.environments(), gym.registry)
+    return replace(env, summary="Has no card: it can be used, and returns are not normalised")
 
 
 def make(env: EnvSpec, render_mode: str | None = None) -> gym.Env[Any, Any]:
@@ -117,6 +143,8 @@ def _registered(env: EnvSpec, render_mode: str | None) -> gym.Env[Any, Any]:
         _import_module(module, env.id)
     if env.extra is not None:
         families.register(env.extra, env.name)
+    elif not module and renamed(registered) is not None:
+        raise unknown_environment(env.id, env_cards.environments(), gym.registry)
     kwargs: dict[str, Any] = dict(env.kwargs)
     if render_mode:
         kwargs["render_mode"] = render_mode
@@ -141,14 +169,29 @@ def _made(env: EnvSpec, registered: str, kwargs: dict[str, Any]) -> gym.Env[Any,
         registration = gym.registry.get(registered)
         entry_point = None if registration is None else registration.entry_point
         raise missing_dependency(env.name, entry_point, env.extra, error) from error
+    except ImportError as error:  # MuJoCo's older versions, which have left Gymnasium
+        newest = newest_version(registered, gym.registry)
+        if newest in (None, registered):
+            raise
+        raise InputError(f"environment '{env.name}': {_line(error)}; did you mean '{newest}'?") from error
+    except OSError as error:
+        family = families.of(registered)
+        if family is None or not family.remedy:
+            raise
+        raise InputError(f"environment '{env.name}': {_line(error)}; {family.remedy}") from error
     except gym.error.Error as error:
         if Path(env.id).exists():
             raise unknown_environment(env.id, env_cards.environments(), gym.registry) from error
-        raise InputError(f"environment '{env.name}': {' '.join(str(error).split())}") from error
+        raise InputError(f"environment '{env.name}': {_line(error)}") from error
     except TypeError as error:
         if place(error):  # Gymnasium raises what a constructor raised again
             raise (error.__cause__ or error) from None
         raise InputError(f"environment '{env.name}' with keywords {kwargs}: {_first(error)}{_advice(env)}") from error
+
+
+def _line(error: Exception) -> str:
+    """What was said, without breaks or a full stop."""
+    return " ".join(str(error).split()).removesuffix(".")
 
 
 def _first(error: TypeError) -> str:

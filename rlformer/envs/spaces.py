@@ -34,7 +34,7 @@ from gymnasium.wrappers import FlattenObservation, TransformAction
 
 from rlformer.core.errors import InputError
 from rlformer.core.spaces import ActionSpec, Array, ObservationSpec, Part, Spaces, computable
-from rlformer.envs.images import UnreadableError, channels_first, check_pixels, image_part, is_image
+from rlformer.envs.images import UnreadableError, channels_first, check_pixels, image_part, is_image, same_image
 
 _MOST_NUMBERS = 10**6  # of one observation, 4 MB in float32; categories are one-hot
 _MOST_CATEGORIES = 10**5  # of one action: each is an output of a network, for every step of a batch
@@ -217,7 +217,7 @@ def canonical_rows(parts: list[Array], spec: ObservationSpec) -> Array:
     for part, values in zip(spec.parts, parts, strict=True):
         if part.kind == "image":
             values = channels_first(values) if values.shape[1:] != part.shape else values
-            if values.dtype != np.uint8:
+            if values.dtype != part.dtype or values.dtype != np.uint8:
                 check_pixels(values, part)
         rows.append(values if len(parts) == 1 else values.reshape(len(values), part.size))
     whole = rows[0] if len(rows) == 1 else np.concatenate(rows, axis=1)
@@ -227,7 +227,8 @@ def canonical_rows(parts: list[Array], spec: ObservationSpec) -> Array:
 def leaves(space: spaces.Space[Any], values: Any) -> list[Array]:
     """T observations of a native space, an array or a dict or tuple of such, part by part as in `observation_spec`.
 
-    Categories become one-hot. Raises InputError where one lies outside.
+    Categories become one-hot; an image may be flat, and its channels may stand elsewhere than in the space. Raises
+    InputError where a category lies outside, or an image is of another size.
     """
     if isinstance(space, spaces.Dict):
         return [leaf for key, inner in space.spaces.items() for leaf in leaves(inner, values[key])]
@@ -240,6 +241,12 @@ def leaves(space: spaces.Space[Any], values: Any) -> list[Array]:
         columns = (values.reshape(len(values), -1) - space.start.ravel()).T
         return [_one_hot(column, int(n)) for column, n in zip(columns, space.nvec.ravel(), strict=True)]
     if isinstance(space, spaces.Box) and is_image(space.shape, space.dtype):
+        if (shape := values.shape[1:]) == space.shape:
+            return [values]
+        if same_image(shape, space.shape):
+            return [channels_first(values)]
+        if len(shape) > 1:
+            raise InputError(f"an image has shape {shape}, expected {space.shape}")
         return [values.reshape(len(values), *space.shape)]
     return [values.reshape(len(values), -1)]
 

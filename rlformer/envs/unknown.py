@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,6 +13,7 @@ from pathlib import Path
 import gymnasium as gym
 
 from rlformer.core.errors import InputError, MissingExtra
+from rlformer.envs import families
 from rlformer.runs.mistaken import instead, kind_of
 
 
@@ -81,11 +82,14 @@ def unknown_environment(env_id: str, cards: Iterable[str], registered: Iterable[
         is_log = kind_of(Path(env_id)) in ("dataset", "log file")
         return InputError(f"{unknown}: that is {f'a log: rlformer {takes}' if is_log else found}")
     library = None if module else _library(plain)
-    registered, cards = sorted(registered), sorted(cards)
+    if library is not None and library[0].extra is not None and library[0].is_here:
+        families.register(library[0].extra, env_id)
+        registered = [*registered, *gym.registry]
+    registered, cards = sorted({*registered}), sorted(cards)
     if library is not None and library[1] not in registered and not (library[0].extra and library[0].is_here):
         return InputError(f"{unknown}: {_advice(*library)}")
-    if library is not None:  # installed and imported by somebody, yet of another name
-        return InputError(f"{unknown}; did you mean '{library[1]}'?")
+    if library is not None:  # installed and imported, yet of another name
+        return InputError(f"{unknown}{_in_library(*library, registered)}")
     mine = {} if module else _registered_here()
     if (meant := _meant_here(plain, mine)) is not None:
         return InputError(f"{unknown}{meant}")
@@ -101,6 +105,27 @@ def unknown_environment(env_id: str, cards: Iterable[str], registered: Iterable[
         listed = f"it registers {', '.join(own[:8])}" if own else "it registers none; gymnasium.register(...) does"
         return InputError(f"{unknown}: module '{module}' registers no such name; {listed}")
     return InputError(f"{unknown}; valid: {', '.join(cards)}, module:Name-v0 of your own, or any Gymnasium id")
+
+
+def _in_library(library: _Library, name: str, registered: Sequence[str]) -> str:
+    """What to say of an id that a library which is here does not register. name: as it would call it."""
+    own = [one for one in registered if (found := families.of(one)) is not None and found.module == library.module]
+    near = name if name in registered else nearest_id(name, own)
+    if near is not None:
+        return f"; did you mean '{near}'?"
+    return f": {library.package} has none of that name, but {len(own):,} others, such as {', '.join(own[:3])}"
+
+
+def renamed(name: str) -> str | None:
+    """The id by which a library of ours registers today what had this one; None: it was none of such.
+
+    Some libraries still register the old ids, and make them without the wrappers of the new ones.
+
+    >>> renamed("PongNoFrameskip-v4"), renamed("ALE/Pong-v5"), renamed("MiniGrid-Empty-5x5-v0")
+    ('ALE/Pong-v5', None, None)
+    """
+    library = None if families.of(name) is not None else _library(name)
+    return None if library is None or library[0].extra is None or library[1] == name else library[1]
 
 
 def missing_module(env_id: str, module: str) -> InputError:

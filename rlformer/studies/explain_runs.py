@@ -97,15 +97,18 @@ def open_run(
 ) -> Opened:
     """A finished run as something to explain. dataset: instead of the run's own log. trust, step: see `open_source`.
 
-    Raises InputError where the run holds no policy, or one that needs masks, or the dataset is of other spaces.
+    A log of its own with a single episode is left out. Raises InputError where the run holds no policy, or one that
+    needs masks, or the dataset is of other spaces or a single episode.
     """
+    if dataset is not None:
+        _check_replaceable(dataset)
     run = RunDirectory.open(path)
     source, spec, record = open_source(str(path), env, trust=trust, step=step), run.spec, run.record
     _check_free(source, str(path))
     assert source.env is not None
     env = env or source.env
     source.check_acts_in(env)
-    log = dataset if dataset is not None else log_of(run)
+    log = dataset if dataset is not None else _replaceable(log_of(run))
     if log is not None:
         check_spaces(log.info, env.name, spaces_of(env))
     case = _case(source, env, seed, log)
@@ -131,7 +134,11 @@ def open_other(
     normalized: Normalization = Normalization(),  # noqa: B008 - frozen
     warn: Callable[[str], None] = lambda text: None,
 ) -> Opened:
-    """A policy that is no run of ours, as something to explain. Raises InputError where it names none."""
+    """A policy that is no run of ours, as something to explain. Raises InputError where it names none, or the dataset
+    is of other spaces or a single episode.
+    """
+    if dataset is not None:
+        _check_replaceable(dataset)
     source = open_source(text, env, agent, trust=trust, normalized=normalized)
     for remark in source.remarks:
         warn(remark)
@@ -143,6 +150,19 @@ def open_other(
         check_spaces(dataset.info, env.name, spaces_of(env))
     name = files.slug("-".join(map(str, (env.name, *source.identity.values()))))
     return Opened(_case(source, env, seed, dataset), folder or Path("explanations") / name)
+
+
+def _replaceable(log: Dataset | None) -> Dataset | None:
+    """A log at whose states another of its episodes can take the place of each; None: there is none."""
+    return None if log is None or len(log) < 2 else log
+
+
+def _check_replaceable(log: Dataset) -> None:
+    if _replaceable(log) is None:
+        raise InputError(
+            f"{log.path or 'the log'}: has one episode; an explanation replaces what is seen by what another episode "
+            "shows, so give a log of two at least, or none"
+        )
 
 
 def _check_free(source: Source, text: str) -> None:
@@ -234,7 +254,7 @@ class _Explained:
 
 def _explain_run(asked: _Explained, stop: Callable[[], bool], progress: Progress) -> Mapping[str, PartCost]:
     """In a process of its own. Its answer is short: the parts are on disk."""
-    dataset = None if asked.lender is None else log_of(RunDirectory.open(asked.lender))
+    dataset = None if asked.lender is None else _replaceable(log_of(RunDirectory.open(asked.lender)))
     opened = open_run(asked.path, dataset=dataset, env=asked.env, step=asked.step)
     made = explain(opened, progress=progress, stop=stop)
     return {part.part: part.cost for part in made}

@@ -354,6 +354,19 @@ def test_a_larger_log_takes_more_gradient_steps_in_proportion(log_steps: int, ma
     assert any("10 gradient steps instead of 6" in note for note in log.notes) == (made == 10)
 
 
+def test_a_log_that_no_memory_holds_is_refused_with_what_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million frames of a game, before and after each step, are 113 GB."""
+    log = random_log("CartPole-v1", 20)
+    needed = 2 * 4 * (4 + 4) * log.num_steps
+    monkeypatch.setattr("rlformer.core.machine.memory_bytes", lambda: needed - 1)
+    with pytest.raises(InputError, match=rf"CQL on a log of {log.num_steps} steps of \(4,\) float32 takes at least"):
+        OfflineLearner().fit(task(log, "cql", "gradient_steps=1"), Log(tmp_path))
+    monkeypatch.setattr("rlformer.core.machine.memory_bytes", lambda: needed)
+    assert OfflineLearner().fit(task(log, "cql", "gradient_steps=1"), Log(tmp_path)).samples_seen
+
+
 def test_a_training_that_diverges_says_where(tmp_path: Path) -> None:
     with pytest.raises(DivergedError, match="a loss is not finite at gradient step"):
         OfflineLearner().fit(task(two_steps(True), "cql", "gradient_steps=50", "learning_rate=1e30"), Log(tmp_path))

@@ -255,6 +255,14 @@ def test_the_log_of_a_training_can_be_played_again(agent: str, env: str, tmp_pat
     assert "log" in log.parts
 
 
+def test_a_log_without_an_episode_that_ended_says_what_to_change(tmp_path: Path) -> None:
+    wanted = task("Pendulum-v1", "sac", "steps=110", "buffer_size=1000", log_trajectories=tmp_path / "log")
+    with pytest.raises(
+        InputError, match=r"no episode ended within 110 steps, .*: train for more steps, or without --log"
+    ):
+        OnlineLearner().fit(wanted, Log(tmp_path / "run"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("agent", ["ppo", "dqn"])
 def test_a_stopped_training_goes_on_where_it_was(agent: str, tmp_path: Path) -> None:

@@ -30,6 +30,16 @@ def test_a_card_stands_for_an_older_version_and_that_is_said(tmp_path: Path) -> 
     assert "was trained in LunarLander-v2; LunarLander-v3 is used instead" in found.remark
 
 
+def test_a_game_under_its_old_name_is_the_game_with_the_standard_wrappers(tmp_path: Path) -> None:
+    """Where its library is imported the old name is registered too, and shows whole frames in colour."""
+    for old, new in (("PongNoFrameskip-v4", "ALE/Pong-v5"), ("QbertNoFrameskip-v4", "ALE/Qbert-v5")):
+        found = trained_in(zoo(tmp_path, old, "frame_stack: 4\n"))
+        assert found is not None
+        assert found.env.id == new
+        assert [table["kind"] for table in found.env.wrappers] == ["atari", "frame_stack"]
+        assert f"was trained in {old}; {new} is used instead" in str(found.remark)
+
+
 def test_a_time_feature_is_put_on_again(tmp_path: Path) -> None:
     config = "- - - env_wrapper\n    - sb3_contrib.common.wrappers.TimeFeatureWrapper\n"
     found = trained_in(zoo(tmp_path, "Pendulum-v1", config))

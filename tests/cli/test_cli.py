@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from rlformer.cli import console
+from rlformer.core.extras import missing_extra
 from rlformer.data.folder import load
 from rlformer.studies.study import Study
 
@@ -126,6 +127,17 @@ def test_no_command_is_cut_short_where_commands_are_listed(command: Command) -> 
 def test_the_catalogue_is_listed(command: Command) -> None:
     assert "CartPole-v1" in command("envs").out
     assert {"ppo", "dt", "bc-top"} <= {row["name"] for row in command("agents", "--json").json["agents"]}  # type: ignore[attr-defined]
+
+
+def test_an_environment_without_a_card_is_shown_as_it_is_made(command: Command) -> None:
+    """One of a library that is not here is believed: it is shown with what installs it."""
+    assert "returns are not normalised" in command("envs", "Blackjack-v1").out
+    shown = command("envs", "ALE/Freeway-v5", "--json").json["environments"][0]
+    assert (shown["name"], shown["extra"], len(shown["wrappers"])) == ("ALE/Freeway-v5", "atari", 2)
+    if missing_extra("minigrid") is None:
+        seen = command("envs", "BabyAI-GoToRedBal-v0")
+        assert (seen.code, seen.out) == (2, "")
+        assert "unknown environment 'BabyAI-GoToRedBal-v0'; did you mean 'BabyAI-GoToRedBall-v0'?" in seen.err
 
 
 @pytest.mark.slow

@@ -229,6 +229,10 @@ def test_a_library_that_a_users_environment_lacks_is_named(
     assert "environment 'Flat-v0' needs 'arm_physics', not installed: pip install arm-physics" in refused("Flat-v0")
 
 
+def test_a_version_that_has_left_gymnasium_suggests_the_newest() -> None:
+    assert refused("Hopper-v3").endswith("; did you mean 'Hopper-v5'?")
+
+
 @pytest.mark.slow
 def test_gymnasiums_environments_without_their_library_name_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in [name for name in sys.modules if name.partition(".")[0] == "Box2D" or ".envs.box2d" in name]:

@@ -96,6 +96,15 @@ def test_hardly_an_episode_is_begun_that_is_not_needed(tmp_path: Path) -> None:
     assert len(policy.begun) < 1.1 * len(dataset)
 
 
+def test_few_episodes_are_begun_before_one_has_shown_how_long_they_are(tmp_path: Path) -> None:
+    """Those of a game have thousands of steps each, and all that are begun are played to their end."""
+    policy = Leaning()
+    dataset = collect(
+        policy, CARTPOLE, tmp_path / "log", seed=0, steps=90, num_envs=64, provenance={}, upstream_env_steps=None
+    )
+    assert len(policy.begun) <= len(dataset) + 1 <= 4
+
+
 def test_another_seed_gives_other_episodes(tmp_path: Path) -> None:
     assert random_log(tmp_path / "a", seed=1).hash != random_log(tmp_path / "b", seed=2).hash
 

@@ -12,7 +12,7 @@ import pytest
 import rlformer
 from rlformer.core.errors import InputError
 from rlformer.core.records import Episode
-from rlformer.core.spaces import ActionSpec, Array, Spaces
+from rlformer.core.spaces import ActionSpec, Array, ObservationSpec, Part, Spaces
 from rlformer.data.checks import INFERRED, check_spaces
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.folder import load
@@ -157,6 +157,17 @@ def test_bounds_are_part_of_a_space() -> None:
 def test_infinite_bounds_equal_each_other() -> None:
     unbounded = ActionSpec("box", low=(-np.inf, -1.0), high=(np.inf, 1.0))
     check_spaces(replace(BOX, spaces=Spaces.plain((2,), unbounded)), "Mine-v0", Spaces.plain((2,), unbounded))
+
+
+def test_pixels_from_0_to_1_are_no_bytes() -> None:
+    """The same picture in other numbers: a model of the one would see 255 times as much light in the other."""
+    real, whole = (
+        Spaces(ObservationSpec((Part("eye", "image", (3, 8, 8), dtype, peak),)), BOX.spaces.actions)
+        for dtype, peak in (("float32", 1.0), ("uint8", 255.0))
+    )
+    check_spaces(replace(BOX, spaces=real), "Mine-v0", real)
+    with pytest.raises(InputError, match="pixels of 'eye' are reals from 0 to 1, but those of 'Mine-v0' are bytes"):
+        check_spaces(replace(BOX, spaces=real), "Mine-v0", whole)
 
 
 # Views

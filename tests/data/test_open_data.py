@@ -249,6 +249,14 @@ def test_images_of_another_size_than_the_environments_are_told(tmp_path: Path, o
     assert "\n" not in str(caught.value)
 
 
+def test_channels_may_stand_elsewhere_than_in_the_environment(tmp_path: Path, opened: Callable[..., Dataset]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 11, (5, 3, 7, 7)).astype(np.uint8)
+    last = np.moveaxis(pixels, 1, -1)
+    for name, some in (("first", pixels), ("last", last)):
+        log = hdf5_file(tmp_path / f"{name}.h5", observations=some, next_observations=None, actions=np.zeros(5, int))
+        np.testing.assert_array_equal(opened(log, env=bright("map"))[0].observations[0], pixels[0])
+
+
 def test_categories_of_observations_become_vectors(tmp_path: Path, opened: Callable[..., Dataset]) -> None:
     lake = env_cards.environment("FrozenLake-v1")
     states = {

@@ -22,7 +22,7 @@ from rlformer.data.arrays import content_hash
 from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes, join
 from rlformer.data.folder import load
 from rlformer.data.windows import Windows, _unpacked, observation_rows
-from rlformer.data.writer import DatasetWriter
+from rlformer.data.writer import DatasetWriter, _header
 from rlformer.envs.make import spaces_of
 from rlformer.envs.rollout import RandomPolicy
 from tests.support.make_images import bright
@@ -117,6 +117,20 @@ def test_a_log_of_a_former_version_joins_one_of_bytes(tmp_path: Path) -> None:
         both = join(shards, tmp_path)
         assert isinstance(both.observations, Packed)
         np.testing.assert_array_equal(np.asarray(both.observations), np.concatenate([reals, reals]))
+
+
+def test_an_unfinished_log_of_a_former_version_is_told_from_a_damaged_one(tmp_path: Path) -> None:
+    made = log()
+    with DatasetWriter(tmp_path / "log", made.info) as writer:
+        writer.add(made[0])
+        writer.commit()
+    reals = np.asarray(made[0].observations)
+    array = tmp_path / "log" / "observations.npy"
+    array.write_bytes(_header(reals.dtype, (0, *reals.shape[1:])) + reals.tobytes())
+    with pytest.raises(
+        InputError, match=r"npy: unfinished, begun by another version .* float32, .*; remove .*/log and"
+    ):
+        DatasetWriter(tmp_path / "log", made.info)
 
 
 def test_a_pixel_that_is_no_byte_is_refused() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,10 +15,13 @@ from gymnasium import spaces
 from rlformer.core.errors import InputError
 from rlformer.core.extras import missing_extra
 from rlformer.envs import cards as env_cards
+from rlformer.envs import families
 from rlformer.envs.atari import Atari, FrameStack, Learning
 from rlformer.envs.make import make
 from rlformer.envs.spaces import observation_spec
 from rlformer.envs.wrappers import in_training
+
+atari = pytest.mark.skipif(missing_extra("atari") is not None, reason="ale-py is not installed")
 
 
 class Game(gym.Env[Any, Any]):
@@ -108,10 +113,48 @@ def test_every_game_has_the_wrappers_with_or_without_a_card() -> None:
     assert qbert.name == qbert.id == "ALE/Qbert-v5"
     assert pong.random_score == -20.7
     assert env_cards.environment("ALE/Pong-ram-v5").wrappers == ()
+    assert env_cards.environment("ALE/Pitfall2-v5").wrappers == pong.wrappers
+
+
+@atari
+def test_no_game_of_the_library_is_left_out() -> None:
+    families.register("atari", "a test")
+    games = [name for name in gym.registry if name.startswith("ALE/")]
+    assert len(games) > 60
+    assert all(env_cards.environment(name).wrappers for name in games)
+
+
+@atari
+@pytest.mark.parametrize("damage", ["missing", "another", "no folder"])
+def test_a_game_whose_file_is_missing_or_another_is_one_line_that_says_where_games_come_from(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "nowhere" if damage == "no folder" else tmp_path
+    if damage == "another":
+        (folder / "freeway.bin").write_bytes(b"another")
+    monkeypatch.setenv("ALE_ROMS_DIR", str(folder))
+    with pytest.raises(InputError, match=r"^environment 'ALE/Freeway-v5': .*the games come with ale-py: pip") as caught:
+        make(env_cards.environment("ALE/Freeway-v5"))
+    assert "\n" not in str(caught.value)
+
+
+@atari
+@pytest.mark.parametrize(
+    ("typed", "helps"),
+    [
+        ("ALE/Zzzzzz-v5", "ale-py has none of that name, but"),
+        ("ALE/pong-v5", "did you mean 'ALE/Pong-v5'?"),
+        ("FreewayNoFrameskip-v4", "did you mean 'ALE/Freeway-v5'?"),
+    ],
+)
+def test_a_game_that_is_not_there_is_not_suggested(typed: str, helps: str) -> None:
+    with pytest.raises(InputError, match=re.escape(f"unknown environment '{typed}'")) as caught:
+        make(env_cards.environment(typed))
+    assert helps in str(caught.value)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(missing_extra("atari") is not None, reason="ale-py is not installed")
+@atari
 def test_pong_shows_four_grey_frames_and_obeys_its_seed() -> None:
     first, second = (make(env_cards.environment("ALE/Pong-v5")) for _ in range(2))
     assert first.observation_space.shape == (4, 84, 84)

@@ -14,7 +14,7 @@ from rlformer.core.spaces import Array, ObservationSpec
 from rlformer.envs.images import channels_first
 from rlformer.envs.native import NativeSpaces, Translator
 from rlformer.envs.probe import probe
-from rlformer.envs.spaces import canonical, observation_spec, spaces_in
+from rlformer.envs.spaces import canonical, canonical_rows, leaves, observation_spec, spaces_in
 from tests.support.make_images import bright
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)  # 6 high, 5 wide
@@ -79,6 +79,37 @@ def test_real_pixels_are_held_to_their_range() -> None:
         seen(space, PIXELS.astype(np.float32))
     with pytest.raises(InputError, match="environment 'Mine': the image has"):
         canonical(Showing(space, PIXELS.astype(np.float32)), "Mine").reset()
+
+
+def test_pixels_of_bytes_are_whole_and_bytes_are_no_real_pixels() -> None:
+    """Cut to bytes, an image of reals from 0 to 1 would be black."""
+    whole, real = (spaces.Box(0, high, (6, 5, 3), dtype) for high, dtype in ((255, np.uint8), (1, np.float32)))
+    pixels = [PIXELS[None] / 255]
+    with pytest.raises(
+        InputError, match=r"in it: its numbers are bytes, whole, from 0 to 255; .* multiply them by 255"
+    ):
+        canonical_rows(leaves(whole, pixels[0]), observation_spec(whole))
+    assert (canonical_rows(leaves(whole, pixels[0] * 255), observation_spec(whole))[0, 0] == PIXELS[:, :, 0]).all()
+    with pytest.raises(InputError, match=r"its real numbers lie from 0 to 1, whole ones \(uint8\) from 0 to 255"):
+        canonical_rows(leaves(real, PIXELS[None]), observation_spec(real))
+
+
+@pytest.mark.parametrize("inner", [False, True], ids=["alone", "in a dict"])
+def test_channels_that_stand_elsewhere_than_in_the_space_are_moved_and_other_sizes_refused(inner: bool) -> None:
+    """As many numbers in another order would be another picture."""
+    image = spaces.Box(0, 255, (6, 5, 3), np.uint8)
+    space = spaces.Dict({"eye": image}) if inner else image
+
+    def read(pixels: Array) -> Array:
+        rows = canonical_rows(leaves(space, {"eye": pixels} if inner else pixels), observation_spec(space))
+        return rows.reshape(3, 6, 5)
+
+    first = np.moveaxis(PIXELS, -1, 0)
+    for pixels in (PIXELS, first, PIXELS.ravel()):
+        np.testing.assert_array_equal(read(pixels[None]), first)
+    for pixels in (PIXELS.reshape(5, 6, 3), PIXELS.reshape(6, 15), PIXELS.reshape(3, 5, 6)):
+        with pytest.raises(InputError, match=r"an image has shape .* expected \(6, 5, 3\)"):
+            read(pixels[None])
 
 
 def test_a_table_too_small_for_an_image_is_a_vector() -> None:

@@ -21,7 +21,9 @@ from rlformer.explain import making
 from rlformer.explain.case import Case
 from rlformer.explain.material import Material
 from rlformer.explain.parts import PARTS, Effects, Maps, Surrogate
+from rlformer.explain.parts import maps as maps_part
 from rlformer.explain.parts.maps import cells, features, side_of_cells
+from rlformer.explain.states import Sample
 from rlformer.report.sections.interpretability.heat import heat_rows
 
 SEEN = (16, 24)  # the first pixel of the cell that the policy looks at: row, column
@@ -115,6 +117,26 @@ def test_the_cell_that_a_policy_looks_at_is_found(several: bool, tmp_path: Path)
     (square,) = mean.maps[0].squares
     assert (square.x, square.y, square.width, square.weight) == (SEEN[1], SEEN[0], 8, 1.0)
     assert [row.label for row in shots] == [f"{image.part}: step {shot.step}" for shot in maps.shots]
+
+
+@pytest.mark.slow
+def test_a_step_that_is_shown_is_replaced_by_another_episode_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where few episodes last so long, one is often drawn twice: what replaces itself changes nothing."""
+    monkeypatch.setattr("rlformer.explain.material._OWN_EPISODES", (2, 2))
+    samples = list[Sample]()
+    attributed = maps_part._attributed
+
+    def spied(material: Material, groups: Any, sample: Sample) -> Any:
+        samples.append(sample)
+        return attributed(material, groups, sample)
+
+    monkeypatch.setattr(maps_part, "_attributed", spied)
+    making.make(case(False), tmp_path, only=["maps"])
+    shown = samples[-1]
+    for donor in range(shown.replacements):
+        rows = slice(donor * len(shown.states), (donor + 1) * len(shown.states))
+        assert (shown.alike[rows].times == shown.states.times).all()
+        assert (shown.alike[rows].observations != shown.states.observations).any(dim=(1, 2)).all()
 
 
 def test_without_images_there_are_no_maps_and_a_reason(tmp_path: Path) -> None:

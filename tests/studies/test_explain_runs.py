@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import rlformer
 from rlformer import api
 from rlformer.agents.cards import resolve
+from rlformer.core.errors import InputError
 from rlformer.data.cut import cut_log
 from rlformer.data.dataset import Dataset
 from rlformer.data.describe import log_input
@@ -120,6 +122,19 @@ def test_a_run_without_a_log_is_explained_at_its_own_training(training: RunDirec
     found = explain_runs.log_of(training)
     assert found is not None
     assert found.hash == load(training.path / TRAJECTORIES).hash
+
+
+def test_a_log_of_one_episode_is_left_out_or_refused_before_anything_is_played(
+    training: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing in it could replace what it shows. Nobody gave the run's own; another is the user's mistake."""
+    one = load(training.path / TRAJECTORIES).select(np.array([0]), "one")
+    with pytest.raises(InputError, match="has one episode; an explanation replaces what is seen"):
+        explain_runs.open_run(training.path, dataset=one)
+    with pytest.raises(InputError, match="give a log of two at least, or none"):
+        explain_runs.open_other("random", ENV, dataset=one)
+    monkeypatch.setattr(explain_runs, "log_of", lambda run: one)
+    assert explain_runs.open_run(training.path).case.log is None
 
 
 @pytest.mark.slow

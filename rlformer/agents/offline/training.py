@@ -27,6 +27,7 @@ from rlformer.agents.online.images import as_read
 from rlformer.agents.online.policy import policy_of
 from rlformer.core import seeding
 from rlformer.core.errors import InputError
+from rlformer.core.machine import check_fits
 from rlformer.core.records import Cost
 from rlformer.core.spaces import Spaces
 from rlformer.data import scales
@@ -67,6 +68,13 @@ def fill(model: OffPolicyAlgorithm, log: Transitions) -> None:
     buffer.rewards[:, 0], buffer.dones[:, 0] = log.rewards, log.ended
     buffer.timeouts[:, 0] = log.ended & ~log.terminated  # bootstrapped, though an episode ended
     buffer.full = True
+
+
+def _check_memory(algorithm: Algorithm, log: Dataset) -> None:
+    """Raise InputError where what is seen before and after each step does not fit, as read and in the buffer."""
+    seen, count = log.info.spaces.observation, log.num_steps
+    each = seen.dtype.itemsize + (1 if seen.has_images and seen.dtype == np.uint8 else 4)
+    check_fits(f"{algorithm.name} on a log of {count:,} steps of {seen.describe()}", 2 * count * seen.size * each)
 
 
 class Training:
@@ -175,6 +183,7 @@ class Training:
 
     def _prepare(self) -> Any:
         """The model of this run with the log in its buffer, as it is before the first step."""
+        _check_memory(self.algorithm, self._dataset)
         steps = transitions(self._dataset)
         if steps.left_out:
             self._log.note(

@@ -87,8 +87,8 @@ def check_images(algorithm: Algorithm, seen: ObservationSpec, where: str, kind: 
     able = ", ".join(name for name, own in values.items() if kind.sees_images(own) and not kind.needs_masks(own))
     raise InputError(
         f"{algorithm.name.lower()} learns from vectors alone, {where} shows images ({images}); "
-        f"agents that see: {able}; "
-        'or { kind = "flatten" } among the wrappers of its card makes vectors of them'
+        f"{f'agents that see: {able}; or ' if able else ''}"
+        '{ kind = "flatten" } among the wrappers of its card makes vectors of them'
     )
 
 

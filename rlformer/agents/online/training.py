@@ -96,6 +96,11 @@ class Training:
                 self._log.progress(self._total, self._total, self._note())
                 self._save()
             if self._writer is not None:
+                if not self._writer.num_episodes:
+                    raise InputError(
+                        f"{self._task.log_trajectories}: no episode ended within {self.model.num_timesteps:,} steps, "
+                        "so there is no log: train for more steps, or without --log-trajectories"
+                    )
                 with self._log.clock("log"):
                     self._writer.finish(upstream_env_steps=self.model.num_timesteps)
             return self.cost

@@ -13,7 +13,7 @@ import gymnasium as gym
 from rlformer.core.errors import InputError
 from rlformer.core.records import EnvSpec
 from rlformer.envs import cards as env_cards
-from rlformer.envs.unknown import newest_version
+from rlformer.envs.unknown import newest_version, renamed
 
 _LARGEST = 2**20  # bytes of a description
 _TIME_FEATURE_STEPS = 1000  # TimeFeatureWrapper's own `max_steps`, where an episode has no limit
@@ -40,7 +40,8 @@ def trained_in(path: Path) -> TrainedIn | None:
     if name is None:
         return None
     cards, ids = set(env_cards.environments()), set(gym.registry)
-    here = name if name in cards else newest_version(name, cards)
+    here = renamed(name)  # some are registered under their old names too, and made without wrappers
+    here = here or (name if name in cards else newest_version(name, cards))
     here = here or (name if name in ids else newest_version(name, ids))
     if here is None:
         raise InputError(f"{path}: was trained in '{name}', which is not a known environment; use --env ENV")

@@ -25,7 +25,7 @@ from rlformer.data.loaders.base import (
     in_dtype,
 )
 from rlformer.data.precision import is_finer, merged_in_float32
-from rlformer.envs.images import is_image
+from rlformer.envs.images import is_image, same_image
 from rlformer.envs.spaces import action_spec, observation_spec, stored_dtype
 
 _LOOKED_AT = 50  # episodes in which columns are looked for that lose precision
@@ -262,6 +262,8 @@ def _shown(env: Native) -> tuple[int, ...]:
 def _is_native(space: spaces.Space[Any], shape: tuple[int, ...]) -> bool:
     if shape == () and isinstance(space, spaces.Box):
         shape = (1,)
+    if isinstance(space, spaces.Box) and is_image(space.shape, space.dtype) and same_image(shape, space.shape):
+        return True
     return shape == space.shape or (isinstance(space, spaces.Discrete) and shape == (1,))
 
 

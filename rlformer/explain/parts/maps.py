@@ -142,7 +142,8 @@ def make(material: Material, made: Explanation) -> Maps:
     episode, own = material.own[chosen], material.whole
     steps = np.unique(own.times[np.linspace(0, len(own.times) - 1, _SHOTS).round().astype(int)])
     rng = np.random.default_rng(material.case.seed)
-    others = own.any(np.tile(steps, _REPLACEMENTS), rng)
+    at, whose = np.tile(steps, _REPLACEMENTS), np.full(len(steps) * _REPLACEMENTS, chosen)
+    others = own.at(own.others(whose, at, rng), at)  # at the last step it may be one of two that are left
     shown = Sample(own.at(np.full(len(steps), chosen), steps), others, others)
     attributed = _attributed(material, groups, shown)
     shots = tuple(
@@ -192,4 +193,4 @@ def picture(episode: Episode, step: int, part: Seen, observation: ObservationSpe
     return base64.b64encode(png(np.ascontiguousarray(large))).decode()
 
 
-PART = Part("maps", Maps, make)
+PART = Part("maps", Maps, make, version=2)
