@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rlformer.core import formats
 from rlformer.core.errors import InputError
 from rlformer.core.frames import Frames, held, newest, rebuilt
 from rlformer.core.packed import Packed
@@ -205,7 +206,8 @@ class Dataset:
         """
         if len(self) < 2:
             raise InputError(
-                f"{len(self)} episode(s) cannot be split into a training and a held-out part: at least two are needed"
+                f"a log of {formats.plural(len(self), 'episode')} cannot be split into a part to train on and one to "
+                "hold out: at least two episodes are needed"
             )
         count = min(max(1, round(held_out * len(self))), len(self) - 1)
         order = rng.permutation(len(self))

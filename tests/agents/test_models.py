@@ -23,7 +23,7 @@ from rlformer.agents.sequence.backbones.transformer import Transformer
 from rlformer.agents.sequence.trajectory import TrajectoryModel
 from rlformer.core.errors import InputError
 from rlformer.core.records import Window
-from rlformer.core.spaces import ActionSpec
+from rlformer.core.spaces import ActionSpec, ObservationSpec, Part
 from rlformer.data.scales import Scales
 from rlformer.data.windows import Windows
 from tests.support.make_sequences import MODELS, OBSERVATION, SPACES, changed, log, model, windows_for
@@ -64,6 +64,17 @@ def test_an_lstm_is_told_how_many_tokens_show_a_window() -> None:
     values = Architecture(OBSERVATION, SPACES["discrete"], "lstm", context_length=4, layers=1, width=2)
     lstm = values.kind.build(values).lstm
     assert (lstm.bias_ih_l0 + lstm.bias_hh_l0)[2:4].tolist() == pytest.approx([math.log(11)] * 2)  # no last action
+
+
+@pytest.mark.parametrize(("shift", "fits"), [(6, True), (7, False), (40, False)])
+def test_images_cannot_be_shifted_out_of_sight(shift: int, fits: bool) -> None:
+    seen = ObservationSpec((Part("map", "image", (3, 7, 8), "uint8", peak=10.0),))
+    built = Architecture(seen, SPACES["discrete"], random_shift=shift)
+    if fits:
+        built.check()
+        return
+    with pytest.raises(InputError, match=f"random_shift: {shift} pixels shift an image out of sight whose side has 7"):
+        built.check()
 
 
 @pytest.mark.parametrize(

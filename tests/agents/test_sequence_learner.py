@@ -43,6 +43,14 @@ def fit(name: str, data: Dataset, tmp_path: Path, evaluate: Any = None, **values
     return learner
 
 
+@pytest.mark.parametrize("name", ["dt", "bc-top"])
+def test_a_log_of_one_episode_is_refused_before_a_run_begins(name: str) -> None:
+    data = log(SPACES["discrete"])
+    task = Task(None, data.select(np.array([0]), "one"), dict(agent_cards.agent(name).defaults), seed=0)
+    with pytest.raises(InputError, match="a log of 1 episode cannot be split into a part to train on and one to hold"):
+        SequenceLearner.check_task(task)
+
+
 def world(act: Callable[[np.random.Generator], tuple[Array, Array, Array]], actions: ActionSpec, size: int) -> Dataset:
     """300 episodes of (observations (T+1, size), actions (T,), rewards (T,))."""
     rng = np.random.default_rng(0)
@@ -252,9 +260,7 @@ def test_unusable_values_are_refused_in_one_line(values: dict[str, Any], message
         assert str(error.value) == message
 
 
-def test_one_episode_cannot_be_split(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="at least two are needed"):
-        fit("dt", log(SPACES["discrete"], (9,)), tmp_path)
+def test_two_episodes_can_be_split(tmp_path: Path) -> None:
     fit("bc-top", log(SPACES["discrete"], (9, 4)), tmp_path, gradient_steps=1)  # a tenth of two is two
 
 

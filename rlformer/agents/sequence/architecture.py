@@ -81,6 +81,11 @@ class Architecture:
             )
         if self.latent_width and self.observation.has_images:
             raise InputError("latent_width: images are not compressed; with images it must be 0")
+        sides = [side for part in self.observation.parts if part.kind == "image" for side in part.shape[1:]]
+        if self.random_shift >= min(sides, default=math.inf):
+            raise InputError(
+                f"random_shift: {self.random_shift} pixels shift an image out of sight whose side has {min(sides)}"
+            )
         self.kind.check(self)
         for part in joined(self.observation):
             encoder_of(part, self.encoder)

@@ -66,6 +66,7 @@ class SequenceLearner(Learner):
         architecture = _usable(task.hyperparameters, task.dataset)
         _objectives(task.hyperparameters, architecture)
         _options(task.hyperparameters)
+        _parts(task.hyperparameters, task.dataset, task.seed)
         if task.weights is not None:
             check_start(architecture, task.weights)
 

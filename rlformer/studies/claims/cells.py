@@ -34,7 +34,7 @@ from rlformer.studies.logs import CollectedLog
 
 GOOD_ENOUGH = 0.9  # of the normalised score
 NEVER = 2.0  # times what was spent at most: what stands for a time that never came
-VANISHED = 1e-30  # of a ratio of gradients that is rounded to 0: one that has a logarithm
+VANISHED = 2.0**-24  # of a ratio of gradients: less is nothing beside 1 in float32, and no single seed may decide
 
 _END = Protocol(episodes=100, curve_episodes=0, target_episodes=0, other_episodes=0)  # a cell asks how it ends
 _CURVE = Protocol(target_episodes=0, other_episodes=0)
