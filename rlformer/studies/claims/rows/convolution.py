@@ -50,8 +50,9 @@ CLAIM = Claim(
     ),
     code=("rlformer/agents/sequence/backbones/conv.py",),
     caveat=Text(
-        "More layers or longer filters reach further: the claim depends on the reach, not on convolution as such.",
-        "层数更多或卷积核更长，感受野就更大：结论取决于感受野，而不是卷积本身。",
+        "More layers or longer filters reach further: the claim depends on the reach, not on convolution as such. At the "
+        "edge a cue passes through the outermost weight of each filter alone, and may stay unlearned although it is within reach.",
+        "层数更多或卷积核更长，感受野就更大：结论取决于感受野，而不是卷积本身。在边缘处，线索只经过每个卷积核最外侧的一个权重，虽在感受野之内，也可能学不到。",
     ),
     pictures=(
         Picture(
