@@ -211,7 +211,7 @@ def test_split_leaves_neither_side_empty(share: float) -> None:
 
 
 def test_one_episode_cannot_be_split() -> None:
-    with pytest.raises(InputError, match="at least two are needed"):
+    with pytest.raises(InputError, match="at least two episodes are needed"):
         from_episodes(INFO, EPISODES[:1]).split(0.1, np.random.default_rng(0))
 
 
