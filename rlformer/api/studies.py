@@ -199,6 +199,7 @@ def claims(
     jobs: int | None = None,
     on: str = executors.LOCAL,
     root: str | Path = "runs/claims",
+    earlier: str | Path | None = None,
     out: str | Path = "reports/claims",
     command: str | None = None,
     listen: Callable[[Event], None] = lambda event: None,
@@ -210,10 +211,13 @@ def claims(
     """
     from rlformer.report.claims import build
     from rlformer.studies.claims import suite
+    from rlformer.studies.claims.taken import take
 
     limits.check(seeds=seeds, jobs=jobs)
     place = Place.parse(on)
-    suite.plan(only, profile, seeds)  # a mistake is told before a folder is made
+    asked, count = suite.plan(only, profile, seeds)  # a mistake is told before a folder is made
+    if earlier is not None:
+        take(Path(earlier), asked, profile == "quick", count)
     folder = files.writable_directory(Path(out))
     found = suite.claims(
         only=only,
@@ -222,6 +226,7 @@ def claims(
         jobs=jobs,
         on=place,
         root=files.writable_directory(Path(root)),
+        earlier=None if earlier is None else Path(earlier),
         listen=listen,
     )
     return build(found, folder, command=command)
@@ -234,16 +239,19 @@ def foresee_claims(
     profile: str = "quick",
     jobs: int | None = None,
     root: str | Path = "runs/claims",
+    earlier: str | Path | None = None,
 ) -> Forecast:
     """What `claims` would measure, and how long that takes; what lies below `root` already is not measured again.
 
     Nothing is trained, and nothing is written.
     """
     from rlformer.studies.claims import forecast, suite
+    from rlformer.studies.claims.taken import take
 
     limits.check(seeds=seeds, jobs=jobs)
     asked, count = suite.plan(only, profile, seeds)
-    return forecast.foresee(asked, profile, count, Path(root), jobs or 1)
+    known = {} if earlier is None else take(Path(earlier), asked, profile == "quick", count).known
+    return forecast.foresee(asked, profile, count, Path(root), jobs or 1, known)
 
 
 def report_folder(env: str) -> Path:

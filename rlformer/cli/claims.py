@@ -52,6 +52,15 @@ def claims(
     runs: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder for runs and measurements.", rich_help_panel=OUTCOME)
     ] = Path("runs/claims"),
+    earlier: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Take the measurements that the results.json of an earlier report holds; measure the rest.",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the report.", rich_help_panel=OUTCOME)] = Path(
         "reports/claims"
     ),
@@ -66,7 +75,8 @@ def claims(
 
     if dry_run:
         Place.parse(on)
-        _show_forecast(api.foresee_claims(only=only, profile=profile, seeds=seeds, jobs=jobs, root=runs), as_json)
+        ahead = api.foresee_claims(only=only, profile=profile, seeds=seeds, jobs=jobs, root=runs, earlier=earlier)
+        _show_forecast(ahead, as_json)
         return
     with console.StudyProgress(runs) as progress:
         found = api.claims(
@@ -76,6 +86,7 @@ def claims(
             jobs=jobs,
             on=on,
             root=runs,
+            earlier=earlier,
             out=out,
             command=typed(),
             listen=progress,

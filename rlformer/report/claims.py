@@ -73,7 +73,7 @@ def build(answers: Answers, out: Path, *, command: str | None = None) -> dict[st
     """
     built = now()
     found: dict[str, Any] = {"schema": SCHEMA, "title": WORDS["en"]["title"], **rounded(encode(answers))}
-    found |= {"command": command, "built": built}
+    found |= {"command": command, "built": built, "measured": [entry.to_dict() for entry in answers.measured]}
     folder = files.writable_directory(out)
     files.write_json(folder / "results.json", found)
     for language, ending in _ENDINGS.items():

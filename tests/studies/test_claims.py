@@ -20,6 +20,7 @@ from rlformer.report import chart, rails
 from rlformer.report.claims import build, document, edition
 from rlformer.report.words.claims import UNITS, WORDS
 from rlformer.runs.hooks import Hooks
+from rlformer.runs.spec import RunSpec
 from rlformer.studies.claims import suite
 from rlformer.studies.claims.answer import answer
 from rlformer.studies.claims.answer import tests as p_values
@@ -53,6 +54,7 @@ class Given:
     alone: bool = False
     needs: tuple[Cell, ...] = ()
     foreseen: float = 10.0
+    specs: tuple[RunSpec, ...] = ()
 
     def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
         return {"score": float(len(self.name) + seed)}
@@ -185,7 +187,7 @@ def test_a_seed_that_one_cell_lacks_is_left_out() -> None:
 
 def test_numbers_are_kept(tmp_path: Path) -> None:
     assert read(MORE, 0, tmp_path) is None
-    write(MORE, 0, tmp_path, {"score": 4.0}, 1.5)
+    write(MORE, 0, tmp_path, Measured({"score": 4.0}, 1.5))
     assert read(MORE, 0, tmp_path) == Measured({"score": 4.0}, 1.5)
 
 
@@ -198,7 +200,7 @@ def test_numbers_are_kept(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_damaged_file_is_one_line(changed: dict[str, object], tmp_path: Path) -> None:
-    write(MORE, 0, tmp_path, {"score": 4.0}, 1.5)
+    write(MORE, 0, tmp_path, Measured({"score": 4.0}, 1.5))
     (path,) = tmp_path.rglob("seed-0.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
     with pytest.raises(InputError, match=r"seed-0\.json: damaged: delete it"):
@@ -475,14 +477,14 @@ def test_a_forecast_counts_what_is_left_and_takes_what_was_measured_as_its_pace(
     assert [(row.claim, row.cells, row.left) for row in before.claims] == [("given", 3, 9), ("again", 0, 0)]
     assert (before.cpu_seconds, before.wall_seconds) == (3 * 40.0, 3 * (20.0 / 2 + 20.0))  # what is timed runs alone
     assert not list(tmp_path.iterdir())
-    write(MORE, 0, tmp_path / "runs", {"score": 1.0}, 5.0)  # twice as fast as foreseen
+    write(MORE, 0, tmp_path / "runs", Measured({"score": 1.0}, 5.0))  # twice as fast as foreseen
     after = foresee(asked, "full", 3, tmp_path / "runs")
     assert (after.measured, after.left) == (1, 8)
     assert after.cpu_seconds == pytest.approx(2 * 5.0 + 3 * (5.0 + 10.0))
     assert after.line() == "3 measurements on 3 seeds, 1 of them done: about 55 s on one core"
     for cell in (MORE, LESS, alone):
         for seed in range(3):
-            write(cell, seed, tmp_path / "runs", {"score": 1.0}, 5.0)
+            write(cell, seed, tmp_path / "runs", Measured({"score": 1.0}, 5.0))
     assert foresee(asked, "full", 3, tmp_path / "runs").line().endswith("9 of them done: nothing is left to measure")
 
 

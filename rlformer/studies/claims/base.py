@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from rlformer.core import files
 from rlformer.core.errors import InputError
 from rlformer.core.records import SCHEMA
 from rlformer.runs.hooks import Hooks
+from rlformer.runs.spec import RunSpec
 
 Numbers: TypeAlias = Mapping[str, float]  # what a cell found, by quantity
 Says: TypeAlias = Literal["greater", "alike"]
@@ -39,6 +41,10 @@ class Cell(Protocol):
     @property
     def needs(self) -> tuple[Cell, ...]:
         """What must have been measured before."""
+
+    @property
+    def specs(self) -> tuple[RunSpec, ...]:
+        """What it trains, resolved, without the logs that it reads: other values are another measurement."""
 
     @property
     def foreseen(self) -> float:
@@ -131,9 +137,9 @@ def _behind(cell: Cell) -> Iterator[Cell]:
     yield cell
 
 
-def result_path(cell: Cell, seed: int, root: Path) -> Path:
-    """Where the numbers of a cell lie."""
-    return root / "cells" / files.slug(cell.name) / f"seed-{seed}.json"
+def made_of(cell: Cell) -> str:
+    """Ten hex digits over what a cell is, and over all values of what it trains: a card that changed gives others."""
+    return hashlib.sha256("\n".join([cell.name, *(spec.hash for spec in cell.specs)]).encode()).hexdigest()[:10]
 
 
 @dataclass(frozen=True)
@@ -144,34 +150,71 @@ class Measured:
     seconds: float  # of CPU
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A measurement as files hold it."""
+
+    cell: str
+    seed: int
+    made_of: str
+    measured: Measured
+
+    @classmethod
+    def of(cls, cell: Cell, seed: int, measured: Measured) -> Entry:
+        """Of a cell."""
+        return cls(cell.name, seed, made_of(cell), measured)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form."""
+        numbers, seconds = dict(self.measured.numbers), round(self.measured.seconds, 3)
+        return {"cell": self.cell, "seed": self.seed, "made_of": self.made_of, "seconds": seconds, "numbers": numbers}
+
+    @classmethod
+    def from_dict(cls, found: object) -> Entry:
+        """The opposite. Raises ValueError for anything else."""
+        match found:
+            case {
+                "cell": str(cell),
+                "seed": int(seed),
+                "made_of": str(made),
+                "seconds": seconds,
+                "numbers": dict(numbers),
+            }:
+                if numbers and all(map(_is_number, (seconds, *numbers.values()))):
+                    given = {str(key): float(value) for key, value in numbers.items()}
+                    return cls(cell, seed, made, Measured(given, float(seconds)))
+        raise ValueError("not a measurement")
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
 
 
+def result_path(cell: Cell, seed: int, root: Path) -> Path:
+    """Where the numbers of a cell lie."""
+    return root / "cells" / files.slug(cell.name) / f"seed-{seed}.json"
+
+
 def read(cell: Cell, seed: int, root: Path) -> Measured | None:
-    """What a cell found; None where it was not measured yet. Raises InputError where the file is damaged."""
+    """What a cell found; None where it was not measured yet, or of other values. Raises InputError where the file is
+    damaged.
+    """
     path = result_path(cell, seed, root)
     if not path.is_file():
         return None
     damaged = InputError(f"{path}: damaged: delete it, and the same command measures it again")
     try:
         found = files.read_json(path)
-    except InputError as error:
+        entry = Entry.from_dict(found)
+    except (InputError, ValueError) as error:
         raise damaged from error
-    if not isinstance(found, dict):
+    if (found.get("schema"), entry.cell, entry.seed) != (SCHEMA, cell.name, seed):
         raise damaged
-    numbers = found.get("numbers")
-    about = (found.get("schema"), found.get("cell"), found.get("seed"))
-    if about != (SCHEMA, cell.name, seed) or not isinstance(numbers, dict) or not numbers:
-        raise damaged
-    if not all(map(_is_number, (found.get("seconds"), *numbers.values()))):
-        raise damaged
-    return Measured({str(key): float(value) for key, value in numbers.items()}, float(found["seconds"]))
+    return entry.measured if entry.made_of == made_of(cell) else None
 
 
-def write(cell: Cell, seed: int, root: Path, numbers: Numbers, seconds: float) -> None:
+def write(cell: Cell, seed: int, root: Path, measured: Measured) -> None:
     """Keep what a cell found, and the CPU seconds that it took."""
     path = result_path(cell, seed, root)
     path.parent.mkdir(parents=True, exist_ok=True)
-    found = {"schema": SCHEMA, "cell": cell.name, "seed": seed, "seconds": round(seconds, 3), "numbers": dict(numbers)}
-    files.write_json(path, found)
+    files.write_json(path, {"schema": SCHEMA, **Entry.of(cell, seed, measured).to_dict()})

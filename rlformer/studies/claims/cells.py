@@ -108,19 +108,24 @@ class Online:
         return resolve(self.task.spec, self.agent, list(self.values), keeps_log=True)
 
     @property
+    def specs(self) -> tuple[RunSpec, ...]:
+        """See `Cell`."""
+        return (self.spec,)
+
+    @property
     def foreseen(self) -> float:
         """See `Cell`."""
         return pace.CELL + pace.training(self.spec)
 
-    def run(self, seed: int, root: Path) -> RunDirectory:
-        """Where it lies."""
-        return RunDirectory.of(root, self.spec, seed)
+    def train(self, seed: int, root: Path, hooks: Hooks) -> RunDirectory:
+        """The run; a finished one is left alone. Measured elsewhere, it is made here for those who read its log."""
+        return experiment.train(self.spec, seed, root, protocol=_CURVE, hooks=hooks)
 
     def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
         """z: of the last policy. steps, cpu: until the normalised score of .9, confirmed by fresh episodes; they are
         missing where it never came there. reached: 1, or 0.
         """
-        run = experiment.train(self.spec, seed, root, protocol=_CURVE, hooks=hooks)
+        run = self.train(seed, root, hooks)
         points, env = curves.read(run.path), self.task.spec
         at = first_to_pass(points, lambda value: (env.normalize(value) or 0.0) >= GOOD_ENOUGH)
         if at is None:
@@ -163,18 +168,28 @@ class Trained:
         return () if self.training is None else (self.training,)
 
     @property
+    def spec(self) -> RunSpec:
+        """What it trains, without its log."""
+        return resolve(self.task.spec, self.agent, list(self.values))
+
+    @property
+    def specs(self) -> tuple[RunSpec, ...]:
+        """See `Cell`."""
+        return (self.spec, *(() if self.training is None else self.training.specs))
+
+    @property
     def foreseen(self) -> float:
         """See `Cell`."""
-        return pace.CELL + pace.training(resolve(self.task.spec, self.agent, list(self.values)))
+        return pace.CELL + pace.training(self.spec)
 
     def log(self, seed: int, root: Path, hooks: Hooks) -> Dataset:
         """What it learns from."""
         if self.training is None:
             return self.task.world_log(self.episodes, seed, root, hooks)
-        recipe = Recipe.parse(self.recipe)
+        recipe, run = Recipe.parse(self.recipe), self.training.train(seed, root, hooks)
         if recipe.played:
             return load(CollectedLog(self.training.spec, recipe, self.steps).make(root, seed, hooks.stop, None))
-        return cut_log(load(self.training.run(seed, root).trajectories), recipe, seed, self.task.spec)
+        return cut_log(load(run.trajectories), recipe, seed, self.task.spec)
 
     def train(self, seed: int, root: Path, hooks: Hooks) -> RunDirectory:
         """The run; a finished one is left alone."""
@@ -209,7 +224,7 @@ class Trained:
         return found
 
     def _diverged(self) -> Numbers:
-        spec = resolve(self.task.spec, self.agent, list(self.values))
+        spec = self.spec
         found = {"diverged": 1.0, "z": 0.0}
         if spec.env.random_score is not None:
             found["return"] = spec.env.random_score
@@ -239,14 +254,19 @@ class FirstGood:
         return (self.training,)
 
     @property
+    def specs(self) -> tuple[RunSpec, ...]:
+        """See `Cell`."""
+        return (resolve(self.training.task.spec, self.agent, []), *self.training.specs)
+
+    @property
     def foreseen(self) -> float:
         """See `Cell`: half of the beginnings are tried."""
-        each = pace.CELL + pace.training(resolve(self.training.task.spec, self.agent, []))
+        each = pace.CELL + pace.training(self.specs[0])
         return each * (len(self.prefixes) + 1) / 2
 
     def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
         """steps, cpu: of the log, and of learning from it; without them where none is good enough. reached: 1, or 0."""
-        whole, env = load(self.training.run(seed, root).trajectories), self.training.task
+        whole, env = load(self.training.train(seed, root, hooks).trajectories), self.training.task
         taken = whole.upstream_env_steps or whole.num_steps
         for steps in (steps for steps in self.prefixes if steps <= taken):
             log = cut_log(whole, Recipe(Cut.parse(str(steps))), seed, env.spec)
@@ -277,9 +297,14 @@ class Speed:
         return "speed of " + _name(self._world, self.agent, self.values, str(self.steps))
 
     @property
+    def specs(self) -> tuple[RunSpec, ...]:
+        """See `Cell`."""
+        return (resolve(self._world.spec, self.agent, list(self._all_values)),)
+
+    @property
     def foreseen(self) -> float:
         """See `Cell`."""
-        return pace.CELL + pace.training(resolve(self._world.spec, self.agent, list(self._all_values)))
+        return pace.CELL + pace.training(self.specs[0])
 
     @property
     def _world(self) -> Task:

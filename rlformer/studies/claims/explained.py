@@ -12,6 +12,7 @@ from rlformer.explain.parts import Attributions, Effects, Surrogate
 from rlformer.explain.parts.attributions import Scored
 from rlformer.explain.viper import LEAVES
 from rlformer.runs.hooks import Hooks
+from rlformer.runs.spec import RunSpec
 from rlformer.studies import explain_runs
 from rlformer.studies.claims import pace
 from rlformer.studies.claims.base import Cell, Numbers
@@ -44,9 +45,14 @@ class Explained:
         """See `Cell`."""
         return (self.of,)
 
+    @property
+    def specs(self) -> tuple[RunSpec, ...]:
+        """See `Cell`."""
+        return self.of.specs
+
     def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
         """value: see the class. Raises InputError where the explanation has none."""
-        run = self.of.run(seed, root) if isinstance(self.of, Online) else self.of.train(seed, root, hooks)
+        run = self.of.train(seed, root, hooks)
         opened = explain_runs.open_run(run.path)
         made = explain_runs.explain(opened, only=["effects", "explainers", "surrogate"], stop=hooks.stop)
         surrogate = made.need(Surrogate)
@@ -81,6 +87,11 @@ class LooksAt:
     def needs(self) -> tuple[Cell, ...]:
         """See `Cell`."""
         return (self.of,)
+
+    @property
+    def specs(self) -> tuple[RunSpec, ...]:
+        """See `Cell`."""
+        return self.of.specs
 
     def measure(self, seed: int, root: Path, hooks: Hooks) -> Numbers:
         """mass: the share of its weight on what matters. share/K, effect/K: of all weight, and of all effect, on the

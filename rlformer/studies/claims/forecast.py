@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 
 from rlformer.core import formats
 from rlformer.studies.claims.base import Cell, Claim, Measured, read
+from rlformer.studies.claims.taken import Known
 
 _RATIO = (0.2, 5.0)  # between which this machine is taken to be faster or slower than the figures say
 
@@ -56,17 +58,25 @@ class Forecast:
         return f"{what}: about {formats.seconds(self.cpu_seconds)} on one core{at_once}"
 
 
-def foresee(asked: Sequence[Claim], profile: str, seeds: int, root: Path, jobs: int = 1) -> Forecast:
+def foresee(
+    asked: Sequence[Claim],
+    profile: str,
+    seeds: int,
+    root: Path,
+    jobs: int = 1,
+    known: Known = MappingProxyType({}),
+) -> Forecast:
     """What measuring these claims would take. Nothing is trained and nothing is written.
 
     A cell that another seed has measured takes as long again; of the others the figures in `cells` say how long they
-    take, corrected by how much longer than that the measured ones took. Raises InputError where a file is damaged.
+    take, corrected by how much longer than that the measured ones took. known: measurements of an earlier report.
+    Raises InputError where a file is damaged.
     """
     quick, every = profile == "quick", dict[Cell, list[Measured | None]]()
     rows = list[tuple[str, list[Cell]]]()
     for claim in asked:
         own = [cell for cell in claim.cells(quick) if cell not in every]
-        every |= {cell: [read(cell, seed, root) for seed in range(seeds)] for cell in own}
+        every |= {cell: [read(cell, seed, root) or known.get((cell, seed)) for seed in range(seeds)] for cell in own}
         rows.append((claim.name, own))
     each = _seconds(every)
     left = {cell: sum(one is None for one in found) for cell, found in every.items()}

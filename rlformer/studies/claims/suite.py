@@ -12,9 +12,10 @@ from rlformer.core.errors import InputError
 from rlformer.runs.hooks import Hooks
 from rlformer.studies import executors
 from rlformer.studies.claims.answer import ClaimAnswer, answer
-from rlformer.studies.claims.base import Cell, Claim, Numbers, read, write
+from rlformer.studies.claims.base import Cell, Claim, Entry, Measured, read, write
 from rlformer.studies.claims.forecast import foresee
 from rlformer.studies.claims.rows import chosen
+from rlformer.studies.claims.taken import Known, take
 from rlformer.studies.executors import Place
 from rlformer.studies.executors.base import Event, Job, Request
 
@@ -39,6 +40,7 @@ class Answers:
     claims: tuple[ClaimAnswer, ...]
     failures: tuple[Unmeasured, ...]
     hours: float  # of CPU, of all measurements
+    measured: tuple[Entry, ...] = ()
 
 
 def claims(
@@ -47,6 +49,7 @@ def claims(
     profile: str = "quick",
     seeds: int | None = None,
     root: Path = Path("runs/claims"),
+    earlier: Path | None = None,
     jobs: int | None = None,
     on: Place = Place(),  # noqa: B008 - frozen
     listen: Callable[[Event], None] = lambda event: None,
@@ -54,6 +57,7 @@ def claims(
     """Measure every cell of the claims and answer them; what was measured below `root` is not measured again.
 
     only: names with commas between. profile: quick, the smallest experiment of each on one seed, or full, all on five.
+    earlier: the results.json of a report whose measurements are taken where `root` has none (see `take`).
     jobs: as for `diagnose`. Cells that take time run alone, behind all others. A failed one does not stop the rest.
     Raises InputError for what the caller can mend, Interrupted on Ctrl-C.
     """
@@ -61,8 +65,17 @@ def claims(
     quick, root = profile == "quick", root.absolute()
     cells = list(dict.fromkeys(cell for claim in asked for cell in claim.cells(quick)))
     at_once = jobs or on.usual_jobs
-    ahead = foresee(asked, profile, count, root, at_once or 1)  # a damaged file is told before anything is measured
+    known: Known = {}
+    if earlier is not None:
+        found = take(earlier, asked, quick, count)
+        known = found.known
+        listen(Event(None, "told", found.line(earlier)))
+    # a damaged file is told before anything is measured
+    ahead = foresee(asked, profile, count, root, at_once or 1, known)
     listen(Event(None, "told", ahead.line()))
+    for (cell, seed), one in known.items():
+        if read(cell, seed, root) is None:
+            write(cell, seed, root, one)
     failures: list[Unmeasured] = []
     together = [cell for cell in cells if not cell.alone]
     apart = [cell for cell in cells if cell.alone]
@@ -97,14 +110,22 @@ def answers(
 ) -> Answers:
     """The answers to claims, from what was measured below `root`."""
     quick = profile == "quick"
-    measured: dict[Cell, dict[int, Numbers]] = {}
-    hours = 0.0
-    for cell in dict.fromkeys(cell for claim in asked for cell in claim.cells(quick)):
-        found = {seed: read(cell, seed, root) for seed in range(seeds)}
-        measured[cell] = {seed: one.numbers for seed, one in found.items() if one is not None}
-        hours += sum(one.seconds for one in found.values() if one is not None) / 3600
+    cells = list(dict.fromkeys(cell for claim in asked for cell in claim.cells(quick)))
+    found = {cell: {seed: read(cell, seed, root) for seed in range(seeds)} for cell in cells}
+    entries = [
+        Entry.of(cell, seed, one) for cell, by_seed in found.items() for seed, one in by_seed.items() if one is not None
+    ]
+    numbers = {
+        cell: {seed: one.numbers for seed, one in by_seed.items() if one is not None} for cell, by_seed in found.items()
+    }
+    hours = sum(entry.measured.seconds for entry in entries) / 3600
     return Answers(
-        profile, seeds, tuple(answer(claim, measured, quick) for claim in asked), tuple(failures), round(hours, 2)
+        profile,
+        seeds,
+        tuple(answer(claim, numbers, quick) for claim in asked),
+        tuple(failures),
+        round(hours, 2),
+        tuple(entries),
     )
 
 
@@ -137,4 +158,4 @@ def _measure(work: _Work, stop: Callable[[], bool], progress: Callable[[int, int
         return
     start = time.process_time()
     numbers = work.cell.measure(work.seed, work.root, Hooks(stop, progress, waits=True))
-    write(work.cell, work.seed, work.root, numbers, time.process_time() - start)
+    write(work.cell, work.seed, work.root, Measured(numbers, time.process_time() - start))
