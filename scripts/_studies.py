@@ -93,16 +93,35 @@ def trained(agent: str, seed: int, *words: str) -> Score:
 
 
 def compared(env: str, agents: Sequence[str], folder: Path, *words: str) -> dict[str, Any]:
-    """What each arm returns, seed by seed, and what `rlformer compare` answers; runs lie beside `folder`."""
+    """What `rlformer compare` answers, and of each arm what it returns by seed, its number of parameters and the CPU
+    seconds that it learned for, on average. Runs lie beside `folder`.
+    """
     more = ("--with", "selection=false", "--with", f"runs={folder.parent / 'runs'}")  # every arm on every seed
     results = rlformer("compare", env, "--arms", ",".join(agents), *words, *more, "--out", str(folder))
     (environment,) = results["environments"]
-    arms = {
-        arm["label"]: {str(run["seed"]): run["mean_return"] for run in arm["runs"] if run["mean_return"] is not None}
-        for arm in environment["arms"]
-        if arm["acts"]
-    }
-    return {"arms": arms, "verdict": environment["verdict"], "report": str(folder)}
+    arms = {}
+    for arm in (arm for arm in environment["arms"] if arm["acts"]):
+        runs = [run for run in arm["runs"] if run["mean_return"] is not None]
+        arms[arm["label"]] = {
+            "returns": {str(run["seed"]): run["mean_return"] for run in runs},
+            "parameters": next((run["parameters"] for run in runs), 0),
+            "cpu_seconds": sum(run["times"].get("learning_cpu", 0.0) for run in runs) / max(len(runs), 1),
+        }
+    return {"arms": arms, "verdict": environment["verdict"]}
+
+
+def kept_results(path: Path, earlier: Path | None, quick: bool, key: str) -> dict[str, Any]:
+    """What `path` holds, or, where nothing is there, `earlier`: a study that goes on.
+
+    Ends the script where that is of a smoke test and this is none, or the other way round.
+    """
+    source = path if path.is_file() or earlier is None else earlier
+    if not source.is_file() and source is path:
+        return {"quick": quick, key: {}}
+    found = read_results(source, "quick", key)
+    if found["quick"] != quick:
+        refuse(f"{source}: of a {'quick' if found['quick'] else 'whole'} study; name another folder with --out")
+    return found
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:

@@ -193,12 +193,40 @@ def test_a_log_of_the_benchmark_of_images_keeps_each_frame_once(tmp_path: Path) 
 
 def test_a_table_of_architectures_counts_solved_seeds_and_pairs_them() -> None:
     module = runpy.run_path(str(SCRIPTS / "study_architectures"))
-    arms = {"dt": {"0": 100.0, "1": 210.0}, "dt-masked": {"0": 130.0, "1": 220.0, "2": 200.0}}
+    about = {"parameters": 12_345, "cpu_seconds": 90.0}
+    arms = {
+        "random": {"returns": {"0": -180.0}, "parameters": 0, "cpu_seconds": 0.0},
+        "dt": {"returns": {"0": 100.0, "1": 210.0}, **about},
+        "dt-masked": {"returns": {"0": 130.0, "1": 220.0, "2": 200.0}, **about},
+    }
     page = module["page"]({"quick": False, "parts": {"pretraining": {"arms": arms}}})
-    assert "| `dt` | 155.0 ± 55.0 | 1 of 2 |  |" in page
-    assert "| `dt-masked` | 183.3 ± 27.3 | 2 of 3 | +20.0 ± 10.0 |" in page  # 30 and 10
+    assert "| `random` | - | -180.0 | 0 of 1 | - | -280.0 |" in page
+    assert "| `dt` | 12,345 | 155.0 ± 55.0 | 1 of 2 | 1.5 |  |" in page
+    assert "| `dt-masked` | 12,345 | 183.3 ± 27.3 | 2 of 3 | 1.5 | +20.0 ± 10.0 |" in page  # 30 and 10
     assert "## KeyDoor" not in page
     assert "mean nothing" in module["page"]({"quick": True, "parts": {}})
+
+
+def test_a_table_of_minigrid_counts_solved_seeds() -> None:
+    arms = {"dt": {"returns": {"0": 0.95, "1": 0.5}, "parameters": 9, "cpu_seconds": 30.0}}
+    page = runpy.run_path(str(SCRIPTS / "study_minigrid"))["page"]({"quick": False, "envs": {"X": {"arms": arms}}})
+    assert "| `dt` | 0.725 ± 0.225 | 1 of 2 | 0.5 |" in page
+
+
+def test_a_study_goes_on_from_its_own_results_or_from_those_of_another_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept_results = runpy.run_path(str(SCRIPTS / "_studies.py"))["kept_results"]
+    own, other = tmp_path / "own.json", tmp_path / "other.json"
+    assert kept_results(own, None, False, "parts") == {"quick": False, "parts": {}}
+    other.write_text('{"quick": false, "parts": {"gail": {}}}')
+    assert kept_results(own, other, False, "parts")["parts"] == {"gail": {}}
+    own.write_text('{"quick": false, "parts": {"KeyDoor": {}}}')
+    assert kept_results(own, other, False, "parts")["parts"] == {"KeyDoor": {}}
+    for path, earlier, quick in ((own, None, True), (tmp_path / "none.json", tmp_path / "nowhere.json", False)):
+        with pytest.raises(SystemExit, match="2"):
+            kept_results(path, earlier, quick, "parts")
+    assert "of a whole study" in capsys.readouterr().err
 
 
 def test_each_part_of_the_architectures_names_agents_and_values_that_exist() -> None:
