@@ -31,6 +31,7 @@ Kind = Literal[
     "zero-rewards",
     "no-final-observations",
     "unknown-environment",
+    "other-environment",
     "unknown-upstream",
     "unknown-ends",
     "time-limit-as-terminal",
@@ -45,7 +46,14 @@ Kind = Literal[
 ]
 # What is worth a line wherever the log is opened; the others describe it, and `data info` tells them.
 _TOLD_WHEN_OPENED: tuple[Kind, ...] = (
-    *("unknown-ends", "time-limit-as-terminal", "time-limit", "constant-columns", "outside-bounds"),
+    *(
+        "other-environment",
+        "unknown-ends",
+        "time-limit-as-terminal",
+        "time-limit",
+        "constant-columns",
+        "outside-bounds",
+    ),
     *("swapped-columns", "float32", "feature-names", "inferred-actions", "import"),
 )
 
@@ -74,7 +82,21 @@ def find(dataset: Dataset, env: Native | None = None, played: Sequence[Episode] 
     env: where it is from, or is to be used, as far as that is known; played: episodes of uniform actions there.
     """
     columns = _columns(dataset, env, swapped_columns(dataset, played))
-    return (*_plain(dataset), *_endings(dataset, env), *columns, *_imported(dataset))
+    return (*elsewhere(dataset, env), *_plain(dataset), *_endings(dataset, env), *columns, *_imported(dataset))
+
+
+def elsewhere(dataset: Dataset, env: Native | None) -> Iterator[Finding]:
+    """That a log was made in another environment: its spaces may fit all the same."""
+    info = dataset.info
+    if env is None or info.env is None or info.env == env.name:
+        return
+    made, used = (
+        str(definition.get("id", name)).rpartition(":")[2]
+        for name, definition in ((info.env, info.env_definition), (env.name, env.definition))
+    )
+    if made != used:
+        text = f"it was made in '{info.env}', and is used for '{env.name}', which may move or pay otherwise"
+        yield Finding("other-environment", text)
 
 
 def _plain(dataset: Dataset) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from rlformer.core.records import EnvSpec, Episode
 from rlformer.data.collect import collect
 from rlformer.data.cut import cut_log
 from rlformer.data.dataset import Dataset
-from rlformer.data.findings import Finding, find
+from rlformer.data.findings import Finding, elsewhere, find
 from rlformer.data.folder import load, set_aside_damaged
 from rlformer.data.loaders.base import Native
 from rlformer.data.loaders.names import Choice
@@ -251,9 +251,10 @@ def _played(spec: EnvSpec) -> list[Episode]:
 
 
 def doubts(dataset: Dataset, env: str | None = None) -> tuple[Finding, ...]:
-    """What looks wrong with a log that others made, for whoever learns from it; of our own logs nothing."""
+    """What looks wrong with a log that others made, for whoever learns from it; of our own, whether it is of `env`."""
     if not {"import", "arrays"} & {*dataset.info.provenance, dataset.info.provenance.get("source")}:
-        return ()
+        declared = None if env is None else _declared(dataset, env)
+        return () if declared is None else tuple(elsewhere(dataset, declared[1]))
     return tuple(each for each in find(dataset, *held_against(dataset, env)) if each.told_when_opened)
 
 

@@ -16,6 +16,7 @@ from rlformer.data.dataset import Dataset, DatasetInfo, from_episodes
 from rlformer.data.findings import Finding, find
 from rlformer.data.loaders.base import Native
 from rlformer.data.precision import merged_in_float32
+from rlformer.studies.logs import doubts
 
 ACTIONS = ActionSpec("discrete", nvec=(2,))
 BOUNDS = spaces.Box(np.float32([-1, -50]), np.float32([1, 50]))
@@ -49,6 +50,23 @@ def text(dataset: Dataset, kind: str, env: Native | None = None) -> str:
 
 
 SOUND = log([3, 5, 2, 5], [True, False, True, False])
+
+
+def test_a_log_of_another_environment_is_told_and_of_another_name_of_the_same_is_not() -> None:
+    other = replace(native(), name="other", definition={"id": "Other-v0"})
+    assert "made in 'toy', and is used for 'other'" in text(SOUND, "other-environment", other)
+    (found,) = (finding for finding in find(SOUND, other) if finding.kind == "other-environment")
+    assert found.told_when_opened
+    same = log([3, 5], [True, False], env_definition={"id": "Toy-v0"})
+    assert "other-environment" not in kinds(same, replace(native(), name="mine", definition={"id": "module:Toy-v0"}))
+
+
+def test_a_log_of_our_own_is_told_where_it_is_used_for_another_environment() -> None:
+    own = log([3, 5], [True, False], provenance={"source": "collect"})
+    assert [finding.kind for finding in doubts(own, "CartPole-v1")] == ["other-environment"]
+    assert not doubts(own)
+    pole = replace(own.info, env="CartPole-v1")
+    assert not doubts(from_episodes(pole, list(own)), "CartPole-v1")
 
 
 @pytest.mark.parametrize("env", [None, native(), native(limit=None)])
