@@ -24,6 +24,8 @@ from rlformer.explain.truth import truth_of
 
 _NUMBERS, _FEWEST = 2**27, 16  # shown by the replacements of a sample at most, and states of it at least
 _OWN_STEPS, _OWN_EPISODES = 3000, (30, 300)  # that the policy plays: so many steps, within these bounds
+_HELD = 2**30  # bytes of observations from which on it plays no further episode
+_LARGE, _AT_ONCE = 1024, 4  # bytes of an observation from which on so few episodes are played at a time
 
 
 class Material:
@@ -55,15 +57,25 @@ class Material:
     @cached_property
     def own(self) -> Dataset:
         """Episodes of the deployed policy: as it acts, at the return that it is asked for."""
-        case = self.case
-        fewest, most = _OWN_EPISODES
+        case, spaces = self.case, spaces_of(self.case.env)
+        (fewest, most), env_steps = _OWN_EPISODES, self.env_steps
         seeds, episodes = self.seeds("own-log", most), list[Episode]()
-        first = self.play(case.policy, seeds[:fewest], keep=True)
-        episodes += first.episodes
-        further = min(most - fewest, int(max(0, _OWN_STEPS - first.env_steps) * fewest / first.env_steps))
-        if further:
-            episodes += self.play(case.policy, seeds[fewest : fewest + further], keep=True).episodes
-        spaces = spaces_of(case.env)
+        row = np.dtype(spaces.observation.dtype).itemsize * int(np.prod(spaces.observation.shape))
+        at_once = fewest if row < _LARGE else _AT_ONCE
+
+        def add(count: int) -> None:
+            chosen = seeds[len(episodes) : len(episodes) + count]
+            episodes.extend(self.play(case.policy, chosen, keep=True).episodes)
+
+        def full() -> bool:
+            return sum(episode.observations.nbytes for episode in episodes) >= _HELD
+
+        while len(episodes) < fewest and not full():
+            add(min(at_once, fewest - len(episodes)))
+        taken = self.env_steps - env_steps
+        further = min(most - fewest, int(max(0, _OWN_STEPS - taken) * fewest / taken))
+        if further and not full():
+            add(further)
         info = DatasetInfo(case.env.name, spaces, {"source": "explain"}, env_definition=case.env.definition)
         return from_episodes(info, episodes)
 

@@ -156,6 +156,14 @@ def test_states_that_show_large_images_are_fewer(monkeypatch: pytest.MonkeyPatch
     assert Material(case(False)).sample(8, 8, "few").replacements == 8
 
 
+def test_episodes_of_large_images_are_played_until_memory_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round of four is 4 episodes x 7 pictures x 84 x 84 bytes."""
+    assert len(Material(case(False)).own) == 300  # of 6 steps each: no 3,000
+    for rounds in (1, 2):
+        monkeypatch.setattr("rlformer.explain.material._HELD", rounds * 4 * 7 * 84 * 84)
+        assert len(Material(case(False)).own) == 4 * rounds
+
+
 @pytest.mark.slow
 def test_every_part_can_be_made_of_a_policy_that_sees(tmp_path: Path) -> None:
     made = making.make(case(True), tmp_path)
