@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from rlformer.agents.sequence import dropout
 from rlformer.agents.sequence.actions import ActionCodec
 from rlformer.agents.sequence.architecture import Architecture
+from rlformer.agents.sequence.backbones import BACKBONES
 from rlformer.agents.sequence.backbones.lstm import Lstm
 from rlformer.agents.sequence.backbones.transformer import Transformer
 from rlformer.agents.sequence.trajectory import TrajectoryModel
@@ -383,10 +384,12 @@ def test_scales_are_applied_to_what_the_model_reads() -> None:
     torch.testing.assert_close(scaled(window), raw(divided))
 
 
-def test_without_residual_connections_each_block_keeps_the_size_of_what_it_reads() -> None:
+@pytest.mark.parametrize("backbone", ["transformer", "conv", "transformer-xl", "encoder-decoder"])
+def test_without_residual_connections_each_block_keeps_the_size_of_what_it_reads(backbone: str) -> None:
     """GPT-2's weights suit a sum that begins with the tokens; alone they would leave a hundredth of it."""
     torch.manual_seed(0)
-    alone = Transformer(32, 8, 2, dropout=0.0, activation="relu", residual=False)
+    small = {"width": 32, "layers": 8, "heads": 2, "dropout": 0.0}
+    alone = BACKBONES[backbone].build(Architecture(OBSERVATION, SPACES["discrete"], backbone, residual=False, **small))
     sizes: list[float] = []
 
     def size(layer: int, first: int, h: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from rlformer.agents import rounding
 from rlformer.agents.rounding import Linear
 from rlformer.agents.sequence.activations import ACTIVATIONS
+from rlformer.agents.sequence.backbones import weights
 from rlformer.agents.sequence.backbones.base import Backbone, Visit
 from rlformer.agents.sequence.dropout import Noise, draw, drop
 from rlformer.agents.sequence.norms import NORMS
@@ -55,11 +56,12 @@ class Conv(nn.Module):
         blocks = [ConvBlock(width, window, kinds, activation, norm, residual) for _ in range(layers)]
         self.blocks = nn.ModuleList(blocks)
         self.norm = NORMS[norm](width)
-        for block in blocks:  # GPT-2's, as those of the transformer
-            nn.init.normal_(block.expand.weight, std=0.02)
-            nn.init.normal_(block.contract.weight, std=0.02 / math.sqrt(2 * layers))
-            for layer in (block.expand, block.contract):
-                nn.init.zeros_(layer.bias)
+        for block in blocks:
+            weights.initialise(block.expand)
+            weights.behind_branches([block.contract], layers)
+            nn.init.zeros_(block.contract.bias)
+            if not residual:
+                weights.alone(block.expand, rectified=block.contract)
 
     def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
         """tokens: (B, T, D) -> (B, M, D) at the asked rows. A row sees the tokens at and before it."""

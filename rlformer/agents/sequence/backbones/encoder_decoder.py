@@ -8,7 +8,6 @@ every window: a layer of self-attention between them would say nothing that they
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from itertools import repeat
 from typing import TYPE_CHECKING, cast
@@ -17,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from rlformer.agents import rounding
+from rlformer.agents.sequence.backbones import weights
 from rlformer.agents.sequence.backbones.base import Backbone, Visit
-from rlformer.agents.sequence.backbones.transformer.network import Block, attend, by_head, initialise
+from rlformer.agents.sequence.backbones.transformer.network import Block, attend, by_head
 from rlformer.agents.sequence.dropout import Noise, draw, drop
 from rlformer.agents.sequence.norms import NORMS
 from rlformer.agents.sequence.rows import Rows, count
@@ -53,11 +53,13 @@ class EncoderDecoder(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.decoder = Decoder(width, heads, chunk, activation, norm, residual)
         self.norm = NORMS[norm](width)
-        self.apply(initialise)
+        self.apply(weights.initialise)
         nn.init.normal_(self.ago, std=0.02)
         nn.init.normal_(self.decoder.questions, std=0.02)
-        for projection in (p for block in blocks for p in (block.attention.project, block.contract)):
-            nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * layers))
+        for block in blocks:
+            block.initialise_one_of(layers)
+        if not residual:
+            self.decoder.initialise_one_of(1)
 
     def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
         """tokens: (B, T, D) -> (B, M, D) at the asked rows. A row sees the tokens at and before it."""

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from rlformer.agents.rounding import Linear, linear
+from rlformer.agents.sequence.backbones import weights
 from rlformer.agents.sequence.backbones.base import Backbone, Visit
-from rlformer.agents.sequence.backbones.transformer.network import Attention, Block, initialise
+from rlformer.agents.sequence.backbones.transformer.network import Attention, Block
 from rlformer.agents.sequence.dropout import Noise, draw, drop
 from rlformer.agents.sequence.norms import NORMS
 from rlformer.agents.sequence.rows import Rows, take
@@ -55,10 +56,9 @@ class TransformerXl(nn.Module):
         blocks = [XlBlock(width, heads, memory, activation, norm, residual) for _ in range(layers)]
         self.blocks = nn.ModuleList(blocks)
         self.norm = NORMS[norm](width)
-        self.apply(initialise)
-        for block in blocks:  # GPT-2's, as those of the transformer
-            for projection in (block.attention.project, block.contract):
-                nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * layers))
+        self.apply(weights.initialise)
+        for block in blocks:
+            block.initialise_one_of(layers)
         self.register_buffer("distances", _waves(memory + 1, width), persistent=False)
 
     def forward(self, tokens: Tensor, rows: Rows) -> Tensor:

@@ -16,6 +16,7 @@ from rlformer.agents import rounding
 from rlformer.agents.rounding import Linear, linear
 from rlformer.agents.sequence import placement
 from rlformer.agents.sequence.activations import ACTIVATIONS
+from rlformer.agents.sequence.backbones import weights
 from rlformer.agents.sequence.backbones.base import Visit
 from rlformer.agents.sequence.dropout import Noise, draw, drop
 from rlformer.agents.sequence.norms import NORMS
@@ -53,13 +54,9 @@ class Transformer(nn.Module):
         blocks = [Block(width, heads, activation, norm, residual, band) for _ in range(layers)]
         self.blocks = nn.ModuleList(blocks)
         self.norm = NORMS[norm](width)
-        self.apply(initialise)
+        self.apply(weights.initialise)
         for block in blocks:
-            for layer in (block.attention.project, block.contract):
-                # GPT-2: keeps the variance of the residual stream flat over depth
-                nn.init.normal_(layer.weight, std=0.02 / math.sqrt(2 * layers))
-            if not residual:
-                block.initialise_alone()
+            block.initialise_one_of(layers)
 
     def forward(self, tokens: Tensor, rows: Rows) -> Tensor:
         """tokens: (B, T, D) -> (B, M, D) at the asked rows. A row sees the tokens at and before it."""
@@ -141,13 +138,11 @@ class Block(nn.Module):
         self.contract = Linear(4 * width, width)
         self.residual = residual
 
-    def initialise_alone(self) -> None:
-        """Where nothing is added to its results each layer keeps the variance of what it reads (He et al. 2015): with
-        GPT-2's small weights a few of them would leave nothing of the signal.
-        """
-        for layer in (self.attention.qkv, self.attention.project, self.expand):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
-        nn.init.kaiming_normal_(self.contract.weight, nonlinearity="relu")
+    def initialise_one_of(self, layers: int) -> None:
+        """Behind `weights.initialise`: the weights of one of so many layers."""
+        weights.behind_branches((self.attention.project, self.contract), layers)
+        if not self.residual:
+            weights.alone(self.attention.qkv, self.attention.project, self.expand, rectified=self.contract)
 
     def forward(self, h: Tensor, rows: Rows, noise: Iterator[Noise], rate: float) -> Tensor:
         mixed = drop(self.attention(self.attention_norm(h), rows, noise, rate), next(noise))  # (B, M, D)
@@ -300,11 +295,3 @@ def _behind(rows: Tensor, length: int) -> Tensor:
     """(..., M) -> (..., M, T)."""
     behind = torch.arange(length, device=rows.device) > rows[..., None]
     return torch.zeros(behind.shape, device=rows.device).masked_fill_(behind, -torch.inf)
-
-
-def initialise(module: nn.Module) -> None:
-    """GPT-2's: weights from a normal of .02, biases zero."""
-    if isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
