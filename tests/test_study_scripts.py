@@ -102,6 +102,9 @@ def test_every_preset_is_listed_once_and_stands_beside_a_published_score() -> No
     assert found["ppo/CartPole-v1"].published == (500.0, "CartPole-v1")
     assert found["dt/CartPole-v1"].published is None
     assert found["dt/CartPole-v1"].needs_log
+    page = module["page"]([["dt (log of ppo)", "CartPole-v1", "500.0", "0.0", "1.00", "-", "-"]], ["a2c/X", "ars/X"])
+    assert "| dt (log of ppo) | CartPole-v1 | 500.0 |" in page
+    assert "Never trained, 2 of 3: a2c/X, ars/X." in page
 
 
 def test_the_page_of_a_study_is_made_of_its_results_alone() -> None:
@@ -111,13 +114,16 @@ def test_the_page_of_a_study_is_made_of_its_results_alone() -> None:
         "Hopper-v5", "Hopper-v5", 2, 10, ("dt", "bc"), PublishedPlayer("a.zip", "an agent"),
         {"x": {"dt": 81.8}}, {"x": "d4rl"},
     )  # fmt: skip
-    log = {"path": "p", "words": "w", "z": 0.5, "best": 1.0, "episodes": 3, "steps": 3000}
-    score = {"mean": 0.0, "error": 0.0, "run": "r"}
-    rows = [{**score, "agent": a, "seed": s, "z": z} for a, s, z in (("dt", 0, 0.7), ("dt", 1, 0.9), ("bc", 0, 0.4))]
+    log = {"words": "w", "z": 0.5, "best": 1.0, "episodes": 3, "steps": 3000}
+    score = {"mean": 0.0, "error": 0.0}
+    steps = {"dt": 30_000, "bc": 100_000}
+    rows = [
+        {**score, "agent": a, "seed": s, "z": z, "gradient_steps": steps[a]}
+        for a, s, z in (("dt", 0, 0.7), ("dt", 1, 0.9), ("bc", 0, 0.4))
+    ]
     results = {
         "env": "Hopper-v5",
         "quick": False,
-        "gradient_steps": {"dt": 30_000, "bc": 100_000},
         "online": [],
         "logs": {"x": log},
         "scores": {"x": rows},
@@ -127,6 +133,43 @@ def test_the_page_of_a_study_is_made_of_its_results_alone() -> None:
     assert "| bc | 100,000 | 40.0 | 40.0 | 40.0 | -10.0 | - |" in page
     assert "a neighbour and no target" in page
     assert "mean nothing" in study.page({**results, "quick": True})
+
+
+def test_an_offline_study_trains_only_what_its_results_lack(tmp_path: Path) -> None:
+    from _offline_study import OfflineStudy, PublishedPlayer
+
+    trained: list[tuple[str, int, int]] = []
+
+    class Study(OfflineStudy):  # type: ignore[misc]
+        made = "a"  # the hash of its log
+
+        def published(self, agent: Path, out: Path, quick: bool) -> tuple[Path, dict[str, Any]]:
+            return out, {"words": "w", "z": 0.5, "best": 1.0, "episodes": 3, "steps": 3000, "hash": self.made}
+
+        def learn(self, log: Path, out: Path, agent: str, seed: int, steps: int) -> dict[str, Any]:
+            trained.append((agent, seed, steps))
+            return {"agent": agent, "seed": seed, "mean": 0.0, "error": 0.0, "z": 0.1, "gradient_steps": steps}
+
+    study = Study("X", "X", 2, None, ("dt", "bc"), PublishedPlayer("a.zip", "an agent"), {}, {"published": "d4rl"})
+    found: dict[str, Any] = {"quick": False, "scores": {}}
+
+    def run(**steps: int) -> list[tuple[str, int, int]]:
+        trained.clear()
+        study.run(tmp_path, tmp_path, False, 1, {"dt": 5, "bc": 5, **steps}, ["published"], found)
+        assert json.loads((tmp_path / "results.json").read_text()) == found
+        assert study.page(found)
+        return list(trained)
+
+    every = [("dt", 0, 5), ("dt", 1, 5), ("bc", 0, 5), ("bc", 1, 5)]
+    assert run() == every
+    assert run() == []
+    found["scores"]["published"].pop(1)
+    assert run() == [("dt", 1, 5)]
+    assert run(dt=7) == [("dt", 0, 7), ("dt", 1, 7)]
+    Study.made = "b"
+    assert run(dt=7) == []  # all is there: its log need not be made again
+    found["scores"]["published"].pop()
+    assert len(run(dt=7)) == 4  # on the log that is here now
 
 
 def test_the_page_of_pong_is_made_of_its_results_alone() -> None:
