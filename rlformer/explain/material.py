@@ -23,6 +23,7 @@ from rlformer.explain.subject import Subject, subject_of
 from rlformer.explain.truth import truth_of
 
 _NUMBERS, _FEWEST = 2**27, 16  # shown by the replacements of a sample at most, and states of it at least
+_ATTRIBUTED = 2**24  # the same where explainers pass through them many times: gradients are integrated in 32 steps
 _OWN_STEPS, _OWN_EPISODES = 3000, (30, 300)  # that the policy plays: so many steps, within these bounds
 _HELD = 2**30  # bytes of observations from which on it plays no further episode
 _LARGE, _AT_ONCE = 1024, 4  # bytes of an observation from which on so few episodes are played at a time
@@ -168,7 +169,7 @@ class Material:
         """The same states twice, with others from different episodes: for an attribution, and for its test."""
         return two_samples(
             self._states,
-            self._fitting(count, replacements),
+            self._fitting(count, replacements, _ATTRIBUTED),
             replacements,
             self.rng(purpose),
             self.decisions is not None,
@@ -183,10 +184,10 @@ class Material:
             states, self._fitting(count, replacements), replacements, self.rng(purpose), self.decisions is not None
         )
 
-    def _fitting(self, count: int, replacements: int) -> int:
-        """So many states, or fewer where they show large images, for the memory that they take."""
+    def _fitting(self, count: int, replacements: int, numbers: int | None = None) -> int:
+        """So many states, or fewer where they show large images, for the memory and the time that they take."""
         each = replacements * self.subject.context_length * self.observation.size
-        return max(min(count, _FEWEST), min(count, _NUMBERS // each))
+        return max(min(count, _FEWEST), min(count, (numbers or _NUMBERS) // each))
 
     @cached_property
     def _states(self) -> LogStates:
