@@ -9,9 +9,13 @@ from rlformer.studies.claims.rows import recipes
 _NEAR, _EDGE, _FAR = 5, 8, 20  # steps since the cue: two layers of filters over five tokens reach eight steps back
 
 
+# Greedy actions in the corridor, which mean nothing, may depend on the cue, and so carry it further than filters reach.
+_SAMPLED = "action_selection=sampled"
+
+
 def _on(length: int, agent: str) -> Trained:
     values = recipes.of_episodes(length + 1) if agent == "rvs" else recipes.reading(length + 1)
-    return Trained(task("PassiveTMaze", length=length), agent, values, episodes=recipes.EPISODES)
+    return Trained(task("PassiveTMaze", length=length), agent, (*values, _SAMPLED), episodes=recipes.EPISODES)
 
 
 def _serves(length: int, agent: str, english: str, chinese: str, quick: bool = False) -> Effect:
@@ -40,8 +44,9 @@ CLAIM = Claim(
     experiment=Text(
         "Causal depthwise convolutions (Decision ConvFormer) whose two layers reach 8 steps back, on PassiveTMaze: a cue 5 "
         "steps ago is well within their reach, one 8 steps ago is at its edge, one 20 steps ago is beyond it, and there "
-        "they are predicted to fail.",
-        "两层因果逐通道卷积（depthwise，即 Decision ConvFormer）最远看到 8 步之前。PassiveTMaze 上，5 步之前的线索在感受野之内，8 步之前的在其边缘，20 步之前的在其外，预计在那里失败。",
+        "they are predicted to fail. Actions are sampled: greedy ones in the corridor, which mean nothing, may depend on the "
+        "cue, and the filters would read there what they no longer see.",
+        "两层因果逐通道卷积（depthwise，即 Decision ConvFormer）最远看到 8 步之前。PassiveTMaze 上，5 步之前的线索在感受野之内，8 步之前的在其边缘，20 步之前的在其外，预计在那里失败。动作按概率采样：若取最可能的动作，走廊里本无意义的动作也可能随线索而变，卷积就能从中读出早已看不见的线索。",
     ),
     effects=(
         _serves(_NEAR, "dt-conv", "the convolution", "卷积", quick=True),
