@@ -242,7 +242,7 @@ def test_the_curves_of_the_seven_steps_are_those_of_a_training(tmp_path: Path) -
 
 def test_docs_are_small() -> None:
     files = [path for path in (ROOT / "docs").rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) < 4_000_000
+    assert sum(path.stat().st_size for path in files) < 4_200_000  # 240,000 of them: all measurements of the claims
 
 
 @pytest.mark.parametrize("page", published(), ids=lambda page: page.parent.name)
