@@ -93,8 +93,8 @@ def trained(agent: str, seed: int, *words: str) -> Score:
 
 
 def compared(env: str, agents: Sequence[str], folder: Path, *words: str) -> dict[str, Any]:
-    """What `rlformer compare` answers, and of each arm what it returns by seed, its number of parameters and the CPU
-    seconds that it learned for, on average. Runs lie beside `folder`.
+    """What `rlformer compare` says of each arm: its return by seed, its number of parameters, and the mean of the CPU
+    seconds that it learned for. Runs lie beside `folder`.
     """
     more = ("--with", "selection=false", "--with", f"runs={folder.parent / 'runs'}")  # every arm on every seed
     results = rlformer("compare", env, "--arms", ",".join(agents), *words, *more, "--out", str(folder))
@@ -107,7 +107,7 @@ def compared(env: str, agents: Sequence[str], folder: Path, *words: str) -> dict
             "parameters": next((run["parameters"] for run in runs), 0),
             "cpu_seconds": sum(run["times"].get("learning_cpu", 0.0) for run in runs) / max(len(runs), 1),
         }
-    return {"arms": arms, "verdict": environment["verdict"]}
+    return {"arms": arms}
 
 
 def kept_results(path: Path, earlier: Path | None, quick: bool, key: str) -> dict[str, Any]:

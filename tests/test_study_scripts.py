@@ -247,6 +247,7 @@ def test_a_table_of_architectures_counts_solved_seeds_and_pairs_them() -> None:
     assert "| `dt` | 12,345 | 155.0 ± 55.0 | 1 of 2 | 1.5 |  |" in page
     assert "| `dt-masked` | 12,345 | 183.3 ± 27.3 | 2 of 3 | 1.5 | +20.0 ± 10.0 |" in page  # 30 and 10
     assert "## KeyDoor" not in page
+    assert "Not run: `PassiveTMaze`, `KeyDoor`, " in page
     assert "mean nothing" in module["page"]({"quick": True, "parts": {}})
 
 
