@@ -110,13 +110,18 @@ def compared(env: str, agents: Sequence[str], folder: Path, *words: str) -> dict
     return {"arms": arms}
 
 
+def going_on_from(own: Path, earlier: Path | None) -> Path | None:
+    """The results that a study goes on from: its own, or else those that --from names; None: it begins."""
+    return own if own.is_file() else earlier
+
+
 def kept_results(path: Path, earlier: Path | None, quick: bool, key: str) -> dict[str, Any]:
     """What `path` holds, or, where nothing is there, `earlier`: a study that goes on.
 
     Ends the script where that is of a smoke test and this is none, or the other way round.
     """
-    source = path if path.is_file() or earlier is None else earlier
-    if not source.is_file() and source is path:
+    source = going_on_from(path, earlier)
+    if source is None:
         return {"quick": quick, key: {}}
     found = read_results(source, "quick", key)
     if found["quick"] != quick:

@@ -216,8 +216,7 @@ def claims(
     limits.check(seeds=seeds, jobs=jobs)
     place = Place.parse(on)
     asked, count = suite.plan(only, profile, seeds)  # a mistake is told before a folder is made
-    if earlier is not None:
-        take(Path(earlier), asked, profile == "quick", count)
+    taken = None if earlier is None else take(Path(earlier), asked, profile == "quick", count)
     folder = files.writable_directory(Path(out))
     found = suite.claims(
         only=only,
@@ -226,7 +225,7 @@ def claims(
         jobs=jobs,
         on=place,
         root=files.writable_directory(Path(root)),
-        earlier=None if earlier is None else Path(earlier),
+        taken=taken,
         listen=listen,
     )
     return build(found, folder, command=command)

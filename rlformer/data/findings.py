@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from scipy.optimize import linear_sum_assignment
 
-from rlformer.core.records import Episode
+from rlformer.core.records import EnvSpec, Episode
 from rlformer.core.spaces import Array
 from rlformer.data.checks import INFERRED
 from rlformer.data.dataset import Dataset
@@ -85,7 +85,7 @@ def find(dataset: Dataset, env: Native | None = None, played: Sequence[Episode] 
     return (*elsewhere(dataset, env), *_plain(dataset), *_endings(dataset, env), *columns, *_imported(dataset))
 
 
-def elsewhere(dataset: Dataset, env: Native | None) -> Iterator[Finding]:
+def elsewhere(dataset: Dataset, env: Native | EnvSpec | None) -> Iterator[Finding]:
     """That a log was made in another environment: its spaces may fit all the same."""
     info = dataset.info
     if env is None or info.env is None or info.env == env.name:

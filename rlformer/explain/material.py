@@ -61,7 +61,7 @@ class Material:
         case, spaces = self.case, spaces_of(self.case.env)
         (fewest, most), env_steps = _OWN_EPISODES, self.env_steps
         seeds, episodes = self.seeds("own-log", most), list[Episode]()
-        row = np.dtype(spaces.observation.dtype).itemsize * int(np.prod(spaces.observation.shape))
+        row = spaces.observation.size * spaces.observation.dtype.itemsize
         at_once = fewest if row < _LARGE else _AT_ONCE
 
         def add(count: int) -> None:
@@ -159,7 +159,7 @@ class Material:
         """
         return sample(
             self._states,
-            self._fitting(count, replacements),
+            self._fitting(count, replacements, _NUMBERS),
             replacements,
             self.rng(purpose),
             self.decisions is not None,
@@ -181,13 +181,17 @@ class Material:
             return None
         states = LogStates(self.case.log, self.subject.context_length, self.decisions)
         return sample(
-            states, self._fitting(count, replacements), replacements, self.rng(purpose), self.decisions is not None
+            states,
+            self._fitting(count, replacements, _NUMBERS),
+            replacements,
+            self.rng(purpose),
+            self.decisions is not None,
         )
 
-    def _fitting(self, count: int, replacements: int, numbers: int | None = None) -> int:
+    def _fitting(self, count: int, replacements: int, numbers: int) -> int:
         """So many states, or fewer where they show large images, for the memory and the time that they take."""
         each = replacements * self.subject.context_length * self.observation.size
-        return max(min(count, _FEWEST), min(count, (numbers or _NUMBERS) // each))
+        return max(min(count, _FEWEST), min(count, numbers // each))
 
     @cached_property
     def _states(self) -> LogStates:

@@ -208,12 +208,19 @@ def native_of(dataset: Dataset, env: str | None = None) -> Native | None:
     return None if found is None else found[1]
 
 
-def _declared(dataset: Dataset, env: str | None) -> tuple[EnvSpec, Native] | None:
+def _named(dataset: Dataset, env: str | None) -> EnvSpec | None:
     if env == NOWHERE:
         return None
     try:
-        spec = dataset_env(dataset) if env is None else env_cards.environment(env)
-        return spec, Native.of(spec)
+        return dataset_env(dataset) if env is None else env_cards.environment(env)
+    except InputError:
+        return None
+
+
+def _declared(dataset: Dataset, env: str | None) -> tuple[EnvSpec, Native] | None:
+    spec = _named(dataset, env)
+    try:
+        return None if spec is None else (spec, Native.of(spec))
     except InputError:
         return None
 
@@ -253,8 +260,7 @@ def _played(spec: EnvSpec) -> list[Episode]:
 def doubts(dataset: Dataset, env: str | None = None) -> tuple[Finding, ...]:
     """What looks wrong with a log that others made, for whoever learns from it; of our own, whether it is of `env`."""
     if not {"import", "arrays"} & {*dataset.info.provenance, dataset.info.provenance.get("source")}:
-        declared = None if env is None else _declared(dataset, env)
-        return () if declared is None else tuple(elsewhere(dataset, declared[1]))
+        return () if env is None else tuple(elsewhere(dataset, _named(dataset, env)))
     return tuple(each for each in find(dataset, *held_against(dataset, env)) if each.told_when_opened)
 
 

@@ -64,7 +64,7 @@ def reported(folder: Path, measured: dict[Cell, int], asked: tuple[Claim, ...] =
 def test_a_report_holds_all_that_was_measured_and_gives_the_same_answers_elsewhere(tmp_path: Path) -> None:
     path = reported(tmp_path / "there", {MORE: 3, LESS: 3, OTHER: 3})
     found = take(path, (FIRST, SECOND), False, 3)
-    assert (len(found.known), found.line(path)) == (9, f"{path}: 9 measurements taken")
+    assert (len(found.known), found.line) == (9, f"{path}: 9 measurements taken")
     for (cell, seed), one in found.known.items():
         write(cell, seed, tmp_path / "here", one)
     here, there = (
@@ -79,7 +79,7 @@ def test_a_measurement_of_a_seed_is_taken_where_all_claims_that_need_it_are_whol
     assert set(take(path, (FIRST, SECOND), False, 3).known) == {(MORE, 0), (MORE, 1), (LESS, 0), (OTHER, 0)}
     assert set(take(path, (FIRST,), False, 3).known) == {(MORE, 0), (MORE, 1), (LESS, 0), (LESS, 1)}
     assert set(take(path, (FIRST,), False, 1).known) == {(MORE, 0), (LESS, 0)}
-    assert "; 2 are of other claims, seeds or values, or of a seed" in take(path, (FIRST,), False, 3).line(path)
+    assert "; 2 are of other claims, seeds or values, or of a seed" in take(path, (FIRST,), False, 3).line
 
 
 def test_what_was_trained_with_other_values_is_not_taken_and_is_measured_again(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from rlformer.studies.claims.answer import ClaimAnswer, answer
 from rlformer.studies.claims.base import Cell, Claim, Entry, Measured, read, write
 from rlformer.studies.claims.forecast import foresee
 from rlformer.studies.claims.rows import chosen
-from rlformer.studies.claims.taken import Known, take
+from rlformer.studies.claims.taken import Taken
 from rlformer.studies.executors import Place
 from rlformer.studies.executors.base import Event, Job, Request
 
@@ -49,7 +49,7 @@ def claims(
     profile: str = "quick",
     seeds: int | None = None,
     root: Path = Path("runs/claims"),
-    earlier: Path | None = None,
+    taken: Taken | None = None,
     jobs: int | None = None,
     on: Place = Place(),  # noqa: B008 - frozen
     listen: Callable[[Event], None] = lambda event: None,
@@ -57,7 +57,7 @@ def claims(
     """Measure every cell of the claims and answer them; what was measured below `root` is not measured again.
 
     only: names with commas between. profile: quick, the smallest experiment of each on one seed, or full, all on five.
-    earlier: the results.json of a report whose measurements are taken where `root` has none (see `take`).
+    taken: of an earlier report, for these claims and seeds; they are used where `root` has none.
     jobs: as for `diagnose`. Cells that take time run alone, behind all others. A failed one does not stop the rest.
     Raises InputError for what the caller can mend, Interrupted on Ctrl-C.
     """
@@ -65,17 +65,13 @@ def claims(
     quick, root = profile == "quick", root.absolute()
     cells = list(dict.fromkeys(cell for claim in asked for cell in claim.cells(quick)))
     at_once = jobs or on.usual_jobs
-    known: Known = {}
-    if earlier is not None:
-        found = take(earlier, asked, quick, count)
-        known = found.known
-        listen(Event(None, "told", found.line(earlier)))
-    # a damaged file is told before anything is measured
-    ahead = foresee(asked, profile, count, root, at_once or 1, known)
+    if taken is not None:
+        listen(Event(None, "told", taken.line))
+        for (cell, seed), one in taken.known.items():
+            if read(cell, seed, root) is None:
+                write(cell, seed, root, one)
+    ahead = foresee(asked, profile, count, root, at_once or 1)  # a damaged file is told before anything is measured
     listen(Event(None, "told", ahead.line()))
-    for (cell, seed), one in known.items():
-        if read(cell, seed, root) is None:
-            write(cell, seed, root, one)
     failures: list[Unmeasured] = []
     together = [cell for cell in cells if not cell.alone]
     apart = [cell for cell in cells if cell.alone]

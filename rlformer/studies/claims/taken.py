@@ -20,15 +20,17 @@ Known: TypeAlias = Mapping[tuple[Cell, int], Measured]  # by cell and seed
 class Taken:
     """What an earlier report tells of the claims that are asked for."""
 
+    path: Path
     known: Known
     entries: int  # of the report
 
-    def line(self, path: Path) -> str:
+    @property
+    def line(self) -> str:
         """In a sentence."""
         left = self.entries - len(self.known)
         why = "of other claims, seeds or values, or of a seed that the report does not hold whole"
         rest = f"; {left} are {why}" if left else ""
-        return f"{path}: {plural(len(self.known), 'measurement')} taken{rest}"
+        return f"{self.path}: {plural(len(self.known), 'measurement')} taken{rest}"
 
 
 def take(path: Path, asked: Sequence[Claim], quick: bool, seeds: int) -> Taken:
@@ -56,7 +58,7 @@ def take(path: Path, asked: Sequence[Claim], quick: bool, seeds: int) -> Taken:
         for (cell, seed), one in held.items()
         if all((other, seed) in held for cells in users[cell] for other in cells)
     }
-    return Taken(whole, len(entries))
+    return Taken(path, whole, len(entries))
 
 
 def _entries(path: Path) -> list[Entry]:

@@ -7,8 +7,6 @@ from rlformer.studies.claims.cells import Trained, task
 from rlformer.studies.claims.rows import recipes
 
 _NEAR, _EDGE, _FAR = 5, 8, 20  # steps since the cue: two layers of filters over five tokens reach eight steps back
-
-
 # Greedy actions in the corridor, which mean nothing, may depend on the cue, and so carry it further than filters reach.
 _SAMPLED = "action_selection=sampled"
 
