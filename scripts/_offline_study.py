@@ -20,6 +20,7 @@ from _studies import (
     Score,
     at_least_one,
     kept_results,
+    made_by,
     markdown,
     read_results,
     refuse,
@@ -61,6 +62,7 @@ class OfflineStudy:
     player: PublishedPlayer
     corl: Mapping[str, Mapping[str, float]]  # by log and agent
     corl_logs: Mapping[str, str]  # which data of D4RL these are on
+    command: str  # which of the scripts, and how it is called
 
     def main(self, parser: argparse.ArgumentParser) -> None:
         """Run what is left of it, or write its page."""
@@ -226,6 +228,8 @@ class OfflineStudy:
             "100 greedy episodes of the last weights, gradient steps of batch 256. CORL's column is of its *last* "
             "checkpoint",
             "after 1,000,000 steps on D4RL's own logs: other data, v2 for v5, so a neighbour and no target.",
+            "",
+            made_by(self.command, f"{self.env.partition('-')[0].lower()}.json"),
             "",
         ]
         return "\n".join(parts)

@@ -156,6 +156,11 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def made_by(command: str, results: str) -> str:
+    """The last line of a page in docs: what made it, and the file beside it that holds its figures."""
+    return f"Made by `scripts/{command}`, from [{results}]({results})."
+
+
 def write_json(path: Path, value: Any) -> None:
     """Replaced at once: a reader finds the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)

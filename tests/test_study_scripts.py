@@ -112,7 +112,7 @@ def test_the_page_of_a_study_is_made_of_its_results_alone() -> None:
 
     study = OfflineStudy(
         "Hopper-v5", "Hopper-v5", 2, 10, ("dt", "bc"), PublishedPlayer("a.zip", "an agent"),
-        {"x": {"dt": 81.8}}, {"x": "d4rl"},
+        {"x": {"dt": 81.8}}, {"x": "d4rl"}, "study_hopper ZOO",
     )  # fmt: skip
     log = {"words": "w", "z": 0.5, "best": 1.0, "episodes": 3, "steps": 3000}
     score = {"mean": 0.0, "error": 0.0}
@@ -132,6 +132,7 @@ def test_the_page_of_a_study_is_made_of_its_results_alone() -> None:
     assert "| dt | 30,000 | 80.0 ± 10.0 | 70.0 | 90.0 | +30.0 | 81.8 |" in page
     assert "| bc | 100,000 | 40.0 | 40.0 | 40.0 | -10.0 | - |" in page
     assert "a neighbour and no target" in page
+    assert "`scripts/study_hopper ZOO`, from [hopper.json](hopper.json)." in page
     assert "mean nothing" in study.page({**results, "quick": True})
 
 
@@ -150,7 +151,7 @@ def test_an_offline_study_trains_only_what_its_results_lack(tmp_path: Path) -> N
             trained.append((agent, seed, steps))
             return {"agent": agent, "seed": seed, "mean": 0.0, "error": 0.0, "z": 0.1, "gradient_steps": steps}
 
-    study = Study("X", "X", 2, None, ("dt", "bc"), PublishedPlayer("a.zip", "an agent"), {}, {"published": "d4rl"})
+    study = Study("X", "X", 2, None, ("dt", "bc"), PublishedPlayer("a.zip", "an agent"), {}, {"published": "d4rl"}, "x")
     found: dict[str, Any] = {"quick": False, "scores": {}}
 
     def run(**steps: int) -> list[tuple[str, int, int]]:
@@ -255,6 +256,7 @@ def test_a_table_of_minigrid_counts_solved_seeds() -> None:
     arms = {"dt": {"returns": {"0": 0.95, "1": 0.5}, "parameters": 9, "cpu_seconds": 30.0}}
     page = runpy.run_path(str(SCRIPTS / "study_minigrid"))["page"]({"quick": False, "envs": {"X": {"arms": arms}}})
     assert "| `dt` | 0.725 ± 0.225 | 1 of 2 | 0.5 |" in page
+    assert page.endswith("Made by `scripts/study_minigrid`, from [minigrid.json](minigrid.json).\n")
 
 
 def test_a_study_goes_on_from_its_own_results_or_from_those_of_another_place(
