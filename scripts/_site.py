@@ -3,7 +3,8 @@
 Made from the code: a page for every agent, the environments, the glossary, the commands, the keys of a study, the
 schema of results.json, the published reports. A document links to files of the repository (`../agents/dt.toml`), which
 is true wherever it is read; here such a link leads to the page made from the file, or to a page that shows it.
-`<!-- code: FILE NAME -->` is replaced by that function or class, with its lines.
+`<!-- code: FILE NAME -->` names a function or class: a document holds it below the comment, put there by
+`scripts/docs code`; on the site it is shown with its lines.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 _LINK = re.compile(r"(?<=\]\()([^)\s#]+)(#[^)\s]*)?(?=\))")
-_CODE = re.compile(r"^<!-- code: (\S+) (\S+) -->$", re.MULTILINE)
+_CODE = re.compile(r"^<!-- code: (\S+) (\S+) -->$(?:\n```python\n.*?^```$)?", re.DOTALL | re.MULTILINE)
 _FILM = re.compile(r'<img src="data:image/webp;base64,([^"]+)" alt="(\S+) acting')  # of a report's page
 _FIELD = re.compile(r"^    (\w+): .*?\s#\s(.*)$")  # a field of a class with a comment behind it
 _COMMENTED = re.compile(r"^(\w+)\s*=\s*.*?\s#\s(.*)$")  # a key of a card with a comment behind its value
@@ -422,9 +423,8 @@ class Site:
             self.show(f"agents/{file.name}")
         for file in sorted((ROOT / "envs").glob("*.toml")):
             self.page_of[f"envs/{file.name}"] = self.show(f"envs/{file.name}")
-        for file in sorted((ROOT / "docs").glob("**/*.md")):
-            if "reports" not in file.parts:
-                self._links(file.read_text("utf-8"), file.relative_to(ROOT).as_posix())
+        for file in documents():
+            self._links(file.read_text("utf-8"), file.relative_to(ROOT).as_posix())
         for page in list(self.pages):
             if page in self.origin:
                 self._links(self.pages[page], self.origin[page])
@@ -489,17 +489,57 @@ def _is_folder(link: str, origin: str) -> bool:
     return file is not None and (ROOT / file).is_dir()
 
 
-def code(file: str, name: str) -> str:
-    """A function or class of a file (`Class.method` too), as it stands there, with its lines."""
+# --- code in documents
+
+
+def _passage(file: str, name: str) -> tuple[str, int, int]:
+    """A function or class of a file (`Class.method` too), as it stands there, and its first and last line."""
     text = (ROOT / file).read_text(encoding="utf-8")
     found: Any = ast.parse(text)
     for part in name.split("."):
-        found = next(node for node in found.body if getattr(node, "name", None) == part)
+        found = next((node for node in found.body if getattr(node, "name", None) == part), None)
+        if found is None:
+            raise ValueError(f"{file} has no {name}: <!-- code: {file} {name} -->")
     first = min([found.lineno, *(each.lineno for each in found.decorator_list)])
     lines = "\n".join(text.splitlines()[first - 1 : found.end_lineno])
-    if "." in name:
-        lines = textwrap.dedent(lines)
-    return f'``` {{ .python title="{file}, lines {first} to {found.end_lineno}" linenums="{first}" }}\n{lines}\n```'
+    return textwrap.dedent(lines) if "." in name else lines, first, found.end_lineno
+
+
+def code(file: str, name: str) -> str:
+    """A function or class as the site shows it: with its lines."""
+    lines, first, last = _passage(file, name)
+    return f'``` {{ .python title="{file}, lines {first} to {last}" linenums="{first}" }}\n{lines}\n```'
+
+
+def with_lines(text: str) -> str:
+    """A page's text with the code that it names as the site shows it, whether the page holds it or not."""
+    return _CODE.sub(lambda found: code(found[1], found[2]), text)
+
+
+def with_code(text: str) -> str:
+    """A document's text that holds the code which it names. No lines: they would be others after each change above."""
+
+    def held(found: re.Match[str]) -> str:
+        return f"<!-- code: {found[1]} {found[2]} -->\n```python\n{_passage(found[1], found[2])[0]}\n```"
+
+    return _CODE.sub(held, text)
+
+
+def documents() -> list[Path]:
+    """The pages of docs/ but the published reports."""
+    return [page for page in sorted((ROOT / "docs").glob("**/*.md")) if "reports" not in page.parts]
+
+
+def put_in() -> None:
+    """What `scripts/docs code` does: write the code into the documents that name it, and print those that changed."""
+    for page in documents():
+        text = page.read_text(encoding="utf-8")
+        if (held := with_code(text)) != text:
+            page.write_text(held, encoding="utf-8")
+            print(page.relative_to(ROOT))
+
+
+# --- mkdocs
 
 
 _site: Site | None = None
@@ -548,7 +588,11 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """mkdocs: code where it is asked for, links that lead to pages."""
     name = page.file.src_uri
-    markdown = _CODE.sub(lambda found: code(found[1], found[2]), markdown)
+    markdown = with_lines(markdown)
     if name in site().pages and name not in site().origin:
         return markdown
     return site().linked(markdown, name, site().origin.get(name, f"docs/{name}"))
+
+
+if __name__ == "__main__":
+    put_in()

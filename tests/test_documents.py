@@ -8,6 +8,8 @@ of its own. Comments of HTML before a block, which no reader sees, say what is d
     <!-- run: replace OLD => NEW -->    the same for Python
     <!-- run: before                    what the block needs, in its language
     ... -->
+
+Code that a page takes from a file (`<!-- code: FILE NAME -->`) is not run: it is compared with the file.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 PAGES = [page for page in PAGES if not {"reports", "zh"} & set(page.parts)]  # translations have the same code
 BLOCK = re.compile(r"((?:<!-- run: (?:(?!-->).)*?-->\s*)*)^```(bash|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+TAKEN = re.compile(r"^<!-- code: \S+ \S+ -->\n```python\n.*?^```$", re.DOTALL | re.MULTILINE)
 DIRECTIVE = re.compile(r"<!-- run: (\w+)\s(.*?)-->", re.DOTALL)
 
 
@@ -50,7 +53,7 @@ class Block:
 def blocks(page: Path) -> list[Block]:
     """All of a page, in their order. Raises AssertionError for a comment that says nothing known."""
     found = []
-    for comments, language, code in BLOCK.findall(page.read_text(encoding="utf-8")):
+    for comments, language, code in BLOCK.findall(TAKEN.sub("", page.read_text(encoding="utf-8"))):
         skipped, before = False, ""
         for word, rest in DIRECTIVE.findall(comments):
             rest = html.unescape(rest)
@@ -212,7 +215,7 @@ SEVEN = [TRAINED, TRAINED.parent / "zh" / TRAINED.name]
 
 @pytest.mark.parametrize("page", SEVEN, ids=name_of)
 def test_the_seven_steps_lead_to_code_that_is_there(page: Path) -> None:
-    """Each passage of code that the site puts in, and each function that a link names, with its file."""
+    """Each passage of code that the page takes, and each function that a link names, with its file."""
     code = runpy.run_path(str(ROOT / "scripts" / "_site.py"))["code"]
     text = page.read_text(encoding="utf-8")
     put_in = re.findall(r"^<!-- code: (\S+) (\S+) -->$", text, re.MULTILINE)
@@ -222,6 +225,33 @@ def test_the_seven_steps_lead_to_code_that_is_there(page: Path) -> None:
     for file, name in [*put_in, *(((page.parent / link).resolve().relative_to(ROOT), name) for name, link in named)]:
         assert name.rpartition(".")[2] in code(str(file), name)
     assert all((page.parent / link).is_file() for link in re.findall(r"\]\((\.[^)]+\.py)\)", text))
+
+
+def test_pages_hold_the_code_that_they_name_and_the_site_shows_it_once() -> None:
+    site = runpy.run_path(str(ROOT / "scripts" / "_site.py"))
+    for page in site["documents"]():
+        text = page.read_text(encoding="utf-8")
+        assert site["with_code"](text) == text, f"{name_of(page)}: meant so? scripts/docs code puts the code in anew"
+        taken = TAKEN.findall(text)
+        assert len(taken) == len(re.findall(r"^<!-- code: ", text, re.MULTILINE))
+        shown = site["with_lines"](text)
+        assert shown.count("``` { .python title=") == len(taken)
+        assert shown.count("```python") == text.count("```python") - len(taken)
+    assert len(TAKEN.findall(TRAINED.read_text(encoding="utf-8"))) > 9
+
+
+def test_code_is_put_in_anew_where_it_has_changed_and_only_there() -> None:
+    with_code = runpy.run_path(str(ROOT / "scripts" / "_site.py"))["with_code"]
+    page = "<!-- code: rlformer/core/errors.py InputError -->\n{}\nWords.\n\n```python\nmine = 1\n```\n"
+    old = "```python\nclass InputError:\n    pass\n```\n"
+    for held in ("", old):
+        text = with_code(page.format(held))
+        (taken,) = TAKEN.findall(text)
+        assert taken.partition("\n")[2].startswith("```python\nclass InputError(ValueError):\n")
+        assert TAKEN.sub("", text) == TAKEN.sub("", page.format(old))
+        assert with_code(text) == text
+    with pytest.raises(ValueError, match=r"errors\.py has no Nothing"):
+        with_code("<!-- code: rlformer/core/errors.py Nothing -->")
 
 
 @pytest.mark.slow

@@ -300,3 +300,30 @@ def test_the_first_hour_tells_what_took_how_long_and_what_failed(
     assert [("FAIL" in line, "MISS" in line) for line in lines[2:]] == [
         (True, False), (False, False), (False, False), (False, False), (False, True),
     ]  # fmt: skip
+
+
+def test_an_environment_that_no_script_made_is_left_alone(checkout_copy: Checkout) -> None:
+    own = checkout_copy.path / ".venv" / "bin" / "python"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    for script in ("docs", "test", "demo"):
+        result, asked = checkout_copy.run(script)
+        assert (result.returncode, asked, own.read_text()) == (2, [], "mine")
+        assert result.stderr.startswith("error: .venv was not made by the scripts")
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_nothing_of_an_outdated_environment_stays(checkout_copy: Checkout) -> None:
+    checkout_copy.run("test")
+    (checkout_copy.path / ".venv" / "stale").touch()
+    (checkout_copy.path / "requirements.lock").write_text("numpy==2.1\n")
+    assert checkout_copy.run("test")[1] == [*MADE, *CHECKS]
+    assert sorted(path.name for path in (checkout_copy.path / ".venv").iterdir()) == ["bin", "made-from"]
+
+
+@pytest.mark.parametrize("words", [["docs", "--help"], ["docs", "serve", "-h"], ["test", "-h"], ["demo", "--help"]])
+def test_help_makes_no_environment(checkout_copy: Checkout, words: list[str]) -> None:
+    result, asked = checkout_copy.run(*words)
+    assert (result.returncode, asked, result.stderr) == (0, [], "")
+    assert result.stdout.startswith(f"scripts/{words[0]} ")
+    assert not (checkout_copy.path / ".venv").exists()

@@ -57,7 +57,7 @@ def claims(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="Take the measurements that the results.json of an earlier report holds; measure the rest.",
+            help="Take the measurements in the results.json (or .gz) of an earlier report; measure the rest.",
             rich_help_panel=HOW,
         ),
     ] = None,

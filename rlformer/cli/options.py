@@ -32,7 +32,7 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Override a value of the agent's preset (rlformer agents --json lists the keys); repeatable.",
+        help="Override a value of the agent's preset (rlformer agents NAME lists the keys); repeatable.",
         rich_help_panel=TRAINED,
     ),
 ]

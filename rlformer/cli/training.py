@@ -153,7 +153,8 @@ def train_transformer(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Pretraining during the first half of the steps: masked, autoencoder, synthetic, random-tokens.",
+            help="Pretraining in the first half of the steps: synthetic or random-tokens; also masked and autoencoder, "
+            "for which the agents dt-masked and dt-latent set what they need.",
             rich_help_panel=TRAINED,
         ),
     ] = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -81,6 +82,9 @@ def line(error: Exception) -> str:
     if command_typed is not None and command == "rlformer" and command_typed[1] in _OTHERWISE:
         return f"unknown command '{command_typed[1]}'; did you mean {_OTHERWISE[command_typed[1]]}?"
     said = _said(text)
+    extra = re.match(r"unexpected argument '([^' ]+)", said)
+    if extra is not None and "/" in extra[1] and Path(extra[1]).exists():
+        said += ": one is expected, and a pattern such as dt-* may match several"
     return said if said.endswith("?") else f"{said}; {command} --help shows how"
 
 

@@ -5,9 +5,11 @@ The one place where JSON and TOML from a file are parsed.
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import tomllib
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ _DEEPEST = 64  # of nested lists and objects
 
 
 def json_object(path: Path, constants: bool = False) -> dict[str, Any]:
-    """The object in a JSON file.
+    """The object in a JSON file, which may be packed (.gz).
 
     constants: whether NaN and Infinity may stand in it, which JSON does not have and we do not write. Raises InputError
     where the file is absent, torn, too large, too deep, or no object.
@@ -66,13 +68,24 @@ def _text(path: Path, largest: int) -> str:
             raise InputError(f"{path}: {'no file' if path.exists() else 'no such file'}")
         if (size := path.stat().st_size) > largest:
             raise InputError(f"{path}: {size / 2**20:,.0f} MB, but such a file has at most {largest >> 20} MB")
+        if path.suffix == ".gz":
+            return _unpacked(path, largest).decode("utf-8-sig")
         return path.read_text(encoding="utf-8-sig")  # some editors put a mark in front
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not valid UTF-8: {_brief(error)}") from error
-    except (OSError, ValueError) as error:  # of paths that the system takes for none
+    except (OSError, ValueError, EOFError, zlib.error) as error:  # of paths that the system takes for none; of .gz
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _unpacked(path: Path, largest: int) -> bytes:
+    """What is in a .gz, no more of it than such a file may hold."""
+    with gzip.open(path) as packed:
+        data = packed.read(largest + 1)
+    if len(data) > largest:
+        raise InputError(f"{path}: unpacked, it has more than the {largest >> 20} MB that such a file has at most")
+    return data
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ class _Row:
     second: str
     found: str
     margin: str
+    p: str
     says: str
     rail: rails.Rail | None
     confirmed: bool | None  # None: neither this nor refuted
@@ -141,8 +143,8 @@ def document(made: Edition) -> str:
     answered = [(f"[{escape(c.statement)}](#{c.name})", c.number, f"**{c.short}**") for c in made.claims]
     blocks.append(table((words["claim"], words["where"], words["answer"]), answered))
     for claim in made.claims:
-        rows = [(escape(r.what), r.first, r.second, r.found, r.margin, r.says) for r in claim.rows]
-        head = tuple(words[key] for key in ("effect", "first", "second", "found", "margin", "says"))
+        rows = [(escape(r.what), r.first, r.second, r.found, r.margin, r.p, r.says) for r in claim.rows]
+        head = tuple(words[key] for key in ("effect", "first", "second", "found", "margin", "p", "says"))
         blocks += [f'<a id="{claim.name}"></a>', f"## {escape(claim.statement)}"]
         blocks += [
             f"**{claim.answer}**{words['bracket'].format(n=claim.statements)}",
@@ -168,7 +170,8 @@ def lead(answers: Answers, language: Language) -> list[str]:
     words = WORDS[language]
     seeds = formats.plural(answers.seeds, "seed") if language == "en" else f"{answers.seeds} 个种子"
     first = words["lead"].format(seeds=seeds, time=_time(answers.hours, language))
-    found = [first, words["one"] if answers.seeds == 1 else words["rule"]]
+    found = [first, words["untested"], words["one"] if answers.seeds == 1 else words["rule"]]
+    found += [words["intervals"]] if answers.seeds > 1 else []
     found += [words["quick"]] if answers.profile == "quick" else []
     found += [words["same"]] if any(_same(effect) for claim in answers.claims for effect in claim.effects) else []
     return [*found, words["unit of ratios"]]
@@ -194,14 +197,16 @@ def shown(claim: ClaimAnswer, language: Language) -> _Shown:
         said = words["depends"].format(a=both[0], b=both[1])
     else:
         said = words[claim.verdict]
+    number = claim.number.replace(", ", words["comma"])
+    where = "" if claim.where is None else words["within"].format(w=_said(claim.where, language))
     rows = tuple(_row(effect, language) for effect in claim.effects)
     return _Shown(
         claim.name,
         _said(claim.statement, language),
-        words["statements" if "," in claim.number else "statement"].format(n=claim.number),
-        claim.number,
-        words["depends on"] if claim.verdict == "depends" else said,
-        said,
+        words["statements" if "," in claim.number else "statement"].format(n=number),
+        number,
+        f"{words['depends on'] if claim.verdict == 'depends' else said}{where}",
+        f"{said}{where}",
         claim.verdict,
         _said(claim.experiment, language),
         rows,
@@ -220,12 +225,13 @@ def _row(effect: EffectAnswer, language: Language) -> _Row:
     words = WORDS[language]
     return _Row(
         _said(effect.what, language),
-        formats.number(_mean(effect.more)),
-        formats.number(_mean(effect.less)),
+        formats.number(_typical(effect, effect.more)),
+        formats.number(_typical(effect, effect.less)),
         _found(effect, language),
         words["unit"].format(
             m=words[effect.says].format(m=formats.number(effect.margin)), unit=_unit(effect, language)
         ),
+        _p(effect),
         words[effect.found],
         _rail(effect),
         {"holds": True, "as claimed": True, "does not hold": False, "not as claimed": False}.get(effect.found),
@@ -266,8 +272,18 @@ def _unit(effect: EffectAnswer, language: Language) -> str:
     return effect.unit if language == "en" else UNITS.get(effect.unit, effect.unit)
 
 
-def _mean(values: tuple[float, ...]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _typical(effect: EffectAnswer, values: tuple[float, ...]) -> float | None:
+    """The mean over seeds, as the effect has it: of a ratio the geometric one, so that both columns give the effect."""
+    if not values:
+        return None
+    return statistics.fmean(values) if effect.measure == "difference" else statistics.geometric_mean(values)
+
+
+def _p(effect: EffectAnswer) -> str:
+    """For the claim and against it."""
+    if effect.p_holds is None or effect.p_fails is None:
+        return formats.MISSING
+    return f"{formats.p_value(effect.p_holds)}; {formats.p_value(effect.p_fails)}"
 
 
 def _found(effect: EffectAnswer, language: Language) -> str:

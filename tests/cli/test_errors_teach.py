@@ -280,6 +280,13 @@ def test_a_usage_error_has_the_form_of_every_other(command: Command, words: list
     assert len(seen.err.splitlines()) == 1
 
 
+def test_a_pattern_that_matched_several_is_told(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "dt-gru").mkdir()
+    seen = command("export", str(tmp_path / "dt"), str(tmp_path / "dt-gru"))
+    assert (seen.code, len(seen.err.splitlines())) == (2, 1)
+    assert "one is expected, and a pattern such as dt-* may match several" in seen.err
+
+
 @pytest.mark.parametrize(
     "words", [[], ["compare"], ["data"], ["data", "info"], ["train-agent"], ["play"], ["runs"], ["doctor"]]
 )

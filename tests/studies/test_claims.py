@@ -134,6 +134,40 @@ def test_a_ratio_is_counted_in_doublings() -> None:
     assert lost.verdict == "not measured"  # there is no ratio
 
 
+def test_the_columns_of_a_ratio_give_its_effect_and_p_stands_for_and_against(tmp_path: Path) -> None:
+    effect = Effect(Text("twice", "两倍"), MORE, LESS, "score", "greater", 0.5, "doublings", "log2 ratio", quick=True)
+    given = replace(claim(), effects=(effect,), number="4, 5", where=Text("here", "这里"))
+    found = answer(given, measured([8.0, 32.0], [2.0, 4.0]), False)
+    made = edition(suite.Answers("full", 2, (found,), (), 0.0), "en", None, "now").claims[0]
+    row = made.rows[0]
+    assert (row.first, row.second, row.found.split()[0]) == ("16", "2.83", "2.5")  # log2 of 16 over 2.83
+    holds, fails = p_values(np.array([2.0, 3.0]), "greater", 0.5)
+    assert row.p == f"{holds:.2g}; {fails:.2g}" == "0.078; 0.92"
+    assert made.short == "undecided (here)"
+    chinese = edition(suite.Answers("full", 2, (found,), (), 0.0), "zh", None, "now").claims[0]
+    assert (chinese.short, chinese.number) == ("尚无定论（这里）", "4、5")
+
+
+def test_a_seed_on_which_neither_came_to_its_loss_decides_nothing() -> None:
+    effect = Effect(
+        Text("sooner", "更快"), MORE, LESS, "steps_to_loss", "greater", 0.25, "doublings", "log2 ratio", never=2_000.0
+    )
+    given = replace(claim(), effects=(effect,))
+
+    def said(*pairs: tuple[float, float]) -> tuple[str, tuple[int, ...]]:
+        cells = {
+            cell: {seed: {"steps_to_loss": pair[side]} for seed, pair in enumerate(pairs)}
+            for side, cell in enumerate((MORE, LESS))
+        }
+        found = answer(given, cells, quick=False)
+        return found.verdict, found.effects[0].seeds
+
+    never = (2_000.0, 2_000.0)
+    assert said(never, never, never) == ("not measured", ())
+    assert said(never, (2_000.0, 400.0), (2_000.0, 420.0)) == ("holds", (1, 2))  # one came there, the other did not
+    assert said((500.0, 500.0), (500.0, 500.0)) == ("does not hold", (0, 1))
+
+
 def test_a_quantity_that_a_cell_lacks_or_that_is_not_finite_is_left_out_of_the_pairs() -> None:
     """A deep network without residual connections may have no gradient at all."""
     found = measured([0.5, math.nan, 0.7, 0.6], [0.0, 0.0, 0.0, 0.0])
@@ -506,6 +540,22 @@ def test_where_an_explainer_looks_is_asked_of_a_policy_that_solves_its_task_alon
     of = Trained(replace(task("PassiveTMaze", length=2), distractors=1), "dt", small, episodes=40)
     with pytest.raises(InputError, match="does not solve its task, so that nothing is known of what it looks at"):
         LooksAt(of, "attention rollout", ("observation -2",)).measure(0, tmp_path, Hooks())
+
+
+def test_only_what_is_left_is_handed_out_and_waits_only_for_what_is_left(tmp_path: Path) -> None:
+    base = Given("base")
+    cells: tuple[Cell, ...] = (base, Given("above", needs=(base,)))
+    write(base, 0, tmp_path, Measured({"score": 1.0}, 1.0))
+    jobs = suite._jobs(cells, 2, tmp_path)
+    assert [(job.key, job.needs) for job in jobs] == [
+        (("above", 0), ()),
+        (("base", 1), ()),
+        (("above", 1), (("base", 1),)),
+    ]
+    for cell in cells:
+        for seed in range(2):
+            write(cell, seed, tmp_path, Measured({"score": 1.0}, 1.0))
+    assert suite._jobs(cells, 2, tmp_path) == []
 
 
 def test_a_failed_measurement_is_told_and_leaves_the_claim_unmeasured(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -72,6 +73,17 @@ def test_a_report_holds_all_that_was_measured_and_gives_the_same_answers_elsewhe
     )
     assert here == there
     assert here.measured[0].measured == Measured({"score": len("greater") + 1 / 3}, 2.0)  # not rounded
+
+
+def test_a_packed_report_is_read_as_it_is(tmp_path: Path) -> None:
+    path = reported(tmp_path, {MORE: 2, LESS: 2})
+    packed = tmp_path / "claims.json.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert take(packed, (FIRST,), False, 2).known == take(path, (FIRST,), False, 2).known
+    for broken in (packed.read_bytes()[:-20], b"none", gzip.compress(b"{")):
+        packed.write_bytes(broken)
+        with pytest.raises(InputError, match=r"claims\.json\.gz: (cannot be read|not valid JSON)"):
+            take(packed, (FIRST,), False, 2)
 
 
 def test_a_measurement_of_a_seed_is_taken_where_all_claims_that_need_it_are_whole(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ class ClaimAnswer:
     number: str
     statement: Text
     experiment: Text
+    where: Text | None
     caveat: Text | None
     code: tuple[str, ...]
     verdict: Verdict
@@ -104,7 +105,7 @@ def answer(claim: Claim, measured: Measurements, quick: bool) -> ClaimAnswer:
     holding = tuple(effect.what for effect in effects if effect.found in ("holds", "as claimed"))
     failing = tuple(effect.what for effect in effects if effect.found in ("does not hold", "not as claimed"))
     return ClaimAnswer(
-        claim.name, claim.number, claim.statement, claim.experiment, claim.caveat, claim.code,
+        claim.name, claim.number, claim.statement, claim.experiment, claim.where, claim.caveat, claim.code,
         verdict([effect.found for effect in effects]), holding, failing, tuple(effects),
         tuple(filter(None, (_picture(picture, measured) for picture in claim.pictures))),
     )  # fmt: skip
@@ -188,7 +189,11 @@ def _effect(effect: Effect, measured: Measurements, tried: Sequence[int]) -> Eff
 
 
 def _known(effect: Effect, more: Numbers, less: Numbers) -> bool:
-    """Whether both cells have the quantity on a seed, and it can be compared: a seed without it is left out."""
+    """Whether both cells have the quantity on a seed, and it can be compared: a seed without it is left out, and one
+    on which neither came to the loss.
+    """
+    if effect.never is not None and min(n.get("steps_to_loss", 0.0) for n in (more, less)) >= effect.never:
+        return False
     pair = [numbers.get(effect.quantity, math.nan) for numbers in (more, less)]
     return all(map(math.isfinite, pair)) and (effect.measure == "difference" or min(pair) > 0)
 

@@ -59,7 +59,8 @@ class Effect:
     """What a claim predicts of two cells: `more` has more of a quantity than `less`, or as much.
 
     margin: the smallest effect that matters, 0 or more. "greater" holds where the effect is surely above it, "alike"
-    where it surely lies within it on both sides (two one-sided tests, Schuirmann 1987).
+    where it surely lies within it on both sides (two one-sided tests, Schuirmann 1987). never: the `steps_to_loss` of
+    a training that never came to its loss; a seed on which neither did says nothing of the two.
     """
 
     what: Text  # in words, what is compared
@@ -71,6 +72,7 @@ class Effect:
     unit: str
     measure: Measure = "difference"
     quick: bool = False  # whether it belongs to the smallest experiment
+    never: float | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ class Claim:
     code: tuple[str, ...]  # the files that do it
     caveat: Text | None = None  # what the experiment cannot show
     pictures: tuple[Picture, ...] = ()
+    where: Text | None = None  # what the answer is bound to, said beside it
 
     def chosen(self, quick: bool) -> tuple[Effect, ...]:
         """Those of the smallest experiment, or all."""

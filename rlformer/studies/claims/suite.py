@@ -120,7 +120,7 @@ def answers(
         seeds,
         tuple(answer(claim, numbers, quick) for claim in asked),
         tuple(failures),
-        round(hours, 2),
+        hours,
         tuple(entries),
     )
 
@@ -135,22 +135,24 @@ class _Work:
 
 
 def _jobs(cells: Sequence[Cell], seeds: int, root: Path) -> list[Job]:
-    """A seed after the other, so that an interrupted experiment holds whole seeds; measured cells are done at once."""
-    known = set(cells)
+    """What is left, a seed after the other, so that an interrupted experiment holds whole seeds."""
+    left = [(cell, seed) for seed in range(seeds) for cell in cells if read(cell, seed, root) is None]
+    known = set(left)
     return [
         Job(
             (cell.name, seed),
             _Work(cell, seed, root),
-            tuple((need.name, seed) for need in cell.needs if need in known),
+            tuple((need.name, seed) for need in cell.needs if (need, seed) in known),
         )
-        for seed in range(seeds)
-        for cell in cells
+        for cell, seed in left
     ]
 
 
 def _measure(work: _Work, stop: Callable[[], bool], progress: Callable[[int, int, str], None]) -> None:
     """In a process of its own: one cell on one seed."""
-    if read(work.cell, work.seed, work.root) is not None:
+    if (
+        read(work.cell, work.seed, work.root) is not None
+    ):  # by another machine of the executor, before it was asked again
         return
     start = time.process_time()
     numbers = work.cell.measure(work.seed, work.root, Hooks(stop, progress, waits=True))

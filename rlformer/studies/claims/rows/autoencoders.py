@@ -52,4 +52,9 @@ CLAIM = Claim(
         _squeezed(_NOISY, 8),
     ),
     code=("rlformer/agents/sequence/objectives/autoencoder.py",),
+    caveat=Text(
+        "What a policy can do with the numbers is measured, not how well they give back the observation. Where some seeds "
+        "succeed and others fail, a mean says little: results.json has each.",
+        "这里衡量策略能用这些数做到什么，而不衡量它们能多好地重建观测。若有的种子成功、有的失败，均值说明不了什么：results.json 有每个种子的数字。",
+    ),
 )

@@ -20,7 +20,7 @@ def _serves(length: int, agent: str, english: str, chinese: str, quick: bool = F
     return Effect(
         Text(
             f"score of {english} minus that of an MLP, a cue {length} steps ago",
-            f"线索在 {length} 步之前：{chinese}与 MLP 的得分之差",
+            f"线索在 {length} 步之前：{chinese}的得分减去 MLP 的得分",
         ),
         _on(length, agent),
         _on(length, "rvs"),

@@ -13,7 +13,7 @@ def _than(ppo: Online, other: str, steps: int, shown: Text, english: str, chines
     return Effect(
         Text(
             f"{where.card}, {steps:,} expert steps ({shown.en}): score of GAIL minus {english}",
-            f"{where.card}，专家数据 {steps:,} 步（{shown.zh}）：GAIL 与{chinese}的得分之差",
+            f"{where.card}，专家数据 {steps:,} 步（{shown.zh}）：GAIL 的得分减去{chinese}的得分",
         ),
         Trained(where, "gail", training=ppo, recipe="expert", steps=steps),
         Trained(where, other, training=ppo, recipe="expert", steps=steps),
@@ -67,7 +67,8 @@ CLAIM = Claim(
     code=("rlformer/agents/adversarial/learner.py",),
     caveat=Text(
         "CartPole-v1 pays for staying alive, so that any positive reward solves it: Acrobot-v1 is the fair test. Where cloning "
-        "already scores nearly what the expert does, little is left to gain.",
-        "CartPole-v1 奖励“活着”，任何正奖励都能解决它：Acrobot-v1 才是公平的检验。若行为克隆已接近专家的得分，就没有多少可提高的了。",
+        "already scores nearly what the expert does, little is left to gain. "
+        "That GAIL beats cloning is more than the article says: it tells whether the adversary is worth its interaction.",
+        "CartPole-v1 奖励“活着”，任何正奖励都能解决它：Acrobot-v1 才是公平的检验。若行为克隆已接近专家的得分，就没有多少可提高的了。GAIL 胜过行为克隆并不是文章的论断：它说明对抗训练是否值得那些交互。",
     ),
 )

@@ -14,7 +14,7 @@ def _more(other: FirstGood, name: str, quantity: str, english: str, chinese: str
     return Effect(
         Text(
             f"{english} of PPO over those of {name}, until good enough",
-            f"达到足够好所需的{chinese}：PPO 与 {name} 之比",
+            f"达标所需的{chinese}：PPO 除以 {name}",
         ),
         _PPO,
         other,
@@ -30,7 +30,7 @@ def _more(other: FirstGood, name: str, quantity: str, english: str, chinese: str
 def _gets_there(other: FirstGood, name: str, quick: bool) -> Effect:
     """Times are compared on the seeds where both come there: how many do is an effect of its own."""
     return Effect(
-        Text(f"share of seeds on which {name} gets there, against PPO", f"{name} 与 PPO 达到足够好的种子比例之差"),
+        Text(f"share of seeds on which {name} gets there, against PPO", f"达标种子的比例：{name} 减去 PPO"),
         other,
         _PPO,
         "reached",
@@ -63,7 +63,8 @@ CLAIM = Claim(
     code=("rlformer/evaluator/judge/passing.py", "rlformer/data/prefix.py", "rlformer/runs/ledger.py"),
     caveat=Text(
         "The log had to be made by somebody: here by PPO itself. A log that exists already costs nothing more. The CPU seconds "
-        "of PPO hold those of its environment, which is simple; who imitates learns for a fixed number of gradient steps.",
-        "日志总要有人来收集：这里正是 PPO 自己。若日志已经存在，就没有额外代价。PPO 的 CPU 秒数包含环境本身的计算，而这个环境很简单；模仿者则学习固定的梯度步数。",
+        "of PPO hold those of its environment, which is simple; who imitates learns for a fixed number of gradient steps. "
+        "The shortest beginning has 4,000 steps: where PPO gets there before, an imitator cannot need less.",
+        "日志总要有人来收集：这里正是 PPO 自己。若日志已经存在，就没有额外代价。PPO 的 CPU 秒数包含环境本身的计算，而这个环境很简单；模仿者则学习固定的梯度步数。最短的开头有 4,000 步：若 PPO 在此之前已达标，模仿者不可能用得更少。",
     ),
 )

@@ -18,7 +18,7 @@ def _remembers(length: int, agent: str, name: str, quick: bool) -> Effect:
     return Effect(
         Text(
             f"score of the {name} minus that of an MLP, a cue {length} steps ago",
-            f"线索在 {length} 步之前：{name} 与 MLP 的得分之差",
+            f"线索在 {length} 步之前：{name} 的得分减去 MLP 的得分",
         ),
         _on(length, agent),
         _on(length, "rvs"),
@@ -51,8 +51,8 @@ CLAIM = Claim(
     ),
     experiment=Text(
         "PassiveTMaze: a cue at the first step says where to turn 5, 10 or 20 steps later. An MLP, which sees the current "
-        "step, can reach one half. LSTM and GRU against it, and against each other.",
-        "PassiveTMaze：第一步的线索指明 5、10 或 20 步之后该向哪边转。只看当前一步的 MLP 只能得到一半。比较 LSTM、GRU 与它，以及两者之间。",
+        "step, expects one half. LSTM and GRU against it, and against each other.",
+        "PassiveTMaze：第一步的线索指明 5、10 或 20 步之后该向哪边转。只看当前一步的 MLP 期望得到一半。比较 LSTM、GRU 与它，以及两者之间。",
     ),
     effects=(
         _remembers(5, "dt-lstm", "LSTM", quick=True),
@@ -62,6 +62,13 @@ CLAIM = Claim(
         *(_alike(n) for n in _LENGTHS),
     ),
     code=("rlformer/agents/sequence/backbones/lstm.py", "rlformer/agents/sequence/backbones/gru.py"),
+    caveat=recipes.together(
+        Text(
+            "One cue is to be remembered: the order of several is not tested.",
+            "只需记住一个线索：未检验多个线索的先后次序。",
+        ),
+        recipes.FORGET_GATES,
+    ),
     pictures=(
         Picture(
             Text("Score against how long ago the cue was", "得分与线索距今的步数"),

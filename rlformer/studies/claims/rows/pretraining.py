@@ -27,7 +27,7 @@ def _helps(
     return Effect(
         Text(
             f"{ppo.task.card}, the first {share:g} of a training: score of {english}",
-            f"{ppo.task.card}，训练的前 {share:g}：{chinese}的得分之差",
+            f"{ppo.task.card}，训练的前 {share:g}：{chinese}",
         ),
         cells[0],
         cells[1],
@@ -53,9 +53,9 @@ CLAIM = Claim(
     experiment=Text(
         "A Decision Transformer that first reconstructs masked tokens of the log (BERT's counterpart), or first predicts "
         "a random Markov chain, is compared with one from scratch that reads the same tokens and imitates for as many "
-        "steps at most, on small parts of a PPO training. The chain's control is pretrained on tokens that cannot be "
+        "steps at most, on the first eighth of a PPO training, and on its first half too. The chain's control is pretrained on tokens that cannot be "
         "predicted. Pretraining comes on top: those that are pretrained make twice the gradient steps.",
-        "先还原日志中被掩码遮盖的词元（对应 BERT）或先预测随机马尔可夫链的 Decision Transformer，与读取同样词元、模仿步数上限相同、从头训练的模型相比，数据取自一次 PPO 训练的一小部分。马尔可夫链的对照则在无法预测的随机词元上预训练。预训练的步数是额外的：预训练过的模型总梯度步数是两倍。",
+        "先还原日志中被掩码遮盖的词元（对应 BERT）或先预测随机马尔可夫链的 Decision Transformer，与读取同样词元、模仿步数上限相同、从头训练的模型相比，数据取自一次 PPO 训练的前八分之一，也取前一半。马尔可夫链的对照则在无法预测的随机词元上预训练。预训练的步数是额外的：预训练过的模型总梯度步数是两倍。",
     ),
     effects=(
         _helps(
@@ -64,17 +64,42 @@ CLAIM = Claim(
             _MASKED,
             _APART,
             "the masked one minus that from scratch",
-            "掩码预训练与从头训练",
+            "掩码预训练的得分减去从头训练的得分",
             quick=True,
         ),
-        _helps(_POLE, 0.125, _CHAIN, _SCRATCH, "the chain's minus that from scratch", "马尔可夫链预训练与从头训练"),
-        _helps(_POLE, 0.125, _CHAIN, _RANDOM, "the chain's minus its control's", "马尔可夫链预训练与其对照"),
+        _helps(
+            _POLE,
+            0.125,
+            _CHAIN,
+            _SCRATCH,
+            "the chain's minus that from scratch",
+            "马尔可夫链预训练的得分减去从头训练的得分",
+        ),
+        _helps(
+            _POLE, 0.125, _CHAIN, _RANDOM, "the chain's minus its control's", "马尔可夫链预训练的得分减去其对照的得分"
+        ),
         *(
-            _helps(_LANDER, share, _MASKED, _APART, "the masked one minus that from scratch", "掩码预训练与从头训练")
+            _helps(
+                _LANDER,
+                share,
+                _MASKED,
+                _APART,
+                "the masked one minus that from scratch",
+                "掩码预训练的得分减去从头训练的得分",
+            )
             for share in (0.125, 0.5)
         ),
-        _helps(_LANDER, 0.125, _CHAIN, _SCRATCH, "the chain's minus that from scratch", "马尔可夫链预训练与从头训练"),
-        _helps(_LANDER, 0.125, _CHAIN, _RANDOM, "the chain's minus its control's", "马尔可夫链预训练与其对照"),
+        _helps(
+            _LANDER,
+            0.125,
+            _CHAIN,
+            _SCRATCH,
+            "the chain's minus that from scratch",
+            "马尔可夫链预训练的得分减去从头训练的得分",
+        ),
+        _helps(
+            _LANDER, 0.125, _CHAIN, _RANDOM, "the chain's minus its control's", "马尔可夫链预训练的得分减去其对照的得分"
+        ),
     ),
     code=(
         "rlformer/agents/sequence/objectives/masked.py",

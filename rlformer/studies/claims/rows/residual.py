@@ -20,7 +20,7 @@ def _gradients(layers: int, quick: bool) -> Effect:
         Text(
             f"{layers} layers: the gradient's norm in the first block over that in the last, with residual connections "
             "over without",
-            f"{layers} 层：首块与末块梯度范数之比，有残差与无残差相比",
+            f"{layers} 层：首块与末块梯度范数之比，有残差除以无残差",
         ),
         _deep(layers, True),
         _deep(layers, False),
@@ -36,7 +36,8 @@ def _gradients(layers: int, quick: bool) -> Effect:
 def _score(layers: int, says: Says, margin: float, quick: bool) -> Effect:
     return Effect(
         Text(
-            f"{layers} layers: score with residual connections minus without", f"{layers} 层：有残差与无残差的得分之差"
+            f"{layers} layers: score with residual connections minus without",
+            f"{layers} 层：有残差的得分减去无残差的得分",
         ),
         _deep(layers, True),
         _deep(layers, False),
@@ -60,8 +61,9 @@ CLAIM = Claim(
     experiment=Text(
         "Transformers of 8 and 16 layers on PassiveTMaze, with and without residual connections, normalisation kept; each "
         "begins with the weights that suit it: GPT-2's with, those that keep the variance (He et al.) without. The "
-        "gradient's norm in the first block over that in the last at gradient step 100, and the score after 800 steps.",
-        "PassiveTMaze 上 8、16 层的 Transformer，保留层归一化，比较有残差连接与没有残差连接；两者各用适合自己的初始权重：有残差时为 GPT-2 的，无残差时为保持方差的（He 等）。比较第 100 个梯度步时首块与末块梯度范数之比，以及 800 步之后的得分。",
+        "gradient's norm in the first block over that in the last at gradient step 100, and the score after 800 steps. A "
+        "picture shows 2 and 4 layers too.",
+        "PassiveTMaze 上 8、16 层的 Transformer，保留层归一化，比较有残差连接与没有残差连接；两者各用适合自己的初始权重：有残差时为 GPT-2 的，无残差时为保持方差的（He 等）。比较第 100 个梯度步时首块与末块梯度范数之比，以及 800 步之后的得分。图中还有 2 层与 4 层。",
     ),
     effects=(
         _gradients(8, quick=True),
