@@ -243,7 +243,11 @@ def test_a_table_of_architectures_counts_solved_seeds_and_pairs_them() -> None:
         "dt": {"returns": {"0": 100.0, "1": 210.0}, **about},
         "dt-masked": {"returns": {"0": 130.0, "1": 220.0, "2": 200.0}, **about},
     }
-    page = module["page"]({"quick": False, "parts": {"pretraining": {"arms": arms}}})
+    made_of = next(part for part in module["PARTS"] if part.name == "pretraining").made_of(False)
+    page = module["page"]({"quick": False, "parts": {"pretraining": {"arms": arms, "made_of": made_of}}})
+    assert "earlier version" not in page
+    changed = {"quick": False, "parts": {"pretraining": {"arms": arms, "made_of": [*made_of, "more"]}}}
+    assert "This table is of an earlier version of this part, with other values." in module["page"](changed)
     assert "| `random` | - | -180.0 | 0 of 1 | - | -280.0 |" in page
     assert "| `dt` | 12,345 | 155.0 ± 55.0 | 1 of 2 | 1.5 |  |" in page
     assert "| `dt-masked` | 12,345 | 183.3 ± 27.3 | 2 of 3 | 1.5 | +20.0 ± 10.0 |" in page  # 30 and 10

@@ -6,18 +6,27 @@ Inside a page its colours are the page's own (CSS variables); a file of its own 
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from rlformer.core import formats
 
-WIDTH, HEIGHT = 640, 300
-_LEFT, _TOP, _BOTTOM, _LEGEND = 62, 16, 46, 180  # around the plot; the legend stands at its right
+WIDTH = 640
+LINE = 16  # pixels from a line of text to the next
+_LEFT, _LEGEND, _PLOT, _EDGE = 62, 180, 238, 8  # pixels; the legend stands at the right of the plot
+_TEXT = 12.5
+_APART, _SIDEWAYS = 6.0, 24.0  # pixels between neighbouring lines at one x, and from the first line to the last
 # Okabe & Ito 2008, which colour-blind readers tell apart; a dash and a marker say the same without colours.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _DASHES = ("", "6 3", "2 2", "8 3 2 3")
 _MUTED, _GRID = "var(--muted, #767676)", "var(--grid, #d0d0d0)"
+# Where a line of text may end: after spaces, and beside Chinese characters, but not before a closing mark.
+_WIDE, _OPEN, _CLOSE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef", "（「『《“", "，。、；：！？）」』》”"
+_PIECE = re.compile(rf"[{_OPEN}]*(?:[{_WIDE}]|[^\s{_WIDE}]+)[{_CLOSE}]*\s*|\s+")
 
 
 @dataclass(frozen=True)
@@ -73,23 +82,66 @@ def draw(title: str, x: Axis, y: Axis, lines: Sequence[Line]) -> str:
     ys = [value for mark in marks for value in (mark.y, mark.low, mark.high) if value is not None]
     if y.logarithmic:
         ys = [value for value in ys if value > 0]
-    right, floor = WIDTH - _LEGEND, HEIGHT - _BOTTOM
-    across = _Scale(*_ends(xs, x.logarithmic, 0.04), _LEFT, right, x.logarithmic)
-    up = _Scale(*_ends(ys, y.logarithmic, 0.06), floor, _TOP, y.logarithmic)
+    over = wrapped(y.title, WIDTH - 2 * _EDGE, _TEXT)
+    right, top = WIDTH - _LEGEND, LINE * len(over) + 14
+    floor, middle = top + _PLOT, (_LEFT + right) / 2
+    under = wrapped(x.title, 2 * (middle - _EDGE), _TEXT)
+    across = _Scale(*_ends(xs, x.logarithmic, 0.05), _LEFT, right, x.logarithmic)
+    up = _Scale(*_ends(ys, y.logarithmic, 0.06), floor, top, y.logarithmic)
     ticks = xs if len(xs) <= 8 else steps(across.low, across.high, x.logarithmic)
-    parts = [_grid(steps(up.low, up.high, y.logarithmic), up, right)]
+    parts = [_text(_EDGE, LINE * (i + 1), words, "start") for i, words in enumerate(over)]
+    parts.append(_grid(steps(up.low, up.high, y.logarithmic), up, right))
+    frame = f'width="{right - _LEFT}" height="{_PLOT}" fill="none" style="stroke:{_GRID}"'
+    parts.append(f'<rect x="{_LEFT}" y="{top}" {frame}/>')
     parts += [_text(across(tick), floor + 17, formats.number(tick), "middle") for tick in ticks]
-    parts.append(_text((_LEFT + right) / 2, HEIGHT - 8, x.title, "middle"))
-    turned = f'transform="rotate(-90 14 {(_TOP + floor) / 2})"'
-    parts.append(_text(14, (_TOP + floor) / 2, y.title, "middle", turned))
-    for i, line in enumerate(lines):
-        parts.append(_drawn(line, i, across, up))
-        parts.append(_named(line, i, right + 14, _TOP + 12 + 20 * i))
+    parts += [_text(middle, floor + 38 + LINE * i, words, "middle") for i, words in enumerate(under)]
+    key = top + 12
+    for i, (line, shift) in enumerate(zip(lines, _shifts(lines, across), strict=True)):
+        label = wrapped(line.label, _LEGEND - 47 - _EDGE, _TEXT)
+        parts += [_drawn(line, i, shift, across, up), _named(label, i, right + 14, key)]
+        key += LINE * len(label) + 4
+    height = max(floor + 30 + LINE * len(under), key)
     said = escape(f"{title}: {'; '.join(map(_said, lines))}")
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{said}" '
-        f'font-family="Helvetica, Arial, sans-serif" font-size="12.5">{"".join(parts)}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{said}" '
+        f'font-family="Helvetica, Arial, sans-serif" font-size="{_TEXT}">{"".join(parts)}</svg>'
     )
+
+
+def text_width(said: str, size: float, bold: bool = False) -> float:
+    """How many pixels a line of text takes at most, in Arial or the wider DejaVu Sans; Chinese characters are square.
+
+    >>> text_width("ill", 10), text_width("回报", 10)
+    (12.6, 20.0)
+    """
+    return round(size * sum(_ems(character, 1.13 if bold else 1.0) for character in said), 1)
+
+
+def _ems(character: str, weight: float) -> float:
+    """weight: how much wider than usual characters are; Chinese ones are not."""
+    if unicodedata.east_asian_width(character) in "WFA":
+        return 1.0
+    if character in "mwMW@%+=<>~−":
+        return weight
+    if character in " !'(),./:;I[]fijlrt|":
+        return 0.42 * weight
+    return (0.8 if character.isupper() else 0.65) * weight
+
+
+def wrapped(said: str, room: float, size: float, bold: bool = False) -> list[str]:
+    """The lines of a text, none of them wider than `room` pixels by `text_width`.
+
+    >>> wrapped("input times 10", 60, 10), wrapped("得分（满分 1）", 40, 10)
+    (['input', 'times 10'], ['得分（满', '分 1）'])
+    """
+    lines = [""]
+    for piece in _PIECE.findall(said):
+        whole = text_width(piece.rstrip(), size, bold) <= room
+        for part in (piece,) if whole else piece:
+            if lines[-1] and text_width((lines[-1] + part).rstrip(), size, bold) > room:
+                lines.append("")
+            lines[-1] += part
+    return [line.strip() for line in lines]
 
 
 def steps(low: float, high: float, logarithmic: bool = False) -> list[float]:
@@ -156,24 +208,41 @@ def _marker(i: int, x: float, y: float) -> str:
     return shapes[i % len(shapes)]
 
 
-def _drawn(line: Line, i: int, across: _Scale, up: _Scale) -> str:
-    def height(value: float) -> float:
-        return up(max(value, up.low))  # an interval may reach beyond a logarithmic axis
+def _shifts(lines: Sequence[Line], across: _Scale) -> list[float]:
+    """How many pixels the marks of each line move sideways, so that intervals at one x do not hide each other.
 
-    where = [(across(mark.x), up(mark.y)) for mark in line.marks]
+    All stay nearer to their own x than to the next. Without intervals nothing moves.
+    """
+    between = len(lines) - 1
+    if not between or all(mark.low is None for line in lines for mark in line.marks):
+        return [0.0] * len(lines)
+    places = sorted({across(mark.x) for line in lines for mark in line.marks})
+    nearest = min((b - a for a, b in pairwise(places)), default=math.inf)
+    step = min(_APART, _SIDEWAYS / between, nearest / 2 / between)
+    return [round(step * (i - between / 2), 1) for i in range(len(lines))]
+
+
+def _drawn(line: Line, i: int, shift: float, across: _Scale, up: _Scale) -> str:
+    where = [(round(across(mark.x) + shift, 1), up(mark.y)) for mark in line.marks]
     path = " ".join(f"{x},{y}" for x, y in where)
     intervals = "".join(
-        f'<line x1="{across(mark.x)}" x2="{across(mark.x)}" y1="{height(mark.low)}" y2="{height(mark.high)}" '
-        f'stroke="{_colour(i)}" stroke-width="1.2"/>'
-        for mark in line.marks
+        _interval(x, mark.low, mark.high, i, up)
+        for mark, (x, _) in zip(line.marks, where, strict=True)
         if mark.low is not None and mark.high is not None
     )
     return f'<polyline points="{path}" {_stroke(i)}/>{intervals}{"".join(_marker(i, *at) for at in where)}'
 
 
-def _named(line: Line, i: int, x: float, y: float) -> str:
+def _interval(x: float, low: float, high: float, i: int, up: _Scale) -> str:
+    """From low to high; an arrowhead on the axis says that it reaches further, as one to 0 on a logarithmic axis."""
+    floor, stroke = up(max(low, up.low)), f'stroke="{_colour(i)}" stroke-width="1.2"'
+    more = f'<path d="M{x - 3:g} {floor - 5:g}l3 5l3-5" fill="none" {stroke}/>' if low < up.low else ""
+    return f'<line x1="{x}" x2="{x}" y1="{floor}" y2="{up(high)}" {stroke}/>{more}'
+
+
+def _named(label: Sequence[str], i: int, x: float, y: float) -> str:
     sample = f'<line x1="{x}" x2="{x + 26}" y1="{y - 4}" y2="{y - 4}" {_stroke(i)}/>{_marker(i, x + 13, y - 4)}'
-    return sample + _text(x + 33, y, line.label, "start")
+    return sample + "".join(_text(x + 33, y + LINE * at, words, "start") for at, words in enumerate(label))
 
 
 def _said(line: Line) -> str:

@@ -231,7 +231,7 @@ def _row(effect: EffectAnswer, language: Language) -> _Row:
         words["unit"].format(
             m=words[effect.says].format(m=formats.number(effect.margin)), unit=_unit(effect, language)
         ),
-        _p(effect),
+        _p(effect, language),
         words[effect.found],
         _rail(effect),
         {"holds": True, "as claimed": True, "does not hold": False, "not as claimed": False}.get(effect.found),
@@ -246,7 +246,11 @@ def _effects(claim: str, rows: tuple[_Row, ...], language: Language) -> _Shot:
         rails.Row(row.what, words["declared"].format(found=row.found, margin=row.margin), row.confirmed, row.rail)
         for row in rows
     ]
-    return _Shot(title, f"figures/{claim}-effects{_ENDINGS[language]}.svg", rails.draw(title, drawn))
+    return _Shot(
+        title,
+        f"figures/{claim}-effects{_ENDINGS[language]}.svg",
+        rails.draw(title, drawn, {True: words["confirmed"], False: words["refuted"], None: words["undecided"]}),
+    )
 
 
 def _shot(claim: str, number: int, picture: PictureAnswer, language: Language) -> _Shot:
@@ -279,11 +283,13 @@ def _typical(effect: EffectAnswer, values: tuple[float, ...]) -> float | None:
     return statistics.fmean(values) if effect.measure == "difference" else statistics.geometric_mean(values)
 
 
-def _p(effect: EffectAnswer) -> str:
-    """For the claim and against it."""
-    if effect.p_holds is None or effect.p_fails is None:
+def _p(effect: EffectAnswer, language: Language) -> str:
+    """For the claim and against it; none where all seeds say the same."""
+    if effect.p_holds is None or effect.p_fails is None or effect.low == effect.high:
         return formats.MISSING
-    return f"{formats.p_value(effect.p_holds)}; {formats.p_value(effect.p_fails)}"
+    said = (formats.p_value(p) for p in (effect.p_holds, effect.p_fails))
+    below = WORDS[language]["below"]
+    return "; ".join(below.format(x=p.split()[-1]) if p.startswith("below") else p for p in said)
 
 
 def _found(effect: EffectAnswer, language: Language) -> str:
@@ -301,7 +307,7 @@ def _found(effect: EffectAnswer, language: Language) -> str:
 
 
 def _rail(effect: EffectAnswer) -> rails.Rail | None:
-    """Where an effect, its interval, 0 and the margin lie on a line that holds them all."""
+    """Where an effect, its interval, 0, the margin and what was claimed lie on a line that holds them all."""
     if effect.effect is None:
         return None
     low, high = effect.low, effect.high
@@ -313,5 +319,6 @@ def _rail(effect: EffectAnswer) -> rails.Rail | None:
     def at(value: float) -> float:
         return round(6 + 88 * (value - start) / width, 2)
 
-    band = (at(first), at(effect.margin)) if effect.says == "alike" else (0.0, at(effect.margin))
-    return rails.Rail(at(effect.effect), at(low), at(high), at(0.0), band)
+    band = (at(first), at(effect.margin)) if effect.says == "alike" else (at(effect.margin), 100.0)
+    ticks = tuple((at(v), formats.number(v)) for v in dict.fromkeys((0.0, effect.margin, first, low, high)))
+    return rails.Rail(at(effect.effect), at(low), at(high), at(0.0), band, ticks)

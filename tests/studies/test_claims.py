@@ -18,11 +18,11 @@ from rlformer.agents.loop import DivergedError
 from rlformer.core.errors import InputError
 from rlformer.report import chart, rails
 from rlformer.report.claims import build, document, edition
-from rlformer.report.words.claims import UNITS, WORDS
+from rlformer.report.words.claims import UNITS, WORDS, Language
 from rlformer.runs.hooks import Hooks
 from rlformer.runs.spec import RunSpec
 from rlformer.studies.claims import suite
-from rlformer.studies.claims.answer import answer
+from rlformer.studies.claims.answer import ClaimAnswer, answer
 from rlformer.studies.claims.answer import tests as p_values
 from rlformer.studies.claims.base import (
     Cell,
@@ -146,6 +146,13 @@ def test_the_columns_of_a_ratio_give_its_effect_and_p_stands_for_and_against(tmp
     assert made.short == "undecided (here)"
     chinese = edition(suite.Answers("full", 2, (found,), (), 0.0), "zh", None, "now").claims[0]
     assert (chinese.short, chinese.number) == ("尚无定论（这里）", "4、5")
+    sure = answer(claim(), measured([1.0, 1.001, 1.0], [0.0] * 3), False)
+    alike = answer(claim(), measured([1.0, 1.0, 1.0], [0.0] * 3), False)
+
+    def p(found: ClaimAnswer, language: Language) -> str:
+        return edition(suite.Answers("full", 3, (found,), (), 0.0), language, None, "now").claims[0].rows[0].p
+
+    assert [p(sure, "en"), p(sure, "zh"), p(alike, "en")] == ["below 0.001; 1", "小于 0.001; 1", "–"]
 
 
 def test_a_seed_on_which_neither_came_to_its_loss_decides_nothing() -> None:
@@ -472,7 +479,8 @@ def test_the_markdown_shows_every_effect_in_a_figure_and_links_to_each_claim(tmp
         assert f"]({file})" in text
         assert "](#given)" in text
         assert '<a id="given"></a>' in text
-        assert said in (tmp_path / file).read_text(encoding="utf-8")
+        drawn = re.sub(r"<[^>]+>|\s", "", (tmp_path / file).read_text(encoding="utf-8"))  # over several lines
+        assert said.replace(" ", "") in drawn
     assert "0.5 (0.252 to 0.748)" in (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "0.5（0.252 至 0.748）" in (tmp_path / "report.zh.md").read_text(encoding="utf-8")
 
@@ -481,8 +489,9 @@ def test_a_rail_holds_its_interval_zero_and_margin() -> None:
     effect = answer(claim(), measured([0.5, 0.6, 0.4], [0.0] * 3), quick=False)
     (row,) = edition(suite.Answers("full", 3, (effect,), (), 0.0), "en", None, "now").claims[0].rows
     assert row.rail is not None
-    assert (row.rail.zero, row.rail.band[0], row.rail.high) == (6.0, 0.0, 94.0)
-    assert row.rail.zero < row.rail.band[1] < row.rail.low < row.rail.point < row.rail.high
+    assert (row.rail.zero, row.rail.band[1], row.rail.high) == (6.0, 100.0, 94.0)
+    assert row.rail.zero < row.rail.band[0] < row.rail.low < row.rail.point < row.rail.high
+    assert dict(row.rail.ticks)[row.rail.band[0]] == "0.1"
     assert row.confirmed is True
     with pytest.raises(ValueError, match="no effect"):
         rails.draw("none", [])

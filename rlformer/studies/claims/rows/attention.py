@@ -84,7 +84,7 @@ CLAIM = Claim(
         Effect(
             Text(
                 "rank correlation of integrated gradients with what the policy relies on: the Transformer minus PPO",
-                "积分梯度与策略真正依赖的输入的秩相关：Transformer 与 PPO 之差",
+                "积分梯度与策略真正依赖的输入的秩相关：Transformer 减去 PPO",
             ),
             Explained(_DT, "agreement/integrated gradients"),
             Explained(_PPO, "agreement/integrated gradients"),
@@ -96,7 +96,7 @@ CLAIM = Claim(
         Effect(
             Text(
                 "leaves of the smallest tree that stands for PPO over those for the Transformer",
-                "可替代策略的最小决策树叶数：PPO 与 Transformer 之比",
+                "可替代策略的最小决策树叶数：PPO 除以 Transformer",
             ),
             Explained(_PPO, "leaves"),
             Explained(_DT, "leaves"),
@@ -116,8 +116,9 @@ CLAIM = Claim(
     caveat=Text(
         "The most that can be reached is a share of 1; of rollout over two layers it is 0.75, since a quarter of its weight "
         "stays, by its definition, at the token that predicts. Explainers are compared on policies that solve their task and "
-        "rely on what matters; on CartPole-v1 the two policies do not score alike.",
-        "份额最高为 1；两层的注意力展开最高只有 0.75，因为按其定义，四分之一的权重留在做预测的词元上。只在解决了任务、并且确实依赖关键输入的策略上比较解释方法；CartPole-v1 上两个策略的得分并不相同。",
+        "rely on what matters; on CartPole-v1 the two policies do not score alike. "
+        "A tree that is not good enough with 256 leaves counts as one of 512.",
+        "份额最高为 1；两层的注意力展开最高只有 0.75，因为按其定义，四分之一的权重留在做预测的词元上。只在解决了任务、并且确实依赖关键输入的策略上比较解释方法；CartPole-v1 上两个策略的得分并不相同。若 256 个叶子的树仍不够好，则计为 512 个。",
     ),
     pictures=(
         Picture(

@@ -53,8 +53,9 @@ CLAIM = Claim(
     ),
     code=("rlformer/agents/sequence/objectives/autoencoder.py",),
     caveat=Text(
-        "What a policy can do with the numbers is measured, not how well they give back the observation. Where some seeds "
+        "With fewer numbers than the state has, some of it must be lost: these effects show that it matters, not that another code of "
+        "that size would do better. What a policy can do with the numbers is measured, not how well they give back the observation. Where some seeds "
         "succeed and others fail, a mean says little: results.json has each.",
-        "这里衡量策略能用这些数做到什么，而不衡量它们能多好地重建观测。若有的种子成功、有的失败，均值说明不了什么：results.json 有每个种子的数字。",
+        "若数的个数少于状态的维数，必有信息丢失：这些效应说明丢失有影响，而不说明同样大小的其他编码会更好。这里衡量策略能用这些数做到什么，而不衡量它们能多好地重建观测。若有的种子成功、有的失败，均值说明不了什么：results.json 有每个种子的数字。",
     ),
 )

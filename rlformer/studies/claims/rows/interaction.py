@@ -64,7 +64,8 @@ CLAIM = Claim(
     caveat=Text(
         "The log had to be made by somebody: here by PPO itself. A log that exists already costs nothing more. The CPU seconds "
         "of PPO hold those of its environment, which is simple; who imitates learns for a fixed number of gradient steps. "
-        "The shortest beginning has 4,000 steps: where PPO gets there before, an imitator cannot need less.",
-        "日志总要有人来收集：这里正是 PPO 自己。若日志已经存在，就没有额外代价。PPO 的 CPU 秒数包含环境本身的计算，而这个环境很简单；模仿者则学习固定的梯度步数。最短的开头有 4,000 步：若 PPO 在此之前已达标，模仿者不可能用得更少。",
+        "The shortest beginning has 4,000 steps: where PPO gets there before, an imitator cannot need less. "
+        "PPO is tested more often than an imitator is, each time on fewer episodes.",
+        "日志总要有人来收集：这里正是 PPO 自己。若日志已经存在，就没有额外代价。PPO 的 CPU 秒数包含环境本身的计算，而这个环境很简单；模仿者则学习固定的梯度步数。最短的开头有 4,000 步：若 PPO 在此之前已达标，模仿者不可能用得更少。PPO 受检的次数更多，每次的回合更少。",
     ),
 )

@@ -85,10 +85,11 @@ CLAIM = Claim(
     ),
     code=("rlformer/agents/sequence/norms.py", "rlformer/agents/sequence/backbones/transformer/network.py"),
     caveat=Text(
-        "Batch normalisation is not among them: it mixes the episodes of a batch, and a policy acts on one. The stability of "
+        "Where a seed on which neither learns was counted as alike, the answer to these same measurements was that the claim does not "
+        "hold. Batch normalisation is not among them: it mixes the episodes of a batch, and a policy acts on one. The stability of "
         "gradients is not measured. A token adds up observation, return and time before it is normalised, so that a large "
         "observation also drowns the other two.",
-        "未包括批归一化：它混合同一批中的不同回合，而策略只对单个回合行动。未测量梯度的稳定性。每个词元先把观测、回报与时间相加再归一化，因此放大的观测也会淹没另外两者。",
+        "若把两者都没学会的种子算作相同，同样的测量给出的结论是“不成立”。未包括批归一化：它混合同一批中的不同回合，而策略只对单个回合行动。未测量梯度的稳定性。每个词元先把观测、回报与时间相加再归一化，因此放大的观测也会淹没另外两者。",
     ),
     pictures=tuple(map(_steps, ("5e-4", "2e-3", "8e-3"))),
 )

@@ -36,8 +36,8 @@ _SHORT = 16  # steps
 
 FORGET_GATES = Text(
     "The LSTM's forget gates begin open, for as long as a window is (Tallec & Ollivier 2018): as torch begins them, it did not "
-    "learn to remember a cue of 9 steps ago in 1,500 gradient steps.",
-    "LSTM 的遗忘门初始时按窗口长度保持打开（Tallec 与 Ollivier 2018）：若用 torch 的默认初始值，它在 1,500 个梯度步内学不会记住 9 步前的线索。",
+    "learn on 2 seeds to remember a cue of 9 steps ago in 1,500 gradient steps.",
+    "LSTM 的遗忘门初始时按窗口长度保持打开（Tallec 与 Ollivier 2018）：若用 torch 的默认初始值，在试过的 2 个种子上，它在 1,500 个梯度步内没有学会记住 9 步前的线索。",
 )
 
 
