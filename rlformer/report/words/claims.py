@@ -27,7 +27,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "claim": "Claim", "answer": "Answer", "experiment": "Experiment", "statement": "statement {n} of the article",
         "statements": "statements {n} of the article", "declared": "{found}; claimed: {margin}",
         "quick": "This is the quick profile: of each experiment only its smallest part was run.",
-        "unit of ratios": "An effect in doublings is the binary logarithm of a ratio: 1 is twice as much, −1 half as much. "
+        "unit of ratios": "An effect in doublings is the logarithm of a ratio to base 2: 1 is twice as much, −1 half as much. "
         "The two columns before it are then geometric means.", "p": "p", "within": " ({w})", "below": "below {x}",
         "where": "Statement", "colon": ": ", "semicolon": "; ", "comma": ", ", "bracket": " ({n})", "between": "{point} ({low} to {high})", "unit": "{m} ({unit})",
         "lost": "{cell}, seed {seed}: {why}",
