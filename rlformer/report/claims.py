@@ -287,9 +287,8 @@ def _p(effect: EffectAnswer, language: Language) -> str:
     """For the claim and against it; none where all seeds say the same."""
     if effect.p_holds is None or effect.p_fails is None or effect.low == effect.high:
         return formats.MISSING
-    said = (formats.p_value(p) for p in (effect.p_holds, effect.p_fails))
-    below = WORDS[language]["below"]
-    return "; ".join(below.format(x=p.split()[-1]) if p.startswith("below") else p for p in said)
+    said = "; ".join(map(formats.p_value, (effect.p_holds, effect.p_fails)))
+    return said.replace("below", WORDS[language]["below"])
 
 
 def _found(effect: EffectAnswer, language: Language) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +209,41 @@ def test_a_folder_that_lies_about_its_weights_is_refused(tmp_path: Path) -> None
     (tmp_path / "gpt2" / "model.safetensors").unlink()
     with pytest.raises(InputError, match="cannot be read: no model"):
         begin(fresh(SPACES["discrete"], activation="gelu_tanh"), tmp_path / "gpt2")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("h.0.mlp.c_fc.weight", lambda t: t * math.nan, "expand.weight holds numbers that are not finite"),
+        ("ln_f.weight", lambda t: t.double() * 1e300, "norm.weight holds numbers that are not finite in float32"),
+        ("h.0.attn.c_attn.weight", lambda t: t.to(torch.int8), "qkv.weight is of int8, and weights are real numbers"),
+        ("h.0.ln_1.bias", lambda t: t > 0, "attention_norm.bias is of bool"),
+        ("h.0.ln_1.bias", lambda t: t.to(torch.complex64), "attention_norm.bias is of complex64"),
+        ("ln_f.weight", lambda t: t[0].clone(), "norm.weight has the shape ()"),
+        ("h.0.attn.c_attn.weight", lambda t: t[0].clone(), "qkv.weight has the shape (48,)"),
+    ],
+)
+def test_weights_that_are_none_are_refused_in_one_line(
+    name: str, change: Callable[[torch.Tensor], torch.Tensor], message: str, tmp_path: Path
+) -> None:
+    tensors = gpt2(tmp_path / "gpt2")
+    save_file({**tensors, name: change(tensors[name])}, tmp_path / "gpt2" / "model.safetensors")
+    with pytest.raises(InputError) as error:
+        begin(fresh(SPACES["discrete"], activation="gelu_tanh"), tmp_path / "gpt2")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_weights_in_several_files_are_other_weights_with_another_index(tmp_path: Path) -> None:
+    folder = tmp_path / "gpt2"
+    tensors = gpt2(folder)
+    (folder / "model.safetensors").unlink()
+    whole = {}
+    for file in ("a.safetensors", "b.safetensors"):
+        save_file(tensors, folder / file)
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": dict.fromkeys(tensors, file)}))
+        whole[weights_input(folder, None).hash] = file
+    assert list(whole.values()) == ["a.safetensors", "b.safetensors"]
 
 
 def test_what_is_neither_a_run_nor_gpt2_is_refused(tmp_path: Path) -> None:

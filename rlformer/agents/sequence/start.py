@@ -47,7 +47,7 @@ def weights_input(path: Path, log: str | None) -> WeightsInput:
     neither a finished run of a sequence model nor GPT-2.
     """
     if _is_gpt2(path):
-        whole = [path / _CONFIG, *sorted(path.glob("*.safetensors"))]
+        whole = [path / _CONFIG, *sorted(path.glob("*.safetensors*"))]  # and the index of several files
         digest = hashlib.sha256(b"".join(part.read_bytes() for part in whole)).hexdigest()[:10]
         return WeightsInput(digest, str(path), Cost(upstream_cpu_seconds=None))  # unknown
     run = _run(path)
@@ -190,7 +190,7 @@ def _gpt2(path: Path, ours: Architecture) -> dict[str, Tensor]:
             for name, inside in BLOCK.items():
                 for kind in ("weight", "bias"):
                     found[f"backbone.blocks.{layer}.{inside}.{kind}"] = transposed(theirs[f"h.{layer}.{name}.{kind}"])
-        _check_shapes(found, ours.width)
+        _check_weights(found, ours.width)
         for layer in range(ours.layers):
             scale = torch.ones(3 * ours.width)
             scale[: ours.width] = score_scale({**config, "hidden_size": ours.width}, layer)
@@ -205,10 +205,16 @@ def _gpt2(path: Path, ours: Architecture) -> dict[str, Tensor]:
         raise InputError(f"--from {path}: cannot be read: {missing}") from error
 
 
-def _check_shapes(found: Mapping[str, Tensor], width: int) -> None:
-    """Raise ValueError where weights are not as large as config.json says."""
+def _check_weights(found: Mapping[str, Tensor], width: int) -> None:
+    """Raise ValueError where weights are not as large as config.json says, or are no finite real numbers."""
     wanted = {"qkv": (3 * width, width), "project": (width, width), "expand": (4 * width, width)}
+    wanted |= {"contract": (width, 4 * width)}
     for name, tensor in found.items():
-        shape = wanted.get(name.split(".")[-2], (width, 4 * width))
-        if tuple(tensor.shape) != shape[: tensor.ndim]:
+        *_, layer, kind = name.split(".")
+        shape = wanted.get(layer, (width,))
+        if tuple(tensor.shape) != (shape if kind == "weight" else shape[:1]):
             raise ValueError(f"{name} has the shape {tuple(tensor.shape)}, which is not what {_CONFIG} says")
+        if not tensor.is_floating_point():
+            raise ValueError(f"{name} is of {str(tensor.dtype).removeprefix('torch.')}, and weights are real numbers")
+        if not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"{name} holds numbers that are not finite in float32")

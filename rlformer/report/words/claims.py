@@ -28,7 +28,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "statements": "statements {n} of the article", "declared": "{found}; claimed: {margin}",
         "quick": "This is the quick profile: of each experiment only its smallest part was run.",
         "unit of ratios": "An effect in doublings is the logarithm of a ratio to base 2: 1 is twice as much, −1 half as much. "
-        "The two columns before it are then geometric means.", "p": "p", "within": " ({w})", "below": "below {x}",
+        "The two columns before it are then geometric means.", "p": "p", "within": " ({w})", "below": "below",
         "where": "Statement", "colon": ": ", "semicolon": "; ", "comma": ", ", "bracket": " ({n})", "between": "{point} ({low} to {high})", "unit": "{m} ({unit})",
         "lost": "{cell}, seed {seed}: {why}",
         "rails": "Each effect and its interval, on a scale of its own. Grey: what was claimed. Dashed: zero.",
@@ -52,7 +52,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "same": "若所有种子给出同一个数，对种子做检验就无法判断不同结果有多罕见，此时只由差值本身决定，不列 p 值。即使有 45 % 的种子会给出不同的数，二十次研究中也会有一次恰好抽到五个相同的种子。",
         "claim": "论断", "answer": "结论", "experiment": "实验", "statement": "文章第 {n} 条", "statements": "文章第 {n} 条", "where": "条目",
         "declared": "{found}；声明：{margin}", "quick": "这里是 quick 档：每个实验只运行了最小的一部分。",
-        "unit of ratios": "以翻倍数计的效应是比值以 2 为底的对数：1 表示两倍，−1 表示一半；此时前两列是几何平均。", "p": "p 值", "within": "（{w}）", "below": "小于 {x}",
+        "unit of ratios": "以翻倍数计的效应是比值以 2 为底的对数：1 表示两倍，−1 表示一半；此时前两列是几何平均。", "p": "p 值", "within": "（{w}）", "below": "小于",
         "effect": "事先声明的效应", "found": "测得", "margin": "界值", "first": "前者", "second": "后者",
         "says": "结论", "greater": "大于 {m}", "alike": "±{m} 之内", "limits": "局限", "code": "代码",
         "failures": "未测得", "reproduce": "如何重现", "depends": "视情况而定。成立：{a}。不成立：{b}。",

@@ -150,9 +150,7 @@ def _jobs(cells: Sequence[Cell], seeds: int, root: Path) -> list[Job]:
 
 def _measure(work: _Work, stop: Callable[[], bool], progress: Callable[[int, int, str], None]) -> None:
     """In a process of its own: one cell on one seed."""
-    if (
-        read(work.cell, work.seed, work.root) is not None
-    ):  # by another machine of the executor, before it was asked again
+    if read(work.cell, work.seed, work.root) is not None:  # sent again by an executor whose machine died
         return
     start = time.process_time()
     numbers = work.cell.measure(work.seed, work.root, Hooks(stop, progress, waits=True))

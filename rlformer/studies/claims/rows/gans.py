@@ -68,9 +68,9 @@ CLAIM = Claim(
     caveat=Text(
         "CartPole-v1 pays for staying alive, so that any positive reward solves it: Acrobot-v1 is the fair test. Where cloning "
         "already scores nearly what the expert does, little is left to gain. "
-        "The discriminator also sees whether an episode is over, as its paper has it (an absorbing state): on these two tasks that "
+        "The discriminator also sees whether an episode is over, in an absorbing state (Kostrikov et al. 2019): on these two tasks that "
         "alone may suffice, and no control was run. docs/architectures.md has GAIL on more seeds, one of which falls short on "
         "CartPole-v1. That GAIL beats cloning is more than the article says: it tells whether the adversary is worth its interaction.",
-        "CartPole-v1 奖励“活着”，任何正奖励都能解决它：Acrobot-v1 才是公平的检验。若行为克隆已接近专家的得分，就没有多少可提高的了。判别器还能看到回合是否结束（吸收状态）：在这两个任务上，仅此也许就足够，这里没有做相应的对照。docs/architectures.md 中有更多种子上的 GAIL，其中一个在 CartPole-v1 上没有达标。GAIL 胜过行为克隆并不是文章的论断：它说明对抗训练是否值得那些交互。",
+        "CartPole-v1 奖励“活着”，任何正奖励都能解决它：Acrobot-v1 才是公平的检验。若行为克隆已接近专家的得分，就没有多少可提高的了。判别器还能看到回合是否结束（吸收状态，Kostrikov 等，2019）：在这两个任务上，仅此也许就足够，这里没有做相应的对照。docs/architectures.md 中有更多种子上的 GAIL，其中一个在 CartPole-v1 上没有达标。GAIL 胜过行为克隆并不是文章的论断：它说明对抗训练是否值得那些交互。",
     ),
 )

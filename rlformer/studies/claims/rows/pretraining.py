@@ -15,19 +15,18 @@ def _helps(
     share: float,
     more: tuple[str, ...],
     less: tuple[str, ...],
-    english: str,
-    chinese: str,
+    said: Text,
     quick: bool = False,
 ) -> Effect:
-    """more, less: an agent, and its values."""
+    """more, less: an agent, and its values. said: what is subtracted from what."""
     cells = [
         Trained(ppo.task, agent, tuple(values), training=ppo, recipe=f"prefix={share:g}")
         for agent, *values in (more, less)
     ]
     return Effect(
         Text(
-            f"{ppo.task.card}, the first {share:g} of a training: score of {english}",
-            f"{ppo.task.card}，训练的前 {share:g}：{chinese}",
+            f"{ppo.task.card}, the first {share:g} of a training: score of {said.en}",
+            f"{ppo.task.card}，训练的前 {share:g}：{said.zh}",
         ),
         cells[0],
         cells[1],
@@ -42,6 +41,9 @@ def _helps(
 _MASKED, _CHAIN, _SCRATCH = ("dt-masked",), ("dt-pretrained",), ("dt",)
 _APART = ("dt", "tokens=separate")  # as the masked one reads them
 _RANDOM = ("dt-pretrained", *_CONTROL)
+_MASKED_GAINS = Text("the masked one minus that from scratch", "掩码预训练的得分减去从头训练的得分")
+_CHAIN_GAINS = Text("the chain's minus that from scratch", "马尔可夫链预训练的得分减去从头训练的得分")
+_CHAIN_OVER_CONTROL = Text("the chain's minus its control's", "马尔可夫链预训练的得分减去其对照的得分")
 
 CLAIM = Claim(
     name="pretraining",
@@ -58,48 +60,12 @@ CLAIM = Claim(
         "先还原日志中被掩码遮盖的词元（对应 BERT）或先预测随机马尔可夫链的 Decision Transformer，与读取同样词元、模仿步数上限相同、从头训练的模型相比，数据取自一次 PPO 训练的前八分之一，也取前一半。马尔可夫链的对照则在无法预测的随机词元上预训练。预训练的步数是额外的：预训练过的模型总梯度步数是两倍。",
     ),
     effects=(
-        _helps(
-            _POLE,
-            0.125,
-            _MASKED,
-            _APART,
-            "the masked one minus that from scratch",
-            "掩码预训练的得分减去从头训练的得分",
-            quick=True,
-        ),
-        _helps(
-            _POLE,
-            0.125,
-            _CHAIN,
-            _SCRATCH,
-            "the chain's minus that from scratch",
-            "马尔可夫链预训练的得分减去从头训练的得分",
-        ),
-        _helps(
-            _POLE, 0.125, _CHAIN, _RANDOM, "the chain's minus its control's", "马尔可夫链预训练的得分减去其对照的得分"
-        ),
-        *(
-            _helps(
-                _LANDER,
-                share,
-                _MASKED,
-                _APART,
-                "the masked one minus that from scratch",
-                "掩码预训练的得分减去从头训练的得分",
-            )
-            for share in (0.125, 0.5)
-        ),
-        _helps(
-            _LANDER,
-            0.125,
-            _CHAIN,
-            _SCRATCH,
-            "the chain's minus that from scratch",
-            "马尔可夫链预训练的得分减去从头训练的得分",
-        ),
-        _helps(
-            _LANDER, 0.125, _CHAIN, _RANDOM, "the chain's minus its control's", "马尔可夫链预训练的得分减去其对照的得分"
-        ),
+        _helps(_POLE, 0.125, _MASKED, _APART, _MASKED_GAINS, quick=True),
+        _helps(_POLE, 0.125, _CHAIN, _SCRATCH, _CHAIN_GAINS),
+        _helps(_POLE, 0.125, _CHAIN, _RANDOM, _CHAIN_OVER_CONTROL),
+        *(_helps(_LANDER, share, _MASKED, _APART, _MASKED_GAINS) for share in (0.125, 0.5)),
+        _helps(_LANDER, 0.125, _CHAIN, _SCRATCH, _CHAIN_GAINS),
+        _helps(_LANDER, 0.125, _CHAIN, _RANDOM, _CHAIN_OVER_CONTROL),
     ),
     code=(
         "rlformer/agents/sequence/objectives/masked.py",

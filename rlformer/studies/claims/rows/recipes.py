@@ -9,9 +9,10 @@ from rlformer.studies.claims.base import Text
 from rlformer.studies.claims.cells import Online, task
 
 # Of a world whose log is large: no early stopping, since a held-out loss over mostly random actions says little.
+WORLD_STEPS = 1_500  # gradient steps
 WORLD = (
-    "gradient_steps=1500",
-    "validate_every=1500",
+    f"gradient_steps={WORLD_STEPS}",
+    f"validate_every={WORLD_STEPS}",
     "patience=0",
     "dropout=0",
     "learning_rate=2e-3",

@@ -63,7 +63,7 @@ CLAIM = Claim(
             0.0,
             "doublings",
             "log2 ratio",
-            never=NEVER * 1_500,
+            never=NEVER * recipes.WORLD_STEPS,
         ),
     ),
     where=Text("on one CPU thread", "单个 CPU 线程上"),
